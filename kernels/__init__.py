@@ -1,0 +1,82 @@
+"""Compiled loops of dense networks: arrays in, arrays out; inputs first, outputs last; nothing is allocated.
+
+Call them from Python or from your own compiled code. They check shapes, since a wrong one would write outside its
+arrays, and nothing else: values are yours. `hotloop.network` is the layer that validates.
+"""
+
+from hotloop.kernels.activations import (
+    elu,
+    elu_derivative,
+    gelu,
+    gelu_derivative,
+    identity,
+    identity_derivative,
+    leaky_relu,
+    leaky_relu_derivative,
+    relu,
+    relu_derivative,
+    sigmoid,
+    sigmoid_derivative,
+    silu,
+    silu_derivative,
+    softmax,
+    softmax_input_gradient,
+    softplus,
+    softplus_derivative,
+    tanh,
+    tanh_derivative,
+)
+from hotloop.kernels.dense import accumulate_weight_gradient, dense_forward, input_gradient
+from hotloop.kernels.jit import kernel
+from hotloop.kernels.losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    huber,
+    mean_absolute_error,
+    mean_squared_error,
+    soft_cross_entropy,
+)
+from hotloop.kernels.random import dropout
+from hotloop.kernels.updates import adagrad, adam, adamw, add_penalty, momentum, nesterov, rmsprop, sgd
+
+__all__ = [
+    "accumulate_weight_gradient",
+    "adagrad",
+    "adam",
+    "adamw",
+    "add_penalty",
+    "binary_cross_entropy",
+    "cross_entropy",
+    "dense_forward",
+    "dropout",
+    "elu",
+    "elu_derivative",
+    "gelu",
+    "gelu_derivative",
+    "huber",
+    "identity",
+    "identity_derivative",
+    "input_gradient",
+    "kernel",
+    "leaky_relu",
+    "leaky_relu_derivative",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "momentum",
+    "nesterov",
+    "relu",
+    "relu_derivative",
+    "rmsprop",
+    "sgd",
+    "sigmoid",
+    "sigmoid_derivative",
+    "silu",
+    "silu_derivative",
+    "soft_cross_entropy",
+    "softmax",
+    "softmax_input_gradient",
+    "softplus",
+    "softplus_derivative",
+    "tanh",
+    "tanh_derivative",
+]

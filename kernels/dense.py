@@ -1,0 +1,169 @@
+"""The three products of a dense layer: forward, weight gradient, input gradient.
+
+B is the batch, I the layer's inputs (fan_in), O its outputs (fan_out). All three are `matmul.product` with other
+strides. Each checks its shapes, since a wrong one would write outside its arrays. float32 or float64, one dtype in a
+call. Source: Nielsen, Neural Networks and Deep Learning (2015), chapter 2, equations BP1 to BP4, transposed to batches
+as rows.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from hotloop.kernels.jit import Array, inline, kernel
+from hotloop.kernels.matmul import product
+from hotloop.kernels.views import row, segment
+
+SAME_ROW: Any = np.int64(0)  # the row stride of a bias: each row starts from the same one
+
+
+@inline
+def memory(array: Array) -> Array:
+    """Return the memory from an array's first element to its last as a flat view, for indices through its strides."""
+    size = 1
+    for axis in range(array.ndim):
+        size += (array.shape[axis] - 1) * (array.strides[axis] // array.itemsize)
+    return segment(array, 0, max(size, 0))
+
+
+@inline
+def strides_of(array: Array) -> tuple[int, int]:
+    """Return the strides of a matrix in elements; raise if one is negative."""
+    if array.strides[0] < 0 or array.strides[1] < 0:
+        raise ValueError("kernels take no reversed arrays: use numpy.ascontiguousarray")
+    return array.strides[0] // array.itemsize, array.strides[1] // array.itemsize
+
+
+@inline
+def check_rows(array: Array) -> None:
+    """Raise unless the rows of a matrix are contiguous."""
+    if array.size > 0 and array.shape[1] > 1 and array.strides[1] != array.itemsize:
+        raise ValueError("rows of weights, delta and outputs must be contiguous: use numpy.ascontiguousarray")
+
+
+@kernel
+def dense_forward(x: Array, weights: Array, bias: Array, out: Array) -> None:
+    """Weighted inputs of a layer: z = x W + b.
+
+    Parameters
+    ----------
+    x : array (B, I)
+        Activations of the layer before, any strides.
+    weights : array (I, O)
+        Rows contiguous; they may lie further apart than O (a padded layout).
+    bias : array (O,)
+        Contiguous.
+    out : array (B, O)
+        z. Overwritten; rows contiguous; shares no memory with the inputs.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or rows are not contiguous.
+    """
+    if x.shape[1] != weights.shape[0]:
+        raise ValueError("dense_forward: x has another number of columns than weights has rows")
+    if out.shape[0] != x.shape[0] or out.shape[1] != weights.shape[1] or bias.shape[0] != weights.shape[1]:
+        raise ValueError("dense_forward: out must have the rows of x and the columns of weights, bias as many entries")
+    check_rows(weights)
+    check_rows(out)
+    if bias.shape[0] > 1 and bias.strides[0] != bias.itemsize:
+        raise ValueError("dense_forward: bias must be contiguous: use numpy.ascontiguousarray")
+    x_row, x_step = strides_of(x)
+    w_row, w_step = strides_of(weights)
+    out_row = strides_of(out)[0]
+    n, k, m = x.shape[0], weights.shape[0], weights.shape[1]
+    product(
+        memory(x), x_row, x_step, memory(weights), w_row, w_step, memory(bias), SAME_ROW, memory(out), out_row, n, m, k
+    )
+
+
+@kernel
+def accumulate_weight_gradient(x: Array, delta: Array, weight_gradient: Array, bias_gradient: Array) -> None:
+    """Gradients of a layer's parameters: dC/dW += x.T delta, dC/db += sum of delta over the batch.
+
+    Parameters
+    ----------
+    x : array (B, I)
+        Activations of the layer before, any strides. Never transposed in memory: the tile walks along its columns.
+    delta : array (B, O)
+        dC/dz of the layer; rows contiguous.
+    weight_gradient : array (I, O)
+        Accumulated into; rows contiguous, and may lie further apart than O.
+    bias_gradient : array (O,)
+        Accumulated into; contiguous.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or rows are not contiguous.
+    """
+    if x.shape[0] != delta.shape[0]:
+        raise ValueError("accumulate_weight_gradient: x and delta have different numbers of rows")
+    if weight_gradient.shape[0] != x.shape[1] or weight_gradient.shape[1] != delta.shape[1]:
+        raise ValueError("accumulate_weight_gradient: weight_gradient must have shape (columns of x, columns of delta)")
+    if bias_gradient.shape[0] != delta.shape[1]:
+        raise ValueError("accumulate_weight_gradient: bias_gradient must have one entry a column of delta")
+    check_rows(delta)
+    check_rows(weight_gradient)
+    x_row, x_step = strides_of(x)
+    delta_row, delta_step = strides_of(delta)
+    gradient_row = strides_of(weight_gradient)[0]
+    gradient = memory(weight_gradient)
+    n, k, m = x.shape[1], x.shape[0], delta.shape[1]
+    product(
+        memory(x),
+        x_step,
+        x_row,
+        memory(delta),
+        delta_row,
+        delta_step,
+        gradient,
+        gradient_row,
+        gradient,
+        gradient_row,
+        n,
+        m,
+        k,
+    )
+    for b in range(delta.shape[0]):
+        delta_b = row(delta, b)
+        for j in range(m):
+            bias_gradient[j] += delta_b[j]
+
+
+@kernel
+def input_gradient(delta: Array, weights: Array, out: Array) -> None:
+    """Gradient with respect to a layer's inputs: dC/dx = delta W.T.
+
+    Times f'(z) of the layer before, this is that layer's delta.
+
+    Parameters
+    ----------
+    delta : array (B, O)
+        dC/dz of the layer, any strides.
+    weights : array (I, O)
+        Any strides.
+    out : array (B, I)
+        dC/dx. Overwritten; rows contiguous; shares no memory with the inputs.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or rows are not contiguous.
+    """
+    if delta.shape[1] != weights.shape[1]:
+        raise ValueError("input_gradient: delta and weights have different numbers of columns")
+    if out.shape[0] != delta.shape[0] or out.shape[1] != weights.shape[0]:
+        raise ValueError("input_gradient: out must have shape (rows of delta, rows of weights)")
+    check_rows(out)
+    delta_row, delta_step = strides_of(delta)
+    w_row, w_step = strides_of(weights)
+    out_row = strides_of(out)[0]
+    for b in range(out.shape[0]):
+        row(out, b)[:] = 0
+    n, k, m = delta.shape[0], weights.shape[1], weights.shape[0]
+    target = memory(out)
+    product(
+        memory(delta), delta_row, delta_step, memory(weights), w_step, w_row, target, out_row, target, out_row, n, m, k
+    )

@@ -1,0 +1,207 @@
+"""LLVM code for the operations of `simd` and `views`, which document them. Only the compiler runs this file.
+
+A vector is 64 bytes, 16 floats or 8 doubles: LLVM splits it into whatever registers the CPU has (two of AVX2, one of
+AVX-512, four of NEON), so nothing here names an instruction set.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+from numba.np.arrayobj import populate_array
+
+VECTOR_BYTES = 64
+FLAGS = ("contract", "nsz", "arcp")  # "contract" joins the product and the sum into one fused multiply-add
+LANE = ir.IntType(32)
+
+
+class Vector(types.Type):
+    """The Numba type of a vector of `element`."""
+
+    def __init__(self, element: Any) -> None:
+        self.element = element
+        super().__init__(name=f"Vector({element})")
+
+
+@register_model(Vector)
+class VectorModel(models.PrimitiveModel):
+    """A vector is one LLVM value."""
+
+    def __init__(self, manager: Any, fe_type: Any) -> None:
+        element = manager.lookup(fe_type.element).get_value_type()
+        super().__init__(manager, fe_type, ir.VectorType(element, lanes(fe_type.element)))
+
+
+def lanes(element: Any) -> int:
+    """Return how many values of the Numba type `element` a vector holds."""
+    return int(VECTOR_BYTES * 8 // element.bitwidth)
+
+
+def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    return context.make_array(array_type)(context, builder, array).data
+
+
+def _vector_address(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, int]:
+    """Return the address of args[0][args[1]] as a vector's, and its alignment, an element's."""
+    array_type = signature.args[0]
+    vector_type = context.get_value_type(Vector(array_type.dtype))
+    address = builder.gep(_data(context, builder, array_type, args[0]), [args[1]])
+    return builder.bitcast(address, vector_type.as_pointer()), array_type.dtype.bitwidth // 8
+
+
+def _broadcast(builder: Any, scalar: Any, vector_type: Any) -> Any:
+    undefined = ir.Constant(vector_type, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.Constant(LANE, 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(LANE, vector_type.count), None))
+
+
+@intrinsic
+def width(typing_context: Any, array: Any) -> Any:
+    """Lower `simd.width`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.get_constant(types.intp, lanes(signature.args[0].dtype))
+
+    return types.intp(array), codegen
+
+
+@intrinsic
+def load(typing_context: Any, array: Any, index: Any) -> Any:
+    """Lower `simd.load`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address, alignment = _vector_address(context, builder, signature, args)
+        value = builder.load(address)
+        value.align = alignment
+        return value
+
+    return Vector(array.dtype)(array, types.intp), codegen
+
+
+@intrinsic
+def item(typing_context: Any, array: Any, index: Any) -> Any:
+    """Lower `simd.item`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(builder.gep(_data(context, builder, signature.args[0], args[0]), [args[1]]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Lower `simd.store`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address, alignment = _vector_address(context, builder, signature, args)
+        builder.store(args[2], address).align = alignment
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), codegen
+
+
+@intrinsic
+def add(typing_context: Any, a: Any, b: Any) -> Any:
+    """Lower `simd.add`."""
+    return a(a, b), lambda context, builder, signature, args: builder.fadd(*args)
+
+
+@intrinsic
+def multiply_add(typing_context: Any, array: Any, index: Any, vector: Any, accumulator: Any) -> Any:
+    """Lower `simd.multiply_add`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        scalar = builder.load(builder.gep(_data(context, builder, signature.args[0], args[0]), [args[1]]))
+        product = builder.fmul(_broadcast(builder, scalar, args[2].type), args[2], flags=FLAGS)
+        return builder.fadd(product, args[3], flags=FLAGS)
+
+    return accumulator(array, types.intp, vector, accumulator), codegen
+
+
+@intrinsic
+def power_of_two(typing_context: Any, shifted: Any) -> Any:
+    """Lower `maths.power_of_two`: integer arithmetic on the bits, so that a NaN is no undefined behaviour."""
+    mantissa, bias = (23, 127) if shifted.bitwidth == 32 else (52, 1023)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        integer = ir.IntType(signature.args[0].bitwidth)
+        exponent = builder.shl(builder.bitcast(args[0], integer), ir.Constant(integer, mantissa))
+        biased = builder.add(exponent, ir.Constant(integer, bias << mantissa))
+        return builder.bitcast(biased, args[0].type)
+
+    return shifted(shifted), codegen
+
+
+def _view(context: Any, builder: Any, array_type: Any, data: Any, shape: Any, strides: Any) -> Any:
+    """Return an array value that owns nothing, so that no reference is counted."""
+    view = context.make_array(array_type)(context, builder)
+    itemsize = context.get_constant(types.intp, array_type.dtype.bitwidth // 8)
+    populate_array(view, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
+    return view._getvalue()
+
+
+def _contiguous(array: Any) -> Any:
+    return types.Array(array.dtype, 1, "C")
+
+
+@intrinsic
+def segment(typing_context: Any, array: Any, offset: Any, size: Any) -> Any:
+    """Lower `views.segment`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = builder.gep(_data(context, builder, signature.args[0], args[0]), [args[1]])
+        itemsize = context.get_constant(types.intp, signature.return_type.dtype.bitwidth // 8)
+        return _view(context, builder, signature.return_type, data, [args[2]], [itemsize])
+
+    return _contiguous(array)(array, types.intp, types.intp), codegen
+
+
+@intrinsic
+def matrix(typing_context: Any, array: Any, offset: Any, rows: Any, columns: Any, stride: Any) -> Any:
+    """Lower `views.matrix`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = builder.gep(_data(context, builder, signature.args[0], args[0]), [args[1]])
+        itemsize = context.get_constant(types.intp, signature.return_type.dtype.bitwidth // 8)
+        strides = [builder.mul(args[4], itemsize), itemsize]
+        return _view(context, builder, signature.return_type, data, [args[2], args[3]], strides)
+
+    view = types.Array(array.dtype, 2, "A")
+    return view(array, types.intp, types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def row(typing_context: Any, array: Any, index: Any) -> Any:
+    """Lower `views.row`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        itemsize = context.get_constant(types.intp, signature.return_type.dtype.bitwidth // 8)
+        stride = cgutils.unpack_tuple(builder, source.strides, 2)[0]
+        size = cgutils.unpack_tuple(builder, source.shape, 2)[1]
+        data = cgutils.pointer_add(builder, source.data, builder.mul(args[1], stride), source.data.type)
+        return _view(context, builder, signature.return_type, data, [size], [itemsize])
+
+    return _contiguous(array)(array, types.intp), codegen
+
+
+@intrinsic(prefer_literal=True)
+def stack_array(typing_context: Any, like: Any, size: Any) -> Any:
+    """Lower `views.stack_array`: memory in the function's frame, taken once however often the call stands in a loop."""
+    if not isinstance(size, types.IntegerLiteral):
+        raise TypeError("the size of a stack array is a constant")
+    count = size.literal_value
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element = context.get_data_type(signature.return_type.dtype)
+        memory = cgutils.alloca_once(builder, ir.ArrayType(element, count))
+        memory.align = VECTOR_BYTES
+        data = builder.bitcast(memory, element.as_pointer())
+        itemsize = context.get_constant(types.intp, signature.return_type.dtype.bitwidth // 8)
+        return _view(
+            context, builder, signature.return_type, data, [context.get_constant(types.intp, count)], [itemsize]
+        )
+
+    return _contiguous(like)(like, size), codegen

@@ -1,0 +1,128 @@
+"""Gradient descent: one pass over the flat parameter vector for each method.
+
+g is dC/dw, w the parameters, alpha the learning rate. Vectors are contiguous and one length; the last arguments, state
+and parameters, are overwritten. Hyper-parameters are Python floats, rounded once to the dtype of the parameters.
+"""
+
+import math
+
+import numpy as np
+
+from hotloop.kernels.jit import Array, inline, kernel, reduction
+
+NO_UPDATE, SGD, MOMENTUM, NESTEROV, RMSPROP, ADAGRAD, ADAM, ADAMW = range(8)
+
+
+@inline
+def check_lengths(gradient: Array, state: Array, parameters: Array) -> None:
+    """Raise unless the vectors have one length."""
+    if gradient.size != parameters.size or state.size != parameters.size:
+        raise ValueError("gradient, state and parameters must have the same length")
+
+
+@kernel
+def sgd(gradient: Array, learning_rate: float, parameters: Array) -> None:
+    """w := w - alpha g."""
+    check_lengths(gradient, gradient, parameters)
+    alpha = parameters.dtype.type(learning_rate)
+    for i in range(parameters.size):
+        parameters[i] -= alpha * gradient[i]
+
+
+@kernel
+def momentum(gradient: Array, learning_rate: float, momentum: float, velocity: Array, parameters: Array) -> None:
+    """v := mu v + g; w := w - alpha v.  Source: Polyak (1964), with alpha outside the velocity."""
+    check_lengths(gradient, velocity, parameters)
+    alpha, mu = parameters.dtype.type(learning_rate), parameters.dtype.type(momentum)
+    for i in range(parameters.size):
+        velocity[i] = mu * velocity[i] + gradient[i]
+        parameters[i] -= alpha * velocity[i]
+
+
+@kernel
+def nesterov(gradient: Array, learning_rate: float, momentum: float, velocity: Array, parameters: Array) -> None:
+    """v := mu v + g; w := w - alpha (g + mu v).  Source: Sutskever et al. (2013), at the look-ahead point."""
+    check_lengths(gradient, velocity, parameters)
+    alpha, mu = parameters.dtype.type(learning_rate), parameters.dtype.type(momentum)
+    for i in range(parameters.size):
+        velocity[i] = mu * velocity[i] + gradient[i]
+        parameters[i] -= alpha * (gradient[i] + mu * velocity[i])
+
+
+@kernel
+def rmsprop(
+    gradient: Array, learning_rate: float, rho: float, epsilon: float, mean_square: Array, parameters: Array
+) -> None:
+    """s := rho s + (1 - rho) g^2; w := w - alpha g / (sqrt(s) + epsilon).  Source: Hinton (2012), lecture 6e."""
+    check_lengths(gradient, mean_square, parameters)
+    T = parameters.dtype.type
+    alpha, decay, gain, eps = T(learning_rate), T(rho), T(1 - rho), T(epsilon)
+    for i in range(parameters.size):
+        g = gradient[i]
+        mean_square[i] = decay * mean_square[i] + gain * g * g
+        parameters[i] -= alpha * g / (np.sqrt(mean_square[i]) + eps)
+
+
+@kernel
+def adagrad(gradient: Array, learning_rate: float, epsilon: float, sum_of_squares: Array, parameters: Array) -> None:
+    """s := s + g^2; w := w - alpha g / (sqrt(s) + epsilon).  Source: Duchi, Hazan and Singer (2011), with epsilon."""
+    check_lengths(gradient, sum_of_squares, parameters)
+    T = parameters.dtype.type
+    alpha, eps = T(learning_rate), T(epsilon)
+    for i in range(parameters.size):
+        g = gradient[i]
+        sum_of_squares[i] += g * g
+        parameters[i] -= alpha * g / (np.sqrt(sum_of_squares[i]) + eps)
+
+
+@kernel
+def adam(
+    gradient: Array, learning_rate: float, beta1: float, beta2: float, epsilon: float, step: int,
+    first_moment: Array, second_moment: Array, parameters: Array,
+) -> None:  # fmt: skip
+    """m := b1 m + (1-b1) g; v := b2 v + (1-b2) g^2; w := w - alpha m' / (sqrt(v') + epsilon).
+
+    m' = m / (1 - b1^t) and v' = v / (1 - b2^t), t = `step`, which counts from 1. Source: Kingma and Ba (2015),
+    Algorithm 1.
+    """
+    adamw(gradient, learning_rate, beta1, beta2, epsilon, 0.0, step, first_moment, second_moment, parameters)
+
+
+@kernel
+def adamw(
+    gradient: Array, learning_rate: float, beta1: float, beta2: float, epsilon: float, weight_decay: float, step: int,
+    first_moment: Array, second_moment: Array, parameters: Array,
+) -> None:  # fmt: skip
+    """w := w - alpha lambda w, then as `adam`: decay beside the gradient, not in it.
+
+    Every parameter decays, biases too, as in the source: Loshchilov and Hutter (2019), Algorithm 2.
+    """
+    check_lengths(gradient, first_moment, parameters)
+    check_lengths(gradient, second_moment, parameters)
+    T = parameters.dtype.type
+    b1, gain1, b2, gain2, eps = T(beta1), T(1 - beta1), T(beta2), T(1 - beta2), T(epsilon)
+    alpha = T(learning_rate / (1 - beta1**step))
+    correction = T(1 / math.sqrt(1 - beta2**step))
+    keep = T(1 - learning_rate * weight_decay)
+    for i in range(parameters.size):
+        g = gradient[i]
+        m = b1 * first_moment[i] + gain1 * g
+        v = b2 * second_moment[i] + gain2 * g * g
+        first_moment[i] = m
+        second_moment[i] = v
+        parameters[i] = keep * parameters[i] - alpha * m / (np.sqrt(v) * correction + eps)
+
+
+@reduction
+def add_penalty(weights: Array, l1: float, l2: float, gradient: Array) -> float:
+    """Return l1 sum |w| + l2 sum w^2; gradient += l1 sign(w) + 2 l2 w."""
+    check_lengths(weights, weights, gradient)
+    T = weights.dtype.type
+    a, b, two_b, zero = T(l1), T(l2), T(2 * l2), T(0)
+    total = zero
+    for i in range(weights.size):
+        w = weights[i]
+        total += a * abs(w) + b * w * w
+        sign = T(1) if w > zero else (T(-1) if w < zero else w)
+        gradient[i] += a * sign + two_b * w
+    return float(total)

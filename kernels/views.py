@@ -1,0 +1,37 @@
+"""Views of arrays that cost nothing in compiled code: no allocation, and no reference counted.
+
+A view must not outlive the array whose memory it shows, and none is ever returned to Python. Sizes are not checked.
+Under ``NUMBA_DISABLE_JIT=1`` each is the plain NumPy below.
+"""
+
+from typing import TYPE_CHECKING
+
+import numba
+import numpy as np
+
+from hotloop.kernels.jit import Array
+
+if TYPE_CHECKING or numba.config.DISABLE_JIT:
+
+    def segment(array: Array, offset: int, size: int) -> Array:
+        """Return `size` elements of memory, contiguous, from `offset` elements behind the first of `array` on."""
+        return np.lib.stride_tricks.as_strided(array, (offset + size,), (array.itemsize,))[offset:]
+
+    def matrix(array: Array, offset: int, rows: int, columns: int, stride: int) -> Array:
+        """Return a (rows, columns) view of memory from `offset` on, whose rows lie `stride` elements apart."""
+        shape, strides = (rows, columns), (stride * array.itemsize, array.itemsize)
+        return np.lib.stride_tricks.as_strided(segment(array, offset, 1), shape, strides)
+
+    def row(array: Array, index: int) -> Array:
+        """Return row `index` of a matrix whose rows are contiguous."""
+        view: Array = array[index]
+        return view
+
+    def stack_array(like: Array, size: int) -> Array:
+        """Return uninitialised memory for `size` elements of the type of `like`, on the stack of the caller."""
+        return np.empty(size, like.dtype)
+
+else:
+    from hotloop.kernels.llvm import matrix, row, segment, stack_array
+
+__all__ = ["matrix", "row", "segment", "stack_array"]
