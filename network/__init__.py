@@ -1,0 +1,19 @@
+"""The thin Python API over `hotloop.kernels`."""
+
+from hotloop.network.history import ConvergenceWarning, DivergenceError, History
+from hotloop.network.initializers import Normal
+from hotloop.network.network import Network
+from hotloop.network.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "ConvergenceWarning",
+    "DivergenceError",
+    "History",
+    "Network",
+    "Normal",
+    "RMSprop",
+]

@@ -1,0 +1,152 @@
+"""The boundary: what users pass is checked and converted here, once, before anything is changed.
+
+Every array that leaves this file is of one canonical type (one dtype, C order, writable, aligned), so that the kernels
+are never compiled again for a Fortran-ordered, strided or read-only argument.
+"""
+
+import difflib
+import numbers
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from hotloop.kernels.jit import Array
+
+Value = TypeVar("Value")
+
+
+def choose(argument: str, name: Any, known: Mapping[str, Value]) -> Value:
+    """Return known[name], or raise an error that lists the names."""
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be a name ({', '.join(known)}), got {name!r}")
+    if name not in known:
+        close = difflib.get_close_matches(name, known, 1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"{argument} {name!r} is not known.{hint} Known: {', '.join(known)}")
+    return known[name]
+
+
+def whole_number(argument: str, value: Any, minimum: int) -> int:
+    """Return `value` as an int that is at least `minimum`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{argument} must be a whole number, got {value!r}")
+    if value < minimum:
+        raise ValueError(f"{argument} must be at least {minimum}, got {value}")
+    return int(value)
+
+
+def real_number(argument: str, value: Any, minimum: float, below: float = np.inf) -> float:
+    """Return `value` as a float with minimum <= value < below."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{argument} must be a number, got {value!r}")
+    if not minimum <= float(value) < below:
+        upper = "" if below == np.inf else f" and below {below:g}"
+        raise ValueError(f"{argument} must be finite, at least {minimum:g}{upper}, got {value}")
+    return float(value)
+
+
+def flag(argument: str, value: Any) -> bool:
+    """Return `value`, which must be True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{argument} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def per_layer(argument: str, value: Any, layers: int) -> list[Any]:
+    """Return one value a layer: `value` itself, repeated, or its entries."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return [value] * layers
+    values = list(value)
+    if len(values) != layers:
+        raise ValueError(f"{argument} must be one value, or one a layer ({layers}), got {len(values)}")
+    return values
+
+
+def numeric(argument: str, value: Any) -> Array:
+    """Return `value` as an array of real numbers."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{argument} is a masked array; fill or drop what is missing first")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{argument} is no array of numbers: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{argument} has dtype {array.dtype}; wanted real numbers (float, integer or bool)")
+    return array
+
+
+def canonical(argument: str, array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the array in the type that kernels are compiled for; every value must be finite in it."""
+    with np.errstate(over="ignore"):
+        result = np.require(array, dtype, ["C", "A", "W", "E"])
+    finite = np.isfinite(result)
+    if not finite.all():
+        first = tuple(int(i) for i in np.argwhere(~finite)[0])
+        place = f"row {first[0]}" + (f", column {first[1]}" if len(first) > 1 else "")
+        found = array[first]
+        count = result.size - int(finite.sum())
+        why = f" ({found} is too large for {dtype})" if np.isfinite(found) else ""
+        raise ValueError(
+            f"{argument} must be finite: found {result[first]} in {place}{why}, {count} in all; "
+            "rows and columns count from 0"
+        )
+    return result
+
+
+def inputs(X: Any, columns: int, dtype: np.dtype[Any], argument: str = "X") -> Array:
+    """Check and convert inputs, to (rows, columns)."""
+    array = numeric(argument, X)
+    if array.ndim == 1 and array.size == columns:
+        raise ValueError(
+            f"{argument} has shape {array.shape}; wanted (rows, {columns}): for one row use X.reshape(1, -1)"
+        )
+    if array.ndim != 2 or array.shape[1] != columns:
+        raise ValueError(f"{argument} has shape {array.shape}; wanted (rows, {columns}), the network's inputs")
+    if array.shape[0] == 0:
+        raise ValueError(f"{argument} has no rows")
+    return canonical(argument, array, dtype)
+
+
+def targets(
+    y: Any, rows: int, outputs: int, loss: str, dtype: np.dtype[Any], argument: str = "y"
+) -> tuple[Array, Array]:
+    """Check and convert targets. Return (targets, no labels), or (no targets, labels) for integer classes."""
+    array = numeric(argument, y)
+    if array.ndim == 0 or array.shape[0] != rows:
+        found = "is a single number" if array.ndim == 0 else f"has {array.shape[0]} rows"
+        raise ValueError(f"{argument} {found}; X has {rows} rows")
+    if loss == "cross_entropy" and array.ndim == 1:
+        return np.empty((0, 0), dtype), _labels(array, outputs, argument)
+    if array.ndim == 1 and outputs == 1:
+        array = array.reshape(-1, 1)
+    if array.ndim != 2 or array.shape[1] != outputs:
+        alternative = f" or ({rows},) integer labels" if loss == "cross_entropy" else ""
+        raise ValueError(f"{argument} has shape {array.shape}; wanted ({rows}, {outputs}){alternative}")
+    result = canonical(argument, array, dtype)
+    if loss in ("cross_entropy", "binary_cross_entropy") and (result.min() < 0 or result.max() > 1):
+        r, c = (int(i) for i in np.argwhere((result < 0) | (result > 1))[0])
+        raise ValueError(
+            f"{argument} must be probabilities, 0 to 1, for {loss}: found {result[r, c]:g} in row {r}, column {c}"
+        )
+    if loss == "cross_entropy":
+        sums = result.sum(axis=1, dtype=np.float64)
+        if np.abs(sums - 1).max() > 1e-3:
+            r = int(np.argmax(np.abs(sums - 1) > 1e-3))
+            raise ValueError(f"{argument} must sum to 1 in each row for cross_entropy: row {r} sums to {sums[r]:g}")
+    return result, np.empty(0, np.int64)
+
+
+def _labels(array: Array, classes: int, argument: str) -> Array:
+    if array.dtype.kind == "f":
+        whole = np.isfinite(array) & (np.floor(array) == array)
+        if not whole.all():
+            r = int(np.argmin(whole))
+            raise ValueError(f"{argument} must be whole numbers, the class of each row: found {array[r]} in row {r}")
+    bad = (array < 0) | (array >= classes)
+    if bad.any():
+        r = int(np.argmax(bad))
+        raise ValueError(
+            f"{argument} must be classes 0 to {classes - 1} (the network's outputs): found {array[r]} in row {r}"
+        )
+    return np.require(array, np.int64, ["C", "A", "W", "E"])

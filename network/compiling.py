@@ -1,0 +1,55 @@
+"""Tells the user that kernels are being compiled, and how long it took: the first call would else seem to hang."""
+
+import sys
+import time
+from typing import Any
+
+import numba
+from numba.core import event
+
+
+class CompileNotice(event.Listener):  # type: ignore[misc]
+    """A context that prints a line when Numba starts to compile within it, and another when it is done.
+
+    Loading machine code from the cache is silent.
+
+    Parameters
+    ----------
+    what : str
+        What is compiled, as the line says it.
+    visible : bool
+        Whether to print, to standard error.
+    """
+
+    def __init__(self, what: str, visible: bool) -> None:
+        self._what, self._visible = what, visible
+        self._compiled = False
+        self.seconds = 0.0
+
+    def on_start(self, event: Any) -> None:
+        """Hear that a function is being compiled."""
+        if not self._compiled:
+            self._compiled = True
+            self._print(f"hotloop: compiling kernels for {self._what}, once on this machine ...")
+
+    def on_end(self, event: Any) -> None:
+        """Hear that a function has been compiled."""
+
+    def __enter__(self) -> "CompileNotice":
+        """Start to listen."""
+        self._start = time.perf_counter()
+        if not numba.config.DISABLE_JIT:
+            event.register("numba:compile", self)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """Stop, and say how long it took."""
+        if not numba.config.DISABLE_JIT:
+            event.unregister("numba:compile", self)
+        self.seconds = time.perf_counter() - self._start
+        if self._compiled and failure[0] is None:
+            self._print(f"hotloop: compiled in {self.seconds:.1f} s")
+
+    def _print(self, line: str) -> None:
+        if self._visible:
+            print(line, file=sys.stderr, flush=True)

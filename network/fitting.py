@@ -1,0 +1,126 @@
+"""The outer loop of training: epochs, slices, progress, convergence, Ctrl-C. The inner loop is `kernels.training`."""
+
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from hotloop.kernels.jit import Array
+from hotloop.kernels.training import train_slice
+from hotloop.network.compiling import CompileNotice
+from hotloop.network.history import ConvergenceWarning, DivergenceError, History, Record
+
+if TYPE_CHECKING:
+    from hotloop.network.network import Network
+    from hotloop.network.task import Task
+
+SLICE_SECONDS = 0.03  # one compiled call: short enough for Ctrl-C and the progress bar, long enough to cost nothing
+FIRST_GUESS = 5e9  # floating point operations a second, to size the first slice
+
+
+@dataclass
+class Plan:
+    """What one call of `Network.fit` was asked to do."""
+
+    epochs: int
+    task: "Task"
+    validation: "Task | None"
+    tolerance: float | None
+    patience: int
+    shuffle: bool
+    progress: bool
+
+
+def shuffled(seed: int, epoch: int, rows: int) -> Array:
+    """Return the order of an epoch's rows: of (seed, epoch) alone, whatever was drawn before."""
+    generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+    return generator.permutation(rows).astype(np.int64, copy=False)
+
+
+def fit(net: "Network", plan: Plan) -> History:
+    """Train `net`. Whatever ends the run, the parameters are finite and those reached."""
+    history = History()
+    silent = None if plan.progress else True  # None: tqdm is silent unless standard error is a terminal
+    began = time.perf_counter()
+    try:
+        with CompileNotice(str(net.dtype), plan.progress and sys.stderr.isatty()) as notice:
+            _run(net, plan, np.arange(plan.task.rows), 0)
+        history.compile_seconds = notice.seconds
+        began = time.perf_counter()
+        total = plan.epochs * plan.task.rows
+        with tqdm(total=total, unit=" samples", unit_scale=True, disable=silent, dynamic_ncols=True) as bar:
+            history.stop_reason = _train(net, plan, history, bar)
+    except KeyboardInterrupt:
+        history.stop_reason = "interrupted"
+    finally:
+        history.seconds = time.perf_counter() - began
+    if history.stop_reason == "epochs" and plan.tolerance is not None:
+        warnings.warn(
+            f"no convergence in {plan.epochs} epochs: the loss still improved by more than "
+            f"tolerance={plan.tolerance:g} within patience={plan.patience} epochs. "
+            "Train longer, or raise the tolerance.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return history
+
+
+def _train(net: "Network", plan: Plan, history: History, bar: "tqdm[None]") -> str:
+    """Run the epochs and return why they ended."""
+    best, stale, speed = np.inf, 0, FIRST_GUESS / (6 * net.n_parameters)
+    in_order = np.arange(plan.task.rows)
+    last_good = net.parameters.copy()
+    for count in range(1, plan.epochs + 1):
+        start = time.perf_counter()
+        bar.set_description(f"epoch {count}/{plan.epochs}", refresh=False)
+        order = shuffled(net.seed, net.epochs_trained, plan.task.rows) if plan.shuffle else in_order
+        progress = plan.task.progress
+        progress["row"], progress["loss_sum"] = 0, 0.0
+        while progress["row"][0] < plan.task.rows:
+            row, clock = int(progress["row"][0]), time.perf_counter()
+            _run(net, plan, order, max(1, int(speed * SLICE_SECONDS)))
+            net.steps = int(progress["step"][0])
+            if progress["diverged"][0] or not np.isfinite(net.parameters).all():
+                net.parameters[:] = last_good
+                net.forget_optimizer()
+                raise DivergenceError(_divergence(net, plan, net.epochs_trained + 1, history), history)
+            last_good[:] = net.parameters
+            done = int(progress["row"][0]) - row
+            speed = done / max(time.perf_counter() - clock, 1e-6)
+            bar.update(done)
+        net.epochs_trained += 1
+        record: Record = {"epoch": net.epochs_trained, "loss": float(progress["loss_sum"][0]) / plan.task.rows}
+        if plan.validation is not None:
+            record |= {f"validation_{name}": value for name, value in net.score(plan.validation).items()}
+        history.epochs.append(record | {"seconds": time.perf_counter() - start})
+        bar.set_postfix({name: f"{value:.4g}" for name, value in record.items() if name != "epoch"}, refresh=False)
+        loss = record.get("validation_loss", record["loss"])
+        if plan.tolerance is not None:
+            stale = 0 if loss < best - plan.tolerance else stale + 1
+            best = min(best, loss)
+            if stale >= plan.patience:
+                return "converged"
+    return "epochs"
+
+
+def _run(net: "Network", plan: Plan, order: Array, budget: int) -> None:
+    """Call the compiled loop for about `budget` rows."""
+    task = plan.task
+    train_slice(
+        task.inputs, task.targets, task.labels, order, budget, task.layers, task.settings, net.parameters,
+        net.gradient_buffer, net.state, task.workspace, task.chunk_labels, task.progress,
+    )  # fmt: skip
+
+
+def _divergence(net: "Network", plan: Plan, epoch: int, history: History) -> str:
+    settings, progress = plan.task.settings[0], plan.task.progress[0]
+    batches = -(-int(progress["row"]) // int(settings["batch_size"]))
+    return (
+        f"training diverged in epoch {epoch}, step {batches} (update {int(progress['step'])} in all): the loss or a "
+        f"parameter is not finite. The network keeps the last finite parameters. Use a smaller learning rate than "
+        f"{float(settings['learning_rate']):g}, and inputs scaled to about -1 to 1."
+    )

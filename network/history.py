@@ -1,0 +1,79 @@
+"""What a fit reports: a record for each epoch, why it stopped, and the warnings and errors of training."""
+
+from dataclasses import dataclass, field
+
+Record = dict[str, float]
+
+
+class ConvergenceWarning(UserWarning):
+    """A tolerance was asked for, and the epochs ran out before the loss stood still."""
+
+
+class DivergenceError(ArithmeticError):
+    """The loss or a parameter became infinite or NaN.
+
+    Attributes
+    ----------
+    history : History
+        The epochs before.
+    """
+
+    def __init__(self, message: str, history: "History") -> None:
+        super().__init__(message)
+        self.history = history
+
+
+@dataclass
+class History:
+    """The course of one call of `Network.fit`.
+
+    Attributes
+    ----------
+    epochs : list of dict
+        For each finished epoch: "epoch" (counted over all fits of the network, from 1), "loss" (mean over the epoch, as
+        the parameters moved), "validation_loss" and "validation_accuracy" or "validation_r2" if there was validation
+        data, "seconds".
+    stop_reason : str
+        "converged", "epochs" (they ran out) or "interrupted".
+    seconds : float
+        Time of the fit without compiling.
+    compile_seconds : float
+        Time that compiling kernels, or loading them from the cache, took before the first step.
+    """
+
+    epochs: list[Record] = field(default_factory=list)
+    stop_reason: str = "epochs"
+    seconds: float = 0.0
+    compile_seconds: float = 0.0
+
+    @property
+    def loss(self) -> list[float]:
+        """Training loss of each epoch."""
+        return [record["loss"] for record in self.epochs]
+
+    @property
+    def validation_loss(self) -> list[float]:
+        """Validation loss of each epoch; empty without validation data."""
+        return [record["validation_loss"] for record in self.epochs if "validation_loss" in record]
+
+    @property
+    def converged(self) -> bool:
+        """Whether the loss stood still within the tolerance."""
+        return self.stop_reason == "converged"
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the fit."""
+        return self.stop_reason == "interrupted"
+
+    def __str__(self) -> str:
+        """Return a table, a line an epoch."""
+        if not self.epochs:
+            return f"no epoch finished ({self.stop_reason})"
+        columns = list(self.epochs[0])
+        heads = [name.replace("_", " ") for name in columns]
+        lines = ["  ".join(heads)]
+        for record in self.epochs:
+            cells = [f"{record[name]:.0f}" if name == "epoch" else f"{record[name]:.4g}" for name in columns]
+            lines.append("  ".join(cell.rjust(len(head)) for cell, head in zip(cells, heads, strict=True)))
+        return "\n".join([*lines, f"stopped: {self.stop_reason}"])

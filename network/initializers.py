@@ -1,0 +1,92 @@
+"""Initial weights. Biases start at zero.
+
+n is fan_in, m fan_out. Sources: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural
+networks (AISTATS 2010), equation 16; He et al., Delving Deep into Rectifiers (ICCV 2015), equation 10; LeCun et al.,
+Efficient BackProp (1998), section 4.6; Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of
+learning (ICLR 2014).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hotloop.kernels.jit import Array
+
+Draw = Callable[[np.random.Generator, int, int], Array]
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Weights from N(0, scale^2).
+
+    Parameters
+    ----------
+    scale : float, default 0.05
+        Standard deviation, above zero.
+    """
+
+    scale: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Check the scale."""
+        if isinstance(self.scale, bool) or not isinstance(self.scale, (int, float)):
+            raise TypeError(f"scale must be a number, got {self.scale!r}")
+        if not (np.isfinite(self.scale) and self.scale > 0):
+            raise ValueError(f"scale must be above 0 and finite, got {self.scale!r}")
+
+    def __call__(self, generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
+        """Draw the weights of one layer."""
+        return generator.normal(0, self.scale, (fan_in, fan_out))
+
+
+def _uniform(variance: Callable[[int, int], float]) -> Draw:
+    def draw(generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
+        bound = np.sqrt(3 * variance(fan_in, fan_out))
+        return generator.uniform(-bound, bound, (fan_in, fan_out))
+
+    return draw
+
+
+def _normal(variance: Callable[[int, int], float]) -> Draw:
+    def draw(generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
+        return generator.normal(0, np.sqrt(variance(fan_in, fan_out)), (fan_in, fan_out))
+
+    return draw
+
+
+def _glorot(fan_in: int, fan_out: int) -> float:
+    return 2 / (fan_in + fan_out)
+
+
+def _he(fan_in: int, fan_out: int) -> float:
+    return 2 / fan_in
+
+
+def _lecun(fan_in: int, fan_out: int) -> float:
+    return 1 / fan_in
+
+
+def _orthogonal(generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
+    """Return a matrix whose shorter side's vectors are orthonormal, uniform over all such matrices."""
+    tall = generator.normal(size=(max(fan_in, fan_out), min(fan_in, fan_out)))
+    q, r = np.linalg.qr(tall)
+    q = q * np.where(np.diag(r) < 0, -1, 1)  # QR alone prefers some signs
+    return q if fan_in >= fan_out else q.T
+
+
+def _zeros(generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
+    return np.zeros((fan_in, fan_out))
+
+
+INITIALIZERS: dict[str, Draw] = {
+    "glorot_uniform": _uniform(_glorot),
+    "glorot_normal": _normal(_glorot),
+    "he_uniform": _uniform(_he),
+    "he_normal": _normal(_he),
+    "lecun_uniform": _uniform(_lecun),
+    "lecun_normal": _normal(_lecun),
+    "orthogonal": _orthogonal,
+    "zeros": _zeros,
+    "normal": Normal(),
+}

@@ -1,0 +1,105 @@
+"""Where everything lives: the flat parameter vector, the layer table, the workspace."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from hotloop.kernels.jit import Array
+from hotloop.kernels.training import LAYER
+
+ALIGNMENT = 64  # bytes: a cache line, and a vector of the kernels
+PAGE = 4096
+LARGEST_CHUNK = 256  # rows: enough to share the cost of packing, few enough for the second-level cache
+SMALLEST_CHUNK = 32
+CHUNK_WORK = 2**30  # parameters times rows in a chunk, some 0.1 s: Ctrl-C is heard between two chunks
+
+
+def padded(columns: int, itemsize: int) -> int:
+    """Return the length of a row of `columns` values in memory: a multiple of a vector, and no multiple of a page.
+
+    Rows that lie a page apart share one set of the cache, which then holds eight or twelve of them.
+    """
+    lanes = ALIGNMENT // itemsize
+    stride = math.ceil(columns / lanes) * lanes
+    return stride + lanes if stride * itemsize % PAGE == 0 else stride
+
+
+def aligned_zeros(size: int, dtype: np.dtype[np.floating]) -> Array:
+    """Return `size` zeros that start on a cache line."""
+    lanes = ALIGNMENT // dtype.itemsize
+    memory = np.zeros(size + lanes, dtype)
+    first = -memory.ctypes.data % ALIGNMENT // dtype.itemsize
+    return memory[first : first + size]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The layout of a network's vectors: layer by layer the rows of W, padded, then b, padded.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Inputs, hidden units a layer, outputs.
+    dtype : numpy.dtype
+        float32 or float64.
+    """
+
+    sizes: tuple[int, ...]
+    dtype: np.dtype[np.floating]
+
+    @cached_property
+    def strides(self) -> tuple[int, ...]:
+        """Length in memory of a row of each layer's activations, the inputs first."""
+        return tuple(padded(size, self.dtype.itemsize) for size in self.sizes)
+
+    @cached_property
+    def offsets(self) -> tuple[int, ...]:
+        """Where each layer starts in the flat vector; behind the last, the vector's length."""
+        ends = np.cumsum([(fan_in + 1) * s for fan_in, s in zip(self.sizes, self.strides[1:], strict=False)])
+        return (0, *(int(end) for end in ends))
+
+    @property
+    def size(self) -> int:
+        """Length of the flat vector, padding included."""
+        return self.offsets[-1]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(self.sizes))
+
+    def split(self, vector: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Return the weights (fan_in, fan_out) and biases (fan_out,) in a flat vector, as views."""
+        weights, biases = [], []
+        for layer, (fan_in, fan_out) in enumerate(pairwise(self.sizes)):
+            block = vector[self.offsets[layer] : self.offsets[layer + 1]].reshape(fan_in + 1, -1)
+            weights.append(block[:fan_in, :fan_out])
+            biases.append(block[fan_in, :fan_out])
+        return tuple(weights), tuple(biases)
+
+    def chunk(self, batch_size: int) -> int:
+        """Return how many rows of a batch are worked off at a time."""
+        return min(batch_size, max(SMALLEST_CHUNK, min(LARGEST_CHUNK, CHUNK_WORK // self.size)))
+
+    def table(self, chunk: int, activations: list[int], keeps_z: list[bool], dropout: list[float]) -> tuple[Array, int]:
+        """Return the layer table for a workspace of `chunk` rows, and the workspace's size.
+
+        The workspace holds the inputs, then for each layer z, the activation (over z unless `keeps_z`) and delta.
+        """
+        table = np.zeros(len(self.sizes) - 1, LAYER)
+        place, unit, layer_input = chunk * self.strides[0], 0, 0
+        for index, layer in enumerate(table):
+            block = chunk * self.strides[index + 1]
+            layer["fan_in"], layer["fan_out"] = self.sizes[index], self.sizes[index + 1]
+            layer["input_stride"], layer["stride"] = self.strides[index], self.strides[index + 1]
+            layer["weights"] = self.offsets[index]
+            layer["bias"] = self.offsets[index] + self.sizes[index] * self.strides[index + 1]
+            layer["input"], layer["z"] = layer_input, place
+            layer["output"] = layer_input = place + block if keeps_z[index] else place
+            layer["delta"] = layer_input + block
+            layer["activation"], layer["first_unit"], layer["dropout"] = activations[index], unit, dropout[index]
+            place, unit = layer_input + 2 * block, unit + self.sizes[index + 1]
+        return table, place

@@ -1,0 +1,405 @@
+"""The network: sizes, parameters, and what one does with them. It validates, allocates, calls kernels and reports."""
+
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from hotloop.kernels.jit import Array
+from hotloop.kernels.training import forward_slice, train_slice
+from hotloop.network import arguments, metrics
+from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.fitting import Plan, fit
+from hotloop.network.history import History
+from hotloop.network.initializers import INITIALIZERS, Draw
+from hotloop.network.layout import Layout, aligned_zeros
+from hotloop.network.losses import LOSSES
+from hotloop.network.optimizers import OPTIMIZERS, SGD, Optimizer
+from hotloop.network.task import Task
+
+Initializer = str | Draw | Sequence[Any] | None
+INITIAL_STREAM = 2**64 - 1  # the key of the initial weights' random numbers; an epoch's shuffle has the epoch's number
+CALL_WORK = 10**9  # parameters times rows in one compiled call of `predict`: some 20 ms, so that Ctrl-C is heard
+
+
+class Network:
+    """A dense network: a(l) = f(z(l)), z(l) = a(l-1) W(l) + b(l).
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Inputs, hidden units a layer, outputs: ``[64, 32, 10]``.
+    activation : str or sequence of str, default "relu"
+        Of the hidden layers, one for all or one each: identity, sigmoid, tanh, relu, leaky_relu, elu, gelu, silu,
+        softplus.
+    output : str, optional
+        Activation of the last layer. The default follows the loss: identity; sigmoid for binary_cross_entropy; softmax
+        for cross_entropy. These two also allow identity: `predict` then returns logits, and the loss is the same.
+    loss : str, default "mse"
+        mse, mae, huber (means over batch and outputs), binary_cross_entropy (one or several labels a row),
+        cross_entropy.
+    initializer : str, callable, or sequence of them or of arrays, optional
+        glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal, zeros, normal,
+        ``Normal(scale)``, or any callable (numpy Generator, fan_in, fan_out) -> array; one for all layers or one each.
+        An array, or a pair of arrays (weights, bias), sets a layer. The default follows each layer's activation:
+        he_normal for ReLU and its kin, glorot_uniform for the others. Biases start at zero.
+    dropout : float or sequence of float, default 0
+        Share of each hidden layer's units that a training step drops; those kept are scaled by 1 / (1 - dropout).
+    l1, l2 : float, default 0
+        Penalties on weights, not biases: the loss is C + l1 sum |w| + l2 sum w^2, wherever a loss is reported.
+    dtype : {"float32", "float64"}
+        Of parameters and arithmetic.
+    seed : int, optional
+        Of weights, shuffling and dropout; the same seed gives the same bits. By default drawn anew; see `Network.seed`.
+
+    Examples
+    --------
+    >>> net = Network([2, 8, 1], activation="tanh", seed=0)
+    >>> net.n_parameters
+    33
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: str | Sequence[str] = "relu",
+        *,
+        output: str | None = None,
+        loss: str = "mse",
+        initializer: Initializer = None,
+        dropout: float | Sequence[float] = 0.0,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        dtype: Any = "float32",
+        seed: int | None = None,
+    ) -> None:
+        self.sizes = _sizes(sizes)
+        hidden = len(self.sizes) - 2
+        arguments.choose("loss", loss, LOSSES)
+        self.loss = loss
+        names = arguments.per_layer("activation", activation, hidden)
+        if isinstance(activation, str):
+            arguments.choose("activation", activation, ACTIVATIONS)
+        self.activations = (*(_hidden_activation(name) for name in names), _output(output, loss, self.sizes[-1]))
+        self.dropout = tuple(
+            arguments.real_number("dropout", rate, 0, 1) for rate in arguments.per_layer("dropout", dropout, hidden)
+        )
+        self.l1, self.l2 = arguments.real_number("l1", l1, 0), arguments.real_number("l2", l2, 0)
+        self.dtype = _dtype(dtype)
+        if seed is None:
+            seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+        self.seed = arguments.whole_number("seed", seed, 0)
+        if self.seed >= 2**63:
+            raise ValueError(f"seed must be below 2**63, got {seed}")
+        self.layout = Layout(self.sizes, self.dtype)
+        self._parameters = aligned_zeros(self.layout.size, self.dtype)
+        self._initialize(initializer)
+        self.gradient_buffer = np.zeros(0, self.dtype)
+        self.epochs_trained = 0
+        self.steps = 0
+        self.metadata: dict[str, str] = {}
+        self.forget_optimizer()
+
+    def _initialize(self, initializer: Initializer) -> None:
+        entries = arguments.per_layer("initializer", initializer, len(self.sizes) - 1)
+        if isinstance(initializer, np.ndarray) and initializer.ndim < 3:
+            raise TypeError("initializer must be a sequence with one entry a layer: use [weights] for a single layer")
+        key = np.array([self.seed, INITIAL_STREAM], np.uint64)
+        generator = np.random.Generator(np.random.Philox(key=key))
+        for layer, (entry, activation) in enumerate(zip(entries, self.activations, strict=True)):
+            entry = ACTIVATIONS[activation].initializer if entry is None else entry
+            weights, bias = self.weights[layer], self.biases[layer]
+            if isinstance(entry, tuple):
+                if len(entry) != 2:
+                    raise ValueError(f"initializer[{layer}] must be a pair (weights, bias), got {len(entry)} entries")
+                bias[:] = self._given(f"bias of initializer[{layer}]", entry[1], bias.shape)
+                entry = entry[0]
+            if isinstance(entry, str):
+                entry = arguments.choose("initializer", entry, INITIALIZERS)
+            if callable(entry):
+                entry = entry(generator, *weights.shape)
+            weights[:] = self._given(f"initializer[{layer}]", entry, weights.shape)
+
+    def _given(self, argument: str, value: Any, shape: tuple[int, ...]) -> Array:
+        array = arguments.numeric(argument, value)
+        if array.shape != shape:
+            raise ValueError(f"{argument} has shape {array.shape}; wanted {shape}")
+        return arguments.canonical(argument, array, self.dtype)
+
+    def forget_optimizer(self) -> None:
+        """Drop the optimiser's state: the next `fit` starts with new moments, whatever its optimiser."""
+        self.optimizer: Optimizer | None = None
+        self.state = np.zeros((0, 0), self.dtype)
+        self.first_step = 0
+
+    @property
+    def parameters(self) -> Array:
+        """All weights and biases, one vector; rows are padded to 64 bytes with zeros. Write into it freely."""
+        return self._parameters
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """Weights of each layer (fan_in, fan_out), views of `parameters`."""
+        return self.layout.split(self._parameters)[0]
+
+    @property
+    def biases(self) -> tuple[Array, ...]:
+        """Biases of each layer (fan_out,), views of `parameters`."""
+        return self.layout.split(self._parameters)[1]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases, without padding."""
+        return self.layout.n_parameters
+
+    def split(self, vector: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Return (weights, biases) of a vector in the layout of `parameters`, for example a gradient, as views."""
+        if not isinstance(vector, np.ndarray) or vector.shape != self._parameters.shape:
+            found = vector.shape if isinstance(vector, np.ndarray) else type(vector).__name__
+            raise ValueError(f"vector has shape {found}; wanted {self._parameters.shape}, as net.parameters")
+        return self.layout.split(vector)
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int = 10,
+        batch_size: int = 32,
+        optimizer: Optimizer | str | None = None,
+        validation: tuple[Any, Any] | None = None,
+        tolerance: float | None = None,
+        patience: int = 5,
+        shuffle: bool = True,
+        progress: bool = True,
+    ) -> History:
+        """Train by gradient descent, from where the network stands.
+
+        Parameters
+        ----------
+        X : array-like (N, inputs)
+            Real and finite. Converted to the network's dtype and to C order if it is not so already.
+        y : array-like (N, outputs)
+            Targets; (N,) for one output. For cross_entropy integer classes (N,), or distributions (N, outputs).
+        epochs : int, default 10
+        batch_size : int, default 32
+            Samples in a step: 1 for one at a time, N or more for full batches.
+        optimizer : Optimizer or str, default SGD(0.01)
+            SGD, RMSprop, Adagrad, Adam, AdamW, or a name. If it equals that of the last fit, its moments go on, so that
+            two fits of 10 epochs give the same bits as one of 20.
+        validation : (X, y), optional
+            Evaluated after each epoch.
+        tolerance : float, optional
+            Stop as converged when the validation loss (the training loss without validation data) has not improved by
+            more than this for `patience` epochs.
+        patience : int, default 5
+        shuffle : bool, default True
+            Whether to draw a new order of the samples for each epoch.
+        progress : bool, default True
+            Show a bar on standard error, if that is a terminal.
+
+        Returns
+        -------
+        History
+            Also after Ctrl-C, which keeps the parameters reached.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Before anything is changed.
+        DivergenceError
+            The loss or a parameter became infinite or NaN; the last finite parameters are kept.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If a tolerance was given and the epochs ran out.
+        """
+        epochs = arguments.whole_number("epochs", epochs, 1)
+        batch_size = arguments.whole_number("batch_size", batch_size, 1)
+        patience = arguments.whole_number("patience", patience, 1)
+        tolerance = None if tolerance is None else arguments.real_number("tolerance", tolerance, 0)
+        shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
+        optimizer = _optimizer(optimizer)
+        task = self._task(X, y, batch_size, dropout=self.dropout)
+        checked = None
+        if validation is not None:
+            if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+                raise TypeError("validation must be a pair (X, y)")
+            checked = self._task(*validation, self.layout.chunk(2**30), prefix="validation ")
+        if optimizer != self.optimizer:
+            self.optimizer, self.first_step = optimizer, self.steps
+            self.state = np.zeros((optimizer.n_moments, self.layout.size), self.dtype)
+        self.gradient_buffer = aligned_zeros(self.layout.size, self.dtype)
+        task.descend(optimizer, self.steps, self.first_step)
+        return fit(self, Plan(epochs, task, checked, tolerance, patience, shuffle, progress))
+
+    def predict(self, X: Any) -> Array:
+        """Return the outputs (N, outputs) for inputs X (N, inputs), after the output activation; dropout is off."""
+        checked = arguments.inputs(X, self.sizes[0], self.dtype)
+        none = np.empty((0, 0), self.dtype), np.empty(0, np.int64)
+        return self._forward(self._plan(checked, *none, self.layout.chunk(2**30)))[0]
+
+    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+        """Return the loss, penalties included, and the accuracy (cross-entropies) or the R^2 (other losses).
+
+        With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2.
+        """
+        return self.score(self._task(X, y, self.layout.chunk(2**30)))
+
+    def score(self, task: Task) -> dict[str, float]:
+        """Do as `evaluate`, for data checked before."""
+        outputs, total = self._forward(task)
+        loss = total / task.rows + self._penalty()
+        if self.loss == "cross_entropy" and not task.labels.size:
+            return {"loss": loss, "accuracy": metrics.class_accuracy(outputs, task.targets)}
+        if LOSSES[self.loss].classifies:
+            threshold = 0.0 if self.activations[-1] == "identity" else 0.5
+            return {"loss": loss, "accuracy": metrics.accuracy(outputs, task.targets, task.labels, threshold)}
+        return {"loss": loss, "r2": metrics.r2(outputs, task.targets)}
+
+    def gradient(self, X: Any, y: Any) -> tuple[float, Array]:
+        """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
+        task = self._task(X, y, 1)
+        task = self._plan(task.inputs, task.targets, task.labels, task.rows)
+        gradient = aligned_zeros(self.layout.size, self.dtype)
+        train_slice(
+            task.inputs, task.targets, task.labels, np.arange(task.rows), task.rows, task.layers, task.settings,
+            self.parameters, gradient, np.zeros((0, 0), self.dtype), task.workspace, task.chunk_labels, task.progress,
+        )  # fmt: skip
+        return float(task.progress["batch_loss"][0]), gradient
+
+    def summary(self) -> str:
+        """Return a table: each layer's shape, activation and parameters; operations a sample; bytes."""
+        lines = [
+            f"{'layer':>5}  {'weights':>13}  {'activation':<12}{'dropout':>8}{'parameters':>12}{'FLOPs/sample':>14}"
+        ]
+        for layer, (fan_in, fan_out) in enumerate(pairwise(self.sizes)):
+            rate = f"{self.dropout[layer]:g}" if layer < len(self.dropout) and self.dropout[layer] else "-"
+            shape, name = f"{fan_in} x {fan_out}", self.activations[layer]
+            numbers = f"{(fan_in + 1) * fan_out:>12,}{2 * fan_in * fan_out:>14,}"
+            lines.append(f"{layer + 1:>5}  {shape:>13}  {name:<12}{rate:>8}{numbers}")
+        forward = sum(2 * fan_in * fan_out for fan_in, fan_out in pairwise(self.sizes))
+        step = 3 * forward - 2 * self.sizes[0] * self.sizes[1]
+        used, padded = self.n_parameters * self.dtype.itemsize, self.parameters.nbytes
+        return "\n".join(
+            [
+                *lines,
+                f"{self.n_parameters:,} parameters, {self.dtype}, {used:,} bytes ({padded:,} with padding)",
+                f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {self.loss}",
+            ]
+        )
+
+    def save(self, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
+        """Write the network to a safetensors file, first under a temporary name; see `hotloop.network.checkpoint`.
+
+        Parameters
+        ----------
+        path : path
+            Replaced if it exists.
+        metadata : dict of str to str, optional
+            Kept in the file, and given back as `Network.metadata`. By default this network's own.
+        """
+        from hotloop.network.checkpoint import save
+
+        save(self, path, self.metadata if metadata is None else metadata)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Network":
+        """Read a network that `save` wrote; raise ValueError if the file is none, is damaged, or of another version."""
+        from hotloop.network.checkpoint import load
+
+        return load(path)
+
+    def __repr__(self) -> str:
+        """Return what the network is made of."""
+        hidden = list(self.activations[:-1])
+        activation = f"activation={hidden}, " if hidden else ""
+        kind = f"output={self.activations[-1]!r}, loss={self.loss!r}, dtype='{self.dtype}'"
+        return f"Network({list(self.sizes)}, {activation}{kind})"
+
+    def _task(
+        self, X: Any, y: Any, batch_size: int, dropout: tuple[float, ...] | None = None, prefix: str = ""
+    ) -> Task:
+        inputs = arguments.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
+        data = arguments.targets(y, inputs.shape[0], self.sizes[-1], self.loss, self.dtype, f"{prefix}y")
+        return self._plan(inputs, *data, batch_size, dropout)
+
+    def _plan(
+        self, inputs: Array, targets: Array, labels: Array, batch_size: int, dropout: tuple[float, ...] | None = None
+    ) -> Task:
+        task = Task.plan(
+            self.layout, self.activations, self.loss, inputs, targets, labels,
+            batch_size=batch_size, dropout=dropout, seed=self.seed,
+        )  # fmt: skip
+        task.settings["l1"], task.settings["l2"] = self.l1, self.l2
+        return task
+
+    def _forward(self, task: Task) -> tuple[Array, float]:
+        """Return the outputs and the sum of the losses, without penalties."""
+        outputs, total = np.empty((task.rows, self.sizes[-1]), self.dtype), 0.0
+        rows = max(1, CALL_WORK // self.n_parameters)
+        for start in range(0, task.rows, rows):
+            total += forward_slice(
+                task.inputs, task.targets, task.labels, start, min(start + rows, task.rows), task.layers,
+                task.settings, self.parameters, task.workspace, outputs,
+            )  # fmt: skip
+        return outputs, float(total)
+
+    def _penalty(self) -> float:
+        if self.l1 == 0 and self.l2 == 0:
+            return 0.0
+        weights = [w.astype(np.float64) for w in self.weights]
+        return float(sum(self.l1 * np.abs(w).sum() + self.l2 * (w**2).sum() for w in weights))
+
+
+def _sizes(sizes: Any) -> tuple[int, ...]:
+    if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
+        raise TypeError(f"sizes must be a sequence of whole numbers such as [64, 32, 10], got {sizes!r}")
+    if len(sizes) < 2:
+        raise ValueError(f"sizes must name at least inputs and outputs, such as [64, 10], got {list(sizes)}")
+    return tuple(arguments.whole_number(f"sizes[{index}]", size, 1) for index, size in enumerate(sizes))
+
+
+def _dtype(dtype: Any) -> np.dtype[np.floating]:
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype must be 'float32' or 'float64', got {dtype!r}") from None
+    if found not in (np.dtype("float32"), np.dtype("float64")):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {found}")
+    return found
+
+
+def _hidden_activation(name: Any) -> str:
+    arguments.choose("activation", name, ACTIVATIONS)
+    if name == "softmax":
+        raise ValueError("activation 'softmax' is for the last layer: use output='softmax'")
+    return str(name)
+
+
+def _output(output: Any, loss: str, outputs: int) -> str:
+    kind = LOSSES[loss]
+    name = kind.output if output is None else output
+    arguments.choose("output", name, ACTIVATIONS)
+    if kind.from_logits and name not in (kind.output, "identity"):
+        raise ValueError(
+            f"output must be {kind.output!r} or 'identity' (logits) for loss {loss!r}, which is computed from logits; "
+            f"got {name!r}"
+        )
+    if loss == "cross_entropy" and outputs < 2:
+        raise ValueError("cross_entropy needs at least 2 outputs; for one output use loss='binary_cross_entropy'")
+    return str(name)
+
+
+def _optimizer(optimizer: Optimizer | str | None) -> Optimizer:
+    if optimizer is None:
+        return SGD()
+    if isinstance(optimizer, str):
+        return arguments.choose("optimizer", optimizer, OPTIMIZERS)()
+    if not isinstance(optimizer, Optimizer):
+        names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
+        raise TypeError(f"optimizer must be one of {names} or its name, got {optimizer!r}")
+    return optimizer
