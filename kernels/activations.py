@@ -203,13 +203,20 @@ def softmax(z: Array, out: Array) -> None:
         raise ValueError("softmax: z and out must have the same shape")
     for b in range(z.shape[0]):
         z_b, out_b = row(z, b), row(out, b)
-        top = largest(z_b)
-        total = top * 0
-        for j in range(z_b.size):
-            out_b[j] = exp(z_b[j] - top)
-            total += out_b[j]
+        total = exponentials(z_b, out_b)[1]
         for j in range(z_b.size):
             out_b[j] /= total
+
+
+@inline
+def exponentials(z: Array, out: Array) -> tuple[Any, Any]:
+    """Write e^(z - m), m the largest entry of z, and return m and their sum."""
+    top = largest(z)
+    total = top * 0
+    for j in range(z.size):
+        out[j] = exp(z[j] - top)
+        total += out[j]
+    return top, total
 
 
 @inline

@@ -74,12 +74,12 @@ def _compile(function: Function, options: dict[str, Any]) -> Function:
         return function
     dispatcher: Any = numba.njit(**options)(function)
     try:
-        dispatcher.enable_caching()
+        dispatcher.enable_caching()  # raises where no folder is writable
         # Private to Numba, hence the fallback; tests/test_cache.py shows that it works in the installed version.
         index = dispatcher._cache._cache_file
         index._source_stamp = (index._source_stamp, source_stamp())
     except (AttributeError, OSError, RuntimeError) as error:
-        dispatcher._cache = type(numba.njit(_no_operation)._cache)()
+        dispatcher = numba.njit(**options)(function)
         _warn_uncached(str(error))
     compiled: Function = dispatcher
     return compiled
@@ -102,10 +102,6 @@ def _warn_uncached(reason: str) -> None:
         RuntimeWarning,
         stacklevel=2,
     )
-
-
-def _no_operation() -> None:
-    """Stand for any function that is not cached."""
 
 
 def constants(dtype: Any, *values: float) -> tuple[Any, ...]:

@@ -7,13 +7,12 @@ softmax or sigmoid folded in, they are stable at any size of z, and their delta 
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.activations import largest
+from hotloop.kernels.activations import exponentials
 from hotloop.kernels.jit import Array, inline, reduction
-from hotloop.kernels.maths import exp, logistic, softplus
+from hotloop.kernels.maths import logistic, softplus
 from hotloop.kernels.views import row
 
 MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, HUBER, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(6)
@@ -113,27 +112,18 @@ def soft_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
         z, y, g = row(logits, b), row(targets, b), row(delta, b)
         if y.size == 0:
             continue
-        top, log_sum = log_sum_exp(z)
+        top, total_exp = exponentials(z, g)
+        log_sum = type(top)(math.log(total_exp))
         part = y.dtype.type(0)
         mass = y.dtype.type(0)
         for j in range(y.size):
-            log_a = (z[j] - top) - log_sum
-            part -= y[j] * log_a
+            part -= y[j] * ((z[j] - top) - log_sum)
             mass += y[j]
+        scale = mass / total_exp
         for j in range(y.size):
-            g[j] = (exp((z[j] - top) - log_sum) * mass - y[j]) * type(top)(1 / n)
+            g[j] = (g[j] * scale - y[j]) * type(top)(1 / n)
         total += part
     return float(total / n)
-
-
-@inline
-def log_sum_exp(z: Array) -> tuple[Any, Any]:
-    """Return the largest entry, m, and log of the sum of e^(z - m)."""
-    top = largest(z)
-    total = top * 0
-    for j in range(z.size):
-        total += exp(z[j] - top)
-    return top, type(top)(math.log(total))
 
 
 @reduction
@@ -169,9 +159,10 @@ def cross_entropy(logits: Array, labels: Array, delta: Array) -> float:
         z, g, label = row(logits, b), row(delta, b), labels[b]
         if label < 0 or label >= classes:
             raise ValueError("cross_entropy: a label is not a column of the logits")
-        top, log_sum = log_sum_exp(z)
-        total -= (z[label] - top) - log_sum
+        top, total_exp = exponentials(z, g)
+        total -= (z[label] - top) - type(top)(math.log(total_exp))
+        scale = type(top)(1 / n) / total_exp
         for j in range(classes):
-            g[j] = exp((z[j] - top) - log_sum) * type(top)(1 / n)
+            g[j] *= scale
         g[label] -= type(top)(1 / n)
     return float(total / n)

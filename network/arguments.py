@@ -6,12 +6,15 @@ are never compiled again for a Fortran-ordered, strided or read-only argument.
 
 import difflib
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.losses import LOSSES
+from hotloop.network.optimizers import OPTIMIZERS, SGD, Optimizer
 
 Value = TypeVar("Value")
 
@@ -61,6 +64,61 @@ def per_layer(argument: str, value: Any, layers: int) -> list[Any]:
     if len(values) != layers:
         raise ValueError(f"{argument} must be one value, or one a layer ({layers}), got {len(values)}")
     return values
+
+
+def sizes_of_network(sizes: Any) -> tuple[int, ...]:
+    """Return the sizes of a network's layers, inputs first."""
+    if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
+        raise TypeError(f"sizes must be a sequence of whole numbers such as [64, 32, 10], got {sizes!r}")
+    if len(sizes) < 2:
+        raise ValueError(f"sizes must name at least inputs and outputs, such as [64, 10], got {list(sizes)}")
+    return tuple(whole_number(f"sizes[{index}]", size, 1) for index, size in enumerate(sizes))
+
+
+def floating_dtype(dtype: Any) -> np.dtype[np.floating]:
+    """Return float32 or float64."""
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype must be 'float32' or 'float64', got {dtype!r}") from None
+    if found not in (np.dtype("float32"), np.dtype("float64")):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {found}")
+    return found
+
+
+def hidden_activation(name: Any) -> str:
+    """Return the name of an activation of a hidden layer."""
+    choose("activation", name, ACTIVATIONS)
+    if name == "softmax":
+        raise ValueError("activation 'softmax' is for the last layer: use output='softmax'")
+    return str(name)
+
+
+def output_activation(output: Any, loss: str, outputs: int) -> str:
+    """Return the name of the last layer's activation, by default the loss's."""
+    kind = LOSSES[loss]
+    name = kind.output if output is None else output
+    choose("output", name, ACTIVATIONS)
+    if kind.from_logits and name not in (kind.output, "identity"):
+        raise ValueError(
+            f"output must be {kind.output!r} or 'identity' (logits) for loss {loss!r}, which is computed from logits; "
+            f"got {name!r}"
+        )
+    if loss == "cross_entropy" and outputs < 2:
+        raise ValueError("cross_entropy needs at least 2 outputs; for one output use loss='binary_cross_entropy'")
+    return str(name)
+
+
+def optimizer_of(optimizer: Optimizer | str | None) -> Optimizer:
+    """Return an optimizer: the one given, or by its name, or plain gradient descent."""
+    if optimizer is None:
+        return SGD()
+    if isinstance(optimizer, str):
+        return choose("optimizer", optimizer, OPTIMIZERS)()
+    if not isinstance(optimizer, Optimizer):
+        names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
+        raise TypeError(f"optimizer must be one of {names} or its name, got {optimizer!r}")
+    return optimizer
 
 
 def numeric(argument: str, value: Any) -> Array:

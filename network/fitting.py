@@ -45,7 +45,7 @@ def fit(net: "Network", plan: Plan) -> History:
     """Train `net`. Whatever ends the run, the parameters are finite and those reached."""
     history = History()
     silent = None if plan.progress else True  # None: tqdm is silent unless standard error is a terminal
-    began = time.perf_counter()
+    began, last_good = time.perf_counter(), net.parameters.copy()
     try:
         with CompileNotice(str(net.dtype), plan.progress and sys.stderr.isatty()) as notice:
             _run(net, plan, np.arange(plan.task.rows), 0)
@@ -53,11 +53,15 @@ def fit(net: "Network", plan: Plan) -> History:
         began = time.perf_counter()
         total = plan.epochs * plan.task.rows
         with tqdm(total=total, unit=" samples", unit_scale=True, disable=silent, dynamic_ncols=True) as bar:
-            history.stop_reason = _train(net, plan, history, bar)
+            history.stop_reason = _train(net, plan, history, last_good, bar)
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
     finally:
         history.seconds = time.perf_counter() - began
+        net.steps = int(plan.task.progress["step"][0])
+        if not np.isfinite(net.parameters).all():
+            net.parameters[:] = last_good
+            net.forget_optimizer()
     if history.stop_reason == "epochs" and plan.tolerance is not None:
         warnings.warn(
             f"no convergence in {plan.epochs} epochs: the loss still improved by more than "
@@ -69,11 +73,10 @@ def fit(net: "Network", plan: Plan) -> History:
     return history
 
 
-def _train(net: "Network", plan: Plan, history: History, bar: "tqdm[None]") -> str:
-    """Run the epochs and return why they ended."""
+def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: "tqdm[None]") -> str:
+    """Run the epochs and return why they ended; `last_good` is kept at the last finite parameters."""
     best, stale, speed = np.inf, 0, FIRST_GUESS / (6 * net.n_parameters)
     in_order = np.arange(plan.task.rows)
-    last_good = net.parameters.copy()
     for count in range(1, plan.epochs + 1):
         start = time.perf_counter()
         bar.set_description(f"epoch {count}/{plan.epochs}", refresh=False)
@@ -83,7 +86,6 @@ def _train(net: "Network", plan: Plan, history: History, bar: "tqdm[None]") -> s
         while progress["row"][0] < plan.task.rows:
             row, clock = int(progress["row"][0]), time.perf_counter()
             _run(net, plan, order, max(1, int(speed * SLICE_SECONDS)))
-            net.steps = int(progress["step"][0])
             if progress["diverged"][0] or not np.isfinite(net.parameters).all():
                 net.parameters[:] = last_good
                 net.forget_optimizer()

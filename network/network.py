@@ -16,7 +16,7 @@ from hotloop.network.history import History
 from hotloop.network.initializers import INITIALIZERS, Draw
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
-from hotloop.network.optimizers import OPTIMIZERS, SGD, Optimizer
+from hotloop.network.optimizers import Optimizer
 from hotloop.network.task import Task
 
 Initializer = str | Draw | Sequence[Any] | None
@@ -75,19 +75,22 @@ class Network:
         dtype: Any = "float32",
         seed: int | None = None,
     ) -> None:
-        self.sizes = _sizes(sizes)
+        self.sizes = arguments.sizes_of_network(sizes)
         hidden = len(self.sizes) - 2
         arguments.choose("loss", loss, LOSSES)
         self.loss = loss
         names = arguments.per_layer("activation", activation, hidden)
         if isinstance(activation, str):
             arguments.choose("activation", activation, ACTIVATIONS)
-        self.activations = (*(_hidden_activation(name) for name in names), _output(output, loss, self.sizes[-1]))
+        self.activations = (
+            *(arguments.hidden_activation(name) for name in names),
+            arguments.output_activation(output, loss, self.sizes[-1]),
+        )
         self.dropout = tuple(
             arguments.real_number("dropout", rate, 0, 1) for rate in arguments.per_layer("dropout", dropout, hidden)
         )
         self.l1, self.l2 = arguments.real_number("l1", l1, 0), arguments.real_number("l2", l2, 0)
-        self.dtype = _dtype(dtype)
+        self.dtype = arguments.floating_dtype(dtype)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
         self.seed = arguments.whole_number("seed", seed, 0)
@@ -222,13 +225,13 @@ class Network:
         patience = arguments.whole_number("patience", patience, 1)
         tolerance = None if tolerance is None else arguments.real_number("tolerance", tolerance, 0)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
-        optimizer = _optimizer(optimizer)
-        task = self._task(X, y, batch_size, dropout=self.dropout)
+        optimizer = arguments.optimizer_of(optimizer)
+        task = self._task(self._data(X, y), batch_size, self.dropout)
         checked = None
         if validation is not None:
             if not isinstance(validation, (tuple, list)) or len(validation) != 2:
                 raise TypeError("validation must be a pair (X, y)")
-            checked = self._task(*validation, self.layout.chunk(2**30), prefix="validation ")
+            checked = self._task(self._data(*validation, prefix="validation "))
         if optimizer != self.optimizer:
             self.optimizer, self.first_step = optimizer, self.steps
             self.state = np.zeros((optimizer.n_moments, self.layout.size), self.dtype)
@@ -239,15 +242,14 @@ class Network:
     def predict(self, X: Any) -> Array:
         """Return the outputs (N, outputs) for inputs X (N, inputs), after the output activation; dropout is off."""
         checked = arguments.inputs(X, self.sizes[0], self.dtype)
-        none = np.empty((0, 0), self.dtype), np.empty(0, np.int64)
-        return self._forward(self._plan(checked, *none, self.layout.chunk(2**30)))[0]
+        return self._forward(self._task((checked, np.empty((0, 0), self.dtype), np.empty(0, np.int64))))[0]
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """Return the loss, penalties included, and the accuracy (cross-entropies) or the R^2 (other losses).
 
         With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2.
         """
-        return self.score(self._task(X, y, self.layout.chunk(2**30)))
+        return self.score(self._task(self._data(X, y)))
 
     def score(self, task: Task) -> dict[str, float]:
         """Do as `evaluate`, for data checked before."""
@@ -262,8 +264,7 @@ class Network:
 
     def gradient(self, X: Any, y: Any) -> tuple[float, Array]:
         """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
-        task = self._task(X, y, 1)
-        task = self._plan(task.inputs, task.targets, task.labels, task.rows)
+        task = self._task(self._data(X, y))
         gradient = aligned_zeros(self.layout.size, self.dtype)
         train_slice(
             task.inputs, task.targets, task.labels, np.arange(task.rows), task.rows, task.layers, task.settings,
@@ -320,20 +321,16 @@ class Network:
         kind = f"output={self.activations[-1]!r}, loss={self.loss!r}, dtype='{self.dtype}'"
         return f"Network({list(self.sizes)}, {activation}{kind})"
 
-    def _task(
-        self, X: Any, y: Any, batch_size: int, dropout: tuple[float, ...] | None = None, prefix: str = ""
-    ) -> Task:
+    def _data(self, X: Any, y: Any, prefix: str = "") -> tuple[Array, Array, Array]:
+        """Return inputs, targets and labels, checked and converted."""
         inputs = arguments.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
-        data = arguments.targets(y, inputs.shape[0], self.sizes[-1], self.loss, self.dtype, f"{prefix}y")
-        return self._plan(inputs, *data, batch_size, dropout)
+        targets, labels = arguments.targets(y, len(inputs), self.sizes[-1], self.loss, self.dtype, f"{prefix}y")
+        return inputs, targets, labels
 
-    def _plan(
-        self, inputs: Array, targets: Array, labels: Array, batch_size: int, dropout: tuple[float, ...] | None = None
-    ) -> Task:
+    def _task(self, data: tuple[Array, Array, Array], batch_size: int = 2**30, dropout: Sequence[float] = ()) -> Task:
         task = Task.plan(
-            self.layout, self.activations, self.loss, inputs, targets, labels,
-            batch_size=batch_size, dropout=dropout, seed=self.seed,
-        )  # fmt: skip
+            self.layout, self.activations, self.loss, *data, batch_size=batch_size, dropout=dropout, seed=self.seed
+        )
         task.settings["l1"], task.settings["l2"] = self.l1, self.l2
         return task
 
@@ -353,53 +350,3 @@ class Network:
             return 0.0
         weights = [w.astype(np.float64) for w in self.weights]
         return float(sum(self.l1 * np.abs(w).sum() + self.l2 * (w**2).sum() for w in weights))
-
-
-def _sizes(sizes: Any) -> tuple[int, ...]:
-    if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
-        raise TypeError(f"sizes must be a sequence of whole numbers such as [64, 32, 10], got {sizes!r}")
-    if len(sizes) < 2:
-        raise ValueError(f"sizes must name at least inputs and outputs, such as [64, 10], got {list(sizes)}")
-    return tuple(arguments.whole_number(f"sizes[{index}]", size, 1) for index, size in enumerate(sizes))
-
-
-def _dtype(dtype: Any) -> np.dtype[np.floating]:
-    try:
-        found: np.dtype[Any] = np.dtype(dtype)
-    except TypeError:
-        raise TypeError(f"dtype must be 'float32' or 'float64', got {dtype!r}") from None
-    if found not in (np.dtype("float32"), np.dtype("float64")):
-        raise ValueError(f"dtype must be 'float32' or 'float64', got {found}")
-    return found
-
-
-def _hidden_activation(name: Any) -> str:
-    arguments.choose("activation", name, ACTIVATIONS)
-    if name == "softmax":
-        raise ValueError("activation 'softmax' is for the last layer: use output='softmax'")
-    return str(name)
-
-
-def _output(output: Any, loss: str, outputs: int) -> str:
-    kind = LOSSES[loss]
-    name = kind.output if output is None else output
-    arguments.choose("output", name, ACTIVATIONS)
-    if kind.from_logits and name not in (kind.output, "identity"):
-        raise ValueError(
-            f"output must be {kind.output!r} or 'identity' (logits) for loss {loss!r}, which is computed from logits; "
-            f"got {name!r}"
-        )
-    if loss == "cross_entropy" and outputs < 2:
-        raise ValueError("cross_entropy needs at least 2 outputs; for one output use loss='binary_cross_entropy'")
-    return str(name)
-
-
-def _optimizer(optimizer: Optimizer | str | None) -> Optimizer:
-    if optimizer is None:
-        return SGD()
-    if isinstance(optimizer, str):
-        return arguments.choose("optimizer", optimizer, OPTIMIZERS)()
-    if not isinstance(optimizer, Optimizer):
-        names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
-        raise TypeError(f"optimizer must be one of {names} or its name, got {optimizer!r}")
-    return optimizer

@@ -1,5 +1,6 @@
 """One job of the compiled loops: checked data, the tables that describe the network, and scratch memory of its size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ class Task:
     @classmethod
     def plan(
         cls, layout: Layout, activations: tuple[str, ...], loss: str, inputs: Array, targets: Array, labels: Array,
-        *, batch_size: int, dropout: tuple[float, ...] | None = None, seed: int = 0,
+        *, batch_size: int, dropout: Sequence[float] = (), seed: int = 0,
     ) -> "Task":  # fmt: skip
         """Size the workspace for these data and fill the tables."""
         kinds = [ACTIVATIONS[name] for name in activations]
