@@ -13,7 +13,7 @@ from hotloop.kernels.jit import Array, inline, kernel, part, reduction
 from hotloop.kernels.maths import exp, expm1, logistic
 from hotloop.kernels.maths import softplus as softplus_of
 from hotloop.kernels.maths import tanh as tanh_of
-from hotloop.kernels.views import row, segment
+from hotloop.kernels.views import row, vector_of
 
 IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, GELU, SILU, SOFTPLUS, SOFTMAX = range(10)
 LEAKY_SLOPE = 0.01
@@ -21,19 +21,11 @@ SQRT_HALF, INVERSE_SQRT_2_PI = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
 
 
 @inline
-def flat(array: Array) -> Array:
-    """Return a contiguous array as a vector."""
-    if not array.flags.c_contiguous:
-        raise ValueError("activations take contiguous arrays: use numpy.ascontiguousarray")
-    return segment(array, 0, array.size)
-
-
-@inline
 def flat_pair(z: Array, out: Array) -> tuple[Array, Array]:
     """Return input and output as vectors; raise unless their sizes agree."""
     if z.size != out.size:
         raise ValueError("input and output must have the same shape")
-    return flat(z), flat(out)
+    return vector_of(z), vector_of(out)
 
 
 @kernel

@@ -9,6 +9,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, register_model
 from numba.np.arrayobj import populate_array
 
@@ -57,6 +58,13 @@ def _broadcast(builder: Any, scalar: Any, vector_type: Any) -> Any:
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(LANE, vector_type.count), None))
 
 
+def _check(*elements: Any) -> None:
+    """Raise, while compiling, unless all element types are float32 or all are float64."""
+    if len(set(elements)) > 1 or elements[0] not in (types.float32, types.float64):
+        found = " and ".join(str(element) for element in elements)
+        raise TypingError(f"hotloop's kernels take float32 or float64 arrays, of one dtype in a call; found {found}")
+
+
 @intrinsic
 def width(typing_context: Any, array: Any) -> Any:
     """Lower `simd.width`."""
@@ -77,6 +85,7 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
         value.align = alignment
         return value
 
+    _check(array.dtype)
     return Vector(array.dtype)(array, types.intp), codegen
 
 
@@ -99,6 +108,7 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
         builder.store(args[2], address).align = alignment
         return context.get_dummy_value()
 
+    _check(array.dtype, vector.element)
     return types.void(array, types.intp, vector), codegen
 
 
@@ -117,6 +127,7 @@ def multiply_add(typing_context: Any, array: Any, index: Any, vector: Any, accum
         product = builder.fmul(_broadcast(builder, scalar, args[2].type), args[2], flags=FLAGS)
         return builder.fadd(product, args[3], flags=FLAGS)
 
+    _check(array.dtype, vector.element, accumulator.element)
     return accumulator(array, types.intp, vector, accumulator), codegen
 
 
@@ -156,6 +167,21 @@ def segment(typing_context: Any, array: Any, offset: Any, size: Any) -> Any:
         return _view(context, builder, signature.return_type, data, [args[2]], [itemsize])
 
     return _contiguous(array)(array, types.intp, types.intp), codegen
+
+
+@intrinsic
+def vector_of(typing_context: Any, array: Any) -> Any:
+    """Lower `views.vector_of`."""
+    _check(array.dtype)
+    if array.layout != "C":
+        raise TypingError("elementwise kernels take contiguous arrays: use numpy.ascontiguousarray")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        itemsize = context.get_constant(types.intp, signature.return_type.dtype.bitwidth // 8)
+        return _view(context, builder, signature.return_type, source.data, [source.nitems], [itemsize])
+
+    return _contiguous(array)(array), codegen
 
 
 @intrinsic

@@ -17,6 +17,14 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         """Return `size` elements of memory, contiguous, from `offset` elements behind the first of `array` on."""
         return np.lib.stride_tricks.as_strided(array, (offset + size,), (array.itemsize,))[offset:]
 
+    def vector_of(array: Array) -> Array:
+        """Return all of a contiguous array of floats as a vector, whatever its number of dimensions."""
+        if array.dtype not in (np.float32, np.float64):
+            raise TypeError(f"hotloop's kernels take float32 or float64 arrays; found {array.dtype}")
+        if not array.flags.c_contiguous:
+            raise TypeError("elementwise kernels take contiguous arrays: use numpy.ascontiguousarray")
+        return array.reshape(-1)
+
     def matrix(array: Array, offset: int, rows: int, columns: int, stride: int) -> Array:
         """Return a (rows, columns) view of memory from `offset` on, whose rows lie `stride` elements apart."""
         shape, strides = (rows, columns), (stride * array.itemsize, array.itemsize)
@@ -32,6 +40,6 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return np.empty(size, like.dtype)
 
 else:
-    from hotloop.kernels.llvm import matrix, row, segment, stack_array
+    from hotloop.kernels.llvm import matrix, row, segment, stack_array, vector_of
 
-__all__ = ["matrix", "row", "segment", "stack_array"]
+__all__ = ["matrix", "row", "segment", "stack_array", "vector_of"]
