@@ -1,8 +1,8 @@
 """hotloop's benchmarks, run by airspeed velocity: see "Benchmarks" in README.md.
 
-Lower is better everywhere. Each benchmark and combination of parameters runs in a process of its own: `setup` builds the
-input and runs the body once, so that no compilation is timed. Parameters are only ever appended, and `version` changes
-by hand when a benchmark measures something else: results of other versions are not compared.
+Lower is better everywhere. Each benchmark and combination of parameters runs in a process of its own: `setup` builds
+the input and runs the body once, so that no compilation is timed. Parameters are only ever appended, and `version`
+changes by hand when a benchmark measures something else: results of other versions are not compared.
 
 Machine code is cached in a folder per commit inside asv's environment, which asv deletes with it.
 """
