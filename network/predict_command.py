@@ -1,0 +1,73 @@
+"""What ``hotloop predict`` does: a saved network, new data, predictions as CSV."""
+
+import argparse
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import Any, TextIO, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hotloop.network.checkpoint import write_atomically
+from hotloop.network.network import Network
+from hotloop.network.preparation import Preparation
+from hotloop.network.sources import load_inputs
+from hotloop.network.train_command import check_writable
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """Carry out ``hotloop predict`` and return its exit status."""
+    if arguments.output is not None:
+        check_writable(Path(arguments.output))
+    net = Network.load(arguments.model)
+    n_inputs = net.sizes[0]
+    preparation = Preparation.from_metadata(net.metadata, n_inputs)
+    raw = load_inputs(arguments.data, n_inputs, preparation.columns, preparation.target_column)
+    outputs = net.predict(preparation.apply(raw, str(net.dtype)))
+    if arguments.output is None:
+        write(sys.stdout, net, preparation.classes, outputs)
+    else:
+        text = io.StringIO()
+        write(text, net, preparation.classes, outputs)
+        write_file(Path(arguments.output), text.getvalue())
+    return 0
+
+
+def write(file: TextIO, net: Network, classes: tuple[str, ...] | None, outputs: Array) -> None:
+    """Write one line a row: the predicted class and the output of each class, or the values."""
+    writer = csv.writer(file, lineterminator="\n")
+    if classes is None and net.loss == "cross_entropy":
+        classes = tuple(str(index) for index in range(outputs.shape[1]))
+    if classes is None:
+        several = outputs.shape[1] > 1
+        writer.writerow([f"prediction_{index}" for index in range(outputs.shape[1])] if several else ["prediction"])
+        writer.writerows(map(str, row) for row in outputs)
+        return
+    outputs, name = as_shares(net, outputs)
+    writer.writerow(["prediction", *(f"{name}_{label}" for label in classes)])
+    writer.writerows([classes[row.argmax()], *map(str, row)] for row in outputs)
+
+
+def as_shares(net: Network, outputs: Array) -> tuple[Array, str]:
+    """Return an output for each class, and the word for it: "probability" where the loss makes it one."""
+    logits = net.activations[-1] == "identity"
+    if net.loss == "cross_entropy" and logits:
+        outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        outputs = outputs / outputs.sum(axis=1, keepdims=True)
+    if net.loss == "binary_cross_entropy" and logits:
+        outputs = 1 / (1 + np.exp(-outputs))
+    if outputs.shape[1] == 1:
+        outputs = np.hstack([1 - outputs, outputs])
+    return outputs, "probability" if net.loss in ("cross_entropy", "binary_cross_entropy") else "output"
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a text file that takes the place of `path` once it is whole; write directly to a device or a pipe."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_atomically(path.resolve(), text.encode())

@@ -1,0 +1,228 @@
+"""What ``hotloop train`` does: data, network, training, what came of it, and the saved model."""
+
+import argparse
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hotloop.kernels.training import forward_slice, train_slice
+from hotloop.network import reports
+from hotloop.network.compiling import CompileNotice
+from hotloop.network.datasets import Dataset, split_rows
+from hotloop.network.history import ConvergenceWarning, History
+from hotloop.network.losses import LOSSES
+from hotloop.network.network import Network
+from hotloop.network.optimizers import OPTIMIZERS, Optimizer
+from hotloop.network.preparation import Preparation
+from hotloop.network.sources import load
+
+Array: TypeAlias = npt.NDArray[Any]
+
+INTERRUPTED = 130
+SGD_LEARNING_RATE, SGD_MOMENTUM = 0.05, 0.9
+DROPOUT = 0.4  # of classifiers
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows of a data set: targets in the form that the loss takes, and class numbers where there are classes."""
+
+    x: Array
+    y: Array
+    labels: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is to be learned: the data in its three parts, and the loss."""
+
+    data: Dataset
+    loss: str
+    train: Part
+    validation: Part | None
+    test: Part
+
+    @property
+    def n_outputs(self) -> int:
+        """Units of the last layer."""
+        return int(self.train.y.shape[1]) if self.train.y.ndim == 2 else self._n_classes
+
+    @property
+    def _n_classes(self) -> int:
+        return len(self.data.classes) if self.data.classes is not None and self.loss == "cross_entropy" else 1
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Carry out ``hotloop train`` and return its exit status."""
+    if arguments.save is not None:
+        check_writable(Path(arguments.save))
+        if Path(arguments.save).exists() and not Path(arguments.save).is_file():
+            # The new file takes the old one's place, which would remove a device such as /dev/null.
+            raise ValueError(f"{arguments.save} is a device or a pipe: give the name of a file")
+    job = load_job(arguments)
+    net = build(arguments, job)
+    optimizer = optimizer_of(arguments, job.loss)
+    say(reports.data(job.data, job.loss, len(job.train.x), len(job.validation.x) if job.validation else 0))
+    say("", net.summary(), "")
+    say(compile_kernels(net, job), "")
+    history = fit(arguments, net, job, optimizer)
+    if arguments.save is not None:
+        net.save(arguments.save, metadata=Preparation.of(job.data).to_metadata())
+    if history.epochs:
+        say(reports.epochs(history.epochs), "")
+    say(reports.ending(history, arguments.epochs, arguments.tolerance, arguments.patience))
+    say(reports.test(net.evaluate(job.test.x, job.test.y), *_right(net, job.test), job.loss))
+    if history.epochs:
+        say(reports.speed(len(history.epochs), len(job.train.x), history.seconds))
+    if arguments.save is not None:
+        say(f"saved in {arguments.save}; to predict: hotloop predict {arguments.save} DATA")
+    return INTERRUPTED if history.interrupted else 0
+
+
+def say(*lines: str) -> None:
+    """Print lines at once, so that a pipe shows them when they are true."""
+    print(*lines, sep="\n", flush=True)
+
+
+def load_job(arguments: argparse.Namespace) -> Job:
+    """Load the data, settle the loss, and hold the validation part back from the training part."""
+    task = None
+    if arguments.loss is not None:
+        task = "classification" if LOSSES[arguments.loss].classifies else "regression"
+    data = load(
+        arguments.data,
+        arguments.target,
+        test_fraction=arguments.test_fraction,
+        seed=arguments.seed,
+        task=task,
+        dtype=arguments.dtype,
+    )
+    loss = arguments.loss or ("mse" if data.classes is None else "cross_entropy")
+    rows, held = np.arange(len(data.x_train)), np.arange(0)
+    if arguments.validation_fraction > 0:
+        labels = None if data.classes is None else data.y_train
+        try:
+            rows, held = split_rows(len(rows), arguments.validation_fraction, arguments.seed, labels)
+        except ValueError as error:
+            hint = "--validation-fraction 0 leaves them whole"
+            raise ValueError(f"{data.name}, training rows: {error}; {hint}") from None
+    return Job(
+        data=data,
+        loss=loss,
+        train=_part(data, loss, data.x_train[rows], data.y_train[rows]),
+        validation=_part(data, loss, data.x_train[held], data.y_train[held]) if len(held) else None,
+        test=_part(data, loss, data.x_test, data.y_test),
+    )
+
+
+def _part(data: Dataset, loss: str, x: Array, y: Array) -> Part:
+    """Return the rows with targets for the loss: class numbers for cross_entropy, else one output a class."""
+    if data.classes is None or loss == "cross_entropy":
+        return Part(x, y, None if data.classes is None else y)
+    if loss == "binary_cross_entropy" and len(data.classes) == 2:
+        return Part(x, y.astype(x.dtype)[:, np.newaxis], y)
+    return Part(x, np.eye(len(data.classes), dtype=x.dtype)[y], y)
+
+
+def build(arguments: argparse.Namespace, job: Job) -> Network:
+    """Return the untrained network, its sizes checked against the data."""
+    n_inputs, n_outputs = int(job.train.x.shape[1]), job.n_outputs
+    sizes = arguments.layers or [n_inputs, *arguments.hidden, n_outputs]
+    if len(sizes) < 2 or sizes[0] != n_inputs or sizes[-1] != n_outputs:
+        found = ",".join(str(size) for size in sizes)
+        what = f"{n_outputs} output" + ("s" if n_outputs > 1 else "")
+        if job.data.classes is not None:
+            what += f" for its {len(job.data.classes)} classes with {job.loss}"
+        wanted = f"{n_inputs},...,{n_outputs} ({n_inputs} inputs and {what})"
+        raise ValueError(f"--layers {found} does not fit {job.data.name}: wanted {wanted}")
+    hidden = len(sizes) - 2
+    activation = arguments.activation[0] if len(arguments.activation) == 1 else arguments.activation
+    if len(arguments.activation) not in (1, hidden):
+        named = len(arguments.activation)
+        raise ValueError(f"--activation names {named} activations for {hidden} hidden layers")
+    dropout = arguments.dropout
+    if dropout is None:
+        dropout = DROPOUT if LOSSES[job.loss].classifies and hidden else 0.0
+    return Network(
+        sizes,
+        activation,
+        output=arguments.output,
+        loss=job.loss,
+        initializer=arguments.initializer,
+        dropout=dropout,
+        l2=arguments.l2,
+        dtype=arguments.dtype,
+        seed=arguments.seed,
+    )
+
+
+def optimizer_of(arguments: argparse.Namespace, loss: str) -> Optimizer:
+    """Return the optimizer, with the command line's defaults where an option is not given."""
+    name = arguments.optimizer or ("sgd" if LOSSES[loss].classifies else "adam")
+    options: dict[str, Any] = {}
+    if arguments.learning_rate is not None:
+        options["learning_rate"] = arguments.learning_rate
+    if name == "sgd":
+        options.setdefault("learning_rate", SGD_LEARNING_RATE)
+        options["momentum"] = SGD_MOMENTUM if arguments.momentum is None else arguments.momentum
+    elif arguments.momentum is not None:
+        raise ValueError(f"--momentum belongs to --optimizer sgd; the optimizer is {name}")
+    return OPTIMIZERS[name](**options)
+
+
+def compile_kernels(net: Network, job: Job) -> str:
+    """Have the kernels compiled, or loaded from the cache, before the training is timed; return a line about it."""
+    kernels: list[Any] = [train_slice, forward_slice]
+    statistics = [kernel.stats for kernel in kernels if hasattr(kernel, "stats")]
+    misses = [sum(kernel.cache_misses.values()) for kernel in statistics]
+    with CompileNotice(str(net.dtype), visible=sys.stderr.isatty()) as notice:
+        net.gradient(job.train.x[:1], job.train.y[:1])
+        net.evaluate(job.train.x[:1], job.train.y[:1])
+    if not statistics:
+        return "kernels run as plain Python (NUMBA_DISABLE_JIT)"
+    compiled = misses != [sum(kernel.cache_misses.values()) for kernel in statistics]
+    return reports.kernels(notice.seconds, compiled, statistics[0].cache_path)
+
+
+def fit(arguments: argparse.Namespace, net: Network, job: Job, optimizer: Optimizer) -> History:
+    """Train, and return the history."""
+    with warnings.catch_warnings():
+        # How the run ended is said in a line of its own.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return net.fit(
+            job.train.x,
+            job.train.y,
+            epochs=arguments.epochs,
+            batch_size=arguments.batch_size,
+            optimizer=optimizer,
+            validation=None if job.validation is None else (job.validation.x, job.validation.y),
+            tolerance=arguments.tolerance,
+            patience=arguments.patience,
+            progress=not arguments.no_progress,
+        )
+
+
+def _right(net: Network, part: Part) -> tuple[int, int]:
+    """Return how many rows are put into the right class, and how many there are; (0, 0) without classes."""
+    if part.labels is None:
+        return 0, 0
+    outputs = net.predict(part.x)
+    threshold = 0.0 if net.activations[-1] == "identity" else 0.5  # of the one output of binary_cross_entropy
+    classes = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > threshold
+    return int(np.sum(classes == part.labels)), len(part.labels)
+
+
+def check_writable(path: Path) -> None:
+    """Raise an OSError now, rather than after the work is done, if no file can be written at `path`."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: give the name of a file in it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in: make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"the folder {path.parent} cannot be written to: choose another for {path.name}")
