@@ -1,0 +1,49 @@
+"""Handwritten digits: train, watch a validation part, stop when it gets no better, test on other writers, save.
+
+The data comes with hotloop. Run it with
+
+    python examples/digits.py
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from hotloop import SGD, Network
+from hotloop.network.datasets import load_digits, split_rows
+
+
+def main() -> None:
+    """Train the network and print what it reaches."""
+    parser = argparse.ArgumentParser(description="Train on the handwritten digits that hotloop carries.")
+    parser.add_argument("--epochs", type=int, default=100, help="at most (default: %(default)s)")
+    arguments = parser.parse_args()
+
+    data = load_digits()
+    rows, held = split_rows(len(data.x_train), 0.1, seed=0, labels=data.y_train)
+    net = Network([64, 256, 10], "relu", loss="cross_entropy", dropout=0.4, seed=0)
+    print(net.summary())
+    history = net.fit(
+        data.x_train[rows],
+        data.y_train[rows],
+        epochs=arguments.epochs,
+        optimizer=SGD(0.05, momentum=0.9),
+        validation=(data.x_train[held], data.y_train[held]),
+        tolerance=1e-4,
+        patience=20,
+    )
+    best = min(history.epochs, key=lambda record: record["validation_loss"])
+    print(f"{history.stop_reason} after {len(history.epochs)} epochs in {history.seconds:.2f} s")
+    print(f"lowest validation loss {best['validation_loss']:.4f} in epoch {best['epoch']:.0f}")
+    print(f"test accuracy {net.evaluate(data.x_test, data.y_test)['accuracy']:.2%}")
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "digits.safetensors"
+        net.save(path)
+        same = Network.load(path)
+        print(f"saved in {path.stat().st_size} bytes and loaded: the first test digits are ", end="")
+        print(*same.predict(data.x_test[:10]).argmax(axis=1))
+
+
+if __name__ == "__main__":
+    main()
