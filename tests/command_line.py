@@ -1,0 +1,50 @@
+"""The command line called in this process, and small tables for it to learn from."""
+
+import contextlib
+import io
+
+import numpy as np
+
+from hotloop.network import cli
+
+TINY = ["--hidden", "4", "--dropout", "0", "--batch-size", "4"]  # a network that also trains as plain Python
+
+
+def run(*arguments):
+    """Run ``hotloop`` with the arguments; return the exit status and what went to standard output and error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = cli.main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            status = stop.code
+    return status, out.getvalue(), err.getvalue()
+
+
+def train_tiny(data, *options):
+    """Train a tiny network, which must succeed, and return what was printed."""
+    status, out, err = run("train", "--data", data, *TINY, *options)
+    assert (status, err) == (0, "")
+    return out
+
+
+def write_flowers(folder):
+    """Return a CSV file of two classes that a line separates."""
+    generator = np.random.default_rng(0)
+    lines = ["length,width,kind"]
+    for row in range(24):
+        length, width = generator.uniform(0, 1, 2) + 2 * (row % 2)
+        lines.append(f"{length:.3f},{10 * width:.3f},{('rose', 'tulip')[row % 2]}")
+    path = folder / "flowers.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def write_houses(folder):
+    """Return a CSV file of values: price = 2 size - age + 3."""
+    generator = np.random.default_rng(0)
+    size, age = generator.uniform(0, 1, (2, 40))
+    lines = ["price,size,age", *(f"{2 * s - a + 3:.4f},{s:.4f},{a:.4f}" for s, a in zip(size, age, strict=True))]
+    path = folder / "houses.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path

@@ -1,0 +1,100 @@
+"""What the kernel tests share: the two dtypes, odd sizes, and arrays that notice what a kernel should not do."""
+
+import math
+from contextlib import contextmanager
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import settings
+
+COMPILED = not numba.config.DISABLE_JIT
+if not COMPILED:
+    np.seterr(all="ignore")  # compiled code raises no floating-point warnings; the same code in plain Python would
+
+# Around a vector (8 doubles, 16 floats), around the six rows of a tile, and well beyond both.
+ODD_SIZES = (1, 5, 6, 7, 15, 16, 17, 31, 33, 127)
+MARGIN = 64  # elements on either side of an array in a buffer: several vectors
+
+# The same examples in every run, and nothing written to disk. Plain Python gets through fewer.
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=100 if COMPILED else 15)
+settings.load_profile("fixed")
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"], scope="module")
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def eps(dtype):
+    """Distance from 1 to the next number, the unit in which each test states its tolerance.
+
+    A rounding errs by half of it, relatively; so a tolerance says how many roundings, or what conditioning, it allows.
+    """
+    return float(np.finfo(dtype).eps)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20240229)
+
+
+def whole_numbers(rng, shape, dtype):
+    """Return small whole numbers: their products and sums are exact in any order, so a test needs no tolerance."""
+    return rng.integers(-8, 9, shape).astype(dtype)
+
+
+def same_bits(a, b):
+    """Whether two arrays agree to the bit, NaNs and signs of zero included."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def poison(call, *outputs):
+    """Call with outputs full of NaN, then of a large number; demand the same bits, and return the call's value."""
+    results = []
+    for filling in (np.nan, -1e30):
+        for output in outputs:
+            output.fill(filling)
+        value = call()
+        results.append([np.asarray(value), *(output.copy() for output in outputs)])
+    assert all(same_bits(first, second) for first, second in zip(*results, strict=True)), "old contents show through"
+    return value
+
+
+def walled(array, padding=0, wall=np.nan):
+    """Return a copy of `array` (its rows `padding` elements apart) in the midst of a buffer of `wall`, and the buffer.
+
+    Around an input the wall is NaN (whole numbers: one far out of range), so that what lies outside spoils the result.
+    """
+    if np.issubdtype(array.dtype, np.integer):
+        wall = -(10**9)
+    *rows, columns = array.shape
+    padded = (*rows, columns + padding)
+    buffer = np.full(2 * MARGIN + math.prod(padded), wall, array.dtype)
+    inside = buffer[MARGIN : MARGIN + math.prod(padded)].reshape(padded)[..., :columns]
+    inside[...] = array
+    return inside, buffer
+
+
+@contextmanager
+def fenced(shape, dtype, padding=0):
+    """Yield an output in the midst of canaries (also between its rows); at the end each must be alive."""
+    canary = -1234.5
+    inside, buffer = walled(np.zeros(shape, dtype), padding, canary)
+    yield inside
+    inside[...] = canary
+    assert np.all(buffer == canary), "written outside the output"
+
+
+def llvm_code(function, *arguments):
+    """Return the LLVM code that a kernel compiles to, anew: what comes from the cache cannot be inspected.
+
+    In float32 code "double" is a constant or a division that was not typed, and vectors of it take twice the time.
+    """
+    compiled = numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})(function.py_func)
+    compiled(*arguments)
+    return "".join(compiled.inspect_llvm().values())
+
+
+needs_compiler = pytest.mark.skipif(not COMPILED, reason="about the compiled code")

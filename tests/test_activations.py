@@ -1,0 +1,229 @@
+"""Each activation and each derivative against the oracle, and what they promise at the edges."""
+
+import numpy as np
+import oracle
+import pytest
+from conftest import COMPILED, ODD_SIZES, fenced, llvm_code, needs_compiler, poison, same_bits, walled
+from numba.core.errors import TypingError
+
+from hotloop import kernels
+
+WRONG_LAYOUT = (TypeError, TypingError)  # a layout is part of a type: it is refused while compiling
+NAMES = list(oracle.ACTIVATIONS)
+FUNCTIONS = [*NAMES, *(f"{name}_derivative" for name in NAMES)]
+GRID = np.concatenate([
+    np.linspace(-30, 30, 3001 if COMPILED else 151),
+    np.linspace(-1, 1, 501 if COMPILED else 51),
+    *[(-size, size) for size in (0.0, 1e-30, 1e-7, 87.0, 88.8, 103.0, 700.0, 745.0, 1e4)],
+])  # fmt: skip
+
+
+def evaluate(name, z):
+    """Return the kernel's output for inputs between NaNs, the output between canaries."""
+    with fenced(z.shape, z.dtype) as out:
+        poison(lambda: getattr(kernels, name)(walled(z)[0], out), out)
+        return out.copy()
+
+
+def argument(name, z):
+    """Return what the derivative of the activation `name` takes at z, in the dtype of z."""
+    return z if name in oracle.DERIVATIVE_OF_Z else oracle.ACTIVATIONS[name](z).astype(z.dtype)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_activation(name, dtype, eps):
+    """Relatively, to the errors of the function in `maths` (at most 4) and one rounding.
+
+    GELU's erfc(x) multiplies an error of x = -z / sqrt(2), one eps in the kernel and one in the oracle, by 2 x**2. An
+    activation below the smallest normal number may be zero, and so may its product with z (SiLU).
+    """
+    z = GRID.astype(dtype)
+    expected = oracle.ACTIVATIONS[name](z)
+    allowed = 5 * eps + (2 * z.astype(float) ** 2 * eps if name == "gelu" else 0)
+    error = np.abs(evaluate(name, z) - expected)
+    assert np.all(error <= allowed * np.abs(expected) + 100 * np.finfo(dtype).tiny)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_derivative(name, dtype, eps):
+    """Absolutely, to a few roundings of numbers up to one: the activation itself is given to half an eps only.
+
+    SiLU's multiplies the rounding of 1 - sigmoid(z) by z.
+    """
+    z = argument(name, GRID.astype(dtype))
+    allowed = 2 * eps * (np.maximum(np.abs(z), 1) if name == "silu" else 1)
+    error = np.abs(evaluate(f"{name}_derivative", z) - oracle.DERIVATIVES[name](z))
+    assert np.all(error <= allowed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_derivative_is_that_of_the_activation(name):
+    """Central differences, in float64 alone: in float32 rounding would hide all but gross errors. No kinks."""
+    z, h = np.linspace(-4.05, 4.05, 82), 5e-6
+    above, below = evaluate(name, z + h), evaluate(name, z - h)
+    slope = evaluate(f"{name}_derivative", argument(name, z))
+    np.testing.assert_allclose(slope, (above - below) / (2 * h), rtol=0, atol=2e-10)  # h**2 and eps / h
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_element_does_not_depend_on_its_neighbours(name, dtype, rng):
+    """To the bit, though some are computed in vectors and the rest one by one."""
+    z = rng.normal(size=ODD_SIZES[-1]).astype(dtype)
+    whole = evaluate(name, z)
+    for size in ODD_SIZES:
+        assert same_bits(evaluate(name, z[:size]), whole[:size])
+        assert same_bits(evaluate(name, z[-size:]), whole[-size:])
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "elu_derivative"])
+def test_any_number_of_dimensions(name, dtype, rng):
+    z = rng.normal(size=(2, 3, 5)).astype(dtype)
+    assert same_bits(evaluate(name, z).ravel(), evaluate(name, z.ravel()))
+    assert evaluate(name, np.empty((2, 0, 5), dtype)).size == 0
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_nothing_to_do(name, dtype):
+    assert evaluate(name, np.empty(0, dtype)).size == 0
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_output_may_be_the_input(name, dtype, rng):
+    z = rng.normal(size=33).astype(dtype)
+    expected = evaluate(name, z)
+    getattr(kernels, name)(z, z)
+    assert same_bits(z, expected)
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "identity_derivative"])
+def test_nan_stays_nan(name, dtype):
+    """The derivative of the identity alone reads nothing: it is 1."""
+    z = np.ones(40, dtype)
+    z[[0, 7, 38]] = np.nan
+    np.testing.assert_array_equal(np.isnan(evaluate(name, z)), np.isnan(z))
+
+
+def test_derivatives_at_the_kinks(dtype):
+    """At zero the left derivative, as in PyTorch, where it has two."""
+    zero = np.array([0.0, -0.0], dtype)
+    for name, slope in (("relu", 0), ("leaky_relu", oracle.LEAKY_SLOPE), ("elu", 1)):
+        np.testing.assert_array_equal(evaluate(f"{name}_derivative", zero), np.full(2, slope, dtype))
+
+
+def test_limits(dtype):
+    infinity = np.array([-np.inf, np.inf], dtype)
+    limits = {"sigmoid": (0, 1), "tanh": (-1, 1), "relu": (0, np.inf), "leaky_relu": (-np.inf, np.inf)}
+    limits |= {"elu": (-1, np.inf), "softplus": (0, np.inf), "identity": (-np.inf, np.inf)}
+    for name, expected in limits.items():
+        np.testing.assert_array_equal(evaluate(name, infinity), np.array(expected, dtype))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_sizes_and_layouts_that_do_not_fit(name):
+    kernel, z, strided = getattr(kernels, name), np.ones(4), np.ones(8)[::2]
+    with pytest.raises(ValueError, match="input and output must have the same shape"):
+        kernel(z, np.ones(5))
+    for arguments in ((z, strided), (strided, z)):
+        with pytest.raises(WRONG_LAYOUT, match="elementwise kernels take contiguous arrays"):
+            kernel(*arguments)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "gelu_derivative", "softmax"])
+def test_read_only_input(name, dtype, rng):
+    z = rng.normal(size=(3, 7)).astype(dtype)
+    expected, out = np.empty_like(z), np.empty_like(z)
+    getattr(kernels, name)(z, expected)
+    z.setflags(write=False)
+    getattr(kernels, name)(z, out)
+    assert same_bits(out, expected)
+
+
+def softmax_of(z, padding=0):
+    with fenced(z.shape, z.dtype, padding) as out:
+        poison(lambda: kernels.softmax(walled(z, padding)[0], out), out)
+        return out.copy()
+
+
+@pytest.mark.parametrize("classes", ODD_SIZES)
+@pytest.mark.parametrize("padding", [0, 3])
+def test_softmax(classes, padding, dtype, eps, rng):
+    """To the errors of exp and of a sum of `classes` terms; z less its largest is exact to half an eps times itself."""
+    z = (5 * rng.normal(size=(6, classes))).astype(dtype)
+    np.testing.assert_allclose(softmax_of(z, padding), oracle.softmax(z), rtol=(20 + classes / 2) * eps)
+
+
+def test_softmax_at_the_edges(dtype):
+    z = np.array([[1e4, -1e4, 0], [-1e4, -1e4, -1e4], [0, -np.inf, 0], [1e4, 1e4, -np.inf]], dtype)
+    expected = np.array([[1, 0, 0], [1 / 3, 1 / 3, 1 / 3], [0.5, 0, 0.5], [0.5, 0.5, 0]], dtype)
+    np.testing.assert_array_equal(softmax_of(z), expected)
+
+
+@pytest.mark.parametrize("position", [0, 3, 16])
+def test_softmax_of_nan(position, dtype, rng):
+    """All of its row, and no other."""
+    z = rng.normal(size=(3, 17)).astype(dtype)
+    z[1, position] = np.nan
+    np.testing.assert_array_equal(np.isnan(softmax_of(z)), [[False] * 17, [True] * 17, [False] * 17])
+
+
+def test_softmax_of_a_row_does_not_depend_on_its_batch(dtype, rng):
+    z = rng.normal(size=(9, 17)).astype(dtype)
+    whole = softmax_of(z)
+    assert all(same_bits(softmax_of(z[row : row + 1]), whole[row : row + 1]) for row in range(9))
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)], ids=str)
+def test_softmax_of_nothing(shape, dtype):
+    z, out = np.empty(shape, dtype), np.empty(shape, dtype)
+    kernels.softmax(z, out)
+    kernels.softmax_input_gradient(z, z, out)
+
+
+@pytest.mark.parametrize("classes", ODD_SIZES)
+@pytest.mark.parametrize("padding", [0, 3])
+def test_softmax_input_gradient(classes, padding, dtype, eps, rng):
+    """To a sum of `classes` products of magnitude a |g|, taken from a g."""
+    a = oracle.softmax(rng.normal(size=(6, classes))).astype(dtype)
+    g = rng.normal(size=(6, classes)).astype(dtype)
+    with fenced(a.shape, dtype, padding) as out:
+        inputs = walled(a, padding)[0], walled(g, padding)[0]
+        poison(lambda: kernels.softmax_input_gradient(*inputs, out), out)
+        np.testing.assert_allclose(
+            out, oracle.softmax_input_gradient(a, g), rtol=0, atol=(4 + classes / 2) * eps * np.abs(g).max()
+        )
+
+
+@pytest.mark.parametrize("reused", [0, 1])
+def test_softmax_input_gradient_in_place(reused, dtype, rng):
+    inputs = rng.normal(size=(2, 6, 17)).astype(dtype)
+    expected = np.empty((6, 17), dtype)
+    kernels.softmax_input_gradient(*inputs, expected)
+    kernels.softmax_input_gradient(*inputs, inputs[reused])
+    assert same_bits(inputs[reused], expected)
+
+
+def test_softmax_of_shapes_that_do_not_fit(dtype):
+    z, wider, taller = (np.ones(shape, dtype) for shape in ((3, 4), (3, 5), (4, 4)))
+    for other in (wider, taller):
+        with pytest.raises(ValueError, match="softmax: z and out must have the same shape"):
+            kernels.softmax(z, other)
+        for arguments in ((other, z, z), (z, other, z), (z, z, other)):
+            with pytest.raises(ValueError, match="softmax_input_gradient: activation, gradient and out must have"):
+                kernels.softmax_input_gradient(*arguments)
+
+
+def test_softmax_of_rows_that_are_not_contiguous(dtype):
+    z, columns = np.ones((3, 4), dtype), np.ones((3, 8), dtype)[:, ::2]
+    for arguments in ((columns, z), (z, columns)):
+        with pytest.raises(ValueError, match="contiguous"):
+            kernels.softmax(*arguments)
+    for arguments in ((columns, z, z), (z, columns, z), (z, z, columns)):
+        with pytest.raises(ValueError, match="contiguous"):
+            kernels.softmax_input_gradient(*arguments)
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", [*FUNCTIONS, "softmax", "softmax_input_gradient"])
+def test_float32_stays_float32(name):
+    z = np.ones((3, 4), np.float32)
+    assert "double" not in llvm_code(getattr(kernels, name), *[z] * (3 if name == "softmax_input_gradient" else 2))

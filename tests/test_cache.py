@@ -1,0 +1,232 @@
+"""Machine code on disk: never stale, found again, announced while it is made, and done without where it cannot be kept.
+
+Each test runs fresh processes on a cache of its own, and changes a copy of the package.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from conftest import COMPILED
+
+import hotloop
+from hotloop.kernels import jit
+
+compiled_only = pytest.mark.skipif(not COMPILED, reason="starts processes that compile; the compiled run does that")
+
+# The loop that predicts stands in training.py, and has leaky_relu of activations.py inside it. Both inputs are -1.
+PREDICT = """
+import json
+import numpy as np
+from hotloop import Network
+from hotloop.kernels.training import forward_slice
+
+net = Network([2, 1], output="leaky_relu", initializer=[np.ones((2, 1))], dtype="float64")
+output, stats = net.predict(-np.ones((1, 2))).item(), forward_slice.stats
+print(json.dumps([output, sum(stats.cache_hits.values()), sum(stats.cache_misses.values())]))
+"""
+
+
+def copy_package(folder):
+    """Copy the package, its links resolved, and return the copy."""
+    source = Path(hotloop.__file__).parent
+    return Path(shutil.copytree(source, folder / "hotloop", ignore=shutil.ignore_patterns("__pycache__", "*.npz")))
+
+
+def environment(package, cache, **variables):
+    """Bytecode is not written: Python would not see a change within one second that leaves a file's size as it was."""
+    inherited = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
+    ours = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
+    return inherited | ours | variables
+
+
+def run(package, cache, code=PREDICT, **variables):
+    """Return what a fresh process prints, as JSON; it must not complain."""
+    options = {"env": environment(package, cache, **variables), "capture_output": True, "text": True, "timeout": 300}
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], check=False, **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def change(path, pattern, replacement):
+    text, count = re.subn(pattern, replacement, path.read_text(), flags=re.M)
+    assert count == 1, f"{pattern} stands {count} times in {path.name}"
+    path.write_text(text)
+
+
+# Fresh code.
+
+
+@compiled_only
+def test_a_constant_changed_in_one_module_reaches_the_cached_loop_of_another(tmp_path):
+    package, cache = copy_package(tmp_path), tmp_path / "cache"
+    caller = (package / "kernels" / "training.py").read_bytes()
+    assert run(package, cache) == [-0.02, 0, 1]
+    assert run(package, cache) == [-0.02, 1, 0]
+    change(package / "kernels" / "activations.py", r"^LEAKY_SLOPE = 0\.01$", "LEAKY_SLOPE = 0.25")
+    assert run(package, cache) == [-0.5, 0, 1]
+    assert run(package, cache) == [-0.5, 1, 0]
+    assert (package / "kernels" / "training.py").read_bytes() == caller
+
+
+OWN_LOOPS = """
+import numba
+from hotloop.kernels import kernel, leaky_relu
+
+@kernel
+def under_kernel(z, out):
+    leaky_relu(z, out)
+
+@numba.njit(cache=True)
+def under_njit(z, out):
+    leaky_relu(z, out)
+"""
+CALL_OWN_LOOPS = """
+import json
+import numpy as np
+import own_loops
+
+outputs = []
+for loop in (own_loops.under_kernel, own_loops.under_njit):
+    out = np.empty(1)
+    loop(np.array([-1.0]), out)
+    outputs += [out.item(), sum(loop.stats.cache_hits.values())]
+print(json.dumps(outputs))
+"""
+
+
+@compiled_only
+@pytest.mark.parametrize("stamped", [True, False], ids=["as it is", "without the stamp"])
+def test_the_users_own_kernels_are_kept_fresh_too(stamped, tmp_path):
+    """Under `kernel`; under Numba's decorator they are stale, as docs/caching.md says.
+
+    Without the stamp both are stale: so it is the stamp that all these tests see at work, and Numba still needs it.
+    """
+    package, cache = copy_package(tmp_path), tmp_path / "cache"
+    (tmp_path / "own_loops.py").write_text(OWN_LOOPS)
+    if not stamped:
+        change(package / "kernels" / "jit.py", r"^( +)index\._source_stamp = .*$", r"\1pass")
+    assert run(package, cache, CALL_OWN_LOOPS) == [-0.01, 0, -0.01, 0]
+    change(package / "kernels" / "activations.py", r"^LEAKY_SLOPE = 0\.01$", "LEAKY_SLOPE = 0.25")
+    stale = [-0.01, 1]
+    assert run(package, cache, CALL_OWN_LOOPS) == [*([-0.25, 0] if stamped else stale), *stale]
+
+
+def test_the_stamp_covers_every_file_by_name_and_content(tmp_path, monkeypatch):
+    kernels = copy_package(tmp_path) / "kernels"
+    monkeypatch.setattr(jit, "__file__", str(kernels / "jit.py"))
+
+    def stamp():
+        return jit.source_stamp.__wrapped__()
+
+    stamps = [stamp()]
+    assert stamp() == stamps[0] == jit.source_stamp()
+    for path in sorted(kernels.glob("*.py")):
+        path.write_bytes(path.read_bytes() + b"#")
+        stamps.append(stamp())
+    (kernels / "dense.py").rename(kernels / "other.py")
+    stamps.append(stamp())
+    (kernels / "dense.py").write_text("")
+    stamps.append(stamp())
+    assert len(set(stamps)) == len(stamps) > 10
+
+
+# Where nothing can be kept, and where several processes do.
+
+CALL_KERNELS = """
+import json, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import numpy as np
+    from hotloop import kernels
+    hits, outputs = 0, []
+    for loop in (kernels.relu, kernels.leaky_relu, kernels.softplus, kernels.tanh, kernels.identity_derivative):
+        out = np.empty(2)
+        loop(np.array([0.0, 2.0]), out)
+        outputs.append(round(out[0], 3))
+        hits += sum(loop.stats.cache_hits.values())
+print(json.dumps([outputs, hits, [(type(warning.message).__name__, str(warning.message)) for warning in caught]]))
+"""
+OUTPUTS = [0, 0, 0.693, 0, 1]
+
+
+@compiled_only
+def test_where_no_folder_is_writable_it_warns_once_and_works(tmp_path):
+    """Below a regular file nothing can be made, not even by root."""
+    package, wall = copy_package(tmp_path), tmp_path / "wall"
+    for file in (wall, package / "kernels" / "__pycache__"):
+        file.write_text("")
+    places = {"HOME": str(wall / "home"), "XDG_CACHE_HOME": str(wall / "user")}
+    outputs, hits, caught = run(package, wall / "cache", CALL_KERNELS, **places)
+    assert (outputs, hits) == (OUTPUTS, 0)
+    assert [kind for kind, _ in caught] == ["RuntimeWarning"]
+    for part in ("compiles its kernels anew in each process", "NUMBA_CACHE_DIR"):
+        assert part in caught[0][1]
+
+
+@compiled_only
+def test_several_processes_may_fill_one_cache(tmp_path):
+    package, cache = Path(hotloop.__file__).parent, tmp_path / "cache"
+    command = [sys.executable, "-W", "error", "-c", CALL_KERNELS]
+    options = {"env": environment(package, cache), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, **options) for _ in range(2)]
+    results = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    for out, err in results:
+        assert json.loads(out)[::2] == [OUTPUTS, []]
+        assert err == ""
+    assert run(package, cache, CALL_KERNELS) == [OUTPUTS, len(OUTPUTS), []]
+
+
+# What a user sees of it.
+
+TRAIN = """
+import json
+import numpy as np
+from hotloop import Network
+
+x, y = np.ones((8, 2)), np.ones(8)
+history = Network([2, 1], seed=0).fit(x, y, epochs=2, validation=(x, y))
+print(json.dumps([history.compile_seconds, history.seconds]))
+"""
+
+
+def run_in_terminal(package, cache, code):
+    """Return what a process prints, as JSON, and what it shows on a terminal as standard error."""
+    controller, inside = os.openpty()
+    termios.tcsetwinsize(inside, (50, 250))
+    command, ours = [sys.executable, "-W", "error", "-c", code], environment(package, cache)
+    process = subprocess.Popen(command, env=ours, stdout=subprocess.PIPE, stderr=inside)
+    os.close(inside)
+    shown = []
+    try:
+        while data := os.read(controller, 4096):
+            shown.append(data.decode())
+    except OSError:  # the process has ended
+        pass
+    os.close(controller)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, "".join(shown)
+    return json.loads(out), "".join(shown)
+
+
+@compiled_only
+def test_compiling_is_announced_the_first_time_alone(tmp_path):
+    package, cache = Path(hotloop.__file__).parent, tmp_path / "cache"
+    (compiling, training), shown = run_in_terminal(package, cache, TRAIN)
+    assert shown.count("hotloop: compiling kernels for float32, once on this machine ...") == 1
+    assert re.search(r"hotloop: compiled in \d+\.\d s", shown)
+    assert "epoch 2/2" in shown
+    assert compiling > 1
+    (loading, training_again), shown = run_in_terminal(package, cache, TRAIN)
+    assert "compil" not in shown
+    assert "epoch 2/2" in shown
+    assert loading < compiling / 2
+    assert training_again < 0.5
+    assert training < 0.5, "something was compiled during the training, unannounced and counted as training"

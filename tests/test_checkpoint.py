@@ -1,0 +1,355 @@
+"""Model files: everything comes back, and nothing but a whole file of hotloop's is taken for one."""
+
+import contextlib
+import json
+import os
+import resource
+import struct
+
+import numpy as np
+import pytest
+from conftest import same_bits
+
+from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop
+from hotloop.network import checkpoint
+
+X = np.random.default_rng(0).normal(size=(12, 3))
+Y = np.random.default_rng(1).normal(size=(12, 2))
+OPTIMIZERS = [
+    None,
+    SGD(0.1),
+    SGD(0.03, momentum=0.9),
+    SGD(1, momentum=0.5, nesterov=True),
+    RMSprop(0.01, rho=1 / 3),
+    Adagrad(),
+    Adam(0.02),
+    AdamW(weight_decay=0.1),
+]
+
+
+def trained(optimizer="adam", **options):
+    options = {"loss": "huber", "dropout": [0.25, 0.5], "l1": 1e-4, "l2": 1 / 3, "seed": 2**63 - 1} | options
+    net = Network([3, 5, 4, 2], ["gelu", "tanh"], **options)
+    if optimizer is not None:
+        net.fit(X, Y, epochs=2, batch_size=5, optimizer=optimizer)
+    return net
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A small model file."""
+    path = tmp_path_factory.mktemp("saved") / "model.safetensors"
+    net = Network([2, 3, 1], seed=0)
+    net.fit(X[:, :2], Y[:, 0], epochs=1, optimizer=SGD(0.1, momentum=0.9))
+    net.save(path, {"trained on": "noise", "ключ": "значение ☃ \n"})
+    return path
+
+
+def state(net):
+    """Return all that a network is."""
+    plain = ["sizes", "activations", "loss", "dropout", "l1", "l2", "dtype", "seed", "epochs_trained", "metadata"]
+    names = [*plain, "steps", "first_step", "optimizer"]
+    arrays = [array.tobytes() for array in (net.parameters, net.state)]
+    return {name: getattr(net, name) for name in names} | {"arrays": arrays, "moments": net.state.shape}
+
+
+# There and back.
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_round_trip(optimizer, dtype, tmp_path):
+    net = trained(optimizer, dtype=dtype)
+    net.save(tmp_path / "model")
+    twin = Network.load(str(tmp_path / "model"))
+    assert state(twin) == state(net)
+    assert twin.parameters.ctypes.data % 64 == 0
+    assert same_bits(twin.predict(X), net.predict(X))
+    for each in (net, twin):  # it goes on as if nothing had happened
+        each.fit(X, Y, epochs=2, optimizer=optimizer or "adam")
+    assert state(twin) == state(net)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize(("loss", "output"), [("cross_entropy", None), ("binary_cross_entropy", "identity")])
+def test_round_trip_of_one_layer(loss, output, tmp_path):
+    net = Network([3, 2], loss=loss, output=output, seed=1)
+    net.save(tmp_path / "model")
+    assert state(Network.load(tmp_path / "model")) == state(net)
+
+
+def test_an_optimizer_of_numpy_numbers_is_saved(tmp_path):
+    net = trained(Adam(np.float64(0.5), epsilon=np.float32(0.25)))
+    net.save(tmp_path / "model")
+    assert Network.load(tmp_path / "model").optimizer == Adam(0.5, epsilon=0.25)
+
+
+def test_metadata(tmp_path, saved):
+    net = Network.load(saved)
+    assert net.metadata == {"trained on": "noise", "ключ": "значение ☃ \n"}
+    net.save(tmp_path / "again")  # by default the network's own
+    assert Network.load(tmp_path / "again").metadata == net.metadata
+    net.save(tmp_path / "other", {})
+    assert Network.load(tmp_path / "other").metadata == {}
+    assert net.metadata != {}
+
+
+@pytest.mark.parametrize(("metadata", "exception", "match"), [
+    ({"epoch": 3}, TypeError, "metadata must be a dict of str to str"),
+    ({3: "epoch"}, TypeError, "metadata must be a dict of str to str"),
+    ([("a", "b")], TypeError, "metadata must be a dict of str to str"),
+    ("note", TypeError, "metadata must be a dict of str to str"),
+    ({"hotloop": "x"}, ValueError, "must not use the key 'hotloop'"),
+])  # fmt: skip
+def test_bad_metadata(metadata, exception, match, tmp_path):
+    with pytest.raises(exception, match=match):
+        trained(None).save(tmp_path / "model", metadata)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_other_readers_find_the_arrays(saved):
+    from safetensors import safe_open
+
+    net = Network.load(saved)
+    with safe_open(saved, "numpy") as file:
+        assert file.metadata()["trained on"] == "noise"
+        assert same_bits(file.get_tensor("layers.0.weights"), np.ascontiguousarray(net.weights[0]))
+        assert same_bits(file.get_tensor("layers.1.bias"), np.ascontiguousarray(net.biases[1]))
+        moment = net.split(net.state[0])[0][1]
+        assert same_bits(file.get_tensor("optimizer.0.layers.1.weights"), np.ascontiguousarray(moment))
+
+
+# Files that are damaged.
+
+
+def refused(path, match):
+    """Demand a ValueError that names the file."""
+    with pytest.raises(ValueError, match=match) as caught:
+        Network.load(path)
+    assert caught.type is ValueError
+    assert str(path) in str(caught.value)
+
+
+def test_truncated_at_any_length(saved, tmp_path):
+    whole, path = saved.read_bytes(), tmp_path / "model"
+    header = 8 + struct.unpack("<Q", whole[:8])[0]
+    assert 100 < header < len(whole) - 100
+    for length in [*range(20), *range(20, len(whole), 5), header - 1, header, header + 1, len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        refused(path, "no safetensors file, or is truncated or altered")
+
+
+def test_longer_than_it_should_be(saved, tmp_path):
+    path = tmp_path / "model"
+    for extra in (b"\0", b"\n", saved.read_bytes()):
+        path.write_bytes(saved.read_bytes() + extra)
+        refused(path, "no safetensors file, or is truncated or altered")
+
+
+def test_altered_at_any_byte(saved, tmp_path):
+    """It is refused, or the change was one of spelling alone and the network is the same."""
+    whole, path, expected, taken = saved.read_bytes(), tmp_path / "model", state(Network.load(saved)), []
+    header = 8 + struct.unpack("<Q", whole[:8])[0]
+    for place, byte in enumerate(whole):
+        changed = byte ^ (0x01, 0x20, 0xFF)[place % 3]
+        path.write_bytes(whole[:place] + bytes([changed]) + whole[place + 1 :])
+        try:
+            net = Network.load(path)
+        except ValueError as error:
+            problem = type(error) is not ValueError or str(path) not in str(error)
+        else:
+            problem = state(net) != expected
+            taken.append(place)
+        assert not problem, place
+    assert all(place < header for place in taken), "an altered number was taken"
+    assert len(taken) < 0.05 * header
+
+
+def crafted(path, kind="F32", data=bytes(8), metadata=None, name="a", shape=(2,)):
+    """Write a sound safetensors file by hand."""
+    entry = {"dtype": kind, "shape": [*shape], "data_offsets": [0, len(data)]}
+    header = json.dumps({name: entry} | ({} if metadata is None else {"__metadata__": metadata})).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+    return path
+
+
+def rewritten(saved, path, **changes):
+    """Write the file again with changes to what its header says of the network, and a checksum that holds."""
+    from safetensors import safe_open
+    from safetensors.numpy import save
+
+    with safe_open(saved, "numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        about = json.loads(file.metadata()["hotloop"]) | changes
+    about.pop("checksum")
+    about["checksum"] = checkpoint._checksum(about, arrays)
+    path.write_bytes(save(arrays, {"hotloop": json.dumps(about)}))
+    return path
+
+
+def test_a_rewritten_file_is_sound(saved, tmp_path):
+    """So those below are refused for the change that each makes."""
+    assert state(Network.load(rewritten(saved, tmp_path / "model"))) == state(Network.load(saved))
+
+
+@pytest.mark.parametrize(("changes", "match"), [
+    ({"format": 2}, "has format 2; this version of hotloop reads format 1"),
+    ({"format": "1"}, "has format '1'"),
+    ({"format": None}, "has format None"),
+    ({"sizes": [2, 4, 1]}, r"damaged.*layers.0.weights has shape \(2, 3\); wanted \(2, 4\)"),
+    ({"sizes": [2, 3, 1, 1], "activations": ["relu", "relu", "identity"]}, "damaged"),
+    ({"sizes": 5}, "damaged"),
+    ({"sizes": [10**9, 10**9]}, "damaged"),
+    ({"activations": ["bogus", "identity"]}, "damaged.*'bogus' is not known"),
+    ({"activations": []}, "damaged"),
+    ({"activations": None}, "damaged"),
+    ({"loss": {}}, "damaged"),
+    ({"dtype": "float64"}, "damaged.*layers.0.weights"),
+    ({"dtype": "float16"}, "damaged"),
+    ({"seed": -1}, "damaged.*seed"),
+    ({"optimizer": {"name": "sgd", "learning_rate": -1}}, "damaged.*learning_rate"),
+    ({"optimizer": {"name": "lbfgs"}}, "damaged"),
+    ({"optimizer": {"name": "sgd", "speed": 1}}, "damaged"),
+    ({"optimizer": "sgd"}, "damaged"),
+    ({"optimizer": {"name": "adam"}}, "damaged.*optimizer.1"),
+    ({"metadata": 3}, "damaged"),
+    ({"steps": "many"}, "damaged"),
+    ({"epochs_trained": -3}, "damaged"),
+    ({"epochs_trained": None}, "damaged"),
+    ({"first_step": 1.5}, "damaged"),
+], ids=str)  # fmt: skip
+def test_parts_that_do_not_fit(changes, match, saved, tmp_path):
+    refused(rewritten(saved, tmp_path / "model", **changes), match)
+
+
+def test_a_part_that_is_missing(saved, tmp_path):
+    for name in ("sizes", "loss", "l1", "optimizer", "metadata", "steps"):
+        path = tmp_path / name
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(json, "dumps", lambda about, dumps=json.dumps, name=name, **options: dumps(
+                {key: value for key, value in about.items() if key != name}, **options
+            ))  # fmt: skip
+            rewritten(saved, path)
+        refused(path, f"damaged.*'{name}'")
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "null", '"text"', "{}", '{"format": 1}', "[" * 100_000, "9" * 5000])
+def test_a_header_that_cannot_be_read(text, tmp_path):
+    refused(crafted(tmp_path / "model", metadata={"hotloop": text}), "damaged: its header cannot be read")
+
+
+# Files that are not ours, and places where none can be.
+
+
+@pytest.mark.parametrize("kind", ["F32", "F16", "F64", "I32", "BOOL", "BF16", "F8_E4M3", "F8_E5M2"])
+def test_a_safetensors_file_of_another_program(kind, tmp_path):
+    count = 8 // {"F64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2}.get(kind, 1)
+    for metadata in (None, {"format": "pt"}):
+        path = crafted(tmp_path / "model", kind, metadata=metadata, shape=(count,))
+        refused(path, "a safetensors file, but not one that hotloop wrote")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 100, b"PK\x03\x04 a zip", b"\x89HDF\r\n", b"a,b\n1,2\n" * 50], ids=str
+)
+def test_another_kind_of_file(content, tmp_path):
+    (tmp_path / "model").write_bytes(content)
+    refused(tmp_path / "model", "no safetensors file")
+
+
+def test_no_file_at_all(tmp_path):
+    for path, exception in [(tmp_path, IsADirectoryError), (tmp_path / "no" / "model", FileNotFoundError)]:
+        with pytest.raises(exception, match=path.name):
+            Network.load(path)
+    for path in (None, 3, b"model"):
+        with pytest.raises(TypeError):
+            Network.load(path)
+
+
+@contextlib.contextmanager
+def as_nobody():
+    """Have no more rights than the file's mode gives: root may read and write everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_no_permission(saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # from within, the folders above matter to nobody
+    path, folder, net = tmp_path / "model", tmp_path / "folder", trained(None)
+    path.write_bytes(saved.read_bytes())
+    folder.mkdir()
+    for place, mode in [(tmp_path, 0o755), (path, 0), (folder, 0o555)]:
+        place.chmod(mode)
+    with as_nobody():
+        with pytest.raises(PermissionError, match="model"):
+            Network.load("model")
+        with pytest.raises(PermissionError, match="model"):
+            net.save("folder/model")
+    assert not [*folder.iterdir()]
+
+
+# Writing.
+
+
+def test_saving_replaces_the_file(saved, tmp_path):
+    path = tmp_path / "model"
+    path.write_bytes(b"old")
+    Network.load(saved).save(path)
+    assert state(Network.load(path)) == state(Network.load(saved)) | {"metadata": Network.load(path).metadata}
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("where", ["fsync", "replace"])
+@pytest.mark.parametrize("failure", [OSError("no space left"), KeyboardInterrupt()], ids=["error", "ctrl-c"])
+def test_a_write_that_fails_leaves_the_old_file(where, failure, saved, tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    path.write_bytes(b"old")
+
+    def fail(*arguments):
+        raise failure
+
+    monkeypatch.setattr(os, where, fail)
+    with pytest.raises(type(failure)):
+        Network.load(saved).save(path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"model": b"old"}
+
+
+def test_a_full_disk_leaves_the_old_file(saved, tmp_path):
+    path = tmp_path / "model"
+    path.write_bytes(b"old")
+    net, limits = Network.load(saved), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            net.save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"model": b"old"}
+
+
+def test_a_reader_never_sees_half_a_file(saved, tmp_path, monkeypatch):
+    """At the moment of the renaming, the new file is whole and on the disk, under another name in the same folder."""
+    path, seen = tmp_path / "model", []
+    path.write_bytes(b"old")
+
+    def look(source, target):
+        seen.append((path.read_bytes(), state(Network.load(source)), os.path.dirname(source)))
+        rename(source, target)
+
+    rename = os.replace
+    monkeypatch.setattr(os, "replace", look)
+    Network.load(saved).save(path)
+    assert seen == [(b"old", state(Network.load(saved)), str(tmp_path))]
+
+
+@pytest.mark.parametrize("name", ["no/model", "."])
+def test_places_where_nothing_can_be_written(name, tmp_path):
+    with pytest.raises(OSError, match=r"model|directory"):
+        trained(None).save(tmp_path / name)
+    assert not [*tmp_path.iterdir()]

@@ -1,0 +1,361 @@
+"""The command line: what it prints and writes, and one clear line for whatever is wrong.
+
+Most of it is called in this process, on tables so small that they also train as plain Python; what a user sees of
+processes and pipes is tested in processes and pipes.
+"""
+
+import csv
+import os
+import re
+
+import numba
+import numpy as np
+import pytest
+from command_line import run, train_tiny, write_flowers, write_houses
+
+import hotloop
+from hotloop import ConvergenceWarning, Network
+from hotloop.network import cli, predict_command, reports, train_command
+from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.datasets import load_csv, load_digits
+from hotloop.network.initializers import INITIALIZERS
+from hotloop.network.losses import LOSSES
+from hotloop.network.optimizers import OPTIMIZERS
+
+compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too slow as plain Python")
+
+
+@pytest.fixture
+def flowers(tmp_path):
+    return write_flowers(tmp_path)
+
+
+@pytest.fixture
+def houses(tmp_path):
+    return write_houses(tmp_path)
+
+
+def read_csv(text):
+    return list(csv.reader(text.splitlines()))
+
+
+# What it says of itself
+
+
+def test_the_names_are_those_that_the_network_knows():
+    assert set(cli.ACTIVATIONS) == set(ACTIVATIONS)
+    assert cli.ACTIVATIONS[-1] == "softmax"
+    assert set(cli.LOSSES) == set(LOSSES)
+    assert set(cli.OPTIMIZERS) == set(OPTIMIZERS)
+    assert set(cli.INITIALIZERS) == set(INITIALIZERS)
+
+
+def test_help_states_the_defaults():
+    status, out, _ = run("train", "--help")
+    assert status == 0
+    out = " ".join(out.split())
+    rate = train_command.SGD_LEARNING_RATE
+    assert f"The learning rate is {rate:g} for sgd (with momentum {train_command.SGD_MOMENTUM:g})" in out
+    assert f"{OPTIMIZERS['adagrad']().learning_rate} for adagrad" in out
+    assert {OPTIMIZERS[name]().learning_rate for name in ("rmsprop", "adam", "adamw")} == {0.001}
+    assert f"cross_entropy, binary_cross_entropy --optimizer sgd --dropout {train_command.DROPOUT}" in out
+    for option in ("--data", "--target", "--layers", "--activation", "--loss", "--optimizer", "--learning-rate",
+                   "--batch-size", "--epochs", "--seed", "--dtype", "--test-fraction", "--save"):  # fmt: skip
+        assert f"{option} " in out
+
+
+def test_the_defaults_in_the_help_are_the_parsers():
+    arguments = vars(cli.parser().parse_args(["train"]))
+    help_text = " ".join(cli.parser().format_help().split())
+    assert "train a network" in help_text
+    assert arguments["hidden"] == [256]
+    assert (arguments["epochs"], arguments["batch_size"], arguments["seed"]) == (60, 32, 0)
+
+
+def test_version():
+    assert run("--version") == (0, f"hotloop {hotloop.__version__}\n", "")
+
+
+def test_the_table_of_epochs_is_short_and_has_both_ends():
+    records = [{"epoch": n, "loss": 1 / n, "validation_loss": 2 / n, "validation_accuracy": 0.5, "seconds": 1.0}
+               for n in range(1, 101)]  # fmt: skip
+    lines = reports.epochs(records).splitlines()
+    assert lines[0].split("  ") == ["epoch", "training loss", "validation loss", "validation accuracy"]
+    assert len(lines) == 1 + 12
+    assert lines[1].split() == ["1", "1.000", "2.000", "50.00", "%"]
+    assert lines[-1].split() == ["100", "0.01000", "0.02000", "50.00", "%"]
+    assert len({len(line) for line in lines}) == 1
+    assert len(reports.epochs(records[:3]).splitlines()) == 1 + 3
+
+
+def test_the_lines_about_the_data():
+    lines = reports.data(load_digits(), "cross_entropy", 3823, 0).splitlines()
+    assert lines == [
+        "data: digits: 3823 training rows, 1797 test; 64 inputs, divided by 16",
+        "target: 10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 (cross_entropy)",
+        f"source: {load_digits().attribution}",
+    ]
+
+
+def test_the_line_about_kernels():
+    assert reports.kernels(7.86, True, "/c") == "kernels compiled in 7.9 s, the first time on this machine; kept in /c"
+    assert reports.kernels(0.314, False, "/c") == "kernels loaded in 0.31 s from /c"
+
+
+# Training
+
+
+def test_train_on_classes(flowers, tmp_path):
+    out = train_tiny(flowers, "--target", "kind", "--epochs", "30", "--save", tmp_path / "model")
+    assert f"data: {flowers}: 17 training rows, 2 validation, 5 test; 2 inputs, standardised" in out
+    assert "target column 'kind': 2 classes: rose, tulip (cross_entropy)" in out
+    assert Network([2, 4, 2], loss="cross_entropy", seed=0).summary() in out
+    assert "epoch  training loss  validation loss  validation accuracy\n" in out
+    assert "\ntrained 30 epochs\ntest accuracy 100.00 % (5 of 5 right), test loss 0." in out
+    assert re.search(r"\ntraining took \d+\.\d\d s after compiling, [\d,]+ samples a second\n", out)
+    assert out.endswith(f"saved in {tmp_path / 'model'}; to predict: hotloop predict {tmp_path / 'model'} DATA\n")
+
+
+def test_train_on_values(houses):
+    """A network without hidden layers is linear, as the prices are."""
+    options = ["--layers", "2,1", "--optimizer", "sgd", "--batch-size", "4"]
+    _, out, _ = run("train", "--data", houses, "--target", "price", *options)
+    assert "target column 'price': a value (mse)" in out
+    assert float(re.search(r"test r2 (\S+),", out)[1]) > 0.9999
+    assert "validation r2" in out
+
+
+def test_training_is_that_of_the_library(houses, tmp_path):
+    """The same data, seed and options give the same parameters by the command line and by Network."""
+    options = ["--target", "price", "--epochs", "3", "--validation-fraction", "0", "--seed", "5", "--l2", "0.01"]
+    train_tiny(houses, *options, "--save", tmp_path / "model")
+    data = load_csv(houses, "price", seed=5)
+    net = Network([2, 4, 1], l2=0.01, seed=5)
+    net.fit(data.x_train, data.y_train, epochs=3, batch_size=4, optimizer="adam", progress=False)
+    np.testing.assert_array_equal(Network.load(tmp_path / "model").parameters, net.parameters)
+
+
+@pytest.mark.parametrize(
+    ("options", "optimizer"),
+    [
+        ([], hotloop.SGD(0.05, momentum=0.9)),
+        (["--momentum", "0.5", "--learning-rate", "0.2"], hotloop.SGD(0.2, momentum=0.5)),
+        (["--loss", "mse"], hotloop.Adam()),
+        (["--optimizer", "adamw", "--learning-rate", "0.2"], hotloop.AdamW(0.2)),
+        (["--optimizer", "rmsprop"], hotloop.RMSprop()),
+    ],
+)
+def test_optimizer_and_its_defaults(options, optimizer):
+    arguments = cli.parser().parse_args(["train", *options])
+    assert train_command.optimizer_of(arguments, arguments.loss or "cross_entropy") == optimizer
+
+
+def test_network_options_arrive(flowers):
+    options = "--layers 2,5,3,2 --activation tanh,elu --output identity --initializer orthogonal --dropout 0.1 --l2 0.5"
+    options = ["--data", str(flowers), *options.split(), "--dtype", "float64", "--seed", "9"]
+    arguments = cli.parser().parse_args(["train", *options])
+    net = train_command.build(arguments, train_command.load_job(arguments))
+    same = Network([2, 5, 3, 2], ["tanh", "elu"], output="identity", loss="cross_entropy", initializer="orthogonal",
+                   dropout=0.1, l2=0.5, dtype="float64", seed=9)  # fmt: skip
+    assert net.summary() == same.summary()
+    assert (net.l2, net.dropout, net.seed) == (0.5, (0.1, 0.1), 9)
+    np.testing.assert_array_equal(net.parameters, same.parameters)
+
+
+@pytest.mark.parametrize(("loss", "dropout"), [("cross_entropy", (0.4,)), ("mse", (0.0,))])
+def test_dropout_follows_the_loss(flowers, loss, dropout):
+    arguments = cli.parser().parse_args(["train", "--loss", loss])
+    assert train_command.build(arguments, train_command.load_job(arguments)).dropout == dropout
+
+
+def test_the_validation_part_comes_from_the_training_part(flowers):
+    arguments = cli.parser().parse_args(["train", "--data", str(flowers), "--validation-fraction", "0.25"])
+    job = train_command.load_job(arguments)
+    parts = [{tuple(row) for row in part.x.tolist()} for part in (job.train, job.validation, job.test)]
+    assert [len(part) for part in parts] == [14, 5, 5]
+    assert set.union(*parts) == {tuple(row) for row in np.concatenate([job.data.x_train, job.data.x_test]).tolist()}
+    assert sum(map(len, parts)) == len(set.union(*parts))
+    np.testing.assert_array_equal(job.test.x, job.data.x_test)
+
+
+@pytest.mark.parametrize(
+    ("options", "outputs", "accuracy"),
+    [
+        (["--loss", "binary_cross_entropy"], 1, "100.00 % (5 of 5 right)"),
+        (["--loss", "binary_cross_entropy", "--output", "identity"], 1, "100.00 % (5 of 5 right)"),
+        (["--loss", "cross_entropy", "--output", "identity"], 2, "100.00 % (5 of 5 right)"),
+        (["--loss", "cross_entropy", "--validation-fraction", "0"], 2, "100.00 % (5 of 5 right)"),
+    ],
+)
+def test_losses_for_two_classes(flowers, tmp_path, options, outputs, accuracy):
+    out = train_tiny(flowers, "--epochs", "30", "--save", tmp_path / "model", *options)
+    assert f"test accuracy {accuracy}" in out
+    net = Network.load(tmp_path / "model")
+    assert net.sizes[-1] == outputs
+    _, out, _ = run("predict", tmp_path / "model", flowers)
+    rows = read_csv(out)
+    assert rows[0] == ["prediction", "probability_rose", "probability_tulip"]
+    truth = [line.rsplit(",", 1)[1] for line in flowers.read_text().splitlines()[1:]]
+    assert [row[0] for row in rows[1:]] == truth
+    shares = np.array([row[1:] for row in rows[1:]], dtype=np.float64)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
+    assert shares.min() >= 0
+    assert [("rose", "tulip")[index] for index in shares.argmax(axis=1)] == truth
+
+
+@pytest.mark.parametrize(("output", "outputs"), [("identity", [0.3, -0.3]), ("sigmoid", [0.3, -0.3])])
+def test_right_classes_of_a_single_output(output, outputs):
+    """A logit of 0.3 stands for a probability above one half."""
+    weight = [(np.array([[1.0]]), np.array([0.0]))]
+    net = Network([1, 1], output=output, loss="binary_cross_entropy", initializer=weight, seed=0)
+    x = np.array(outputs, dtype=np.float32)[:, np.newaxis]
+    part = train_command.Part(x, x, np.array([1, 0]))
+    assert train_command._right(net, part) == (2, 2)
+
+
+def test_squared_error_on_classes_has_an_output_for_each(tmp_path):
+    np.savez(tmp_path / "data.npz", x=np.eye(4)[[0, 1, 2, 3] * 6] * 2.0, y=np.array([0, 1, 2, 3] * 6))
+    arguments = cli.parser().parse_args(["train", "--loss", "mse"])
+    job = train_command.load_job(arguments)
+    np.testing.assert_array_equal(job.test.y, np.eye(10)[load_digits().y_test])
+    assert (job.n_outputs, job.train.y.dtype) == (10, np.float32)
+    net = Network([2, 3], loss="mse", seed=0)
+    shares, word = predict_command.as_shares(net, np.array([[0.1, 0.9, 0.3]]))
+    assert (shares.tolist(), word) == ([[0.1, 0.9, 0.3]], "output")
+
+
+def test_several_values_a_row(tmp_path):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    np.savez(tmp_path / "data.npz", x=x, y=x[:, :2])
+    out = train_tiny(tmp_path / "data.npz", "--epochs", "1", "--save", tmp_path / "model")
+    assert "target array 'y': 2 values a row (mse)" in out
+    _, out, _ = run("predict", tmp_path / "model", tmp_path / "data.npz")
+    assert out.startswith("prediction_0,prediction_1\n")
+    assert len(read_csv(out)) == 1 + 20
+
+
+def test_several_labels_a_row(tmp_path):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    np.savez(tmp_path / "data.npz", x=x, y=(x[:, :2] > 0).astype(np.float32))
+    options = ["--loss", "binary_cross_entropy", "--epochs", "1"]
+    assert "test accuracy" in train_tiny(tmp_path / "data.npz", *options)
+
+
+def test_tolerance(flowers):
+    options = ["--epochs", "20", "--patience", "2"]
+    assert "\nconverged after 3 epochs: no better by more than 100 in 2 epochs\n" in train_tiny(
+        flowers, *options, "--tolerance", "100"
+    )
+    assert "\nnot converged in 20 epochs (tolerance 0)" in train_tiny(
+        flowers, *options, "--tolerance", "0", "--learning-rate", "0.001"
+    )
+
+
+def test_convergence_warning_is_left_to_the_library(houses):
+    data = load_csv(houses, "price")
+    with pytest.warns(ConvergenceWarning):
+        Network([2, 1], seed=0).fit(data.x_train, data.y_train, epochs=1, tolerance=0.0, progress=False)
+
+
+# Predicting
+
+
+def test_predictions_are_those_of_the_trained_network(houses, tmp_path):
+    train_tiny(houses, "--target", "price", "--epochs", "2", "--save", tmp_path / "model")
+    data = load_csv(houses, "price")
+    _, out, err = run("predict", tmp_path / "model", houses)
+    rows = read_csv(out)
+    assert (rows[0], err) == (["prediction"], "")
+    table = np.loadtxt(houses, delimiter=",", skiprows=1)[:, 1:]
+    scaled = ((table - data.offset) / data.scale).astype(np.float32)
+    expected = Network.load(tmp_path / "model").predict(scaled)
+    np.testing.assert_array_equal(np.array(rows[1:], dtype=np.float32), expected)
+
+
+def test_columns_go_by_name(houses, tmp_path):
+    train_tiny(houses, "--target", "price", "--epochs", "2", "--save", tmp_path / "model")
+    table = read_csv(houses.read_text())
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join(f"{age},x,{size}" for _, size, age in table).replace("age,x,size", "age,note,size"))
+    assert run("predict", tmp_path / "model", other) == run("predict", tmp_path / "model", houses)
+
+
+def test_columns_without_names_go_by_place(houses, tmp_path):
+    """The target stood first, so it is left out there; without it the columns are the inputs."""
+    table = read_csv(houses.read_text())[1:]
+    whole, bare = tmp_path / "whole.csv", tmp_path / "bare.csv"
+    whole.write_text("\n".join(",".join(row) for row in table))
+    bare.write_text("\n".join(",".join(row[1:]) for row in table))
+    train_tiny(whole, "--target", "0", "--epochs", "2", "--save", tmp_path / "model")
+    status, out, _ = run("predict", tmp_path / "model", whole)
+    assert (status, out.count("\n")) == (0, 1 + 40)
+    assert run("predict", tmp_path / "model", bare)[1] == out
+
+
+def test_output_goes_to_a_file_whole_or_not_at_all(houses, tmp_path, monkeypatch):
+    train_tiny(houses, "--target", "price", "--epochs", "1", "--save", tmp_path / "model")
+    out = tmp_path / "predictions.csv"
+    assert run("predict", tmp_path / "model", houses, "--output", out) == (0, "", "")
+    assert out.read_text() == run("predict", tmp_path / "model", houses)[1]
+    before = sorted(tmp_path.iterdir())
+    out.write_text("old")
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("the disk is full")))
+    assert run("predict", tmp_path / "model", houses, "--output", out)[::2] == (2, "hotloop: error: the disk is full\n")
+    assert (out.read_text(), sorted(tmp_path.iterdir())) == ("old", before)
+
+
+def test_output_to_a_pipe_is_written_directly(houses, tmp_path):
+    """A file renamed over a pipe or a device would remove it. Never tested on a device: a fault would do just that."""
+    train_tiny(houses, "--target", "price", "--epochs", "1", "--save", tmp_path / "model")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run("predict", tmp_path / "model", houses, "--output", pipe) == (0, "", "")
+        assert pipe.is_fifo()
+        assert os.read(reader, 65536).decode() == run("predict", tmp_path / "model", houses)[1]
+    finally:
+        os.close(reader)
+    status, _, err = run("train", "--data", houses, "--save", pipe)
+    assert (status, err) == (2, f"hotloop: error: {pipe} is a device or a pipe: give the name of a file\n")
+    assert pipe.is_fifo()
+
+
+def test_output_through_a_symbolic_link(houses, tmp_path):
+    train_tiny(houses, "--target", "price", "--epochs", "1", "--save", tmp_path / "model")
+    (tmp_path / "link").symlink_to("file")
+    assert run("predict", tmp_path / "model", houses, "--output", tmp_path / "link") == (0, "", "")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text().startswith("prediction\n")
+
+
+def test_a_model_without_the_command_lines_metadata_takes_inputs_as_they_are(tmp_path):
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=x)
+    for loss, head in (
+        ("cross_entropy", "prediction,probability_0,probability_1"),
+        ("mse", "prediction_0,prediction_1"),
+    ):
+        net = Network([3, 2], loss=loss, seed=0)
+        net.save(tmp_path / "model")
+        _, out, _ = run("predict", tmp_path / "model", tmp_path / "data.npz")
+        assert out.startswith(head + "\n")
+        shares = np.array(read_csv(out)[1:], dtype=np.float32)[:, -2:]
+        np.testing.assert_array_equal(shares, net.predict(x))
+
+
+# The main job
+
+
+@compiled
+def test_the_digits_of_unseen_writers(tmp_path):
+    """The main job: at least 96 % on the test part, in under two seconds of training."""
+    status, out, err = run("train", "--save", tmp_path / "digits.safetensors")
+    assert (status, err) == (0, "")
+    accuracy = float(re.search(r"^test accuracy (\S+) % \(\d+ of 1797 right\)", out, re.M)[1])
+    assert accuracy >= 96.0
+    assert float(re.search(r"^training took (\S+) s after compiling", out, re.M)[1]) < 2.0
+    assert load_digits().attribution in out
+    _, predictions, _ = run("predict", tmp_path / "digits.safetensors", "digits")
+    found = [row[0] for row in read_csv(predictions)[1:]]
+    assert np.mean(np.array(found, dtype=int) == load_digits().y_test) == pytest.approx(accuracy / 100, abs=5e-5)

@@ -1,0 +1,251 @@
+"""The three products of a dense layer against the oracle.
+
+The data are small whole numbers, so the results are exact whatever the order of the sums: a single term too many or
+too few shows, and no tolerance hides it. Rounding has a test of its own. Letters: B batch, I fan_in, O fan_out.
+"""
+
+import numba
+import numpy as np
+import oracle
+import pytest
+from conftest import ODD_SIZES, fenced, poison, same_bits, walled, whole_numbers
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotloop.kernels import accumulate_weight_gradient, dense_forward, input_gradient
+
+SHAPES = [
+    *[shape for size in ODD_SIZES for shape in ((size, 7, 17), (7, size, 17), (7, 17, size))],
+    *[(7, 600, 17), (600, 7, 17), (7, 17, 600)],  # more than one block of 256 in each of the three sums
+    *[(0, 5, 17), (5, 0, 17), (5, 17, 0), (0, 0, 0)],  # nothing to do
+]
+PADDED_SHAPES = [
+    *[(5, 6, 7), (6, 15, 16), (7, 17, 33), (17, 127, 31), (7, 17, 1)],
+    *[(96, 257, 17), (257, 96, 17), (96, 17, 257)],  # as many rows as make the kernel pack, and more than one block
+]
+
+
+def layer(rng, shape, dtype, make=whole_numbers):
+    """Return x (B, I), weights (I, O), bias (O,) and delta (B, O)."""
+    B, I, O = shape  # noqa: E741
+    return [make(rng, size, dtype) for size in ((B, I), (I, O), (O,), (B, O))]
+
+
+def check_forward(x, weights, bias, padding=0):
+    with fenced((x.shape[0], weights.shape[1]), x.dtype, padding) as out:
+        poison(lambda: dense_forward(x, weights, bias, out), out)
+        np.testing.assert_array_equal(out, oracle.dense_forward(x, weights, bias))
+
+
+def check_weight_gradient(x, delta, padding=0):
+    """Twice over, from a start that is not zero: it accumulates."""
+    expected_weights, expected_bias = oracle.weight_gradient(x, delta)
+    with fenced(expected_weights.shape, x.dtype, padding) as weights, fenced(expected_bias.shape, x.dtype) as bias:
+        weights[...], bias[...] = 3, -5
+        for _ in range(2):
+            accumulate_weight_gradient(x, delta, weights, bias)
+        np.testing.assert_array_equal(weights, 3 + 2 * expected_weights)
+        np.testing.assert_array_equal(bias, -5 + 2 * expected_bias)
+
+
+def check_input_gradient(delta, weights, padding=0):
+    with fenced((delta.shape[0], weights.shape[0]), delta.dtype, padding) as out:
+        poison(lambda: input_gradient(delta, weights, out), out)
+        np.testing.assert_array_equal(out, oracle.input_gradient(delta, weights))
+
+
+def check_all(x, weights, bias, delta, padding=0):
+    check_forward(x, weights, bias, padding)
+    check_weight_gradient(x, delta, padding)
+    check_input_gradient(delta, weights, padding)
+
+
+def walls(arrays, padding=0):
+    return [walled(array, padding if array.ndim == 2 else 0)[0] for array in arrays]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_products(shape, dtype, rng):
+    """Inputs stand between NaNs, outputs between canaries."""
+    check_all(*walls(layer(rng, shape, dtype)))
+
+
+@pytest.mark.parametrize("shape", PADDED_SHAPES, ids=str)
+def test_products_in_padded_rows(shape, dtype, rng):
+    """So does each row."""
+    check_all(*walls(layer(rng, shape, dtype), padding=3), padding=3)
+
+
+@given(st.integers(0, 14), st.integers(0, 20), st.integers(0, 35), st.integers(0, 2**32))
+def test_products_of_any_shape(dtype, batch, fan_in, fan_out, seed):
+    check_all(*walls(layer(np.random.default_rng(seed), (batch, fan_in, fan_out), dtype)))
+
+
+def every_second(array):
+    """Return the same values with two elements of NaN or another row between them, along both axes."""
+    wide = np.full((2 * array.shape[0], 3 * array.shape[1]), np.nan, array.dtype)
+    wide[::2, ::3] = array
+    return wide[::2, ::3]
+
+
+@pytest.mark.parametrize("restride", [np.asfortranarray, every_second], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("shape", [(13, 9, 17), (7, 300, 5), (100, 9, 17)], ids=str)
+def test_inputs_of_any_strides(shape, dtype, restride, rng):
+    x, weights, bias, delta = walls(layer(rng, shape, dtype), padding=3)
+    check_forward(restride(x), weights, bias, padding=3)
+    check_weight_gradient(restride(x), delta, padding=3)
+    check_input_gradient(restride(delta), restride(weights), padding=3)
+
+
+def test_one_row_repeated(dtype, rng):
+    """A stride of zero."""
+    _, weights, bias, delta = walls(layer(rng, (8, 9, 17), dtype), padding=3)
+    row = whole_numbers(rng, 9, dtype)
+    x = np.lib.stride_tricks.as_strided(row, (8, 9), (0, row.itemsize))
+    check_forward(x, weights, bias, padding=3)
+    check_weight_gradient(x, delta, padding=3)
+
+
+def test_read_only_inputs(dtype, rng):
+    arrays = layer(rng, (13, 9, 17), dtype)
+    for array in arrays:
+        array.setflags(write=False)
+    check_all(*arrays)
+
+
+def normal(rng, shape, dtype):
+    return rng.normal(size=shape).astype(dtype)
+
+
+@pytest.mark.parametrize("shape", [(13, 300, 17), (300, 13, 17), (13, 17, 300)], ids=str)
+def test_rounding(shape, dtype, eps, rng):
+    """Each sum of n products errs by at most n u / (1 - n u) times the sum of their magnitudes, u = eps / 2.
+
+    Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1; one more for what the sum starts from.
+    """
+    x, weights, bias, delta = layer(rng, shape, dtype, normal)
+    out, gradient = np.empty_like(delta), np.zeros_like(weights)
+    bias_gradient, x_gradient = np.zeros_like(bias), np.empty_like(x)
+    dense_forward(x, weights, bias, out)
+    accumulate_weight_gradient(x, delta, gradient, bias_gradient)
+    input_gradient(delta, weights, x_gradient)
+    magnitudes = [np.abs(array) for array in (x, weights, bias, delta)]
+    largest = (
+        oracle.dense_forward(*magnitudes[:3]),
+        *oracle.weight_gradient(magnitudes[0], magnitudes[3]),
+        oracle.input_gradient(magnitudes[3], magnitudes[1]),
+    )
+    exact = (
+        oracle.dense_forward(x, weights, bias),
+        *oracle.weight_gradient(x, delta),
+        oracle.input_gradient(delta, weights),
+    )
+    terms = (shape[1], shape[0], shape[0], shape[2])
+    for actual, e, magnitude, n in zip((out, gradient, bias_gradient, x_gradient), exact, largest, terms, strict=True):
+        u = (n + 1) * eps / 2
+        assert np.all(np.abs(actual - e) <= u / (1 - u) * magnitude)
+
+
+@pytest.mark.parametrize("shape", [(33, 40, 17), (100, 260, 17), (6, 600, 5)], ids=str)
+def test_a_row_does_not_depend_on_its_batch(shape, dtype, rng):
+    """To the bit: alone, in a batch of any height, whether the kernel packs its panel or not."""
+    x, weights, bias, delta = layer(rng, shape, dtype, normal)
+    z, dx = np.empty_like(delta), np.empty_like(x)
+    dense_forward(x, weights, bias, z)
+    input_gradient(delta, weights, dx)
+    for first, last in ((0, 1), (2, 5), (1, 6), (shape[0] - 1, shape[0])):
+        rows = slice(first, last)
+        z_part, dx_part = np.empty_like(z[rows]), np.empty_like(dx[rows])
+        dense_forward(x[rows], weights, bias, z_part)
+        input_gradient(delta[rows], weights, dx_part)
+        assert same_bits(z_part, z[rows])
+        assert same_bits(dx_part, dx[rows])
+
+
+def test_a_weight_gradient_of_two_batches_is_that_of_one(dtype, rng):
+    """To the bit, cut anywhere: each element is summed in the order of the rows, starting from what is there."""
+    x, weights, bias, delta = layer(rng, (40, 13, 17), dtype, normal)
+    whole, parts = (np.ones_like(weights), np.ones_like(bias)), (np.ones_like(weights), np.ones_like(bias))
+    accumulate_weight_gradient(x, delta, *whole)
+    for rows in (slice(0, 11), slice(11, 40)):
+        accumulate_weight_gradient(x[rows], delta[rows], *parts)
+    assert same_bits(whole[0], parts[0])
+    assert same_bits(whole[1], parts[1])
+
+
+def test_nan_in_one_row_stays_in_it(dtype, rng):
+    x, weights, bias, _ = layer(rng, (13, 9, 17), dtype)
+    x[4, 3] = np.nan
+    out = np.empty((13, 17), dtype)
+    dense_forward(x, weights, bias, out)
+    np.testing.assert_array_equal(np.isnan(out).all(axis=1), np.arange(13) == 4)
+    assert np.isnan(out).sum() == 17
+
+
+def test_a_call_from_compiled_code(rng):
+    @numba.njit
+    def two_layers(x, weights, bias, out):
+        first, second = out[:, :4], out[:, 4:]  # rows of views are padded
+        dense_forward(x, weights, bias, first)
+        dense_forward(first, weights, bias, second)
+
+    x, weights, bias, _ = layer(rng, (5, 4, 4), np.float32)
+    out = np.empty((5, 8), np.float32)
+    two_layers(x, weights, bias, out)
+    first = oracle.dense_forward(x, weights, bias)
+    np.testing.assert_array_equal(out, np.hstack([first, oracle.dense_forward(first, weights, bias)]))
+
+
+# Arguments in the order of the kernel, each shape right but one. B = 4, I = 3, O = 5.
+WRONG_SHAPES = [
+    (dense_forward, [(4, 2), (3, 5), (5,), (4, 5)], "x has another number of columns than weights has rows"),
+    (dense_forward, [(4, 3), (3, 5), (5,), (3, 5)], "out must have the rows of x"),
+    (dense_forward, [(4, 3), (3, 5), (5,), (4, 4)], "the columns of weights"),
+    (dense_forward, [(4, 3), (3, 5), (4,), (4, 5)], "bias as many entries"),
+    (accumulate_weight_gradient, [(3, 3), (4, 5), (3, 5), (5,)], "x and delta have different numbers of rows"),
+    (accumulate_weight_gradient, [(4, 2), (4, 5), (3, 5), (5,)], "weight_gradient must have shape"),
+    (accumulate_weight_gradient, [(4, 3), (4, 5), (3, 4), (5,)], "weight_gradient must have shape"),
+    (accumulate_weight_gradient, [(4, 3), (4, 5), (3, 5), (4,)], "bias_gradient must have one entry"),
+    (input_gradient, [(4, 4), (3, 5), (4, 3)], "delta and weights have different numbers of columns"),
+    (input_gradient, [(4, 5), (3, 5), (3, 3)], "out must have shape"),
+    (input_gradient, [(4, 5), (3, 5), (4, 2)], "out must have shape"),
+]
+
+
+@pytest.mark.parametrize(("kernel", "shapes", "message"), WRONG_SHAPES)
+def test_shapes_that_do_not_fit(kernel, shapes, message, dtype):
+    arrays = [np.ones(shape, dtype) for shape in shapes]
+    with pytest.raises(ValueError, match=message):
+        kernel(*arrays)
+    assert all((array == 1).all() for array in arrays)
+
+
+ROWS, REVERSED = "rows of weights, delta and outputs must be contiguous", "kernels take no reversed arrays"
+BAD_LAYOUTS = [  # the argument that is laid out wrongly
+    (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 1, every_second, ROWS),
+    (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 3, every_second, ROWS),
+    (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 2, lambda a: np.repeat(a, 2)[::2], "bias must be contiguous"),
+    (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 0, np.flipud, REVERSED),
+    (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 0, np.fliplr, REVERSED),
+    (accumulate_weight_gradient, [(4, 3), (4, 5), (3, 5), (5,)], 1, every_second, ROWS),
+    (accumulate_weight_gradient, [(4, 3), (4, 5), (3, 5), (5,)], 2, every_second, ROWS),
+    (accumulate_weight_gradient, [(4, 3), (4, 5), (3, 5), (5,)], 2, np.flipud, REVERSED),
+    (input_gradient, [(4, 5), (3, 5), (4, 3)], 2, every_second, ROWS),
+    (input_gradient, [(4, 5), (3, 5), (4, 3)], 1, np.fliplr, REVERSED),
+]
+
+
+@pytest.mark.parametrize(("kernel", "shapes", "position", "lay_out", "message"), BAD_LAYOUTS)
+def test_layouts_that_do_not_fit(kernel, shapes, position, lay_out, message):
+    arrays = walls([np.ones(shape) for shape in shapes], padding=3)
+    arrays[position] = lay_out(arrays[position])
+    with pytest.raises(ValueError, match=message):
+        kernel(*arrays)
+    assert all((array == 1).all() for array in arrays)
+
+
+def test_strides_that_are_no_whole_number_of_elements():
+    """Such as a field of a record array has."""
+    field = np.zeros((4, 3), [("x", np.float64), ("flag", np.int8)])["x"]
+    with pytest.raises(ValueError, match="strides"):
+        dense_forward(field, np.ones((3, 5)), np.ones(5), np.ones((4, 5)))

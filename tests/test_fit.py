@@ -1,0 +1,226 @@
+"""Fitting as a user sees it: when it stops, what it reports, and what a divergence leaves behind."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import same_bits
+
+from hotloop import SGD, Adam, ConvergenceWarning, DivergenceError, History, Network
+from hotloop.network import fitting
+
+
+def problem(rows=40):
+    x = np.random.default_rng(1).normal(size=(rows, 3))
+    return x, np.tanh(x @ [1.0, -2.0, 0.5])
+
+
+def train(net=None, **options):
+    """Fit a network to the problem, and return both the network and the history."""
+    net = Network([3, 8, 1], "tanh", seed=0) if net is None else net
+    return net, net.fit(*problem(), **options)
+
+
+# Stopping.
+
+
+def stops_at(losses, tolerance, patience):
+    """The first epoch that ends `patience` epochs none of which was better than all before it by the tolerance."""
+    stale = [k > 0 and loss >= min(losses[:k]) - tolerance for k, loss in enumerate(losses)]
+    return next(n for n in range(patience, len(losses)) if all(stale[n - patience : n]))
+
+
+@pytest.mark.parametrize(("tolerance", "patience"), [(0, 1), (0, 4), (3e-3, 1), (3e-3, 3), (0.05, 5)])
+def test_the_training_loss_converges(tolerance, patience):
+    options = {"optimizer": SGD(0.1, momentum=0.9), "batch_size": 8}
+    losses = train(Network([3, 1], seed=0), epochs=60, **options)[1].loss
+    expected = stops_at(losses, tolerance, patience)
+    net, history = train(Network([3, 1], seed=0), epochs=60, tolerance=tolerance, patience=patience, **options)
+    assert history.loss == losses[:expected]
+    assert (history.stop_reason, history.converged, history.interrupted) == ("converged", True, False)
+    assert net.epochs_trained == expected
+
+
+def test_with_validation_its_loss_decides():
+    x, y = problem()
+    _, history = train(epochs=9, validation=(x, -y), tolerance=1e-6, patience=4)  # it gets worse from the start on
+    assert history.converged
+    assert all(b < a - 1e-6 for a, b in zip(history.loss, history.loss[1:], strict=False))
+    assert len(history.epochs) == len(history.validation_loss) == stops_at([*history.validation_loss, 9], 1e-6, 4)
+    assert history.validation_loss == sorted(history.validation_loss)
+
+
+def test_epochs_that_run_out_are_said_where_fit_was_called():
+    with pytest.warns(ConvergenceWarning, match=r"no convergence in 3 epochs.*tolerance=0.001.*patience=5") as caught:
+        _, history = train(epochs=3, tolerance=1e-3)
+    assert [Path(warning.filename).name for warning in caught] == [Path(__file__).name]
+    assert issubclass(ConvergenceWarning, UserWarning)
+    assert (history.stop_reason, history.converged) == ("epochs", False)
+    assert len(history.epochs) == 3
+
+
+def test_without_a_tolerance_the_epochs_are_run():
+    net = Network([3, 1], initializer="zeros")
+    history = net.fit(np.ones((4, 3)), np.zeros(4), epochs=30)
+    assert history.loss == [0.0] * 30
+    assert history.stop_reason == "epochs"
+
+
+# History.
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_rows_as_the_parameters_move(dtype, eps):
+    x, y = problem(20)
+    net, twin = (Network([3, 8, 1], "tanh", l2=0.01, dtype=dtype, seed=0) for _ in range(2))
+    history = net.fit(x, y, epochs=1, batch_size=7, optimizer=SGD(0.05), shuffle=False)
+    total = 0.0
+    for rows in (slice(0, 7), slice(7, 14), slice(14, 20)):
+        loss, gradient = twin.gradient(x[rows], y[rows])
+        total += loss * len(x[rows])
+        twin.parameters[:] -= twin.dtype.type(0.05) * gradient
+    np.testing.assert_allclose(net.parameters, twin.parameters, rtol=0, atol=20 * eps)
+    assert history.loss[0] == pytest.approx(total / 20, rel=20 * eps)
+
+
+@pytest.mark.parametrize(("loss", "measure"), [("mse", "r2"), ("cross_entropy", "accuracy")])
+def test_records(loss, measure):
+    x, y = problem()
+    y = (y > 0).astype(int) if loss == "cross_entropy" else np.stack([y, -y], axis=1)
+    net = Network([3, 4, 2], loss=loss, seed=0)
+    net.fit(x, y, epochs=2)
+    history = net.fit(x, y, epochs=3, validation=[x[:10], y[:10]])
+    assert [record["epoch"] for record in history.epochs] == [3, 4, 5]
+    assert {*history.epochs[0]} == {"epoch", "loss", "validation_loss", f"validation_{measure}", "seconds"}
+    assert history.loss == [record["loss"] for record in history.epochs]
+    last = net.evaluate(x[:10], y[:10])
+    assert (history.epochs[-1]["validation_loss"], history.epochs[-1][f"validation_{measure}"]) == (*last.values(),)
+    assert history.validation_loss[-1] == last["loss"]
+    assert 0 < sum(record["seconds"] for record in history.epochs) <= history.seconds < 60
+    assert history.compile_seconds >= 0
+    assert net.epochs_trained == 5
+    assert train(epochs=1)[1].validation_loss == []
+
+
+def test_the_table_is_in_columns():
+    assert str(History(stop_reason="interrupted")) == "no epoch finished (interrupted)"
+    x, y = problem()
+    _, history = train(epochs=11, validation=(x, y), optimizer="adam")
+    head, *lines, stop = str(history).splitlines()
+    assert stop == "stopped: epochs"
+    assert head.split() == ["epoch", "loss", "validation", "loss", "validation", "r2", "seconds"]
+    for line, record in zip(lines, history.epochs, strict=True):
+        assert [float(cell) for cell in line.split()] == pytest.approx([*record.values()], rel=1e-3)
+    assert len({len(line) for line in [head, *lines]}) == 1, f"the columns are not aligned:\n{history}"
+
+
+# Steps, batches, slices.
+
+
+@pytest.mark.parametrize("batch_size", [40, 41, 2**62, 2**63, 10**30])
+def test_a_batch_larger_than_the_data_is_all_of_them(batch_size):
+    assert same_bits(train(batch_size=batch_size)[0].parameters, train(batch_size=40)[0].parameters)
+
+
+def test_shuffling_draws_a_new_order_for_each_epoch():
+    def orders(**options):
+        seen = []
+        with pytest.MonkeyPatch.context() as patch:
+            real = fitting.train_slice
+            patch.setattr(fitting, "SLICE_SECONDS", 1e9)
+            patch.setattr(fitting, "train_slice", lambda *given: (seen.append(given[3].tolist()), real(*given)))
+            train(**options)
+        return seen[1:]  # the first call only compiles
+
+    first, second, third = orders(epochs=3)
+    assert sorted(first) == sorted(second) == list(range(40))
+    assert first != second != third != first != list(range(40))
+    assert orders(epochs=3) == [first, second, third]
+    assert orders(epochs=2, shuffle=False) == [list(range(40))] * 2
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", SGD(0.1, momentum=0.5, nesterov=True), "rmsprop", "adagrad", "adamw"])
+def test_two_fits_are_one_longer_fit(optimizer):
+    twice, once = (Network([3, 8, 1], dropout=0.4, seed=0) for _ in range(2))
+    for epochs in (2, 3):
+        train(twice, epochs=epochs, optimizer=optimizer)
+    train(once, epochs=5, optimizer=optimizer)
+    assert same_bits(twice.parameters, once.parameters)
+
+
+def test_another_optimizer_starts_afresh():
+    net, _ = train(epochs=3, optimizer=Adam(0.01))
+    twin = Network([3, 8, 1], "tanh", seed=0)
+    twin.parameters[:], twin.epochs_trained = net.parameters, net.epochs_trained
+    for each in (net, twin):
+        train(each, epochs=2, optimizer=Adam(0.02))
+    assert same_bits(net.parameters, twin.parameters)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 300])
+def test_slices_leave_no_trace(batch_size, monkeypatch):
+    """How long a compiled call is depends on the clock; what is learnt does not."""
+    x, y = problem(300)
+    results = []
+    for seconds in (0, 1e9):
+        monkeypatch.setattr(fitting, "SLICE_SECONDS", seconds)
+        net = Network([3, 4, 1], dropout=0.3, l1=0.001, seed=0)
+        losses = net.fit(x, y, epochs=2, batch_size=batch_size, optimizer="adam").loss
+        results.append(np.append(net.parameters, losses))
+    assert same_bits(*results)
+
+
+# Divergence.
+
+
+def explosive(dtype):
+    """Return data whose third row is harmless while all weights are zero, and then overflows every square."""
+    big = 1e30 if dtype == np.float32 else 1e200
+    return np.array([[0], [0], [big], [1], [1]]), np.array([0.0, 0, 0, 1, 1])
+
+
+def diverge(dtype):
+    net = Network([1, 1], initializer="zeros", dtype=dtype, seed=0)
+    with pytest.raises(DivergenceError) as caught:
+        net.fit(*explosive(dtype), epochs=5, batch_size=1, shuffle=False, optimizer=SGD(0.1, momentum=0.5))
+    return net, caught.value
+
+
+def test_divergence_names_the_step_and_keeps_what_was_good(dtype):
+    net, error = diverge(dtype)
+    assert "in epoch 2, step 3 " in str(error)
+    assert "smaller learning rate than 0.1" in str(error)
+    assert isinstance(error, ArithmeticError)
+    assert [record["epoch"] for record in error.history.epochs] == [1]
+    assert net.epochs_trained == 1
+    assert np.isfinite(net.parameters).all()
+    assert 0 < net.weights[0][0, 0] < 1
+    x, y = np.ones((4, 1)), np.ones(4)
+    history = net.fit(x, y, epochs=60, optimizer=SGD(0.1, momentum=0.5))
+    assert history.epochs[0]["epoch"] == 2
+    np.testing.assert_allclose(net.predict(x), 1, atol=1e-3)
+
+
+def test_what_a_divergence_leaves_does_not_depend_on_the_clock(dtype, monkeypatch):
+    left = []
+    for seconds in (0, 1e9):
+        monkeypatch.setattr(fitting, "SLICE_SECONDS", seconds)
+        left.append(diverge(dtype))
+    assert same_bits(left[0][0].parameters, left[1][0].parameters)
+    assert str(left[0][1]) == str(left[1][1])
+
+
+def test_an_update_that_overflows_is_a_divergence():
+    """The loss of the one step is finite; the parameters after it are not."""
+    net = Network([3, 8, 1], seed=0)
+    before = net.parameters.copy()
+    with pytest.raises(DivergenceError, match="epoch 1, step 1 "):
+        train(net, batch_size=40, epochs=1, optimizer=SGD(1e39))
+    assert same_bits(net.parameters, before)
+
+
+def test_a_divergence_can_be_pickled():
+    """Else a pool of processes hangs on it."""
+    error = pickle.loads(pickle.dumps(DivergenceError("text", History([{"epoch": 1, "loss": 2.0}]))))
+    assert str(error) == "text"
+    assert error.history.loss == [2.0]

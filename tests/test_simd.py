@@ -1,0 +1,168 @@
+"""Each vector operation, and each view, against its plain meaning."""
+
+import numba
+import numpy as np
+import pytest
+from conftest import MARGIN, fenced, whole_numbers
+
+from hotloop.kernels import simd, views
+
+compiled = numba.njit(error_model="numpy")
+
+
+@pytest.fixture
+def lanes(dtype):
+    return 64 // np.dtype(dtype).itemsize
+
+
+@compiled
+def width(array):
+    return simd.width(array)
+
+
+@compiled
+def item(array, index):
+    return simd.item(array, index)
+
+
+@compiled
+def copy(source, source_index, out, out_index):
+    simd.store(out, out_index, simd.load(source, source_index))
+
+
+@compiled
+def add(a, b, out):
+    simd.store(out, 0, simd.add(simd.load(a, 0), simd.load(b, 0)))
+
+
+@compiled
+def multiply_add(array, index, vector, accumulator, out):
+    simd.store(out, 0, simd.multiply_add(array, index, simd.load(vector, 0), simd.load(accumulator, 0)))
+
+
+@compiled
+def load_twice(array, out):
+    """The vector is a value: storing to the memory that it came from leaves it alone."""
+    vector = simd.load(array, 0)
+    simd.store(array, 0, simd.add(vector, vector))
+    simd.store(out, 0, vector)
+
+
+def test_a_vector_is_64_bytes(dtype, lanes):
+    assert width(np.zeros(1, dtype)) == lanes
+
+
+def test_item_reads_one_element(dtype):
+    array = np.arange(40, dtype=dtype)
+    assert [item(array, i) for i in (0, 1, 39)] == [0, 1, 39]
+
+
+def test_an_index_counts_through_memory_whatever_the_shape(dtype):
+    array = np.arange(40, dtype=dtype).reshape(5, 8)
+    assert item(array, 13) == 13
+    assert item(array[:, :6], 13) == 13
+    assert item(array[2:], 13) == 29
+
+
+@pytest.mark.parametrize("index", [0, 1, 7, 20])
+def test_load_and_store_move_one_vector_and_nothing_else(dtype, lanes, index):
+    source = np.arange(60, dtype=dtype)
+    with fenced((lanes,), dtype) as out:
+        copy(source, index, out, 0)
+        np.testing.assert_array_equal(out, source[index : index + lanes])
+    buffer = np.full(60, -1, dtype)
+    copy(source, 0, buffer, index)
+    expected = np.full(60, -1, dtype)
+    expected[index : index + lanes] = source[:lanes]
+    np.testing.assert_array_equal(buffer, expected)
+
+
+def test_a_loaded_vector_is_a_copy(dtype, lanes):
+    array, out = np.arange(lanes, dtype=dtype), np.empty(lanes, dtype)
+    load_twice(array, out)
+    np.testing.assert_array_equal(out, np.arange(lanes))
+    np.testing.assert_array_equal(array, 2 * np.arange(lanes))
+
+
+def test_add(dtype, lanes, rng):
+    a, b = rng.normal(size=(2, lanes)).astype(dtype)
+    with fenced((lanes,), dtype) as out:
+        add(a, b, out)
+        np.testing.assert_array_equal(out, a + b)
+
+
+@pytest.mark.parametrize("index", [0, 3])
+def test_multiply_add(dtype, lanes, rng, index):
+    array, vector, accumulator = whole_numbers(rng, (3, lanes), dtype)
+    with fenced((lanes,), dtype) as out:
+        multiply_add(array, index, vector, accumulator, out)
+        np.testing.assert_array_equal(out, accumulator + array[index] * vector)
+
+
+def test_nan_passes_through(dtype, lanes):
+    one, nan = np.ones(lanes, dtype), np.full(lanes, np.nan, dtype)
+    out = np.empty(lanes, dtype)
+    for operands in ((nan, one, one), (one, nan, one), (one, one, nan)):
+        multiply_add(operands[0], 0, operands[1], operands[2], out)
+        assert np.isnan(out).all()
+
+
+@compiled
+def fill_segment(array, offset, size, value):
+    part = views.segment(array, offset, size)
+    for i in range(part.size):
+        part[i] = value
+
+
+@compiled
+def number_matrix(array, offset, rows, columns, stride):
+    part = views.matrix(array, offset, rows, columns, stride)
+    for i in range(part.shape[0]):
+        for j in range(part.shape[1]):
+            part[i, j] = 10 * i + j
+
+
+@compiled
+def fill_row(array, index, value):
+    part = views.row(array, index)
+    for j in range(part.size):
+        part[j] = value
+
+
+@compiled
+def reverse(array):
+    scratch = views.stack_array(array, 32)
+    for i in range(array.size):
+        scratch[i] = array[array.size - 1 - i]
+    for i in range(array.size):
+        array[i] = scratch[i]
+    return scratch.size
+
+
+def test_segment(dtype):
+    with fenced((30,), dtype) as array:
+        array[:] = 0
+        fill_segment(array, 5, 20, 1)
+        np.testing.assert_array_equal(array, [0] * 5 + [1] * 20 + [0] * 5)
+
+
+def test_matrix(dtype):
+    array = np.full(20, -1, dtype)
+    number_matrix(array, 2, 3, 2, 5)
+    expected = np.full(20, -1, dtype)
+    expected[[2, 3, 7, 8, 12, 13]] = [0, 1, 10, 11, 20, 21]
+    np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("padding", [0, 3])
+def test_row(dtype, padding):
+    with fenced((4, 5), dtype, padding) as array:
+        array[...] = 0
+        fill_row(array, 2, 1)
+        np.testing.assert_array_equal(array, np.outer([0, 0, 1, 0], np.ones(5)))
+
+
+def test_stack_array(dtype):
+    array = np.arange(MARGIN // 2, dtype=dtype)
+    assert reverse(array) == 32
+    np.testing.assert_array_equal(array, np.arange(MARGIN // 2)[::-1])
