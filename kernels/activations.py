@@ -9,11 +9,13 @@ NaN stays NaN: comparisons are written so that a NaN fails them.
 import math
 from typing import Any
 
+import numpy as np
+
 from hotloop.kernels.jit import Array, inline, kernel, part, reduction
 from hotloop.kernels.maths import exp, expm1, logistic
 from hotloop.kernels.maths import softplus as softplus_of
 from hotloop.kernels.maths import tanh as tanh_of
-from hotloop.kernels.views import row, vector_of
+from hotloop.kernels.views import check_rows, row, vector_of
 
 IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, GELU, SILU, SOFTPLUS, SOFTMAX = range(10)
 LEAKY_SLOPE = 0.01
@@ -58,7 +60,7 @@ def sigmoid_derivative(activation: Array, out: Array) -> None:
     activation, out = flat_pair(activation, out)
     for i in range(activation.size):
         a = activation[i]
-        out[i] = a - a * a
+        out[i] = a * (type(a)(1) - a)
 
 
 @kernel
@@ -75,7 +77,7 @@ def tanh_derivative(activation: Array, out: Array) -> None:
     activation, out = flat_pair(activation, out)
     for i in range(activation.size):
         a = activation[i]
-        out[i] = type(a)(1) - a * a
+        out[i] = (type(a)(1) - a) * (type(a)(1) + a)
 
 
 @kernel
@@ -193,6 +195,8 @@ def softmax(z: Array, out: Array) -> None:
     """a_j = e^z_j / sum over k of e^z_k, row by row, each z less its row's largest so that nothing overflows."""
     if z.shape != out.shape:
         raise ValueError("softmax: z and out must have the same shape")
+    check_rows(z)
+    check_rows(out)
     for b in range(z.shape[0]):
         z_b, out_b = row(z, b), row(out, b)
         total = exponentials(z_b, out_b)[1]
@@ -204,7 +208,7 @@ def softmax(z: Array, out: Array) -> None:
 def exponentials(z: Array, out: Array) -> tuple[Any, Any]:
     """Write e^(z - m), m the largest entry of z, and return m and their sum."""
     top = largest(z)
-    total = top * 0
+    total = type(top)(0)
     for j in range(z.size):
         out[j] = exp(z[j] - top)
         total += out[j]
@@ -213,11 +217,10 @@ def exponentials(z: Array, out: Array) -> tuple[Any, Any]:
 
 @inline
 def largest(values: Array) -> Any:
-    """Return the largest of `values`, NaN if one is NaN."""
-    top = values[0]
-    for j in range(1, values.size):
+    """Return the largest of `values`, -inf of none; a NaN among them may be passed over."""
+    top = values.dtype.type(-np.inf)
+    for j in range(values.size):
         top = top if values[j] <= top else values[j]
-        top = top if top == top else values[j] * 0 + top
     return top
 
 
@@ -226,9 +229,12 @@ def softmax_input_gradient(activation: Array, gradient: Array, out: Array) -> No
     """dC/dz_j = a_j (g_j - sum over k of g_k a_k), row by row, g = dC/da: softmax has no elementwise derivative."""
     if activation.shape != gradient.shape or out.shape != gradient.shape:
         raise ValueError("softmax_input_gradient: activation, gradient and out must have the same shape")
+    check_rows(activation)
+    check_rows(gradient)
+    check_rows(out)
     for b in range(activation.shape[0]):
         a, g, out_b = row(activation, b), row(gradient, b), row(out, b)
-        total = (a[0] if a.size else 0) * 0
+        total = out.dtype.type(0)
         for j in range(a.size):
             total += a[j] * g[j]
         for j in range(a.size):

@@ -12,7 +12,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array, inline, kernel
 from hotloop.kernels.matmul import product
-from hotloop.kernels.views import row, segment
+from hotloop.kernels.views import check_rows, row, segment
 
 SAME_ROW: Any = np.int64(0)  # the row stride of a bias: each row starts from the same one
 
@@ -28,17 +28,12 @@ def memory(array: Array) -> Array:
 
 @inline
 def strides_of(array: Array) -> tuple[int, int]:
-    """Return the strides of a matrix in elements; raise if one is negative."""
+    """Return the strides of a matrix in elements; raise if one is negative or broken."""
     if array.strides[0] < 0 or array.strides[1] < 0:
         raise ValueError("kernels take no reversed arrays: use numpy.ascontiguousarray")
+    if array.strides[0] % array.itemsize != 0 or array.strides[1] % array.itemsize != 0:
+        raise ValueError("strides must be whole numbers of elements: use numpy.ascontiguousarray")
     return array.strides[0] // array.itemsize, array.strides[1] // array.itemsize
-
-
-@inline
-def check_rows(array: Array) -> None:
-    """Raise unless the rows of a matrix are contiguous."""
-    if array.size > 0 and array.shape[1] > 1 and array.strides[1] != array.itemsize:
-        raise ValueError("rows of weights, delta and outputs must be contiguous: use numpy.ascontiguousarray")
 
 
 @kernel

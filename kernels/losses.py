@@ -13,7 +13,7 @@ import numpy as np
 from hotloop.kernels.activations import exponentials
 from hotloop.kernels.jit import Array, inline, reduction
 from hotloop.kernels.maths import logistic, softplus
-from hotloop.kernels.views import row
+from hotloop.kernels.views import check_rows, row
 
 MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, HUBER, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(6)
 
@@ -23,15 +23,9 @@ def check_shapes(outputs: Array, targets: Array, gradient: Array) -> None:
     """Raise unless every target has an output and a gradient, in rows that are contiguous."""
     if outputs.shape != targets.shape or gradient.shape != targets.shape:
         raise ValueError("outputs, targets and gradient of a loss must have the same shape")
-    for array in (outputs, targets, gradient):
-        check_contiguous(array)
-
-
-@inline
-def check_contiguous(array: Array) -> None:
-    """Raise unless the rows of a matrix are contiguous."""
-    if array.size > 0 and array.shape[1] > 1 and array.strides[1] != array.itemsize:
-        raise ValueError("rows must be contiguous: use numpy.ascontiguousarray")
+    check_rows(outputs)
+    check_rows(targets)
+    check_rows(gradient)
 
 
 @reduction
@@ -97,7 +91,8 @@ def binary_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
         part = y.dtype.type(0)
         for j in range(y.size):
             x, t = z[j], y[j]
-            part += softplus(x) - x * t
+            # log(1 + e^x) - x t, in two parts that do not cancel where the target is met
+            part += softplus(-abs(x)) + (max(x, type(x)(0)) - x * t)
             g[j] = (logistic(x) - t) * type(x)(1 / n)
         total += part
     return float(total / n)
@@ -151,8 +146,8 @@ def cross_entropy(logits: Array, labels: Array, delta: Array) -> float:
     """
     if logits.shape != delta.shape or logits.shape[0] != labels.shape[0]:
         raise ValueError("cross_entropy: delta must have the shape of the logits, labels one entry a row")
-    check_contiguous(logits)
-    check_contiguous(delta)
+    check_rows(logits)
+    check_rows(delta)
     classes = logits.shape[1]
     total, n = np.float64(0), max(labels.shape[0], 1)
     for b in range(labels.shape[0]):

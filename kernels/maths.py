@@ -37,6 +37,8 @@ LOG2_E64, LN2_HIGH64, LN2_LOW64 = constants(
 SHIFT32, SHIFT64 = np.float32(1.5 * 2**23), np.float64(1.5 * 2**52)
 HALF32, HALF64 = np.float32(0.5), np.float64(0.5)
 ONE32, ONE64 = np.float32(1), np.float64(1)
+# From here on e**x - 1 is e**x in this precision.
+BIG32, BIG64 = np.float32(30), np.float64(60)
 # Below the first bound e**x is zero, above the second infinite.
 LOWEST32, HIGHEST32 = constants("f4", -104, 89)
 LOWEST64, HIGHEST64 = constants("f8", -746, 710)
@@ -91,7 +93,8 @@ def expm1_32(x: Any) -> Any:
     x = LOWEST32 if x < LOWEST32 else x
     x = HIGHEST32 if x > HIGHEST32 else x
     s, t, p = reduce32(x)
-    return (p * s) * t + (s * t - ONE32)
+    power = (p * s + s) * t
+    return power if x > BIG32 else (p * s) * t + (s * t - ONE32)
 
 
 @inline
@@ -100,7 +103,8 @@ def expm1_64(x: Any) -> Any:
     x = LOWEST64 if x < LOWEST64 else x
     x = HIGHEST64 if x > HIGHEST64 else x
     s, t, p = reduce64(x)
-    return (p * s) * t + (s * t - ONE64)
+    power = (p * s + s) * t
+    return power if x > BIG64 else (p * s) * t + (s * t - ONE64)
 
 
 def exp(x: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from hotloop.kernels.jit import Array
+from hotloop.kernels.jit import Array, inline
 
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
 
@@ -42,4 +42,12 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
 else:
     from hotloop.kernels.llvm import matrix, row, segment, stack_array, vector_of
 
-__all__ = ["matrix", "row", "segment", "stack_array", "vector_of"]
+
+@inline
+def check_rows(array: Array) -> None:
+    """Raise unless the rows of a matrix are contiguous."""
+    if array.size > 0 and array.shape[1] > 1 and array.strides[1] != array.itemsize:
+        raise ValueError("rows must be contiguous: use numpy.ascontiguousarray")
+
+
+__all__ = ["check_rows", "matrix", "row", "segment", "stack_array", "vector_of"]
