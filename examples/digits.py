@@ -21,7 +21,7 @@ def main() -> None:
 
     data = load_digits()
     rows, held = split_rows(len(data.x_train), 0.1, seed=0, labels=data.y_train)
-    net = Network([64, 256, 10], "relu", loss="cross_entropy", dropout=0.4, seed=0)
+    net = Network([64, 192, 10], "relu", loss="cross_entropy", dropout=0.3, seed=0)
     print(net.summary())
     history = net.fit(
         data.x_train[rows],

@@ -13,7 +13,7 @@ large, 3.0 * 10 / 2 = 15. The command line does the same with
 
     hotloop train --data FOLDER --layers 784,30,10 --activation sigmoid --output sigmoid --loss mse \
         --optimizer sgd --momentum 0 --learning-rate 15 --batch-size 10 --epochs 30 --validation-fraction 0
-    hotloop train --data FOLDER --layers 784,100,10 --dropout 0 --epochs 20
+    hotloop train --data FOLDER --layers 784,100,10 --optimizer sgd --dropout 0 --epochs 20 --validation-fraction 0
 """
 
 import argparse

@@ -44,10 +44,11 @@ data:
   FILE.npz    arrays x_train, y_train, x_test, y_test, or x and y (--target stands for y); unsigned bytes are
               divided by the largest, other inputs standardised
 
-defaults that depend on the loss:
-  cross_entropy, binary_cross_entropy     --optimizer sgd     --dropout 0.4
-  mse, mae, huber                         --optimizer adam    --dropout 0
-The learning rate is 0.05 for sgd (with momentum 0.9), 0.01 for adagrad, 0.001 for rmsprop, adam and adamw.
+learning rates by default:
+  0.002 for adam, 0.05 for sgd (with momentum 0.9), 0.01 for adagrad, 0.001 for rmsprop and adamw
+
+With a loss for values (mse, mae, huber) and identity as the last activation, targets are standardised by the
+training rows too, and losses are printed in that scale. The saved network gives values in the scale of the data.
 
 examples:
   hotloop train
@@ -189,8 +190,8 @@ def _add_network_options(group: Any) -> None:
         "--hidden",
         metavar="N,...",
         type=_sizes,
-        default=[256],
-        help="units of the hidden layers only; the data gives the rest (default: 256)",
+        default=[192],
+        help="units of the hidden layers only; the data gives the rest (default: 192)",
     )
     group.add_argument(
         "--activation",
@@ -222,7 +223,7 @@ def _add_network_options(group: Any) -> None:
         "--dropout",
         metavar="RATE",
         type=_fraction_or_zero,
-        help="of the hidden layers (default: 0.4 for classes, else 0)",
+        help="of the hidden layers (default: 0.3 for classes, else 0)",
     )
     group.add_argument(
         "--l2",
@@ -239,17 +240,18 @@ def _add_training_options(group: Any) -> None:
         "--optimizer",
         metavar="NAME",
         type=_name("optimizer", OPTIMIZERS),
-        help=f"{', '.join(OPTIMIZERS)} (default: sgd for classes, adam for values)",
+        default="adam",
+        help=f"{', '.join(OPTIMIZERS)} (default: %(default)s)",
     )
     group.add_argument(
         "--learning-rate",
         metavar="A",
         type=_positive_number,
-        help="(default: 0.05 for sgd, else the method's own)",
+        help="(default: 0.002 for adam; others below)",
     )
     group.add_argument("--momentum", metavar="M", type=_fraction_or_zero, help="of sgd (default: 0.9)")
     group.add_argument("--batch-size", metavar="N", type=_positive_whole, default=32, help="(default: %(default)s)")
-    group.add_argument("--epochs", metavar="N", type=_positive_whole, default=60, help="(default: %(default)s)")
+    group.add_argument("--epochs", metavar="N", type=_positive_whole, default=40, help="(default: %(default)s)")
     group.add_argument(
         "--tolerance",
         metavar="T",

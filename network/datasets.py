@@ -42,7 +42,7 @@ class Dataset:
     classes : tuple of str or None
         Names of the classes, in the order of their numbers; None for values (regression).
     offset, scale : float or array (inputs,)
-        How raw inputs were scaled.
+        How raw inputs were scaled. The scale is infinite for an input that is constant in the training part.
     columns : tuple of str or None
         Names of the inputs, where the file had a header.
     target : str or None
@@ -141,7 +141,7 @@ def load_csv(
     """Return a table from a CSV file, its inputs standardised.
 
     Each input column has the mean of the training rows taken away and is divided by their standard deviation;
-    a column that is constant is only centred.
+    a column that is constant there becomes 0, since a network can learn nothing from it.
 
     Parameters
     ----------
@@ -303,13 +303,16 @@ def _dataset(
 
 
 def _standardisation(name: str, raw: Array) -> tuple[Scaling, Scaling]:
-    """Return mean and standard deviation of each column; 1 for a column that is constant."""
+    """Return mean and standard deviation of each column, infinite for one that is constant: it becomes 0.
+
+    A network learns nothing from such a column, so another value that turns up later must not disturb it.
+    """
     raw = raw.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         offset, scale = raw.mean(axis=0), raw.std(axis=0)
     constant = raw.max(axis=0) == raw.min(axis=0)
-    offset[constant], scale[constant] = raw[0, constant], 1.0
-    faults = np.flatnonzero(~np.isfinite(scale) | (scale == 0.0))
+    offset[constant], scale[constant] = raw[0, constant], np.inf
+    faults = np.flatnonzero(~constant & (~np.isfinite(scale) | (scale == 0.0)))
     if len(faults):
         raise ValueError(f"{name}: the numbers of input {faults[0]} are too large or too small to be standardised")
     return offset, scale

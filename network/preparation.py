@@ -48,10 +48,10 @@ class Preparation:
             offset, scale = (np.asarray(kept.pop(name), dtype=np.float64) for name in ("offset", "scale"))
             names = {name: None if kept[name] is None else tuple(kept.pop(name)) for name in ("columns", "classes")}
             preparation = cls(offset, scale, **{**kept, **names})
-            fits = all(array.shape in ((), (n_inputs,)) and np.isfinite(array).all() for array in (offset, scale))
+            fits = all(array.shape in ((), (n_inputs,)) for array in (offset, scale))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"the model's metadata {KEY!r} is not what hotloop train writes ({error!r})") from None
-        if not fits or not np.all(scale != 0):
+        if not fits or not np.isfinite(offset).all() or not np.all(scale > 0):
             raise ValueError(f"the model's metadata {KEY!r} has a scaling that does not fit its {n_inputs} inputs")
         return preparation
 

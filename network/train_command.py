@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,48 +13,19 @@ import numpy.typing as npt
 from hotloop.kernels.training import forward_slice, train_slice
 from hotloop.network import reports
 from hotloop.network.compiling import CompileNotice
-from hotloop.network.datasets import Dataset, split_rows
 from hotloop.network.history import ConvergenceWarning, History
+from hotloop.network.job import Job, Part, load_job
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
 from hotloop.network.optimizers import OPTIMIZERS, Optimizer
 from hotloop.network.preparation import Preparation
-from hotloop.network.sources import load
 
 Array: TypeAlias = npt.NDArray[Any]
 
 INTERRUPTED = 130
-SGD_LEARNING_RATE, SGD_MOMENTUM = 0.05, 0.9
-DROPOUT = 0.4  # of classifiers
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Rows of a data set: targets in the form that the loss takes, and class numbers where there are classes."""
-
-    x: Array
-    y: Array
-    labels: Array | None
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """What is to be learned: the data in its three parts, and the loss."""
-
-    data: Dataset
-    loss: str
-    train: Part
-    validation: Part | None
-    test: Part
-
-    @property
-    def n_outputs(self) -> int:
-        """Units of the last layer."""
-        return int(self.train.y.shape[1]) if self.train.y.ndim == 2 else self._n_classes
-
-    @property
-    def _n_classes(self) -> int:
-        return len(self.data.classes) if self.data.classes is not None and self.loss == "cross_entropy" else 1
+LEARNING_RATES = {"sgd": 0.05, "adam": 0.002}  # other methods: their own default
+SGD_MOMENTUM = 0.9
+DROPOUT = 0.3  # of classifiers
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -67,17 +37,19 @@ def train(arguments: argparse.Namespace) -> int:
             raise ValueError(f"{arguments.save} is a device or a pipe: give the name of a file")
     job = load_job(arguments)
     net = build(arguments, job)
-    optimizer = optimizer_of(arguments, job.loss)
-    say(reports.data(job.data, job.loss, len(job.train.x), len(job.validation.x) if job.validation else 0))
+    optimizer = optimizer_of(arguments)
+    say(reports.data(job.data, job.loss_name, len(job.train.x), len(job.validation.x) if job.validation else 0))
     say("", net.summary(), "")
     say(compile_kernels(net, job), "")
     history = fit(arguments, net, job, optimizer)
+    scores, right = net.evaluate(job.test.x, job.test.y), right_rows(net, job.test)
     if arguments.save is not None:
+        job.unscale(net)
         net.save(arguments.save, metadata=Preparation.of(job.data).to_metadata())
     if history.epochs:
         say(reports.epochs(history.epochs), "")
     say(reports.ending(history, arguments.epochs, arguments.tolerance, arguments.patience))
-    say(reports.test(net.evaluate(job.test.x, job.test.y), *_right(net, job.test), job.loss))
+    say(reports.test(scores, *right, job.loss_name))
     if history.epochs:
         say(reports.speed(len(history.epochs), len(job.train.x), history.seconds))
     if arguments.save is not None:
@@ -88,46 +60,6 @@ def train(arguments: argparse.Namespace) -> int:
 def say(*lines: str) -> None:
     """Print lines at once, so that a pipe shows them when they are true."""
     print(*lines, sep="\n", flush=True)
-
-
-def load_job(arguments: argparse.Namespace) -> Job:
-    """Load the data, settle the loss, and hold the validation part back from the training part."""
-    task = None
-    if arguments.loss is not None:
-        task = "classification" if LOSSES[arguments.loss].classifies else "regression"
-    data = load(
-        arguments.data,
-        arguments.target,
-        test_fraction=arguments.test_fraction,
-        seed=arguments.seed,
-        task=task,
-        dtype=arguments.dtype,
-    )
-    loss = arguments.loss or ("mse" if data.classes is None else "cross_entropy")
-    rows, held = np.arange(len(data.x_train)), np.arange(0)
-    if arguments.validation_fraction > 0:
-        labels = None if data.classes is None else data.y_train
-        try:
-            rows, held = split_rows(len(rows), arguments.validation_fraction, arguments.seed, labels)
-        except ValueError as error:
-            hint = "--validation-fraction 0 leaves them whole"
-            raise ValueError(f"{data.name}, training rows: {error}; {hint}") from None
-    return Job(
-        data=data,
-        loss=loss,
-        train=_part(data, loss, data.x_train[rows], data.y_train[rows]),
-        validation=_part(data, loss, data.x_train[held], data.y_train[held]) if len(held) else None,
-        test=_part(data, loss, data.x_test, data.y_test),
-    )
-
-
-def _part(data: Dataset, loss: str, x: Array, y: Array) -> Part:
-    """Return the rows with targets for the loss: class numbers for cross_entropy, else one output a class."""
-    if data.classes is None or loss == "cross_entropy":
-        return Part(x, y, None if data.classes is None else y)
-    if loss == "binary_cross_entropy" and len(data.classes) == 2:
-        return Part(x, y.astype(x.dtype)[:, np.newaxis], y)
-    return Part(x, np.eye(len(data.classes), dtype=x.dtype)[y], y)
 
 
 def build(arguments: argparse.Namespace, job: Job) -> Network:
@@ -162,14 +94,15 @@ def build(arguments: argparse.Namespace, job: Job) -> Network:
     )
 
 
-def optimizer_of(arguments: argparse.Namespace, loss: str) -> Optimizer:
+def optimizer_of(arguments: argparse.Namespace) -> Optimizer:
     """Return the optimizer, with the command line's defaults where an option is not given."""
-    name = arguments.optimizer or ("sgd" if LOSSES[loss].classifies else "adam")
+    name = arguments.optimizer
     options: dict[str, Any] = {}
     if arguments.learning_rate is not None:
         options["learning_rate"] = arguments.learning_rate
+    elif name in LEARNING_RATES:
+        options["learning_rate"] = LEARNING_RATES[name]
     if name == "sgd":
-        options.setdefault("learning_rate", SGD_LEARNING_RATE)
         options["momentum"] = SGD_MOMENTUM if arguments.momentum is None else arguments.momentum
     elif arguments.momentum is not None:
         raise ValueError(f"--momentum belongs to --optimizer sgd; the optimizer is {name}")
@@ -208,7 +141,7 @@ def fit(arguments: argparse.Namespace, net: Network, job: Job, optimizer: Optimi
         )
 
 
-def _right(net: Network, part: Part) -> tuple[int, int]:
+def right_rows(net: Network, part: Part) -> tuple[int, int]:
     """Return how many rows are put into the right class, and how many there are; (0, 0) without classes."""
     if part.labels is None:
         return 0, 0

@@ -5,8 +5,8 @@ processes and pipes is tested in processes and pipes.
 """
 
 import csv
-import os
 import re
+import time
 
 import numba
 import numpy as np
@@ -14,11 +14,12 @@ import pytest
 from command_line import run, train_tiny, write_flowers, write_houses
 
 import hotloop
-from hotloop import ConvergenceWarning, Network
+from hotloop import Network
 from hotloop.network import cli, predict_command, reports, train_command
 from hotloop.network.activations import ACTIVATIONS
-from hotloop.network.datasets import load_csv, load_digits
+from hotloop.network.datasets import load_csv, load_digits, load_npz
 from hotloop.network.initializers import INITIALIZERS
+from hotloop.network.job import Part, load_job
 from hotloop.network.losses import LOSSES
 from hotloop.network.optimizers import OPTIMIZERS
 
@@ -54,11 +55,12 @@ def test_help_states_the_defaults():
     status, out, _ = run("train", "--help")
     assert status == 0
     out = " ".join(out.split())
-    rate = train_command.SGD_LEARNING_RATE
-    assert f"The learning rate is {rate:g} for sgd (with momentum {train_command.SGD_MOMENTUM:g})" in out
-    assert f"{OPTIMIZERS['adagrad']().learning_rate} for adagrad" in out
-    assert {OPTIMIZERS[name]().learning_rate for name in ("rmsprop", "adam", "adamw")} == {0.001}
-    assert f"cross_entropy, binary_cross_entropy --optimizer sgd --dropout {train_command.DROPOUT}" in out
+    rates, momentum = train_command.LEARNING_RATES, train_command.SGD_MOMENTUM
+    assert f"{rates['adam']:g} for adam, {rates['sgd']:g} for sgd (with momentum {momentum:g})" in out
+    assert f"(default: {rates['adam']:g} for adam;" in out
+    assert f"{OPTIMIZERS['adagrad']().learning_rate} for adagrad, 0.001 for rmsprop and adamw" in out
+    assert {OPTIMIZERS[name]().learning_rate for name in ("rmsprop", "adamw")} == {0.001}
+    assert f"(default: {train_command.DROPOUT:g} for classes, else 0)" in out
     for option in ("--data", "--target", "--layers", "--activation", "--loss", "--optimizer", "--learning-rate",
                    "--batch-size", "--epochs", "--seed", "--dtype", "--test-fraction", "--save"):  # fmt: skip
         assert f"{option} " in out
@@ -68,8 +70,8 @@ def test_the_defaults_in_the_help_are_the_parsers():
     arguments = vars(cli.parser().parse_args(["train"]))
     help_text = " ".join(cli.parser().format_help().split())
     assert "train a network" in help_text
-    assert arguments["hidden"] == [256]
-    assert (arguments["epochs"], arguments["batch_size"], arguments["seed"]) == (60, 32, 0)
+    assert arguments["hidden"] == [192]
+    assert (arguments["epochs"], arguments["batch_size"], arguments["seed"]) == (40, 32, 0)
 
 
 def test_version():
@@ -120,41 +122,83 @@ def test_train_on_values(houses):
     """A network without hidden layers is linear, as the prices are."""
     options = ["--layers", "2,1", "--optimizer", "sgd", "--batch-size", "4"]
     _, out, _ = run("train", "--data", houses, "--target", "price", *options)
-    assert "target column 'price': a value (mse)" in out
+    assert "target column 'price': a value (mse of standardised targets)\n" in out
     assert float(re.search(r"test r2 (\S+),", out)[1]) > 0.9999
     assert "validation r2" in out
 
 
-def test_training_is_that_of_the_library(houses, tmp_path):
+def test_training_is_that_of_the_library(flowers, tmp_path):
     """The same data, seed and options give the same parameters by the command line and by Network."""
-    options = ["--target", "price", "--epochs", "3", "--validation-fraction", "0", "--seed", "5", "--l2", "0.01"]
-    train_tiny(houses, *options, "--save", tmp_path / "model")
-    data = load_csv(houses, "price", seed=5)
-    net = Network([2, 4, 1], l2=0.01, seed=5)
-    net.fit(data.x_train, data.y_train, epochs=3, batch_size=4, optimizer="adam", progress=False)
+    options = ["--epochs", "3", "--validation-fraction", "0", "--seed", "5", "--l2", "0.01"]
+    train_tiny(flowers, *options, "--save", tmp_path / "model")
+    data = load_csv(flowers, seed=5)
+    net = Network([2, 4, 2], loss="cross_entropy", l2=0.01, seed=5)
+    net.fit(data.x_train, data.y_train, epochs=3, batch_size=4, optimizer=hotloop.Adam(0.002), progress=False)
     np.testing.assert_array_equal(Network.load(tmp_path / "model").parameters, net.parameters)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_values_are_standardised_for_training_and_come_back_in_their_scale(tmp_path, outputs):
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    y = 1000 + x[:, :outputs] * 50
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    options = ["--layers", f"3,{outputs}", "--optimizer", "sgd", "--batch-size", "4", "--dtype", "float64"]
+    status, out, _ = run("train", "--data", tmp_path / "data.npz", *options, "--save", tmp_path / "model")
+    assert status == 0
+    assert "(mse of standardised targets)\n" in out
+    assert float(re.search(r"test loss (\S+) \(mse of standardised targets\)", out)[1]) < 1e-6
+    found = np.array(read_csv(run("predict", tmp_path / "model", tmp_path / "data.npz")[1])[1:], dtype=np.float64)
+    np.testing.assert_allclose(found, y, atol=0.1)
+    net, data = Network.load(tmp_path / "model"), load_npz(tmp_path / "data.npz", dtype="float64")
+    np.testing.assert_allclose(net.predict(data.x_test).squeeze(), data.y_test, atol=0.1)
+    assert net.optimizer is None  # its moments belong to the weights before they were scaled back
+
+
+@pytest.mark.parametrize(
+    ("options", "scaled"),
+    [
+        ([], True),
+        (["--output", "identity", "--loss", "huber"], True),
+        (["--output", "sigmoid"], False),
+        (["--loss", "cross_entropy"], False),
+    ],
+)
+def test_targets_are_standardised_by_the_training_rows(tmp_path, options, scaled):
+    """Where the last layer can take the scaling in; not for what is bounded, nor for shares of classes."""
+    y = np.random.default_rng(0).uniform(0, 0.5, 40)
+    np.savez(tmp_path / "data.npz", x=np.arange(40.0)[:, np.newaxis], y=np.stack([y, 1 - y, 0 * y], axis=1))
+    arguments = cli.parser().parse_args(["train", "--data", str(tmp_path / "data.npz"), *options])
+    job = load_job(arguments)
+    assert [len(part.y) for part in (job.train, job.validation, job.test)] == [29, 3, 8]
+    assert (job.n_outputs, job.train.labels, job.train.y.dtype) == (3, None, np.float32)
+    if scaled:
+        np.testing.assert_allclose(job.train.y[:, :2].mean(axis=0), 0, atol=1e-6)
+        np.testing.assert_allclose(job.train.y[:, :2].std(axis=0), 1, rtol=1e-6)
+        np.testing.assert_array_equal(job.train.y[:, 2], 0)
+    else:
+        np.testing.assert_array_equal(job.test.y, job.data.y_test)
 
 
 @pytest.mark.parametrize(
     ("options", "optimizer"),
     [
-        ([], hotloop.SGD(0.05, momentum=0.9)),
-        (["--momentum", "0.5", "--learning-rate", "0.2"], hotloop.SGD(0.2, momentum=0.5)),
-        (["--loss", "mse"], hotloop.Adam()),
+        ([], hotloop.Adam(0.002)),
+        (["--optimizer", "sgd"], hotloop.SGD(0.05, momentum=0.9)),
+        (["--optimizer", "sgd", "--momentum", "0.5", "--learning-rate", "0.2"], hotloop.SGD(0.2, momentum=0.5)),
         (["--optimizer", "adamw", "--learning-rate", "0.2"], hotloop.AdamW(0.2)),
         (["--optimizer", "rmsprop"], hotloop.RMSprop()),
     ],
 )
 def test_optimizer_and_its_defaults(options, optimizer):
     arguments = cli.parser().parse_args(["train", *options])
-    assert train_command.optimizer_of(arguments, arguments.loss or "cross_entropy") == optimizer
+    assert train_command.optimizer_of(arguments) == optimizer
 
 
 def test_network_options_arrive(flowers):
     options = "--layers 2,5,3,2 --activation tanh,elu --output identity --initializer orthogonal --dropout 0.1 --l2 0.5"
     options = ["--data", str(flowers), *options.split(), "--dtype", "float64", "--seed", "9"]
     arguments = cli.parser().parse_args(["train", *options])
-    net = train_command.build(arguments, train_command.load_job(arguments))
+    net = train_command.build(arguments, load_job(arguments))
     same = Network([2, 5, 3, 2], ["tanh", "elu"], output="identity", loss="cross_entropy", initializer="orthogonal",
                    dropout=0.1, l2=0.5, dtype="float64", seed=9)  # fmt: skip
     assert net.summary() == same.summary()
@@ -162,15 +206,15 @@ def test_network_options_arrive(flowers):
     np.testing.assert_array_equal(net.parameters, same.parameters)
 
 
-@pytest.mark.parametrize(("loss", "dropout"), [("cross_entropy", (0.4,)), ("mse", (0.0,))])
+@pytest.mark.parametrize(("loss", "dropout"), [("cross_entropy", (0.3,)), ("mse", (0.0,))])
 def test_dropout_follows_the_loss(flowers, loss, dropout):
     arguments = cli.parser().parse_args(["train", "--loss", loss])
-    assert train_command.build(arguments, train_command.load_job(arguments)).dropout == dropout
+    assert train_command.build(arguments, load_job(arguments)).dropout == dropout
 
 
 def test_the_validation_part_comes_from_the_training_part(flowers):
     arguments = cli.parser().parse_args(["train", "--data", str(flowers), "--validation-fraction", "0.25"])
-    job = train_command.load_job(arguments)
+    job = load_job(arguments)
     parts = [{tuple(row) for row in part.x.tolist()} for part in (job.train, job.validation, job.test)]
     assert [len(part) for part in parts] == [14, 5, 5]
     assert set.union(*parts) == {tuple(row) for row in np.concatenate([job.data.x_train, job.data.x_test]).tolist()}
@@ -188,7 +232,7 @@ def test_the_validation_part_comes_from_the_training_part(flowers):
     ],
 )
 def test_losses_for_two_classes(flowers, tmp_path, options, outputs, accuracy):
-    out = train_tiny(flowers, "--epochs", "30", "--save", tmp_path / "model", *options)
+    out = train_tiny(flowers, "--epochs", "30", "--learning-rate", "0.03", "--save", tmp_path / "model", *options)
     assert f"test accuracy {accuracy}" in out
     net = Network.load(tmp_path / "model")
     assert net.sizes[-1] == outputs
@@ -209,14 +253,14 @@ def test_right_classes_of_a_single_output(output, outputs):
     weight = [(np.array([[1.0]]), np.array([0.0]))]
     net = Network([1, 1], output=output, loss="binary_cross_entropy", initializer=weight, seed=0)
     x = np.array(outputs, dtype=np.float32)[:, np.newaxis]
-    part = train_command.Part(x, x, np.array([1, 0]))
-    assert train_command._right(net, part) == (2, 2)
+    part = Part(x, x, np.array([1, 0]))
+    assert train_command.right_rows(net, part) == (2, 2)
 
 
 def test_squared_error_on_classes_has_an_output_for_each(tmp_path):
     np.savez(tmp_path / "data.npz", x=np.eye(4)[[0, 1, 2, 3] * 6] * 2.0, y=np.array([0, 1, 2, 3] * 6))
     arguments = cli.parser().parse_args(["train", "--loss", "mse"])
-    job = train_command.load_job(arguments)
+    job = load_job(arguments)
     np.testing.assert_array_equal(job.test.y, np.eye(10)[load_digits().y_test])
     assert (job.n_outputs, job.train.y.dtype) == (10, np.float32)
     net = Network([2, 3], loss="mse", seed=0)
@@ -228,7 +272,7 @@ def test_several_values_a_row(tmp_path):
     x = np.random.default_rng(0).normal(size=(20, 3))
     np.savez(tmp_path / "data.npz", x=x, y=x[:, :2])
     out = train_tiny(tmp_path / "data.npz", "--epochs", "1", "--save", tmp_path / "model")
-    assert "target array 'y': 2 values a row (mse)" in out
+    assert "target array 'y': 2 values a row (mse of standardised targets)\n" in out
     _, out, _ = run("predict", tmp_path / "model", tmp_path / "data.npz")
     assert out.startswith("prediction_0,prediction_1\n")
     assert len(read_csv(out)) == 1 + 20
@@ -251,110 +295,20 @@ def test_tolerance(flowers):
     )
 
 
-def test_convergence_warning_is_left_to_the_library(houses):
-    data = load_csv(houses, "price")
-    with pytest.warns(ConvergenceWarning):
-        Network([2, 1], seed=0).fit(data.x_train, data.y_train, epochs=1, tolerance=0.0, progress=False)
-
-
-# Predicting
-
-
-def test_predictions_are_those_of_the_trained_network(houses, tmp_path):
-    train_tiny(houses, "--target", "price", "--epochs", "2", "--save", tmp_path / "model")
-    data = load_csv(houses, "price")
-    _, out, err = run("predict", tmp_path / "model", houses)
-    rows = read_csv(out)
-    assert (rows[0], err) == (["prediction"], "")
-    table = np.loadtxt(houses, delimiter=",", skiprows=1)[:, 1:]
-    scaled = ((table - data.offset) / data.scale).astype(np.float32)
-    expected = Network.load(tmp_path / "model").predict(scaled)
-    np.testing.assert_array_equal(np.array(rows[1:], dtype=np.float32), expected)
-
-
-def test_columns_go_by_name(houses, tmp_path):
-    train_tiny(houses, "--target", "price", "--epochs", "2", "--save", tmp_path / "model")
-    table = read_csv(houses.read_text())
-    other = tmp_path / "other.csv"
-    other.write_text("\n".join(f"{age},x,{size}" for _, size, age in table).replace("age,x,size", "age,note,size"))
-    assert run("predict", tmp_path / "model", other) == run("predict", tmp_path / "model", houses)
-
-
-def test_columns_without_names_go_by_place(houses, tmp_path):
-    """The target stood first, so it is left out there; without it the columns are the inputs."""
-    table = read_csv(houses.read_text())[1:]
-    whole, bare = tmp_path / "whole.csv", tmp_path / "bare.csv"
-    whole.write_text("\n".join(",".join(row) for row in table))
-    bare.write_text("\n".join(",".join(row[1:]) for row in table))
-    train_tiny(whole, "--target", "0", "--epochs", "2", "--save", tmp_path / "model")
-    status, out, _ = run("predict", tmp_path / "model", whole)
-    assert (status, out.count("\n")) == (0, 1 + 40)
-    assert run("predict", tmp_path / "model", bare)[1] == out
-
-
-def test_output_goes_to_a_file_whole_or_not_at_all(houses, tmp_path, monkeypatch):
-    train_tiny(houses, "--target", "price", "--epochs", "1", "--save", tmp_path / "model")
-    out = tmp_path / "predictions.csv"
-    assert run("predict", tmp_path / "model", houses, "--output", out) == (0, "", "")
-    assert out.read_text() == run("predict", tmp_path / "model", houses)[1]
-    before = sorted(tmp_path.iterdir())
-    out.write_text("old")
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("the disk is full")))
-    assert run("predict", tmp_path / "model", houses, "--output", out)[::2] == (2, "hotloop: error: the disk is full\n")
-    assert (out.read_text(), sorted(tmp_path.iterdir())) == ("old", before)
-
-
-def test_output_to_a_pipe_is_written_directly(houses, tmp_path):
-    """A file renamed over a pipe or a device would remove it. Never tested on a device: a fault would do just that."""
-    train_tiny(houses, "--target", "price", "--epochs", "1", "--save", tmp_path / "model")
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        assert run("predict", tmp_path / "model", houses, "--output", pipe) == (0, "", "")
-        assert pipe.is_fifo()
-        assert os.read(reader, 65536).decode() == run("predict", tmp_path / "model", houses)[1]
-    finally:
-        os.close(reader)
-    status, _, err = run("train", "--data", houses, "--save", pipe)
-    assert (status, err) == (2, f"hotloop: error: {pipe} is a device or a pipe: give the name of a file\n")
-    assert pipe.is_fifo()
-
-
-def test_output_through_a_symbolic_link(houses, tmp_path):
-    train_tiny(houses, "--target", "price", "--epochs", "1", "--save", tmp_path / "model")
-    (tmp_path / "link").symlink_to("file")
-    assert run("predict", tmp_path / "model", houses, "--output", tmp_path / "link") == (0, "", "")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "file").read_text().startswith("prediction\n")
-
-
-def test_a_model_without_the_command_lines_metadata_takes_inputs_as_they_are(tmp_path):
-    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-    np.savez(tmp_path / "data.npz", x=x)
-    for loss, head in (
-        ("cross_entropy", "prediction,probability_0,probability_1"),
-        ("mse", "prediction_0,prediction_1"),
-    ):
-        net = Network([3, 2], loss=loss, seed=0)
-        net.save(tmp_path / "model")
-        _, out, _ = run("predict", tmp_path / "model", tmp_path / "data.npz")
-        assert out.startswith(head + "\n")
-        shares = np.array(read_csv(out)[1:], dtype=np.float32)[:, -2:]
-        np.testing.assert_array_equal(shares, net.predict(x))
-
-
 # The main job
 
 
 @compiled
 def test_the_digits_of_unseen_writers(tmp_path):
-    """The main job: at least 96 % on the test part, in under two seconds of training."""
+    """The main job: at least 96 % on the test part, in under two seconds (of the processor: others may use it too)."""
+    run("train", "--epochs", "1")  # so that the kernels are there
+    began = time.process_time()
     status, out, err = run("train", "--save", tmp_path / "digits.safetensors")
+    assert time.process_time() - began < 2.0
     assert (status, err) == (0, "")
     accuracy = float(re.search(r"^test accuracy (\S+) % \(\d+ of 1797 right\)", out, re.M)[1])
     assert accuracy >= 96.0
-    assert float(re.search(r"^training took (\S+) s after compiling", out, re.M)[1]) < 2.0
+    assert re.search(r"^training took \d+\.\d\d s after compiling", out, re.M)
     assert load_digits().attribution in out
     _, predictions, _ = run("predict", tmp_path / "digits.safetensors", "digits")
     found = [row[0] for row in read_csv(predictions)[1:]]

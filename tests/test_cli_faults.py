@@ -115,6 +115,7 @@ def test_too_few_rows_for_a_validation_part(tmp_path):
         ),
         ('{"offset": NaN, "scale": 1, "columns": null, "classes": null}', "a scaling that does not fit"),
         ('{"offset": 0, "scale": 0, "columns": null, "classes": null}', "a scaling that does not fit"),
+        ('{"offset": 0, "scale": NaN, "columns": null, "classes": null}', "a scaling that does not fit"),
     ],
 )
 def test_altered_metadata(tmp_path, metadata, message):
@@ -161,7 +162,7 @@ def test_an_interrupt_before_the_first_epoch(flowers, monkeypatch):
     monkeypatch.setattr(fitting, "_run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     status, out, _ = run("train", "--data", flowers, *TINY)
     assert status == 130
-    assert "interrupted in epoch 1 of 60" in out
+    assert "interrupted in epoch 1 of 40" in out
     assert "epoch  training loss" not in out
 
 

@@ -75,21 +75,29 @@ def test_csv_split_depends_on_the_seed_alone(csv):
     assert not np.array_equal(first.y_test, other.y_test)
 
 
-def test_csv_a_constant_column_is_centred_and_not_divided(csv):
-    data = load_csv(csv("".join(f"{value},1000000.1,{value}.5\n" for value in range(10))))
-    assert np.all(data.x_train[:, 1] == 0.0)
-    assert np.all(data.x_test[:, 1] == 0.0)
-    assert data.scale[1] == 1.0
+def test_csv_a_column_that_is_constant_in_the_training_part_becomes_zero(csv):
+    path = csv("".join(f"{value},1000000.1,{5 if value == 9 else 7},{value}.5\n" for value in range(10)))
+    for seed in range(10):
+        data = load_csv(path, seed=seed, test_fraction=0.1)
+        if data.y_test == [9.5]:  # then the third column is constant in the training part
+            break
+    assert data.y_test == [9.5]
+    assert np.all(data.x_train[:, 1:] == 0.0)
+    assert np.all(data.x_test[:, 1:] == 0.0)
+    assert data.x_test[0, 0] != 0.0
+    np.testing.assert_array_equal(data.scale[1:], np.inf)
 
 
 @pytest.mark.parametrize(
     ("target", "inputs"),
-    [(None, {(1, 2), (4, 5)}), (2, {(1, 2), (4, 5)}), (-1, {(1, 2), (4, 5)}), (0, {(2, 3), (5, 6)})],
+    [(None, (0, 1)), (2, (0, 1)), (-1, (0, 1)), (0, (1, 2))],
 )
 @pytest.mark.parametrize("header", ["", "a,b,c\n"])
 def test_csv_target_by_index(csv, header, target, inputs):
-    data = load_csv(csv(header + "1,2,3\n4,5,6\n"), target, task="regression", test_fraction=0.5)
-    assert as_set(raw_inputs(data)) == inputs
+    table = np.arange(12).reshape(4, 3)
+    rows = "".join(f"{a},{b},{c}\n" for a, b, c in table)
+    data = load_csv(csv(header + rows), target, task="regression", test_fraction=0.5)
+    assert as_set(raw_inputs(data)) == as_set(table[:, inputs])
     assert data.target_column == (2 if target is None else target % 3)
     assert (data.columns is None) == (header == "")
 
@@ -100,9 +108,9 @@ def test_csv_target_by_the_text_of_its_index(csv):
 
 
 def test_csv_target_by_name_wins_over_its_index(csv):
-    data = load_csv(csv("1,0,a\n1,2,3\n4,5,6\n"), "0", task="regression", test_fraction=0.5)
+    data = load_csv(csv("1,0,a\n1,2,3\n4,5,6\n7,8,9\n"), "0", task="regression", test_fraction=0.3)
     assert data.columns == ("1", "a")
-    assert as_set(raw_inputs(data)) == {(1, 3), (4, 6)}
+    assert as_set(raw_inputs(data)) == {(1, 3), (4, 6), (7, 9)}
 
 
 @pytest.mark.parametrize(
