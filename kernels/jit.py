@@ -78,9 +78,9 @@ def _compile(function: Function, options: dict[str, Any]) -> Function:
         # Private to Numba, hence the fallback; tests/test_cache.py shows that it works in the installed version.
         index = dispatcher._cache._cache_file
         index._source_stamp = (index._source_stamp, source_stamp())
-    except (AttributeError, OSError, RuntimeError) as error:
+    except (AttributeError, OSError, RuntimeError):
         dispatcher = numba.njit(**options)(function)
-        _warn_uncached(str(error))
+        _warn_uncached()
     compiled: Function = dispatcher
     return compiled
 
@@ -95,10 +95,10 @@ def source_stamp() -> str:
 
 
 @functools.cache
-def _warn_uncached(reason: str) -> None:
+def _warn_uncached() -> None:
     warnings.warn(
-        f"hotloop compiles its kernels anew in each process, since it cannot keep them: {reason}. "
-        "Set NUMBA_CACHE_DIR to a folder that you can write to.",
+        "hotloop compiles its kernels anew in each process, since it cannot keep them: no folder for Numba's cache is "
+        "writable. Set NUMBA_CACHE_DIR to one that is.",
         RuntimeWarning,
         stacklevel=2,
     )

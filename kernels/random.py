@@ -33,6 +33,12 @@ def philox(
     return c0, c1, c2, c3
 
 
+@inline
+def word_of(unit: int, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word) -> Word:
+    """Return the word of one unit: that with the number unit % 4 in the draw of counter unit // 4."""
+    return philox(np.uint64(unit >> 2), c1, c2, c3, k0, k1)[unit & 3]
+
+
 @kernel
 def dropout(seed: int, step: int, first_row: int, first_unit: int, rate: float, values: Array) -> None:
     """values := values * mask / (1 - rate), mask 0 with probability `rate`, else 1 (inverted dropout).
@@ -58,8 +64,19 @@ def dropout(seed: int, step: int, first_row: int, first_unit: int, rate: float, 
     threshold = np.uint64(rate / INVERSE_RANGE)
     k0, k1 = np.uint64(seed) & MASK, np.uint64(seed) >> WORD
     c2, c3 = np.uint64(step) & MASK, np.uint64(step) >> WORD
+    # Four units share a draw; those before the first and behind the last whole four are drawn one by one.
+    lead = min(-first_unit % 4, values.shape[1])
+    groups = (values.shape[1] - lead) // 4
     for b in range(values.shape[0]):
         values_b, c1 = row(values, b), np.uint64(first_row + b)
-        for j in range(values_b.size):
-            word = philox(np.uint64(first_unit + j), c1, c2, c3, k0, k1)[0]
-            values_b[j] *= scale if word >= threshold else zero
+        for j in range(lead):
+            values_b[j] *= scale if word_of(first_unit + j, c1, c2, c3, k0, k1) >= threshold else zero
+        for g in range(groups):
+            j = lead + 4 * g
+            w0, w1, w2, w3 = philox(np.uint64((first_unit + j) >> 2), c1, c2, c3, k0, k1)
+            values_b[j] *= scale if w0 >= threshold else zero
+            values_b[j + 1] *= scale if w1 >= threshold else zero
+            values_b[j + 2] *= scale if w2 >= threshold else zero
+            values_b[j + 3] *= scale if w3 >= threshold else zero
+        for j in range(lead + 4 * groups, values_b.size):
+            values_b[j] *= scale if word_of(first_unit + j, c1, c2, c3, k0, k1) >= threshold else zero

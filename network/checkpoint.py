@@ -29,7 +29,9 @@ KEY = "hotloop"
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file so that at any time it holds either the old content or all of the new."""
-    target = Path(path)
+    target = Path(path).resolve()  # a link stays one
+    if target.exists() and not target.is_file():
+        raise ValueError(f"{path} is no file that could be replaced; choose another")
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:

@@ -23,13 +23,13 @@ class CompileNotice(event.Listener):  # type: ignore[misc]
 
     def __init__(self, what: str, visible: bool) -> None:
         self._what, self._visible = what, visible
-        self._compiled = False
+        self.compiled = False
         self.seconds = 0.0
 
     def on_start(self, event: Any) -> None:
         """Hear that a function is being compiled."""
-        if not self._compiled:
-            self._compiled = True
+        if not self.compiled:
+            self.compiled = True
             self._print(f"hotloop: compiling kernels for {self._what}, once on this machine ...")
 
     def on_end(self, event: Any) -> None:
@@ -47,7 +47,7 @@ class CompileNotice(event.Listener):  # type: ignore[misc]
         if not numba.config.DISABLE_JIT:
             event.unregister("numba:compile", self)
         self.seconds = time.perf_counter() - self._start
-        if self._compiled and failure[0] is None:
+        if self.compiled and failure[0] is None:
             self._print(f"hotloop: compiled in {self.seconds:.1f} s")
 
     def _print(self, line: str) -> None:

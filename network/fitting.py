@@ -49,7 +49,9 @@ def fit(net: "Network", plan: Plan) -> History:
     try:
         with CompileNotice(str(net.dtype), plan.progress and sys.stderr.isatty()) as notice:
             _run(net, plan, np.arange(plan.task.rows), 0)
-        history.compile_seconds = notice.seconds
+            if plan.validation is not None:
+                net.compile_forward(plan.validation)
+        history.compile_seconds, history.compiled = notice.seconds, notice.compiled
         began = time.perf_counter()
         total = plan.epochs * plan.task.rows
         with tqdm(total=total, unit=" samples", unit_scale=True, disable=silent, dynamic_ncols=True) as bar:

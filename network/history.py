@@ -39,12 +39,15 @@ class History:
         Time of the fit without compiling.
     compile_seconds : float
         Time that compiling kernels, or loading them from the cache, took before the first step.
+    compiled : bool
+        Whether kernels were compiled, not only loaded.
     """
 
     epochs: list[Record] = field(default_factory=list)
     stop_reason: str = "epochs"
     seconds: float = 0.0
     compile_seconds: float = 0.0
+    compiled: bool = False
 
     @property
     def loss(self) -> list[float]:

@@ -345,6 +345,14 @@ class Network:
             )  # fmt: skip
         return outputs, float(total)
 
+    def compile_forward(self, task: Task) -> None:
+        """Have the loop of `predict` and `evaluate` compiled, or loaded, for later calls with such a task."""
+        nothing = np.empty((0, self.sizes[-1]), self.dtype)
+        forward_slice(
+            task.inputs, task.targets, task.labels, 0, 0, task.layers, task.settings, self.parameters, task.workspace,
+            nothing,
+        )  # fmt: skip
+
     def _penalty(self) -> float:
         if self.l1 == 0 and self.l2 == 0:
             return 0.0
