@@ -69,7 +69,19 @@ def dense_forward(x: Array, weights: Array, bias: Array, out: Array) -> None:
     out_row = strides_of(out)[0]
     n, k, m = x.shape[0], weights.shape[0], weights.shape[1]
     product(
-        memory(x), x_row, x_step, memory(weights), w_row, w_step, memory(bias), SAME_ROW, memory(out), out_row, n, m, k
+        memory(x),
+        x_row,
+        x_step,
+        memory(weights),
+        w_row,
+        w_step,
+        segment(bias, 0, m),
+        SAME_ROW,
+        memory(out),
+        out_row,
+        n,
+        m,
+        k,
     )
 
 

@@ -8,6 +8,10 @@ Every element of C is summed in the same order, along k, whatever the height of 
 a row's result does not depend on the batch that it is in, to the bit.
 """
 
+from typing import Any
+
+import numpy as np
+
 from hotloop.kernels.jit import Array, inline
 from hotloop.kernels.simd import item, load, multiply_add, store, width
 from hotloop.kernels.views import stack_array
@@ -15,6 +19,7 @@ from hotloop.kernels.views import stack_array
 # A panel is DEPTH rows of one vector of B: 16 kB, a third of a first-level cache. Deeper products go block by block.
 DEPTH = 256
 PANEL_SIZE = DEPTH * 16
+START: Any = np.int64(0)  # an index of no literal type, for which nothing is compiled once more
 TILE_ROWS = 6
 TILE_SIZE = TILE_ROWS * 16
 # B is read where it lies unless C has this many rows to share the cost of packing it.
@@ -149,16 +154,16 @@ def product(
             source, st, ld = b, p * b_row + j * b_step, b_row
             if packed:
                 pack(b, st, b_row, b_step, depth, columns, panel)
-                source, st, ld = panel, 0, lanes
+                source, st, ld = panel, START, lanes
             for i in range(0, n, rows):
                 height = min(rows, n - i)
                 at = i * a_row + p * a_step
                 from_, ft, from_row = start, i * start_row + j, start_row
                 to, tt, to_row = c, i * c_row + j, c_row
                 if narrow:
-                    copy_rows(start, ft, start_row, height, columns, edge, 0, lanes)
-                    from_, ft, from_row = edge, 0, lanes
-                    to, tt, to_row = edge, 0, lanes
+                    copy_rows(start, ft, start_row, height, columns, edge, START, lanes)
+                    from_, ft, from_row = edge, START, lanes
+                    to, tt, to_row = edge, START, lanes
                 tile_column(a, at, a_row, a_step, source, st, ld, depth, from_, ft, from_row, to, tt, to_row, height)
                 if narrow:
                     copy_rows(edge, tt, lanes, height, columns, c, i * c_row + j, c_row)

@@ -177,14 +177,14 @@ def backward(
 
 @part
 def penalty(layers: Array, l1: float, l2: float, parameters: Array, gradient: Array) -> float:
-    """Add the penalties' gradient and return their value. Weights only, no biases; the padding of the rows is zero."""
+    """Add the penalties' gradient and return their value. Weights only: no biases, no padding."""
     total = 0.0
     if l1 > 0 or l2 > 0:
         for index in range(layers.size):
             layer = layers[index]
-            size = layer["fan_in"] * layer["stride"]
-            weights = segment(parameters, layer["weights"], size)
-            total += updates.add_penalty(weights, l1, l2, segment(gradient, layer["weights"], size))
+            for i in range(layer["fan_in"]):
+                at, size = layer["weights"] + i * layer["stride"], layer["fan_out"]
+                total += updates.add_penalty(segment(parameters, at, size), l1, l2, segment(gradient, at, size))
     return total
 
 
@@ -281,12 +281,12 @@ def forward_slice(
     Parameters are as in `train_slice`; outputs is an array (N, O), overwritten in the rows asked for.
     """
     s, first, last = settings[0], layers[0], layers[layers.size - 1]
-    total = 0.0
+    total, none = 0.0, start - start  # a zero of no literal type, for which `dropout` would be compiled once more
     for at in range(start, stop, s["chunk"]):
         rows = min(s["chunk"], stop - at)
         for r in range(rows):
             copy(row(inputs, at + r), segment(workspace, first["input"] + r * first["input_stride"], first["fan_in"]))
-        forward(layers, parameters, rows, s["seed"], 0, 0, workspace)
+        forward(layers, parameters, rows, s["seed"], none, none, workspace)
         output_activation(layers, rows, workspace)
         for r in range(rows):
             copy(segment(workspace, last["output"] + r * last["stride"], last["fan_out"]), row(outputs, at + r))

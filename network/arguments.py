@@ -43,10 +43,14 @@ def real_number(argument: str, value: Any, minimum: float, below: float = np.inf
     """Return `value` as a float with minimum <= value < below."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{argument} must be a number, got {value!r}")
-    if not minimum <= float(value) < below:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = np.inf
+    if not minimum <= number < below:
         upper = "" if below == np.inf else f" and below {below:g}"
-        raise ValueError(f"{argument} must be finite, at least {minimum:g}{upper}, got {value}")
-    return float(value)
+        raise ValueError(f"{argument} must be finite, at least {minimum:g}{upper}, got {number!r}")
+    return number
 
 
 def flag(argument: str, value: Any) -> bool:
@@ -58,7 +62,7 @@ def flag(argument: str, value: Any) -> bool:
 
 def per_layer(argument: str, value: Any, layers: int) -> list[Any]:
     """Return one value a layer: `value` itself, repeated, or its entries."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
         return [value] * layers
     values = list(value)
     if len(values) != layers:
@@ -68,7 +72,7 @@ def per_layer(argument: str, value: Any, layers: int) -> list[Any]:
 
 def sizes_of_network(sizes: Any) -> tuple[int, ...]:
     """Return the sizes of a network's layers, inputs first."""
-    if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
+    if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Sequence, np.ndarray)) or np.ndim(sizes) == 0:
         raise TypeError(f"sizes must be a sequence of whole numbers such as [64, 32, 10], got {sizes!r}")
     if len(sizes) < 2:
         raise ValueError(f"sizes must name at least inputs and outputs, such as [64, 10], got {list(sizes)}")
@@ -77,6 +81,8 @@ def sizes_of_network(sizes: Any) -> tuple[int, ...]:
 
 def floating_dtype(dtype: Any) -> np.dtype[np.floating]:
     """Return float32 or float64."""
+    if dtype is None:
+        raise TypeError("dtype must be 'float32' or 'float64', got None")
     try:
         found: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
@@ -115,7 +121,7 @@ def optimizer_of(optimizer: Optimizer | str | None) -> Optimizer:
         return SGD()
     if isinstance(optimizer, str):
         return choose("optimizer", optimizer, OPTIMIZERS)()
-    if not isinstance(optimizer, Optimizer):
+    if not isinstance(optimizer, Optimizer) or type(optimizer) is Optimizer:
         names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
         raise TypeError(f"optimizer must be one of {names} or its name, got {optimizer!r}")
     return optimizer
@@ -167,13 +173,13 @@ def inputs(X: Any, columns: int, dtype: np.dtype[Any], argument: str = "X") -> A
 
 
 def targets(
-    y: Any, rows: int, outputs: int, loss: str, dtype: np.dtype[Any], argument: str = "y"
+    y: Any, rows: int, outputs: int, loss: str, dtype: np.dtype[Any], argument: str = "y", beside: str = "X"
 ) -> tuple[Array, Array]:
     """Check and convert targets. Return (targets, no labels), or (no targets, labels) for integer classes."""
     array = numeric(argument, y)
     if array.ndim == 0 or array.shape[0] != rows:
         found = "is a single number" if array.ndim == 0 else f"has {array.shape[0]} rows"
-        raise ValueError(f"{argument} {found}; X has {rows} rows")
+        raise ValueError(f"{argument} {found}; {beside} has {rows} rows")
     if loss == "cross_entropy" and array.ndim == 1:
         return np.empty((0, 0), dtype), _labels(array, outputs, argument)
     if array.ndim == 1 and outputs == 1:

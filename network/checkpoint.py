@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network import arguments
 from hotloop.network.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ KEY = "hotloop"
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file so that at any time it holds either the old content or all of the new."""
     target = Path(path).resolve()  # a link stays one
+    if target.is_dir():
+        raise IsADirectoryError(f"{path} is a directory; give the name of a file in it")
     if target.exists() and not target.is_file():
-        raise ValueError(f"{path} is no file that could be replaced; choose another")
+        raise OSError(f"{path} is a device or a pipe; it cannot hold a model file")
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:
@@ -105,7 +108,8 @@ def load(path: str | os.PathLike[str]) -> "Network":
             net.state = np.zeros((net.optimizer.n_moments, net.layout.size), net.dtype)
             for moment, vector in enumerate(net.state):
                 _fill(net.layout.split(vector), f"optimizer.{moment}.", arrays)
-        net.epochs_trained, net.steps, net.first_step = about["epochs_trained"], about["steps"], about["first_step"]
+        for counter in ("epochs_trained", "steps", "first_step"):
+            setattr(net, counter, arguments.whole_number(counter, about[counter], 0))
         net.metadata = dict(about["metadata"])
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"{path} is damaged: its parts do not fit together ({error})") from None
@@ -120,18 +124,19 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         raise IsADirectoryError(f"{path} is a folder; wanted a model file")
     if not path.exists():
         raise FileNotFoundError(f"there is no model file {path}")
+    path.open("rb").close()  # raises PermissionError, which the reader below takes for a missing file
     try:
         with safe_open(path, "numpy") as file:
             header = file.metadata() or {}
+            if KEY not in header:
+                raise ValueError(f"{path} is a safetensors file, but not one that hotloop wrote")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except SafetensorError as error:
+    except (SafetensorError, TypeError, AttributeError) as error:  # the last two: dtypes that NumPy has not
         raise ValueError(f"{path} is no safetensors file, or is truncated or altered: {error}") from None
-    if KEY not in header:
-        raise ValueError(f"{path} is a safetensors file, but not one that hotloop wrote")
     try:
         about: dict[str, Any] = json.loads(header[KEY])
         version, checksum = about["format"], about.pop("checksum")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(f"{path} is damaged: its header cannot be read") from None
     if version != FORMAT:
         raise ValueError(f"{path} has format {version!r}; this version of hotloop reads format {FORMAT}")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from hotloop.network.task import Task
 
 SLICE_SECONDS = 0.03  # one compiled call: short enough for Ctrl-C and the progress bar, long enough to cost nothing
-FIRST_GUESS = 5e9  # floating point operations a second, to size the first slice
+# To size the first slice: floating point operations a second, and seconds a row besides.
+FIRST_GUESS, FIRST_OVERHEAD = 5e9, 2e-6
 
 
 @dataclass
@@ -42,12 +43,14 @@ def shuffled(seed: int, epoch: int, rows: int) -> Array:
 
 
 def fit(net: "Network", plan: Plan) -> History:
-    """Train `net`. Whatever ends the run, the parameters are finite and those reached."""
+    """Train `net`. Whatever ends the run, the parameters are finite: those reached, if the last update was sound."""
     history = History()
-    silent = None if plan.progress else True  # None: tqdm is silent unless standard error is a terminal
+    silent = (
+        None if plan.progress and sys.stderr is not None else True
+    )  # None: tqdm is silent unless standard error is a terminal
     began, last_good = time.perf_counter(), net.parameters.copy()
     try:
-        with CompileNotice(str(net.dtype), plan.progress and sys.stderr.isatty()) as notice:
+        with CompileNotice(str(net.dtype), plan.progress and sys.stderr is not None and sys.stderr.isatty()) as notice:
             _run(net, plan, np.arange(plan.task.rows), 0)
             if plan.validation is not None:
                 net.compile_forward(plan.validation)
@@ -61,7 +64,7 @@ def fit(net: "Network", plan: Plan) -> History:
     finally:
         history.seconds = time.perf_counter() - began
         net.steps = int(plan.task.progress["step"][0])
-        if not np.isfinite(net.parameters).all():
+        if not np.isfinite(net.parameters).all():  # the last update itself overflowed, which no loss has shown
             net.parameters[:] = last_good
             net.forget_optimizer()
     if history.stop_reason == "epochs" and plan.tolerance is not None:
@@ -76,8 +79,8 @@ def fit(net: "Network", plan: Plan) -> History:
 
 
 def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: "tqdm[None]") -> str:
-    """Run the epochs and return why they ended; `last_good` is kept at the last finite parameters."""
-    best, stale, speed = np.inf, 0, FIRST_GUESS / (6 * net.n_parameters)
+    """Run the epochs and return why they ended; `last_good` is kept at those of the last epoch."""
+    best, stale, speed = np.inf, 0, 1 / (6 * net.n_parameters / FIRST_GUESS + FIRST_OVERHEAD)
     in_order = np.arange(plan.task.rows)
     for count in range(1, plan.epochs + 1):
         start = time.perf_counter()
@@ -88,20 +91,23 @@ def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: 
         while progress["row"][0] < plan.task.rows:
             row, clock = int(progress["row"][0]), time.perf_counter()
             _run(net, plan, order, max(1, int(speed * SLICE_SECONDS)))
-            if progress["diverged"][0] or not np.isfinite(net.parameters).all():
-                net.parameters[:] = last_good
-                net.forget_optimizer()
-                raise DivergenceError(_divergence(net, plan, net.epochs_trained + 1, history), history)
-            last_good[:] = net.parameters
+            if progress["diverged"][0]:
+                raise _divergence(net, plan, history)
             done = int(progress["row"][0]) - row
             speed = done / max(time.perf_counter() - clock, 1e-6)
             bar.update(done)
+        if not np.isfinite(net.parameters).all():
+            raise _divergence(net, plan, history)
+        last_good[:] = net.parameters
         net.epochs_trained += 1
         record: Record = {"epoch": net.epochs_trained, "loss": float(progress["loss_sum"][0]) / plan.task.rows}
+        history.epochs.append(record)
         if plan.validation is not None:
-            record |= {f"validation_{name}": value for name, value in net.score(plan.validation).items()}
-        history.epochs.append(record | {"seconds": time.perf_counter() - start})
-        bar.set_postfix({name: f"{value:.4g}" for name, value in record.items() if name != "epoch"}, refresh=False)
+            record.update({f"validation_{name}": value for name, value in net.score(plan.validation).items()})
+        record["seconds"] = time.perf_counter() - start
+        bar.set_postfix(
+            {name: f"{value:.4g}" for name, value in record.items() if name not in ("epoch", "seconds")}, refresh=False
+        )
         loss = record.get("validation_loss", record["loss"])
         if plan.tolerance is not None:
             stale = 0 if loss < best - plan.tolerance else stale + 1
@@ -120,11 +126,14 @@ def _run(net: "Network", plan: Plan, order: Array, budget: int) -> None:
     )  # fmt: skip
 
 
-def _divergence(net: "Network", plan: Plan, epoch: int, history: History) -> str:
+def _divergence(net: "Network", plan: Plan, history: History) -> DivergenceError:
+    """Drop the optimiser's state, which may be as bad as the loss, and return the error."""
+    net.forget_optimizer()
     settings, progress = plan.task.settings[0], plan.task.progress[0]
-    batches = -(-int(progress["row"]) // int(settings["batch_size"]))
-    return (
-        f"training diverged in epoch {epoch}, step {batches} (update {int(progress['step'])} in all): the loss or a "
-        f"parameter is not finite. The network keeps the last finite parameters. Use a smaller learning rate than "
-        f"{float(settings['learning_rate']):g}, and inputs scaled to about -1 to 1."
+    step = -(-int(progress["row"]) // int(settings["batch_size"]))
+    return DivergenceError(
+        f"training diverged in epoch {net.epochs_trained + 1}, step {step} (update {int(progress['step'])} in all): "
+        "the loss or a parameter is not finite. The network keeps its last finite parameters. Use a smaller learning "
+        f"rate than {float(settings['learning_rate']):g}, and inputs scaled to about -1 to 1.",
+        history,
     )

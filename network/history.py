@@ -19,8 +19,12 @@ class DivergenceError(ArithmeticError):
     """
 
     def __init__(self, message: str, history: "History") -> None:
-        super().__init__(message)
+        super().__init__(message, history)  # both, so that it can be pickled
         self.history = history
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return str(self.args[0])
 
 
 @dataclass
@@ -73,10 +77,11 @@ class History:
         """Return a table, a line an epoch."""
         if not self.epochs:
             return f"no epoch finished ({self.stop_reason})"
-        columns = list(self.epochs[0])
-        heads = [name.replace("_", " ") for name in columns]
-        lines = ["  ".join(heads)]
-        for record in self.epochs:
-            cells = [f"{record[name]:.0f}" if name == "epoch" else f"{record[name]:.4g}" for name in columns]
-            lines.append("  ".join(cell.rjust(len(head)) for cell, head in zip(cells, heads, strict=True)))
+        columns = []
+        for name in self.epochs[0]:
+            form = ".0f" if name == "epoch" else ".4g"
+            cells = [format(record[name], form) if name in record else "-" for record in self.epochs]
+            cells = [name.replace("_", " "), *cells]
+            columns.append([cell.rjust(max(map(len, cells))) for cell in cells])
+        lines = ["  ".join(line) for line in zip(*columns, strict=True)]
         return "\n".join([*lines, f"stopped: {self.stop_reason}"])

@@ -6,6 +6,8 @@ Efficient BackProp (1998), section 4.6; Saxe, McClelland and Ganguli, Exact solu
 learning (ICLR 2014).
 """
 
+import numbers
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,10 +32,11 @@ class Normal:
 
     def __post_init__(self) -> None:
         """Check the scale."""
-        if isinstance(self.scale, bool) or not isinstance(self.scale, (int, float)):
+        if isinstance(self.scale, bool) or not isinstance(self.scale, numbers.Real):
             raise TypeError(f"scale must be a number, got {self.scale!r}")
-        if not (np.isfinite(self.scale) and self.scale > 0):
+        if not 0 < self.scale <= sys.float_info.max:
             raise ValueError(f"scale must be above 0 and finite, got {self.scale!r}")
+        object.__setattr__(self, "scale", float(self.scale))
 
     def __call__(self, generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
         """Draw the weights of one layer."""

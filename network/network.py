@@ -80,12 +80,14 @@ class Network:
         arguments.choose("loss", loss, LOSSES)
         self.loss = loss
         names = arguments.per_layer("activation", activation, hidden)
-        if isinstance(activation, str):
-            arguments.choose("activation", activation, ACTIVATIONS)
+        if isinstance(activation, str) or activation is None:
+            arguments.hidden_activation(activation)
         self.activations = (
             *(arguments.hidden_activation(name) for name in names),
             arguments.output_activation(output, loss, self.sizes[-1]),
         )
+        if np.ndim(dropout) == 0:
+            arguments.real_number("dropout", dropout, 0, 1)
         self.dropout = tuple(
             arguments.real_number("dropout", rate, 0, 1) for rate in arguments.per_layer("dropout", dropout, hidden)
         )
@@ -106,9 +108,9 @@ class Network:
         self.forget_optimizer()
 
     def _initialize(self, initializer: Initializer) -> None:
-        entries = arguments.per_layer("initializer", initializer, len(self.sizes) - 1)
         if isinstance(initializer, np.ndarray) and initializer.ndim < 3:
             raise TypeError("initializer must be a sequence with one entry a layer: use [weights] for a single layer")
+        entries = arguments.per_layer("initializer", initializer, len(self.sizes) - 1)
         key = np.array([self.seed, INITIAL_STREAM], np.uint64)
         generator = np.random.Generator(np.random.Philox(key=key))
         for layer, (entry, activation) in enumerate(zip(entries, self.activations, strict=True)):
@@ -324,7 +326,9 @@ class Network:
     def _data(self, X: Any, y: Any, prefix: str = "") -> tuple[Array, Array, Array]:
         """Return inputs, targets and labels, checked and converted."""
         inputs = arguments.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
-        targets, labels = arguments.targets(y, len(inputs), self.sizes[-1], self.loss, self.dtype, f"{prefix}y")
+        targets, labels = arguments.targets(
+            y, len(inputs), self.sizes[-1], self.loss, self.dtype, f"{prefix}y", f"{prefix}X"
+        )
         return inputs, targets, labels
 
     def _task(self, data: tuple[Array, Array, Array], batch_size: int = 2**30, dropout: Sequence[float] = ()) -> Task:

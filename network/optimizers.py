@@ -1,9 +1,12 @@
 """Gradient descent methods: their hyper-parameters. Loops, formulas and sources are in `hotloop.kernels.updates`."""
 
 import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import ClassVar
+
+import numpy as np
 
 from hotloop.kernels import updates
 
@@ -27,10 +30,20 @@ class Optimizer:
         for field in fields(self):
             value = getattr(self, field.name)
             wanted, fits = _WANTED[field.name]
-            if isinstance(value, bool) != (field.name == "nesterov") or not isinstance(value, (int, float)):
+            if field.name == "nesterov":
+                if not isinstance(value, (bool, np.bool_)):
+                    raise TypeError(f"{field.name} must be {wanted}, got {value!r}")
+                object.__setattr__(self, field.name, bool(value))
+                continue
+            if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
                 raise TypeError(f"{field.name} must be {wanted}, got {value!r}")
-            if not math.isfinite(value) or not fits(value):
-                raise ValueError(f"{field.name} must be {wanted}, got {value!r}")
+            try:
+                number = float(value)
+            except OverflowError:
+                number = math.inf
+            if not math.isfinite(number) or not fits(number):
+                raise ValueError(f"{field.name} must be {wanted}, got {number!r}")
+            object.__setattr__(self, field.name, number)
 
 
 _UNIT: tuple[str, Callable[[float], bool]] = ("a number from 0 to below 1", lambda value: 0 <= value < 1)
@@ -43,7 +56,7 @@ _WANTED: dict[str, tuple[str, Callable[[float], bool]]] = {
     "beta1": _UNIT,
     "beta2": _UNIT,
     "weight_decay": ("a finite number, 0 or above", lambda value: value >= 0),
-    "nesterov": ("True or False", lambda value: True),
+    "nesterov": ("True or False", bool),
 }
 
 

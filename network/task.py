@@ -40,14 +40,15 @@ class Task:
         """Size the workspace for these data and fill the tables."""
         kinds = [ACTIVATIONS[name] for name in activations]
         last = len(kinds) - 1
-        chunk = layout.chunk(min(batch_size, inputs.shape[0]))
+        batch = min(batch_size, inputs.shape[0])
+        chunk = layout.chunk(batch)
         rates = [*(dropout or [0.0] * last), 0.0]
         keeps_z = [kind.needs_z or index == last for index, kind in enumerate(kinds)]
         layers, size = layout.table(chunk, [kind.code for kind in kinds], keeps_z, rates)
         slope = chunk * max(layout.strides)
         settings = np.zeros(1, SETTINGS)
         settings["loss"] = CROSS_ENTROPY if labels.size else LOSSES[loss].code
-        settings["batch_size"], settings["chunk"], settings["seed"] = batch_size, chunk, seed
+        settings["batch_size"], settings["chunk"], settings["seed"] = batch, chunk, seed
         settings["slope"], settings["targets"] = size, size + slope
         workspace = aligned_zeros(size + slope + chunk * layout.sizes[-1], layout.dtype)
         chunk_labels, progress = np.zeros(chunk, np.int64), np.zeros(1, PROGRESS)
