@@ -1,4 +1,4 @@
-"""The three named kernels, called from Python: seconds a call, which includes 1 to 2 µs of dispatch."""
+"""The three named kernels, called from Python: seconds a call, of which dispatch takes about 0.2 µs an array."""
 
 import numpy as np
 
