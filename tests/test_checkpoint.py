@@ -31,6 +31,7 @@ def trained(optimizer="adam", **options):
     options = {"loss": "huber", "dropout": [0.25, 0.5], "l1": 1e-4, "l2": 1 / 3, "seed": 2**63 - 1} | options
     net = Network([3, 5, 4, 2], ["gelu", "tanh"], **options)
     if optimizer is not None:
+        net.fit(X, Y, epochs=1, optimizer=SGD(0.02))  # so that the optimizer did not make the first step
         net.fit(X, Y, epochs=2, batch_size=5, optimizer=optimizer)
     return net
 
@@ -249,6 +250,10 @@ def test_a_safetensors_file_of_another_program(kind, tmp_path):
         refused(path, "a safetensors file, but not one that hotloop wrote")
 
 
+def test_numbers_that_numpy_has_not(tmp_path):
+    refused(crafted(tmp_path / "model", "BF16", metadata={"hotloop": "{}"}, shape=(4,)), "damaged|altered")
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\0" * 100, b"PK\x03\x04 a zip", b"\x89HDF\r\n", b"a,b\n1,2\n" * 50], ids=str
 )
@@ -305,6 +310,13 @@ def test_saving_replaces_the_file(saved, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
+def test_saving_through_a_link_leaves_the_link(saved, tmp_path):
+    (tmp_path / "link").symlink_to("model")
+    Network.load(saved).save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert state(Network.load(tmp_path / "model")) == state(Network.load(saved))
+
+
 @pytest.mark.parametrize("where", ["fsync", "replace"])
 @pytest.mark.parametrize("failure", [OSError("no space left"), KeyboardInterrupt()], ids=["error", "ctrl-c"])
 def test_a_write_that_fails_leaves_the_old_file(where, failure, saved, tmp_path, monkeypatch):
@@ -346,6 +358,13 @@ def test_a_reader_never_sees_half_a_file(saved, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", look)
     Network.load(saved).save(path)
     assert seen == [(b"old", state(Network.load(saved)), str(tmp_path))]
+
+
+def test_a_pipe_stays_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "model")
+    with pytest.raises(OSError, match="model is a device or a pipe"):
+        trained(None).save(tmp_path / "model")
+    assert (tmp_path / "model").is_fifo()
 
 
 @pytest.mark.parametrize("name", ["no/model", "."])

@@ -246,7 +246,7 @@ def test_other_threads_run_during_one_compiled_call(monkeypatch):
 
 def test_networks_that_train_side_by_side_learn_what_they_learn_alone():
     def networks():
-        return [Network([3, 16, 1], "gelu", dropout=0.2, dtype=dtype, seed=4) for dtype in ("float32", "float64")]
+        return [Network([3, 16, 1], "gelu", dropout=0.2, seed=seed) for seed in (4, 5)]
 
     options = {"epochs": 400 if COMPILED else 2, "batch_size": 8, "optimizer": "adam", "progress": False}
     alone, together = networks(), networks()

@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import numba
+import numpy as np
 import pytest
 
 import hotloop
+from hotloop import SGD, Network
+from hotloop.kernels import dense_forward
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -85,3 +88,51 @@ def test_the_example_prints_what_the_readme_shows(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == output
+
+
+def diverge():
+    inputs = np.random.default_rng(0).normal(size=(1000, 3)) * [1, 100, 1000]
+    Network([3, 16, 1], seed=0).fit(inputs, inputs @ [1.0, 2.0, 3.0], optimizer=SGD(0.01), progress=False)
+
+
+def run_out_of_epochs():
+    inputs, targets = np.ones((8, 2)), np.zeros(8)
+    Network([2, 1], seed=0).fit(inputs, targets, epochs=3, tolerance=1e-4, progress=False)
+
+
+def mix_dtypes():
+    dense_forward(np.ones((1, 1), np.float32), np.ones((1, 1)), np.ones(1), np.ones((1, 1)))
+
+
+SAID = {
+    "DivergenceError": diverge,
+    "ConvergenceWarning": run_out_of_epochs,
+    "ValueError": lambda: Network([64, 10]).predict(np.ones(64)),
+    "TypingError": mix_dtypes,
+}
+COMPILER = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="said by the compiler, or of it")
+
+
+def gotchas():
+    """Return {kind of error or warning: how it begins} of the literal messages in the README."""
+    return dict(re.findall(r"^\*\*`(\w+): ([^`]+)`", (ROOT / "README.md").read_text(), re.M))
+
+
+def test_every_gotcha_is_known():
+    assert set(gotchas()) == {*SAID, "RuntimeWarning", "ModuleNotFoundError"}
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[COMPILER] * (kind == "TypingError")) for kind in SAID])
+def test_a_gotcha_is_quoted_literally(kind):
+    with pytest.raises(Exception) as caught:  # noqa: PT011 (warnings are errors here; the type is compared by name)
+        SAID[kind]()
+    assert type(caught.value).__name__ == kind
+    assert str(caught.value).startswith(gotchas()[kind])
+
+
+@COMPILER
+def test_the_warning_of_the_cache_is_quoted_literally():
+    code = "from hotloop.kernels import kernel; kernel(lambda x: x)"  # from no file, so there is no place to keep it
+    environment = os.environ | {"PYTHONPATH": str(Path(hotloop.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert f"RuntimeWarning: {gotchas()['RuntimeWarning']}" in done.stderr
