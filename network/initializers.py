@@ -7,7 +7,6 @@ learning (ICLR 2014).
 """
 
 import numbers
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,9 +33,13 @@ class Normal:
         """Check the scale."""
         if isinstance(self.scale, bool) or not isinstance(self.scale, numbers.Real):
             raise TypeError(f"scale must be a number, got {self.scale!r}")
-        if not 0 < self.scale <= sys.float_info.max:
-            raise ValueError(f"scale must be above 0 and finite, got {self.scale!r}")
-        object.__setattr__(self, "scale", float(self.scale))
+        try:
+            scale = float(self.scale)
+        except OverflowError:
+            scale = np.inf
+        if not 0 < scale < np.inf:
+            raise ValueError(f"scale must be above 0 and finite, got {scale!r}")
+        object.__setattr__(self, "scale", scale)
 
     def __call__(self, generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
         """Draw the weights of one layer."""
