@@ -83,13 +83,11 @@ def save(net: "Network", path: str | os.PathLike[str], metadata: dict[str, str])
     write_atomically(path, pack(arrays, {**metadata, KEY: json.dumps(about)}))
 
 
-def load(path: str | os.PathLike[str]) -> "Network":
-    """Read a network from `path`."""
-    from hotloop.network.network import Network
-
+def load(kind: "type[Network]", path: str | os.PathLike[str]) -> "Network":
+    """Read a network of class `kind` from `path`."""
     about, arrays = _read(Path(path))
     try:
-        net = Network(
+        net = kind(
             about["sizes"],
             about["activations"][:-1],
             output=about["activations"][-1],

@@ -314,7 +314,7 @@ class Network:
         """Read a network that `save` wrote; raise ValueError if the file is none, is damaged, or of another version."""
         from hotloop.network.checkpoint import load
 
-        return load(path)
+        return load(cls, path)
 
     def __repr__(self) -> str:
         """Return what the network is made of."""

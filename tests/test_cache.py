@@ -87,17 +87,14 @@ def under_kernel(z, out):
 def under_njit(z, out):
     leaky_relu(z, out)
 """
-CALL_OWN_LOOPS = """
+CALL_OWN_LOOP = """
 import json
 import numpy as np
 import own_loops
 
-outputs = []
-for loop in (own_loops.under_kernel, own_loops.under_njit):
-    out = np.empty(1)
-    loop(np.array([-1.0]), out)
-    outputs += [out.item(), sum(loop.stats.cache_hits.values())]
-print(json.dumps(outputs))
+loop, out = own_loops.NAME, np.empty(1)
+loop(np.array([-1.0]), out)
+print(json.dumps([out.item(), sum(loop.stats.cache_hits.values())]))
 """
 
 
@@ -107,15 +104,17 @@ def test_the_users_own_kernels_are_kept_fresh_too(stamped, tmp_path):
     """Under `kernel`; under Numba's decorator they are stale, as docs/caching.md says.
 
     Without the stamp both are stale: so it is the stamp that all these tests see at work, and Numba still needs it.
+    Each loop has a process of its own: beside fresh code, old code that calls a function of the same name may find it.
     """
     package, cache = copy_package(tmp_path), tmp_path / "cache"
     (tmp_path / "own_loops.py").write_text(OWN_LOOPS)
     if not stamped:
         change(package / "kernels" / "jit.py", r"^( +)index\._source_stamp = .*$", r"\1pass")
-    assert run(package, cache, CALL_OWN_LOOPS) == [-0.01, 0, -0.01, 0]
+    calls = {name: CALL_OWN_LOOP.replace("NAME", name) for name in ("under_kernel", "under_njit")}
+    assert [run(package, cache, call) for call in calls.values()] == [[-0.01, 0]] * 2
     change(package / "kernels" / "activations.py", r"^LEAKY_SLOPE = 0\.01$", "LEAKY_SLOPE = 0.25")
-    stale = [-0.01, 1]
-    assert run(package, cache, CALL_OWN_LOOPS) == [*([-0.25, 0] if stamped else stale), *stale]
+    assert run(package, cache, calls["under_kernel"]) == ([-0.25, 0] if stamped else [-0.01, 1])
+    assert run(package, cache, calls["under_njit"]) == [-0.01, 1]
 
 
 def test_the_stamp_covers_every_file_by_name_and_content(tmp_path, monkeypatch):
