@@ -121,7 +121,7 @@ def optimizer_of(optimizer: Optimizer | str | None) -> Optimizer:
         return SGD()
     if isinstance(optimizer, str):
         return choose("optimizer", optimizer, OPTIMIZERS)()
-    if not isinstance(optimizer, Optimizer) or type(optimizer) is Optimizer:
+    if type(optimizer) not in OPTIMIZERS.values():
         names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
         raise TypeError(f"optimizer must be one of {names} or its name, got {optimizer!r}")
     return optimizer

@@ -96,7 +96,7 @@ def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: 
             done = int(progress["row"][0]) - row
             speed = done / max(time.perf_counter() - clock, 1e-6)
             bar.update(done)
-        if not np.isfinite(net.parameters).all():
+        if not (np.isfinite(net.parameters).all() and np.isfinite(net.state).all()):
             raise _divergence(net, plan, history)
         last_good[:] = net.parameters
         net.epochs_trained += 1

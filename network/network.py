@@ -21,7 +21,7 @@ from hotloop.network.task import Task
 
 Initializer = str | Draw | Sequence[Any] | None
 INITIAL_STREAM = 2**64 - 1  # the key of the initial weights' random numbers; an epoch's shuffle has the epoch's number
-CALL_WORK = 10**9  # parameters times rows in one compiled call of `predict`: some 20 ms, so that Ctrl-C is heard
+CALL_WORK, ROW_WORK = 10**9, 100  # parameters (and 100) times rows in a call of `predict`: 20 ms, for Ctrl-C
 
 
 class Network:
@@ -341,7 +341,7 @@ class Network:
     def _forward(self, task: Task) -> tuple[Array, float]:
         """Return the outputs and the sum of the losses, without penalties."""
         outputs, total = np.empty((task.rows, self.sizes[-1]), self.dtype), 0.0
-        rows = max(1, CALL_WORK // self.n_parameters)
+        rows = max(1, CALL_WORK // (self.n_parameters + ROW_WORK))
         for start in range(0, task.rows, rows):
             total += forward_slice(
                 task.inputs, task.targets, task.labels, start, min(start + rows, task.rows), task.layers,

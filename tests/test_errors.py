@@ -337,3 +337,10 @@ def test_what_a_good_call_changes_is_seen(name):
     assert snapshot(network) == snapshot(NETWORKS[name])
     network.fit(X, eval(GOOD[name], NAMES), epochs=1, optimizer=Adam(0.01))
     assert all(new != old for new, old in zip(snapshot(network)[:2], snapshot(NETWORKS[name])[:2], strict=True))
+
+
+def test_a_method_of_ones_own_is_refused():
+    """Its loop would be that of the class it comes from, and its name is none that a file could keep."""
+    own = type("Own", (SGD,), {})
+    with pytest.raises(TypeError, match="optimizer must be one of SGD, RMSprop"):
+        Network([3, 1], seed=0).fit(X, np.ones(len(X)), optimizer=own())

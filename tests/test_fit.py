@@ -238,3 +238,11 @@ def test_a_divergence_can_be_pickled():
     error = pickle.loads(pickle.dumps(DivergenceError("text", History([{"epoch": 1, "loss": 2.0}]))))
     assert str(error) == "text"
     assert error.history.loss == [2.0]
+
+
+def test_a_moment_that_overflows_is_a_divergence():
+    """Adam would stand still for good: its step is divided by infinity."""
+    net = Network([1, 1], loss="mae", initializer="zeros", seed=0)
+    with pytest.raises(DivergenceError, match="epoch 1"):
+        net.fit(np.full((4, 1), 1e25), np.ones(4), optimizer="adam", epochs=3)
+    assert np.isfinite(net.parameters).all()
