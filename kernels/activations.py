@@ -1,6 +1,6 @@
 """Activations, each with its derivative beside it.
 
-Every function takes an input and, last, the output that it overwrites, of the same shape; the output may be the input.
+Every function takes an input and, last, the output that it overwrites, of the same size; the output may be the input.
 Arrays are contiguous, of any number of dimensions (softmax: two), float32 or float64. The derivative takes the
 activation a = f(z) where it can, since a training step has it already; GELU and SiLU, which are not monotone, take z.
 NaN stays NaN: comparisons are written so that a NaN fails them.
@@ -15,7 +15,7 @@ from hotloop.kernels.jit import Array, inline, kernel, part, reduction
 from hotloop.kernels.maths import exp, expm1, logistic
 from hotloop.kernels.maths import softplus as softplus_of
 from hotloop.kernels.maths import tanh as tanh_of
-from hotloop.kernels.views import check_rows, row, vector_of
+from hotloop.kernels.views import check_matrices, check_rows, row, vector_of
 
 IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, GELU, SILU, SOFTPLUS, SOFTMAX = range(10)
 LEAKY_SLOPE = 0.01
@@ -26,7 +26,7 @@ SQRT_HALF, INVERSE_SQRT_2_PI = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
 def flat_pair(z: Array, out: Array) -> tuple[Array, Array]:
     """Return input and output as vectors; raise unless their sizes agree."""
     if z.size != out.size:
-        raise ValueError("input and output must have the same shape")
+        raise ValueError("input and output must have the same size")
     return vector_of(z), vector_of(out)
 
 
@@ -193,6 +193,7 @@ def softplus_derivative(activation: Array, out: Array) -> None:
 @reduction
 def softmax(z: Array, out: Array) -> None:
     """a_j = e^z_j / sum over k of e^z_k, row by row, each z less its row's largest so that nothing overflows."""
+    check_matrices(z, z, out)
     if z.shape != out.shape:
         raise ValueError("softmax: z and out must have the same shape")
     check_rows(z)
@@ -204,7 +205,7 @@ def softmax(z: Array, out: Array) -> None:
             out_b[j] /= total
 
 
-@inline
+@part
 def exponentials(z: Array, out: Array) -> tuple[Any, Any]:
     """Write e^(z - m), m the largest entry of z, and return m and their sum."""
     top = largest(z)
@@ -215,7 +216,7 @@ def exponentials(z: Array, out: Array) -> tuple[Any, Any]:
     return top, total
 
 
-@inline
+@part
 def largest(values: Array) -> Any:
     """Return the largest of `values`, -inf of none; a NaN among them may be passed over."""
     top = values.dtype.type(-np.inf)
@@ -227,6 +228,7 @@ def largest(values: Array) -> Any:
 @reduction
 def softmax_input_gradient(activation: Array, gradient: Array, out: Array) -> None:
     """dC/dz_j = a_j (g_j - sum over k of g_k a_k), row by row, g = dC/da: softmax has no elementwise derivative."""
+    check_matrices(activation, gradient, out)
     if activation.shape != gradient.shape or out.shape != gradient.shape:
         raise ValueError("softmax_input_gradient: activation, gradient and out must have the same shape")
     check_rows(activation)

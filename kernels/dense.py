@@ -12,7 +12,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array, inline, kernel
 from hotloop.kernels.matmul import product
-from hotloop.kernels.views import check_rows, row, segment
+from hotloop.kernels.views import check_dtype, check_matrices, check_rows, check_vectors, row, segment
 
 SAME_ROW: Any = np.int64(0)  # the row stride of a bias: each row starts from the same one
 
@@ -29,10 +29,11 @@ def memory(array: Array) -> Array:
 @inline
 def strides_of(array: Array) -> tuple[int, int]:
     """Return the strides of a matrix in elements; raise if one is negative or broken."""
-    if array.strides[0] < 0 or array.strides[1] < 0:
-        raise ValueError("kernels take no reversed arrays: use numpy.ascontiguousarray")
-    if array.strides[0] % array.itemsize != 0 or array.strides[1] % array.itemsize != 0:
-        raise ValueError("strides must be whole numbers of elements: use numpy.ascontiguousarray")
+    for axis in range(2):
+        if array.shape[axis] > 1 and array.strides[axis] < 0:
+            raise ValueError("kernels take no reversed arrays: use numpy.ascontiguousarray")
+        if array.shape[axis] > 1 and array.strides[axis] % array.itemsize != 0:
+            raise ValueError("strides must be whole numbers of elements: use numpy.ascontiguousarray")
     return array.strides[0] // array.itemsize, array.strides[1] // array.itemsize
 
 
@@ -56,6 +57,9 @@ def dense_forward(x: Array, weights: Array, bias: Array, out: Array) -> None:
     ValueError
         If the shapes do not fit, or rows are not contiguous.
     """
+    check_matrices(x, weights, out)
+    check_vectors(bias, bias, bias)
+    check_dtype(x, bias, out)
     if x.shape[1] != weights.shape[0]:
         raise ValueError("dense_forward: x has another number of columns than weights has rows")
     if out.shape[0] != x.shape[0] or out.shape[1] != weights.shape[1] or bias.shape[0] != weights.shape[1]:
@@ -105,6 +109,9 @@ def accumulate_weight_gradient(x: Array, delta: Array, weight_gradient: Array, b
     ValueError
         If the shapes do not fit, or rows are not contiguous.
     """
+    check_matrices(x, delta, weight_gradient)
+    check_vectors(bias_gradient, bias_gradient, bias_gradient)
+    check_dtype(x, delta, bias_gradient)
     if x.shape[0] != delta.shape[0]:
         raise ValueError("accumulate_weight_gradient: x and delta have different numbers of rows")
     if weight_gradient.shape[0] != x.shape[1] or weight_gradient.shape[1] != delta.shape[1]:
@@ -159,6 +166,7 @@ def input_gradient(delta: Array, weights: Array, out: Array) -> None:
     ValueError
         If the shapes do not fit, or rows are not contiguous.
     """
+    check_matrices(delta, weights, out)
     if delta.shape[1] != weights.shape[1]:
         raise ValueError("input_gradient: delta and weights have different numbers of columns")
     if out.shape[0] != delta.shape[0] or out.shape[1] != weights.shape[0]:

@@ -51,7 +51,10 @@ def kernel(function: Function) -> Function:
 
 
 def reduction(function: Function) -> Function:
-    """Compile a kernel whose sums may be taken in the compiler's order, so that they vectorise."""
+    """Compile a kernel whose sums may be taken in the compiler's order, so that they vectorise.
+
+    Nothing that depends on the order of its roundings may stand in it: such terms are `inline` functions of their own.
+    """
     return _compile(function, OPTIONS | {"fastmath": FASTMATH | {"reassoc"}})
 
 
@@ -80,7 +83,8 @@ def _compile(function: Function, options: dict[str, Any]) -> Function:
         index._source_stamp = (index._source_stamp, source_stamp())
     except (AttributeError, OSError, RuntimeError):
         dispatcher = numba.njit(**options)(function)
-        _warn_uncached()
+        if Path(function.__code__.co_filename).is_file():  # not typed at a prompt
+            _warn_uncached()
     compiled: Function = dispatcher
     return compiled
 

@@ -109,13 +109,9 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
         return context.get_dummy_value()
 
     _check(array.dtype, vector.element)
+    if not array.mutable:
+        raise TypingError("an output of a hotloop kernel is read-only")
     return types.void(array, types.intp, vector), codegen
-
-
-@intrinsic
-def add(typing_context: Any, a: Any, b: Any) -> Any:
-    """Lower `simd.add`."""
-    return a(a, b), lambda context, builder, signature, args: builder.fadd(*args)
 
 
 @intrinsic
@@ -154,7 +150,7 @@ def _view(context: Any, builder: Any, array_type: Any, data: Any, shape: Any, st
 
 
 def _contiguous(array: Any) -> Any:
-    return types.Array(array.dtype, 1, "C")
+    return types.Array(array.dtype, 1, "C", readonly=not array.mutable)
 
 
 @intrinsic
@@ -169,10 +165,44 @@ def segment(typing_context: Any, array: Any, offset: Any, size: Any) -> Any:
     return _contiguous(array)(array, types.intp, types.intp), codegen
 
 
+def _nothing(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    return context.get_dummy_value()
+
+
+def _check_arrays(arrays: Any, ndim: int | None) -> None:
+    for array in arrays:
+        if not isinstance(array, types.Array):
+            raise TypingError(f"hotloop's kernels take NumPy arrays; found {array}")
+        if ndim is not None and array.ndim != ndim:
+            raise TypingError(f"this kernel takes arrays of {ndim} dimensions here; found {array.ndim}")
+    _check(*(array.dtype for array in arrays))
+
+
+@intrinsic
+def check_dtype(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Lower `views.check_dtype`: nothing is left of it in the compiled code."""
+    _check_arrays((a, b, c), None)
+    return types.void(a, b, c), _nothing
+
+
+@intrinsic
+def check_vectors(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Lower `views.check_vectors`."""
+    _check_arrays((a, b, c), 1)
+    return types.void(a, b, c), _nothing
+
+
+@intrinsic
+def check_matrices(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Lower `views.check_matrices`."""
+    _check_arrays((a, b, c), 2)
+    return types.void(a, b, c), _nothing
+
+
 @intrinsic
 def vector_of(typing_context: Any, array: Any) -> Any:
     """Lower `views.vector_of`."""
-    _check(array.dtype)
+    _check_arrays((array,), None)
     if array.layout != "C":
         raise TypingError("elementwise kernels take contiguous arrays: use numpy.ascontiguousarray")
 
@@ -194,7 +224,7 @@ def matrix(typing_context: Any, array: Any, offset: Any, rows: Any, columns: Any
         strides = [builder.mul(args[4], itemsize), itemsize]
         return _view(context, builder, signature.return_type, data, [args[2], args[3]], strides)
 
-    view = types.Array(array.dtype, 2, "A")
+    view = types.Array(array.dtype, 2, "A", readonly=not array.mutable)
     return view(array, types.intp, types.intp, types.intp, types.intp), codegen
 
 
@@ -230,4 +260,4 @@ def stack_array(typing_context: Any, like: Any, size: Any) -> Any:
             context, builder, signature.return_type, data, [context.get_constant(types.intp, count)], [itemsize]
         )
 
-    return _contiguous(like)(like, size), codegen
+    return types.Array(like.dtype, 1, "C")(like, size), codegen

@@ -7,13 +7,14 @@ softmax or sigmoid folded in, they are stable at any size of z, and their delta 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
 from hotloop.kernels.activations import exponentials
 from hotloop.kernels.jit import Array, inline, reduction
 from hotloop.kernels.maths import logistic, softplus
-from hotloop.kernels.views import check_rows, row
+from hotloop.kernels.views import check_matrices, check_rows, row
 
 MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, HUBER, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(6)
 
@@ -21,11 +22,28 @@ MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, HUBER, BINARY_CROSS_ENTROPY, CROSS_ENTR
 @inline
 def check_shapes(outputs: Array, targets: Array, gradient: Array) -> None:
     """Raise unless every target has an output and a gradient, in rows that are contiguous."""
+    check_matrices(outputs, targets, gradient)
     if outputs.shape != targets.shape or gradient.shape != targets.shape:
         raise ValueError("outputs, targets and gradient of a loss must have the same shape")
     check_rows(outputs)
     check_rows(targets)
     check_rows(gradient)
+
+
+# The next two stand apart so that their sums keep their order: in a reduction the compiler may move terms between them
+# and the running total, where they cancel.
+
+
+@inline
+def binary_term(z: Any, y: Any) -> Any:
+    """Return log(1 + e^z) - y z, in two parts that do not cancel where the target is met."""
+    return softplus(-abs(z)) + (max(z, type(z)(0)) - z * y)
+
+
+@inline
+def log_probability(z: Any, top: Any, log_sum: Any) -> Any:
+    """Return log of softmax: z - top first, which is exact near the largest."""
+    return (z - top) - log_sum
 
 
 @reduction
@@ -91,8 +109,7 @@ def binary_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
         part = y.dtype.type(0)
         for j in range(y.size):
             x, t = z[j], y[j]
-            # log(1 + e^x) - x t, in two parts that do not cancel where the target is met
-            part += softplus(-abs(x)) + (max(x, type(x)(0)) - x * t)
+            part += binary_term(x, t)
             g[j] = (logistic(x) - t) * type(x)(1 / n)
         total += part
     return float(total / n)
@@ -112,7 +129,7 @@ def soft_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
         part = y.dtype.type(0)
         mass = y.dtype.type(0)
         for j in range(y.size):
-            part -= y[j] * ((z[j] - top) - log_sum)
+            part -= y[j] * log_probability(z[j], top, log_sum)
             mass += y[j]
         scale = mass / total_exp
         for j in range(y.size):
@@ -144,6 +161,7 @@ def cross_entropy(logits: Array, labels: Array, delta: Array) -> float:
     ValueError
         If the shapes do not fit or a label is no column of the logits; rows of delta before it are then written.
     """
+    check_matrices(logits, delta, delta)
     if logits.shape != delta.shape or logits.shape[0] != labels.shape[0]:
         raise ValueError("cross_entropy: delta must have the shape of the logits, labels one entry a row")
     check_rows(logits)
@@ -155,7 +173,7 @@ def cross_entropy(logits: Array, labels: Array, delta: Array) -> float:
         if label < 0 or label >= classes:
             raise ValueError("cross_entropy: a label is not a column of the logits")
         top, total_exp = exponentials(z, g)
-        total -= (z[label] - top) - type(top)(math.log(total_exp))
+        total -= log_probability(z[label], top, type(top)(math.log(total_exp)))
         scale = type(top)(1 / n) / total_exp
         for j in range(classes):
             g[j] *= scale

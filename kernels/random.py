@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from hotloop.kernels.jit import Array, inline, kernel
-from hotloop.kernels.views import check_rows, row
+from hotloop.kernels.views import check_matrices, check_rows, row
 
 Word: TypeAlias = np.uint64
 
@@ -58,6 +58,7 @@ def dropout(seed: int, step: int, first_row: int, first_unit: int, rate: float, 
     -----
     Source: Srivastava et al., Dropout (JMLR 2014), section 10, inverted so that predicting needs no scaling.
     """
+    check_matrices(values, values, values)
     check_rows(values)
     T = values.dtype.type
     scale, zero = T(1 / (1 - rate)), T(0)

@@ -32,10 +32,6 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         """Write `vector` to array[index : index + width]."""
         _memory(array, index)[:] = vector
 
-    def add(a: Array, b: Array) -> Array:
-        """Return a + b, lane by lane."""
-        return np.add(a, b)
-
     def multiply_add(array: Array, index: int, vector: Array, accumulator: Array) -> Array:
         """Return accumulator + array[index] * vector: one fused multiply-add where the CPU has it."""
         total: Array = accumulator + _memory(array, index, 1) * vector
@@ -47,6 +43,6 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return flat[index:]
 
 else:
-    from hotloop.kernels.llvm import add, item, load, multiply_add, store, width
+    from hotloop.kernels.llvm import item, load, multiply_add, store, width
 
-__all__ = ["add", "item", "load", "multiply_add", "store", "width"]
+__all__ = ["item", "load", "multiply_add", "store", "width"]

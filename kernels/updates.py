@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from hotloop.kernels.jit import Array, inline, kernel, reduction
+from hotloop.kernels.views import check_vectors
 
 NO_UPDATE, SGD, MOMENTUM, NESTEROV, RMSPROP, ADAGRAD, ADAM, ADAMW = range(8)
 
@@ -16,6 +17,7 @@ NO_UPDATE, SGD, MOMENTUM, NESTEROV, RMSPROP, ADAGRAD, ADAM, ADAMW = range(8)
 @inline
 def check_lengths(gradient: Array, state: Array, parameters: Array) -> None:
     """Raise unless the vectors have one length."""
+    check_vectors(gradient, state, parameters)
     if gradient.size != parameters.size or state.size != parameters.size:
         raise ValueError("gradient, state and parameters must have the same length")
 

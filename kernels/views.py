@@ -17,6 +17,26 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         """Return `size` elements of memory, contiguous, from `offset` elements behind the first of `array` on."""
         return np.lib.stride_tricks.as_strided(array, (offset + size,), (array.itemsize,))[offset:]
 
+    def check_dtype(a: Array, b: Array, c: Array) -> None:
+        """Raise, when compiling, unless the three arrays are all float32 or all float64."""
+        if not a.dtype == b.dtype == c.dtype or a.dtype not in (np.float32, np.float64):
+            found = " and ".join(sorted({str(a.dtype), str(b.dtype), str(c.dtype)}))
+            raise TypeError(f"hotloop's kernels take float32 or float64 arrays, of one dtype in a call; found {found}")
+
+    def check_vectors(a: Array, b: Array, c: Array) -> None:
+        """Raise, when compiling, unless the three arrays have one dimension and one dtype of floats."""
+        _check_ndim((a, b, c), 1)
+
+    def check_matrices(a: Array, b: Array, c: Array) -> None:
+        """Raise, when compiling, unless the three arrays have two dimensions and one dtype of floats."""
+        _check_ndim((a, b, c), 2)
+
+    def _check_ndim(arrays: tuple[Array, Array, Array], ndim: int) -> None:
+        for array in arrays:
+            if array.ndim != ndim:
+                raise TypeError(f"this kernel takes arrays of {ndim} dimensions here; found {array.ndim}")
+        check_dtype(*arrays)
+
     def vector_of(array: Array) -> Array:
         """Return all of a contiguous array of floats as a vector, whatever its number of dimensions."""
         if array.dtype not in (np.float32, np.float64):
@@ -40,7 +60,16 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return np.empty(size, like.dtype)
 
 else:
-    from hotloop.kernels.llvm import matrix, row, segment, stack_array, vector_of
+    from hotloop.kernels.llvm import (
+        check_dtype,
+        check_matrices,
+        check_vectors,
+        matrix,
+        row,
+        segment,
+        stack_array,
+        vector_of,
+    )
 
 
 @inline
@@ -50,4 +79,14 @@ def check_rows(array: Array) -> None:
         raise ValueError("rows must be contiguous: use numpy.ascontiguousarray")
 
 
-__all__ = ["check_rows", "matrix", "row", "segment", "stack_array", "vector_of"]
+__all__ = [
+    "check_dtype",
+    "check_matrices",
+    "check_rows",
+    "check_vectors",
+    "matrix",
+    "row",
+    "segment",
+    "stack_array",
+    "vector_of",
+]

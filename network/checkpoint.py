@@ -30,7 +30,11 @@ KEY = "hotloop"
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file so that at any time it holds either the old content or all of the new."""
-    target = Path(path).resolve()  # a link stays one
+    target = Path(path)
+    if target.is_symlink():
+        target = target.resolve()  # the link stays one
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no directory {target.parent} to write {target.name} in")
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a directory; give the name of a file in it")
     if target.exists() and not target.is_file():

@@ -85,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             try:
                 return _run(argv)
             finally:
-                sys.stdout.flush()
+                if sys.stdout is not None:  # closed by the caller: >&-
+                    sys.stdout.flush()
     except BrokenPipeError:
         # What is still buffered goes nowhere, or Python would complain once more as it exits.
         with open(os.devnull, "wb") as nowhere:

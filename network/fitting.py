@@ -69,8 +69,8 @@ def fit(net: "Network", plan: Plan) -> History:
             net.forget_optimizer()
     if history.stop_reason == "epochs" and plan.tolerance is not None:
         warnings.warn(
-            f"no convergence in {plan.epochs} epochs: the loss still improved by more than "
-            f"tolerance={plan.tolerance:g} within patience={plan.patience} epochs. "
+            f"no convergence in {plan.epochs} epochs (tolerance={plan.tolerance:g}, patience={plan.patience}): they ran "
+            f"out before {plan.patience} had passed without an improvement above the tolerance. "
             "Train longer, or raise the tolerance.",
             ConvergenceWarning,
             stacklevel=3,
@@ -129,11 +129,15 @@ def _run(net: "Network", plan: Plan, order: Array, budget: int) -> None:
 def _divergence(net: "Network", plan: Plan, history: History) -> DivergenceError:
     """Drop the optimiser's state, which may be as bad as the loss, and return the error."""
     net.forget_optimizer()
+    history.stop_reason = "diverged"
+    kept = "is set back to the epoch before"
+    if np.isfinite(net.parameters).all():
+        kept = "keeps its last finite parameters"
     settings, progress = plan.task.settings[0], plan.task.progress[0]
     step = -(-int(progress["row"]) // int(settings["batch_size"]))
     return DivergenceError(
-        f"training diverged in epoch {net.epochs_trained + 1}, step {step} (update {int(progress['step'])} in all): "
-        "the loss or a parameter is not finite. The network keeps its last finite parameters. Use a smaller learning "
+        f"training diverged in epoch {net.epochs_trained + 1}, step {step} (after {int(progress['step'])} "
+        f"updates in all): the loss or a parameter is not finite. The network {kept}. Use a smaller learning "
         f"rate than {float(settings['learning_rate']):g}, and inputs scaled to about -1 to 1.",
         history,
     )

@@ -38,7 +38,7 @@ class History:
         the parameters moved), "validation_loss" and "validation_accuracy" or "validation_r2" if there was validation
         data, "seconds".
     stop_reason : str
-        "converged", "epochs" (they ran out) or "interrupted".
+        "converged", "epochs" (they ran out), "interrupted" or "diverged".
     seconds : float
         Time of the fit without compiling.
     compile_seconds : float

@@ -21,7 +21,7 @@ from hotloop.network.task import Task
 
 Initializer = str | Draw | Sequence[Any] | None
 INITIAL_STREAM = 2**64 - 1  # the key of the initial weights' random numbers; an epoch's shuffle has the epoch's number
-CALL_WORK, ROW_WORK = 10**9, 100  # parameters (and 100) times rows in a call of `predict`: 20 ms, for Ctrl-C
+CALL_WORK, ROW_WORK = 10**9, 100  # parameters (and 100) times rows in one call: some 20 ms, for Ctrl-C
 
 
 class Network:
@@ -144,6 +144,12 @@ class Network:
         """All weights and biases, one vector; rows are padded to 64 bytes with zeros. Write into it freely."""
         return self._parameters
 
+    @parameters.setter
+    def parameters(self, value: Array) -> None:
+        # Python assigns after it has changed in place: net.parameters -= learning_rate * gradient
+        if value is not self._parameters:
+            raise AttributeError("write into the vector: net.parameters[:] = ...")
+
     @property
     def weights(self) -> tuple[Array, ...]:
         """Weights of each layer (fan_in, fan_out), views of `parameters`."""
@@ -228,6 +234,8 @@ class Network:
         tolerance = None if tolerance is None else arguments.real_number("tolerance", tolerance, 0)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
         optimizer = arguments.optimizer_of(optimizer)
+        if not np.isfinite(self._parameters).all():
+            raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         task = self._task(self._data(X, y), batch_size, self.dropout)
         checked = None
         if validation is not None:
@@ -268,11 +276,13 @@ class Network:
         """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
         task = self._task(self._data(X, y))
         gradient = aligned_zeros(self.layout.size, self.dtype)
-        train_slice(
-            task.inputs, task.targets, task.labels, np.arange(task.rows), task.rows, task.layers, task.settings,
-            self.parameters, gradient, np.zeros((0, 0), self.dtype), task.workspace, task.chunk_labels, task.progress,
-        )  # fmt: skip
-        return float(task.progress["batch_loss"][0]), gradient
+        order, state, progress = np.arange(task.rows), np.zeros((0, 0), self.dtype), task.progress
+        while progress["row"][0] < task.rows:
+            train_slice(
+                task.inputs, task.targets, task.labels, order, self._rows_in_a_call, task.layers, task.settings,
+                self.parameters, gradient, state, task.workspace, task.chunk_labels, progress,
+            )  # fmt: skip
+        return float(progress["batch_loss"][0]), gradient
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and parameters; operations a sample; bytes."""
@@ -341,13 +351,17 @@ class Network:
     def _forward(self, task: Task) -> tuple[Array, float]:
         """Return the outputs and the sum of the losses, without penalties."""
         outputs, total = np.empty((task.rows, self.sizes[-1]), self.dtype), 0.0
-        rows = max(1, CALL_WORK // (self.n_parameters + ROW_WORK))
+        rows = self._rows_in_a_call
         for start in range(0, task.rows, rows):
             total += forward_slice(
                 task.inputs, task.targets, task.labels, start, min(start + rows, task.rows), task.layers,
                 task.settings, self.parameters, task.workspace, outputs,
             )  # fmt: skip
         return outputs, float(total)
+
+    @property
+    def _rows_in_a_call(self) -> int:
+        return max(1, CALL_WORK // (self.n_parameters + ROW_WORK))
 
     def compile_forward(self, task: Task) -> None:
         """Have the loop of `predict` and `evaluate` compiled, or loaded, for later calls with such a task."""

@@ -47,7 +47,7 @@ def epochs(records: Sequence[Mapping[str, float]]) -> str:
     for name in records[0]:
         if name != "seconds":
             head = "training loss" if name == "loss" else name.replace("_", " ")
-            cells = [head, *(_cell(name, records[row][name]) for row in rows)]
+            cells = [head, *(_cell(name, records[row][name]) if name in records[row] else "-" for row in rows)]
             columns.append([cell.rjust(max(map(len, cells))) for cell in cells])
     return "\n".join("  ".join(line) for line in zip(*columns, strict=True))
 

@@ -114,7 +114,7 @@ def compile_kernels(net: Network, job: Job) -> str:
     kernels: list[Any] = [train_slice, forward_slice]
     statistics = [kernel.stats for kernel in kernels if hasattr(kernel, "stats")]
     misses = [sum(kernel.cache_misses.values()) for kernel in statistics]
-    with CompileNotice(str(net.dtype), visible=sys.stderr.isatty()) as notice:
+    with CompileNotice(str(net.dtype), visible=sys.stderr is not None and sys.stderr.isatty()) as notice:
         net.gradient(job.train.x[:1], job.train.y[:1])
         net.evaluate(job.train.x[:1], job.train.y[:1])
     if not statistics:

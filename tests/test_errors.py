@@ -344,3 +344,20 @@ def test_a_method_of_ones_own_is_refused():
     own = type("Own", (SGD,), {})
     with pytest.raises(TypeError, match="optimizer must be one of SGD, RMSprop"):
         Network([3, 1], seed=0).fit(X, np.ones(len(X)), optimizer=own())
+
+
+def test_parameters_may_be_changed_in_place_only():
+    net = Network([3, 2], seed=0)
+    before = net.parameters.copy()
+    net.parameters -= 0.5 * before  # Python assigns the changed vector back
+    np.testing.assert_array_equal(net.parameters, 0.5 * before)
+    with pytest.raises(AttributeError, match=r"parameters\[:\] ="):
+        net.parameters = before
+
+
+def test_parameters_that_are_not_finite_are_not_trained():
+    net = Network([3, 2], seed=0)
+    net.weights[0][1, 1] = np.nan
+    with pytest.raises(ValueError, match="parameters must be finite before training"):
+        net.fit(np.ones((4, 3)), np.ones((4, 2)))
+    assert net.epochs_trained == 0

@@ -18,7 +18,7 @@ from numba.core import event
 
 import hotloop
 from hotloop import SGD, Network
-from hotloop.network import fitting
+from hotloop.network import fitting, reports
 from hotloop.network import network as network_module
 from hotloop.network.compiling import CompileNotice
 
@@ -106,6 +106,7 @@ def test_interrupted_in_validation_no_epoch_is_lost(monkeypatch):
     assert history.interrupted
     assert len(history.loss) == net.epochs_trained
     assert "interrupted" in str(history)
+    assert reports.epochs(history.epochs).splitlines()[-1].split()[-1] == "-"
 
 
 LONG_FIT = """

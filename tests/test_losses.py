@@ -184,3 +184,21 @@ def test_float32_stays_float32(name):
     outputs = np.ones((3, 4), np.float32)
     targets = np.zeros(3, np.int64) if name == "labels" else outputs
     assert "x double>" not in llvm_code(KERNELS.get(name, kernels.cross_entropy), outputs, targets, outputs.copy())
+
+
+@pytest.mark.parametrize("scale", [1, 100, 1e4])
+@pytest.mark.parametrize("size", [2, 17, 40])
+def test_small_losses_keep_their_digits_beside_large_logits(size, scale, dtype, eps):
+    """A reduction may be summed in any order, but its terms must not be taken apart: z - max first, max - z y first."""
+    logits = np.full((1, size), -scale, dtype)
+    logits[0, :2] = scale, scale - 8 if scale > 8 else 0
+    delta, onehot = np.empty_like(logits), np.eye(1, size, dtype=dtype)
+    exact = np.log(np.exp(logits.astype(float) - scale).sum())
+    labels = np.zeros(1, np.int64)
+    assert kernels.cross_entropy(logits, labels, delta) == pytest.approx(exact, rel=4 * eps / exact + 8 * eps)
+    assert kernels.soft_cross_entropy(logits, onehot, delta) == pytest.approx(exact, rel=4 * eps / exact + 8 * eps)
+    met = np.full((1, size), 12, dtype)
+    met[0, 1] = -scale
+    targets = (met > 0).astype(dtype)
+    exact = np.log1p(np.exp(-np.abs(met.astype(float)))).mean()
+    assert kernels.binary_cross_entropy(met, targets, delta) == pytest.approx(exact, rel=16 * eps)
