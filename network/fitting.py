@@ -69,8 +69,8 @@ def fit(net: "Network", plan: Plan) -> History:
             net.forget_optimizer()
     if history.stop_reason == "epochs" and plan.tolerance is not None:
         warnings.warn(
-            f"no convergence in {plan.epochs} epochs (tolerance={plan.tolerance:g}, patience={plan.patience}): they ran "
-            f"out before {plan.patience} had passed without an improvement above the tolerance. "
+            f"no convergence in {plan.epochs} epochs (tolerance={plan.tolerance:g}, patience={plan.patience}): they "
+            f"ran out before {plan.patience} had passed without an improvement above the tolerance. "
             "Train longer, or raise the tolerance.",
             ConvergenceWarning,
             stacklevel=3,
