@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, kernel, part, reduction
+from hotloop.kernels.jit import Array, inline, kernel, part
 from hotloop.kernels.maths import exp, expm1, logistic
 from hotloop.kernels.maths import softplus as softplus_of
 from hotloop.kernels.maths import tanh as tanh_of
@@ -190,7 +190,7 @@ def softplus_derivative(activation: Array, out: Array) -> None:
         out[i] = -expm1(-activation[i])
 
 
-@reduction
+@kernel
 def softmax(z: Array, out: Array) -> None:
     """a_j = e^z_j / sum over k of e^z_k, row by row, each z less its row's largest so that nothing overflows."""
     check_matrices(z, z, out)
@@ -205,18 +205,29 @@ def softmax(z: Array, out: Array) -> None:
             out_b[j] /= total
 
 
-@part
+@inline
 def exponentials(z: Array, out: Array) -> tuple[Any, Any]:
     """Write e^(z - m), m the largest entry of z, and return m and their sum."""
     top = largest(z)
-    total = type(top)(0)
     for j in range(z.size):
         out[j] = exp(z[j] - top)
-        total += out[j]
-    return top, total
+    return top, ordered_sum(out)
 
 
-@part
+@inline
+def ordered_sum(values: Array) -> Any:
+    """Return the sum, taken from the first to the last.
+
+    A gradient depends on it, so its bits are not the compiler's choice. A loop of its own, so that the one before it
+    still vectorises.
+    """
+    total = values.dtype.type(0)
+    for j in range(values.size):
+        total += values[j]
+    return total
+
+
+@inline
 def largest(values: Array) -> Any:
     """Return the largest of `values`, -inf of none; a NaN among them may be passed over."""
     top = values.dtype.type(-np.inf)
@@ -225,7 +236,7 @@ def largest(values: Array) -> Any:
     return top
 
 
-@reduction
+@kernel
 def softmax_input_gradient(activation: Array, gradient: Array, out: Array) -> None:
     """dC/dz_j = a_j (g_j - sum over k of g_k a_k), row by row, g = dC/da: softmax has no elementwise derivative."""
     check_matrices(activation, gradient, out)

@@ -53,7 +53,8 @@ def kernel(function: Function) -> Function:
 def reduction(function: Function) -> Function:
     """Compile a kernel whose sums may be taken in the compiler's order, so that they vectorise.
 
-    Nothing that depends on the order of its roundings may stand in it: such terms are `inline` functions of their own.
+    For a loss alone, which no parameter depends on: the order may differ from one compilation to the next. Terms that
+    depend on the order of their roundings are `inline` functions of their own.
     """
     return _compile(function, OPTIONS | {"fastmath": FASTMATH | {"reassoc"}})
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.activations import exponentials
+from hotloop.kernels.activations import exponentials, ordered_sum
 from hotloop.kernels.jit import Array, inline, reduction
 from hotloop.kernels.maths import logistic, softplus
 from hotloop.kernels.views import check_matrices, check_rows, row
@@ -127,10 +127,9 @@ def soft_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
         top, total_exp = exponentials(z, g)
         log_sum = type(top)(math.log(total_exp))
         part = y.dtype.type(0)
-        mass = y.dtype.type(0)
+        mass = ordered_sum(y)
         for j in range(y.size):
             part -= y[j] * log_probability(z[j], top, log_sum)
-            mass += y[j]
         scale = mass / total_exp
         for j in range(y.size):
             g[j] = (g[j] * scale - y[j]) * type(top)(1 / n)
