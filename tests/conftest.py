@@ -92,7 +92,7 @@ def llvm_code(function, *arguments):
 
     In float32 code "double" is a constant or a division that was not typed, and vectors of it take twice the time.
     """
-    compiled = numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})(function.py_func)
+    compiled = numba.jit(**function.targetoptions)(function.py_func)
     compiled(*arguments)
     return "".join(compiled.inspect_llvm().values())
 
