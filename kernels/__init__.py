@@ -1,7 +1,7 @@
 """Compiled loops of dense networks: arrays in, arrays out; inputs first, outputs last; nothing is allocated.
 
-Call them from Python or from your own compiled code. They check shapes, since a wrong one would write outside its
-arrays, and nothing else: values are yours. `hotloop.network` is the layer that validates.
+Call them from Python or from your own compiled code. They check the shapes, dtypes and layouts of their arrays, since
+wrong ones would read or write outside them, and never what is in them. `hotloop.network` is the layer that validates.
 """
 
 from hotloop.kernels.activations import (
