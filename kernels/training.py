@@ -22,9 +22,9 @@ Record: TypeAlias = Any  # an element of a structured array
 # workspace.
 LAYER = np.dtype(
     [
-        ("fan_in", "i8"), ("fan_out", "i8"), ("input_stride", "i8"), ("stride", "i8"), ("weights", "i8"), ("bias",
-        "i8"), ("input", "i8"), ("z", "i8"), ("output", "i8"), ("delta", "i8"), ("activation", "i8"), ("first_unit",
-        "i8"), ("dropout", "f8"),
+        ("fan_in", "i8"), ("fan_out", "i8"), ("input_stride", "i8"), ("stride", "i8"), ("weights", "i8"),
+        ("bias", "i8"), ("input", "i8"), ("z", "i8"), ("output", "i8"), ("delta", "i8"), ("activation", "i8"),
+        ("first_unit", "i8"), ("dropout", "f8"),
     ],
     align=True,
 )  # fmt: skip

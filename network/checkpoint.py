@@ -60,9 +60,9 @@ def save(net: "Network", path: str | os.PathLike[str], metadata: dict[str, str])
         raise TypeError("metadata must be a dict of str to str")
     if KEY in metadata:
         raise ValueError(f"metadata must not use the key {KEY!r}, which is the file's own")
-    arrays = _arrays("", *net.layout.split(net.parameters))
+    arrays = _arrays(net.layout.split(net.parameters), "")
     for moment, vector in enumerate(net.state):
-        arrays |= _arrays(f"optimizer.{moment}.", *net.layout.split(vector))
+        arrays |= _arrays(net.layout.split(vector), f"optimizer.{moment}.")
     optimizer = None
     if net.optimizer is not None:
         name = next(name for name, kind in OPTIMIZERS.items() if type(net.optimizer) is kind)
@@ -147,22 +147,19 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     return about, arrays
 
 
-def _arrays(prefix: str, weights: tuple[Array, ...], biases: tuple[Array, ...]) -> dict[str, Array]:
-    arrays = {}
-    for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
-        arrays[f"{prefix}layers.{layer}.weights"] = np.ascontiguousarray(w)
-        arrays[f"{prefix}layers.{layer}.bias"] = np.ascontiguousarray(b)
-    return arrays
+def _arrays(views: tuple[tuple[Array, ...], tuple[Array, ...]], prefix: str) -> dict[str, Array]:
+    return {name: np.ascontiguousarray(array) for name, array in _named(views, prefix)}
 
 
 def _fill(views: tuple[tuple[Array, ...], tuple[Array, ...]], prefix: str, arrays: dict[str, Array]) -> None:
-    for name, target in _targets(views, prefix):
+    for name, target in _named(views, prefix):
         if arrays[name].shape != target.shape or arrays[name].dtype != target.dtype:
             raise ValueError(f"{name} has shape {arrays[name].shape}; wanted {target.shape}")
         target[:] = arrays[name]
 
 
-def _targets(views: tuple[tuple[Array, ...], tuple[Array, ...]], prefix: str) -> list[tuple[str, Array]]:
+def _named(views: tuple[tuple[Array, ...], tuple[Array, ...]], prefix: str) -> list[tuple[str, Array]]:
+    """Return each view with its name in the file."""
     pairs = enumerate(zip(*views, strict=True))
     return [
         pair for k, (w, b) in pairs for pair in ((f"{prefix}layers.{k}.weights", w), (f"{prefix}layers.{k}.bias", b))

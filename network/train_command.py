@@ -113,14 +113,12 @@ def compile_kernels(net: Network, job: Job) -> str:
     """Have the kernels compiled, or loaded from the cache, before the training is timed; return a line about it."""
     kernels: list[Any] = [train_slice, forward_slice]
     statistics = [kernel.stats for kernel in kernels if hasattr(kernel, "stats")]
-    misses = [sum(kernel.cache_misses.values()) for kernel in statistics]
     with CompileNotice(str(net.dtype), visible=sys.stderr is not None and sys.stderr.isatty()) as notice:
         net.gradient(job.train.x[:1], job.train.y[:1])
         net.evaluate(job.train.x[:1], job.train.y[:1])
     if not statistics:
         return "kernels run as plain Python (NUMBA_DISABLE_JIT)"
-    compiled = misses != [sum(kernel.cache_misses.values()) for kernel in statistics]
-    return reports.kernels(notice.seconds, compiled, statistics[0].cache_path)
+    return reports.kernels(notice.seconds, notice.compiled, statistics[0].cache_path)
 
 
 def fit(arguments: argparse.Namespace, net: Network, job: Job, optimizer: Optimizer) -> History:
