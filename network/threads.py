@@ -1,0 +1,197 @@
+"""The threads of a training run: how many cores there are for them, and a team that runs a compiled loop in step."""
+
+import math
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from queue import SimpleQueue
+from typing import Any
+
+from hotloop.kernels.jit import Array
+from hotloop.kernels.team import abandon, new_team
+
+
+def available_cores(root: Path = Path("/")) -> int:
+    """Return how many cores this process may use: by its affinity, and by the quota of its control groups.
+
+    Of a quota of 2.5 cores it is 2: were there a third thread, all would stand still together while the quota is spent.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Where ``proc`` and ``sys`` are.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(cores, _quota(root))))
+
+
+def _quota(root: Path) -> float:
+    """Return how many cores' time the control groups of this process grant it, or infinity.
+
+    Each group on the way up may set a limit. In a container the groups of the host are listed but not all mounted:
+    those that are not there are passed over.
+    """
+    try:
+        memberships = (root / "proc/self/cgroup").read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return math.inf
+    limits = [math.inf]
+    for membership in memberships:
+        _, controllers, path = membership.split(":", 2)
+        groups = [str(group).lstrip("/") for group in (PurePosixPath(path), *PurePosixPath(path).parents)]
+        if controllers == "":  # version 2
+            limits += [_limit(root / "sys/fs/cgroup" / group / "cpu.max") for group in groups]
+        elif "cpu" in controllers.split(","):  # version 1, mounted under one name or all
+            for folder in (
+                root / "sys/fs/cgroup" / mount / group for mount in ("cpu", controllers) for group in groups
+            ):
+                limits.append(_limit(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us"))
+    return min(limits)
+
+
+def _limit(*paths: Path) -> float:
+    """Return the quotient of the two numbers in the files; infinity if there is no limit or no file."""
+    try:
+        quota, period = (int(word) for path in paths for word in path.read_text().split())
+    except (OSError, ValueError):  # "max", in version 2
+        return math.inf
+    return quota / period if quota > 0 and period > 0 else math.inf
+
+
+@dataclass
+class _Job:
+    """One run of a team: what its threads do, and what came of it."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    n_threads: int
+    words: Array
+    result: Any = None
+    errors: list[BaseException] = field(default_factory=list)
+    begun: set[int] = field(default_factory=set)
+    ended: set[int] = field(default_factory=set)
+    news: "SimpleQueue[None]" = field(default_factory=SimpleQueue)  # an item for each thread that has ended
+
+    def do(self, thread: int) -> None:
+        """Do the part of `thread`, if it has not been begun."""
+        if thread in self.begun:
+            return
+        self.begun.add(thread)
+        try:
+            result = self.function(thread, self.n_threads, self.words, *self.arguments)
+            if thread == 0:
+                self.result = result
+        except BaseException as error:
+            self.fail(error)
+        finally:
+            self.ended.add(thread)
+            self.news.put(None)
+
+    def fail(self, error: BaseException) -> None:
+        """Keep the error and release the threads that wait for one that will not come."""
+        self.errors.append(error)
+        abandon(self.words)
+
+
+class Team:
+    """Threads that run one function together, over and over; thread 0 is the caller's own.
+
+    The others live from the beginning of the ``with`` statement to its end. Nothing is shared with other teams, nor
+    with a process that is forked meanwhile, which may have its own. One caller at a time runs a team.
+
+    Parameters
+    ----------
+    n_threads : int
+        At least 1. With 1, no thread is made.
+
+    Attributes
+    ----------
+    n_threads : int
+    words : ndarray of int64
+        What `kernels.team.barrier` works on: zeros at the start of a run.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self.n_threads = n_threads
+        self.words = new_team()
+        self._workers: list[tuple[threading.Thread, SimpleQueue[_Job | None]]] = []
+
+    def __enter__(self) -> "Team":
+        """Start the threads."""
+        try:
+            for thread in range(1, self.n_threads):
+                jobs: SimpleQueue[_Job | None] = SimpleQueue()
+                # A daemon, so that the interpreter can end whatever a thread is at.
+                worker = threading.Thread(target=_serve, args=(thread, jobs), daemon=True, name=f"hotloop-{thread}")
+                worker.start()
+                self._workers.append((worker, jobs))
+        except RuntimeError:  # no more threads are to be had
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End the threads."""
+        for worker, jobs in self._workers:
+            jobs.put(None)
+            worker.join()
+        self._workers = []
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call ``function(thread, n_threads, words, *arguments)`` once in each thread, and wait for all.
+
+        If one raises, those that wait at a barrier are released; so does Ctrl-C, once the call that it finds thread 0
+        in has returned.
+
+        Parameters
+        ----------
+        function : callable
+            A compiled function, or one in Python.
+        *arguments
+            The same for each thread.
+
+        Returns
+        -------
+        object
+            What `function` returned in thread 0.
+
+        Raises
+        ------
+        BaseException
+            The first that was raised in any thread.
+        RuntimeError
+            If the team's threads do not run: outside its ``with`` statement, or in a forked process.
+        """
+        if self.n_threads == 1:
+            return function(0, 1, self.words, *arguments)
+        if len(self._workers) < self.n_threads - 1 or not all(worker.is_alive() for worker, _ in self._workers):
+            raise RuntimeError("the threads of this team do not run: use it in its with statement and process")
+        self.words.fill(0)
+        job = _Job(function, arguments, self.n_threads, self.words)
+        others = set(range(1, self.n_threads))
+        while True:
+            try:
+                for _, jobs in self._workers:
+                    jobs.put(job)  # for the second time after Ctrl-C, which may have come before the first
+                job.do(0)
+                while not job.ended >= others:
+                    job.news.get()
+                break
+            except BaseException as error:  # Ctrl-C, outside of `function`
+                job.fail(error)
+        if job.errors:
+            raise job.errors.pop(0)
+        return job.result
+
+
+def _serve(thread: int, jobs: "SimpleQueue[_Job | None]") -> None:
+    """Do the parts of one thread, until there is None: a function, since a method would keep the team alive."""
+    while (job := jobs.get()) is not None:
+        job.do(thread)
