@@ -19,14 +19,13 @@ from hotloop.kernels.activations import (
     sigmoid_derivative,
     silu,
     silu_derivative,
-    softmax,
-    softmax_input_gradient,
     softplus,
     softplus_derivative,
     tanh,
     tanh_derivative,
 )
 from hotloop.kernels.dense import accumulate_weight_gradient, dense_forward, input_gradient
+from hotloop.kernels.elementary import exp, log
 from hotloop.kernels.jit import kernel
 from hotloop.kernels.losses import (
     binary_cross_entropy,
@@ -36,7 +35,9 @@ from hotloop.kernels.losses import (
     mean_squared_error,
     soft_cross_entropy,
 )
+from hotloop.kernels.prediction import predict_one
 from hotloop.kernels.random import dropout
+from hotloop.kernels.softmax import softmax, softmax_input_gradient
 from hotloop.kernels.updates import adagrad, adam, adamw, add_penalty, momentum, nesterov, rmsprop, sgd
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "dropout",
     "elu",
     "elu_derivative",
+    "exp",
     "gelu",
     "gelu_derivative",
     "huber",
@@ -60,10 +62,12 @@ __all__ = [
     "kernel",
     "leaky_relu",
     "leaky_relu_derivative",
+    "log",
     "mean_absolute_error",
     "mean_squared_error",
     "momentum",
     "nesterov",
+    "predict_one",
     "relu",
     "relu_derivative",
     "rmsprop",

@@ -1,300 +1,320 @@
-"""Activations, each with its derivative beside it.
+"""Elementwise activations, each with its derivative beside it.
 
 Every function takes an input and, last, the output that it overwrites, of the same size; the output may be the input.
-Arrays are contiguous, of any number of dimensions (softmax: two), float32 or float64. The derivative takes the
+Arrays are contiguous, of any number of dimensions, float32 or float64. The derivative takes the
 activation a = f(z) where it can, since a training step has it already; GELU and SiLU, which are not monotone, take z.
-NaN stays NaN: comparisons are written so that a NaN fails them.
+NaN stays NaN: comparisons are written so that a NaN fails them. Errors are given in units in the last place (ulp).
+
+Each formula stands once, as a function of one number. Two loops go over it: the public kernel, and the branch of
+`activate` or `times_derivative` that the training loop takes.
 """
 
-import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import numba
 
+from hotloop.kernels import maths
 from hotloop.kernels.jit import Array, inline, kernel, part
-from hotloop.kernels.maths import exp, expm1, logistic
-from hotloop.kernels.maths import softplus as softplus_of
-from hotloop.kernels.maths import tanh as tanh_of
-from hotloop.kernels.views import check_matrices, check_rows, row, vector_of
+from hotloop.kernels.maths import expm1_negative, logistic
+from hotloop.kernels.views import check_dtype, vector_of
+
+if TYPE_CHECKING or numba.config.DISABLE_JIT:
+
+    def copy(source: Array, target: Array) -> None:
+        """Copy a vector to another of the same size and dtype, which may be the same memory."""
+        target[:] = source
+
+else:
+    from hotloop.kernels.llvm_maths import copy
 
 IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, GELU, SILU, SOFTPLUS, SOFTMAX = range(10)
 LEAKY_SLOPE = 0.01
-SQRT_HALF, INVERSE_SQRT_2_PI = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
 
 
-@inline
-def flat_pair(z: Array, out: Array) -> tuple[Array, Array]:
-    """Return input and output as vectors; raise unless their sizes agree."""
+@part
+def prepare(z: Array, out: Array) -> Array:
+    """Return the output as a vector that holds the input; raise unless their sizes agree.
+
+    A loop over one array vectorises whether or not that is the input; over two it would ask first whether they
+    overlap, and go through them one by one if so.
+    """
     if z.size != out.size:
         raise ValueError("input and output must have the same size")
-    return vector_of(z), vector_of(out)
+    check_dtype(z, out, out)
+    out = vector_of(out)
+    copy(vector_of(z), out)
+    return out
 
 
 @kernel
 def identity(z: Array, out: Array) -> None:
     """a = z."""
-    z, out = flat_pair(z, out)
-    for i in range(z.size):
-        out[i] = z[i]
+    prepare(z, out)
 
 
 @kernel
 def identity_derivative(activation: Array, out: Array) -> None:
     """f'(z) = 1."""
-    activation, out = flat_pair(activation, out)
+    out = prepare(activation, out)
     for i in range(out.size):
         out[i] = 1
 
 
 @kernel
 def sigmoid(z: Array, out: Array) -> None:
-    """a = 1 / (1 + e^-z)."""
-    z, out = flat_pair(z, out)
-    for i in range(z.size):
-        out[i] = logistic(z[i])
+    """a = 1 / (1 + e^-z), within 2 ulp."""
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = logistic(out[i])
+
+
+@inline
+def sigmoid_slope(a: Any) -> Any:
+    """Return a (1 - a)."""
+    return a * (type(a)(1) - a)
 
 
 @kernel
 def sigmoid_derivative(activation: Array, out: Array) -> None:
     """f'(z) = a (1 - a)."""
-    activation, out = flat_pair(activation, out)
-    for i in range(activation.size):
-        a = activation[i]
-        out[i] = a * (type(a)(1) - a)
+    out = prepare(activation, out)
+    for i in range(out.size):
+        out[i] = sigmoid_slope(out[i])
 
 
 @kernel
 def tanh(z: Array, out: Array) -> None:
-    """a = tanh z."""
-    z, out = flat_pair(z, out)
-    for i in range(z.size):
-        out[i] = tanh_of(z[i])
+    """a = tanh z, within 2 ulp."""
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = maths.tanh(out[i])
+
+
+@inline
+def tanh_slope(a: Any) -> Any:
+    """Return 1 - a^2."""
+    return (type(a)(1) - a) * (type(a)(1) + a)
 
 
 @kernel
 def tanh_derivative(activation: Array, out: Array) -> None:
     """f'(z) = 1 - a^2."""
-    activation, out = flat_pair(activation, out)
-    for i in range(activation.size):
-        a = activation[i]
-        out[i] = (type(a)(1) - a) * (type(a)(1) + a)
+    out = prepare(activation, out)
+    for i in range(out.size):
+        out[i] = tanh_slope(out[i])
+
+
+@inline
+def rectified(z: Any) -> Any:
+    """Return max(z, 0)."""
+    return type(z)(0) if z < type(z)(0) else z
 
 
 @kernel
 def relu(z: Array, out: Array) -> None:
     """a = max(z, 0)."""
-    z, out = flat_pair(z, out)
-    for i in range(z.size):
-        out[i] = type(z[i])(0) if z[i] < 0 else z[i]
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = rectified(out[i])
+
+
+@inline
+def relu_slope(a: Any) -> Any:
+    """Return 1 where a > 0, 0 where a <= 0."""
+    return type(a)(0) if a <= type(a)(0) else (type(a)(1) if a > type(a)(0) else a)
 
 
 @kernel
 def relu_derivative(activation: Array, out: Array) -> None:
     """f'(z) = 1 where a > 0, else 0 (so at z = 0 too)."""
-    activation, out = flat_pair(activation, out)
-    for i in range(activation.size):
-        a = activation[i]
-        out[i] = type(a)(0) if a <= 0 else (type(a)(1) if a > 0 else a)
+    out = prepare(activation, out)
+    for i in range(out.size):
+        out[i] = relu_slope(out[i])
+
+
+@inline
+def leaky(z: Any) -> Any:
+    """Return z where z > 0, else 0.01 z."""
+    return z * type(z)(LEAKY_SLOPE) if z < type(z)(0) else z
 
 
 @kernel
 def leaky_relu(z: Array, out: Array) -> None:
     """a = z where z > 0, else 0.01 z."""
-    z, out = flat_pair(z, out)
-    for i in range(z.size):
-        out[i] = z[i] * type(z[i])(LEAKY_SLOPE) if z[i] < 0 else z[i]
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = leaky(out[i])
+
+
+@inline
+def leaky_slope(a: Any) -> Any:
+    """Return 1 where a > 0, 0.01 where a <= 0."""
+    return type(a)(LEAKY_SLOPE) if a <= type(a)(0) else (type(a)(1) if a > type(a)(0) else a)
 
 
 @kernel
 def leaky_relu_derivative(activation: Array, out: Array) -> None:
     """f'(z) = 1 where a > 0, else 0.01."""
-    activation, out = flat_pair(activation, out)
-    for i in range(activation.size):
-        a = activation[i]
-        out[i] = type(a)(LEAKY_SLOPE) if a <= 0 else (type(a)(1) if a > 0 else a)
+    out = prepare(activation, out)
+    for i in range(out.size):
+        out[i] = leaky_slope(out[i])
+
+
+@inline
+def exponential_linear(z: Any) -> Any:
+    """Return z where z > 0, else e^z - 1."""
+    zero = type(z)(0)
+    below = expm1_negative(zero if z > zero else z)
+    return z if z > zero else below
 
 
 @kernel
 def elu(z: Array, out: Array) -> None:
-    """a = z where z > 0, else e^z - 1."""
-    z, out = flat_pair(z, out)
-    for i in range(z.size):
-        zero = type(z[i])(0)
-        below = expm1(zero if z[i] > zero else z[i])
-        out[i] = z[i] if z[i] > zero else below
+    """a = z where z > 0, else e^z - 1, within 2 ulp."""
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = exponential_linear(out[i])
+
+
+@inline
+def elu_slope(a: Any) -> Any:
+    """Return 1 where a > 0, else a + 1."""
+    return type(a)(1) if a > type(a)(0) else a + type(a)(1)
 
 
 @kernel
 def elu_derivative(activation: Array, out: Array) -> None:
     """f'(z) = 1 where a > 0, else a + 1."""
-    activation, out = flat_pair(activation, out)
-    for i in range(activation.size):
-        a = activation[i]
-        out[i] = type(a)(1) if a > 0 else a + type(a)(1)
+    out = prepare(activation, out)
+    for i in range(out.size):
+        out[i] = elu_slope(out[i])
 
 
 @kernel
 def gelu(z: Array, out: Array) -> None:
-    """a = z Phi(z), Phi(z) = erfc(-z / sqrt 2) / 2 the normal distribution's; exact, not the tanh approximation."""
-    z, out = flat_pair(z, out)
-    for i in range(z.size):
-        out[i] = z[i] * normal_distribution(z[i])
+    """a = z Phi(z), the distribution of the standard normal, within 8 ulp; exact, not the tanh approximation."""
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = maths.gelu(out[i])
 
 
 @kernel
 def gelu_derivative(z: Array, out: Array) -> None:
     """f'(z) = Phi(z) + z phi(z), with phi(z) = e^(-z^2 / 2) / sqrt(2 pi). Takes z, not the activation."""
-    z, out = flat_pair(z, out)
-    for i in range(z.size):
-        x = z[i]
-        density = exp(-x * x * type(x)(0.5)) * type(x)(INVERSE_SQRT_2_PI)
-        out[i] = normal_distribution(x) + x * density
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = maths.gelu_slope(out[i])
 
 
 @inline
-def normal_distribution(x: Any) -> Any:
-    """Return Phi(x)."""
-    return type(x)(0.5) * type(x)(math.erfc(-x * type(x)(SQRT_HALF)))
+def weighted_logistic(z: Any) -> Any:
+    """Return z sigmoid(z)."""
+    return z * logistic(z)
 
 
 @kernel
 def silu(z: Array, out: Array) -> None:
-    """a = z sigmoid(z)."""
-    z, out = flat_pair(z, out)
-    for i in range(z.size):
-        out[i] = z[i] * logistic(z[i])
+    """a = z sigmoid(z), within 3 ulp where sigmoid(z) is a normal number."""
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = weighted_logistic(out[i])
+
+
+@inline
+def silu_slope(z: Any) -> Any:
+    """Return s + z s (1 - s), with s = sigmoid(z)."""
+    s = logistic(z)
+    return s + z * s * (type(s)(1) - s)
 
 
 @kernel
 def silu_derivative(z: Array, out: Array) -> None:
     """f'(z) = s + z s (1 - s), with s = sigmoid(z). Takes z, not the activation."""
-    z, out = flat_pair(z, out)
-    for i in range(z.size):
-        s = logistic(z[i])
-        out[i] = s + z[i] * s * (type(s)(1) - s)
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = silu_slope(out[i])
 
 
 @kernel
 def softplus(z: Array, out: Array) -> None:
-    """a = log(1 + e^z)."""
-    z, out = flat_pair(z, out)
-    for i in range(z.size):
-        out[i] = softplus_of(z[i])
+    """a = log(1 + e^z), within 2 ulp."""
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = maths.softplus(out[i])
+
+
+@inline
+def softplus_slope(a: Any) -> Any:
+    """Return 1 - e^-a."""
+    return -expm1_negative(-a)
 
 
 @kernel
 def softplus_derivative(activation: Array, out: Array) -> None:
     """f'(z) = sigmoid(z) = 1 - e^-a."""
-    activation, out = flat_pair(activation, out)
-    for i in range(activation.size):
-        out[i] = -expm1(-activation[i])
-
-
-@kernel
-def softmax(z: Array, out: Array) -> None:
-    """a_j = e^z_j / sum over k of e^z_k, row by row, each z less its row's largest so that nothing overflows."""
-    check_matrices(z, z, out)
-    if z.shape != out.shape:
-        raise ValueError("softmax: z and out must have the same shape")
-    check_rows(z)
-    check_rows(out)
-    for b in range(z.shape[0]):
-        z_b, out_b = row(z, b), row(out, b)
-        total = exponentials(z_b, out_b)[1]
-        for j in range(z_b.size):
-            out_b[j] /= total
+    out = prepare(activation, out)
+    for i in range(out.size):
+        out[i] = softplus_slope(out[i])
 
 
 @inline
-def exponentials(z: Array, out: Array) -> tuple[Any, Any]:
-    """Write e^(z - m), m the largest entry of z, and return m and their sum."""
-    top = largest(z)
-    for j in range(z.size):
-        out[j] = exp(z[j] - top)
-    return top, ordered_sum(out)
-
-
-@inline
-def ordered_sum(values: Array) -> Any:
-    """Return the sum, taken from the first to the last.
-
-    A gradient depends on it, so its bits are not the compiler's choice. A loop of its own, so that the one before it
-    still vectorises.
-    """
-    total = values.dtype.type(0)
-    for j in range(values.size):
-        total += values[j]
-    return total
-
-
-@inline
-def largest(values: Array) -> Any:
-    """Return the largest of `values`, -inf of none; a NaN among them may be passed over."""
-    top = values.dtype.type(-np.inf)
-    for j in range(values.size):
-        top = top if values[j] <= top else values[j]
-    return top
-
-
-@kernel
-def softmax_input_gradient(activation: Array, gradient: Array, out: Array) -> None:
-    """dC/dz_j = a_j (g_j - sum over k of g_k a_k), row by row, g = dC/da: softmax has no elementwise derivative."""
-    check_matrices(activation, gradient, out)
-    if activation.shape != gradient.shape or out.shape != gradient.shape:
-        raise ValueError("softmax_input_gradient: activation, gradient and out must have the same shape")
-    check_rows(activation)
-    check_rows(gradient)
-    check_rows(out)
-    for b in range(activation.shape[0]):
-        a, g, out_b = row(activation, b), row(gradient, b), row(out, b)
-        total = out.dtype.type(0)
-        for j in range(a.size):
-            total += a[j] * g[j]
-        for j in range(a.size):
-            out_b[j] = a[j] * (g[j] - total)
-
-
-@part
 def activate(code: int, z: Array, out: Array) -> None:
-    """Apply the elementwise activation with this code."""
+    """Apply the elementwise activation with this code, from one vector to another or in place."""
+    copy(z, out)
     if code == SIGMOID:
-        sigmoid(z, out)
+        for i in range(out.size):
+            out[i] = logistic(out[i])
     elif code == TANH:
-        tanh(z, out)
+        for i in range(out.size):
+            out[i] = maths.tanh(out[i])
     elif code == RELU:
-        relu(z, out)
+        for i in range(out.size):
+            out[i] = rectified(out[i])
     elif code == LEAKY_RELU:
-        leaky_relu(z, out)
+        for i in range(out.size):
+            out[i] = leaky(out[i])
     elif code == ELU:
-        elu(z, out)
+        for i in range(out.size):
+            out[i] = exponential_linear(out[i])
     elif code == GELU:
-        gelu(z, out)
+        for i in range(out.size):
+            out[i] = maths.gelu(out[i])
     elif code == SILU:
-        silu(z, out)
+        for i in range(out.size):
+            out[i] = weighted_logistic(out[i])
     elif code == SOFTPLUS:
-        softplus(z, out)
-    else:
-        identity(z, out)
+        for i in range(out.size):
+            out[i] = maths.softplus(out[i])
 
 
-@part
-def derivative(code: int, z: Array, activation: Array, out: Array) -> None:
-    """Compute f' of the elementwise activation with this code."""
+@inline
+def times_derivative(code: int, z: Array, activation: Array, keep: float, delta: Array) -> None:
+    """delta := delta * f', for vectors and the elementwise activation with this code; delta in memory of its own.
+
+    After dropout the activation stands as a / keep where it was kept; where it was not, delta is zero.
+    """
+    share = delta.dtype.type(keep)
     if code == SIGMOID:
-        sigmoid_derivative(activation, out)
+        for i in range(delta.size):
+            delta[i] *= sigmoid_slope(share * activation[i])
     elif code == TANH:
-        tanh_derivative(activation, out)
+        for i in range(delta.size):
+            delta[i] *= tanh_slope(share * activation[i])
     elif code == RELU:
-        relu_derivative(activation, out)
+        for i in range(delta.size):
+            delta[i] *= relu_slope(share * activation[i])
     elif code == LEAKY_RELU:
-        leaky_relu_derivative(activation, out)
+        for i in range(delta.size):
+            delta[i] *= leaky_slope(share * activation[i])
     elif code == ELU:
-        elu_derivative(activation, out)
+        for i in range(delta.size):
+            delta[i] *= elu_slope(share * activation[i])
     elif code == GELU:
-        gelu_derivative(z, out)
+        for i in range(delta.size):
+            delta[i] *= maths.gelu_slope(z[i])
     elif code == SILU:
-        silu_derivative(z, out)
+        for i in range(delta.size):
+            delta[i] *= silu_slope(z[i])
     elif code == SOFTPLUS:
-        softplus_derivative(activation, out)
-    else:
-        identity_derivative(activation, out)
+        for i in range(delta.size):
+            delta[i] *= softplus_slope(share * activation[i])

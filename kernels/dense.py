@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, kernel
-from hotloop.kernels.matmul import product
+from hotloop.kernels.jit import Array, inline, kernel, part
+from hotloop.kernels.matmul import FROM_ZERO, product
 from hotloop.kernels.views import check_dtype, check_matrices, check_rows, check_vectors, row, segment
 
 SAME_ROW: Any = np.int64(0)  # the row stride of a bias: each row starts from the same one
 
 
-@inline
+@part
 def memory(array: Array) -> Array:
     """Return the memory from an array's first element to its last as a flat view, for indices through its strides."""
     size = 1
@@ -79,6 +79,8 @@ def dense_forward(x: Array, weights: Array, bias: Array, out: Array) -> None:
         memory(weights),
         w_row,
         w_step,
+        m,
+        1.0,
         segment(bias, 0, m),
         SAME_ROW,
         memory(out),
@@ -132,6 +134,8 @@ def accumulate_weight_gradient(x: Array, delta: Array, weight_gradient: Array, b
         memory(delta),
         delta_row,
         delta_step,
+        m,
+        1.0,
         gradient,
         gradient_row,
         gradient,
@@ -175,10 +179,22 @@ def input_gradient(delta: Array, weights: Array, out: Array) -> None:
     delta_row, delta_step = strides_of(delta)
     w_row, w_step = strides_of(weights)
     out_row = strides_of(out)[0]
-    for b in range(out.shape[0]):
-        row(out, b)[:] = 0
     n, k, m = delta.shape[0], weights.shape[1], weights.shape[0]
     target = memory(out)
     product(
-        memory(delta), delta_row, delta_step, memory(weights), w_step, w_row, target, out_row, target, out_row, n, m, k
+        memory(delta),
+        delta_row,
+        delta_step,
+        memory(weights),
+        w_step,
+        w_row,
+        m,
+        1.0,
+        target,
+        FROM_ZERO,
+        target,
+        out_row,
+        n,
+        m,
+        k,
     )

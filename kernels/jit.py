@@ -1,7 +1,8 @@
 """How hotloop's loops are compiled: the one place that spells Numba's options, and the cache's key.
 
-Three decorators. `kernel` compiles a public loop, `reduction` one whose sum may be taken in the compiler's order, and
-`inline` a helper that only other compiled functions call. With ``NUMBA_DISABLE_JIT=1`` all three return the function.
+`kernel` compiles a public loop, `inline` a helper that only other compiled functions call, `reduction` a helper whose
+sum may be taken in the compiler's order, and `part` marks one that is pasted into its caller. With
+``NUMBA_DISABLE_JIT=1`` all return the function.
 
 The cache: Numba keys its disk cache by the source of the file that holds the function, so a change to a helper in
 another module leaves old machine code in use. hotloop's key is the source of every file of ``hotloop.kernels`` as well.
@@ -25,7 +26,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # order of its roundings. error_model="numpy" drops the divide-by-zero branch that stops LLVM's vectoriser (4 to 10
 # times).
 FASTMATH = {"contract", "nsz", "arcp"}
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FASTMATH}
+# Without "_nrt", Numba's counting of references: a kernel allocates nothing, and would else call the runtime twice for
+# each view that it makes of an array.
+OPTIONS: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": FASTMATH}
 
 
 def kernel(function: Function) -> Function:
@@ -35,7 +38,7 @@ def kernel(function: Function) -> Function:
     ----------
     function : callable
         A loop over arrays in the subset of Python that Numba compiles. It may be your own: the cache then covers its
-        file and hotloop's kernels, which ``numba.njit(cache=True)`` does not.
+        file and hotloop's kernels, which ``numba.njit(cache=True)`` does not, and it may allocate.
 
     Returns
     -------
@@ -47,35 +50,9 @@ def kernel(function: Function) -> Function:
     RuntimeWarning
         Once in a process, if no folder for the cache is writable. The kernel then compiles anew in each process.
     """
-    return _compile(function, OPTIONS)
-
-
-def reduction(function: Function) -> Function:
-    """Compile a kernel whose sums may be taken in the compiler's order, so that they vectorise.
-
-    For a loss alone, which no parameter depends on: the order may differ from one compilation to the next. Terms that
-    depend on the order of their roundings are `inline` functions of their own.
-    """
-    return _compile(function, OPTIONS | {"fastmath": FASTMATH | {"reassoc"}})
-
-
-def inline(function: Function) -> Function:
-    """Compile a helper of kernels. No Python or C wrapper (each would compile everything inlined into it once more)."""
-    compiled: Function = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
-    return compiled
-
-
-def part(function: Function) -> Function:
-    """Mark a part of one kernel, written apart to be read apart: it is pasted into its caller before compiling."""
-    compiled: Function = numba.njit(inline="always", no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(
-        function
-    )
-    return compiled
-
-
-def _compile(function: Function, options: dict[str, Any]) -> Function:
     if numba.config.DISABLE_JIT:
         return function
+    options = OPTIONS if function.__module__.startswith("hotloop.kernels.") else OPTIONS | {"_nrt": True}
     dispatcher: Any = numba.njit(**options)(function)
     try:
         dispatcher.enable_caching()  # raises where no folder is writable
@@ -88,6 +65,44 @@ def _compile(function: Function, options: dict[str, Any]) -> Function:
             _warn_uncached()
     compiled: Function = dispatcher
     return compiled
+
+
+def inline(function: Function) -> Function:
+    """Compile a helper of kernels. No Python or C wrapper (each would compile everything inlined into it once more)."""
+    compiled: Function = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    return compiled
+
+
+def reduction(function: Function) -> Function:
+    """Compile a helper, as `inline`, whose sums may be taken in the compiler's order, so that they vectorise.
+
+    For a loss alone, which no parameter depends on: the order may differ from one compilation to the next. Terms that
+    depend on the order of their roundings are `inline` functions of their own.
+    """
+    options = OPTIONS | {"fastmath": FASTMATH | {"reassoc"}}
+    compiled: Function = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
+    return compiled
+
+
+def body(kernel: Function) -> Function:
+    """Return the loop of a public kernel as a `part`: a caller that has it pasted in need not compile its wrappers."""
+    function: Function = getattr(kernel, "py_func", kernel)
+    return part(function)
+
+
+def part(function: Function) -> Function:
+    """Mark a part of one kernel, written apart to be read apart: it is pasted into its caller before compiling."""
+    compiled: Function = numba.njit(inline="always", no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(
+        function
+    )
+    return compiled
+
+
+def assembly(function: Any, *arguments: Any) -> str:
+    """Return the assembly of a kernel, compiled anew for `arguments`: code from the cache cannot be looked into."""
+    compiled: Any = numba.njit(**OPTIONS)(function.py_func)
+    compiled(*arguments)
+    return "\n".join(compiled.inspect_asm().values())
 
 
 @functools.cache

@@ -40,7 +40,8 @@ def lanes(element: Any) -> int:
     return int(VECTOR_BYTES * 8 // element.bitwidth)
 
 
-def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+def data_of(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """Return the address of an array's first element."""
     return context.make_array(array_type)(context, builder, array).data
 
 
@@ -48,17 +49,18 @@ def _vector_address(context: Any, builder: Any, signature: Any, args: Any) -> tu
     """Return the address of args[0][args[1]] as a vector's, and its alignment, an element's."""
     array_type = signature.args[0]
     vector_type = context.get_value_type(Vector(array_type.dtype))
-    address = builder.gep(_data(context, builder, array_type, args[0]), [args[1]])
+    address = builder.gep(data_of(context, builder, array_type, args[0]), [args[1]])
     return builder.bitcast(address, vector_type.as_pointer()), array_type.dtype.bitwidth // 8
 
 
-def _broadcast(builder: Any, scalar: Any, vector_type: Any) -> Any:
+def broadcast(builder: Any, scalar: Any, vector_type: Any) -> Any:
+    """Return a vector of one value."""
     undefined = ir.Constant(vector_type, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(LANE, 0))
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(LANE, vector_type.count), None))
 
 
-def _check(*elements: Any) -> None:
+def check_elements(*elements: Any) -> None:
     """Raise, while compiling, unless all element types are float32 or all are float64."""
     if len(set(elements)) > 1 or elements[0] not in (types.float32, types.float64):
         found = " and ".join(str(element) for element in elements)
@@ -85,7 +87,7 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
         value.align = alignment
         return value
 
-    _check(array.dtype)
+    check_elements(array.dtype)
     return Vector(array.dtype)(array, types.intp), codegen
 
 
@@ -94,7 +96,7 @@ def item(typing_context: Any, array: Any, index: Any) -> Any:
     """Lower `simd.item`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(builder.gep(_data(context, builder, signature.args[0], args[0]), [args[1]]))
+        return builder.load(builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]]))
 
     return array.dtype(array, types.intp), codegen
 
@@ -108,7 +110,7 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
         builder.store(args[2], address).align = alignment
         return context.get_dummy_value()
 
-    _check(array.dtype, vector.element)
+    check_elements(array.dtype, vector.element)
     if not array.mutable:
         raise TypingError("an output of a hotloop kernel is read-only")
     return types.void(array, types.intp, vector), codegen
@@ -119,26 +121,12 @@ def multiply_add(typing_context: Any, array: Any, index: Any, vector: Any, accum
     """Lower `simd.multiply_add`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        scalar = builder.load(builder.gep(_data(context, builder, signature.args[0], args[0]), [args[1]]))
-        product = builder.fmul(_broadcast(builder, scalar, args[2].type), args[2], flags=FLAGS)
+        scalar = builder.load(builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]]))
+        product = builder.fmul(broadcast(builder, scalar, args[2].type), args[2], flags=FLAGS)
         return builder.fadd(product, args[3], flags=FLAGS)
 
-    _check(array.dtype, vector.element, accumulator.element)
+    check_elements(array.dtype, vector.element, accumulator.element)
     return accumulator(array, types.intp, vector, accumulator), codegen
-
-
-@intrinsic
-def power_of_two(typing_context: Any, shifted: Any) -> Any:
-    """Lower `maths.power_of_two`: integer arithmetic on the bits, so that a NaN is no undefined behaviour."""
-    mantissa, bias = (23, 127) if shifted.bitwidth == 32 else (52, 1023)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        integer = ir.IntType(signature.args[0].bitwidth)
-        exponent = builder.shl(builder.bitcast(args[0], integer), ir.Constant(integer, mantissa))
-        biased = builder.add(exponent, ir.Constant(integer, bias << mantissa))
-        return builder.bitcast(biased, args[0].type)
-
-    return shifted(shifted), codegen
 
 
 def _view(context: Any, builder: Any, array_type: Any, data: Any, shape: Any, strides: Any) -> Any:
@@ -158,7 +146,7 @@ def segment(typing_context: Any, array: Any, offset: Any, size: Any) -> Any:
     """Lower `views.segment`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = builder.gep(_data(context, builder, signature.args[0], args[0]), [args[1]])
+        data = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
         itemsize = context.get_constant(types.intp, signature.return_type.dtype.bitwidth // 8)
         return _view(context, builder, signature.return_type, data, [args[2]], [itemsize])
 
@@ -175,7 +163,7 @@ def _check_arrays(arrays: Any, ndim: int | None) -> None:
             raise TypingError(f"hotloop's kernels take NumPy arrays; found {array}")
         if ndim is not None and array.ndim != ndim:
             raise TypingError(f"this kernel takes arrays of {ndim} dimensions here; found {array.ndim}")
-    _check(*(array.dtype for array in arrays))
+    check_elements(*(array.dtype for array in arrays))
 
 
 @intrinsic
@@ -219,7 +207,7 @@ def matrix(typing_context: Any, array: Any, offset: Any, rows: Any, columns: Any
     """Lower `views.matrix`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = builder.gep(_data(context, builder, signature.args[0], args[0]), [args[1]])
+        data = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
         itemsize = context.get_constant(types.intp, signature.return_type.dtype.bitwidth // 8)
         strides = [builder.mul(args[4], itemsize), itemsize]
         return _view(context, builder, signature.return_type, data, [args[2], args[3]], strides)
@@ -243,6 +231,20 @@ def row(typing_context: Any, array: Any, index: Any) -> Any:
     return _contiguous(array)(array, types.intp), codegen
 
 
+@intrinsic
+def reinterpret(typing_context: Any, values: Any, dtype: Any) -> Any:
+    """Lower `views.reinterpret`. Elements need not be aligned: the file that they are in may have a header."""
+    view = types.Array(dtype.dtype, 1, "C", readonly=not values.mutable, aligned=False)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        itemsize = context.get_constant(types.intp, view.dtype.bitwidth // 8)
+        data = builder.bitcast(source.data, context.get_value_type(view.dtype).as_pointer())
+        return _view(context, builder, view, data, [builder.udiv(source.nitems, itemsize)], [itemsize])
+
+    return view(values, dtype), codegen
+
+
 @intrinsic(prefer_literal=True)
 def stack_array(typing_context: Any, like: Any, size: Any) -> Any:
     """Lower `views.stack_array`: memory in the function's frame, taken once however often the call stands in a loop."""
@@ -252,7 +254,8 @@ def stack_array(typing_context: Any, like: Any, size: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         element = context.get_data_type(signature.return_type.dtype)
-        memory = cgutils.alloca_once(builder, ir.ArrayType(element, count))
+        with builder.goto_entry_block():  # cgutils.alloca_once would fill it with zeros at each call
+            memory = builder.alloca(ir.ArrayType(element, count))
         memory.align = VECTOR_BYTES
         data = builder.bitcast(memory, element.as_pointer())
         itemsize = context.get_constant(types.intp, signature.return_type.dtype.bitwidth // 8)

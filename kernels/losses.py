@@ -1,20 +1,20 @@
 """Losses: each returns C and writes its gradient, in one pass.
 
+The formula of each is a function of one row, which the training loop calls as the public kernel does, so that a row's
+loss does not depend on the rows beside it nor on the thread that has it.
+
 B is the batch, O the outputs. Outputs, targets and gradient are (B, O) with contiguous rows. C is a mean over the
 batch, and over the outputs where its formula divides by O; the gradient is that of exactly this C, so it carries the 2
 of a square and the 1 / n of the mean. The cross-entropies take logits, the weighted inputs z of the last layer: with
 softmax or sigmoid folded in, they are stable at any size of z, and their delta is dC/dz, which needs no f'(z).
 """
 
-import math
 from typing import Any
 
-import numpy as np
-
-from hotloop.kernels.activations import exponentials, ordered_sum
-from hotloop.kernels.jit import Array, inline, reduction
+from hotloop.kernels.jit import Array, inline, kernel, reduction
 from hotloop.kernels.maths import logistic, softplus
-from hotloop.kernels.views import check_matrices, check_rows, row
+from hotloop.kernels.softmax import ROWS, logarithms, ordered_sum, softmax_rows
+from hotloop.kernels.views import check_matrices, check_rows, row, stack_array
 
 MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, HUBER, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(6)
 
@@ -46,98 +46,138 @@ def log_probability(z: Any, top: Any, log_sum: Any) -> Any:
     return (z - top) - log_sum
 
 
+@inline
+def mean_over(loss: int, rows: int, columns: int) -> float:
+    """Return what a loss weighs each of its terms by: 1 / B for the cross-entropies, else 1 / (B O)."""
+    return 1.0 / max(rows if loss >= CROSS_ENTROPY else rows * columns, 1)
+
+
 @reduction
+def squared_error_row(a: Array, y: Array, g: Array, weight: float) -> float:
+    """Return weight sum (a - y)^2; g = 2 weight (a - y)."""
+    part, twice = y.dtype.type(0), y.dtype.type(2 * weight)
+    for j in range(y.size):
+        d = a[j] - y[j]
+        part += d * d
+        g[j] = d * twice
+    return float(weight * part)
+
+
+@reduction
+def absolute_error_row(a: Array, y: Array, g: Array, weight: float) -> float:
+    """Return weight sum |a - y|; g = weight sign(a - y), 0 where a = y."""
+    part, share = y.dtype.type(0), y.dtype.type(weight)
+    for j in range(y.size):
+        d = a[j] - y[j]
+        part += abs(d)
+        sign = type(d)(1) if d > 0 else (type(d)(-1) if d < 0 else d)
+        g[j] = sign * share
+    return float(weight * part)
+
+
+@reduction
+def huber_row(a: Array, y: Array, g: Array, weight: float) -> float:
+    """Return weight sum h(a - y), h(d) = d^2 / 2 where |d| <= 1, else |d| - 1/2; g = weight clip(a - y, -1, 1)."""
+    part, share = y.dtype.type(0), y.dtype.type(weight)
+    for j in range(y.size):
+        d = a[j] - y[j]
+        clipped = type(d)(1) if d > 1 else (type(d)(-1) if d < -1 else d)
+        part += clipped * (d - type(d)(0.5) * clipped)
+        g[j] = clipped * share
+    return float(weight * part)
+
+
+@reduction
+def binary_cross_entropy_row(z: Array, y: Array, g: Array, weight: float) -> float:
+    """Return weight sum (log(1 + e^z) - y z); g = weight (sigmoid(z) - y)."""
+    part, share = y.dtype.type(0), y.dtype.type(weight)
+    for j in range(y.size):
+        x, t = z[j], y[j]
+        part += binary_term(x, t)
+        g[j] = (logistic(x) - t) * share
+    return float(weight * part)
+
+
+@reduction
+def soft_cross_entropy_row(z: Array, y: Array, g: Array, top: Any, log_sum: Any, weight: float) -> float:
+    """Return -weight sum y_j log a_j; g, which holds a = softmax(z), becomes weight (a sum(y) - y).
+
+    top is the largest entry of z, log_sum the logarithm of the sum of e^(z - top).
+    """
+    mass, share, part = ordered_sum(y), type(top)(weight), type(top)(0)
+    for j in range(y.size):
+        part -= y[j] * log_probability(z[j], top, log_sum)
+    for j in range(y.size):
+        g[j] = (g[j] * mass - y[j]) * share
+    return float(weight * part)
+
+
+@inline
+def cross_entropy_row(z: Array, label: int, g: Array, top: Any, log_sum: Any, weight: float) -> float:
+    """Return -weight log a[label]; g, which holds weight softmax(z), becomes weight (a - onehot(label))."""
+    g[label] -= type(top)(weight)
+    return float(-weight * log_probability(z[label], top, log_sum))
+
+
+@kernel
 def mean_squared_error(outputs: Array, targets: Array, gradient: Array) -> float:
     """C = sum (a - y)^2 / (B O); dC/da = 2 (a - y) / (B O)."""
     check_shapes(outputs, targets, gradient)
-    total, n = np.float64(0), max(targets.size, 1)
+    total, weight = 0.0, mean_over(MEAN_SQUARED_ERROR, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
-        a, y, g = row(outputs, b), row(targets, b), row(gradient, b)
-        part = y.dtype.type(0)
-        for j in range(y.size):
-            d = a[j] - y[j]
-            part += d * d
-            g[j] = d * type(d)(2 / n)
-        total += part
-    return float(total / n)
+        total += squared_error_row(row(outputs, b), row(targets, b), row(gradient, b), weight)
+    return total
 
 
-@reduction
+@kernel
 def mean_absolute_error(outputs: Array, targets: Array, gradient: Array) -> float:
     """C = sum |a - y| / (B O); dC/da = sign(a - y) / (B O), 0 where a = y."""
     check_shapes(outputs, targets, gradient)
-    total, n = np.float64(0), max(targets.size, 1)
+    total, weight = 0.0, mean_over(MEAN_ABSOLUTE_ERROR, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
-        a, y, g = row(outputs, b), row(targets, b), row(gradient, b)
-        part = y.dtype.type(0)
-        for j in range(y.size):
-            d = a[j] - y[j]
-            part += abs(d)
-            sign = type(d)(1) if d > 0 else (type(d)(-1) if d < 0 else d)
-            g[j] = sign * type(d)(1 / n)
-        total += part
-    return float(total / n)
+        total += absolute_error_row(row(outputs, b), row(targets, b), row(gradient, b), weight)
+    return total
 
 
-@reduction
+@kernel
 def huber(outputs: Array, targets: Array, gradient: Array) -> float:
     """C = sum h(a - y) / (B O), h(d) = d^2 / 2 where |d| <= 1, else |d| - 1/2; dC/da = clip(a - y, -1, 1) / (B O)."""
     check_shapes(outputs, targets, gradient)
-    total, n = np.float64(0), max(targets.size, 1)
+    total, weight = 0.0, mean_over(HUBER, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
-        a, y, g = row(outputs, b), row(targets, b), row(gradient, b)
-        part = y.dtype.type(0)
-        for j in range(y.size):
-            d = a[j] - y[j]
-            clipped = type(d)(1) if d > 1 else (type(d)(-1) if d < -1 else d)
-            part += clipped * (d - type(d)(0.5) * clipped)
-            g[j] = clipped * type(d)(1 / n)
-        total += part
-    return float(total / n)
+        total += huber_row(row(outputs, b), row(targets, b), row(gradient, b), weight)
+    return total
 
 
-@reduction
+@kernel
 def binary_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
     """C = sum (log(1 + e^z) - y z) / (B O); dC/dz = (sigmoid(z) - y) / (B O).
 
     This is -y log a - (1 - y) log(1 - a) with a = sigmoid(z). Targets are probabilities, one or several labels a row.
     """
     check_shapes(logits, targets, delta)
-    total, n = np.float64(0), max(targets.size, 1)
+    total, weight = 0.0, mean_over(BINARY_CROSS_ENTROPY, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
-        z, y, g = row(logits, b), row(targets, b), row(delta, b)
-        part = y.dtype.type(0)
-        for j in range(y.size):
-            x, t = z[j], y[j]
-            part += binary_term(x, t)
-            g[j] = (logistic(x) - t) * type(x)(1 / n)
-        total += part
-    return float(total / n)
+        total += binary_cross_entropy_row(row(logits, b), row(targets, b), row(delta, b), weight)
+    return total
 
 
-@reduction
+@kernel
 def soft_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
     """C = -sum y_j log a_j / B; dC/dz = (a sum(y) - y) / B, with a = softmax(z) row by row; y one-hot or soft."""
     check_shapes(logits, targets, delta)
-    total, n = np.float64(0), max(targets.shape[0], 1)
-    for b in range(targets.shape[0]):
-        z, y, g = row(logits, b), row(targets, b), row(delta, b)
-        if y.size == 0:
-            continue
-        top, total_exp = exponentials(z, g)
-        log_sum = type(top)(math.log(total_exp))
-        part = y.dtype.type(0)
-        mass = ordered_sum(y)
-        for j in range(y.size):
-            part -= y[j] * log_probability(z[j], top, log_sum)
-        scale = mass / total_exp
-        for j in range(y.size):
-            g[j] = (g[j] * scale - y[j]) * type(top)(1 / n)
-        total += part
-    return float(total / n)
+    loss, weight = 0.0, mean_over(SOFT_CROSS_ENTROPY, targets.shape[0], targets.shape[1])
+    top, total = stack_array(logits, ROWS), stack_array(logits, ROWS)
+    for first in range(0, targets.shape[0], ROWS):
+        rows = softmax_rows(logits, first, logits.dtype.type(1), delta, top, total)
+        logarithms(rows, total)
+        for r in range(rows):
+            z, y, g = row(logits, first + r), row(targets, first + r), row(delta, first + r)
+            loss += soft_cross_entropy_row(z, y, g, top[r], total[r], weight)
+    return loss
 
 
-@reduction
+@kernel
 def cross_entropy(logits: Array, labels: Array, delta: Array) -> float:
     """C = -sum log a[label] / B; dC/dz = (a - onehot(label)) / B, with a = softmax(z) row by row.
 
@@ -158,23 +198,22 @@ def cross_entropy(logits: Array, labels: Array, delta: Array) -> float:
     Raises
     ------
     ValueError
-        If the shapes do not fit or a label is no column of the logits; rows of delta before it are then written.
+        If the shapes do not fit or a label is no column of the logits.
     """
     check_matrices(logits, delta, delta)
     if logits.shape != delta.shape or logits.shape[0] != labels.shape[0]:
         raise ValueError("cross_entropy: delta must have the shape of the logits, labels one entry a row")
     check_rows(logits)
     check_rows(delta)
-    classes = logits.shape[1]
-    total, n = np.float64(0), max(labels.shape[0], 1)
+    loss, weight = 0.0, mean_over(CROSS_ENTROPY, labels.shape[0], logits.shape[1])
     for b in range(labels.shape[0]):
-        z, g, label = row(logits, b), row(delta, b), labels[b]
-        if label < 0 or label >= classes:
+        if labels[b] < 0 or labels[b] >= logits.shape[1]:
             raise ValueError("cross_entropy: a label is not a column of the logits")
-        top, total_exp = exponentials(z, g)
-        total -= log_probability(z[label], top, type(top)(math.log(total_exp)))
-        scale = type(top)(1 / n) / total_exp
-        for j in range(classes):
-            g[j] *= scale
-        g[label] -= type(top)(1 / n)
-    return float(total / n)
+    top, total = stack_array(logits, ROWS), stack_array(logits, ROWS)
+    for first in range(0, labels.shape[0], ROWS):
+        rows = softmax_rows(logits, first, logits.dtype.type(weight), delta, top, total)
+        logarithms(rows, total)
+        for r in range(rows):
+            z, g = row(logits, first + r), row(delta, first + r)
+            loss += cross_entropy_row(z, labels[first + r], g, top[r], total[r], weight)
+    return loss

@@ -1,128 +1,134 @@
 """The matrix product from which the three products of a dense layer are made: register tiles over packed panels.
 
-``C = initial + A @ B`` with A (n, k), B (k, m), C (n, m). A tile computes `width` columns of up to six rows of C: it
-keeps them in registers, walks along k, and at each step multiplies one vector of B by one number from each row of A. A
-and B are read with two strides each, so a transposed matrix costs nothing (A) or is turned while it is packed (B).
+``C = initial + scale * A @ B`` with A (n, k), B (k, m), C (n, m). A tile computes a few vectors of a few rows of C: it
+keeps them in registers, walks along k, and at each step multiplies the vectors of a row of B by one number from each
+row of A. A and B are read with two strides each, so a transposed matrix costs nothing (A) or is turned while it is
+packed (B).
 
-Every element of C is summed in the same order, along k, whatever the height of its tile and the rows beside it, so that
+Every element of C is summed in the same order, along k, whatever the shape of its tile and the rows beside it, so that
 a row's result does not depend on the batch that it is in, to the bit.
 """
 
 from typing import Any
 
+import numba
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline
-from hotloop.kernels.simd import item, load, multiply_add, store, width
+from hotloop.kernels.jit import Array, inline, part
+from hotloop.kernels.simd import apart, item, load, store, tile, turn, width
 from hotloop.kernels.views import stack_array
 
-# A panel is DEPTH rows of one vector of B: 16 kB, a third of a first-level cache. Deeper products go block by block.
+if numba.config.DISABLE_JIT:
+    REGISTERS = 2
+else:
+    from hotloop.kernels.tile import registers_of_a_vector
+
+    REGISTERS = registers_of_a_vector()
+
+# The tallest and widest tile that stays in registers. Where a register holds a whole vector, eight rows by two vectors
+# are 16 accumulators, 92 % of the peak in the first-level cache; where it takes two, six rows by one are 12 of 16.
+# A single row is bound by the latency of its additions, so it takes many vectors.
+ROWS, VECTORS, VECTORS_OF_A_ROW = (8, 2, 8) if REGISTERS == 1 else (6, 1, 4)
+# A panel is DEPTH rows of a tile's vectors of B, a third to two thirds of a first-level cache. Deeper products go block
+# by block.
 DEPTH = 256
-PANEL_SIZE = DEPTH * 16
-START: Any = np.int64(0)  # an index of no literal type, for which nothing is compiled once more
-TILE_ROWS = 6
-TILE_SIZE = TILE_ROWS * 16
+TILE_SIZE = VECTORS * 16  # of float32: a vector of float64 is half as many numbers
+PANEL_SIZE, EDGE_SIZE, ZEROS = DEPTH * TILE_SIZE, ROWS * 16, VECTORS_OF_A_ROW * 16
+# Columns of x.T that lie a multiple of PITCH numbers apart share a few sets of the first-level cache, which then holds
+# a part of a tile's; they are copied, COPIED at a time, to rows that do not: 12 % faster at 1024 and 2048.
+PITCH = 1024
+COPIED: Any = np.int64(128)
+COPIED_STEP: Any = np.int64(144)
+COPIED_SIZE = DEPTH * 144
+TURNED = 4  # rows that are turned at once: 4 times faster than by single numbers; 2, 8 and 16 gain less
+# Numbers of no literal type, for which nothing is compiled once more.
+START: Any = np.int64(0)
+FROM_ZERO: Any = np.int64(-1)
+ADJACENT: Any = np.int64(1)
 # B is read where it lies unless C has this many rows to share the cost of packing it.
-ROWS_WORTH_PACKING = 96
+ROWS_WORTH_PACKING = 48
+
+
+def strip_of(vectors: int) -> Any:
+    """Return the function that computes n rows by some vectors: c[r] = initial[r] + scale * sum over p of a[r, p] b[p].
+
+    What does not fill two of the tallest tiles is halved: ten rows are five and five, since two rows alone would wait
+    for the latency of their sums.
+    """
+
+    def strip(
+        a: Array, at: int, row: int, step: int, b: Array, bt: int, ldb: int, depth: int, scale: Any,
+        initial: Array, it: int, ldi: int, c: Array, ct: int, ldc: int, n: int,
+    ) -> None:  # fmt: skip
+        apart()
+        i = 0
+        while i < n:
+            left = n - i
+            height = ROWS if left >= 2 * ROWS else (left if left <= ROWS else (left + 1) // 2)
+            if ROWS == 8 and height == 8:
+                tile(8, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+            elif ROWS == 8 and height == 7:
+                tile(7, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+            elif height == 6:
+                tile(6, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+            elif height == 5:
+                tile(5, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+            elif height == 4:
+                tile(4, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+            elif height == 3:
+                tile(3, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+            elif height == 2:
+                tile(2, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+            else:
+                tile(1, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+            at, it, ct, i = at + height * row, it + height * ldi, ct + height * ldc, i + height
+
+    # Numba links functions by name: of two with one name, both from the cache, one would be taken for the other.
+    strip.__name__ = strip.__qualname__ = f"strip{vectors}"
+    return inline(strip)
+
+
+narrow_strip = strip_of(1)
+strip = strip_of(VECTORS) if VECTORS > 1 else narrow_strip
 
 
 @inline
-def tile6(
-    a: Array, at: int, row: int, step: int, b: Array, bt: int, ldb: int, depth: int,
-    initial: Array, it: int, ldi: int, c: Array, ct: int, ldc: int,
-) -> None:  # fmt: skip
-    """Compute six rows by one vector: c[r] = initial[r] + sum over p of a[r, p] b[p]. Twelve AVX2 accumulators."""
-    s0 = load(initial, it)
-    s1 = load(initial, it + ldi)
-    s2 = load(initial, it + 2 * ldi)
-    s3 = load(initial, it + 3 * ldi)
-    s4 = load(initial, it + 4 * ldi)
-    s5 = load(initial, it + 5 * ldi)
-    for _ in range(depth):
-        line = load(b, bt)
-        s0 = multiply_add(a, at, line, s0)
-        s1 = multiply_add(a, at + row, line, s1)
-        s2 = multiply_add(a, at + 2 * row, line, s2)
-        s3 = multiply_add(a, at + 3 * row, line, s3)
-        s4 = multiply_add(a, at + 4 * row, line, s4)
-        s5 = multiply_add(a, at + 5 * row, line, s5)
-        at += step
-        bt += ldb
-    store(c, ct, s0)
-    store(c, ct + ldc, s1)
-    store(c, ct + 2 * ldc, s2)
-    store(c, ct + 3 * ldc, s3)
-    store(c, ct + 4 * ldc, s4)
-    store(c, ct + 5 * ldc, s5)
-
-
-@inline
-def tile4(
-    a: Array, at: int, row: int, step: int, b: Array, bt: int, ldb: int, depth: int,
-    initial: Array, it: int, ldi: int, c: Array, ct: int, ldc: int,
-) -> None:  # fmt: skip
-    """Compute four rows by one vector, as `tile6`."""
-    s0 = load(initial, it)
-    s1 = load(initial, it + ldi)
-    s2 = load(initial, it + 2 * ldi)
-    s3 = load(initial, it + 3 * ldi)
-    for _ in range(depth):
-        line = load(b, bt)
-        s0 = multiply_add(a, at, line, s0)
-        s1 = multiply_add(a, at + row, line, s1)
-        s2 = multiply_add(a, at + 2 * row, line, s2)
-        s3 = multiply_add(a, at + 3 * row, line, s3)
-        at += step
-        bt += ldb
-    store(c, ct, s0)
-    store(c, ct + ldc, s1)
-    store(c, ct + 2 * ldc, s2)
-    store(c, ct + 3 * ldc, s3)
-
-
-@inline
-def tile1(
-    a: Array, at: int, step: int, b: Array, bt: int, ldb: int, depth: int, initial: Array, it: int, c: Array, ct: int
-) -> None:
-    """Compute one row by one vector, as `tile6`."""
-    s0 = load(initial, it)
-    for _ in range(depth):
-        s0 = multiply_add(a, at, load(b, bt), s0)
-        at += step
-        bt += ldb
-    store(c, ct, s0)
-
-
-@inline
-def tile_column(
-    a: Array, at: int, row: int, step: int, b: Array, bt: int, ldb: int, depth: int,
-    initial: Array, it: int, ldi: int, c: Array, ct: int, ldc: int, n: int,
-) -> None:  # fmt: skip
-    """Compute n rows by one vector, by tiles of six, four and one rows."""
-    i = 0
-    while n - i >= 6:
-        tile6(a, at + i * row, row, step, b, bt, ldb, depth, initial, it + i * ldi, ldi, c, ct + i * ldc, ldc)
-        i += 6
-    if n - i >= 4:
-        tile4(a, at + i * row, row, step, b, bt, ldb, depth, initial, it + i * ldi, ldi, c, ct + i * ldc, ldc)
-        i += 4
-    while i < n:
-        tile1(a, at + i * row, step, b, bt, ldb, depth, initial, it + i * ldi, c, ct + i * ldc)
-        i += 1
-
-
-@inline
-def pack(b: Array, bt: int, row: int, step: int, depth: int, columns: int, panel: Array) -> None:
-    """Copy (depth, columns) of B, read with strides (row, step), into a panel one vector wide, zeros in the rest."""
-    lanes = width(panel)
+def pack(b: Array, bt: int, row: int, step: int, depth: int, columns: int, panel: Array, size: int) -> None:
+    """Copy (depth, columns) of B, read with strides (row, step), into a panel `size` wide, zeros in the rest."""
+    lanes, first, turned = width(panel), 0, 0
+    if step == 1:
+        first = columns // lanes * lanes
+        for p in range(depth):
+            for j in range(0, first, lanes):
+                store(panel, p * size + j, load(b, bt + p * row + j))
+    elif row == 1:
+        first, turned = columns // TURNED * TURNED, depth // lanes * lanes
+        for j in range(0, first, TURNED):
+            for p in range(0, turned, lanes):
+                turn(TURNED, b, bt + j * step + p, step, panel, p * size + j, size)
+            for p in range(turned, depth):
+                for q in range(j, j + TURNED):
+                    panel[p * size + q] = item(b, bt + p * row + q * step)
     for p in range(depth):
-        for j in range(columns):
-            panel[p * lanes + j] = item(b, bt + p * row + j * step)
-        for j in range(columns, lanes):
-            panel[p * lanes + j] = 0
+        for j in range(first, columns):
+            panel[p * size + j] = item(b, bt + p * row + j * step)
+        for j in range(columns, size):
+            panel[p * size + j] = 0
 
 
 @inline
+def copy_columns(a: Array, at: int, step: int, depth: int, columns: int, block: Array) -> None:
+    """Copy (depth, columns) of a matrix whose rows lie `step` apart, to rows that lie `COPIED_STEP` apart."""
+    lanes = width(block)
+    whole = columns // lanes * lanes
+    for p in range(depth):
+        for j in range(0, whole, lanes):
+            store(block, p * COPIED_STEP + j, load(a, at + p * step + j))
+        for j in range(whole, columns):
+            block[p * COPIED_STEP + j] = item(a, at + p * step + j)
+
+
+@part
 def copy_rows(source: Array, at: int, row: int, rows: int, columns: int, out: Array, ot: int, out_row: int) -> None:
     """Copy (rows, columns) between two matrices."""
     for r in range(rows):
@@ -130,41 +136,79 @@ def copy_rows(source: Array, at: int, row: int, rows: int, columns: int, out: Ar
             out[ot + r * out_row + j] = item(source, at + r * row + j)
 
 
+@part
+def edge_strip(
+    a: Array, at: int, row: int, step: int, b: Array, bt: int, ldb: int, depth: int, scale: Any,
+    initial: Array, it: int, ldi: int, c: Array, ct: int, ldc: int, n: int, columns: int,
+) -> None:  # fmt: skip
+    """Compute a strip narrower than a vector in memory of its own, so that nothing beside C is touched."""
+    edge = stack_array(c, EDGE_SIZE)
+    lanes = width(c)
+    for i in range(0, n, ROWS):
+        height = min(ROWS, n - i)
+        copy_rows(initial, it + i * ldi, ldi, height, columns, edge, START, lanes)
+        narrow_strip(
+            a, at + i * row, row, step, b, bt, ldb, depth, scale, edge, START, lanes, edge, START, lanes, height
+        )
+        copy_rows(edge, START, lanes, height, columns, c, ct + i * ldc, ldc)
+
+
 @inline
 def product(
-    a: Array, a_row: int, a_step: int, b: Array, b_row: int, b_step: int,
-    initial: Array, initial_row: int, c: Array, c_row: int, n: int, m: int, k: int,
+    a: Array, a_row: int, a_step: int, b: Array, b_row: int, b_step: int, b_columns: int,
+    scale: float, initial: Array, initial_row: int, c: Array, c_row: int, n: int, m: int, k: int,
 ) -> None:  # fmt: skip
-    """Compute C = initial + A @ B, flat arrays with strides in elements.
+    """Compute C = initial + scale * A @ B, flat arrays with strides in elements.
 
     A[i, p] is a[i * a_row + p * a_step], B[p, j] is b[p * b_row + j * b_step], C[i, j] is c[i * c_row + j]. What C
-    starts from is initial[i * initial_row + j]: C itself, or a bias with initial_row = 0.
+    starts from is initial[i * initial_row + j]: C itself, a bias with initial_row = 0, or zero with initial_row = -1.
+    Columns of B from b_columns to m - 1 are taken as zeros.
     """
-    lanes = width(c)
-    panel, edge = stack_array(c, PANEL_SIZE), stack_array(c, TILE_SIZE)
-    for j in range(0, m, lanes):
-        columns = min(lanes, m - j)
-        narrow = columns < lanes
-        packed = narrow or b_step != 1 or n >= ROWS_WORTH_PACKING
-        # A column of C narrower than a vector is computed six rows at a time in `edge`: nothing beside C is touched.
-        rows = TILE_ROWS if narrow else max(n, 1)
-        start, start_row = initial, initial_row
-        for p in range(0, max(k, 1), DEPTH):
-            depth = min(DEPTH, k - p)
-            source, st, ld = b, p * b_row + j * b_step, b_row
-            if packed:
-                pack(b, st, b_row, b_step, depth, columns, panel)
-                source, st, ld = panel, START, lanes
-            for i in range(0, n, rows):
-                height = min(rows, n - i)
-                at = i * a_row + p * a_step
-                from_, ft, from_row = start, i * start_row + j, start_row
-                to, tt, to_row = c, i * c_row + j, c_row
-                if narrow:
-                    copy_rows(start, ft, start_row, height, columns, edge, START, lanes)
-                    from_, ft, from_row = edge, START, lanes
-                    to, tt, to_row = edge, START, lanes
-                tile_column(a, at, a_row, a_step, source, st, ld, depth, from_, ft, from_row, to, tt, to_row, height)
-                if narrow:
-                    copy_rows(edge, tt, lanes, height, columns, c, i * c_row + j, c_row)
-            start, start_row = c, c_row
+    lanes, scale = width(c), c.dtype.type(scale)
+    panel, zeros, block = stack_array(c, PANEL_SIZE), stack_array(c, ZEROS), stack_array(c, COPIED_SIZE)
+    if initial_row < 0:
+        for i in range(ZEROS):
+            zeros[i] = 0
+    copied = a_row == 1 and a_step % PITCH == 0 and n >= COPIED and m >= COPIED
+    height = COPIED if copied else max(n, 1)
+    for p in range(0, max(k, 1), DEPTH):
+        depth = min(DEPTH, k - p)
+        for i in range(0, n, height):
+            rows, left, at, step = min(height, n - i), a, i * a_row + p * a_step, a_step
+            if copied:
+                copy_columns(a, at, a_step, depth, rows, block)
+                left, at, step = block, START, COPIED_STEP
+            ct = i * c_row
+            start, it, start_row, start_step = initial, i * initial_row, initial_row, ADJACENT
+            if p > 0:
+                start, it, start_row = c, ct, c_row
+            elif initial_row < 0:
+                start, it, start_row, start_step = zeros, START, START, START
+            j = START
+            while j < m:
+                vectors = min((m - j) // lanes, VECTORS)
+                if n == 1 and b_step == 1 and min(m, b_columns) - j >= VECTORS_OF_A_ROW * lanes:
+                    vectors = VECTORS_OF_A_ROW
+                size = max(vectors, 1) * lanes
+                columns = min(size, b_columns - j)
+                right, bt, ld = b, p * b_row + j * b_step, b_row
+                if columns < size or b_step != 1 or n >= ROWS_WORTH_PACKING:
+                    pack(b, bt, b_row, b_step, depth, columns, panel, size)
+                    right, bt, ld = panel, START, size
+                if vectors == VECTORS_OF_A_ROW:
+                    tile(
+                        1, VECTORS_OF_A_ROW, left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row,
+                        c, ct, c_row,
+                    )  # fmt: skip
+                elif vectors == VECTORS:
+                    strip(left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row, c, ct, c_row, rows)
+                elif vectors == 1:
+                    narrow_strip(
+                        left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row, c, ct, c_row, rows
+                    )
+                else:
+                    edge_strip(
+                        left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row, c, ct, c_row, rows,
+                        m - j,
+                    )  # fmt: skip
+                j, it, ct = j + size, it + size * start_step, ct + size

@@ -9,34 +9,43 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, kernel
-from hotloop.kernels.views import check_matrices, check_rows, row
+from hotloop.kernels.jit import Array, inline, kernel, part
+from hotloop.kernels.views import check_matrices, check_rows, row, segment, stack_array
 
-Word: TypeAlias = np.uint64
+Counter: TypeAlias = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
+Key: TypeAlias = tuple[np.uint64, np.uint64]
 
 # Words are 32 bits in a uint64: their product then fits, and nothing wraps around.
 MULTIPLIER0, MULTIPLIER1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 WEYL0, WEYL1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 WORD, MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 INVERSE_RANGE = 2.0**-32
+# A block is 32 units in a row: eight draws of four words, the first words one after another, then the second ones.
+DRAWS, BLOCK, CHUNK = 8, 32, 256  # a chunk is as many units as are applied at once
 
 
 @inline
-def philox(
-    c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word
-) -> tuple[Word, Word, Word, Word]:  # fmt: skip
+def philox_round(c: Counter, key: Key) -> tuple[Counter, Key]:
+    """Return the counter after a round, and the key of the next."""
+    p0, p1 = MULTIPLIER0 * c[0], MULTIPLIER1 * c[2]
+    mixed = (p1 >> WORD) ^ c[1] ^ key[0], p1 & MASK, (p0 >> WORD) ^ c[3] ^ key[1], p0 & MASK
+    return mixed, ((key[0] + WEYL0) & MASK, (key[1] + WEYL1) & MASK)
+
+
+@part
+def philox(counter: Counter, key: Key) -> Counter:
     """Return four random words from a counter of four words and a key of two, each a uint64 below 2**32."""
-    for _ in range(10):
-        p0, p1 = MULTIPLIER0 * c0, MULTIPLIER1 * c2
-        c0, c1, c2, c3 = (p1 >> WORD) ^ c1 ^ k0, p1 & MASK, (p0 >> WORD) ^ c3 ^ k1, p0 & MASK
-        k0, k1 = (k0 + WEYL0) & MASK, (k1 + WEYL1) & MASK
-    return c0, c1, c2, c3
-
-
-@inline
-def word_of(unit: int, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word) -> Word:
-    """Return the word of one unit: that with the number unit % 4 in the draw of counter unit // 4."""
-    return philox(np.uint64(unit >> 2), c1, c2, c3, k0, k1)[unit & 3]
+    c, k = philox_round(counter, key)  # ten rounds, written out: a loop within a loop would not become vectors
+    c, k = philox_round(c, k)
+    c, k = philox_round(c, k)
+    c, k = philox_round(c, k)
+    c, k = philox_round(c, k)
+    c, k = philox_round(c, k)
+    c, k = philox_round(c, k)
+    c, k = philox_round(c, k)
+    c, k = philox_round(c, k)
+    c, k = philox_round(c, k)
+    return c
 
 
 @kernel
@@ -50,34 +59,38 @@ def dropout(seed: int, step: int, first_row: int, first_unit: int, rate: float, 
     first_row, first_unit : int
         Numbers of values[0, 0]: the mask of a row and a unit does not depend on which part of the batch is passed.
     rate : float
-        The share to drop, 0 <= rate < 1.
+        The share to drop, 0 <= rate < 1, to 2**-32.
     values : array (B, units)
         Overwritten; rows contiguous.
 
     Notes
     -----
-    Source: Srivastava et al., Dropout (JMLR 2014), section 10, inverted so that predicting needs no scaling.
+    Source: Srivastava et al., Dropout (JMLR 2014), section 10, inverted so that predicting needs no scaling. Unit u
+    has the word (u % 32) // 8 of the draw with the counter (u // 32 * 8 + u % 8, row, step), step in two words.
     """
     check_matrices(values, values, values)
     check_rows(values)
     T = values.dtype.type
     scale, zero = T(1 / (1 - rate)), T(0)
     threshold = np.uint64(rate / INVERSE_RANGE)
-    k0, k1 = np.uint64(seed) & MASK, np.uint64(seed) >> WORD
+    key = np.uint64(seed) & MASK, np.uint64(seed) >> WORD
     c2, c3 = np.uint64(step) & MASK, np.uint64(step) >> WORD
-    # Four units share a draw; those before the first and behind the last whole four are drawn one by one.
-    lead = min(-first_unit % 4, values.shape[1])
-    groups = (values.shape[1] - lead) // 4
+    factors = stack_array(values, CHUNK)
+    last = first_unit + values.shape[1]
     for b in range(values.shape[0]):
         values_b, c1 = row(values, b), np.uint64(first_row + b)
-        for j in range(lead):
-            values_b[j] *= scale if word_of(first_unit + j, c1, c2, c3, k0, k1) >= threshold else zero
-        for g in range(groups):
-            j = lead + 4 * g
-            w0, w1, w2, w3 = philox(np.uint64((first_unit + j) >> 2), c1, c2, c3, k0, k1)
-            values_b[j] *= scale if w0 >= threshold else zero
-            values_b[j + 1] *= scale if w1 >= threshold else zero
-            values_b[j + 2] *= scale if w2 >= threshold else zero
-            values_b[j + 3] *= scale if w3 >= threshold else zero
-        for j in range(lead + 4 * groups, values_b.size):
-            values_b[j] *= scale if word_of(first_unit + j, c1, c2, c3, k0, k1) >= threshold else zero
+        for start in range(first_unit - first_unit % BLOCK, last, CHUNK):
+            stop = min(start + CHUNK, last)
+            for block in range(start // BLOCK, (stop + BLOCK - 1) // BLOCK):
+                f = segment(factors, block * BLOCK - start, BLOCK)
+                for d in range(DRAWS):
+                    w0, w1, w2, w3 = philox((np.uint64(block * DRAWS + d), c1, c2, c3), key)
+                    f[d] = scale if w0 >= threshold else zero
+                    f[DRAWS + d] = scale if w1 >= threshold else zero
+                    f[2 * DRAWS + d] = scale if w2 >= threshold else zero
+                    f[3 * DRAWS + d] = scale if w3 >= threshold else zero
+            begin = max(start, first_unit)
+            inside = segment(values_b, begin - first_unit, stop - begin)
+            factors_inside = segment(factors, begin - start, stop - begin)
+            for j in range(inside.size):
+                inside[j] *= factors_inside[j]

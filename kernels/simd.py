@@ -32,6 +32,32 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         """Write `vector` to array[index : index + width]."""
         _memory(array, index)[:] = vector
 
+    def tile(
+        rows: int, vectors: int, a: Array, at: int, row: int, step: int, b: Array, bt: int, b_row: int,
+        depth: int, scale: float, initial: Array, it: int, initial_row: int, c: Array, ct: int, c_row: int,
+    ) -> None:  # fmt: skip
+        """Compute some rows by some vectors: c[r] = initial[r] + scale * sum over p of a[r, p] b[p], in the order of p.
+
+        a[r, p] is a[at + r * row + p * step]; b[p], initial[r] and c[r] start at bt + p * b_row, it + r * initial_row
+        and ct + r * c_row. All sums stay in registers; the numbers of rows and vectors are constants.
+        """
+        size = vectors * width(c)
+        total = np.zeros((rows, size), c.dtype)
+        for p in range(depth):
+            column = np.array([_memory(a, at + r * row + p * step, 1)[0] for r in range(rows)])
+            total += column[:, None] * _memory(b, bt + p * b_row, size)
+        for r in range(rows):
+            _memory(c, ct + r * c_row, size)[:] = _memory(initial, it + r * initial_row, size) + scale * total[r]
+
+    def apart() -> None:
+        """Keep the function that calls this from being inlined into others."""
+
+    def turn(rows: int, source: Array, at: int, row: int, out: Array, ot: int, out_row: int) -> None:
+        """Copy one vector from each of some rows, turned: out[ot + p * out_row + r] = source[at + r * row + p]."""
+        for r in range(rows):
+            for p, value in enumerate(load(source, at + r * row)):
+                _memory(out, ot + p * out_row + r, 1)[0] = value
+
     def multiply_add(array: Array, index: int, vector: Array, accumulator: Array) -> Array:
         """Return accumulator + array[index] * vector: one fused multiply-add where the CPU has it."""
         total: Array = accumulator + _memory(array, index, 1) * vector
@@ -44,5 +70,6 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
 
 else:
     from hotloop.kernels.llvm import item, load, multiply_add, store, width
+    from hotloop.kernels.tile import apart, tile, turn
 
-__all__ = ["item", "load", "multiply_add", "store", "width"]
+__all__ = ["apart", "item", "load", "multiply_add", "store", "tile", "turn", "width"]

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, kernel, reduction
+from hotloop.kernels.jit import Array, inline, kernel, part, reduction
 from hotloop.kernels.views import check_vectors
 
 NO_UPDATE, SGD, MOMENTUM, NESTEROV, RMSPROP, ADAGRAD, ADAM, ADAMW = range(8)
@@ -101,24 +101,45 @@ def adamw(
     """
     check_lengths(gradient, first_moment, parameters)
     check_lengths(gradient, second_moment, parameters)
+    rate, correction = corrections(learning_rate, beta1, beta2, step)
+    keep = 1 - learning_rate * weight_decay
+    adamw_pass(gradient, rate, beta1, beta2, epsilon, correction, keep, first_moment, second_moment, parameters)
+
+
+@part
+def corrections(learning_rate: float, beta1: float, beta2: float, step: int) -> tuple[float, float]:
+    """Return alpha / (1 - b1^t) and 1 / sqrt(1 - b2^t)."""
+    return learning_rate / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
+
+
+@part
+def adamw_pass(
+    gradient: Array, rate: float, beta1: float, beta2: float, epsilon: float, correction: float, keep: float,
+    first_moment: Array, second_moment: Array, parameters: Array,
+) -> None:  # fmt: skip
+    """Update by what `corrections` returns, which is the same for all parameters; keep = 1 - alpha lambda."""
     T = parameters.dtype.type
     b1, gain1, b2, gain2, eps = T(beta1), T(1 - beta1), T(beta2), T(1 - beta2), T(epsilon)
-    alpha = T(learning_rate / (1 - beta1**step))
-    correction = T(1 / math.sqrt(1 - beta2**step))
-    keep = T(1 - learning_rate * weight_decay)
+    alpha, root_scale, kept = T(rate), T(correction), T(keep)
     for i in range(parameters.size):
         g = gradient[i]
         m = b1 * first_moment[i] + gain1 * g
         v = b2 * second_moment[i] + gain2 * g * g
         first_moment[i] = m
         second_moment[i] = v
-        parameters[i] = keep * parameters[i] - alpha * m / (np.sqrt(v) * correction + eps)
+        parameters[i] = kept * parameters[i] - alpha * m / (np.sqrt(v) * root_scale + eps)
 
 
-@reduction
+@kernel
 def add_penalty(weights: Array, l1: float, l2: float, gradient: Array) -> float:
     """Return l1 sum |w| + l2 sum w^2; gradient += l1 sign(w) + 2 l2 w."""
     check_lengths(weights, weights, gradient)
+    return penalty_row(weights, l1, l2, gradient)
+
+
+@reduction
+def penalty_row(weights: Array, l1: float, l2: float, gradient: Array) -> float:
+    """Do as `add_penalty`, for one row of a layer's weights."""
     T = weights.dtype.type
     a, b, two_b, zero = T(l1), T(l2), T(2 * l2), T(0)
     total = zero

@@ -4,7 +4,7 @@ A view must not outlive the array whose memory it shows, and none is ever return
 Under ``NUMBA_DISABLE_JIT=1`` each is the plain NumPy below.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -55,6 +55,10 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         view: Array = array[index]
         return view
 
+    def reinterpret(values: Array, dtype: Any) -> Array:
+        """Return a vector of bytes as the numbers that they stand for."""
+        return values.view(dtype)
+
     def stack_array(like: Array, size: int) -> Array:
         """Return uninitialised memory for `size` elements of the type of `like`, on the stack of the caller."""
         return np.empty(size, like.dtype)
@@ -65,6 +69,7 @@ else:
         check_matrices,
         check_vectors,
         matrix,
+        reinterpret,
         row,
         segment,
         stack_array,
@@ -85,6 +90,7 @@ __all__ = [
     "check_rows",
     "check_vectors",
     "matrix",
+    "reinterpret",
     "row",
     "segment",
     "stack_array",

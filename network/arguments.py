@@ -1,7 +1,8 @@
 """The boundary: what users pass is checked and converted here, once, before anything is changed.
 
 Every array that leaves this file is of one canonical type (one dtype, C order, writable, aligned), so that the kernels
-are never compiled again for a Fortran-ordered, strided or read-only argument.
+are never compiled again for a Fortran-ordered, strided or read-only argument. Inputs alone may stay as they are, bytes
+or floats in C order, which may be a file: the kernels see their bytes, and convert each batch.
 """
 
 import difflib
@@ -17,6 +18,10 @@ from hotloop.network.losses import LOSSES
 from hotloop.network.optimizers import OPTIMIZERS, SGD, Optimizer
 
 Value = TypeVar("Value")
+MOST_THREADS = 1024
+
+AS_THEY_ARE = tuple(np.dtype(name) for name in ("uint8", "float32", "float64"))  # inputs that are not converted here
+BLOCK = 2**22  # bytes checked at a time, so that what the check takes stays small beside the data
 
 
 def choose(argument: str, name: Any, known: Mapping[str, Value]) -> Value:
@@ -39,6 +44,18 @@ def whole_number(argument: str, value: Any, minimum: int) -> int:
     return int(value)
 
 
+def threads(value: Any) -> int | str:
+    """Return a number of threads, or "auto"."""
+    if isinstance(value, str) and value != "auto":
+        raise ValueError(f'n_threads must be a whole number or "auto", got {value!r}')
+    if value == "auto":
+        return "auto"
+    count = whole_number("n_threads", value, 1)
+    if count > MOST_THREADS:
+        raise ValueError(f"n_threads must be at most {MOST_THREADS}, got {count}")
+    return count
+
+
 def real_number(argument: str, value: Any, minimum: float, below: float = np.inf) -> float:
     """Return `value` as a float with minimum <= value < below."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
@@ -50,6 +67,16 @@ def real_number(argument: str, value: Any, minimum: float, below: float = np.inf
     if not minimum <= number < below:
         upper = "" if below == np.inf else f" and below {below:g}"
         raise ValueError(f"{argument} must be finite, at least {minimum:g}{upper}, got {number!r}")
+    return number
+
+
+def scale(argument: str, value: Any, dtype: np.dtype[np.floating]) -> float:
+    """Return `value` as a float that is above 0 and finite, in `dtype` too."""
+    number = real_number(argument, value, 0)
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = dtype.type(number)
+    if not 0 < rounded < np.inf:
+        raise ValueError(f"{argument} must be above 0 and finite in {dtype}, got {number!r}")
     return number
 
 
@@ -142,24 +169,12 @@ def numeric(argument: str, value: Any) -> Array:
 
 def canonical(argument: str, array: Array, dtype: np.dtype[Any]) -> Array:
     """Return the array in the type that kernels are compiled for; every value must be finite in it."""
-    with np.errstate(over="ignore"):
-        result = np.require(array, dtype, ["C", "A", "W", "E"])
-    finite = np.isfinite(result)
-    if not finite.all():
-        first = tuple(int(i) for i in np.argwhere(~finite)[0])
-        place = f"row {first[0]}" + (f", column {first[1]}" if len(first) > 1 else "")
-        found = array[first]
-        count = result.size - int(finite.sum())
-        why = f" ({found} is too large for {dtype})" if np.isfinite(found) else ""
-        raise ValueError(
-            f"{argument} must be finite: found {result[first]} in {place}{why}, {count} in all; "
-            "rows and columns count from 0"
-        )
-    return result
+    _check_finite(argument, array, dtype)
+    return np.require(array, dtype, ["C", "A", "W", "E"])
 
 
-def inputs(X: Any, columns: int, dtype: np.dtype[Any], argument: str = "X") -> Array:
-    """Check and convert inputs, to (rows, columns)."""
+def inputs(X: Any, columns: int, dtype: np.dtype[Any], input_scale: float = 1.0, argument: str = "X") -> Array:
+    """Check inputs, to (rows, columns). They stay as they are if they are bytes or floats in C order, mapped or not."""
     array = numeric(argument, X)
     if array.ndim == 1 and array.size == columns:
         raise ValueError(
@@ -169,7 +184,48 @@ def inputs(X: Any, columns: int, dtype: np.dtype[Any], argument: str = "X") -> A
         raise ValueError(f"{argument} has shape {array.shape}; wanted (rows, {columns}), the network's inputs")
     if array.shape[0] == 0:
         raise ValueError(f"{argument} has no rows")
-    return canonical(argument, array, dtype)
+    _check_finite(argument, array, dtype, input_scale)
+    return np.require(array, array.dtype if array.dtype in AS_THEY_ARE else dtype, ["C", "E"])
+
+
+def _check_finite(argument: str, array: Array, dtype: np.dtype[Any], scale: float = 1.0) -> None:
+    """Raise unless every value is finite in `dtype`, and so is its product with `scale`."""
+    factor = dtype.type(scale)
+    if array.dtype == np.uint8 and 255 * scale < float(np.finfo(dtype).max):
+        return
+
+    def finite(rows: Array) -> Array:
+        values: Array = rows
+        if scale != 1 or rows.dtype != dtype:
+            with np.errstate(over="ignore"):
+                values = rows.astype(dtype)
+                values *= factor
+        sound: Array = np.isfinite(values)
+        return sound
+
+    step = max(1, BLOCK * len(array) // max(1, array.size * dtype.itemsize))
+    for start in range(0, len(array), step):
+        sound = finite(array[start : start + step])
+        if not sound.all():
+            row, *column = (int(i) for i in np.argwhere(~sound)[0])
+            first = (start + row, *column)
+            count = sum(int((~finite(array[at : at + step])).sum()) for at in range(start, len(array), step))
+            raise ValueError(_not_finite(argument, array, first, count, dtype, scale))
+
+
+def _not_finite(
+    argument: str, array: Array, first: tuple[int, ...], count: int, dtype: np.dtype[Any], scale: float
+) -> str:
+    """Say which value is not finite, and why."""
+    place = f"row {first[0]}" + (f", column {first[1]}" if len(first) > 1 else "")
+    with np.errstate(over="ignore"):
+        value = dtype.type(array[first])
+    why = ""
+    if np.isfinite(value):
+        why = f" (times the input_scale {scale:g} it is too large for {dtype})"
+    elif np.isfinite(array[first]):
+        why = f" ({array[first]} is too large for {dtype})"
+    return f"{argument} must be finite: found {value} in {place}{why}, {count} in all; rows and columns count from 0"
 
 
 def targets(

@@ -75,6 +75,7 @@ def save(net: "Network", path: str | os.PathLike[str], metadata: dict[str, str])
         "dropout": net.dropout,
         "l1": net.l1,
         "l2": net.l2,
+        "input_scale": net.input_scale,
         "dtype": str(net.dtype),
         "seed": net.seed,
         "epochs_trained": net.epochs_trained,
@@ -100,6 +101,7 @@ def load(kind: "type[Network]", path: str | os.PathLike[str]) -> "Network":
             dropout=about["dropout"],
             l1=about["l1"],
             l2=about["l2"],
+            input_scale=about.get("input_scale", 1.0),  # the first files had none
             dtype=about["dtype"],
             seed=about["seed"],
         )

@@ -1,8 +1,8 @@
-"""The command line: ``hotloop train`` and ``hotloop predict``.
+"""The command line: ``hotloop train``, ``predict``, ``warmup`` and ``doctor``.
 
-This module only reads the arguments and reports errors. What a command does is in `train_command` and
-`predict_command`, which are imported when they are called, so that ``hotloop --help`` does not wait for the
-compiler to be imported.
+This module only reads the arguments and reports errors. What a command does is in `train_command`,
+`predict_command`, `warmup` and `doctor`, which are imported when they are called, so that ``hotloop --help``
+does not wait for the compiler to be imported.
 """
 
 import argparse
@@ -71,13 +71,23 @@ columns:
 examples:
   hotloop predict digits.safetensors digits | head
   hotloop predict houses.safetensors new_houses.csv --output prices.csv"""
+WARMUP = """\
+Compile ahead of need, and keep the machine code: all that hotloop train, hotloop predict and the methods fit, predict,
+evaluate and gradient of Network run, for every network, loss and optimizer. A kernel of hotloop.kernels that a program
+calls itself is compiled at its first call.
+
+For an image build set NUMBA_CACHE_DIR in the image, and build on a CPU like the one that it will run on. Exit status 1
+if nothing can be kept."""
+DOCTOR = """\
+Print what this machine is, what its limits are, measured, and what keeps hotloop from them, each with its remedy. Takes
+some seconds. Exit status 0 if nothing is wrong, else 1."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``hotloop`` with the given arguments, those of the process by default, and return the exit status.
 
-    0 is success, 2 a fault in the arguments or the data, 130 an interrupt (Ctrl-C), 141 a reader that closed
-    the pipe.
+    0 is success, 1 that ``warmup`` or ``doctor`` found something wrong with the machine, 2 a fault in the
+    arguments or the data, 130 an interrupt (Ctrl-C), 141 a reader that closed the pipe.
     """
     try:
         with warnings.catch_warnings():
@@ -121,11 +131,23 @@ def _predict(arguments: argparse.Namespace) -> int:
     return predict(arguments)
 
 
+def _warmup(arguments: argparse.Namespace) -> int:
+    from hotloop.network.warmup import command
+
+    return command(arguments)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from hotloop.network.doctor import command
+
+    return command(arguments)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     whole = _Parser(prog="hotloop", description=DESCRIPTION)
     whole.add_argument("--version", action=_Version)
-    commands = whole.add_subparsers(title="commands", required=True, metavar="{train,predict}")
+    commands = whole.add_subparsers(title="commands", required=True, metavar="{train,predict,warmup,doctor}")
     form = argparse.RawDescriptionHelpFormatter
     train = commands.add_parser(
         "train", help="train a network", description=TRAIN, epilog=TRAIN_EPILOG, formatter_class=form
@@ -148,6 +170,18 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("model", metavar="MODEL", help="a file that hotloop train --save wrote")
     predict.add_argument("data", metavar="DATA", help="digits, FOLDER, FILE.csv or FILE.npz")
     predict.add_argument("--output", metavar="FILE", help="where to write; the standard output by default")
+    warmup = commands.add_parser("warmup", help="compile ahead of need", description=WARMUP, formatter_class=form)
+    warmup.set_defaults(command=_warmup)
+    warmup.add_argument(
+        "--dtype",
+        nargs="+",
+        choices=("float32", "float64"),
+        default=["float32", "float64"],
+        help="of the networks to come (default: both)",
+    )
+    doctor = commands.add_parser("doctor", help="examine this machine", description=DOCTOR, formatter_class=form)
+    doctor.set_defaults(command=_doctor)
+    doctor.add_argument("--json", action="store_true", help="print what was seen as JSON")
     return whole
 
 
@@ -268,6 +302,13 @@ def _add_training_options(group: Any) -> None:
         default=0,
         help="of the weights, the shuffles, the dropout and the split of the data (default: %(default)s)",
     )
+    group.add_argument(
+        "--threads",
+        metavar="N",
+        type=_threads,
+        default="auto",
+        help="that share each step; the result is the same (default: as many as are fastest, tried as it goes)",
+    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -314,6 +355,11 @@ def _checked(convert: Callable[[str], Any], wanted: str, fits: Callable[[Any], b
 
 _whole = _checked(int, "a whole number, 0 or above", lambda value: value >= 0)
 _positive_whole = _checked(int, "a whole number above 0", lambda value: value > 0)
+_threads = _checked(
+    lambda text: text if text == "auto" else int(text),
+    "a whole number from 1 to 1024, or auto",
+    lambda value: value == "auto" or 0 < value <= 1024,
+)
 _positive_number = _checked(float, "a number above 0", lambda value: 0 < value < math.inf)
 _number_from_zero = _checked(float, "a number, 0 or above", lambda value: 0 <= value < math.inf)
 _fraction = _checked(float, "a number between 0 and 1", lambda value: 0 < value < 1)

@@ -1,6 +1,8 @@
 """The outer loop of training: epochs, slices, progress, convergence, Ctrl-C. The inner loop is `kernels.training`."""
 
+import os
 import sys
+import threading
 import time
 import warnings
 from dataclasses import dataclass
@@ -10,17 +12,19 @@ import numpy as np
 from tqdm import tqdm
 
 from hotloop.kernels.jit import Array
+from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.compiling import CompileNotice
 from hotloop.network.history import ConvergenceWarning, DivergenceError, History, Record
+from hotloop.network.pace import Pace
 
 if TYPE_CHECKING:
     from hotloop.network.network import Network
     from hotloop.network.task import Task
 
-SLICE_SECONDS = 0.03  # one compiled call: short enough for Ctrl-C and the progress bar, long enough to cost nothing
-# To size the first slice: floating point operations a second, and seconds a row besides.
-FIRST_GUESS, FIRST_OVERHEAD = 5e9, 2e-6
+if hasattr(os, "register_at_fork"):
+    # Each new bar takes tqdm's lock. At a fork it may be held by a thread that the child does not have.
+    os.register_at_fork(after_in_child=lambda: tqdm.set_lock(threading.RLock()))
 
 
 @dataclass
@@ -34,6 +38,7 @@ class Plan:
     patience: int
     shuffle: bool
     progress: bool
+    n_threads: int | str
 
 
 def shuffled(seed: int, epoch: int, rows: int) -> Array:
@@ -51,14 +56,18 @@ def fit(net: "Network", plan: Plan) -> History:
     began, last_good = time.perf_counter(), net.parameters.copy()
     try:
         with CompileNotice(str(net.dtype), plan.progress and sys.stderr is not None and sys.stderr.isatty()) as notice:
-            _run(net, plan, np.arange(plan.task.rows), 0)
+            train_slice(0, 1, new_team(), 0, *_arguments(net, plan, np.arange(plan.task.rows)))
             if plan.validation is not None:
                 net.compile_forward(plan.validation)
         history.compile_seconds, history.compiled = notice.seconds, notice.compiled
         began = time.perf_counter()
         total = plan.epochs * plan.task.rows
-        with tqdm(total=total, unit=" samples", unit_scale=True, disable=silent, dynamic_ncols=True) as bar:
-            history.stop_reason = _train(net, plan, history, last_good, bar)
+        with (
+            tqdm(total=total, unit=" samples", unit_scale=True, disable=silent, dynamic_ncols=True) as bar,
+            Pace(plan.n_threads, 6 * net.n_parameters, int(plan.task.settings["chunk"][0])) as pace,
+        ):
+            history.stop_reason = _train(net, plan, history, last_good, bar, pace)
+            history.n_threads = pace.n_threads
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
     finally:
@@ -78,9 +87,10 @@ def fit(net: "Network", plan: Plan) -> History:
     return history
 
 
-def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: "tqdm[None]") -> str:
+def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: "tqdm[None]", pace: Pace) -> str:
     """Run the epochs and return why they ended; `last_good` is kept at those of the last epoch."""
-    best, stale, speed = np.inf, 0, 1 / (6 * net.n_parameters / FIRST_GUESS + FIRST_OVERHEAD)
+    best, stale = np.inf, 0
+    plan.task.records(pace.most)
     in_order = np.arange(plan.task.rows)
     for count in range(1, plan.epochs + 1):
         start = time.perf_counter()
@@ -89,13 +99,11 @@ def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: 
         progress = plan.task.progress
         progress["row"], progress["loss_sum"] = 0, 0.0
         while progress["row"][0] < plan.task.rows:
-            row, clock = int(progress["row"][0]), time.perf_counter()
-            _run(net, plan, order, max(1, int(speed * SLICE_SECONDS)))
+            row = int(progress["row"][0])
+            pace.call(train_slice, _arguments(net, plan, order), progress)
             if progress["diverged"][0]:
                 raise _divergence(net, plan, history)
-            done = int(progress["row"][0]) - row
-            speed = done / max(time.perf_counter() - clock, 1e-6)
-            bar.update(done)
+            bar.update(int(progress["row"][0]) - row)
         if not (np.isfinite(net.parameters).all() and np.isfinite(net.state).all()):
             raise _divergence(net, plan, history)
         last_good[:] = net.parameters
@@ -103,7 +111,9 @@ def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: 
         record: Record = {"epoch": net.epochs_trained, "loss": float(progress["loss_sum"][0]) / plan.task.rows}
         history.epochs.append(record)
         if plan.validation is not None:
-            record.update({f"validation_{name}": value for name, value in net.score(plan.validation).items()})
+            record.update(
+                {f"validation_{name}": value for name, value in net.score(plan.validation, plan.n_threads).items()}
+            )
         record["seconds"] = time.perf_counter() - start
         bar.set_postfix(
             {name: f"{value:.4g}" for name, value in record.items() if name not in ("epoch", "seconds")}, refresh=False
@@ -117,13 +127,8 @@ def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: 
     return "epochs"
 
 
-def _run(net: "Network", plan: Plan, order: Array, budget: int) -> None:
-    """Call the compiled loop for about `budget` rows."""
-    task = plan.task
-    train_slice(
-        task.inputs, task.targets, task.labels, order, budget, task.layers, task.settings, net.parameters,
-        net.gradient_buffer, net.state, task.workspace, task.chunk_labels, task.progress,
-    )  # fmt: skip
+def _arguments(net: "Network", plan: Plan, order: Array) -> tuple[Array, ...]:
+    return plan.task.training(net.parameters, net.gradient_buffer, net.state, order)
 
 
 def _divergence(net: "Network", plan: Plan, history: History) -> DivergenceError:

@@ -45,6 +45,8 @@ class History:
         Time that compiling kernels, or loading them from the cache, took before the first step.
     compiled : bool
         Whether kernels were compiled, not only loaded.
+    n_threads : int
+        How many threads trained; of "auto" the number chosen last.
     """
 
     epochs: list[Record] = field(default_factory=list)
@@ -52,6 +54,7 @@ class History:
     seconds: float = 0.0
     compile_seconds: float = 0.0
     compiled: bool = False
+    n_threads: int = 1
 
     @property
     def loss(self) -> list[float]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.kernels.training import LAYER
+from hotloop.kernels.tables import LAYER
 
 ALIGNMENT = 64  # bytes: a cache line, and a vector of the kernels
 PAGE = 4096
@@ -90,7 +90,7 @@ class Layout:
         The workspace holds the inputs, then for each layer z, the activation (over z unless `keeps_z`) and delta.
         """
         table = np.zeros(len(self.sizes) - 1, LAYER)
-        place, unit, layer_input = chunk * self.strides[0], 0, 0
+        place, unit, penalty, layer_input = chunk * self.strides[0], 0, 0, 0
         for index, layer in enumerate(table):
             block = chunk * self.strides[index + 1]
             layer["fan_in"], layer["fan_out"] = self.sizes[index], self.sizes[index + 1]
@@ -101,5 +101,6 @@ class Layout:
             layer["output"] = layer_input = place + block if keeps_z[index] else place
             layer["delta"] = layer_input + block
             layer["activation"], layer["first_unit"], layer["dropout"] = activations[index], unit, dropout[index]
-            place, unit = layer_input + 2 * block, unit + self.sizes[index + 1]
+            layer["penalty"] = penalty
+            place, unit, penalty = layer_input + 2 * block, unit + self.sizes[index + 1], penalty + self.sizes[index]
         return table, place

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.kernels.training import forward_slice, train_slice
+from hotloop.kernels.prediction import forward_slice
+from hotloop.kernels.training import train_slice
 from hotloop.network import reports
 from hotloop.network.compiling import CompileNotice
 from hotloop.network.history import ConvergenceWarning, History
@@ -135,6 +136,7 @@ def fit(arguments: argparse.Namespace, net: Network, job: Job, optimizer: Optimi
             validation=None if job.validation is None else (job.validation.x, job.validation.y),
             tolerance=arguments.tolerance,
             patience=arguments.patience,
+            n_threads=arguments.threads,
             progress=not arguments.no_progress,
         )
 

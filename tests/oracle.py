@@ -269,13 +269,17 @@ def philox(counter, key):
 
 
 def dropout(seed, step, first_row, first_unit, rate, values):
-    """Keep what draws at least rate * 2**32; four units share a draw; seed and step are 64 bits, low word first."""
+    """Keep what draws at least rate * 2**32; seed and step are 64 bits, low word first.
+
+    A block of 32 units shares eight draws: their first words are for the first eight units, and so on.
+    """
     high_step, low_step = divmod(step, 2**32)
     key = (seed % 2**32, seed // 2**32)
     result = np.zeros(values.shape)
     for row, unit in np.ndindex(values.shape):
-        group, place = divmod(first_unit + unit, 4)
-        word = philox((group, first_row + row, low_step, high_step), key)[place]
+        block, inside = divmod(first_unit + unit, 32)
+        place, draw = divmod(inside, 8)
+        word = philox((8 * block + draw, first_row + row, low_step, high_step), key)[place]
         result[row, unit] = values[row, unit] / (1 - rate) if word >= int(rate * 2**32) else 0
     return result
 

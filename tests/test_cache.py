@@ -20,15 +20,15 @@ from hotloop.kernels import jit
 
 compiled_only = pytest.mark.skipif(not COMPILED, reason="starts processes that compile; the compiled run does that")
 
-# The loop that predicts stands in training.py, and has leaky_relu of activations.py inside it. Both inputs are -1.
+# The loop that predicts one row is in prediction.py, and has leaky_relu of activations.py in it. Both inputs are -1.
 PREDICT = """
 import json
 import numpy as np
 from hotloop import Network
-from hotloop.kernels.training import forward_slice
+from hotloop.kernels import predict_one
 
 net = Network([2, 1], output="leaky_relu", initializer=[np.ones((2, 1))], dtype="float64")
-output, stats = net.predict(-np.ones((1, 2))).item(), forward_slice.stats
+output, stats = net.predict(-np.ones((1, 2))).item(), predict_one.stats
 print(json.dumps([output, sum(stats.cache_hits.values()), sum(stats.cache_misses.values())]))
 """
 
@@ -66,13 +66,13 @@ def change(path, pattern, replacement):
 @compiled_only
 def test_a_constant_changed_in_one_module_reaches_the_cached_loop_of_another(tmp_path):
     package, cache = copy_package(tmp_path), tmp_path / "cache"
-    caller = (package / "kernels" / "training.py").read_bytes()
+    caller = (package / "kernels" / "prediction.py").read_bytes()
     assert run(package, cache) == [-0.02, 0, 1]
     assert run(package, cache) == [-0.02, 1, 0]
     change(package / "kernels" / "activations.py", r"^LEAKY_SLOPE = 0\.01$", "LEAKY_SLOPE = 0.25")
     assert run(package, cache) == [-0.5, 0, 1]
     assert run(package, cache) == [-0.5, 1, 0]
-    assert (package / "kernels" / "training.py").read_bytes() == caller
+    assert (package / "kernels" / "prediction.py").read_bytes() == caller
 
 
 OWN_LOOPS = """

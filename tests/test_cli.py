@@ -62,7 +62,8 @@ def test_help_states_the_defaults():
     assert {OPTIMIZERS[name]().learning_rate for name in ("rmsprop", "adamw")} == {0.001}
     assert f"(default: {train_command.DROPOUT:g} for classes, else 0)" in out
     for option in ("--data", "--target", "--layers", "--activation", "--loss", "--optimizer", "--learning-rate",
-                   "--batch-size", "--epochs", "--seed", "--dtype", "--test-fraction", "--save"):  # fmt: skip
+                   "--batch-size", "--epochs", "--seed", "--threads", "--dtype",
+                   "--test-fraction", "--save"):  # fmt: skip
         assert f"{option} " in out
 
 

@@ -14,7 +14,7 @@ from command_line import TINY, run, train_tiny, write_flowers, write_houses
 
 import hotloop
 from hotloop import Network
-from hotloop.network import cli, fitting, predict_command, train_command
+from hotloop.network import cli, fitting, pace, predict_command, train_command
 
 SOURCES = str(Path(hotloop.__file__).parents[1])
 COMMAND = [sys.executable, "-c", "import sys; from hotloop.network.cli import main; sys.exit(main())"]
@@ -34,7 +34,7 @@ def houses(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: {train,predict}"),
+        ([], "the following arguments are required: {train,predict,warmup,doctor}"),
         (["trian"], "invalid choice: 'trian'"),
         (["train", "--optimizer", "foo"], "unknown optimizer 'foo'; known: sgd, rmsprop, adagrad, adam, adamw"),
         (["train", "--loss", "hinge"], "unknown loss 'hinge'; known: mse, mae, huber, binary_cross_entropy,"),
@@ -141,17 +141,22 @@ def test_warnings_are_one_line(monkeypatch):
 # Interrupts and pipes
 
 
-def test_an_interrupted_training_is_kept(flowers, tmp_path, monkeypatch):
-    calls = []
-    slice_of_training = fitting._run
+def interrupt_in_call(number, monkeypatch):
+    """Let Ctrl-C come in the given call of the compiled loop; the first only compiles, and each other is an epoch."""
+    calls, train_slice = [], fitting.train_slice
 
-    def interrupt(*arguments):
+    def interrupted(*arguments):
         calls.append(arguments)
-        if len(calls) == 4:
+        if len(calls) == number:
             raise KeyboardInterrupt
-        slice_of_training(*arguments)
+        train_slice(*arguments)
 
-    monkeypatch.setattr(fitting, "_run", interrupt)
+    monkeypatch.setattr(pace, "SLICE_SECONDS", 1e9)
+    monkeypatch.setattr(fitting, "train_slice", interrupted)
+
+
+def test_an_interrupted_training_is_kept(flowers, tmp_path, monkeypatch):
+    interrupt_in_call(4, monkeypatch)
     status, out, err = run("train", "--data", flowers, *TINY, "--epochs", "9", "--save", tmp_path / "model")
     assert (status, err) == (130, "")
     assert "\ninterrupted in epoch 3 of 9: what is reached is kept\ntest accuracy" in out
@@ -159,7 +164,7 @@ def test_an_interrupted_training_is_kept(flowers, tmp_path, monkeypatch):
 
 
 def test_an_interrupt_before_the_first_epoch(flowers, monkeypatch):
-    monkeypatch.setattr(fitting, "_run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    interrupt_in_call(2, monkeypatch)
     status, out, _ = run("train", "--data", flowers, *TINY)
     assert status == 130
     assert "interrupted in epoch 1 of 40" in out

@@ -104,6 +104,18 @@ def test_idx_images_become_rows_divided_by_255(idx_folder):
     assert data.classes == ("0", "1", "2", "3")
 
 
+def test_idx_images_stay_bytes(idx_folder):
+    """And there is nothing to be done to raw inputs but what the network does."""
+    data, scaled = load_idx(idx_folder, "uint8"), load_idx(idx_folder)
+    assert (data.offset, data.scale) == (0.0, 1.0)
+    for name in ("train", "test"):
+        images = getattr(data, f"x_{name}")
+        assert images.dtype == np.uint8
+        np.testing.assert_allclose(images / 255, getattr(scaled, f"x_{name}"), rtol=1e-7)
+        np.testing.assert_array_equal(getattr(data, f"y_{name}"), getattr(scaled, f"y_{name}"))
+    assert data.classes == scaled.classes
+
+
 def test_idx_names_with_a_dot(idx_folder):
     for name in ("train-images", "train-labels"):
         number = 3 if "images" in name else 1

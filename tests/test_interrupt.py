@@ -18,7 +18,7 @@ from numba.core import event
 
 import hotloop
 from hotloop import SGD, Network
-from hotloop.network import fitting, reports
+from hotloop.network import fitting, pace, reports
 from hotloop.network import network as network_module
 from hotloop.network.compiling import CompileNotice
 
@@ -49,7 +49,7 @@ def interrupt_after(calls, monkeypatch):
         if next(remaining, None) == 0:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(fitting, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(pace, "SLICE_SECONDS", 0)
     monkeypatch.setattr(fitting, "train_slice", sliced)
 
 
@@ -230,14 +230,14 @@ def test_other_threads_run_during_one_compiled_call(monkeypatch):
         real(*given)
         span.append((began, time.perf_counter()))
 
-    monkeypatch.setattr(fitting, "SLICE_SECONDS", 1e9)
+    monkeypatch.setattr(pace, "SLICE_SECONDS", 1e9)
     monkeypatch.setattr(fitting, "train_slice", sliced)
-    x, stop = np.ones((20_000, 16)), threading.Event()
+    x, stop = np.ones((80_000, 16)), threading.Event()
     ticker = threading.Thread(target=lambda: [ticks.append(time.perf_counter()) for _ in iter(stop.is_set, True)])
     net = Network([16, 256, 256, 1], seed=0)
     net.fit(x[:9], x[:9, 0], epochs=1)  # load the machine code
     ticker.start()
-    net.fit(x, x[:, 0], epochs=1)
+    net.fit(x, x[:, 0], epochs=1, n_threads=1)
     stop.set()
     ticker.join()
     began, ended = max(span, key=lambda pair: pair[1] - pair[0])

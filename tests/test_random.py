@@ -1,6 +1,7 @@
 """Philox against its published vectors; dropout against the oracle, and its promises one by one."""
 
 import math
+import re
 
 import numba
 import numpy as np
@@ -26,7 +27,7 @@ def words(text):
 
 @numba.njit
 def call_philox(words):
-    return philox(words[0], words[1], words[2], words[3], words[4], words[5])
+    return philox((words[0], words[1], words[2], words[3]), (words[4], words[5]))
 
 
 @pytest.mark.parametrize(("counter", "key", "result"), KNOWN_ANSWERS)
@@ -49,9 +50,10 @@ def mask(seed=1, step=2, first_row=0, first_unit=0, rate=0.5, shape=SHAPE):
     (2**32, 2**32, 0, 0),
     (3, 2**40 + 11, 100_000, 4096),
 ])  # fmt: skip
-@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
-def test_dropout(place, rate, padding, dtype, eps, rng):
-    values = rng.normal(size=(6, 17)).astype(dtype)
+@pytest.mark.parametrize(("rate", "units"), [(0.0, 17), (0.1, 17), (0.5, 32), (0.5, 300), (0.9, 17)])
+def test_dropout(place, rate, units, padding, dtype, eps, rng):
+    """Of less than a block of 32 units, of one, and of more than the 256 that are applied at once."""
+    values = rng.normal(size=(6 if units < 50 else 2, units)).astype(dtype)
     with fenced(values.shape, dtype, padding) as out:
         out[...] = values
         dropout(*place, rate, out)
@@ -97,14 +99,16 @@ def test_neighbours_are_independent():
 
 
 def test_a_mask_does_not_depend_on_how_the_work_is_cut(dtype, rng):
-    """Rows 3 to 5 alone, and units 4 to 9 alone, are those of the whole; to the bit."""
-    values = rng.normal(size=(8, 17)).astype(dtype)
-    whole, rows, units = values.copy(), values[3:6].copy(), values[:, 4:10].copy()
+    """Rows 3 to 5 alone, and some units alone, are those of the whole; to the bit."""
+    values = rng.normal(size=(8, 300)).astype(dtype)
+    whole, rows = values.copy(), values[3:6].copy()
     dropout(1, 2, 40, 50, 0.5, whole)
     dropout(1, 2, 43, 50, 0.5, rows)
-    dropout(1, 2, 40, 54, 0.5, units)
     assert same_bits(rows, whole[3:6])
-    assert same_bits(units, whole[:, 4:10])
+    for first, stop in ((4, 10), (14, 46), (46, 47), (200, 300)):
+        units = values[:, first:stop].copy()
+        dropout(1, 2, 40, 50 + first, 0.5, units)
+        assert same_bits(units, whole[:, first:stop])
 
 
 def test_the_backward_pass_draws_the_same_mask():
@@ -133,3 +137,10 @@ def test_rows_that_are_not_contiguous(dtype):
 def test_float32_stays_float32():
     """The rate comes as float64 and is rounded once; no value becomes float64."""
     assert "fpext" not in llvm_code(dropout, 1, 2, 0, 0, 0.5, np.ones((3, 4), np.float32))
+
+
+@needs_compiler
+def test_draws_become_vectors():
+    """One by one they take ten times as long."""
+    code = llvm_code(dropout, 1, 2, 0, 0, 0.5, np.ones((3, 4), np.float32))
+    assert re.search(r"mul (nuw |nsw )*<\d+ x i64>", code)

@@ -21,6 +21,9 @@ QUOTE = re.compile(r"<!-- source: (\S+) -->\n```python\n(.*?)^```$", re.M | re.S
 EXAMPLE = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", re.M | re.S)
 
 
+README = (ROOT / "README.md").read_text()
+
+
 def name(path):
     return str(path.relative_to(ROOT))
 
@@ -72,8 +75,9 @@ def test_a_planted_misquotation_is_seen():
     text = (ROOT / "docs" / "backpropagation.md").read_text()
     quotes = [quote for _, quote in QUOTE.findall(text)]
     assert len(quotes) >= 5
-    wrong = quotes[0].replace(" = ", " == ", 1)
-    assert misquoted(text.replace(quotes[0], wrong)) == [wrong]
+    quote = next(quote for quote in quotes if " = " in quote)
+    wrong = quote.replace(" = ", " == ", 1)
+    assert misquoted(text.replace(quote, wrong)) == [wrong]
 
 
 def test_the_example_is_short():
@@ -88,6 +92,22 @@ def test_the_example_prints_what_the_readme_shows(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == output
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="a hundred units on 784 pixels: half a minute in plain Python")
+def test_images_of_bytes_are_learned_as_the_readme_says(tmp_path):
+    """On eight images, each bright in a place of its own."""
+    (code,) = re.findall(r"^```python\n(from hotloop.network.datasets import load_idx\n.*?)^```$", README, re.M | re.S)
+    images, labels = np.zeros((8, 28, 28), np.uint8), np.arange(8, dtype=np.uint8)
+    images[labels, 3 * labels] = 255
+    for part in ("train", "t10k"):
+        head = b"\0\0\x08\x03" + np.array(images.shape, ">i4").tobytes()
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(head + images.tobytes())
+        head = b"\0\0\x08\x01" + np.array(labels.shape, ">i4").tobytes()
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(head + labels.tobytes())
+    names = {"folder": tmp_path, "Network": Network, "SGD": SGD}
+    exec(code, names)
+    assert names["net"].predict(images.reshape(8, -1)).argmax(axis=1).tolist() == labels.tolist()
 
 
 def diverge():

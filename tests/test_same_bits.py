@@ -10,7 +10,7 @@ from autograd_network import HIDDEN, padding
 from conftest import COMPILED, ODD_SIZES, same_bits
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop
-from hotloop.network import fitting, layout, network
+from hotloop.network import fitting, layout, network, pace
 from hotloop.network.task import Task
 
 OPTIMIZERS = {
@@ -108,7 +108,7 @@ def test_where_a_slice_ends(loss, output, batch_size, dtype, monkeypatch):
     monkeypatch.setattr(fitting, "train_slice", counted)
     results = []
     for seconds in (0.0, 1e9):
-        monkeypatch.setattr(fitting, "SLICE_SECONDS", seconds)
+        monkeypatch.setattr(pace, "SLICE_SECONDS", seconds)
         calls.append(0)
         net = build(loss=loss, output=output, dropout=0.2, l2=1e-3, dtype=dtype)
         history = fit(net, X, y, epochs=3, batch_size=batch_size)
@@ -128,7 +128,7 @@ NETWORKS = [
 @pytest.mark.parametrize("sizes", NETWORKS if COMPILED else NETWORKS[::5], ids=str)
 @pytest.mark.parametrize("rows", [2, 5, 6, 13, 97, 300] if COMPILED else [7])
 def test_the_rows_beside_a_row(sizes, rows, dtype, monkeypatch):
-    """Tiles of six, four and one rows, packed and not, chunks of 256, and one call or many for all of them."""
+    """Tiles of every height, packed and not, chunks of 256, and one call or many for all of them."""
     hidden = [HIDDEN[(rows + layer) % len(HIDDEN)] for layer in range(len(sizes) - 2)]
     net = build(sizes, "huber", hidden, dtype, output=("softmax", "gelu", "sigmoid")[rows % 3])
     X = data(rows=rows, inputs=sizes[0])[0]
@@ -211,13 +211,13 @@ def poison(task, pattern):
         fill[start : start + chunk * stride].reshape(chunk, stride)[:, int(layer["fan_out"]) :] = 0
     assert fill.any()
     task.workspace[:] = fill
-    task.chunk_labels[:] = -1
+    task.row_losses[:] = task.row_penalties[:] = pattern
 
 
 @pytest.mark.parametrize("pattern", [np.nan, -1e30], ids=str)
 @pytest.mark.parametrize(("loss", "output"), TASKS)
 def test_old_contents_of_scratch_memory(loss, output, pattern, dtype, monkeypatch):
-    """Of the workspace, and of the gradient's vector."""
+    """Of the workspace, of the rows' losses and penalties, and of the gradient's vector."""
     X, y = data(loss)
     nets = [
         build(loss=loss, output=output, hidden=("relu", "gelu"), dropout=0.3, l2=1e-3, dtype=dtype) for _ in range(2)

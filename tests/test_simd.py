@@ -95,6 +95,53 @@ def test_nan_passes_through(dtype, lanes):
         assert np.isnan(out).all()
 
 
+def tile_of(rows, vectors):
+    """Return a function that computes one tile: the numbers of rows and vectors are constants."""
+
+    @compiled
+    def function(a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row):
+        simd.tile(rows, vectors, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row)
+
+    return function
+
+
+@pytest.mark.parametrize("depth", [0, 1, 9])
+@pytest.mark.parametrize(("rows", "vectors"), [(1, 1), (1, 4), (2, 3), (6, 1), (8, 2)])
+def test_tile(rows, vectors, depth, dtype, lanes, rng):
+    """A row of A along memory and down its columns, from rows of their own and from one row, with odd offsets."""
+    size = vectors * lanes
+    tile = tile_of(rows, vectors)
+    a, b = whole_numbers(rng, (rows, depth), dtype), whole_numbers(rng, (depth, size), dtype)
+    start, scale = whole_numbers(rng, (rows, size), dtype), dtype(-3)
+    along, along_row = np.full(3 + rows * (depth + 1), np.nan, dtype), depth + 1
+    down, down_step = np.full(3 + depth * (rows + 1), np.nan, dtype), rows + 1
+    along[3:].reshape(rows, depth + 1)[:, :depth] = a
+    down[3:].reshape(depth, rows + 1)[:, :rows] = a.T
+    lines, line = np.full(1 + depth * (size + 2), np.nan, dtype), size + 2
+    lines[1:].reshape(depth, line)[:, :size] = b
+    for given, row, step in ((along, along_row, 1), (down, 1, down_step)):
+        for initial_row in (size, 0):
+            with fenced((rows, size), dtype, padding=5) as c:
+                c[...] = np.nan
+                initial = np.concatenate([[dtype(np.nan)], start.ravel()])
+                tile(given, 3, row, step, lines, 1, line, depth, scale, initial, 1, initial_row, c, 0, size + 5)
+                expected = (start if initial_row else start[0]) + scale * (a @ b)
+                np.testing.assert_array_equal(c, expected)
+
+
+@compiled
+def turn4(source, at, row, out, ot, out_row):
+    simd.turn(4, source, at, row, out, ot, out_row)
+
+
+def test_turn(dtype, lanes):
+    source = np.arange(4 * (lanes + 3) + 2, dtype=dtype)
+    with fenced((lanes, 4), dtype, padding=3) as out:
+        out[...] = -1
+        turn4(source, 2, lanes + 3, out, 0, 7)
+        np.testing.assert_array_equal(out, source[2:].reshape(4, lanes + 3)[:, :lanes].T)
+
+
 @compiled
 def fill_segment(array, offset, size, value):
     part = views.segment(array, offset, size)

@@ -17,6 +17,7 @@ from hotloop.network import (
     Normal,
     RMSprop,
 )
+from hotloop.network.warmup import warmup
 
 __version__ = "0.1.0"
 
@@ -32,4 +33,5 @@ __all__ = [
     "Normal",
     "RMSprop",
     "__version__",
+    "warmup",
 ]

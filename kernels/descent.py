@@ -1,0 +1,111 @@
+"""From deltas to new parameters: gradients of weights and biases, penalties, update, a block of weights at a time."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from hotloop.kernels import updates
+from hotloop.kernels.jit import Array, body, inline, part
+from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, ROWS, START, product
+from hotloop.kernels.team import share
+from hotloop.kernels.views import row, segment, stack_array
+
+Record: TypeAlias = Any  # an element of a structured array
+
+# Inputs times rows of a chunk in a block of weights: the inputs, and the gradient, then stay in the second-level cache.
+BLOCK: Any = np.int64(2**16)
+TALL: Any = np.int64(ROWS)
+
+sgd_loop, momentum_loop, nesterov_loop = body(updates.sgd), body(updates.momentum), body(updates.nesterov)
+rmsprop_loop, adagrad_loop = body(updates.rmsprop), body(updates.adagrad)
+
+
+@part
+def descend(
+    thread: int, n_threads: int, layers: Array, settings: Array, rows: int, begins: bool, ends: bool, whole: bool,
+    step: int, gradient: Array, state: Array, parameters: Array, workspace: Array, row_penalties: Array,
+) -> None:  # fmt: skip
+    """Compute dC/dW(l) = a(l-1).T delta(l), dC/db(l) = sum of delta(l), and move this thread's share of the parameters.
+
+    The share of a layer is some rows of its weights, the bias being the last row, block by block. `begins` says that
+    the chunk is a batch's first, so that its gradient starts from zero, `ends` that it is the last, so that the
+    parameters move. A gradient that only this chunk adds to (not `whole`) is written to the same place for each block,
+    to stay in the cache. Plain gradient descent writes none: the tile subtracts alpha times its sums from the weights,
+    which took 9 % from a step of 784-30-10, 6 % from one of 784-128-10.
+    """
+    s = settings[0]
+    alpha = s["learning_rate"]
+    rate, correction = updates.corrections(alpha, s["beta1"], s["beta2"], max(step - s["first_step"], 1))
+    penalised = s["l1"] > 0 or s["l2"] > 0
+    in_place = s["update"] == updates.SGD and not whole and not penalised
+    height = max(BLOCK // rows // TALL, 4) * TALL
+    for index in range(layers.size):
+        layer = layers[index]
+        stride, at = layer["stride"], layer["weights"]
+        first, last = share(layer["fan_in"] + 1, TALL, thread, n_threads)
+        for i in range(first, last, height):
+            stop = min(i + height, last)
+            w = segment(parameters, at + i * stride, (stop - i) * stride)
+            if in_place:
+                weight_gradient(layer, i, stop, rows, -alpha, stride, workspace, w)
+                continue
+            g = segment(gradient, at + (i if whole else first) * stride, w.size)
+            weight_gradient(layer, i, stop, rows, 1.0, FROM_ZERO if begins else stride, workspace, g)
+            if ends and penalised:  # weights only: no biases, no padding
+                for r in range(min(stop, layer["fan_in"]) - i):
+                    row_penalties[layer["penalty"] + i + r] = updates.penalty_row(
+                        segment(w, r * stride, layer["fan_out"]), s["l1"], s["l2"],
+                        segment(g, r * stride, layer["fan_out"]),
+                    )  # fmt: skip
+            if ends:
+                update(s, rate, correction, at + i * stride, g, state, w)
+
+
+@inline
+def weight_gradient(
+    layer: Record, first: int, last: int, rows: int, scale: float, initial_row: int, workspace: Array, out: Array
+) -> None:
+    """Compute the rows first to last - 1 of out = initial + scale * dC/dW: of out itself, or of zero.
+
+    The row behind the weights is the bias's: it is the weight of an input that is always 1.
+    """
+    stride, x_stride, fan_in = layer["stride"], layer["input_stride"], layer["fan_in"]
+    delta = segment(workspace, layer["delta"], rows * stride)
+    if first < fan_in:
+        x = segment(workspace, layer["input"] + first, rows * x_stride)
+        product(
+            x, ADJACENT, x_stride, delta, stride, ADJACENT, stride, scale, out, initial_row, out, stride,
+            min(last, fan_in) - first, stride, rows,
+        )  # fmt: skip
+    if last > fan_in:
+        one, bias = stack_array(out, 1), segment(out, (fan_in - first) * stride, stride)
+        one[0] = 1
+        product(
+            one, START, START, delta, stride, ADJACENT, stride, scale, bias, initial_row, bias, stride, ADJACENT,
+            stride, rows,
+        )  # fmt: skip
+
+
+@part
+def update(
+    s: Record, rate: float, correction: float, at: int, gradient: Array, state: Array, parameters: Array
+) -> None:
+    """Move a segment of the parameters, which starts at `at` of the vector, by the method that the settings name."""
+    method, alpha, size = s["update"], s["learning_rate"], parameters.size
+    if method == updates.SGD:
+        sgd_loop(gradient, alpha, parameters)
+    elif method == updates.MOMENTUM:
+        momentum_loop(gradient, alpha, s["momentum"], segment(row(state, 0), at, size), parameters)
+    elif method == updates.NESTEROV:
+        nesterov_loop(gradient, alpha, s["momentum"], segment(row(state, 0), at, size), parameters)
+    elif method == updates.RMSPROP:
+        rmsprop_loop(gradient, alpha, s["rho"], s["epsilon"], segment(row(state, 0), at, size), parameters)
+    elif method == updates.ADAGRAD:
+        adagrad_loop(gradient, alpha, s["epsilon"], segment(row(state, 0), at, size), parameters)
+    elif method == updates.ADAM or method == updates.ADAMW:
+        keep = 1 - alpha * s["weight_decay"]
+        first_moment, second_moment = segment(row(state, 0), at, size), segment(row(state, 1), at, size)
+        updates.adamw_pass(
+            gradient, rate, s["beta1"], s["beta2"], s["epsilon"], correction, keep, first_moment, second_moment,
+            parameters,
+        )  # fmt: skip

@@ -1,0 +1,43 @@
+"""The exponential and the logarithm of arrays; `activations` has tanh and the sigmoid."""
+
+from hotloop.kernels import maths
+from hotloop.kernels.activations import prepare
+from hotloop.kernels.jit import Array, kernel
+
+
+@kernel
+def exp(x: Array, out: Array) -> None:
+    """out = e^x, within 2 ulp over the whole range: zero, denormal numbers and infinity included.
+
+    Parameters
+    ----------
+    x : array, contiguous, of any number of dimensions
+    out : array of as many elements
+        Overwritten. May be x.
+
+    Notes
+    -----
+    Source: Cody and Waite, Software Manual for the Elementary Functions (1980), chapter 6.
+    """
+    out = prepare(x, out)
+    for i in range(out.size):
+        out[i] = maths.exp(out[i])
+
+
+@kernel
+def log(x: Array, out: Array) -> None:
+    """out = ln x, within 2 ulp over the whole range: -inf of zero, NaN of a negative number.
+
+    Parameters
+    ----------
+    x : array, contiguous, of any number of dimensions
+    out : array of as many elements
+        Overwritten. May be x.
+
+    Notes
+    -----
+    Source: Cody and Waite, Software Manual for the Elementary Functions (1980), chapter 5, with a series in artanh.
+    """
+    out = prepare(x, out)
+    for i in range(out.size):
+        out[i] = maths.log(out[i])

@@ -1,0 +1,103 @@
+"""LLVM code for what `maths`, `activations` and `softmax` are built from, and document. Only the compiler runs it.
+
+Each is a few instructions written into its caller: no function of its own to compile.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+# Bits of the mantissa, the exponent of 1, and the bits of sqrt(1/2), of 1.5 * 2**mantissa.
+FORMATS = {32: (23, 127, 0x3F3504F3, 0x4B400000), 64: (52, 1023, 0x3FE6A09E667F3BCD, 0x4338000000000000)}
+FLAGS = ("contract", "nsz", "arcp")
+
+
+@intrinsic
+def choose(typing_context: Any, x: Any, for32: Any, for64: Any) -> Any:
+    """Lower `maths.choose`."""
+    index = 1 if x == types.float32 else 2
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return args[index]
+
+    return (for32 if index == 1 else for64)(x, for32, for64), codegen
+
+
+@intrinsic
+def polynomial(typing_context: Any, x: Any, coefficients: Any) -> Any:
+    """Lower `maths.polynomial`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        terms = [builder.extract_value(args[1], k) for k in range(signature.args[1].count)]
+        total = terms.pop()
+        while terms:
+            total = builder.fadd(builder.fmul(total, args[0], flags=FLAGS), terms.pop(), flags=FLAGS)
+        return total
+
+    return x(x, coefficients), codegen
+
+
+@intrinsic
+def power_of_two(typing_context: Any, shifted: Any) -> Any:
+    """Lower `maths.power_of_two`: integer arithmetic on the bits, so that a NaN is no undefined behaviour."""
+    mantissa, bias, _, _ = FORMATS[shifted.bitwidth]
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        integer = ir.IntType(signature.args[0].bitwidth)
+        exponent = builder.shl(builder.bitcast(args[0], integer), ir.Constant(integer, mantissa))
+        biased = builder.add(exponent, ir.Constant(integer, bias << mantissa))
+        return builder.bitcast(biased, args[0].type)
+
+    return shifted(shifted), codegen
+
+
+@intrinsic
+def split(typing_context: Any, x: Any) -> Any:
+    """Lower `maths.split`: the exponent becomes a number in the mantissa of a large one, as in `power_of_two`."""
+    mantissa, bias, root, shift = FORMATS[x.bitwidth]
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        integer = ir.IntType(signature.args[0].bitwidth)
+        bits = builder.bitcast(args[0], integer)
+        from_root = builder.add(bits, ir.Constant(integer, (bias << mantissa) - root))
+        exponent = builder.lshr(from_root, ir.Constant(integer, mantissa))
+        raised = builder.bitcast(builder.add(exponent, ir.Constant(integer, shift)), args[0].type)
+        offset = ir.Constant(args[0].type, float(3 * 2 ** (mantissa - 1) + bias))
+        n = builder.fsub(raised, offset)
+        above = builder.sub(
+            builder.shl(exponent, ir.Constant(integer, mantissa)), ir.Constant(integer, bias << mantissa)
+        )
+        m = builder.bitcast(builder.sub(bits, above), args[0].type)
+        return context.make_tuple(builder, signature.return_type, [m, n])
+
+    return types.UniTuple(x, 2)(x), codegen
+
+
+@intrinsic
+def copy(typing_context: Any, source: Any, target: Any) -> Any:
+    """Lower `activations.copy`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        from_array, to_array = (
+            context.make_array(t)(context, builder, a) for t, a in zip(signature.args, args, strict=True)
+        )
+        cgutils.raw_memmove(builder, to_array.data, from_array.data, from_array.nitems, from_array.itemsize)
+        return context.get_dummy_value()
+
+    return types.void(source, target), codegen
+
+
+@intrinsic
+def place(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Lower `softmax.place`: a relaxed atomic store, which is a plain one to the CPU and no part of a vector's."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        address = builder.gep(data, [args[1]])
+        builder.store_atomic(args[2], address, "monotonic", signature.args[0].dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), codegen

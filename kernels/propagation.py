@@ -1,0 +1,128 @@
+"""Forward and back propagation of some rows of a chunk: from their inputs to the delta of every layer.
+
+A row depends on no other, so that a thread has its rows to itself, and a batch may be cut up anyhow.
+"""
+
+from typing import Any, TypeAlias
+
+from hotloop.kernels import losses
+from hotloop.kernels.activations import SOFTMAX, activate, times_derivative
+from hotloop.kernels.gather import sample
+from hotloop.kernels.jit import Array, body, part
+from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, START, product
+from hotloop.kernels.random import dropout
+from hotloop.kernels.softmax import ROWS, logarithms, softmax, softmax_input_gradient, softmax_rows
+from hotloop.kernels.views import matrix, row, segment, stack_array
+
+Record: TypeAlias = Any  # an element of a structured array
+
+softmax_loop, softmax_gradient_loop = body(softmax), body(softmax_input_gradient)
+
+
+@part
+def forward(
+    layers: Array, parameters: Array, first: int, last: int, seed: int, step: int, first_row: int, logits: bool,
+    workspace: Array,
+) -> None:  # fmt: skip
+    """Compute z(l) = a(l-1) W(l) + b(l) and a(l) = f(z(l)) for every layer, in the rows first to last - 1 of the chunk.
+
+    With `logits`, which the cross-entropies take, the last layer is left at z. Padding is computed along.
+    """
+    rows = last - first
+    for index in range(layers.size):
+        layer = layers[index]
+        x_stride, stride, size = layer["input_stride"], layer["stride"], rows * layer["stride"]
+        x = segment(workspace, layer["input"] + first * x_stride, rows * x_stride)
+        weights = segment(parameters, layer["weights"], layer["fan_in"] * stride)
+        bias = segment(parameters, layer["bias"], stride)
+        z = segment(workspace, layer["z"] + first * stride, size)
+        product(
+            x, x_stride, ADJACENT, weights, stride, ADJACENT, stride, 1.0, bias, START, z, stride, rows, stride,
+            layer["fan_in"],
+        )  # fmt: skip
+        if logits and index == layers.size - 1:
+            return
+        output = segment(workspace, layer["output"] + first * stride, size)
+        if layer["activation"] == SOFTMAX:
+            columns = layer["fan_out"]
+            softmax_loop(matrix(z, START, rows, columns, stride), matrix(output, START, rows, columns, stride))
+        else:
+            activate(layer["activation"], z, output)
+        if layer["dropout"] > 0:
+            units = matrix(output, START, rows, layer["fan_out"], stride)
+            dropout(seed, step, first_row + first, layer["first_unit"], layer["dropout"], units)
+
+
+@part
+def loss_rows(
+    loss: int, batch_rows: int, layer: Record, targets: Array, labels: Array, order: Array, start: int, first: int,
+    last: int, workspace: Array, place: int, row_losses: Array,
+) -> None:  # fmt: skip
+    """Write each row's share of the loss to row_losses[place + row], and its gradient to the last layer's delta.
+
+    That is dC/dz for the cross-entropies, which read z, else dC/da.
+    """
+    columns, stride, rows = layer["fan_out"], layer["stride"], last - first
+    weight = losses.mean_over(loss, batch_rows, columns)
+    z = matrix(workspace, layer["z"] + first * stride, rows, columns, stride)
+    a = matrix(workspace, layer["output"] + first * stride, rows, columns, stride)
+    delta = matrix(workspace, layer["delta"] + first * stride, rows, columns, stride)
+    start, place = start + first, place + first
+    if loss >= losses.CROSS_ENTROPY:
+        top, total = stack_array(workspace, ROWS), stack_array(workspace, ROWS)
+        factor = workspace.dtype.type(weight if loss == losses.CROSS_ENTROPY else 1.0)
+        for block in range(0, rows, ROWS):
+            height = softmax_rows(z, block, factor, delta, top, total)
+            logarithms(height, total)
+            for i in range(height):
+                r = block + i
+                index, x, g = sample(order, start + r), row(z, r), row(delta, r)
+                if loss == losses.CROSS_ENTROPY:
+                    row_losses[place + r] = losses.cross_entropy_row(x, labels[index], g, top[i], total[i], weight)
+                else:
+                    y = row(targets, index)
+                    row_losses[place + r] = losses.soft_cross_entropy_row(x, y, g, top[i], total[i], weight)
+        return
+    for r in range(rows):
+        y, g = row(targets, sample(order, start + r)), row(delta, r)
+        if loss == losses.BINARY_CROSS_ENTROPY:
+            row_losses[place + r] = losses.binary_cross_entropy_row(row(z, r), y, g, weight)
+        elif loss == losses.MEAN_ABSOLUTE_ERROR:
+            row_losses[place + r] = losses.absolute_error_row(row(a, r), y, g, weight)
+        elif loss == losses.HUBER:
+            row_losses[place + r] = losses.huber_row(row(a, r), y, g, weight)
+        else:
+            row_losses[place + r] = losses.squared_error_row(row(a, r), y, g, weight)
+
+
+@part
+def backward(
+    layers: Array, parameters: Array, first: int, last: int, seed: int, step: int, first_row: int, logits: bool,
+    workspace: Array,
+) -> None:  # fmt: skip
+    """Compute delta(L) = dC/da * f'(z(L)) and delta(l-1) = (delta(l) W(l).T) * f'(z(l-1)), row by row of the chunk."""
+    rows = last - first
+    for index in range(layers.size - 1, -1, -1):
+        layer = layers[index]
+        stride, size = layer["stride"], rows * layer["stride"]
+        z = segment(workspace, layer["z"] + first * stride, size)
+        a = segment(workspace, layer["output"] + first * stride, size)
+        delta = segment(workspace, layer["delta"] + first * stride, size)
+        if layer["activation"] == SOFTMAX:
+            if not logits:
+                outputs = matrix(a, START, rows, layer["fan_out"], stride)
+                gradient = matrix(delta, START, rows, layer["fan_out"], stride)
+                softmax_gradient_loop(outputs, gradient, gradient)
+        elif index < layers.size - 1 or not logits:
+            if layer["dropout"] > 0:  # the same mask once more
+                units = matrix(delta, START, rows, layer["fan_out"], stride)
+                dropout(seed, step, first_row + first, layer["first_unit"], layer["dropout"], units)
+            times_derivative(layer["activation"], z, a, 1 - layer["dropout"], delta)
+        if index > 0:
+            below = layers[index - 1]
+            weights = segment(parameters, layer["weights"], layer["fan_in"] * stride)
+            target = segment(workspace, below["delta"] + first * below["stride"], rows * below["stride"])
+            product(
+                delta, stride, ADJACENT, weights, ADJACENT, stride, layer["fan_in"], 1.0, target, FROM_ZERO, target,
+                below["stride"], rows, below["stride"], layer["fan_out"],
+            )  # fmt: skip

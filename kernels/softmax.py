@@ -1,0 +1,146 @@
+"""Softmax, which goes row by row: the one activation that is not elementwise.
+
+A gradient depends on the sums of a row, so they are taken from the first class to the last: their bits are neither the
+compiler's choice, nor do they depend on the rows beside a row.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+
+from hotloop.kernels.activations import copy
+from hotloop.kernels.jit import Array, inline, kernel
+from hotloop.kernels.maths import exp_negative, log
+from hotloop.kernels.simd import item
+from hotloop.kernels.views import check_matrices, check_rows, row, segment, stack_array
+
+if TYPE_CHECKING or numba.config.DISABLE_JIT:
+
+    def place(array: Array, index: int, value: Any) -> None:
+        """Write array[index] := value, by itself: a loop over strided places would become slow scatters."""
+        array[index] = value
+
+else:
+    from hotloop.kernels.llvm_maths import place
+
+ROWS, WIDEST = 16, 128  # rows that `softmax_rows` takes at a time, and the classes it has room for
+BLOCK = ROWS * WIDEST
+
+
+@kernel
+def softmax(z: Array, out: Array) -> None:
+    """a_j = e^z_j / sum over k of e^z_k, row by row, each z less its row's largest so that nothing overflows."""
+    check_matrices(z, z, out)
+    if z.shape != out.shape:
+        raise ValueError("softmax: z and out must have the same shape")
+    check_rows(z)
+    check_rows(out)
+    top, total = stack_array(z, ROWS), stack_array(z, ROWS)
+    for first in range(0, z.shape[0], ROWS):
+        softmax_rows(z, first, z.dtype.type(1), out, top, total)
+
+
+@inline
+def softmax_rows(z: Array, first: int, factor: Any, out: Array, top: Array, total: Array) -> Any:
+    """Write `factor` times the softmax of up to `ROWS` rows from `first` on; return how many.
+
+    `top` gets the largest entry of each row, `total` the sum of its e^(z - top). Rows of few classes are turned on
+    their side, so that a vector holds one class of many rows: 32 rows of 10 then take half the time.
+    """
+    rows, classes = min(z.shape[0] - first, ROWS), z.shape[1]
+    if classes > WIDEST:
+        for r in range(rows):
+            softmax_row(row(z, first + r), factor, row(out, first + r), segment(top, r, 1), segment(total, r, 1))
+        return rows
+    block = stack_array(z, BLOCK)
+    for r in range(rows):
+        source = row(z, first + r)
+        for j in range(classes):
+            place(block, j * ROWS + r, source[j])
+    for j in range(classes):  # rows that are not there are zeros, so that the loops below are of whole vectors
+        for r in range(rows, ROWS):
+            block[j * ROWS + r] = 0
+    height = whole(rows)
+    for r in range(ROWS):
+        top[r], total[r] = -np.inf, 0
+    for j in range(classes):
+        values = segment(block, j * ROWS, ROWS)
+        for r in range(height):
+            top[r] = top[r] if values[r] <= top[r] else values[r]
+    for j in range(classes):
+        values = segment(block, j * ROWS, ROWS)
+        for r in range(height):
+            values[r] = exp_negative(values[r] - top[r])
+            total[r] += values[r]
+    for j in range(classes):
+        values = segment(block, j * ROWS, ROWS)
+        for r in range(height):
+            values[r] *= factor / total[r]
+    for r in range(rows):
+        target = row(out, first + r)
+        for j in range(classes):
+            place(target, j, item(block, j * ROWS + r))
+    return rows
+
+
+@inline
+def whole(rows: int) -> int:
+    """Return `ROWS` for 1 to `ROWS` rows: a loop to this is of vectors, one to a constant is unrolled to scalars."""
+    return (rows + ROWS - 1) // ROWS * ROWS
+
+
+@inline
+def logarithms(rows: int, total: Array) -> None:
+    """Replace the sums that `softmax_rows` gives for some rows by their logarithms, a vector at a time."""
+    for r in range(whole(rows)):
+        total[r] = log(total[r])
+
+
+@inline
+def softmax_row(z: Array, factor: Any, out: Array, top: Array, total: Array) -> None:
+    """Do as `softmax_rows` with one row, of any number of classes."""
+    copy(z, out)
+    top[0] = largest(out)
+    for j in range(out.size):
+        out[j] = exp_negative(out[j] - top[0])
+    total[0] = ordered_sum(out)
+    scale = factor / total[0]
+    for j in range(out.size):
+        out[j] *= scale
+
+
+@inline
+def ordered_sum(values: Array) -> Any:
+    """Return the sum, taken from the first to the last."""
+    total = values.dtype.type(0)
+    for j in range(values.size):
+        total += values[j]
+    return total
+
+
+@inline
+def largest(values: Array) -> Any:
+    """Return the largest of `values`, -inf of none; a NaN among them may be passed over."""
+    top = values.dtype.type(-np.inf)
+    for j in range(values.size):
+        top = top if values[j] <= top else values[j]
+    return top
+
+
+@kernel
+def softmax_input_gradient(activation: Array, gradient: Array, out: Array) -> None:
+    """dC/dz_j = a_j (g_j - sum over k of g_k a_k), row by row, g = dC/da: softmax has no elementwise derivative."""
+    check_matrices(activation, gradient, out)
+    if activation.shape != gradient.shape or out.shape != gradient.shape:
+        raise ValueError("softmax_input_gradient: activation, gradient and out must have the same shape")
+    check_rows(activation)
+    check_rows(gradient)
+    check_rows(out)
+    for b in range(activation.shape[0]):
+        a, g, out_b = row(activation, b), row(gradient, b), row(out, b)
+        total = out.dtype.type(0)
+        for j in range(a.size):
+            total += a[j] * g[j]
+        for j in range(a.size):
+            out_b[j] = a[j] * (g[j] - total)

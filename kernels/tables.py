@@ -1,0 +1,35 @@
+"""The records by which a network and a run are data: one compiled loop then serves every depth, width and method.
+
+Offsets and strides count elements.
+"""
+
+import numpy as np
+
+# One record a layer. weights and bias are offsets in the parameters, the bias behind the last row of the weights;
+# input, z, output and delta offsets in the workspace; penalty the place of the first row's in row_penalties.
+LAYER = np.dtype(
+    [
+        ("fan_in", "i8"), ("fan_out", "i8"), ("input_stride", "i8"), ("stride", "i8"), ("weights", "i8"),
+        ("bias", "i8"), ("input", "i8"), ("z", "i8"), ("output", "i8"), ("delta", "i8"), ("activation", "i8"),
+        ("first_unit", "i8"), ("penalty", "i8"), ("dropout", "f8"),
+    ],
+    align=True,
+)  # fmt: skip
+
+# What one run is told. `chunk` is the rows that the workspace has room for, and `first_step` the number of updates made
+# before the optimiser's state was new (Adam counts from there). What the inputs are, `input_kind`, is a code of
+# `gather`.
+SETTINGS = np.dtype(
+    [
+        ("loss", "i8"), ("update", "i8"), ("batch_size", "i8"), ("chunk", "i8"), ("seed", "i8"), ("first_step", "i8"),
+        ("input_kind", "i8"), ("input_scale", "f8"), ("l1", "f8"), ("l2", "f8"), ("learning_rate", "f8"),
+        ("momentum", "f8"), ("rho", "f8"), ("beta1", "f8"), ("beta2", "f8"), ("epsilon", "f8"), ("weight_decay", "f8"),
+    ],
+    align=True,
+)  # fmt: skip
+
+# Where it stands: the next row of the epoch, updates made so far, the sum over batches of loss times rows, the loss of
+# the batch at hand, and whether that was not finite. One record a thread, all alike between two calls.
+PROGRESS = np.dtype(
+    [("row", "i8"), ("step", "i8"), ("loss_sum", "f8"), ("batch_loss", "f8"), ("diverged", "i8")], align=True
+)

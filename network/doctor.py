@@ -1,0 +1,197 @@
+"""What this machine is, what its limits are, measured, and what keeps hotloop from them: ``hotloop doctor``."""
+
+import argparse
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import numba
+import numpy as np
+
+from hotloop import __version__
+from hotloop.kernels import limits
+from hotloop.kernels.jit import assembly
+from hotloop.kernels.matmul import ROWS, VECTORS
+from hotloop.network.layout import Layout
+from hotloop.network.pace import candidates
+from hotloop.network.threads import available_cores
+from hotloop.network.warmup import cache_folder
+
+UNWELL = 1
+OLDEST_NUMBA = (0, 62)
+REPEATS = 100_000  # of a tile in one call: a fraction of a millisecond
+ROUNDS = 20  # of which the fastest counts, since other load can only slow one down
+TRIAD_BYTES = 3 * 2**27  # three arrays of 128 MB: far beyond what a core has of the last-level cache
+# Names of vector registers in assembly, x86-64 and AArch64, and their bytes.
+REGISTERS = {r"%zmm\d": 64, r"%ymm\d": 32, r"%xmm\d": 16, r"\bv\d+\.(4s|2d|16b)\b": 16, r"\bq\d+\b": 16}
+
+
+def peak_flops(dtype: Any) -> float:
+    """Return how many floating-point operations a second one core does, in tiles that stay in its registers.
+
+    A fused multiply-add counts as two.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+    """
+    lanes = 64 // np.dtype(dtype).itemsize
+    a, b = np.full(ROWS, 1e-3, dtype), np.full(VECTORS * lanes, 1e-3, dtype)
+    c = np.zeros(limits.ACCUMULATORS * lanes, dtype)
+    return 2 * c.size * REPEATS / _fastest(partial(limits.multiply_adds, a, b, REPEATS, c))
+
+
+def bandwidth() -> float:
+    """Return how many bytes a second one core moves in c := a + 3 b over arrays that no cache holds.
+
+    Counted are three arrays, two read and one written; what a CPU reads of the third before it writes is not.
+    """
+    a, b, c = np.ones((3, TRIAD_BYTES // 3 // 8))
+    return TRIAD_BYTES / _fastest(partial(limits.triad, a, b, c))
+
+
+def _fastest(call: Callable[[], None]) -> float:
+    call()  # compiles, and touches the memory
+    seconds = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def vector_bytes(code: str) -> int:
+    """Return the bytes of the widest vector register named in assembly, 0 if there is none."""
+    return max((size for name, size in REGISTERS.items() if re.search(name, code)), default=0)
+
+
+def examine() -> dict[str, Any]:
+    """Return all that the doctor sees, of types that JSON has. Takes some seconds."""
+    compiled = not numba.config.DISABLE_JIT
+    folder = cache_folder()
+    seen: dict[str, Any] = {
+        "versions": {
+            "hotloop": __version__, "numba": numba.__version__, "llvmlite": llvmlite.__version__,
+            "numpy": np.__version__, "python": platform.python_version(),
+        },
+        "cpu": cpu_name(),
+        "compiled_for": (numba.config.CPU_NAME or llvmlite.binding.get_host_cpu_name()) if compiled else None,
+        "cores": available_cores(),
+        "cores_of_machine": os.cpu_count() or 1,
+        "threads": threads(),
+        "cache": None if folder is None else str(folder),
+        "vector_bytes": None,
+        "peak_flops": None,
+        "bandwidth": None,
+        "settings": {name: value for name, value in sorted(os.environ.items()) if name.startswith("NUMBA_")},
+    }  # fmt: skip
+    if compiled:
+        one = np.ones(limits.ACCUMULATORS * 16, np.float32)
+        seen["vector_bytes"] = vector_bytes(assembly(limits.multiply_adds, one, one, 1, one))
+        seen["peak_flops"] = {dtype: peak_flops(dtype) for dtype in ("float32", "float64")}
+        seen["bandwidth"] = bandwidth()
+    seen["problems"] = [{"problem": problem, "remedy": remedy} for problem, remedy in problems(seen)]
+    return seen
+
+
+def problems(seen: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is wrong in what was seen, each with its remedy."""
+    found = []
+    settings = seen["settings"]
+    if seen["compiled_for"] is None:
+        found.append((
+            "NUMBA_DISABLE_JIT is set: every loop runs as plain Python, hundreds of times slower",
+            "unset NUMBA_DISABLE_JIT",
+        ))  # fmt: skip
+    elif seen["cache"] is None:
+        found.append((
+            "no folder for compiled code is writable: every process compiles anew, some ten seconds",
+            "set NUMBA_CACHE_DIR to a folder that can be written to",
+        ))  # fmt: skip
+    for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
+        if name in settings:
+            found.append((
+                f"{name} is {settings[name]!r}: loops are not compiled for the CPU that they run on",
+                f"unset {name}, unless the machine code is for another machine",
+            ))  # fmt: skip
+    if settings.get("NUMBA_OPT", "3") not in ("3", "max"):
+        found.append((f"NUMBA_OPT is {settings['NUMBA_OPT']!r}: loops are not optimised", "unset NUMBA_OPT"))
+    for name in ("NUMBA_BOUNDSCHECK", "NUMBA_DEBUGINFO"):
+        if settings.get(name, "0") != "0":
+            found.append((f"{name} is set, which slows every loop down", f"unset {name}"))
+    if seen["cores"] == 1 < seen["cores_of_machine"]:
+        found.append((
+            f"this process may use one core of {seen['cores_of_machine']}",
+            "start it without taskset or numactl, or give the container more CPUs",
+        ))  # fmt: skip
+    if tuple(int(part) for part in seen["versions"]["numba"].split(".")[:2]) < OLDEST_NUMBA:
+        oldest = ".".join(map(str, OLDEST_NUMBA))
+        found.append((
+            f"numba {seen['versions']['numba']} is older than {oldest}, the oldest that hotloop is for",
+            f"python -m pip install 'numba>={oldest}'",
+        ))  # fmt: skip
+    return found
+
+
+def threads() -> list[list[Any]]:
+    """Return which numbers of threads n_threads="auto" would try here, for networks of three sizes."""
+    rows: list[list[Any]] = []
+    for sizes, batch in ((64, 32, 10), 32), ((784, 128, 10), 32), ((784, 512, 512, 10), 128):
+        work = 6 * batch * Layout(sizes, np.dtype("float32")).n_parameters
+        tried = candidates("auto", work, available_cores())
+        rows.append(["-".join(map(str, sizes)), batch, " or ".join(map(str, tried))])
+    return rows
+
+
+def cpu_name() -> str:
+    """Return the CPU's name as the system gives it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.M)
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def report(seen: dict[str, Any]) -> str:
+    """Return what was seen as text."""
+    versions = dict(seen["versions"])
+    lines = [
+        ("hotloop", versions.pop("hotloop")),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("CPU", seen["cpu"]),
+        ("cores", f"{seen['cores']} usable of {seen['cores_of_machine']}"),
+        ("threads", "; ".join(f"{network} batch {batch}: {tried}" for network, batch, tried in seen["threads"])),
+        ("cache", seen["cache"] or "none: nothing is kept"),
+    ]
+    if seen["compiled_for"] is not None:
+        peaks = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in seen["peak_flops"].items())
+        lines += [
+            ("compiled for", f"{seen['compiled_for']}, vector registers of {seen['vector_bytes']} bytes"),
+            ("peak", f"{peaks}, one core, fused multiply-adds in registers"),
+            ("memory", f"{seen['bandwidth'] / 1e9:.1f} GB/s, one core, c = a + 3 b: two arrays read, one written"),
+        ]
+    if seen["settings"]:
+        lines.append(("settings", ", ".join(f"{name}={value}" for name, value in seen["settings"].items())))
+    text = [f"{name:<13} {value}" for name, value in lines]
+    for found in seen["problems"]:
+        text += ["", f"problem: {found['problem']}", f"remedy:  {found['remedy']}"]
+    return "\n".join([*text, "", _verdict(len(seen["problems"]))])
+
+
+def _verdict(count: int) -> str:
+    return "nothing is wrong" if count == 0 else f"{count} problem" + ("s" if count > 1 else "")
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Carry out ``hotloop doctor`` and return its exit status."""
+    seen = examine()
+    print(json.dumps(seen, indent=2) if arguments.json else report(seen))
+    return UNWELL if seen["problems"] else 0

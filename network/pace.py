@@ -1,0 +1,129 @@
+"""How many threads a training run takes, and how many rows it trains in one compiled call: both measured as it goes.
+
+The result does not depend on either, to the bit, so that nothing is lost by trying. A fit begins with a short call on
+each number of threads that is worth a trial, goes on with the fastest, and tries the others again now and then: another
+process may have come, or gone.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import numba
+
+from hotloop.kernels.jit import Array
+from hotloop.network.threads import Team, available_cores
+
+SLICE_SECONDS = 0.03  # one compiled call: short enough for Ctrl-C and the progress bar, long enough to cost nothing
+TRIAL_SECONDS = 0.01
+# From one trial to the next, doubling while the choice holds. A trial on half the cores then costs under 1 %.
+SHORTEST_REST, LONGEST_REST = 0.1, 2.0
+GAIN = 1.03  # how much faster another number of threads must be
+# Floating-point operations in a step that make another thread worth a trial: some 5 us of one, against two barriers.
+WORK_OF_A_THREAD = 1_000_000
+WORK_OF_A_PREDICTING_THREAD = 5 * 10**7  # parameters times rows: some 0.5 ms
+# To size the first call: floating point operations a second, and seconds a row besides.
+FIRST_GUESS, FIRST_OVERHEAD = 5e9, 2e-6
+
+
+def candidates(n_threads: int | str, work: float, cores: int) -> list[int]:
+    """Return the numbers of threads to try: the one that was asked for, or for "auto" 1, 2, 4, ... and all cores.
+
+    Parameters
+    ----------
+    n_threads : int or "auto"
+    work : float
+        Floating-point operations between two barriers.
+    cores : int
+        How many there are for this process.
+    """
+    if isinstance(n_threads, int):
+        return [n_threads]
+    most = max(1, min(cores, int(work / WORK_OF_A_THREAD)))
+    return sorted({most, *(2**k for k in range(most.bit_length()) if 2**k <= most)})
+
+
+def for_prediction(n_threads: int | str, work: int) -> int:
+    """Return how many threads predict, where none waits for another; `work` is parameters times rows."""
+    if isinstance(n_threads, int):
+        return n_threads
+    most = work // WORK_OF_A_PREDICTING_THREAD
+    return 1 if most < 2 else min(most, available_cores())
+
+
+class Pace:
+    """The threads of one run, as a context: it ends them.
+
+    Parameters
+    ----------
+    n_threads : int or "auto"
+    row_work : float
+        Floating-point operations a row.
+    rows : int
+        Rows between two barriers.
+
+    Attributes
+    ----------
+    n_threads : int
+        The choice at present.
+    """
+
+    def __init__(self, n_threads: int | str, row_work: float, rows: int) -> None:
+        cores = 1 if numba.config.DISABLE_JIT else available_cores()
+        counts = candidates(n_threads, row_work * rows, cores)
+        self.n_threads = counts[0]
+        self._speeds = dict.fromkeys(counts, 0.0)  # rows a second when last measured
+        self._guess = 1 / (row_work / FIRST_GUESS + FIRST_OVERHEAD)
+        self._untried = counts if len(counts) > 1 else []
+        self._rest, self._next_trial = SHORTEST_REST, 0.0
+        self._teams: dict[int, Team] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Pace":
+        """Begin; threads are made when they are first used."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End the threads."""
+        self._stack.close()
+
+    @property
+    def most(self) -> int:
+        """The largest number of threads that may be used."""
+        return max(self._speeds)
+
+    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], progress: Array) -> None:
+        """Call ``function(thread, n_threads, words, rows, *arguments)`` in a team, and learn from how long it took.
+
+        ``progress["row"][0]`` says how far it came; the records of the other threads are made equal to the first.
+        """
+        count = self._untried[0] if self._untried else self.n_threads
+        rows = self._rows(count)
+        start, clock = int(progress["row"][0]), time.perf_counter()
+        progress[:] = progress[0]
+        self._team(count).run(function, rows, *arguments)
+        now = time.perf_counter()
+        self._learn(count, (int(progress["row"][0]) - start) / max(now - clock, 1e-6), now)
+
+    def _team(self, count: int) -> Team:
+        if count not in self._teams:
+            self._teams[count] = self._stack.enter_context(Team(count))
+        return self._teams[count]
+
+    def _rows(self, count: int) -> int:
+        speed = self._speeds[count] or self._speeds[self.n_threads] or self._guess
+        return max(1, int(speed * (TRIAL_SECONDS if self._untried else SLICE_SECONDS)))
+
+    def _learn(self, count: int, speed: float, now: float) -> None:
+        self._speeds[count] = speed
+        if self._untried:
+            self._untried = self._untried[1:]
+            if not self._untried:
+                best = max(self._speeds, key=self._speeds.__getitem__)
+                changes = self._speeds[best] > GAIN * self._speeds[self.n_threads]
+                self._rest = SHORTEST_REST if changes else min(2 * self._rest, LONGEST_REST)
+                self.n_threads = best if changes else self.n_threads
+                self._next_trial = now + self._rest
+        elif now >= self._next_trial and len(self._speeds) > 1:
+            self._untried = [other for other in self._speeds if other != self.n_threads]

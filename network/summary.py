@@ -1,0 +1,28 @@
+"""The table that says what a network is made of."""
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hotloop.network.network import Network
+
+
+def summary(net: "Network") -> str:
+    """Return the table of `Network.summary`."""
+    lines = [f"{'layer':>5}  {'weights':>13}  {'activation':<12}{'dropout':>8}{'parameters':>12}{'FLOPs/sample':>14}"]
+    for layer, (fan_in, fan_out) in enumerate(pairwise(net.sizes)):
+        rate = f"{net.dropout[layer]:g}" if layer < len(net.dropout) and net.dropout[layer] else "-"
+        shape, name = f"{fan_in} x {fan_out}", net.activations[layer]
+        numbers = f"{(fan_in + 1) * fan_out:>12,}{2 * fan_in * fan_out:>14,}"
+        lines.append(f"{layer + 1:>5}  {shape:>13}  {name:<12}{rate:>8}{numbers}")
+    forward = sum(2 * fan_in * fan_out for fan_in, fan_out in pairwise(net.sizes))
+    step = 3 * forward - 2 * net.sizes[0] * net.sizes[1]
+    used, padded = net.n_parameters * net.dtype.itemsize, net.parameters.nbytes
+    return "\n".join(
+        [
+            *lines,
+            f"{net.n_parameters:,} parameters, {net.dtype}, {used:,} bytes ({padded:,} with padding)",
+            f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {net.loss}",
+            *([f"inputs are multiplied by {net.input_scale:g}"] if net.input_scale != 1 else []),
+        ]
+    )

@@ -1,0 +1,83 @@
+"""Compiling ahead of need: for an image build, or before something is timed."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from hotloop.kernels.training import train_slice
+from hotloop.network.compiling import CompileNotice
+from hotloop.network.network import Network
+
+NOT_KEPT = 1
+DTYPES = ("float32", "float64")
+
+
+def cache_folder() -> Path | None:
+    """Return the folder in which the training loop is kept; None if none is writable, or nothing is compiled at all."""
+    loop: Any = train_slice
+    path = getattr(getattr(loop, "stats", None), "cache_path", None)
+    return None if path is None else Path(path)
+
+
+def warmup(dtypes: str | Sequence[str] = DTYPES) -> dict[str, float]:
+    """Have all that `Network` needs compiled and kept on disk, or loaded from there.
+
+    That is what ``fit``, ``predict``, ``evaluate`` and ``gradient`` run, for every network, optimizer and loss, and
+    thereby what ``hotloop train`` and ``hotloop predict`` run. A kernel of `hotloop.kernels` that you call yourself is
+    compiled at its first call.
+
+    Parameters
+    ----------
+    dtypes : {"float32", "float64"} or sequence of them, default both
+        Of the networks to come.
+
+    Returns
+    -------
+    dict of str to float
+        For each dtype how many seconds compiling took; 0 where it was there already.
+
+    Examples
+    --------
+    >>> seconds = warmup(["float32"])
+    """
+    dtypes = [dtypes] if isinstance(dtypes, str) else dtypes
+    return {dtype: notice.seconds if notice.compiled else 0.0 for dtype, notice in _warm(dtypes)}
+
+
+def _warm(dtypes: Sequence[str]) -> Iterator[tuple[str, CompileNotice]]:
+    for dtype in dtypes:
+        net, one = Network([1, 1], dtype=dtype, seed=0), np.zeros((1, 1), dtype)
+        with CompileNotice(dtype, visible=False) as notice:
+            net.gradient(one, one)
+            net.predict(one)
+            net.predict(np.zeros((2, 1), dtype))
+        yield dtype, notice
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Carry out ``hotloop warmup`` and return its exit status."""
+    if numba.config.DISABLE_JIT:
+        print("hotloop: error: nothing is compiled, since NUMBA_DISABLE_JIT is set; unset it", file=sys.stderr)
+        return NOT_KEPT
+    folder = cache_folder()
+    if folder is None:
+        print(
+            "hotloop: error: nothing can be kept: no folder for Numba's cache is writable. Set NUMBA_CACHE_DIR to one "
+            "that is.",
+            file=sys.stderr,
+        )
+        return NOT_KEPT
+    began = time.perf_counter()
+    for dtype, notice in _warm(arguments.dtype):
+        done = "compiled" if notice.compiled else "there already, loaded"
+        print(f"{dtype}: training and prediction {done} in {notice.seconds:.2f} s", flush=True)
+    sizes = [path.stat().st_size for path in folder.glob("*.nb[ci]")]
+    print(f"cache: {folder}, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB")
+    print(f"warm after {time.perf_counter() - began:.1f} s")
+    return 0

@@ -1,0 +1,245 @@
+"""`hotloop doctor`: what it measures with, what it calls wrong, and what it prints."""
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import run
+from conftest import COMPILED, fenced, needs_compiler, same_bits, whole_numbers
+
+import hotloop
+from hotloop.kernels import limits
+from hotloop.kernels.matmul import ROWS, VECTORS
+from hotloop.network import doctor
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+WELL = {
+    "versions": {"hotloop": "0.1.0", "numba": "0.68.1", "llvmlite": "0.50.0", "numpy": "2.4.6", "python": "3.11.7"},
+    "cpu": "A CPU",
+    "compiled_for": "a-cpu",
+    "cores": 4,
+    "cores_of_machine": 8,
+    "threads": [["64-32-10", 32, "1"], ["784-128-10", 32, "1 or 2 or 4"]],
+    "cache": "/cache",
+    "vector_bytes": 32,
+    "peak_flops": {"float32": 91.4e9, "float64": 45.7e9},
+    "bandwidth": 12.34e9,
+    "settings": {"NUMBA_CACHE_DIR": "/cache"},
+    "problems": [],
+}
+
+
+# The loops that it times.
+
+
+@pytest.mark.parametrize("repeats", [0, 1, 7, 21])
+def test_a_tile_makes_every_operation_that_is_counted(repeats, dtype, rng):
+    size = VECTORS * 64 // np.dtype(dtype).itemsize
+    a, b, start = (whole_numbers(rng, shape, dtype) for shape in (ROWS, size, ROWS * size))
+    with fenced((ROWS * size,), dtype) as c:
+        c[:] = start
+        limits.multiply_adds(a, b, repeats, c)
+        assert same_bits(c.copy(), (start + repeats * np.outer(a, b).ravel()).astype(dtype))
+
+
+@pytest.mark.parametrize("size", [1, 7, 33])
+def test_the_triad(size, dtype, rng):
+    a, b = (whole_numbers(rng, size, dtype) for _ in range(2))
+    with fenced((size,), dtype) as c:
+        c[:] = np.nan
+        limits.triad(a, b, c)
+        assert same_bits(c.copy(), a + 3 * b)
+
+
+def test_what_is_counted(monkeypatch):
+    """Operations and bytes over the seconds of the fastest call, here half a second."""
+    monkeypatch.setattr(doctor, "REPEATS", 10)
+    monkeypatch.setattr(doctor, "TRIAD_BYTES", 24 * 100)
+    monkeypatch.setattr(doctor, "_fastest", lambda call: call() or 0.5)
+    assert doctor.peak_flops("float32") == 2 * ROWS * VECTORS * 16 * 10 / 0.5
+    assert doctor.peak_flops("float64") == 2 * ROWS * VECTORS * 8 * 10 / 0.5
+    assert doctor.bandwidth() == 2400 / 0.5
+
+
+def test_the_fastest_of_some_calls_counts(monkeypatch):
+    """The first, which compiles, does not; and the clock is read around one call each."""
+    monkeypatch.setattr(doctor, "ROUNDS", 3)
+    calls, clock = [], iter([0.0, 5.0, 7.0, 9.5, 10.0, 14.0])
+    monkeypatch.setattr(doctor.time, "perf_counter", lambda: next(clock))
+    assert doctor._fastest(lambda: calls.append(1)) == 2.5
+    assert len(calls) == 4
+
+
+@pytest.mark.parametrize(("code", "size"), [
+    ("vfmadd231ps\t(%rax){1to16}, %zmm3, %zmm4\n vmovups %ymm0, (%rdi)", 64),
+    ("vfmadd231ps\t%ymm3, %ymm4, %ymm5\n movq %xmm0, %rax", 32),
+    ("mulps\t%xmm1, %xmm2", 16),
+    ("fmla\tv4.4s, v1.4s, v0.s[1]", 16),
+    ("fmla\tv4.2d, v1.2d, v0.d[1]", 16),
+    ("ldp\tq1, q2, [x0]", 16),
+    ("addq %rax, %rbx\n retq", 0),
+])  # fmt: skip
+def test_vector_registers_are_told_by_their_names(code, size):
+    assert doctor.vector_bytes(code) == size
+
+
+# What it calls wrong.
+
+
+def sick(**changes):
+    return WELL | changes
+
+
+SICK = {
+    "every loop runs as plain Python": sick(compiled_for=None, cache=None),
+    "no folder for compiled code is writable": sick(cache=None),
+    "NUMBA_CPU_NAME is 'generic'": sick(settings={"NUMBA_CPU_NAME": "generic"}),
+    "NUMBA_CPU_FEATURES is '+sse2'": sick(settings={"NUMBA_CPU_FEATURES": "+sse2"}),
+    "NUMBA_OPT is '0'": sick(settings={"NUMBA_OPT": "0"}),
+    "NUMBA_BOUNDSCHECK is set": sick(settings={"NUMBA_BOUNDSCHECK": "1"}),
+    "NUMBA_DEBUGINFO is set": sick(settings={"NUMBA_DEBUGINFO": "1"}),
+    "may use one core of 8": sick(cores=1),
+    "numba 0.61.2 is older than 0.62": sick(versions=WELL["versions"] | {"numba": "0.61.2"}),
+}
+
+
+@pytest.mark.parametrize("problem", SICK)
+def test_one_problem(problem):
+    ((found, remedy),) = doctor.problems(SICK[problem])
+    assert problem in found
+    assert re.search("unset|set NUMBA_CACHE_DIR|container|pip install", remedy)
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"cores": 1, "cores_of_machine": 1}, {"settings": {"NUMBA_OPT": "3", "NUMBA_BOUNDSCHECK": "0"}},
+    {"versions": WELL["versions"] | {"numba": "1.0.0rc1"}},
+], ids=str)  # fmt: skip
+def test_no_problem(changes):
+    assert doctor.problems(WELL | changes) == []
+
+
+def test_several_problems():
+    settings = {"NUMBA_CPU_NAME": "generic", "NUMBA_OPT": "1"}
+    assert len(doctor.problems(sick(cache=None, cores=1, settings=settings))) == 4
+
+
+def test_the_oldest_numba_is_that_of_the_package():
+    oldest = ".".join(map(str, doctor.OLDEST_NUMBA))
+    assert f'"numba>={oldest}"' in (Path(__file__).parents[1] / "pyproject.toml").read_text()
+
+
+# What it prints.
+
+
+def test_the_report():
+    assert doctor.report(WELL).splitlines() == [
+        "hotloop       0.1.0",
+        "versions      numba 0.68.1, llvmlite 0.50.0, numpy 2.4.6, python 3.11.7",
+        "CPU           A CPU",
+        "cores         4 usable of 8",
+        "threads       64-32-10 batch 32: 1; 784-128-10 batch 32: 1 or 2 or 4",
+        "cache         /cache",
+        "compiled for  a-cpu, vector registers of 32 bytes",
+        "peak          91 GFLOP/s in float32, 46 GFLOP/s in float64, one core, fused multiply-adds in registers",
+        "memory        12.3 GB/s, one core, c = a + 3 b: two arrays read, one written",
+        "settings      NUMBA_CACHE_DIR=/cache",
+        "",
+        "nothing is wrong",
+    ]
+
+
+def test_the_report_of_problems_is_that_of_the_readme():
+    found = [{"problem": "A", "remedy": "a"}, {"problem": "B", "remedy": "b"}]
+    lines = doctor.report(sick(cache=None, problems=found, settings={})).splitlines()
+    assert lines[-7:] == ["", "problem: A", "remedy:  a", "", "problem: B", "remedy:  b", "", "2 problems"][-7:]
+    assert "cache         none: nothing is kept" in lines
+    ((problem, remedy),) = doctor.problems(SICK["NUMBA_CPU_NAME is 'generic'"])
+    text = doctor.report(sick(problems=[{"problem": problem, "remedy": remedy}]))
+    assert "```text\n" + "\n".join(text.splitlines()[-4:]) + "\n```" in README
+
+
+@pytest.mark.parametrize("problems", [[], [{"problem": "A", "remedy": "a"}]], ids=["well", "sick"])
+def test_the_command(problems, monkeypatch):
+    seen = sick(problems=problems)
+    monkeypatch.setattr(doctor, "examine", lambda: seen)
+    status = 1 if problems else 0
+    assert run("doctor") == (status, doctor.report(seen) + "\n", "")
+    assert run("doctor", "--json") == (status, json.dumps(seen, indent=2) + "\n", "")
+
+
+def test_all_that_is_seen(monkeypatch):
+    """In small, so that plain Python measures it too."""
+    for name, value in {"REPEATS": 10, "TRIAD_BYTES": 240, "ROUNDS": 1, "assembly": lambda *given: "%ymm0"}.items():
+        monkeypatch.setattr(doctor, name, value)
+    monkeypatch.setattr(doctor.numba.config, "DISABLE_JIT", 0)
+    monkeypatch.setenv("NUMBA_OPT", "0")
+    seen = doctor.examine()
+    assert json.loads(json.dumps(seen)) == seen
+    assert seen.keys() == WELL.keys()
+    assert {name: type(value) for name, value in seen.items() if name != "cache"} == {
+        name: type(value) for name, value in WELL.items() if name != "cache"
+    }
+    assert seen["peak_flops"].keys() == WELL["peak_flops"].keys()
+    assert seen["versions"].keys() == WELL["versions"].keys()
+    assert seen["versions"]["hotloop"] == hotloop.__version__
+    assert seen["vector_bytes"] == 32
+    assert min(seen["bandwidth"], *seen["peak_flops"].values()) > 0
+    assert 1 <= seen["cores"] <= seen["cores_of_machine"]
+    assert seen["settings"]["NUMBA_OPT"] == "0"
+    assert {"problem": "NUMBA_OPT is '0': loops are not optimised", "remedy": "unset NUMBA_OPT"} in seen["problems"]
+
+
+def test_a_system_that_does_not_name_its_cpu(monkeypatch):
+    monkeypatch.setattr(doctor, "Path", lambda name: Path("/nowhere") / name[1:])
+    monkeypatch.setattr(doctor.platform, "processor", lambda: "")
+    assert doctor.cpu_name() == doctor.platform.machine() != ""
+
+
+@pytest.mark.skipif(COMPILED, reason="about plain Python")
+def test_plain_python_is_said_to_be_and_not_measured():
+    status, out, err = run("doctor", "--json")
+    seen = json.loads(out)
+    assert (status, err) == (1, "")
+    assert [seen[name] for name in ("compiled_for", "vector_bytes", "peak_flops", "bandwidth")] == [None] * 4
+    assert "NUMBA_DISABLE_JIT is set" in seen["problems"][0]["problem"]
+    assert "unset NUMBA_DISABLE_JIT" in run("doctor")[1]
+
+
+def examined(folder, **variables):
+    """Return what a fresh process with a cache of its own sees, and the exit status."""
+    path = str(Path(hotloop.__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": path, "NUMBA_CACHE_DIR": str(folder)} | variables
+    command = [sys.executable, "-W", "error", "-m", "hotloop", "doctor", "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.stderr == ""
+    return json.loads(done.stdout), done.returncode
+
+
+@needs_compiler
+def test_this_machine(tmp_path):
+    """What is measured is of the right order: a register holds fewer doubles than floats."""
+    examined(tmp_path)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    seen, status = examined(tmp_path)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 10, "on a warm cache"
+    assert seen["cache"].startswith(str(tmp_path))
+    assert seen["vector_bytes"] in (16, 32, 64)
+    assert seen["cores"] == len(os.sched_getaffinity(0))
+    assert 1e9 < seen["peak_flops"]["float64"] < seen["peak_flops"]["float32"] < 1e12
+    assert 1e8 < seen["bandwidth"] < 1e12
+    assert status == bool(seen["problems"])
+    assert not any(name in str(seen["problems"]) for name in ("CPU_NAME", "JIT", "CACHE_DIR"))
+
+
+@needs_compiler
+def test_code_for_another_cpu(tmp_path):
+    """The registers are read from the code, not from the CPU."""
+    seen, status = examined(tmp_path, NUMBA_CPU_NAME="generic")
+    assert (seen["compiled_for"], seen["vector_bytes"], status) == ("generic", 16, 1)
+    assert any("NUMBA_CPU_NAME is 'generic'" in found["problem"] for found in seen["problems"])

@@ -1,0 +1,200 @@
+"""How many threads a fit takes, and how long a compiled call is: on a clock of the test's own."""
+
+import threading
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numba
+import numpy as np
+import pytest
+
+from hotloop import Network
+from hotloop.kernels.tables import PROGRESS
+from hotloop.network import pace
+from hotloop.network.pace import LONGEST_REST, SLICE_SECONDS, TRIAL_SECONDS, WORK_OF_A_THREAD, Pace, candidates
+
+MUCH = 1e9  # work enough for any number of threads
+ROW_WORK = 1e6
+
+
+class Run:
+    """A run at given speeds, rows a second by number of threads, on a clock that it moves; and what was called when."""
+
+    def __init__(self, speeds, cores, monkeypatch, overhead=0.0):
+        self.speeds, self.overhead, self.now, self.calls = speeds, overhead, 100.0, []
+        self.records = []
+        monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)  # without the compiler "auto" is one thread
+        monkeypatch.setattr(pace, "available_cores", lambda: cores)
+        monkeypatch.setattr(pace, "time", SimpleNamespace(perf_counter=lambda: self.now))
+
+    def function(self, thread, n_threads, words, rows, progress, left):
+        """Do as `train_slice` does, with no more than `left` rows to go."""
+        self.records.append(progress[thread].copy())
+        if thread == 0:
+            rows = min(rows, left)
+            self.calls.append((n_threads, rows, self.now))
+            self.now += self.overhead + rows / self.speeds[n_threads]
+            progress["row"][0] += rows
+
+    def go(self, current, seconds, left=10**12):
+        """Call for so many seconds, and return the numbers of threads that were taken."""
+        first, end = len(self.calls), self.now + seconds
+        while self.now < end:
+            progress = np.zeros(current.most, PROGRESS)
+            current.call(self.function, (progress, left), progress)
+        return [n_threads for n_threads, *_ in self.calls[first:]]
+
+
+@pytest.mark.parametrize(("n_threads", "work", "cores", "expected"), [
+    (1, MUCH, 8, [1]),
+    (3, 0, 1, [3]),  # asked for: whatever the work and the cores
+    ("auto", 0, 8, [1]),
+    ("auto", 2 * WORK_OF_A_THREAD - 1, 8, [1]),
+    ("auto", 2 * WORK_OF_A_THREAD, 8, [1, 2]),
+    ("auto", 3 * WORK_OF_A_THREAD, 8, [1, 2, 3]),
+    ("auto", 5 * WORK_OF_A_THREAD, 8, [1, 2, 4, 5]),
+    ("auto", MUCH, 1, [1]),
+    ("auto", MUCH, 2, [1, 2]),
+    ("auto", MUCH, 3, [1, 2, 3]),
+    ("auto", MUCH, 6, [1, 2, 4, 6]),
+    ("auto", MUCH, 8, [1, 2, 4, 8]),
+    ("auto", 1e15, 64, [1, 2, 4, 8, 16, 32, 64]),
+])  # fmt: skip
+def test_candidates(n_threads, work, cores, expected):
+    assert candidates(n_threads, work, cores) == expected
+
+
+SPEEDS = [
+    ({1: 1e6, 2: 1.9e6, 4: 3e6}, 4), ({1: 1e6, 2: 1.9e6, 4: 1.5e6}, 2), ({1: 1e6, 2: 0.9e6, 4: 0.3e6}, 1),
+    ({1: 1e3, 2: 1.04e3, 4: 0.5e3}, 2), ({1: 1e3, 2: 1.02e3, 4: 1.02e3}, 1),  # less than 3 % is not worth it
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("speeds", "fastest"), SPEEDS)
+def test_each_is_tried_and_the_fastest_goes_on(speeds, fastest, monkeypatch):
+    run = Run(speeds, 4, monkeypatch)
+    with Pace("auto", ROW_WORK, 1000) as current:
+        taken = run.go(current, 60)
+        assert taken[:3] == [1, 2, 4]
+        assert current.n_threads == fastest
+        assert current.most == 4
+    time = dict.fromkeys(speeds, 0.0)
+    for (count, _, start), (_, _, end) in pairwise(run.calls[3:]):
+        time[count] += end - start
+    assert time[fastest] > 0.97 * sum(time.values())
+
+
+def test_the_others_are_tried_again_at_longer_and_longer_intervals(monkeypatch):
+    run = Run({1: 1e6, 2: 2e6}, 2, monkeypatch)
+    with Pace("auto", ROW_WORK, 1000) as current:
+        run.go(current, 30)
+    trials = [start for count, _, start in run.calls if count == 1]
+    rests = [later - before for before, later in pairwise(trials)]
+    expected = [0.1, 0.2, 0.4, 0.8, 1.6, *[LONGEST_REST] * (len(rests) - 5)]
+    assert len(rests) > 12
+    assert all(rest <= found < rest + 3 * SLICE_SECONDS for found, rest in zip(rests, expected, strict=True))
+    assert sum(b - a for (n, _, a), (_, _, b) in pairwise(run.calls) if n == 1) < 0.01 * 30 + TRIAL_SECONDS
+
+
+def test_the_choice_changes_with_the_speeds(monkeypatch):
+    """Another process comes, and goes: after at most the longest rest, and a trial of each."""
+    run = Run({1: 1e6, 2: 1.9e6, 4: 3.5e6}, 4, monkeypatch)
+    with Pace("auto", ROW_WORK, 1000) as current:
+        run.go(current, 20)
+        assert current.n_threads == 4
+        for speeds, fastest in [({1: 1e6, 2: 0.8e6, 4: 0.2e6}, 1), ({1: 1e6, 2: 2e6, 4: 1e6}, 2)]:
+            run.speeds = speeds
+            run.go(current, LONGEST_REST + 1)
+            assert current.n_threads == fastest
+            run.go(current, 20)
+            assert current.n_threads == fastest
+
+
+def test_less_than_the_gain_changes_nothing(monkeypatch):
+    run = Run({1: 1e6, 2: 2e6}, 2, monkeypatch)
+    with Pace("auto", ROW_WORK, 1000) as current:
+        run.go(current, 5)
+        run.speeds = {1: 2.05e6, 2: 2e6}
+        run.go(current, 10)
+        assert current.n_threads == 2
+        run.speeds = {1: 2.07e6, 2: 2e6}
+        run.go(current, 10)
+        assert current.n_threads == 1
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_a_number_asked_for_is_kept(n_threads, monkeypatch):
+    run = Run({1: 1e6, 2: 1e9, 3: 1e5}, 2, monkeypatch)
+    with Pace(n_threads, ROW_WORK, 1000) as current:
+        assert set(run.go(current, 20)) == {n_threads}
+        assert (current.n_threads, current.most) == (n_threads, n_threads)
+
+
+@pytest.mark.parametrize("speed", [50.0, 1e4, 1e7])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_the_length_of_a_call(n_threads, speed, monkeypatch):
+    """The first is sized by the work, those after it by the speed of the call before, also when that has changed."""
+    run = Run({n_threads: speed}, 2, monkeypatch)
+    with Pace(n_threads, ROW_WORK, 1000) as current:
+        run.go(current, 10)
+        run.speeds = {n_threads: 8 * speed}
+        run.go(current, 2)
+    assert 0.5 * SLICE_SECONDS < run.calls[0][1] * (ROW_WORK / pace.FIRST_GUESS + pace.FIRST_OVERHEAD) < SLICE_SECONDS
+    lengths = [end - start for (_, _, start), (_, _, end) in pairwise(run.calls)]
+    changed = next(i for i, (_, rows, _) in enumerate(run.calls) if i > 1 and rows > 2 * run.calls[i - 1][1])
+    steady = [*lengths[1 : changed - 1], *lengths[changed:]]
+    assert all(abs(length - SLICE_SECONDS) <= 1 / speed + 1e-9 for length in steady)
+
+
+def test_the_length_of_a_trial(monkeypatch):
+    run = Run({1: 1e6, 2: 2e6, 3: 3e6}, 3, monkeypatch)
+    with Pace("auto", ROW_WORK, 1000) as current:
+        run.go(current, 10)
+    lengths = [(n, end - start) for (n, _, start), (_, _, end) in pairwise(run.calls)]
+    assert {n for n, _ in lengths} == {1, 2, 3}
+    assert all(
+        length == pytest.approx(TRIAL_SECONDS if n < 3 else SLICE_SECONDS, rel=1e-3) for n, length in lengths[3:]
+    )
+
+
+def test_a_call_has_a_row_at_least(monkeypatch):
+    run = Run({1: 1e-3}, 1, monkeypatch)
+    with Pace(1, 1e13, 1) as current:
+        run.go(current, 3000)
+    assert {rows for _, rows, _ in run.calls} == {1}
+
+
+def test_threads_are_made_when_they_are_used_and_end_with_the_run(monkeypatch):
+    run, before = Run({1: 1e6, 2: 2e6, 4: 3e6}, 4, monkeypatch), threading.active_count()
+    with Pace("auto", ROW_WORK, 1000) as current:
+        alive = []
+        for _ in range(4):
+            run.go(current, 1e-6)
+            alive.append(threading.active_count() - before)
+        assert alive == [0, 1, 4, 4]
+    assert threading.active_count() == before
+
+
+def test_all_threads_begin_with_the_record_of_the_first(monkeypatch):
+    run = Run({3: 1e6}, 1, monkeypatch)
+    with Pace(3, ROW_WORK, 1000) as current:
+        progress = np.zeros(3, PROGRESS)
+        progress[0] = (40, 7, 0.5, 0.25, 0)
+        current.call(run.function, (progress, 10), progress)
+    assert [tuple(record) for record in run.records] == [(40, 7, 0.5, 0.25, 0)] * 3
+    assert progress["row"].tolist() == [50, 40, 40]
+
+
+# In a fit.
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5, np.int64(3)])
+def test_the_history_says_how_many_threads_trained(n_threads):
+    history = Network([2, 3, 1], seed=0).fit(np.ones((9, 2)), np.ones(9), n_threads=n_threads, epochs=2, progress=False)
+    assert history.n_threads == n_threads
+
+
+def test_the_history_of_auto():
+    """There is no work here for a second thread."""
+    history = Network([2, 3, 1], seed=0).fit(np.ones((9, 2)), np.ones(9), epochs=2, progress=False)
+    assert history.n_threads == 1

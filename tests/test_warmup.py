@@ -1,0 +1,168 @@
+"""`hotloop warmup`: afterwards nothing is left to compile, and a process is soon done."""
+
+import json
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import run as run_here
+from conftest import COMPILED, needs_compiler
+from test_cache import copy_package, environment
+
+import hotloop
+from hotloop.network import warmup
+
+PACKAGE = Path(hotloop.__file__).parent
+# Every loss, output and optimizer, penalties and dropout, one row and several, bytes and floats.
+EVERYTHING = """
+import json
+import numpy as np
+from hotloop import Network
+from hotloop.kernels.prediction import forward_slice
+from hotloop.kernels.training import train_slice
+from hotloop.network.losses import LOSSES
+from hotloop.network.optimizers import OPTIMIZERS
+
+compiled, X = [], np.ones((9, 4), np.uint8)
+for kind in ("uint8", "f4", "f8"):
+    for loss in LOSSES:
+        for optimizer in OPTIMIZERS:
+            net = Network([4, 5, 2], loss=loss, dropout=0.1, l1=1e-3, l2=1e-3, dtype=DTYPE, seed=0, input_scale=0.5)
+            y = np.eye(2)[np.zeros(9, int)]
+            history = net.fit(X.astype(kind), y, epochs=1, optimizer=optimizer, batch_size=4, validation=(X, y))
+            compiled.append(history.compiled)
+    net.predict(X[:1].astype(kind))
+    net.evaluate(X.astype(kind), y)
+    net.gradient(X.astype(kind), y)
+misses = [sum(loop.stats.cache_misses.values()) for loop in (train_slice, forward_slice)]
+print(json.dumps([len(compiled), any(compiled), misses]))
+"""
+DIGITS = """
+from hotloop import Network
+from hotloop.network.datasets import load_digits
+
+digits = load_digits()
+history = Network([64, 32, 10], loss="cross_entropy", seed=0).fit(digits.x_train, digits.y_train, epochs=1)
+assert not history.compiled and history.loss[0] < 2.3
+"""
+WARM_SECONDS = 1.5  # of a process from its start to the end of one epoch; 0.7 here
+
+
+def run(package, cache, *command, **variables):
+    options = {"env": environment(package, cache, **variables), "capture_output": True, "text": True, "timeout": 600}
+    return subprocess.run([sys.executable, *command], check=False, **options)
+
+
+BY_NAME = "import json, hotloop; print(json.dumps([hotloop.warmup(), hotloop.warmup('float64'), hotloop.warmup([])]))"
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    """A cache that was filled by the command for one dtype, then by the function, and what these said."""
+    cache = tmp_path_factory.mktemp("warm")
+    commands = [("-m", "hotloop", "warmup", "--dtype", "float32"), ("-c", BY_NAME)]
+    done = [run(PACKAGE, cache, "-W", "error", *command) for command in commands]
+    assert [(one.returncode, one.stderr) for one in done] == [(0, "")] * 2
+    return cache, done[0].stdout, json.loads(done[1].stdout)
+
+
+def check_lines(lines, dtypes, done):
+    """Demand a line for each dtype, and return the seconds that it all took."""
+    assert len(lines) == len(dtypes) + 2
+    for line, dtype in zip(lines, dtypes, strict=False):
+        assert re.fullmatch(rf"{dtype}: training and prediction {done} in \d+\.\d\d s", line)
+    return float(re.fullmatch(r"warm after (\d+\.\d) s", lines[-1])[1])
+
+
+@needs_compiler
+def test_what_it_prints(warm):
+    cache, first, _ = warm
+    again = run(PACKAGE, cache, "-W", "error", "-m", "hotloop", "warmup")
+    assert (again.returncode, again.stderr) == (0, "")
+    compiling = check_lines(first.splitlines(), ["float32"], "compiled")
+    loading = check_lines(again.stdout.splitlines(), ["float32", "float64"], "there already, loaded")
+    assert loading < compiling / 2
+    folder, files, size = re.search(r"^cache: (.+), (\d+) files, (\d+\.\d) MB$", again.stdout, re.M).groups()
+    found = [*Path(folder).iterdir()]
+    assert Path(folder).parent == cache
+    assert (int(files), size) == (len(found), f"{sum(path.stat().st_size for path in found) / 1e6:.1f}")
+
+
+@needs_compiler
+def test_what_the_function_returns(warm):
+    """Of what was compiled the seconds; all dtypes, one by its name, or none."""
+    every, one, none = warm[2]
+    assert every.keys() == {"float32", "float64"}
+    assert every["float32"] == 0.0
+    assert every["float64"] > 1
+    assert (one, none) == ({"float64": 0.0}, {})
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nothing_is_left_to_compile(warm, dtype):
+    before = sorted(path.name for path in warm[0].rglob("*.nb?"))
+    done = run(PACKAGE, warm[0], "-W", "error", "-c", f"DTYPE = {dtype!r}\n{EVERYTHING}")
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == [75, False, [0, 0]]
+    assert sorted(path.name for path in warm[0].rglob("*.nb?")) == before
+
+
+@needs_compiler
+def test_a_warm_process_is_soon_done(warm):
+    """Processor time, the least of three: waiting for the machine is not in it."""
+    seconds = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = run(PACKAGE, warm[0], "-W", "error", "-c", DIGITS)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert (done.returncode, done.stderr) == (0, "")
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) < WARM_SECONDS
+
+
+def test_the_lines_of_the_command(tmp_path, monkeypatch):
+    """In this process, where nothing is compiled: the kernels are there already, or are plain Python."""
+    hotloop.warmup()
+    for name in ("a.nbi", "a.1.nbc", "other"):
+        (tmp_path / name).write_bytes(b"x" * 60_000)
+    monkeypatch.setattr(warmup.numba.config, "DISABLE_JIT", 0)
+    monkeypatch.setattr(warmup, "cache_folder", lambda: tmp_path)
+    status, out, err = run_here("warmup", "--dtype", "float64", "float32")
+    assert (status, err) == (0, "")
+    check_lines(out.splitlines(), ["float64", "float32"], "there already, loaded")
+    assert out.splitlines()[2] == f"cache: {tmp_path}, 2 files, 0.1 MB"
+    monkeypatch.setattr(warmup, "cache_folder", lambda: None)
+    assert run_here("warmup")[:2] == (1, "")
+
+
+@needs_compiler
+def test_where_no_folder_is_writable(tmp_path):
+    """Below a regular file nothing can be made, not even by root."""
+    package, wall = copy_package(tmp_path), tmp_path / "wall"
+    for file in (wall, package / "kernels" / "__pycache__"):
+        file.write_text("")
+    places = {"HOME": str(wall / "home"), "XDG_CACHE_HOME": str(wall / "user")}
+    done = run(package, wall / "cache", "-m", "hotloop", "warmup", **places)
+    assert (done.returncode, done.stdout) == (1, "")
+    error = "hotloop: error: nothing can be kept: no folder for Numba's cache is writable. Set NUMBA_CACHE_DIR"
+    assert done.stderr.splitlines()[-1].startswith(error)
+
+
+@pytest.mark.skipif(COMPILED, reason="about plain Python")
+def test_without_the_compiler():
+    assert run_here("warmup") == (
+        1, "", "hotloop: error: nothing is compiled, since NUMBA_DISABLE_JIT is set; unset it\n"
+    )  # fmt: skip
+    assert hotloop.warmup() == {"float32": 0.0, "float64": 0.0}
+
+
+def test_bad_dtypes():
+    status, out, err = run_here("warmup", "--dtype", "float16")
+    assert (status, out) == (2, "")
+    assert "invalid choice: 'float16'" in err
+    with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64', got float16"):
+        hotloop.warmup("float16")
