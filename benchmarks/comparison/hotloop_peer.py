@@ -1,0 +1,102 @@
+"""hotloop, through its public interface."""
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from benchmarks.comparison.cases import SEED, Array, Case, Layers, data, idx, initial_weights, products_input
+from hotloop import SGD, Adam, Network, RMSprop
+from hotloop.kernels import accumulate_weight_gradient, dense_forward, input_gradient, predict_one
+from hotloop.network import doctor
+
+OPTIMIZERS = {"sgd": SGD, "adam": Adam, "rmsprop": RMSprop}
+PREDICTIONS = {"hotloop, predict_one compiled": 100}  # in one call
+
+
+class Peer:
+    """A network and how to fit it. The seed of the network is that of the order of the rows."""
+
+    def __init__(self, case: Case, n_threads: int | str = 1) -> None:
+        self.case = case
+        self.inputs, self.targets = data(case)
+        self.network = Network(
+            case.sizes, case.activation, loss=case.loss, dropout=case.dropout, seed=SEED, **scale(case)
+        )
+        self.fitting: dict[str, Any] = {
+            "batch_size": case.batch,
+            "optimizer": OPTIMIZERS[case.optimizer](case.learning_rate),
+            "progress": False,
+            "n_threads": n_threads,
+        }
+        self.reset()
+
+    def reset(self) -> None:
+        for weights, bias, initial in zip(
+            self.network.weights, self.network.biases, initial_weights(self.case), strict=True
+        ):
+            weights[:], bias[:] = initial
+        self.network.forget_optimizer()
+        self.network.epochs_trained = 0
+
+    def train(self, epochs: int) -> float:
+        return self.network.fit(self.inputs, self.targets, epochs=epochs, **self.fitting).loss[-1]
+
+    def parameters(self) -> Layers:
+        return list(zip(self.network.weights, self.network.biases, strict=True))
+
+    def test_accuracy(self) -> float:
+        """Return the accuracy on MNIST's test images."""
+        images, labels = idx(self.case.mnist, "t10k-images-idx3"), idx(self.case.mnist, "t10k-labels-idx1")
+        return self.network.evaluate(images, labels.astype(np.int64))["accuracy"]
+
+
+def scale(case: Case) -> dict[str, float]:
+    """Return the argument that has images of bytes divided by 255."""
+    return {"input_scale": 1 / 255} if case.mnist else {}
+
+
+def peak_flops() -> float:
+    """Return the most floating-point operations a second of one core, in float32."""
+    return doctor.peak_flops("float32")
+
+
+@numba.njit
+def predict_many(given: Any, row: Array, out: Array, times: int) -> None:
+    """Predict one row over and over, as a compiled loop of one's own would."""
+    for _ in range(times):
+        predict_one(*given, row, out)
+
+
+def one_row(layers: Layers, row: Array) -> dict[str, Any]:
+    """Return the ways to predict one row."""
+    sizes = [len(layers[0][0]), *(len(bias) for _, bias in layers)]
+    network = Network(sizes, loss="cross_entropy", initializer=layers, seed=SEED)
+    given, out = network.compiled_arguments(), np.empty((1, sizes[-1]), "f4")
+
+    def compiled() -> Array:
+        predict_many(given, row[0], out[0], PREDICTIONS["hotloop, predict_one compiled"])
+        return out
+
+    return {"hotloop, Network.predict": lambda: network.predict(row), "hotloop, predict_one compiled": compiled}
+
+
+class Products:
+    """The three products of a layer, by hotloop's kernels. The first adds a bias too, and the second accumulates."""
+
+    def __init__(self, rows: int, fan_in: int, fan_out: int) -> None:
+        self.x, self.w, self.delta = products_input(rows, fan_in, fan_out)
+        self.z, self.dx, self.dw = np.zeros((rows, fan_out), "f4"), np.zeros_like(self.x), np.zeros_like(self.w)
+        self.bias, self.db = np.zeros((2, fan_out), "f4")
+
+    def forward(self, times: int) -> None:
+        for _ in range(times):
+            dense_forward(self.x, self.w, self.bias, self.z)
+
+    def weight_gradient(self, times: int) -> None:
+        for _ in range(times):
+            accumulate_weight_gradient(self.x, self.delta, self.dw, self.db)
+
+    def input_gradient(self, times: int) -> None:
+        for _ in range(times):
+            input_gradient(self.delta, self.w, self.dx)

@@ -1,0 +1,209 @@
+"""What the comparison rests on: the same loss first, then rounds in turn, then ratios."""
+
+import math
+import os
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from benchmarks.comparison import numpy_peer
+from benchmarks.comparison.cases import Case, loss_of
+from benchmarks.comparison.worker import PeerError, Worker
+
+Result = TypeVar("Result")
+# name: what the tables call it, and where it is
+PEERS = {
+    "hotloop": ("hotloop", "hotloop_peer:Peer"),
+    "numpy": ("NumPy", "numpy_peer:Peer"),
+    "torch": ("PyTorch eager", "torch_peer:Peer"),
+    "torch-compile": ("torch.compile", "torch_peer:Compiled"),
+    "jax": ("JAX", "jax_peer:Peer"),
+    "sklearn": ("scikit-learn", "sklearn_peer:Peer"),
+    "onnxruntime": ("ONNX Runtime", "onnx_peer:"),  # predicts only
+}
+TRAINERS = [name for name in PEERS if name != "onnxruntime"]
+# Of how far the loss falls in the epochs of the check. Sums of a thousand float32 terms in different orders differ by
+# about 2e-6, and were seen to part the losses by 1e-5 of the fall; a learning rate that is 1 % off parts them by 1e-2.
+TOLERANCE = 1e-3
+CHECKED_EPOCHS = 2
+
+
+class LossMismatch(RuntimeError):
+    """A peer computes something else, so that its time says nothing."""
+
+
+@dataclass
+class Times:
+    """Seconds of one thing, in each round."""
+
+    rounds: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rounds)
+
+    def record(self, unit: float = 1e-6) -> dict[str, Any]:
+        """Return what is written to the file, in units of `unit` seconds."""
+        values = [value / unit for value in self.rounds]
+        return {"median": statistics.median(values), "least": min(values), "rounds": values}
+
+
+@dataclass
+class Session:
+    """What the command was told, and what it finds out on the way.
+
+    `absent` has, by what a table calls it, why a peer is not in that table.
+    """
+
+    peers: Sequence[str]
+    rounds: int
+    seconds: float  # of a peer's round
+    quick: bool = False
+    mnist: str = ""
+    mnist_epochs: int = 20
+    cores: Sequence[int] = field(default_factory=lambda: sorted(os.sched_getaffinity(0)))
+    absent: dict[str, str] = field(default_factory=dict)
+    peak: float | None = None
+
+    @property
+    def core(self) -> list[int]:
+        """The core of the rows on one core: the last, since systems like to use the first."""
+        return [self.cores[-1]]
+
+    def say(self, text: str) -> None:
+        """Report progress."""
+        print(text, file=sys.stderr, flush=True)
+
+    def announce(self, text: str, times: dict[str, Times]) -> None:
+        """Report the medians of a row."""
+        medians = ", ".join(f"{label} {1e6 * found.median:.4g}" for label, found in times.items())
+        self.say(f"  {text}: {medians} us")
+
+    def start(self, names: Sequence[str], cores: Sequence[int]) -> dict[str, Worker]:
+        """Start a process for each of the peers `names` that the command was asked for, by label."""
+        return {PEERS[name][0]: Worker(*PEERS[name], cores) for name in names if name in self.peers}
+
+    def without_failing(
+        self, where: str, workers: dict[str, Any], measure: Callable[[dict[str, Any]], Result]
+    ) -> Result:
+        """Return what `measure` finds; when a peer fails, note why and measure anew without it."""
+        ready = dict(workers)
+        while True:
+            try:
+                return measure(ready)
+            except PeerError as error:
+                del ready[error.peer]
+                self.absent[f"{error.peer} ({where})"] = str(error)
+                self.say(f"  {error.peer} is left out of {where}: {error}")
+
+
+def same_loss(case: Case, peers: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Train each peer for some epochs, and raise `LossMismatch` unless all reach the loss of NumPy in float64.
+
+    Parameters
+    ----------
+    case : Case
+    peers : dict
+        By label, what has `call`, as `Worker` has.
+
+    Returns
+    -------
+    dict
+        By label: "reported", the mean loss that the peer gives for the last epoch, and "reached", the loss over all
+        rows of the network that it has trained, in float64.
+    """
+    reference = numpy_peer.Peer(case, "float64")
+    before = loss_of(case, reference.parameters())
+    wanted = {"reported": reference.train(CHECKED_EPOCHS), "reached": loss_of(case, reference.parameters())}
+    tolerance = TOLERANCE * abs(before - wanted["reached"])
+    found = {}
+    for label, peer in peers.items():
+        peer.call("reset")
+        reported = peer.call("train", CHECKED_EPOCHS)
+        found[label] = {"reported": float(reported), "reached": loss_of(case, peer.call("parameters"))}
+        for kind, value in found[label].items():
+            if not abs(value - wanted[kind]) <= tolerance:  # so that NaN is refused
+                raise LossMismatch(
+                    f"{label} does not train the same network. {case.name}, {CHECKED_EPOCHS} epochs: loss {kind} "
+                    f"{value:.6f}, by NumPy in float64 {wanted[kind]:.6f}, from {before:.6f}; "
+                    f"tolerance {tolerance:.1g}"
+                )
+    return found
+
+
+def in_turn(rounds: int, measures: dict[str, Callable[[], float]]) -> dict[str, Times]:
+    """Measure each thing once a round, so that what disturbs the machine meets all; every other round backwards."""
+    found: dict[str, list[float]] = {label: [] for label in measures}
+    for number in range(rounds):
+        for label in list(measures)[:: -1 if number % 2 else 1]:
+            found[label].append(measures[label]())
+    return {label: Times(values) for label, values in found.items()}
+
+
+def per_call(session: Session, worker: Any, method: str, *arguments: Any) -> Callable[[], float]:
+    """Return a measure: seconds a call of the subject's method, which is told how often to repeat itself."""
+    worker.call(method, *arguments, 1)
+    once = min(worker.seconds(method, *arguments, 3) for _ in range(3)) / 3
+    times = repetitions(session.seconds, once)
+    return lambda: float(worker.seconds(method, *arguments, times)) / times
+
+
+def repetitions(seconds: float, once: float, most: int = 100_000) -> int:
+    """Return how often to do what takes `once` seconds, to fill `seconds`."""
+    return max(1, min(most, math.ceil(seconds / max(once, 1e-9))))
+
+
+def step_times(session: Session, case: Case, workers: dict[str, Any]) -> dict[str, Times]:
+    """Return seconds a training step, by label. Every round begins with the initial weights."""
+
+    def a_round(worker: Any, epochs: int) -> float:
+        worker.call("reset")
+        return float(worker.seconds("train", epochs)) / epochs / case.steps
+
+    measures = {}
+    for label, worker in workers.items():
+        a_round(worker, 1)
+        epochs = repetitions(session.seconds, a_round(worker, 1) * case.steps, 200)
+        measures[label] = lambda worker=worker, epochs=epochs: a_round(worker, epochs)
+    return in_turn(session.rounds, measures)
+
+
+def ratios(times: dict[str, float], targets: dict[str, float | None], ours: str = "hotloop") -> dict[str, Any]:
+    """Compare hotloop's time with the fastest of the peers', and with PyTorch's in eager mode.
+
+    Parameters
+    ----------
+    times : dict
+        By label; hotloop's among them.
+    targets : dict
+        "fastest" and "eager": the ratios that are aimed at.
+
+    Returns
+    -------
+    dict
+        "fastest_peer", and "fastest" and "eager", each a ratio peer / hotloop or None; "loses" if a peer is faster;
+        "misses", the names of the ratios below their targets.
+    """
+    peers = {label: seconds for label, seconds in times.items() if label != ours}
+    first = min(peers, key=peers.__getitem__, default=None) if ours in times else None
+    found: dict[str, Any] = {"fastest_peer": first, "fastest": None, "eager": None}
+    if first is not None:
+        found["fastest"] = peers[first] / times[ours]
+        if "PyTorch eager" in peers:
+            found["eager"] = peers["PyTorch eager"] / times[ours]
+    found["loses"] = found["fastest"] is not None and found["fastest"] < 1
+    found["misses"] = [
+        name for name, target in targets.items() if target and found[name] is not None and found[name] < target
+    ]
+    return found
+
+
+def cpu_flags() -> set[str]:
+    """Return what the CPU can do, as Linux names it."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            return set(next((line for line in file if line.startswith("flags")), "").split())
+    except OSError:
+        return set()

@@ -1,0 +1,175 @@
+"""hotloop beside PyTorch, JAX, scikit-learn and NumPy: one command, same data, same loss first, rounds in turn.
+
+    python benchmarks/peers.py            everything: some 20 minutes on two cores
+    python benchmarks/peers.py --quick    under three minutes, for a look
+    python benchmarks/peers.py --only networks kernels --peers hotloop jax
+
+docs/peers.md says how to install the peers and how to read the tables. It measures the checkout that it lies in.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":  # run as a file, whose folder stands first in the path
+    sys.path[:1] = [str(ROOT / "src"), str(ROOT)]
+
+from benchmarks.comparison import chart, report, tables  # noqa: E402
+from benchmarks.comparison.cases import NETWORKS  # noqa: E402
+from benchmarks.comparison.measure import PEERS, LossMismatch, Session  # noqa: E402
+from benchmarks.comparison.worker import PeerError, Worker  # noqa: E402
+
+TABLES = ("networks", "threads", "kernels", "one_row", "mnist", "widths")
+MNIST = ROOT.parent / "shared" / "data" / "mnist"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's options."""
+    found = argparse.ArgumentParser(
+        prog="python benchmarks/peers.py",
+        description="Measure hotloop beside its peers, on this machine. Prints tables in Markdown; writes them, every "
+        "number as JSON, and a chart.",
+        epilog="A peer that is not installed is left out, and named with the reason. Exit status: 0; 1 if nothing was "
+        "measured, or if a peer does not reach the same loss; 2 for a mistake in the command.",
+    )
+    found.add_argument(
+        "--only", nargs="+", metavar="ROW", choices=[*TABLES, *NETWORKS],
+        help=f"tables ({', '.join(TABLES)}) or networks of the first table ({', '.join(NETWORKS)}); default: all",
+    )  # fmt: skip
+    found.add_argument(
+        "--peers", nargs="+", metavar="PEER", choices=list(PEERS), default=list(PEERS),
+        help=f"of {', '.join(PEERS)}; default: all",
+    )  # fmt: skip
+    found.add_argument("--rounds", type=positive, metavar="N", help="rounds in turn (default 9; quick: 3)")
+    found.add_argument(
+        "--seconds", type=float, metavar="S", help="least time of a peer's round (default 0.3; quick: 0.03)"
+    )
+    found.add_argument(
+        "--quick", action="store_true", help="a short run: few rounds, fewer widths and sizes, no torch.compile"
+    )
+    found.add_argument(
+        "--mnist", metavar="FOLDER", default=str(MNIST), help="MNIST's four files (default: ../shared/data/mnist)"
+    )
+    found.add_argument(
+        "--mnist-epochs", type=int, metavar="N", help="epochs to the test accuracy (default 20; quick: 0, none)"
+    )
+    found.add_argument(
+        "--out", type=Path, metavar="FOLDER", default=ROOT / "benchmarks" / "results",
+        help="where to write (default: benchmarks/results)",
+    )  # fmt: skip
+    return found
+
+
+def positive(text: str) -> int:
+    """Return a number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def session_of(options: argparse.Namespace) -> Session:
+    """Return the session that the options ask for."""
+    quick = options.quick
+    peers = [peer for peer in options.peers if not (quick and peer == "torch-compile")]
+    session = Session(
+        peers, options.rounds or (3 if quick else 9), options.seconds or (0.03 if quick else 0.3), quick,
+        mnist=str(Path(options.mnist).expanduser().resolve()),
+        mnist_epochs=(0 if quick else 20) if options.mnist_epochs is None else options.mnist_epochs,
+    )  # fmt: skip
+    if peers != options.peers:
+        session.absent["torch.compile"] = "takes too long to compile for --quick"
+    return session
+
+
+def measures(session: Session, only: Sequence[str] | None) -> dict[str, Callable[[], tables.Rows]]:
+    """Return what is to be measured: each table by name."""
+    wanted = only or TABLES
+    networks = [name for name in NETWORKS if name in wanted or "networks" in wanted]
+    found: dict[str, Callable[[], tables.Rows]] = {}
+    if networks:
+        found["networks"] = lambda: tables.networks(session, networks)
+    rest = {"threads": tables.threads, "kernels": tables.kernels, "one_row": tables.one_row, "widths": tables.widths}
+    if "mnist" in wanted:
+        if Path(session.mnist).is_dir():
+            rest["mnist"] = tables.mnist
+        else:
+            session.absent["mnist"] = f"no folder {Path(session.mnist).name}: give --mnist FOLDER"
+    found |= {name: lambda make=rest[name]: make(session) for name in TABLES if name in wanted and name in rest}
+    return found
+
+
+def calibrate(session: Session) -> None:
+    """Measure the peak of one core."""
+    try:
+        with Worker("hotloop", "hotloop_peer:peak_flops", session.core) as worker:
+            session.peak = worker.run("hotloop_peer:peak_flops")
+    except PeerError as error:
+        session.absent["the FMA peak"] = str(error)
+        return
+    session.say(f"FMA peak of core {session.core[0]}: {session.peak / 1e9:.0f} GF/s")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the comparison, and return the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(given)
+    session = session_of(options)
+    calibrate(session)
+    found: dict[str, Any] = {}
+    for name, measure in measures(session, options.only).items():
+        session.say(f"{report.TITLES[name]} ...")
+        began = time.perf_counter()
+        try:
+            rows = measure()
+        except LossMismatch as error:
+            session.say(f"error: {error}")
+            return 1
+        except (tables.NotMeasured, PeerError) as error:
+            session.absent[f"the table {name}"] = str(error)
+            continue
+        if any(has_figures(row) for row in rows):
+            found[name] = rows
+        session.say(f"  {time.perf_counter() - began:.0f} s")
+    command = shlex.join(["python", "benchmarks/peers.py", *given])
+    results = {
+        "format": report.FORMAT, "about": report.describe(session, [command]), "tables": found,
+        "absent": session.absent,
+    }  # fmt: skip
+    if not found:
+        session.say("error: nothing was measured")
+        for what, why in session.absent.items():
+            session.say(f"  {what}: {why}")
+        return 1
+    print(report.markdown(results))
+    session.say(f"wrote {', '.join(os.path.relpath(path) for path in written(results, options.out))}")
+    return 0
+
+
+def has_figures(row: dict[str, Any]) -> bool:
+    """Whether anything was measured in a row."""
+    return any(row.get(key) for key in ("microseconds", "gflops", "seconds"))
+
+
+def written(results: dict[str, Any], folder: Path) -> list[Path]:
+    """Draw the chart, if it can be drawn, write the files and return their paths."""
+    pictures = []
+    if "widths" in results["tables"]:
+        try:
+            path = folder / f"peers-{report.slug(results['about']['cpu'])}.png"
+            folder.mkdir(parents=True, exist_ok=True)
+            chart.draw(results["tables"]["widths"], results["about"], path)
+            pictures.append(path)
+        except ModuleNotFoundError as error:
+            results["absent"]["the chart"] = f"{error.name} is not installed"
+    return [*report.write(results, folder), *pictures]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
