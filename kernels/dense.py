@@ -6,15 +6,9 @@ call. Source: Nielsen, Neural Networks and Deep Learning (2015), chapter 2, equa
 as rows.
 """
 
-from typing import Any
-
-import numpy as np
-
 from hotloop.kernels.jit import Array, inline, kernel, part
-from hotloop.kernels.matmul import FROM_ZERO, product
+from hotloop.kernels.matmul import FROM_ZERO, START, product
 from hotloop.kernels.views import check_dtype, check_matrices, check_rows, check_vectors, row, segment
-
-SAME_ROW: Any = np.int64(0)  # the row stride of a bias: each row starts from the same one
 
 
 @part
@@ -82,7 +76,7 @@ def dense_forward(x: Array, weights: Array, bias: Array, out: Array) -> None:
         m,
         1.0,
         segment(bias, 0, m),
-        SAME_ROW,
+        START,
         memory(out),
         out_row,
         n,

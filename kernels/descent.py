@@ -1,16 +1,15 @@
 """From deltas to new parameters: gradients of weights and biases, penalties, update, a block of weights at a time."""
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from hotloop.kernels import updates
 from hotloop.kernels.jit import Array, body, inline, part
 from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, ROWS, START, product
+from hotloop.kernels.tables import Record
 from hotloop.kernels.team import share
 from hotloop.kernels.views import row, segment, stack_array
-
-Record: TypeAlias = Any  # an element of a structured array
 
 # Inputs times rows of a chunk in a block of weights: the inputs, and the gradient, then stay in the second-level cache.
 BLOCK: Any = np.int64(2**16)

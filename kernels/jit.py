@@ -29,6 +29,7 @@ FASTMATH = {"contract", "nsz", "arcp"}
 # Without "_nrt", Numba's counting of references: a kernel allocates nothing, and would else call the runtime twice for
 # each view that it makes of an array.
 OPTIONS: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": FASTMATH}
+HELPER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def kernel(function: Function) -> Function:
@@ -69,7 +70,7 @@ def kernel(function: Function) -> Function:
 
 def inline(function: Function) -> Function:
     """Compile a helper of kernels. No Python or C wrapper (each would compile everything inlined into it once more)."""
-    compiled: Function = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    compiled: Function = numba.njit(**HELPER)(function)
     return compiled
 
 
@@ -79,8 +80,7 @@ def reduction(function: Function) -> Function:
     For a loss alone, which no parameter depends on: the order may differ from one compilation to the next. Terms that
     depend on the order of their roundings are `inline` functions of their own.
     """
-    options = OPTIONS | {"fastmath": FASTMATH | {"reassoc"}}
-    compiled: Function = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
+    compiled: Function = numba.njit(**HELPER | {"fastmath": FASTMATH | {"reassoc"}})(function)
     return compiled
 
 
@@ -92,9 +92,7 @@ def body(kernel: Function) -> Function:
 
 def part(function: Function) -> Function:
     """Mark a part of one kernel, written apart to be read apart: it is pasted into its caller before compiling."""
-    compiled: Function = numba.njit(inline="always", no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(
-        function
-    )
+    compiled: Function = numba.njit(inline="always", **HELPER)(function)
     return compiled
 
 

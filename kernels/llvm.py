@@ -116,19 +116,6 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
     return types.void(array, types.intp, vector), codegen
 
 
-@intrinsic
-def multiply_add(typing_context: Any, array: Any, index: Any, vector: Any, accumulator: Any) -> Any:
-    """Lower `simd.multiply_add`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        scalar = builder.load(builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]]))
-        product = builder.fmul(broadcast(builder, scalar, args[2].type), args[2], flags=FLAGS)
-        return builder.fadd(product, args[3], flags=FLAGS)
-
-    check_elements(array.dtype, vector.element, accumulator.element)
-    return accumulator(array, types.intp, vector, accumulator), codegen
-
-
 def _view(context: Any, builder: Any, array_type: Any, data: Any, shape: Any, strides: Any) -> Any:
     """Return an array value that owns nothing, so that no reference is counted."""
     view = context.make_array(array_type)(context, builder)

@@ -116,18 +116,6 @@ def pack(b: Array, bt: int, row: int, step: int, depth: int, columns: int, panel
             panel[p * size + j] = 0
 
 
-@inline
-def copy_columns(a: Array, at: int, step: int, depth: int, columns: int, block: Array) -> None:
-    """Copy (depth, columns) of a matrix whose rows lie `step` apart, to rows that lie `COPIED_STEP` apart."""
-    lanes = width(block)
-    whole = columns // lanes * lanes
-    for p in range(depth):
-        for j in range(0, whole, lanes):
-            store(block, p * COPIED_STEP + j, load(a, at + p * step + j))
-        for j in range(whole, columns):
-            block[p * COPIED_STEP + j] = item(a, at + p * step + j)
-
-
 @part
 def copy_rows(source: Array, at: int, row: int, rows: int, columns: int, out: Array, ot: int, out_row: int) -> None:
     """Copy (rows, columns) between two matrices."""
@@ -176,7 +164,7 @@ def product(
         for i in range(0, n, height):
             rows, left, at, step = min(height, n - i), a, i * a_row + p * a_step, a_step
             if copied:
-                copy_columns(a, at, a_step, depth, rows, block)
+                pack(a, at, a_step, ADJACENT, depth, rows, block, COPIED_STEP)
                 left, at, step = block, START, COPIED_STEP
             ct = i * c_row
             start, it, start_row, start_step = initial, i * initial_row, initial_row, ADJACENT

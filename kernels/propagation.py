@@ -3,8 +3,6 @@
 A row depends on no other, so that a thread has its rows to itself, and a batch may be cut up anyhow.
 """
 
-from typing import Any, TypeAlias
-
 from hotloop.kernels import losses
 from hotloop.kernels.activations import SOFTMAX, activate, times_derivative
 from hotloop.kernels.gather import sample
@@ -12,9 +10,8 @@ from hotloop.kernels.jit import Array, body, part
 from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, START, product
 from hotloop.kernels.random import dropout
 from hotloop.kernels.softmax import ROWS, logarithms, softmax, softmax_input_gradient, softmax_rows
+from hotloop.kernels.tables import Record
 from hotloop.kernels.views import matrix, row, segment, stack_array
-
-Record: TypeAlias = Any  # an element of a structured array
 
 softmax_loop, softmax_gradient_loop = body(softmax), body(softmax_input_gradient)
 

@@ -58,18 +58,13 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
             for p, value in enumerate(load(source, at + r * row)):
                 _memory(out, ot + p * out_row + r, 1)[0] = value
 
-    def multiply_add(array: Array, index: int, vector: Array, accumulator: Array) -> Array:
-        """Return accumulator + array[index] * vector: one fused multiply-add where the CPU has it."""
-        total: Array = accumulator + _memory(array, index, 1) * vector
-        return total
-
     def _memory(array: Array, index: int, size: int | None = None) -> Array:
         stop = index + (width(array) if size is None else size)
         flat = np.lib.stride_tricks.as_strided(array, (stop,), (array.itemsize,))
         return flat[index:]
 
 else:
-    from hotloop.kernels.llvm import item, load, multiply_add, store, width
+    from hotloop.kernels.llvm import item, load, store, width
     from hotloop.kernels.tile import apart, tile, turn
 
-__all__ = ["apart", "item", "load", "multiply_add", "store", "tile", "turn", "width"]
+__all__ = ["apart", "item", "load", "store", "tile", "turn", "width"]

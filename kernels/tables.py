@@ -3,7 +3,11 @@
 Offsets and strides count elements.
 """
 
+from typing import Any, TypeAlias
+
 import numpy as np
+
+Record: TypeAlias = Any  # an element of a structured array
 
 # One record a layer. weights and bias are offsets in the parameters, the bias behind the last row of the weights;
 # input, z, output and delta offsets in the workspace; penalty the place of the first row's in row_penalties.

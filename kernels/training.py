@@ -18,12 +18,12 @@ from hotloop.kernels import losses, updates
 from hotloop.kernels.descent import descend
 from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import Array, inline, kernel
+from hotloop.kernels.matmul import START
 from hotloop.kernels.propagation import backward, forward, loss_rows
 from hotloop.kernels.team import barrier, share
 from hotloop.kernels.views import segment
 
 GRANULE: Any = np.int64(4)  # rows of a chunk that one thread takes at least, if there are so many
-START: Any = np.int64(0)
 
 
 @kernel

@@ -53,20 +53,17 @@ def spilling(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct
 
 def wrapping(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc, n):
     """Read A as Python does: an index below zero counts from the end."""
-    one, total = views.stack_array(c, 1), simd.load(initial, it)
+    one = views.stack_array(c, 1)
     for p in range(depth):
         one[0] = a[at + p * step]
-        total = simd.multiply_add(one, 0, simd.load(b, bt + p * ldb), total)
-    simd.store(c, ct, total)
+        simd.tile(1, 1, one, 0, 0, 0, b, bt + p * ldb, 0, 1, scale, c, ct, 0, c, ct, 0)
 
 
 def branching(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc, n):
     """Leave out the zeros of A, as an index that is checked leaves out those outside."""
-    total = simd.load(initial, it)
     for p in range(depth):
         if simd.item(a, at + p * step) != 0:
-            total = simd.multiply_add(a, at + p * step, simd.load(b, bt + p * ldb), total)
-    simd.store(c, ct, total)
+            simd.tile(1, 1, a, at + p * step, 0, 0, b, bt + p * ldb, 0, 1, scale, c, ct, 0, c, ct, 0)
 
 
 def scalar(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc, n):
