@@ -6,7 +6,8 @@ import numpy as np
 
 from hotloop.kernels import updates
 from hotloop.kernels.jit import Array, body, inline, part
-from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, ROWS, START, product
+from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, ROWS, START, VECTORS, product
+from hotloop.kernels.simd import width
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import share
 from hotloop.kernels.views import row, segment, stack_array
@@ -22,34 +23,39 @@ rmsprop_loop, adagrad_loop = body(updates.rmsprop), body(updates.adagrad)
 @part
 def descend(
     thread: int, n_threads: int, layers: Array, settings: Array, rows: int, begins: bool, ends: bool, whole: bool,
-    step: int, gradient: Array, state: Array, parameters: Array, workspace: Array, row_penalties: Array,
+    in_place: bool, by_columns: bool, step: int, gradient: Array, state: Array, parameters: Array, workspace: Array,
+    row_penalties: Array,
 ) -> None:  # fmt: skip
     """Compute dC/dW(l) = a(l-1).T delta(l), dC/db(l) = sum of delta(l), and move this thread's share of the parameters.
 
-    The share of a layer is some rows of its weights, the bias being the last row, block by block. `begins` says that
-    the chunk is a batch's first, so that its gradient starts from zero, `ends` that it is the last, so that the
-    parameters move. A gradient that only this chunk adds to (not `whole`) is written to the same place for each block,
-    to stay in the cache. Plain gradient descent writes none: the tile subtracts alpha times its sums from the weights,
-    which took 9 % from a step of 784-30-10, 6 % from one of 784-128-10.
+    The share of a layer is some rows of its weights, the bias being the last row, block by block, or `by_columns` some
+    columns of the first layer's. `begins` says that the chunk is a batch's first, so that its gradient starts from
+    zero, `ends` that it is the last, so that the parameters move. A gradient that only this chunk adds to (not `whole`)
+    is written to the same place for each block, to stay in the cache. Plain gradient descent writes none, `in_place`:
+    the tile subtracts alpha times its sums from the weights, which took 9 % from a step of 784-30-10, 6 % from one of
+    784-128-10.
     """
     s = settings[0]
     alpha = s["learning_rate"]
     rate, correction = updates.corrections(alpha, s["beta1"], s["beta2"], max(step - s["first_step"], 1))
     penalised = s["l1"] > 0 or s["l2"] > 0
-    in_place = s["update"] == updates.SGD and not whole and not penalised
     height = max(BLOCK // rows // TALL, 4) * TALL
     for index in range(layers.size):
         layer = layers[index]
         stride, at = layer["stride"], layer["weights"]
         first, last = share(layer["fan_in"] + 1, TALL, thread, n_threads)
+        left, right = START, stride
+        if by_columns and index == 0:
+            left, right = share(stride, tile_columns(parameters), thread, n_threads)
+            first, last = START, layer["fan_in"] + 1
         for i in range(first, last, height):
             stop = min(i + height, last)
             w = segment(parameters, at + i * stride, (stop - i) * stride)
             if in_place:
-                weight_gradient(layer, i, stop, rows, -alpha, stride, workspace, w)
+                weight_gradient(layer, i, stop, left, right, rows, -alpha, stride, workspace, w)
                 continue
             g = segment(gradient, at + (i if whole else first) * stride, w.size)
-            weight_gradient(layer, i, stop, rows, 1.0, FROM_ZERO if begins else stride, workspace, g)
+            weight_gradient(layer, i, stop, left, right, rows, 1.0, FROM_ZERO if begins else stride, workspace, g)
             if ends and penalised:  # weights only: no biases, no padding
                 for r in range(min(stop, layer["fan_in"]) - i):
                     row_penalties[layer["penalty"] + i + r] = updates.penalty_row(
@@ -62,27 +68,35 @@ def descend(
 
 @inline
 def weight_gradient(
-    layer: Record, first: int, last: int, rows: int, scale: float, initial_row: int, workspace: Array, out: Array
-) -> None:
-    """Compute the rows first to last - 1 of out = initial + scale * dC/dW: of out itself, or of zero.
+    layer: Record, first: int, last: int, left: int, right: int, rows: int, scale: float, initial_row: int,
+    workspace: Array, out: Array,
+) -> None:  # fmt: skip
+    """Compute out = initial + scale * dC/dW, initial being out itself or zero: a block of the rows first to last - 1.
 
-    The row behind the weights is the bias's: it is the weight of an input that is always 1.
+    Of them, the columns left to right - 1. The row behind the weights is the bias's: it is the weight of an input that
+    is always 1.
     """
-    stride, x_stride, fan_in = layer["stride"], layer["input_stride"], layer["fan_in"]
-    delta = segment(workspace, layer["delta"], rows * stride)
+    stride, x_stride, fan_in, columns = layer["stride"], layer["input_stride"], layer["fan_in"], right - left
+    delta = segment(workspace, layer["delta"] + left, rows * stride - left)
     if first < fan_in:
-        x = segment(workspace, layer["input"] + first, rows * x_stride)
+        x, weights = segment(workspace, layer["input"] + first, rows * x_stride), segment(out, left, out.size - left)
         product(
-            x, ADJACENT, x_stride, delta, stride, ADJACENT, stride, scale, out, initial_row, out, stride,
-            min(last, fan_in) - first, stride, rows,
+            x, ADJACENT, x_stride, delta, stride, ADJACENT, columns, scale, weights, initial_row, weights, stride,
+            min(last, fan_in) - first, columns, rows,
         )  # fmt: skip
     if last > fan_in:
-        one, bias = stack_array(out, 1), segment(out, (fan_in - first) * stride, stride)
+        one, bias = stack_array(out, 1), segment(out, (fan_in - first) * stride + left, columns)
         one[0] = 1
         product(
-            one, START, START, delta, stride, ADJACENT, stride, scale, bias, initial_row, bias, stride, ADJACENT,
-            stride, rows,
+            one, START, START, delta, stride, ADJACENT, columns, scale, bias, initial_row, bias, stride, ADJACENT,
+            columns, rows,
         )  # fmt: skip
+
+
+@part
+def tile_columns(parameters: Array) -> int:
+    """Return how many columns a tile has."""
+    return VECTORS * width(parameters)
 
 
 @part

@@ -6,7 +6,7 @@ A row depends on no other, so that a thread has its rows to itself, and a batch 
 from hotloop.kernels import losses
 from hotloop.kernels.activations import SOFTMAX, activate, times_derivative
 from hotloop.kernels.gather import sample
-from hotloop.kernels.jit import Array, body, part
+from hotloop.kernels.jit import Array, body, inline, part
 from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, START, product
 from hotloop.kernels.random import dropout
 from hotloop.kernels.softmax import ROWS, logarithms, softmax, softmax_input_gradient, softmax_rows
@@ -16,27 +16,39 @@ from hotloop.kernels.views import matrix, row, segment, stack_array
 softmax_loop, softmax_gradient_loop = body(softmax), body(softmax_input_gradient)
 
 
+@inline
+def weighted_inputs(
+    layer: Record, parameters: Array, first: int, last: int, left: int, right: int, workspace: Array
+) -> None:
+    """Compute z = x W + b in the rows first to last - 1 of the chunk and the columns left to right - 1."""
+    x_stride, stride, rows, columns = layer["input_stride"], layer["stride"], last - first, right - left
+    x = segment(workspace, layer["input"] + first * x_stride, rows * x_stride)
+    weights = segment(parameters, layer["weights"] + left, layer["fan_in"] * stride - left)
+    bias = segment(parameters, layer["bias"] + left, columns)
+    z = segment(workspace, layer["z"] + first * stride + left, rows * stride - left)
+    product(
+        x, x_stride, ADJACENT, weights, stride, ADJACENT, columns, 1.0, bias, START, z, stride, rows, columns,
+        layer["fan_in"],
+    )  # fmt: skip
+
+
 @part
 def forward(
     layers: Array, parameters: Array, first: int, last: int, seed: int, step: int, first_row: int, logits: bool,
-    workspace: Array,
+    begun: bool, workspace: Array,
 ) -> None:  # fmt: skip
     """Compute z(l) = a(l-1) W(l) + b(l) and a(l) = f(z(l)) for every layer, in the rows first to last - 1 of the chunk.
 
-    With `logits`, which the cross-entropies take, the last layer is left at z. Padding is computed along.
+    With `logits`, which the cross-entropies take, the last layer is left at z; with `begun`, the first has its z.
+    Padding is computed along.
     """
     rows = last - first
     for index in range(layers.size):
         layer = layers[index]
-        x_stride, stride, size = layer["input_stride"], layer["stride"], rows * layer["stride"]
-        x = segment(workspace, layer["input"] + first * x_stride, rows * x_stride)
-        weights = segment(parameters, layer["weights"], layer["fan_in"] * stride)
-        bias = segment(parameters, layer["bias"], stride)
+        stride, size = layer["stride"], rows * layer["stride"]
+        if index > 0 or not begun:
+            weighted_inputs(layer, parameters, first, last, START, stride, workspace)
         z = segment(workspace, layer["z"] + first * stride, size)
-        product(
-            x, x_stride, ADJACENT, weights, stride, ADJACENT, stride, 1.0, bias, START, z, stride, rows, stride,
-            layer["fan_in"],
-        )  # fmt: skip
         if logits and index == layers.size - 1:
             return
         output = segment(workspace, layer["output"] + first * stride, size)

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels import losses, updates
-from hotloop.kernels.descent import descend
+from hotloop.kernels.descent import descend, tile_columns
 from hotloop.kernels.gather import gather
-from hotloop.kernels.jit import Array, inline, kernel
+from hotloop.kernels.jit import Array, inline, kernel, part
 from hotloop.kernels.matmul import START
-from hotloop.kernels.propagation import backward, forward, loss_rows
+from hotloop.kernels.propagation import backward, forward, loss_rows, weighted_inputs
 from hotloop.kernels.team import barrier, share
 from hotloop.kernels.views import segment
 
@@ -61,21 +61,32 @@ def train_slice(
     """
     s, p = settings[0], progress[thread]
     stop = min(p["row"] + budget, order.size)
-    top = layers[layers.size - 1]
+    bottom, top = layers[0], layers[layers.size - 1]
     logits = s["loss"] >= losses.BINARY_CROSS_ENTROPY
     while p["row"] < stop:
         start = p["row"]
         batch_start = start - start % s["batch_size"]
         batch_stop = min(batch_start + s["batch_size"], order.size)
         rows, offset = min(s["chunk"], batch_stop - start), start - batch_start
+        begins, ends = start == batch_start, start + rows == batch_stop
+        whole = s["update"] == updates.NO_UPDATE or not (begins and ends)
+        in_place = s["update"] == updates.SGD and not whole and s["l1"] == 0 and s["l2"] == 0
+        by_columns = in_place and columns_for_all(bottom["stride"], tile_columns(parameters), n_threads)
         first, last = share(rows, GRANULE, thread, n_threads)
         if first < last:
             gather(
                 inputs, order, start + first, last - first, s["input_kind"], s["input_scale"],
-                layers[0]["input"] + first * layers[0]["input_stride"], layers[0]["input_stride"],
-                layers[0]["fan_in"], workspace,
+                bottom["input"] + first * bottom["input_stride"], bottom["input_stride"], bottom["fan_in"], workspace,
             )  # fmt: skip
-            forward(layers, parameters, first, last, s["seed"], p["step"], offset, logits, workspace)
+        if by_columns:
+            if not barrier(words, n_threads):
+                return
+            left, right = share(bottom["stride"], tile_columns(parameters), thread, n_threads)
+            weighted_inputs(bottom, parameters, START, rows, left, right, workspace)
+            if not barrier(words, n_threads):
+                return
+        if first < last:
+            forward(layers, parameters, first, last, s["seed"], p["step"], offset, logits, by_columns, workspace)
             loss_rows(
                 s["loss"], batch_stop - batch_start, top, targets, labels, order, start, first, last, workspace,
                 START, row_losses,
@@ -83,16 +94,14 @@ def train_slice(
             backward(layers, parameters, first, last, s["seed"], p["step"], offset, logits, workspace)
         if not barrier(words, n_threads):
             return
-        begins, ends = start == batch_start, start + rows == batch_stop
         p["batch_loss"] = (0.0 if begins else p["batch_loss"]) + total(segment(row_losses, 0, rows))
         p["row"] = start + rows
         if not np.isfinite(p["batch_loss"]):
             p["diverged"] = 1
             return
-        whole = s["update"] == updates.NO_UPDATE or not (begins and ends)
         descend(
-            thread, n_threads, layers, settings, rows, begins, ends, whole, p["step"] + 1, gradient, state, parameters,
-            workspace, row_penalties,
+            thread, n_threads, layers, settings, rows, begins, ends, whole, in_place, by_columns, p["step"] + 1,
+            gradient, state, parameters, workspace, row_penalties,
         )  # fmt: skip
         if not barrier(words, n_threads):
             return
@@ -101,6 +110,13 @@ def train_slice(
                 p["batch_loss"] += total(row_penalties)
             p["step"] += 1
             p["loss_sum"] += p["batch_loss"] * (batch_stop - batch_start)
+
+
+@part
+def columns_for_all(columns: int, of_a_tile: int, n_threads: int) -> bool:
+    """Whether several threads can share columns by whole tiles, evenly or nearly."""
+    tiles = (columns + of_a_tile - 1) // of_a_tile
+    return n_threads > 1 and (tiles % n_threads == 0 or tiles >= 4 * n_threads)
 
 
 @inline
