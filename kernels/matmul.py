@@ -45,8 +45,9 @@ TURNED = 4  # rows that are turned at once: 4 times faster than by single number
 START: Any = np.int64(0)
 FROM_ZERO: Any = np.int64(-1)
 ADJACENT: Any = np.int64(1)
-# B is read where it lies unless C has this many rows to share the cost of packing it.
+# B is read where it lies unless C has this many rows to share the cost of packing it, and a block of B is this large.
 ROWS_WORTH_PACKING = 48
+SIZE_WORTH_PACKING = 8192
 
 
 def strip_of(vectors: int) -> Any:
@@ -180,7 +181,7 @@ def product(
                 size = max(vectors, 1) * lanes
                 columns = min(size, b_columns - j)
                 right, bt, ld = b, p * b_row + j * b_step, b_row
-                if columns < size or b_step != 1 or n >= ROWS_WORTH_PACKING:
+                if columns < size or b_step != 1 or (n >= ROWS_WORTH_PACKING and depth * b_row >= SIZE_WORTH_PACKING):
                     pack(b, bt, b_row, b_step, depth, columns, panel, size)
                     right, bt, ld = panel, START, size
                 if vectors == VECTORS_OF_A_ROW:

@@ -1,8 +1,9 @@
 """How many threads a training run takes, and how many rows it trains in one compiled call: both measured as it goes.
 
-The result does not depend on either, to the bit, so that nothing is lost by trying. A fit begins with a short call on
-each number of threads that is worth a trial, goes on with the fastest, and tries the others again now and then: another
-process may have come, or gone.
+The result does not depend on either, to the bit, so that nothing is lost by trying. A fit begins with short calls on
+each number of threads that is worth a trial, goes on with the fastest, and tries all again now and then: another
+process may have come, or gone. In a trial each has two calls in turn, of which the faster counts, since what disturbs a
+call is seldom there for the next.
 """
 
 import time
@@ -16,8 +17,9 @@ from hotloop.kernels.jit import Array
 from hotloop.network.threads import Team, available_cores
 
 SLICE_SECONDS = 0.03  # one compiled call: short enough for Ctrl-C and the progress bar, long enough to cost nothing
-TRIAL_SECONDS = 0.01
-# From one trial to the next, doubling while the choice holds. A trial on half the cores then costs under 1 %.
+TRIAL_SECONDS = 0.005
+CALLS_OF_A_TRIAL = 2
+# From one trial to the next, doubling while the choice holds. Trials on half the cores then cost under 1 %.
 SHORTEST_REST, LONGEST_REST = 0.1, 2.0
 GAIN = 1.03  # how much faster another number of threads must be
 # Floating-point operations in a step that make another thread worth a trial: some 5 us of one, against two barriers.
@@ -75,7 +77,8 @@ class Pace:
         self.n_threads = counts[0]
         self._speeds = dict.fromkeys(counts, 0.0)  # rows a second when last measured
         self._guess = 1 / (row_work / FIRST_GUESS + FIRST_OVERHEAD)
-        self._untried = counts if len(counts) > 1 else []
+        self._best: dict[int, float] = {}  # rows a second in the trial at hand
+        self._untried = self._trial()
         self._rest, self._next_trial = SHORTEST_REST, 0.0
         self._teams: dict[int, Team] = {}
         self._stack = ExitStack()
@@ -100,9 +103,10 @@ class Pace:
         """
         count = self._untried[0] if self._untried else self.n_threads
         rows = self._rows(count)
-        start, clock = int(progress["row"][0]), time.perf_counter()
         progress[:] = progress[0]
-        self._team(count).run(function, rows, *arguments)
+        team = self._team(count)
+        start, clock = int(progress["row"][0]), time.perf_counter()
+        team.run(function, rows, *arguments)
         now = time.perf_counter()
         self._learn(count, (int(progress["row"][0]) - start) / max(now - clock, 1e-6), now)
 
@@ -115,15 +119,20 @@ class Pace:
         speed = self._speeds[count] or self._speeds[self.n_threads] or self._guess
         return max(1, int(speed * (TRIAL_SECONDS if self._untried else SLICE_SECONDS)))
 
+    def _trial(self) -> list[int]:
+        """Return the numbers of threads of a trial's calls."""
+        return list(self._speeds) * CALLS_OF_A_TRIAL if len(self._speeds) > 1 else []
+
     def _learn(self, count: int, speed: float, now: float) -> None:
         self._speeds[count] = speed
         if self._untried:
             self._untried = self._untried[1:]
+            self._best[count] = max(self._best.get(count, 0.0), speed)
             if not self._untried:
-                best = max(self._speeds, key=self._speeds.__getitem__)
-                changes = self._speeds[best] > GAIN * self._speeds[self.n_threads]
+                best = max(self._best, key=self._best.__getitem__)
+                changes = self._best[best] > GAIN * self._best[self.n_threads]
                 self._rest = SHORTEST_REST if changes else min(2 * self._rest, LONGEST_REST)
                 self.n_threads = best if changes else self.n_threads
-                self._next_trial = now + self._rest
-        elif now >= self._next_trial and len(self._speeds) > 1:
-            self._untried = [other for other in self._speeds if other != self.n_threads]
+                self._next_trial, self._best = now + self._rest, {}
+        elif now >= self._next_trial:
+            self._untried = self._trial()

@@ -11,7 +11,15 @@ import pytest
 from hotloop import Network
 from hotloop.kernels.tables import PROGRESS
 from hotloop.network import pace
-from hotloop.network.pace import LONGEST_REST, SLICE_SECONDS, TRIAL_SECONDS, WORK_OF_A_THREAD, Pace, candidates
+from hotloop.network.pace import (
+    LONGEST_REST,
+    SHORTEST_REST,
+    SLICE_SECONDS,
+    TRIAL_SECONDS,
+    WORK_OF_A_THREAD,
+    Pace,
+    candidates,
+)
 
 MUCH = 1e9  # work enough for any number of threads
 ROW_WORK = 1e6
@@ -22,7 +30,7 @@ class Run:
 
     def __init__(self, speeds, cores, monkeypatch, overhead=0.0):
         self.speeds, self.overhead, self.now, self.calls = speeds, overhead, 100.0, []
-        self.records = []
+        self.records, self.disturbed = [], set()  # numbers of calls that take ten times as long
         monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)  # without the compiler "auto" is one thread
         monkeypatch.setattr(pace, "available_cores", lambda: cores)
         monkeypatch.setattr(pace, "time", SimpleNamespace(perf_counter=lambda: self.now))
@@ -32,8 +40,9 @@ class Run:
         self.records.append(progress[thread].copy())
         if thread == 0:
             rows = min(rows, left)
+            times = 10 if len(self.calls) in self.disturbed else 1
             self.calls.append((n_threads, rows, self.now))
-            self.now += self.overhead + rows / self.speeds[n_threads]
+            self.now += self.overhead + times * rows / self.speeds[n_threads]
             progress["row"][0] += rows
 
     def go(self, current, seconds, left=10**12):
@@ -75,20 +84,29 @@ def test_each_is_tried_and_the_fastest_goes_on(speeds, fastest, monkeypatch):
     run = Run(speeds, 4, monkeypatch)
     with Pace("auto", ROW_WORK, 1000) as current:
         taken = run.go(current, 60)
-        assert taken[:3] == [1, 2, 4]
+        assert taken[:6] == [1, 2, 4] * 2
         assert current.n_threads == fastest
         assert current.most == 4
     time = dict.fromkeys(speeds, 0.0)
-    for (count, _, start), (_, _, end) in pairwise(run.calls[3:]):
+    for (count, _, start), (_, _, end) in pairwise(run.calls[6:]):
         time[count] += end - start
     assert time[fastest] > 0.97 * sum(time.values())
+
+
+@pytest.mark.parametrize("disturbed", range(4))
+@pytest.mark.parametrize(("speeds", "fastest"), [({1: 1e6, 2: 1.5e6}, 2), ({1: 1.5e6, 2: 1e6}, 1)])
+def test_a_disturbed_call_decides_nothing(speeds, fastest, disturbed, monkeypatch):
+    run = Run(speeds, 2, monkeypatch)
+    run.disturbed = {disturbed}
+    with Pace("auto", ROW_WORK, 1000) as current:
+        assert set(run.go(current, SHORTEST_REST)[4:]) == {fastest}
 
 
 def test_the_others_are_tried_again_at_longer_and_longer_intervals(monkeypatch):
     run = Run({1: 1e6, 2: 2e6}, 2, monkeypatch)
     with Pace("auto", ROW_WORK, 1000) as current:
         run.go(current, 30)
-    trials = [start for count, _, start in run.calls if count == 1]
+    trials = [start for count, _, start in run.calls if count == 1][:: pace.CALLS_OF_A_TRIAL]
     rests = [later - before for before, later in pairwise(trials)]
     expected = [0.1, 0.2, 0.4, 0.8, 1.6, *[LONGEST_REST] * (len(rests) - 5)]
     assert len(rests) > 12
@@ -152,9 +170,11 @@ def test_the_length_of_a_trial(monkeypatch):
         run.go(current, 10)
     lengths = [(n, end - start) for (n, _, start), (_, _, end) in pairwise(run.calls)]
     assert {n for n, _ in lengths} == {1, 2, 3}
-    assert all(
-        length == pytest.approx(TRIAL_SECONDS if n < 3 else SLICE_SECONDS, rel=1e-3) for n, length in lengths[3:]
-    )
+    short = [n for n, length in lengths[3:] if length == pytest.approx(TRIAL_SECONDS, rel=1e-3)]
+    long = [n for n, length in lengths[3:] if length == pytest.approx(SLICE_SECONDS, rel=1e-3)]
+    assert len(short) + len(long) == len(lengths[3:])
+    assert set(long) == {3}
+    assert short.count(1) == short.count(2) == short.count(3) > 10
 
 
 def test_a_call_has_a_row_at_least(monkeypatch):
