@@ -17,7 +17,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.threads import Team, available_cores
 
 SLICE_SECONDS = 0.03  # one compiled call: short enough for Ctrl-C and the progress bar, long enough to cost nothing
-TRIAL_SECONDS = 0.005
+TRIAL_SECONDS = 0.003
 CALLS_OF_A_TRIAL = 2
 # From one trial to the next, doubling while the choice holds. Trials on half the cores then cost under 1 %.
 SHORTEST_REST, LONGEST_REST = 0.1, 2.0

@@ -1,9 +1,11 @@
 """The threads of a training run: how many cores there are for them, and a team that runs a compiled loop in step."""
 
+import ctypes
 import math
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from queue import SimpleQueue
@@ -65,6 +67,30 @@ def _limit(*paths: Path) -> float:
     return quota / period if quota > 0 and period > 0 else math.inf
 
 
+def _core_of_this_thread() -> Callable[[], int] | None:
+    """Return the C library's function that says which core its caller is on, if there is one."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    function: Callable[[], int] | None = getattr(ctypes.CDLL(None), "sched_getcpu", None)
+    return function
+
+
+_core = _core_of_this_thread()
+
+
+def _elsewhere(n_threads: int) -> set[int]:
+    """Return the cores for the others of a team, if they are as many as its threads: all but the caller's own.
+
+    A thread that is woken may land on the core of the one that woke it, and stay there for ten steps and more while
+    another core sleeps, above all in a virtual machine: two threads then took longer than one. None is kept to one
+    core, nor longer than until the next run, which may begin on another.
+    """
+    if _core is None:
+        return set()
+    cores = os.sched_getaffinity(0)
+    return cores - {_core()} if n_threads <= len(cores) else cores
+
+
 @dataclass
 class _Job:
     """One run of a team: what its threads do, and what came of it."""
@@ -73,6 +99,7 @@ class _Job:
     arguments: tuple[Any, ...]
     n_threads: int
     words: Array
+    cores: set[int]
     result: Any = None
     errors: list[BaseException] = field(default_factory=list)
     begun: set[int] = field(default_factory=set)
@@ -85,6 +112,9 @@ class _Job:
             return
         self.begun.add(thread)
         try:
+            if thread > 0 and self.cores:
+                with suppress(OSError):  # the cores allowed have changed meanwhile
+                    os.sched_setaffinity(0, self.cores)
             result = self.function(thread, self.n_threads, self.words, *self.arguments)
             if thread == 0:
                 self.result = result
@@ -174,7 +204,7 @@ class Team:
         if len(self._workers) < self.n_threads - 1 or not all(worker.is_alive() for worker, _ in self._workers):
             raise RuntimeError("the threads of this team do not run: use it in its with statement and process")
         self.words.fill(0)
-        job = _Job(function, arguments, self.n_threads, self.words)
+        job = _Job(function, arguments, self.n_threads, self.words, _elsewhere(self.n_threads))
         others = set(range(1, self.n_threads))
         while True:
             try:

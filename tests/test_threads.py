@@ -16,7 +16,7 @@ from step_kernels import APART, ENVIRONMENT, keep_step, wait
 from hotloop.kernels import kernel
 from hotloop.kernels.team import ARRIVED, barrier
 from hotloop.network import threads
-from hotloop.network.threads import Team, available_cores
+from hotloop.network.threads import Team
 
 STEPS = 2000 if COMPILED else 30
 
@@ -265,6 +265,41 @@ def test_a_fork_while_a_team_lives():
     assert run_script(FORK) == ["True", "0", "True", "0", "True"]
 
 
+FORK_AT_A_BAR = """
+import os
+import signal
+import threading
+import numpy as np
+from tqdm import tqdm
+from hotloop import Network
+
+held, done = threading.Event(), threading.Event()
+
+def draw():
+    with tqdm.get_lock():
+        held.set()
+        done.wait()
+
+drawer = threading.Thread(target=draw)
+drawer.start()
+held.wait()
+pid = os.fork()
+if pid == 0:
+    signal.alarm(60)
+    Network([2, 2, 1], seed=0).fit(np.ones((3, 2)), np.ones(3), epochs=1)
+    os._exit(0)
+print(os.waitpid(pid, 0)[1])
+done.set()
+drawer.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="about forked processes")
+def test_a_fork_while_another_thread_draws_a_bar():
+    """The lock that it holds is held for ever in the child, where a fit has a bar of its own."""
+    assert run_script(FORK_AT_A_BAR) == ["0"]
+
+
 EXIT = """
 import threading
 import time
@@ -286,65 +321,3 @@ print("ends")
 
 def test_the_interpreter_ends_while_a_thread_waits():
     assert run_script(EXIT) == ["ends"]
-
-
-# Cores.
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    """Return a function that writes files under a root folder, on a machine of eight cores."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return tmp_path
-
-    return write
-
-
-V2, V1 = {"proc/self/cgroup": "0::/a/b\n"}, {"proc/self/cgroup": "9:name=x:/y\n3:cpuacct,cpu:/a/b\n0::/\n"}
-MOUNT = "sys/fs/cgroup/"
-
-
-@pytest.mark.parametrize(("files", "cores"), [
-    ({}, 8),
-    (V2, 8),
-    (V2 | {MOUNT + "a/b/cpu.max": "max 100000\n"}, 8),
-    (V2 | {MOUNT + "a/b/cpu.max": "300000 100000\n"}, 3),
-    (V2 | {MOUNT + "a/b/cpu.max": "250000 100000\n"}, 2),
-    (V2 | {MOUNT + "a/b/cpu.max": "50000 100000\n"}, 1),
-    (V2 | {MOUNT + "a/b/cpu.max": "1600000 100000\n"}, 8),
-    (V2 | {MOUNT + "a/b/cpu.max": "max 100000\n", MOUNT + "a/cpu.max": "400000 200000\n"}, 2),
-    (V2 | {MOUNT + "cpu.max": "400000 100000\n"}, 4),  # a container: the host's groups are not mounted
-    (V2 | {MOUNT + "c/cpu.max": "100000 100000\n"}, 8),  # another group
-    (V2 | {MOUNT + "a/b/cpu.max": "nonsense"}, 8),
-    ({"proc/self/cgroup": "0::/../c\n", MOUNT + "cpu.max": "200000 100000"}, 2),
-    (V1 | {MOUNT + "cpu/a/b/cpu.cfs_quota_us": "-1\n", MOUNT + "cpu/a/b/cpu.cfs_period_us": "100000\n"}, 8),
-    (V1 | {MOUNT + "cpu/a/cpu.cfs_quota_us": "300000\n", MOUNT + "cpu/a/cpu.cfs_period_us": "100000\n"}, 3),
-    (V1 | {MOUNT + "cpuacct,cpu/cpu.cfs_quota_us": "100000\n",
-           MOUNT + "cpuacct,cpu/cpu.cfs_period_us": "50000\n"}, 2),
-    (V1 | {MOUNT + "cpu/cpu.cfs_quota_us": "300000\n"}, 8),  # no period
-])  # fmt: skip
-def test_the_quota_of_control_groups(root, files, cores):
-    assert available_cores(root(files)) == cores
-
-
-@pytest.mark.parametrize("affinity", [{0}, {1, 3, 5}])
-def test_affinity(root, monkeypatch, affinity):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: affinity)
-    assert available_cores(root({})) == len(affinity)
-
-
-@pytest.mark.parametrize(("count", "cores"), [(6, 6), (None, 1)])
-def test_a_platform_without_affinity(root, monkeypatch, count, cores):
-    monkeypatch.delattr(os, "sched_getaffinity")
-    monkeypatch.setattr(os, "cpu_count", lambda: count)
-    assert available_cores(root({})) == cores
-
-
-def test_this_machine():
-    assert 1 <= available_cores() <= os.cpu_count()
