@@ -115,9 +115,9 @@ def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: 
                 {f"validation_{name}": value for name, value in net.score(plan.validation, plan.n_threads).items()}
             )
         record["seconds"] = time.perf_counter() - start
-        bar.set_postfix(
-            {name: f"{value:.4g}" for name, value in record.items() if name not in ("epoch", "seconds")}, refresh=False
-        )
+        if not bar.disable:  # the text takes as long as two steps of a small network
+            shown = {name: f"{value:.4g}" for name, value in record.items() if name not in ("epoch", "seconds")}
+            bar.set_postfix(shown, refresh=False)
         loss = record.get("validation_loss", record["loss"])
         if plan.tolerance is not None:
             stale = 0 if loss < best - plan.tolerance else stale + 1
