@@ -1,6 +1,6 @@
 """hotloop beside PyTorch, JAX, scikit-learn and NumPy: one command, same data, same loss first, rounds in turn.
 
-    python benchmarks/peers.py            everything: some 20 minutes on two cores
+    python benchmarks/peers.py            everything: 10 to 20 minutes on two cores
     python benchmarks/peers.py --quick    under three minutes, for a look
     python benchmarks/peers.py --only networks kernels --peers hotloop jax
 
@@ -26,7 +26,7 @@ from benchmarks.comparison.measure import PEERS, LossMismatch, Session  # noqa: 
 from benchmarks.comparison.worker import PeerError, Worker  # noqa: E402
 
 TABLES = ("networks", "threads", "kernels", "one_row", "mnist", "widths")
-MNIST = ROOT.parent / "shared" / "data" / "mnist"
+MNIST = os.environ.get("HOTLOOP_DATA", "")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="a short run: few rounds, fewer widths and sizes, no torch.compile"
     )
     found.add_argument(
-        "--mnist", metavar="FOLDER", default=str(MNIST), help="MNIST's four files (default: ../shared/data/mnist)"
+        "--mnist", metavar="FOLDER", default=MNIST, help="MNIST's four files (default: the variable HOTLOOP_DATA)"
     )
     found.add_argument(
         "--mnist-epochs", type=int, metavar="N", help="epochs to the test accuracy (default 20; quick: 0, none)"
@@ -80,7 +80,7 @@ def session_of(options: argparse.Namespace) -> Session:
     peers = [peer for peer in options.peers if not (quick and peer == "torch-compile")]
     session = Session(
         peers, options.rounds or (3 if quick else 9), options.seconds or (0.03 if quick else 0.3), quick,
-        mnist=str(Path(options.mnist).expanduser().resolve()),
+        mnist=str(Path(options.mnist).expanduser().resolve()) if options.mnist else "",
         mnist_epochs=(0 if quick else 20) if options.mnist_epochs is None else options.mnist_epochs,
     )  # fmt: skip
     if peers != options.peers:
@@ -97,10 +97,11 @@ def measures(session: Session, only: Sequence[str] | None) -> dict[str, Callable
         found["networks"] = lambda: tables.networks(session, networks)
     rest = {"threads": tables.threads, "kernels": tables.kernels, "one_row": tables.one_row, "widths": tables.widths}
     if "mnist" in wanted:
-        if Path(session.mnist).is_dir():
+        if session.mnist and Path(session.mnist).is_dir():
             rest["mnist"] = tables.mnist
         else:
-            session.absent["mnist"] = f"no folder {Path(session.mnist).name}: give --mnist FOLDER"
+            missing = f"no folder {Path(session.mnist).name}: " if session.mnist else ""
+            session.absent["mnist"] = f"{missing}give --mnist FOLDER, or set HOTLOOP_DATA"
     found |= {name: lambda make=rest[name]: make(session) for name in TABLES if name in wanted and name in rest}
     return found
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from hotloop.kernels import updates
 from hotloop.kernels.jit import Array, body, inline, part
-from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, ROWS, START, VECTORS, product
-from hotloop.kernels.simd import width
+from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, ROWS, START, product
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import share
 from hotloop.kernels.views import row, segment, stack_array
@@ -23,17 +22,17 @@ rmsprop_loop, adagrad_loop = body(updates.rmsprop), body(updates.adagrad)
 @part
 def descend(
     thread: int, n_threads: int, layers: Array, settings: Array, rows: int, begins: bool, ends: bool, whole: bool,
-    in_place: bool, by_columns: bool, step: int, gradient: Array, state: Array, parameters: Array, workspace: Array,
-    row_penalties: Array,
+    in_place: bool, by_columns: bool, left: int, right: int, step: int, gradient: Array, state: Array,
+    parameters: Array, workspace: Array, row_penalties: Array,
 ) -> None:  # fmt: skip
     """Compute dC/dW(l) = a(l-1).T delta(l), dC/db(l) = sum of delta(l), and move this thread's share of the parameters.
 
-    The share of a layer is some rows of its weights, the bias being the last row, block by block, or `by_columns` some
-    columns of the first layer's. `begins` says that the chunk is a batch's first, so that its gradient starts from
-    zero, `ends` that it is the last, so that the parameters move. A gradient that only this chunk adds to (not `whole`)
-    is written to the same place for each block, to stay in the cache. Plain gradient descent writes none, `in_place`:
-    the tile subtracts alpha times its sums from the weights, which took 9 % from a step of 784-30-10, 6 % from one of
-    784-128-10.
+    The share of a layer is some rows of its weights, the bias being the last row, block by block, or `by_columns` the
+    columns left to right - 1 of the first layer's. `begins` says that the chunk is a batch's first, so that its
+    gradient starts from zero, `ends` that it is the last, so that the parameters move. A gradient that only this chunk
+    adds to (not `whole`) is written to the same place for each block, to stay in the cache. Plain gradient descent
+    writes none, `in_place`: the tile subtracts alpha times its sums from the weights, which took 9 % from a step of
+    784-30-10, 6 % from one of 784-128-10.
     """
     s = settings[0]
     alpha = s["learning_rate"]
@@ -44,18 +43,17 @@ def descend(
         layer = layers[index]
         stride, at = layer["stride"], layer["weights"]
         first, last = share(layer["fan_in"] + 1, TALL, thread, n_threads)
-        left, right = START, stride
+        first_column, stop_column = START, stride
         if by_columns and index == 0:
-            left, right = share(stride, tile_columns(parameters), thread, n_threads)
-            first, last = START, layer["fan_in"] + 1
+            first, last, first_column, stop_column = START, layer["fan_in"] + 1, left, right
         for i in range(first, last, height):
             stop = min(i + height, last)
             w = segment(parameters, at + i * stride, (stop - i) * stride)
             if in_place:
-                weight_gradient(layer, i, stop, left, right, rows, -alpha, stride, workspace, w)
+                weight_gradient(layer, i, stop, first_column, stop_column, rows, -alpha, stride, workspace, w)
                 continue
             g = segment(gradient, at + (i if whole else first) * stride, w.size)
-            weight_gradient(layer, i, stop, left, right, rows, 1.0, FROM_ZERO if begins else stride, workspace, g)
+            weight_gradient(layer, i, stop, START, stride, rows, 1.0, FROM_ZERO if begins else stride, workspace, g)
             if ends and penalised:  # weights only: no biases, no padding
                 for r in range(min(stop, layer["fan_in"]) - i):
                     row_penalties[layer["penalty"] + i + r] = updates.penalty_row(
@@ -91,12 +89,6 @@ def weight_gradient(
             one, START, START, delta, stride, ADJACENT, columns, scale, bias, initial_row, bias, stride, ADJACENT,
             columns, rows,
         )  # fmt: skip
-
-
-@part
-def tile_columns(parameters: Array) -> int:
-    """Return how many columns a tile has."""
-    return VECTORS * width(parameters)
 
 
 @part

@@ -251,3 +251,19 @@ def stack_array(typing_context: Any, like: Any, size: Any) -> Any:
         )
 
     return types.Array(like.dtype, 1, "C")(like, size), codegen
+
+
+@intrinsic
+def fetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Lower `simd.fetch`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
+        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        # To read, of data, for the second-level cache.
+        builder.call(function, [builder.bitcast(address, pointer), number(0), number(2), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 
 from hotloop.kernels.jit import Array, inline, part
-from hotloop.kernels.simd import apart, item, load, store, tile, turn, width
+from hotloop.kernels.simd import apart, fetch, item, load, store, tile, turn, width
 from hotloop.kernels.views import stack_array
 
 if numba.config.DISABLE_JIT:
@@ -35,17 +35,19 @@ DEPTH = 256
 TILE_SIZE = VECTORS * 16  # of float32: a vector of float64 is half as many numbers
 PANEL_SIZE, EDGE_SIZE, ZEROS = DEPTH * TILE_SIZE, ROWS * 16, VECTORS_OF_A_ROW * 16
 # Columns of x.T that lie a multiple of PITCH numbers apart share a few sets of the first-level cache, which then holds
-# a part of a tile's; they are copied, COPIED at a time, to rows that do not: 12 % faster at 1024 and 2048.
+# a part of a tile's; they are copied, COPIED at a time, to rows that do not: 12 % faster at 1024 and 2048. The padded
+# rows of a network never are.
 PITCH = 1024
 COPIED: Any = np.int64(128)
 COPIED_STEP: Any = np.int64(144)
-COPIED_SIZE = DEPTH * 144
+COPIED_SIZE = DEPTH * int(COPIED_STEP)
 TURNED = 4  # rows that are turned at once: 4 times faster than by single numbers; 2, 8 and 16 gain less
 # Numbers of no literal type, for which nothing is compiled once more.
 START: Any = np.int64(0)
 FROM_ZERO: Any = np.int64(-1)
 ADJACENT: Any = np.int64(1)
-# B is read where it lies unless C has this many rows to share the cost of packing it, and a block of B is this large.
+# A plain B is read where it lies, unless C has this many rows to share the cost of packing it and a block of B is this
+# many numbers, gaps between its rows included. What must be turned, or filled up to a tile's width, is always packed.
 ROWS_WORTH_PACKING = 48
 SIZE_WORTH_PACKING = 8192
 
@@ -102,11 +104,14 @@ def pack(b: Array, bt: int, row: int, step: int, depth: int, columns: int, panel
         for p in range(depth):
             for j in range(0, first, lanes):
                 store(panel, p * size + j, load(b, bt + p * row + j))
+                fetch(b, bt + p * row + columns + j)
     elif row == 1:
         first, turned = columns // TURNED * TURNED, depth // lanes * lanes
         for j in range(0, first, TURNED):
             for p in range(0, turned, lanes):
                 turn(TURNED, b, bt + j * step + p, step, panel, p * size + j, size)
+                for q in range(j, j + TURNED):
+                    fetch(b, bt + (columns + q) * step + p)
             for p in range(turned, depth):
                 for q in range(j, j + TURNED):
                     panel[p * size + q] = item(b, bt + p * row + q * step)

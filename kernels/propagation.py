@@ -1,6 +1,7 @@
 """Forward and back propagation of some rows of a chunk: from their inputs to the delta of every layer.
 
-A row depends on no other, so that a thread has its rows to itself, and a batch may be cut up anyhow.
+A row depends on no other, so that a thread has its rows to itself, and a batch may be cut up anyhow; the weighted
+inputs of a layer may be cut by columns as well.
 """
 
 from hotloop.kernels import losses

@@ -58,13 +58,16 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
             for p, value in enumerate(load(source, at + r * row)):
                 _memory(out, ot + p * out_row + r, 1)[0] = value
 
+    def fetch(array: Array, index: int) -> None:
+        """Have the cache line of array[index] fetched, of which nothing is read: it need not be in the array."""
+
     def _memory(array: Array, index: int, size: int | None = None) -> Array:
         stop = index + (width(array) if size is None else size)
         flat = np.lib.stride_tricks.as_strided(array, (stop,), (array.itemsize,))
         return flat[index:]
 
 else:
-    from hotloop.kernels.llvm import item, load, store, width
+    from hotloop.kernels.llvm import fetch, item, load, store, width
     from hotloop.kernels.tile import apart, tile, turn
 
-__all__ = ["apart", "item", "load", "store", "tile", "turn", "width"]
+__all__ = ["apart", "fetch", "item", "load", "store", "tile", "turn", "width"]

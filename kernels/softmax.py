@@ -30,7 +30,15 @@ BLOCK = ROWS * WIDEST
 
 @kernel
 def softmax(z: Array, out: Array) -> None:
-    """a_j = e^z_j / sum over k of e^z_k, row by row, each z less its row's largest so that nothing overflows."""
+    """a_j = e^z_j / sum over k of e^z_k, row by row, each z less its row's largest so that nothing overflows.
+
+    Parameters
+    ----------
+    z : array (B, O)
+        Rows contiguous, float32 or float64.
+    out : array (B, O)
+        Overwritten. May be z.
+    """
     check_matrices(z, z, out)
     if z.shape != out.shape:
         raise ValueError("softmax: z and out must have the same shape")
@@ -130,7 +138,15 @@ def largest(values: Array) -> Any:
 
 @kernel
 def softmax_input_gradient(activation: Array, gradient: Array, out: Array) -> None:
-    """dC/dz_j = a_j (g_j - sum over k of g_k a_k), row by row, g = dC/da: softmax has no elementwise derivative."""
+    """dC/dz_j = a_j (g_j - sum over k of g_k a_k), row by row, g = dC/da: softmax has no elementwise derivative.
+
+    Parameters
+    ----------
+    activation, gradient : array (B, O)
+        a and g. Rows contiguous, float32 or float64.
+    out : array (B, O)
+        Overwritten. May be gradient.
+    """
     check_matrices(activation, gradient, out)
     if activation.shape != gradient.shape or out.shape != gradient.shape:
         raise ValueError("softmax_input_gradient: activation, gradient and out must have the same shape")

@@ -20,7 +20,7 @@ from hotloop.kernels import limits
 from hotloop.kernels.jit import assembly
 from hotloop.kernels.matmul import ROWS, VECTORS
 from hotloop.network.layout import Layout
-from hotloop.network.pace import candidates
+from hotloop.network.pace import candidates, work_of_a_row
 from hotloop.network.threads import available_cores
 from hotloop.network.warmup import cache_folder
 
@@ -144,7 +144,8 @@ def threads() -> list[list[Any]]:
     """Return which numbers of threads n_threads="auto" would try here, for networks of three sizes."""
     rows: list[list[Any]] = []
     for sizes, batch in ((64, 32, 10), 32), ((784, 128, 10), 32), ((784, 512, 512, 10), 128):
-        work = 6 * batch * Layout(sizes, np.dtype("float32")).n_parameters
+        layout = Layout(sizes, np.dtype("float32"))
+        work = work_of_a_row(layout.n_parameters) * layout.chunk(batch)
         tried = candidates("auto", work, available_cores())
         rows.append(["-".join(map(str, sizes)), batch, " or ".join(map(str, tried))])
     return rows

@@ -16,7 +16,7 @@ from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.compiling import CompileNotice
 from hotloop.network.history import ConvergenceWarning, DivergenceError, History, Record
-from hotloop.network.pace import Pace
+from hotloop.network.pace import Pace, work_of_a_row
 
 if TYPE_CHECKING:
     from hotloop.network.network import Network
@@ -64,7 +64,7 @@ def fit(net: "Network", plan: Plan) -> History:
         total = plan.epochs * plan.task.rows
         with (
             tqdm(total=total, unit=" samples", unit_scale=True, disable=silent, dynamic_ncols=True) as bar,
-            Pace(plan.n_threads, 6 * net.n_parameters, int(plan.task.settings["chunk"][0])) as pace,
+            Pace(plan.n_threads, work_of_a_row(net.n_parameters), int(plan.task.settings["chunk"][0])) as pace,
         ):
             history.stop_reason = _train(net, plan, history, last_good, bar, pace)
             history.n_threads = pace.n_threads

@@ -220,7 +220,7 @@ class Network:
         patience : int, default 5
         shuffle : bool, default True
             Whether to draw a new order of the samples for each epoch.
-        n_threads : int or "auto"
+        n_threads : int or "auto", default "auto"
             How many threads share each step; the result is the same to the bit. "auto" tries, as it goes, one and more
             of the cores that this process may use, if a step has work for them, and keeps the fastest.
         progress : bool, default True
@@ -269,7 +269,7 @@ class Network:
         """Return the outputs (N, outputs) for inputs X (N, inputs), after the output activation; dropout is off.
 
         A row's result does not depend on the rows beside it nor on the number of threads, to the bit. "auto" takes more
-        than one of the cores that this process may use if there is work for some 0.5 ms each.
+        than one of the cores that this process may use if there is work for some 0.5 ms each. X as in `fit`.
         """
         n_threads, outputs = arguments.threads(n_threads), self._predict_one(X)
         if outputs is not None:

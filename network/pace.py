@@ -22,21 +22,26 @@ CALLS_OF_A_TRIAL = 2
 # From one trial to the next, doubling while the choice holds. Trials on half the cores then cost under 1 %.
 SHORTEST_REST, LONGEST_REST = 0.1, 2.0
 GAIN = 1.03  # how much faster another number of threads must be
-# Floating-point operations in a step that make another thread worth a trial: some 5 us of one, against two barriers.
+# Floating-point operations in a chunk, for each thread of a trial: some 5 us of one, against two barriers or four.
 WORK_OF_A_THREAD = 1_000_000
 WORK_OF_A_PREDICTING_THREAD = 5 * 10**7  # parameters times rows: some 0.5 ms
 # To size the first call: floating point operations a second, and seconds a row besides.
 FIRST_GUESS, FIRST_OVERHEAD = 5e9, 2e-6
 
 
+def work_of_a_row(n_parameters: int) -> int:
+    """Return the floating-point operations that a row takes in training: about three products with all weights."""
+    return 6 * n_parameters
+
+
 def candidates(n_threads: int | str, work: float, cores: int) -> list[int]:
-    """Return the numbers of threads to try: the one that was asked for, or for "auto" 1, 2, 4, ... and all cores.
+    """Return the numbers of threads to try: the one that was asked for, or for "auto" 1, 2, 4, ... and the most.
 
     Parameters
     ----------
     n_threads : int or "auto"
     work : float
-        Floating-point operations between two barriers.
+        Floating-point operations in a chunk.
     cores : int
         How many there are for this process.
     """
@@ -63,7 +68,7 @@ class Pace:
     row_work : float
         Floating-point operations a row.
     rows : int
-        Rows between two barriers.
+        Rows in a chunk.
 
     Attributes
     ----------

@@ -79,11 +79,12 @@ _core = _core_of_this_thread()
 
 
 def _elsewhere(n_threads: int) -> set[int]:
-    """Return the cores for the others of a team, if they are as many as its threads: all but the caller's own.
+    """Return the cores that the others of a team may be on: all but the caller's, if there are as many as threads.
 
-    A thread that is woken may land on the core of the one that woke it, and stay there for ten steps and more while
-    another core sleeps, above all in a virtual machine: two threads then took longer than one. None is kept to one
-    core, nor longer than until the next run, which may begin on another.
+    A thread that is woken may land on the core of the one that woke it, and stay there for milliseconds while another
+    core sleeps, above all in a virtual machine: two threads then took longer than one. It holds until the next run,
+    which may begin on another core. Of two cores one is left; the caller's own affinity is never changed. Empty if
+    nothing is known.
     """
     if _core is None:
         return set()
@@ -134,7 +135,8 @@ class Team:
     """Threads that run one function together, over and over; thread 0 is the caller's own.
 
     The others live from the beginning of the ``with`` statement to its end. Nothing is shared with other teams, nor
-    with a process that is forked meanwhile, which may have its own. One caller at a time runs a team.
+    with a process that is forked meanwhile, which may have its own. One caller at a time runs a team. On Linux each run
+    sets the affinity of the other threads, never that of its caller.
 
     Parameters
     ----------

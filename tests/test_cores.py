@@ -15,7 +15,7 @@ from hotloop.network.threads import Team, available_cores
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="affinity is Linux's")
 @pytest.mark.parametrize(("n_threads", "core", "others"), [(2, 1, {0, 2}), (3, 5, {0, 1, 2}), (4, 1, {0, 1, 2})])
 def test_the_others_leave_the_core_of_the_caller(n_threads, core, others, monkeypatch):
-    """The second number is of no core that is allowed; in the third there are too few for all."""
+    """In the second case the caller is on a core that is no longer allowed; in the third there are too few cores."""
     asked = []
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
     monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cores: asked.append((threading.get_ident(), pid, cores)))

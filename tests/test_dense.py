@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import oracle
 import pytest
-from conftest import ODD_SIZES, fenced, poison, same_bits, walled, whole_numbers
+from conftest import COMPILED, ODD_SIZES, fenced, poison, same_bits, walled, whole_numbers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,10 +18,11 @@ SHAPES = [
     *[shape for size in ODD_SIZES for shape in ((size, 7, 17), (7, size, 17), (7, 17, size))],
     *[(7, 600, 17), (600, 7, 17), (7, 17, 600)],  # more than one block of 256 in each of the three sums
     *[(0, 5, 17), (5, 0, 17), (5, 17, 0), (0, 0, 0)],  # nothing to do
+    *([(7, 1024, 130), (300, 1024, 130)] if COMPILED else []),  # rows of x that share sets of the cache: copied first
 ]
 PADDED_SHAPES = [
     *[(5, 6, 7), (6, 15, 16), (7, 17, 33), (17, 127, 31), (7, 17, 1)],
-    *[(96, 257, 17), (257, 96, 17), (96, 17, 257)],  # as many rows as make the kernel pack, and more than one block
+    *[(96, 257, 48), (257, 96, 48), (96, 48, 257)],  # rows and a block of B enough to be packed, more than one block
 ]
 
 
@@ -146,7 +147,7 @@ def test_rounding(shape, dtype, eps, rng):
         assert np.all(np.abs(actual - e) <= u / (1 - u) * magnitude)
 
 
-@pytest.mark.parametrize("shape", [(33, 40, 17), (100, 260, 17), (6, 600, 5)], ids=str)
+@pytest.mark.parametrize("shape", [(33, 40, 17), (100, 260, 48), (6, 600, 5)], ids=str)
 def test_a_row_does_not_depend_on_its_batch(shape, dtype, rng):
     """To the bit: alone, in a batch of any height, whether the kernel packs its panel or not."""
     x, weights, bias, delta = layer(rng, shape, dtype, normal)

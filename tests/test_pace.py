@@ -28,8 +28,8 @@ ROW_WORK = 1e6
 class Run:
     """A run at given speeds, rows a second by number of threads, on a clock that it moves; and what was called when."""
 
-    def __init__(self, speeds, cores, monkeypatch, overhead=0.0):
-        self.speeds, self.overhead, self.now, self.calls = speeds, overhead, 100.0, []
+    def __init__(self, speeds, cores, monkeypatch):
+        self.speeds, self.now, self.calls = speeds, 100.0, []
         self.records, self.disturbed = [], set()  # numbers of calls that take ten times as long
         monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)  # without the compiler "auto" is one thread
         monkeypatch.setattr(pace, "available_cores", lambda: cores)
@@ -42,7 +42,7 @@ class Run:
             rows = min(rows, left)
             times = 10 if len(self.calls) in self.disturbed else 1
             self.calls.append((n_threads, rows, self.now))
-            self.now += self.overhead + times * rows / self.speeds[n_threads]
+            self.now += times * rows / self.speeds[n_threads]
             progress["row"][0] += rows
 
     def go(self, current, seconds, left=10**12):

@@ -352,11 +352,11 @@ def test_the_labels_of_the_chart_stand_apart():
 
 def test_what_is_measured_is_what_was_asked_for():
     everything = ["networks", "threads", "kernels", "one_row", "widths"]
-    assert list(peers.measures(session(mnist="/nowhere"), None)) == everything
+    assert list(peers.measures(session(mnist=""), None)) == everything
     assert list(peers.measures(session(), ["one_row", "784-30-10"])) == ["networks", "one_row"]
     without = session(mnist="/nowhere/mnist")
     assert peers.measures(without, ["mnist"]) == {}
-    assert without.absent["mnist"] == "no folder mnist: give --mnist FOLDER"
+    assert without.absent["mnist"] == "no folder mnist: give --mnist FOLDER, or set HOTLOOP_DATA"
 
 
 def test_a_quick_run_says_what_it_leaves_out():
@@ -390,7 +390,7 @@ def test_the_command_from_end_to_end(tmp_path):
 def test_nothing_measured_is_a_failure(tmp_path):
     done = run("--only", "mnist", "--mnist", str(tmp_path / "none"), "--out", str(tmp_path))
     assert done.returncode == 1
-    assert "error: nothing was measured\n  mnist: no folder none: give --mnist FOLDER" in done.stderr
+    assert "error: nothing was measured\n  mnist: no folder none: give --mnist FOLDER, or" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

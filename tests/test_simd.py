@@ -31,6 +31,11 @@ def copy(source, source_index, out, out_index):
 
 
 @compiled
+def fetch(array, index):
+    simd.fetch(array, index)
+
+
+@compiled
 def load_twice(array, out):
     """The vector is a value: storing to the memory that it came from leaves it alone."""
     vector = simd.load(array, 0)
@@ -65,6 +70,14 @@ def test_load_and_store_move_one_vector_and_nothing_else(dtype, lanes, index):
     expected = np.full(60, -1, dtype)
     expected[index : index + lanes] = source[:lanes]
     np.testing.assert_array_equal(buffer, expected)
+
+
+def test_fetch_reads_nothing(dtype):
+    """So that the line may lie outside the array, or outside the process's memory."""
+    array = np.arange(40, dtype=dtype)
+    for index in (0, 39, 10**6, 10**15):
+        fetch(array, index)
+    np.testing.assert_array_equal(array, np.arange(40))
 
 
 def test_a_loaded_vector_is_a_copy(dtype, lanes):

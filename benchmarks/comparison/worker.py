@@ -1,7 +1,7 @@
 """A process for each peer, which waits on a pipe while another one is measured.
 
 Thread counts, and which kernels OpenBLAS takes, are set once in a process, by its environment: hence a process each,
-which lives as long as the comparison. What a peer's library does to the processor (its threads, its memory) ends there.
+which lives as long as the comparison. What a peer's library does to its process (threads, memory) ends there.
 
     python -m benchmarks.comparison.worker DESCRIPTOR CORES   (the pipe; numbers of cores with commas between)
 """
