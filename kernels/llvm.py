@@ -67,6 +67,12 @@ def check_elements(*elements: Any) -> None:
         raise TypingError(f"hotloop's kernels take float32 or float64 arrays, of one dtype in a call; found {found}")
 
 
+def check_writable(array: Any) -> None:
+    """Raise, while compiling, if an array is read-only."""
+    if not array.mutable:
+        raise TypingError("an output of a hotloop kernel is read-only")
+
+
 @intrinsic
 def width(typing_context: Any, array: Any) -> Any:
     """Lower `simd.width`."""
@@ -111,8 +117,7 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
         return context.get_dummy_value()
 
     check_elements(array.dtype, vector.element)
-    if not array.mutable:
-        raise TypingError("an output of a hotloop kernel is read-only")
+    check_writable(array)
     return types.void(array, types.intp, vector), codegen
 
 

@@ -10,6 +10,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from hotloop.kernels.llvm import check_writable
+
 # Bits of the mantissa, the exponent of 1, and the bits of sqrt(1/2), of 1.5 * 2**mantissa.
 FORMATS = {32: (23, 127, 0x3F3504F3, 0x4B400000), 64: (52, 1023, 0x3FE6A09E667F3BCD, 0x4338000000000000)}
 FLAGS = ("contract", "nsz", "arcp")
@@ -87,6 +89,7 @@ def copy(typing_context: Any, source: Any, target: Any) -> Any:
         cgutils.raw_memmove(builder, to_array.data, from_array.data, from_array.nitems, from_array.itemsize)
         return context.get_dummy_value()
 
+    check_writable(target)
     return types.void(source, target), codegen
 
 
@@ -100,4 +103,5 @@ def place(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
         builder.store_atomic(args[2], address, "monotonic", signature.args[0].dtype.bitwidth // 8)
         return context.get_dummy_value()
 
+    check_writable(array)
     return types.void(array, types.intp, array.dtype), codegen

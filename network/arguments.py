@@ -46,10 +46,10 @@ def whole_number(argument: str, value: Any, minimum: int) -> int:
 
 def threads(value: Any) -> int | str:
     """Return a number of threads, or "auto"."""
-    if isinstance(value, str) and value != "auto":
-        raise ValueError(f'n_threads must be a whole number or "auto", got {value!r}')
-    if value == "auto":
-        return "auto"
+    if isinstance(value, str):
+        if value != "auto":
+            raise ValueError(f'n_threads must be a whole number or "auto", got {value!r}')
+        return value
     count = whole_number("n_threads", value, 1)
     if count > MOST_THREADS:
         raise ValueError(f"n_threads must be at most {MOST_THREADS}, got {count}")

@@ -22,9 +22,21 @@ if TYPE_CHECKING:
     from hotloop.network.network import Network
     from hotloop.network.task import Task
 
+
+class Bar(tqdm):  # type: ignore[misc]
+    """A progress bar with a lock of its own, and without a thread that watches over it."""
+
+    monitor_interval = 0
+
+
+def _new_lock() -> None:
+    Bar.set_lock(threading.RLock())
+
+
+_new_lock()
 if hasattr(os, "register_at_fork"):
-    # Each new bar takes tqdm's lock. At a fork it may be held by a thread that the child does not have.
-    os.register_at_fork(after_in_child=lambda: tqdm.set_lock(threading.RLock()))
+    # Each new bar takes the lock. At a fork it may be held by a thread that the child does not have.
+    os.register_at_fork(after_in_child=_new_lock)
 
 
 @dataclass
@@ -63,11 +75,13 @@ def fit(net: "Network", plan: Plan) -> History:
         began = time.perf_counter()
         total = plan.epochs * plan.task.rows
         with (
-            tqdm(total=total, unit=" samples", unit_scale=True, disable=silent, dynamic_ncols=True) as bar,
+            Bar(total=total, unit=" samples", unit_scale=True, disable=silent, dynamic_ncols=True) as bar,
             Pace(plan.n_threads, work_of_a_row(net.n_parameters), int(plan.task.settings["chunk"][0])) as pace,
         ):
-            history.stop_reason = _train(net, plan, history, last_good, bar, pace)
-            history.n_threads = pace.n_threads
+            try:
+                history.stop_reason = _train(net, plan, history, last_good, bar, pace)
+            finally:
+                history.n_threads = pace.n_threads
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
     finally:
@@ -87,7 +101,7 @@ def fit(net: "Network", plan: Plan) -> History:
     return history
 
 
-def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: "tqdm[None]", pace: Pace) -> str:
+def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: Bar, pace: Pace) -> str:
     """Run the epochs and return why they ended; `last_good` is kept at those of the last epoch."""
     best, stale = np.inf, 0
     plan.task.records(pace.most)

@@ -3,7 +3,8 @@
 The result does not depend on either, to the bit, so that nothing is lost by trying. A fit begins with short calls on
 each number of threads that is worth a trial, goes on with the fastest, and tries all again now and then: another
 process may have come, or gone. In a trial each has two calls in turn, of which the faster counts, since what disturbs a
-call is seldom there for the next.
+call is seldom there for the next. A choice that then turns out slower than another was in the trial is given up: with
+another process on the cores, two threads are fast when that sleeps, and slow on the average.
 """
 
 import time
@@ -27,6 +28,10 @@ WORK_OF_A_THREAD = 1_000_000
 WORK_OF_A_PREDICTING_THREAD = 5 * 10**7  # parameters times rows: some 0.5 ms
 # To size the first call: floating point operations a second, and seconds a row besides.
 FIRST_GUESS, FIRST_OVERHEAD = 5e9, 2e-6
+# Chunks of the first call on several threads: with more of them than cores a barrier may take milliseconds.
+FIRST_CHUNKS = 16
+# Compiled calls after which a choice has shown its speed, and how much longer it then is to the next trial.
+PROOF, RELAPSE = 2, 4
 
 
 def work_of_a_row(n_parameters: int) -> int:
@@ -82,7 +87,9 @@ class Pace:
         self.n_threads = counts[0]
         self._speeds = dict.fromkeys(counts, 0.0)  # rows a second when last measured
         self._guess = 1 / (row_work / FIRST_GUESS + FIRST_OVERHEAD)
-        self._best: dict[int, float] = {}  # rows a second in the trial at hand
+        self._best: dict[int, float] = {}  # rows a second in the trial at hand, or the last
+        self._chunk = rows
+        self._since = (0, 0, 0.0)  # calls, rows and seconds since the last trial
         self._untried = self._trial()
         self._rest, self._next_trial = SHORTEST_REST, 0.0
         self._teams: dict[int, Team] = {}
@@ -112,8 +119,9 @@ class Pace:
         team = self._team(count)
         start, clock = int(progress["row"][0]), time.perf_counter()
         team.run(function, rows, *arguments)
-        now = time.perf_counter()
-        self._learn(count, (int(progress["row"][0]) - start) / max(now - clock, 1e-6), now)
+        now, done = time.perf_counter(), int(progress["row"][0]) - start
+        # The tail of an epoch is a poor trial: it may be one step, and waking the threads most of its time.
+        self._learn(count, done, max(now - clock, 1e-6), now, whole=done >= rows or start == 0)
 
     def _team(self, count: int) -> Team:
         if count not in self._teams:
@@ -122,22 +130,32 @@ class Pace:
 
     def _rows(self, count: int) -> int:
         speed = self._speeds[count] or self._speeds[self.n_threads] or self._guess
-        return max(1, int(speed * (TRIAL_SECONDS if self._untried else SLICE_SECONDS)))
+        rows = max(1, int(speed * (TRIAL_SECONDS if self._untried else SLICE_SECONDS)))
+        return rows if self._speeds[count] or count == 1 else min(rows, FIRST_CHUNKS * self._chunk)
 
     def _trial(self) -> list[int]:
         """Return the numbers of threads of a trial's calls."""
         return list(self._speeds) * CALLS_OF_A_TRIAL if len(self._speeds) > 1 else []
 
-    def _learn(self, count: int, speed: float, now: float) -> None:
-        self._speeds[count] = speed
+    def _learn(self, count: int, rows: int, seconds: float, now: float, *, whole: bool) -> None:
+        self._speeds[count] = rows / seconds
         if self._untried:
-            self._untried = self._untried[1:]
-            self._best[count] = max(self._best.get(count, 0.0), speed)
+            if whole:
+                self._untried = self._untried[1:]
+                self._best[count] = max(self._best.get(count, 0.0), rows / seconds)
             if not self._untried:
                 best = max(self._best, key=self._best.__getitem__)
                 changes = self._best[best] > GAIN * self._best[self.n_threads]
                 self._rest = SHORTEST_REST if changes else min(2 * self._rest, LONGEST_REST)
                 self.n_threads = best if changes else self.n_threads
-                self._next_trial, self._best = now + self._rest, {}
+                self._next_trial, self._since = now + self._rest, (0, 0, 0.0)
         elif now >= self._next_trial:
-            self._untried = self._trial()
+            self._untried, self._best = self._trial(), {}
+        elif self._best:
+            calls, rows, seconds = self._since[0] + 1, self._since[1] + rows, self._since[2] + seconds
+            self._since = (calls, rows, seconds)
+            other = max(self._best.keys() - {count}, key=self._best.__getitem__)
+            if calls >= PROOF and GAIN * rows / seconds < self._best[other]:
+                self._best[count], self.n_threads, self._since = rows / seconds, other, (0, 0, 0.0)
+                self._rest = min(RELAPSE * self._rest, LONGEST_REST)
+                self._next_trial = now + self._rest

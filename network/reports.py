@@ -33,8 +33,10 @@ def _scaling(data: Dataset) -> str:
     return "standardised by the training rows" if np.ndim(data.scale) else f"divided by {data.scale:g}"
 
 
-def kernels(seconds: float, compiled: bool, folder: str) -> str:
+def kernels(seconds: float, compiled: bool, folder: str | None) -> str:
     """Return whether kernels were compiled or loaded, how long that took, and where they are kept."""
+    if folder is None:
+        return f"kernels compiled in {seconds:.1f} s, and not kept: no folder for them can be written to"
     if compiled:
         return f"kernels compiled in {seconds:.1f} s, the first time on this machine; kept in {folder}"
     return f"kernels loaded in {seconds:.2f} s from {folder}"

@@ -43,7 +43,7 @@ def train(arguments: argparse.Namespace) -> int:
     say("", net.summary(), "")
     say(compile_kernels(net, job), "")
     history = fit(arguments, net, job, optimizer)
-    scores, right = net.evaluate(job.test.x, job.test.y), right_rows(net, job.test)
+    scores, right = net.evaluate(job.test.x, job.test.y, n_threads=arguments.threads), right_rows(net, job.test)
     if arguments.save is not None:
         job.unscale(net)
         net.save(arguments.save, metadata=Preparation.of(job.data).to_metadata())

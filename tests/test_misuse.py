@@ -13,6 +13,7 @@ CALLS = {
     "dense_forward": ((X, W, B, Z), [3]),
     "accumulate_weight_gradient": ((X, Z, W, B), [2, 3]),
     "input_gradient": ((Z, W, X), [2]),
+    "identity": ((Z, Z), [1]),
     "sigmoid": ((Z, Z), [1]),
     "sigmoid_derivative": ((Z, Z), [1]),
     "softmax": ((Z, Z), [1]),
@@ -46,7 +47,9 @@ def test_a_read_only_output_is_refused(name, place):
     np.testing.assert_array_equal(arguments[place], before)
 
 
-@pytest.mark.parametrize(("name", "place"), [place for place in PLACES if not place[0].startswith("sigmoid")])
+@pytest.mark.parametrize(
+    ("name", "place"), [place for place in PLACES if not place[0].startswith(("identity", "sigmoid"))]
+)
 def test_other_numbers_of_dimensions_are_refused(name, place):
     """An index of a vector would run over the end of a matrix."""
     with pytest.raises(
@@ -57,7 +60,8 @@ def test_other_numbers_of_dimensions_are_refused(name, place):
 
 @pytest.mark.parametrize("dtype", [np.int64, np.float32])
 @pytest.mark.parametrize(
-    ("name", "place"), [place for place in PLACES if place[0] not in ("sigmoid", "sigmoid_derivative", "softmax")]
+    ("name", "place"),
+    [place for place in PLACES if place[0] not in ("identity", "sigmoid", "sigmoid_derivative", "softmax")],
 )
 def test_one_dtype_in_a_call(name, place, dtype):
     with pytest.raises((numba.core.errors.TypingError, TypeError), match="float32 or float64 arrays, of one dtype"):

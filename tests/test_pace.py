@@ -42,15 +42,16 @@ class Run:
             rows = min(rows, left)
             times = 10 if len(self.calls) in self.disturbed else 1
             self.calls.append((n_threads, rows, self.now))
-            self.now += times * rows / self.speeds[n_threads]
+            speed = self.speeds[n_threads]
+            self.now += times * rows / (speed(rows) if callable(speed) else speed)
             progress["row"][0] += rows
 
-    def go(self, current, seconds, left=10**12):
-        """Call for so many seconds, and return the numbers of threads that were taken."""
-        first, end = len(self.calls), self.now + seconds
+    def go(self, current, seconds, epoch=10**12):
+        """Call for so many seconds, in epochs of so many rows, and return the numbers of threads that were taken."""
+        first, end, progress = len(self.calls), self.now + seconds, np.zeros(current.most, PROGRESS)
         while self.now < end:
-            progress = np.zeros(current.most, PROGRESS)
-            current.call(self.function, (progress, left), progress)
+            progress["row"] %= epoch
+            current.call(self.function, (progress, epoch - progress["row"][0]), progress)
         return [n_threads for n_threads, *_ in self.calls[first:]]
 
 
@@ -100,6 +101,42 @@ def test_a_disturbed_call_decides_nothing(speeds, fastest, disturbed, monkeypatc
     run.disturbed = {disturbed}
     with Pace("auto", ROW_WORK, 1000) as current:
         assert set(run.go(current, SHORTEST_REST)[4:]) == {fastest}
+
+
+def share_of_two(run):
+    """Return the part of the time that two threads had."""
+    times = [(n, end - start) for (n, _, start), (_, _, end) in pairwise(run.calls)]
+    return sum(time for n, time in times if n == 2) / sum(time for _, time in times)
+
+
+def test_a_choice_that_is_slow_after_its_trial_is_given_up(monkeypatch):
+    """With another process on the cores: fast while that sleeps."""
+    run = Run({1: 1e6, 2: lambda rows: 2e6 if rows < 1e4 else 0.7e6}, 2, monkeypatch)
+    with Pace("auto", ROW_WORK, 1000) as current:
+        run.go(current, 10)
+    assert share_of_two(run) < 0.25
+    run = Run({1: 1e6, 2: lambda rows: 2e6 if rows < 1e4 else 1.1e6}, 2, monkeypatch)
+    with Pace("auto", ROW_WORK, 1000) as current:
+        run.go(current, 10)
+    assert share_of_two(run) > 0.95
+
+
+@pytest.mark.parametrize("epoch", [1000, 1550, 1580, 1600, 1620, 3000, 3100])
+def test_the_tail_of_an_epoch_is_no_trial(epoch, monkeypatch):
+    """Waking the threads takes 60 us, most of the time of a few rows."""
+    run = Run({1: 515e3, 2: lambda rows: rows / (rows / 850e3 + 60e-6)}, 2, monkeypatch)
+    with Pace("auto", ROW_WORK, 1000) as current:
+        run.go(current, 5, epoch)
+    assert share_of_two(run) > 0.9
+
+
+def test_the_first_call_on_more_threads_than_cores_is_short(monkeypatch):
+    """A step may then take milliseconds."""
+    run = Run({64: 1000.0}, 2, monkeypatch)
+    with Pace(64, 10.0, 1) as current:
+        run.go(current, 1)
+    assert run.calls[0][1] == pace.FIRST_CHUNKS
+    assert run.calls[1][1] == pytest.approx(1000 * SLICE_SECONDS, rel=0.1)
 
 
 def test_the_others_are_tried_again_at_longer_and_longer_intervals(monkeypatch):

@@ -3,12 +3,14 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numba
 import numpy as np
 import pytest
 from autograd_network import HIDDEN
 from conftest import COMPILED, ODD_SIZES, same_bits
 
 from hotloop import Network
+from hotloop.kernels import predict_one
 from hotloop.network import network, pace
 from hotloop.network.threads import Team
 
@@ -113,6 +115,15 @@ def test_auto_takes_a_thread_for_so_much_work(rows, cores, expected, taken, monk
 def test_no_rows_are_refused(n_threads):
     with pytest.raises(ValueError, match="X"):
         Network([20, 33, 3], seed=1).predict(np.empty((0, 20)), n_threads=n_threads)
+
+
+def test_a_read_only_output_of_predict_one(dtype):
+    """Not written to: it may be a file mapped for reading, and then the process would end."""
+    net = Network([3, 5, 2], dtype=dtype, seed=0)
+    out = np.frombuffer(bytes(2 * net.dtype.itemsize), dtype)
+    with pytest.raises((numba.core.errors.TypingError, ValueError), match="read-only"):
+        predict_one(*net.compiled_arguments(), np.ones(3, dtype), out)
+    assert not out.any()
 
 
 def test_one_network_predicts_in_several_threads_at_once():

@@ -270,13 +270,13 @@ import os
 import signal
 import threading
 import numpy as np
-from tqdm import tqdm
 from hotloop import Network
+from hotloop.network.fitting import Bar
 
 held, done = threading.Event(), threading.Event()
 
 def draw():
-    with tqdm.get_lock():
+    with Bar.get_lock():
         held.set()
         done.wait()
 

@@ -298,7 +298,7 @@ def test_ctrl_c(sender, n_threads, monkeypatch):
     with monkeypatch.context() as patch:
         disturbed(patch, disturb)
         history = net.fit(X, y, n_threads=n_threads, **OPTIONS)
-    assert history.interrupted
+    assert (history.interrupted, history.n_threads) == (True, n_threads)
     assert net.steps in (3, 4) if sender else net.steps == 3
     rows = 5 * net.steps
     twin.fit(X[:rows], y[:rows], n_threads=1, **OPTIONS)
