@@ -1,5 +1,6 @@
 """The documents say what is so: the example prints what the README shows, links lead somewhere, quotes are the code."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import hotloop
+from benchmarks.comparison.report import number, table
 from hotloop import SGD, Network
 from hotloop.kernels import dense_forward
 
@@ -156,3 +158,22 @@ def test_the_warning_of_the_cache_is_quoted_literally():
     environment = os.environ | {"PYTHONPATH": str(Path(hotloop.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert f"RuntimeWarning: {gotchas()['RuntimeWarning']}" in done.stderr
+
+
+def test_the_speed_table_is_what_was_measured():
+    (file,) = re.findall(r"\]\((benchmarks/results/peers-\S+)\.md\)", README)
+    measured = json.loads((ROOT / f"{file}.json").read_text())
+    rows = [
+        [
+            row["network"],
+            number(row["microseconds"]["hotloop"]["median"]),
+            f"{number(row['fastest'])}, {row['fastest_peer']}",
+            number(row["eager"]),
+        ]
+        for row in measured["tables"]["networks"]
+    ]
+    header = ["network", "hotloop, us a step", "fastest peer / hotloop", "PyTorch eager / hotloop"]
+    assert "\n".join(table(header, rows)) in README
+    assert len(rows) == 7
+    assert not measured["about"]["quick"]
+    assert not measured["about"]["commit"].endswith("-dirty")
