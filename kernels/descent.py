@@ -22,7 +22,7 @@ rmsprop_loop, adagrad_loop = body(updates.rmsprop), body(updates.adagrad)
 @part
 def descend(
     thread: int, n_threads: int, layers: Array, settings: Array, rows: int, begins: bool, ends: bool, whole: bool,
-    in_place: bool, by_columns: bool, left: int, right: int, step: int, gradient: Array, state: Array,
+    penalised: bool, in_place: bool, by_columns: bool, left: int, right: int, step: int, gradient: Array, state: Array,
     parameters: Array, workspace: Array, row_penalties: Array,
 ) -> None:  # fmt: skip
     """Compute dC/dW(l) = a(l-1).T delta(l), dC/db(l) = sum of delta(l), and move this thread's share of the parameters.
@@ -37,7 +37,6 @@ def descend(
     s = settings[0]
     alpha = s["learning_rate"]
     rate, correction = updates.corrections(alpha, s["beta1"], s["beta2"], max(step - s["first_step"], 1))
-    penalised = s["l1"] > 0 or s["l2"] > 0
     height = max(BLOCK // rows // TALL, 4) * TALL
     for index in range(layers.size):
         layer = layers[index]

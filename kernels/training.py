@@ -21,10 +21,11 @@ import numpy as np
 from hotloop.kernels import losses, updates
 from hotloop.kernels.descent import descend
 from hotloop.kernels.gather import gather
-from hotloop.kernels.jit import Array, inline, kernel, part
+from hotloop.kernels.jit import Array, kernel, part
 from hotloop.kernels.matmul import START, VECTORS
 from hotloop.kernels.propagation import backward, forward, loss_rows, weighted_inputs
 from hotloop.kernels.simd import width
+from hotloop.kernels.softmax import ordered_sum
 from hotloop.kernels.team import barrier, share
 from hotloop.kernels.views import segment
 
@@ -68,6 +69,7 @@ def train_slice(
     stop = min(p["row"] + budget, order.size)
     bottom, top = layers[0], layers[layers.size - 1]
     of_a_tile = VECTORS * width(parameters)
+    penalised = s["l1"] > 0 or s["l2"] > 0
     logits = s["loss"] >= losses.BINARY_CROSS_ENTROPY
     while p["row"] < stop:
         start = p["row"]
@@ -76,7 +78,7 @@ def train_slice(
         rows, offset = min(s["chunk"], batch_stop - start), start - batch_start
         begins, ends = start == batch_start, start + rows == batch_stop
         whole = s["update"] == updates.NO_UPDATE or not (begins and ends)
-        in_place = s["update"] == updates.SGD and not whole and s["l1"] == 0 and s["l2"] == 0
+        in_place = s["update"] == updates.SGD and not whole and not penalised
         by_columns = in_place and columns_for_all(bottom["stride"], of_a_tile, n_threads)
         left, right = share(bottom["stride"], of_a_tile, thread, n_threads)
         first, last = share(rows, GRANULE, thread, n_threads)
@@ -100,20 +102,20 @@ def train_slice(
             backward(layers, parameters, first, last, s["seed"], p["step"], offset, logits, workspace)
         if not barrier(words, n_threads):
             return
-        p["batch_loss"] = (0.0 if begins else p["batch_loss"]) + total(segment(row_losses, 0, rows))
+        p["batch_loss"] = (0.0 if begins else p["batch_loss"]) + ordered_sum(segment(row_losses, 0, rows))
         p["row"] = start + rows
         if not np.isfinite(p["batch_loss"]):
             p["diverged"] = 1
             return
         descend(
-            thread, n_threads, layers, settings, rows, begins, ends, whole, in_place, by_columns, left, right,
-            p["step"] + 1, gradient, state, parameters, workspace, row_penalties,
+            thread, n_threads, layers, settings, rows, begins, ends, whole, penalised, in_place, by_columns, left,
+            right, p["step"] + 1, gradient, state, parameters, workspace, row_penalties,
         )  # fmt: skip
         if not barrier(words, n_threads):
             return
         if ends:
-            if s["l1"] > 0 or s["l2"] > 0:
-                p["batch_loss"] += total(row_penalties)
+            if penalised:
+                p["batch_loss"] += ordered_sum(row_penalties)
             p["step"] += 1
             p["loss_sum"] += p["batch_loss"] * (batch_stop - batch_start)
 
@@ -123,12 +125,3 @@ def columns_for_all(columns: int, of_a_tile: int, n_threads: int) -> bool:
     """Whether several threads can share columns by whole tiles, evenly or nearly."""
     tiles = (columns + of_a_tile - 1) // of_a_tile
     return n_threads > 1 and (tiles % n_threads == 0 or tiles >= 4 * n_threads)
-
-
-@inline
-def total(values: Array) -> float:
-    """Return the sum from the first to the last: of the same bits in every thread."""
-    result = 0.0
-    for i in range(values.size):
-        result += values[i]
-    return result

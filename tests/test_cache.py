@@ -155,14 +155,21 @@ print(json.dumps([outputs, hits, [(type(warning.message).__name__, str(warning.m
 OUTPUTS = [0, 0, 0.693, 0, 1]
 
 
-@compiled_only
-def test_where_no_folder_is_writable_it_warns_once_and_works(tmp_path):
-    """Below a regular file nothing can be made, not even by root."""
+def without_a_writable_folder(tmp_path):
+    """Return a copy of the package, a cache folder and an environment: all below a regular file.
+
+    Nothing can be made there, not even by root.
+    """
     package, wall = copy_package(tmp_path), tmp_path / "wall"
     for file in (wall, package / "kernels" / "__pycache__"):
         file.write_text("")
-    places = {"HOME": str(wall / "home"), "XDG_CACHE_HOME": str(wall / "user")}
-    outputs, hits, caught = run(package, wall / "cache", CALL_KERNELS, **places)
+    return package, wall / "cache", {"HOME": str(wall / "home"), "XDG_CACHE_HOME": str(wall / "user")}
+
+
+@compiled_only
+def test_where_no_folder_is_writable_it_warns_once_and_works(tmp_path):
+    package, cache, places = without_a_writable_folder(tmp_path)
+    outputs, hits, caught = run(package, cache, CALL_KERNELS, **places)
     assert (outputs, hits) == (OUTPUTS, 0)
     assert [kind for kind, _ in caught] == ["RuntimeWarning"]
     for part in ("compiles its kernels anew in each process", "NUMBA_CACHE_DIR"):

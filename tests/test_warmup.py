@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from command_line import run as run_here
 from conftest import COMPILED, needs_compiler
-from test_cache import copy_package, environment
+from test_cache import environment, without_a_writable_folder
 
 import hotloop
 from hotloop.network import warmup
@@ -141,12 +141,8 @@ def test_the_lines_of_the_command(tmp_path, monkeypatch):
 
 @needs_compiler
 def test_where_no_folder_is_writable(tmp_path):
-    """Below a regular file nothing can be made, not even by root."""
-    package, wall = copy_package(tmp_path), tmp_path / "wall"
-    for file in (wall, package / "kernels" / "__pycache__"):
-        file.write_text("")
-    places = {"HOME": str(wall / "home"), "XDG_CACHE_HOME": str(wall / "user")}
-    done = run(package, wall / "cache", "-m", "hotloop", "warmup", **places)
+    package, cache, places = without_a_writable_folder(tmp_path)
+    done = run(package, cache, "-m", "hotloop", "warmup", **places)
     assert (done.returncode, done.stdout) == (1, "")
     error = "hotloop: error: nothing can be kept: no folder for Numba's cache is writable. Set NUMBA_CACHE_DIR"
     assert done.stderr.splitlines()[-1].startswith(error)
