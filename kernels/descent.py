@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels import updates
+from hotloop.kernels import clock, updates
 from hotloop.kernels.jit import Array, body, inline, part
 from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, ROWS, START, product
 from hotloop.kernels.tables import Record
@@ -23,7 +23,7 @@ rmsprop_loop, adagrad_loop = body(updates.rmsprop), body(updates.adagrad)
 def descend(
     thread: int, n_threads: int, layers: Array, settings: Array, rows: int, begins: bool, ends: bool, whole: bool,
     penalised: bool, in_place: bool, by_columns: bool, left: int, right: int, step: int, gradient: Array, state: Array,
-    parameters: Array, workspace: Array, row_penalties: Array,
+    parameters: Array, workspace: Array, row_penalties: Array, mine: Array | None,
 ) -> None:  # fmt: skip
     """Compute dC/dW(l) = a(l-1).T delta(l), dC/db(l) = sum of delta(l), and move this thread's share of the parameters.
 
@@ -50,9 +50,11 @@ def descend(
             w = segment(parameters, at + i * stride, (stop - i) * stride)
             if in_place:
                 weight_gradient(layer, i, stop, first_column, stop_column, rows, -alpha, stride, workspace, w)
+                clock.lap(mine, clock.DESCENT, index)
                 continue
             g = segment(gradient, at + (i if whole else first) * stride, w.size)
             weight_gradient(layer, i, stop, START, stride, rows, 1.0, FROM_ZERO if begins else stride, workspace, g)
+            clock.lap(mine, clock.WEIGHT_GRADIENT, index)
             if ends and penalised:  # weights only: no biases, no padding
                 for r in range(min(stop, layer["fan_in"]) - i):
                     row_penalties[layer["penalty"] + i + r] = updates.penalty_row(
@@ -61,6 +63,7 @@ def descend(
                     )  # fmt: skip
             if ends:
                 update(s, rate, correction, at + i * stride, g, state, w)
+                clock.lap(mine, clock.UPDATE, index)
 
 
 @inline

@@ -30,8 +30,9 @@ def multiply_adds(a: Array, b: Array, repeats: int, c: Array) -> None:
 
 
 @kernel
-def triad(a: Array, b: Array, c: Array) -> None:
-    """c := a + 3 b, three arrays (n,): two are read and one is written (McCalpin's STREAM triad)."""
+def triad(a: Array, b: Array, passes: int, c: Array) -> None:
+    """c := a + 3 b, over and over, three arrays (n,): two are read and one is written (McCalpin's STREAM triad)."""
     factor = c.dtype.type(3)
-    for i in range(c.size):
-        c[i] = a[i] + factor * b[i]
+    for _ in range(passes):
+        for i in range(c.size):
+            c[i] = a[i] + factor * b[i]

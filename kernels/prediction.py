@@ -43,7 +43,7 @@ def predict_one(parameters: Array, layers: Array, workspace: Array, input_scale:
     if x.size != first["fan_in"] or out.size != last["fan_out"]:
         raise ValueError("predict_one: x must have as many entries as the network has inputs, out as it has outputs")
     scaled(vector_of(x), x.dtype.type(input_scale), segment(workspace, first["input"], x.size))
-    forward(layers, parameters, none, none + 1, none, none, none, False, False, workspace)
+    forward(layers, parameters, none, none + 1, none, none, none, False, False, workspace, None)
     copy(segment(workspace, last["output"], out.size), vector_of(out))
     return all_finite(x)
 
@@ -80,7 +80,7 @@ def forward_slice(
             layers[0]["input"] + room_first * layers[0]["input_stride"], layers[0]["input_stride"],
             layers[0]["fan_in"], workspace,
         )  # fmt: skip
-        forward(layers, parameters, room_first, last, s["seed"], none, none, False, False, workspace)
+        forward(layers, parameters, room_first, last, s["seed"], none, none, False, False, workspace, None)
         for r in range(room_first, last):
             output = segment(workspace, top["output"] + r * top["stride"], top["fan_out"])
             copy(output, row(outputs, shift + r))

@@ -4,7 +4,7 @@ A row depends on no other, so that a thread has its rows to itself, and a batch 
 inputs of a layer may be cut by columns as well.
 """
 
-from hotloop.kernels import losses
+from hotloop.kernels import clock, losses
 from hotloop.kernels.activations import SOFTMAX, activate, times_derivative
 from hotloop.kernels.gather import sample
 from hotloop.kernels.jit import Array, body, inline, part
@@ -36,12 +36,12 @@ def weighted_inputs(
 @part
 def forward(
     layers: Array, parameters: Array, first: int, last: int, seed: int, step: int, first_row: int, logits: bool,
-    begun: bool, workspace: Array,
+    begun: bool, workspace: Array, mine: Array | None,
 ) -> None:  # fmt: skip
     """Compute z(l) = a(l-1) W(l) + b(l) and a(l) = f(z(l)) for every layer, in the rows first to last - 1 of the chunk.
 
     With `logits`, which the cross-entropies take, the last layer is left at z; with `begun`, the first has its z.
-    Padding is computed along.
+    Padding is computed along. `mine` is this thread's clock, or None.
     """
     rows = last - first
     for index in range(layers.size):
@@ -51,6 +51,7 @@ def forward(
             weighted_inputs(layer, parameters, first, last, START, stride, workspace)
         z = segment(workspace, layer["z"] + first * stride, size)
         if logits and index == layers.size - 1:
+            clock.lap(mine, clock.FORWARD, index)
             return
         output = segment(workspace, layer["output"] + first * stride, size)
         if layer["activation"] == SOFTMAX:
@@ -61,6 +62,7 @@ def forward(
         if layer["dropout"] > 0:
             units = matrix(output, START, rows, layer["fan_out"], stride)
             dropout(seed, step, first_row + first, layer["first_unit"], layer["dropout"], units)
+        clock.lap(mine, clock.FORWARD, index)
 
 
 @part
@@ -108,7 +110,7 @@ def loss_rows(
 @part
 def backward(
     layers: Array, parameters: Array, first: int, last: int, seed: int, step: int, first_row: int, logits: bool,
-    workspace: Array,
+    workspace: Array, mine: Array | None,
 ) -> None:  # fmt: skip
     """Compute delta(L) = dC/da * f'(z(L)) and delta(l-1) = (delta(l) W(l).T) * f'(z(l-1)), row by row of the chunk."""
     rows = last - first
@@ -136,3 +138,4 @@ def backward(
                 delta, stride, ADJACENT, weights, ADJACENT, stride, layer["fan_in"], 1.0, target, FROM_ZERO, target,
                 below["stride"], rows, below["stride"], layer["fan_out"],
             )  # fmt: skip
+        clock.lap(mine, clock.BACKWARD, index)

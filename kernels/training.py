@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels import losses, updates
+from hotloop.kernels import clock, losses, updates
 from hotloop.kernels.descent import descend
 from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import Array, kernel, part
@@ -36,7 +36,7 @@ GRANULE: Any = np.int64(4)  # rows of a chunk that one thread takes at least, if
 def train_slice(
     thread: int, n_threads: int, words: Array, budget: int, inputs: Array, targets: Array, labels: Array, order: Array,
     layers: Array, settings: Array, parameters: Array, gradient: Array, state: Array, workspace: Array,
-    row_losses: Array, row_penalties: Array, progress: Array,
+    row_losses: Array, row_penalties: Array, progress: Array, clocks: Array | None,
 ) -> None:  # fmt: skip
     """Train from row progress["row"] of an epoch on, for about `budget` rows, as one thread of a team.
 
@@ -64,14 +64,18 @@ def train_slice(
         Scratch. Padding starts as zero.
     progress
         Overwritten. After a batch whose loss is not finite ``diverged`` is 1, and the parameters are those before it.
+    clocks : int64 array from `hotloop.kernels.clock.new_clock`, with a row for each thread, or None
+        What each phase takes is added to it. With None the loop is compiled without a clock.
     """
-    s, p = settings[0], progress[thread]
+    s, p, mine = settings[0], progress[thread], clock.of_thread(clocks, thread)
     stop = min(p["row"] + budget, order.size)
     bottom, top = layers[0], layers[layers.size - 1]
     of_a_tile = VECTORS * width(parameters)
     penalised = s["l1"] > 0 or s["l2"] > 0
     logits = s["loss"] >= losses.BINARY_CROSS_ENTROPY
+    clock.enter(mine)
     while p["row"] < stop:
+        clock.begin_chunk(mine)
         start = p["row"]
         batch_start = start - start % s["batch_size"]
         batch_stop = min(batch_start + s["batch_size"], order.size)
@@ -87,37 +91,52 @@ def train_slice(
                 inputs, order, start + first, last - first, s["input_kind"], s["input_scale"],
                 bottom["input"] + first * bottom["input_stride"], bottom["input_stride"], bottom["fan_in"], workspace,
             )  # fmt: skip
+        clock.lap(mine, clock.GATHER, START)
         if by_columns:
-            if not barrier(words, n_threads):
+            if not meet(words, n_threads, mine):
                 return
             weighted_inputs(bottom, parameters, START, rows, left, right, workspace)
-            if not barrier(words, n_threads):
+            clock.lap(mine, clock.FORWARD, START)
+            if not meet(words, n_threads, mine):
                 return
         if first < last:
-            forward(layers, parameters, first, last, s["seed"], p["step"], offset, logits, by_columns, workspace)
+            forward(layers, parameters, first, last, s["seed"], p["step"], offset, logits, by_columns, workspace, mine)
             loss_rows(
                 s["loss"], batch_stop - batch_start, top, targets, labels, order, start, first, last, workspace,
                 START, row_losses,
             )  # fmt: skip
-            backward(layers, parameters, first, last, s["seed"], p["step"], offset, logits, workspace)
-        if not barrier(words, n_threads):
+            clock.lap(mine, clock.LOSS, layers.size - 1)
+            backward(layers, parameters, first, last, s["seed"], p["step"], offset, logits, workspace, mine)
+        if not meet(words, n_threads, mine):
             return
         p["batch_loss"] = (0.0 if begins else p["batch_loss"]) + ordered_sum(segment(row_losses, 0, rows))
         p["row"] = start + rows
         if not np.isfinite(p["batch_loss"]):
             p["diverged"] = 1
+            clock.leave(mine)
             return
+        clock.lap(mine, clock.LOSS, layers.size - 1)
         descend(
             thread, n_threads, layers, settings, rows, begins, ends, whole, penalised, in_place, by_columns, left,
-            right, p["step"] + 1, gradient, state, parameters, workspace, row_penalties,
+            right, p["step"] + 1, gradient, state, parameters, workspace, row_penalties, mine,
         )  # fmt: skip
-        if not barrier(words, n_threads):
+        if not meet(words, n_threads, mine):
             return
         if ends:
             if penalised:
                 p["batch_loss"] += ordered_sum(row_penalties)
             p["step"] += 1
             p["loss_sum"] += p["batch_loss"] * (batch_stop - batch_start)
+    clock.leave(mine)
+
+
+@part
+def meet(words: Array, n_threads: int, mine: Array | None) -> bool:
+    """Wait at a barrier, and have the clock know."""
+    here = barrier(words, n_threads)
+    if n_threads > 1:
+        clock.lap(mine, clock.WAIT, START)
+    return here
 
 
 @part

@@ -4,6 +4,7 @@ from hotloop.network.history import ConvergenceWarning, DivergenceError, History
 from hotloop.network.initializers import Normal
 from hotloop.network.network import Network
 from hotloop.network.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+from hotloop.network.profiling.current import profile
 
 __all__ = [
     "SGD",
@@ -16,4 +17,5 @@ __all__ = [
     "Network",
     "Normal",
     "RMSprop",
+    "profile",
 ]

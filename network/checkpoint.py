@@ -6,12 +6,10 @@ header one JSON text, ``hotloop``, with the network's make-up and a checksum ove
 a temporary name, flushed to disk and renamed, so that no reader ever sees half a file.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network import arguments
+from hotloop.network.files import write_atomically
 from hotloop.network.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -26,30 +25,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 KEY = "hotloop"
-
-
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file so that at any time it holds either the old content or all of the new."""
-    target = Path(path)
-    if target.is_symlink():
-        target = target.resolve()  # the link stays one
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"there is no directory {target.parent} to write {target.name} in")
-    if target.is_dir():
-        raise IsADirectoryError(f"{path} is a directory; give the name of a file in it")
-    if target.exists() and not target.is_file():
-        raise OSError(f"{path} is a device or a pipe; it cannot hold a model file")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def save(net: "Network", path: str | os.PathLike[str], metadata: dict[str, str]) -> None:

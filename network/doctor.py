@@ -5,9 +5,6 @@ import json
 import os
 import platform
 import re
-import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,53 +15,16 @@ import numpy as np
 from hotloop import __version__
 from hotloop.kernels import limits
 from hotloop.kernels.jit import assembly
-from hotloop.kernels.matmul import ROWS, VECTORS
 from hotloop.network.layout import Layout
 from hotloop.network.pace import candidates, work_of_a_row
+from hotloop.network.profiling.roof import bandwidth, peak_flops
 from hotloop.network.threads import available_cores
 from hotloop.network.warmup import cache_folder
 
 UNWELL = 1
 OLDEST_NUMBA = (0, 62)
-REPEATS = 100_000  # of a tile in one call: a fraction of a millisecond
-ROUNDS = 20  # of which the fastest counts, since other load can only slow one down
-TRIAD_BYTES = 3 * 2**27  # three arrays of 128 MB: far beyond what a core has of the last-level cache
 # Names of vector registers in assembly, x86-64 and AArch64, and their bytes.
 REGISTERS = {r"%zmm\d": 64, r"%ymm\d": 32, r"%xmm\d": 16, r"\bv\d+\.(4s|2d|16b)\b": 16, r"\bq\d+\b": 16}
-
-
-def peak_flops(dtype: Any) -> float:
-    """Return how many floating-point operations a second one core does, in tiles that stay in its registers.
-
-    A fused multiply-add counts as two.
-
-    Parameters
-    ----------
-    dtype : {"float32", "float64"}
-    """
-    lanes = 64 // np.dtype(dtype).itemsize
-    a, b = np.full(ROWS, 1e-3, dtype), np.full(VECTORS * lanes, 1e-3, dtype)
-    c = np.zeros(limits.ACCUMULATORS * lanes, dtype)
-    return 2 * c.size * REPEATS / _fastest(partial(limits.multiply_adds, a, b, REPEATS, c))
-
-
-def bandwidth() -> float:
-    """Return how many bytes a second one core moves in c := a + 3 b over arrays that no cache holds.
-
-    Counted are three arrays, two read and one written; what a CPU reads of the third before it writes is not.
-    """
-    a, b, c = np.ones((3, TRIAD_BYTES // 3 // 8))
-    return TRIAD_BYTES / _fastest(partial(limits.triad, a, b, c))
-
-
-def _fastest(call: Callable[[], None]) -> float:
-    call()  # compiles, and touches the memory
-    seconds = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def vector_bytes(code: str) -> int:

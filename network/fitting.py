@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -17,9 +17,11 @@ from hotloop.kernels.training import train_slice
 from hotloop.network.compiling import CompileNotice
 from hotloop.network.history import ConvergenceWarning, DivergenceError, History, Record
 from hotloop.network.pace import Pace, work_of_a_row
+from hotloop.network.profiling.current import UNWATCHED
 
 if TYPE_CHECKING:
     from hotloop.network.network import Network
+    from hotloop.network.profiling.watch import Watch
     from hotloop.network.task import Task
 
 
@@ -59,7 +61,7 @@ def shuffled(seed: int, epoch: int, rows: int) -> Array:
     return generator.permutation(rows).astype(np.int64, copy=False)
 
 
-def fit(net: "Network", plan: Plan) -> History:
+def fit(net: "Network", plan: Plan, watch: "Watch | None" = None) -> History:
     """Train `net`. Whatever ends the run, the parameters are finite: those reached, if the last update was sound."""
     history = History()
     silent = (
@@ -67,8 +69,14 @@ def fit(net: "Network", plan: Plan) -> History:
     )  # None: tqdm is silent unless standard error is a terminal
     began, last_good = time.perf_counter(), net.parameters.copy()
     try:
-        with CompileNotice(str(net.dtype), plan.progress and sys.stderr is not None and sys.stderr.isatty()) as notice:
-            train_slice(0, 1, new_team(), 0, *_arguments(net, plan, np.arange(plan.task.rows)))
+        what, visible = str(net.dtype), plan.progress and sys.stderr is not None and sys.stderr.isatty()
+        with (
+            _span(watch, "load kernels"),
+            CompileNotice(what if watch is None else f"{what} with a clock", visible) as notice,
+        ):
+            clocks = None if watch is None else watch.clock.of(1)
+            given: tuple[Any, ...] = (*_arguments(net, plan, np.arange(plan.task.rows)), clocks)
+            train_slice(0, 1, new_team(), 0, *given)
             if plan.validation is not None:
                 net.compile_forward(plan.validation)
         history.compile_seconds, history.compiled = notice.seconds, notice.compiled
@@ -76,16 +84,18 @@ def fit(net: "Network", plan: Plan) -> History:
         total = plan.epochs * plan.task.rows
         with (
             Bar(total=total, unit=" samples", unit_scale=True, disable=silent, dynamic_ncols=True) as bar,
-            Pace(plan.n_threads, work_of_a_row(net.n_parameters), int(plan.task.settings["chunk"][0])) as pace,
+            Pace(plan.n_threads, work_of_a_row(net.n_parameters), int(plan.task.settings["chunk"][0]), watch) as pace,
         ):
             try:
-                history.stop_reason = _train(net, plan, history, last_good, bar, pace)
+                history.stop_reason = _train(net, plan, history, last_good, bar, pace, watch)
             finally:
                 history.n_threads = pace.n_threads
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
     finally:
         history.seconds = time.perf_counter() - began
+        if watch is not None:
+            watch.ended(history)
         net.steps = int(plan.task.progress["step"][0])
         if not np.isfinite(net.parameters).all():  # the last update itself overflowed, which no loss has shown
             net.parameters[:] = last_good
@@ -101,7 +111,9 @@ def fit(net: "Network", plan: Plan) -> History:
     return history
 
 
-def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: Bar, pace: Pace) -> str:
+def _train(
+    net: "Network", plan: Plan, history: History, last_good: Array, bar: Bar, pace: Pace, watch: "Watch | None"
+) -> str:
     """Run the epochs and return why they ended; `last_good` is kept at those of the last epoch."""
     best, stale = np.inf, 0
     plan.task.records(pace.most)
@@ -109,12 +121,15 @@ def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: 
     for count in range(1, plan.epochs + 1):
         start = time.perf_counter()
         bar.set_description(f"epoch {count}/{plan.epochs}", refresh=False)
-        order = shuffled(net.seed, net.epochs_trained, plan.task.rows) if plan.shuffle else in_order
+        with _span(watch, "draw the order"):
+            order = shuffled(net.seed, net.epochs_trained, plan.task.rows) if plan.shuffle else in_order
+        arguments = _arguments(net, plan, order)
         progress = plan.task.progress
         progress["row"], progress["loss_sum"] = 0, 0.0
         while progress["row"][0] < plan.task.rows:
             row = int(progress["row"][0])
-            pace.call(train_slice, _arguments(net, plan, order), progress)
+            if watch is None or not watch.looked(arguments):
+                pace.call(train_slice, arguments, progress)
             if progress["diverged"][0]:
                 raise _divergence(net, plan, history)
             bar.update(int(progress["row"][0]) - row)
@@ -125,10 +140,12 @@ def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: 
         record: Record = {"epoch": net.epochs_trained, "loss": float(progress["loss_sum"][0]) / plan.task.rows}
         history.epochs.append(record)
         if plan.validation is not None:
-            record.update(
-                {f"validation_{name}": value for name, value in net.score(plan.validation, plan.n_threads).items()}
-            )
+            with _span(watch, "validation"):
+                scores = net.score(plan.validation, plan.n_threads)
+            record.update({f"validation_{name}": value for name, value in scores.items()})
         record["seconds"] = time.perf_counter() - start
+        if watch is not None:
+            watch.epoch(record)
         if not bar.disable:  # the text takes as long as two steps of a small network
             shown = {name: f"{value:.4g}" for name, value in record.items() if name not in ("epoch", "seconds")}
             bar.set_postfix(shown, refresh=False)
@@ -139,6 +156,11 @@ def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: 
             if stale >= plan.patience:
                 return "converged"
     return "epochs"
+
+
+def _span(watch: "Watch | None", name: str) -> Any:
+    """Return a span of the profile, if there is one."""
+    return UNWATCHED if watch is None else watch.span(name)
 
 
 def _arguments(net: "Network", plan: Plan, order: Array) -> tuple[Array, ...]:

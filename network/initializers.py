@@ -7,12 +7,18 @@ learning (ICLR 2014).
 """
 
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network import arguments
+from hotloop.network.activations import ACTIVATIONS
+
+if TYPE_CHECKING:
+    from hotloop.network.network import Network
 
 Draw = Callable[[np.random.Generator, int, int], Array]
 
@@ -96,3 +102,34 @@ INITIALIZERS: dict[str, Draw] = {
     "zeros": _zeros,
     "normal": Normal(),
 }
+
+Initializer = str | Draw | Sequence[Any] | None
+STREAM = 2**64 - 1  # the key of these random numbers; an epoch's shuffle has the epoch's number
+
+
+def initialize(net: "Network", initializer: Initializer) -> None:
+    """Set the weights of a new network, each layer by an entry of `initializer` or by its activation."""
+    if isinstance(initializer, np.ndarray) and initializer.ndim < 3:
+        raise TypeError("initializer must be a sequence with one entry a layer: use [weights] for a single layer")
+    entries = arguments.per_layer("initializer", initializer, len(net.sizes) - 1)
+    generator = np.random.Generator(np.random.Philox(key=np.array([net.seed, STREAM], np.uint64)))
+    for layer, (entry, activation) in enumerate(zip(entries, net.activations, strict=True)):
+        entry = ACTIVATIONS[activation].initializer if entry is None else entry
+        weights, bias = net.weights[layer], net.biases[layer]
+        if isinstance(entry, tuple):
+            if len(entry) != 2:
+                raise ValueError(f"initializer[{layer}] must be a pair (weights, bias), got {len(entry)} entries")
+            bias[:] = _given(f"bias of initializer[{layer}]", entry[1], bias)
+            entry = entry[0]
+        if isinstance(entry, str):
+            entry = arguments.choose("initializer", entry, INITIALIZERS)
+        if callable(entry):
+            entry = entry(generator, *weights.shape)
+        weights[:] = _given(f"initializer[{layer}]", entry, weights)
+
+
+def _given(argument: str, value: Any, wanted: Array) -> Array:
+    array = arguments.numeric(argument, value)
+    if array.shape != wanted.shape:
+        raise ValueError(f"{argument} has shape {array.shape}; wanted {wanted.shape}")
+    return arguments.canonical(argument, array, wanted.dtype)

@@ -14,17 +14,16 @@ from hotloop.network import arguments, metrics
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.fitting import Plan, fit
 from hotloop.network.history import History
-from hotloop.network.initializers import INITIALIZERS, Draw
+from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
 from hotloop.network.optimizers import Optimizer
 from hotloop.network.pace import for_prediction
+from hotloop.network.profiling.current import CURRENT, UNWATCHED
 from hotloop.network.summary import summary
 from hotloop.network.task import Task
 from hotloop.network.threads import Team
 
-Initializer = str | Draw | Sequence[Any] | None
-INITIAL_STREAM = 2**64 - 1  # the key of the initial weights' random numbers; an epoch's shuffle has the epoch's number
 CALL_WORK, ROW_WORK = 10**9, 100  # parameters (and 100) times rows in one call: some 20 ms, for Ctrl-C
 
 
@@ -109,39 +108,13 @@ class Network:
             raise ValueError(f"seed must be below 2**63, got {seed}")
         self.layout = Layout(self.sizes, self.dtype)
         self._parameters = aligned_zeros(self.layout.size, self.dtype)
-        self._initialize(initializer)
+        initialize(self, initializer)
         self.gradient_buffer = np.zeros(0, self.dtype)
         self.epochs_trained = 0
         self.steps = 0
         self.metadata: dict[str, str] = {}
         self._idle: list[tuple[Array, Array, Array, float]] = []  # arguments of predict_one that no thread uses
         self.forget_optimizer()
-
-    def _initialize(self, initializer: Initializer) -> None:
-        if isinstance(initializer, np.ndarray) and initializer.ndim < 3:
-            raise TypeError("initializer must be a sequence with one entry a layer: use [weights] for a single layer")
-        entries = arguments.per_layer("initializer", initializer, len(self.sizes) - 1)
-        key = np.array([self.seed, INITIAL_STREAM], np.uint64)
-        generator = np.random.Generator(np.random.Philox(key=key))
-        for layer, (entry, activation) in enumerate(zip(entries, self.activations, strict=True)):
-            entry = ACTIVATIONS[activation].initializer if entry is None else entry
-            weights, bias = self.weights[layer], self.biases[layer]
-            if isinstance(entry, tuple):
-                if len(entry) != 2:
-                    raise ValueError(f"initializer[{layer}] must be a pair (weights, bias), got {len(entry)} entries")
-                bias[:] = self._given(f"bias of initializer[{layer}]", entry[1], bias.shape)
-                entry = entry[0]
-            if isinstance(entry, str):
-                entry = arguments.choose("initializer", entry, INITIALIZERS)
-            if callable(entry):
-                entry = entry(generator, *weights.shape)
-            weights[:] = self._given(f"initializer[{layer}]", entry, weights.shape)
-
-    def _given(self, argument: str, value: Any, shape: tuple[int, ...]) -> Array:
-        array = arguments.numeric(argument, value)
-        if array.shape != shape:
-            raise ValueError(f"{argument} has shape {array.shape}; wanted {shape}")
-        return arguments.canonical(argument, array, self.dtype)
 
     def forget_optimizer(self) -> None:
         """Drop the optimiser's state: the next `fit` starts with new moments, whatever its optimiser."""
@@ -252,18 +225,22 @@ class Network:
         optimizer = arguments.optimizer_of(optimizer)
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
-        task = self._task(self._data(X, y), batch_size, self.dropout)
-        checked = None
-        if validation is not None:
-            if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-                raise TypeError("validation must be a pair (X, y)")
-            checked = self._task(self._data(*validation, prefix="validation "))
-        if optimizer != self.optimizer:
-            self.optimizer, self.first_step = optimizer, self.steps
-            self.state = np.zeros((optimizer.n_moments, self.layout.size), self.dtype)
-        self.gradient_buffer = aligned_zeros(self.layout.size, self.dtype)
-        task.descend(optimizer, self.steps, self.first_step)
-        return fit(self, Plan(epochs, task, checked, tolerance, patience, shuffle, progress, n_threads))
+        profile = CURRENT.get()
+        with UNWATCHED if profile is None else profile.spans.span("fit"):
+            with UNWATCHED if profile is None else profile.spans.span("check the data"):
+                task = self._task(self._data(X, y), batch_size, self.dropout)
+                checked = None
+                if validation is not None:
+                    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+                        raise TypeError("validation must be a pair (X, y)")
+                    checked = self._task(self._data(*validation, prefix="validation "))
+            if optimizer != self.optimizer:
+                self.optimizer, self.first_step = optimizer, self.steps
+                self.state = np.zeros((optimizer.n_moments, self.layout.size), self.dtype)
+            self.gradient_buffer = aligned_zeros(self.layout.size, self.dtype)
+            task.descend(optimizer, self.steps, self.first_step)
+            plan = Plan(epochs, task, checked, tolerance, patience, shuffle, progress, n_threads)
+            return fit(self, plan, None if profile is None else profile.watch(self, plan))
 
     def predict(self, X: Any, *, n_threads: int | str = "auto") -> Array:
         """Return the outputs (N, outputs) for inputs X (N, inputs), after the output activation; dropout is off.
@@ -271,6 +248,12 @@ class Network:
         A row's result does not depend on the rows beside it nor on the number of threads, to the bit. "auto" takes more
         than one of the cores that this process may use if there is work for some 0.5 ms each. X as in `fit`.
         """
+        if (profile := CURRENT.get()) is not None:
+            with profile.spans.span("predict"):
+                return self._predict(X, n_threads)
+        return self._predict(X, n_threads)
+
+    def _predict(self, X: Any, n_threads: int | str) -> Array:
         n_threads, outputs = arguments.threads(n_threads), self._predict_one(X)
         if outputs is not None:
             return outputs
@@ -303,7 +286,9 @@ class Network:
 
         With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2.
         """
-        return self.score(self._task(self._data(X, y)), arguments.threads(n_threads))
+        profile = CURRENT.get()
+        with UNWATCHED if profile is None else profile.spans.span("evaluate"):
+            return self.score(self._task(self._data(X, y)), arguments.threads(n_threads))
 
     def score(self, task: Task, n_threads: int | str) -> dict[str, float]:
         """Do as `evaluate`, for data checked before."""
@@ -318,12 +303,14 @@ class Network:
 
     def gradient(self, X: Any, y: Any) -> tuple[float, Array]:
         """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
-        task = self._task(self._data(X, y))
-        gradient = aligned_zeros(self.layout.size, self.dtype)
-        order, state, progress = np.arange(task.rows), np.zeros((0, 0), self.dtype), task.progress
-        arguments_ = task.training(self.parameters, gradient, state, order)
-        while progress["row"][0] < task.rows:
-            train_slice(0, 1, new_team(), self._rows_in_a_call, *arguments_)
+        profile, gradient = CURRENT.get(), aligned_zeros(self.layout.size, self.dtype)
+        with UNWATCHED if profile is None else profile.spans.span("gradient"):
+            task = self._task(self._data(X, y))
+            order, state, progress = np.arange(task.rows), np.zeros((0, 0), self.dtype), task.progress
+            arguments_, words = task.training(self.parameters, gradient, state, order), new_team()
+            while (row := int(progress["row"][0])) < task.rows:
+                with UNWATCHED if profile is None else profile.training(self, task, 1, row) as clocks:
+                    train_slice(0, 1, words, self._rows_in_a_call, *(*arguments_, clocks))
         return float(progress["batch_loss"][0]), gradient
 
     def summary(self) -> str:
@@ -381,7 +368,8 @@ class Network:
         losses = np.zeros(task.rows if task.targets.size or task.labels.size else 0)
         n_threads = min(for_prediction(n_threads, task.rows * self.n_parameters), int(task.settings["chunk"][0]))
         rows, given = self._rows_in_a_call * n_threads, task.forward(self.parameters, losses, outputs)
-        with Team(n_threads) as team:
+        profile = CURRENT.get()
+        with Team(n_threads) as team, UNWATCHED if profile is None else profile.forward(task):
             for start in range(0, task.rows, rows):
                 team.run(forward_slice, start, min(start + rows, task.rows), *given)
         return outputs, float(losses.sum())

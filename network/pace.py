@@ -10,12 +10,15 @@ another process on the cores, two threads are fast when that sleeps, and slow on
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 
 from hotloop.kernels.jit import Array
 from hotloop.network.threads import Team, available_cores
+
+if TYPE_CHECKING:
+    from hotloop.network.profiling.watch import Watch
 
 SLICE_SECONDS = 0.03  # one compiled call: short enough for Ctrl-C and the progress bar, long enough to cost nothing
 TRIAL_SECONDS = 0.003
@@ -74,6 +77,8 @@ class Pace:
         Floating-point operations a row.
     rows : int
         Rows in a chunk.
+    watch : Watch, optional
+        What notes each call for a profile.
 
     Attributes
     ----------
@@ -81,7 +86,7 @@ class Pace:
         The choice at present.
     """
 
-    def __init__(self, n_threads: int | str, row_work: float, rows: int) -> None:
+    def __init__(self, n_threads: int | str, row_work: float, rows: int, watch: "Watch | None" = None) -> None:
         cores = 1 if numba.config.DISABLE_JIT else available_cores()
         counts = candidates(n_threads, row_work * rows, cores)
         self.n_threads = counts[0]
@@ -92,6 +97,7 @@ class Pace:
         self._since = (0, 0, 0.0)  # calls, rows and seconds since the last trial
         self._untried = self._trial()
         self._rest, self._next_trial = SHORTEST_REST, 0.0
+        self._watch = watch
         self._teams: dict[int, Team] = {}
         self._stack = ExitStack()
 
@@ -109,7 +115,7 @@ class Pace:
         return max(self._speeds)
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], progress: Array) -> None:
-        """Call ``function(thread, n_threads, words, rows, *arguments)`` in a team, and learn from how long it took.
+        """Call ``function(thread, n_threads, words, rows, *arguments, clocks)`` in a team, and learn how fast it was.
 
         ``progress["row"][0]`` says how far it came; the records of the other threads are made equal to the first.
         """
@@ -117,11 +123,14 @@ class Pace:
         rows = self._rows(count)
         progress[:] = progress[0]
         team = self._team(count)
-        start, clock = int(progress["row"][0]), time.perf_counter()
-        team.run(function, rows, *arguments)
+        clocks = None if self._watch is None else self._watch.clock.of(count)
+        start, began = int(progress["row"][0]), time.perf_counter()
+        team.run(function, rows, *arguments, clocks)
         now, done = time.perf_counter(), int(progress["row"][0]) - start
+        if self._watch is not None:
+            self._watch.called(count, began, start, done)
         # The tail of an epoch is a poor trial: it may be one step, and waking the threads most of its time.
-        self._learn(count, done, max(now - clock, 1e-6), now, whole=done >= rows or start == 0)
+        self._learn(count, done, max(now - began, 1e-6), now, whole=done >= rows or start == 0)
 
     def _team(self, count: int) -> Team:
         if count not in self._teams:

@@ -10,11 +10,10 @@ from typing import Any, TextIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.checkpoint import write_atomically
+from hotloop.network.files import check_writable, write_file
 from hotloop.network.network import Network
 from hotloop.network.preparation import Preparation
 from hotloop.network.sources import load_inputs
-from hotloop.network.train_command import check_writable
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -63,11 +62,3 @@ def as_shares(net: Network, outputs: Array) -> tuple[Array, str]:
     if outputs.shape[1] == 1:
         outputs = np.hstack([1 - outputs, outputs])
     return outputs, "probability" if net.loss in ("cross_entropy", "binary_cross_entropy") else "output"
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a text file that takes the place of `path` once it is whole; write directly to a device or a pipe."""
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
-    else:
-        write_atomically(path.resolve(), text.encode())

@@ -73,7 +73,7 @@ class Task:
         self.progress = np.repeat(self.progress[:1], n_threads)
 
     def training(self, parameters: Array, gradient: Array, state: Array, order: Array) -> tuple[Array, ...]:
-        """Return the arguments of `train_slice` behind its budget."""
+        """Return the arguments of `train_slice` behind its budget, without its clocks."""
         return (
             self.inputs, self.targets, self.labels, order, self.layers, self.settings, parameters, gradient, state,
             self.workspace, self.row_losses, self.row_penalties, self.progress,

@@ -1,7 +1,6 @@
 """What ``hotloop train`` does: data, network, training, what came of it, and the saved model."""
 
 import argparse
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -14,6 +13,7 @@ from hotloop.kernels.prediction import forward_slice
 from hotloop.kernels.training import train_slice
 from hotloop.network import reports
 from hotloop.network.compiling import CompileNotice
+from hotloop.network.files import check_writable
 from hotloop.network.history import ConvergenceWarning, History
 from hotloop.network.job import Job, Part, load_job
 from hotloop.network.losses import LOSSES
@@ -149,13 +149,3 @@ def right_rows(net: Network, part: Part) -> tuple[int, int]:
     threshold = 0.0 if net.activations[-1] == "identity" else 0.5  # of the one output of binary_cross_entropy
     classes = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > threshold
     return int(np.sum(classes == part.labels)), len(part.labels)
-
-
-def check_writable(path: Path) -> None:
-    """Raise an OSError now, rather than after the work is done, if no file can be written at `path`."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: give the name of a file in it")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in: make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"the folder {path.parent} cannot be written to: choose another for {path.name}")

@@ -90,7 +90,7 @@ def training_signature():
     task = Task.plan(net.layout, net.activations, net.loss, X, y, np.empty(0, np.int64), batch_size=2)
     gradient = np.zeros_like(net.parameters)
     arguments = task.training(net.parameters, gradient, np.zeros((0, gradient.size), np.float32), np.arange(4))
-    return tuple(map(numba.typeof, (0, 1, np.zeros(1, np.int64), 1, *arguments)))
+    return tuple(map(numba.typeof, (0, 1, np.zeros(1, np.int64), 1, *arguments, None)))
 
 
 def for_neon(dispatcher):

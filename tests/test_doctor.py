@@ -8,15 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from command_line import run
-from conftest import COMPILED, fenced, needs_compiler, same_bits, whole_numbers
+from conftest import COMPILED, needs_compiler
 
 import hotloop
-from hotloop.kernels import limits
-from hotloop.kernels.matmul import ROWS, VECTORS
 from hotloop.network import doctor
+from hotloop.network.profiling import roof
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 WELL = {
@@ -33,47 +31,6 @@ WELL = {
     "settings": {"NUMBA_CACHE_DIR": "/cache"},
     "problems": [],
 }
-
-
-# The loops that it times.
-
-
-@pytest.mark.parametrize("repeats", [0, 1, 7, 21])
-def test_a_tile_makes_every_operation_that_is_counted(repeats, dtype, rng):
-    size = VECTORS * 64 // np.dtype(dtype).itemsize
-    a, b, start = (whole_numbers(rng, shape, dtype) for shape in (ROWS, size, ROWS * size))
-    with fenced((ROWS * size,), dtype) as c:
-        c[:] = start
-        limits.multiply_adds(a, b, repeats, c)
-        assert same_bits(c.copy(), (start + repeats * np.outer(a, b).ravel()).astype(dtype))
-
-
-@pytest.mark.parametrize("size", [1, 7, 33])
-def test_the_triad(size, dtype, rng):
-    a, b = (whole_numbers(rng, size, dtype) for _ in range(2))
-    with fenced((size,), dtype) as c:
-        c[:] = np.nan
-        limits.triad(a, b, c)
-        assert same_bits(c.copy(), a + 3 * b)
-
-
-def test_what_is_counted(monkeypatch):
-    """Operations and bytes over the seconds of the fastest call, here half a second."""
-    monkeypatch.setattr(doctor, "REPEATS", 10)
-    monkeypatch.setattr(doctor, "TRIAD_BYTES", 24 * 100)
-    monkeypatch.setattr(doctor, "_fastest", lambda call: call() or 0.5)
-    assert doctor.peak_flops("float32") == 2 * ROWS * VECTORS * 16 * 10 / 0.5
-    assert doctor.peak_flops("float64") == 2 * ROWS * VECTORS * 8 * 10 / 0.5
-    assert doctor.bandwidth() == 2400 / 0.5
-
-
-def test_the_fastest_of_some_calls_counts(monkeypatch):
-    """The first, which compiles, does not; and the clock is read around one call each."""
-    monkeypatch.setattr(doctor, "ROUNDS", 3)
-    calls, clock = [], iter([0.0, 5.0, 7.0, 9.5, 10.0, 14.0])
-    monkeypatch.setattr(doctor.time, "perf_counter", lambda: next(clock))
-    assert doctor._fastest(lambda: calls.append(1)) == 2.5
-    assert len(calls) == 4
 
 
 @pytest.mark.parametrize(("code", "size"), [
@@ -175,8 +132,9 @@ def test_the_command(problems, monkeypatch):
 
 def test_all_that_is_seen(monkeypatch):
     """In small, so that plain Python measures it too."""
-    for name, value in {"REPEATS": 10, "TRIAD_BYTES": 240, "ROUNDS": 1, "assembly": lambda *given: "%ymm0"}.items():
-        monkeypatch.setattr(doctor, name, value)
+    monkeypatch.setattr(roof, "REPEATS", 10)
+    monkeypatch.setattr(doctor, "bandwidth", lambda: roof.bandwidth(240, 1, 1))
+    monkeypatch.setattr(doctor, "assembly", lambda *given: "%ymm0")
     monkeypatch.setattr(doctor.numba.config, "DISABLE_JIT", 0)
     monkeypatch.setenv("NUMBA_OPT", "0")
     seen = doctor.examine()

@@ -14,7 +14,7 @@ import hotloop
 
 ROOT = Path(__file__).parents[1]
 KERNELS = sorted((ROOT / "kernels").glob("*.py"))
-NETWORK = sorted((ROOT / "network").glob("*.py"))
+NETWORK = sorted((ROOT / "network").rglob("*.py"))
 FRONT_DOOR = ROOT / "src" / "hotloop" / "__init__.py"
 ALL_SOURCES = [
     *KERNELS, *NETWORK, FRONT_DOOR,

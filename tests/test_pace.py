@@ -35,7 +35,7 @@ class Run:
         monkeypatch.setattr(pace, "available_cores", lambda: cores)
         monkeypatch.setattr(pace, "time", SimpleNamespace(perf_counter=lambda: self.now))
 
-    def function(self, thread, n_threads, words, rows, progress, left):
+    def function(self, thread, n_threads, words, rows, progress, left, clocks):
         """Do as `train_slice` does, with no more than `left` rows to go."""
         self.records.append(progress[thread].copy())
         if thread == 0:

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.comparison.cases import SEED, Array, Case, Layers, data, idx, initial_weights, products_input
 from hotloop import SGD, Adam, Network, RMSprop
 from hotloop.kernels import accumulate_weight_gradient, dense_forward, input_gradient, predict_one
-from hotloop.network import doctor
+from hotloop.network.profiling import roof
 
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "rmsprop": RMSprop}
 PREDICTIONS = {"hotloop, predict_one compiled": 100}  # in one call
@@ -58,7 +58,7 @@ def scale(case: Case) -> dict[str, float]:
 
 def peak_flops() -> float:
     """Return the most floating-point operations a second of one core, in float32."""
-    return doctor.peak_flops("float32")
+    return roof.peak_flops("float32")
 
 
 @numba.njit

@@ -16,6 +16,7 @@ from hotloop.network import (
     Network,
     Normal,
     RMSprop,
+    profile,
 )
 from hotloop.network.warmup import warmup
 
@@ -33,5 +34,6 @@ __all__ = [
     "Normal",
     "RMSprop",
     "__version__",
+    "profile",
     "warmup",
 ]

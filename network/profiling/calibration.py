@@ -1,0 +1,93 @@
+"""Which clock the compiled loops read, and what its ticks are in the seconds of `time.perf_counter`."""
+
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hotloop.kernels.clock import COUNTER, MONOTONIC, read
+
+SHORTEST = 0.02  # s between the two readings of both clocks: each is true to some 0.2 us, so the rate to some 2e-5
+ATTEMPTS = 20  # of a reading of both clocks, of which the tightest counts
+READS = 2000
+NAMES = {COUNTER: "cycle counter", MONOTONIC: "monotonic clock"}
+MACHINES = ("x86_64", "AMD64", "aarch64", "arm64")
+
+
+def clock_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> int:
+    """Return `COUNTER`, or `MONOTONIC` where the CPU has no counter that can be read, or none of a constant rate."""
+    if platform.machine() not in MACHINES:
+        return MONOTONIC
+    if sys.platform == "linux" and platform.machine() == "x86_64":
+        try:
+            text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return MONOTONIC
+        flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
+        if not {"constant_tsc", "nonstop_tsc"} <= set(flags):
+            return MONOTONIC
+    counts = np.zeros(READS, np.int64)
+    read(COUNTER, counts)
+    steps = np.diff(counts)
+    return COUNTER if steps.min() >= 0 and steps.sum() > 0 else MONOTONIC
+
+
+def read_both(kind: int) -> tuple[int, float]:
+    """Return the tick and the second of one moment."""
+    count, readings = np.zeros(1, np.int64), []
+    for _ in range(ATTEMPTS):
+        before = time.perf_counter()
+        read(kind, count)
+        after = time.perf_counter()
+        readings.append((after - before, int(count[0]), (before + after) / 2))
+    _, tick, second = min(readings)
+    return tick, second
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The straight line through two readings of both clocks.
+
+    Parameters
+    ----------
+    kind : int
+        `COUNTER` or `MONOTONIC`.
+    tick, second : int, float
+        The first reading.
+    rate : float
+        Ticks a second.
+    """
+
+    kind: int
+    tick: int
+    second: float
+    rate: float
+
+    @classmethod
+    def since(cls, kind: int, first: tuple[int, float]) -> "Calibration":
+        """Read both clocks once more, `SHORTEST` after the first reading at the earliest."""
+        time.sleep(max(0.0, first[1] + SHORTEST - time.perf_counter()))
+        tick, second = read_both(kind)
+        return cls(kind, *first, (tick - first[0]) / (second - first[1]))
+
+    @property
+    def name(self) -> str:
+        """The clock's name and rate."""
+        return f"{NAMES[self.kind]}, {self.rate / 1e6:.1f} MHz"
+
+    def moment(self, tick: int) -> float:
+        """Return the second of a tick."""
+        return self.second + (tick - self.tick) / self.rate
+
+
+def seconds_of_a_read(kind: int) -> float:
+    """Return how long it takes to read the clock."""
+    counts, best = np.zeros(READS, np.int64), np.inf
+    for _ in range(5):
+        start = time.perf_counter()
+        read(kind, counts)
+        best = min(best, time.perf_counter() - start)
+    return best / READS

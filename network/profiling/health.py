@@ -1,0 +1,209 @@
+"""How a training run fares, seen at sampled steps: gradients, updates and activations of each layer.
+
+A look takes a step's time more than the step: the gradient of the next batch alone, then the step itself, between two
+copies of the parameters. It changes no bit of the result. After the first, a look is taken when all have cost less
+than `SHARE` of the time since.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hotloop.kernels.clock import COUNTER, new_clock
+from hotloop.kernels.jit import Array
+from hotloop.kernels.team import new_team
+from hotloop.kernels.training import train_slice
+from hotloop.kernels.updates import NO_UPDATE
+from hotloop.network.optimizers import Optimizer
+from hotloop.network.profiling.spans import Thinned
+
+if TYPE_CHECKING:
+    from hotloop.network.fitting import Plan
+    from hotloop.network.history import History
+    from hotloop.network.network import Network
+    from hotloop.network.profiling.phase_clock import PhaseClock
+    from hotloop.network.profiling.spans import Spans
+    from hotloop.network.task import Task
+
+SHARE = 0.004
+MOST_LOOKS = 256
+# A unit is saturated where its derivative is below this share of its largest.
+SATURATED = 0.05
+INPUT_KINDS = (np.dtype("uint8"), np.dtype("float32"), np.dtype("float64"))  # by the codes of kernels.gather
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen at one step; lists have an entry a layer.
+
+    Attributes
+    ----------
+    moment, epoch, step, rows : float, int, int, int
+        When, in seconds of `time.perf_counter` and counted over all fits; and how many rows the batch had.
+    loss : float
+        Of the batch.
+    gradient : list of float
+        Root mean square of dC/dW.
+    delta : list of float
+        Root mean square of dC/dz.
+    weight, update : list of float
+        Root mean squares of the weights, and of what the step changed them by.
+    saturated : list of float or None
+        Share of the values of a hidden layer of sigmoid or tanh at which f' is below a twentieth of its largest.
+    active : list of array or None
+        Of a hidden layer of ReLU, which units were above zero in some row.
+    """
+
+    moment: float
+    epoch: int
+    step: int
+    rows: int
+    loss: float
+    gradient: list[float]
+    delta: list[float]
+    weight: list[float]
+    update: list[float]
+    saturated: list[float | None]
+    active: list[Array | None]
+
+    @property
+    def gradient_norm(self) -> float:
+        """The norm of dC/dW over all layers, from their root mean squares; see `FitHealth.gradient_norm`."""
+        return float(np.sqrt(np.sum(np.square(self.gradient))))
+
+
+@dataclass
+class FitHealth:
+    """The looks at one fit, and what it takes to try a remedy on it."""
+
+    sizes: tuple[int, ...]
+    activations: tuple[str, ...]
+    options: dict[str, Any]  # of Network
+    optimizer: Optimizer
+    batch_size: int
+    initial: Array  # the parameters before
+    X: Array
+    y: Array
+    validation: tuple[Array, Array] | None
+    first_epoch: int
+    looks: Thinned[Look] = field(default_factory=lambda: Thinned(MOST_LOOKS))
+    history: "History | None" = None
+    diverged: bool = False
+    spent: float = 0.0
+    began: float | None = None  # when the first look was taken
+
+    @classmethod
+    def of(cls, net: "Network", plan: "Plan") -> "FitHealth":
+        """Return one without looks."""
+        options = {
+            "output": net.activations[-1], "loss": net.loss, "dropout": list(net.dropout), "l1": net.l1, "l2": net.l2,
+            "input_scale": net.input_scale, "dtype": str(net.dtype), "seed": net.seed,
+        }  # fmt: skip
+        if net.optimizer is None:
+            raise ValueError("the network has no optimizer: fit sets it before it trains")
+        return cls(
+            net.sizes, net.activations, options, net.optimizer, int(plan.task.settings["batch_size"][0]),
+            net.parameters.copy(), *data_of(plan.task), None if plan.validation is None else data_of(plan.validation),
+            net.epochs_trained,
+        )  # fmt: skip
+
+    def due(self, progress: Array) -> bool:
+        """Return whether a look is to be taken: at the start of a batch, if it costs little enough."""
+        if self.began is not None and self.spent > SHARE * (time.perf_counter() - self.began):
+            return False
+        return int(progress["row"][0]) % self.batch_size == 0
+
+    def look(
+        self, net: "Network", task: "Task", arguments: tuple[Any, ...], clock: "PhaseClock", spans: "Spans"
+    ) -> bool:
+        """Train one batch and look at it; return False, and leave all as it is, if its loss is not finite."""
+        started, progress = time.perf_counter(), task.progress
+        self.began = self.began or started
+        with spans.span("look at the gradients", "profiler"):
+            if not self._gradient(task, arguments):
+                return False
+            before = net.parameters.copy()
+        row = int(progress["row"][0])
+        trained = time.perf_counter()
+        one_batch(task, (*arguments, clock.of(1)))
+        clock.called(spans, 1, trained, row, int(progress["row"][0]) - row, task.rows)
+        trained = time.perf_counter() - trained
+        with spans.span("look at the gradients", "profiler"):
+            if not progress["diverged"][0]:
+                self.looks.add(seen(net, task, before))
+        self.spent += time.perf_counter() - started - trained
+        return True
+
+    def _gradient(self, task: "Task", arguments: tuple[Any, ...]) -> bool:
+        """Compute the gradient of the next batch into the gradient buffer, and change nothing else."""
+        settings, progress = task.settings, task.progress
+        kept, update = progress.copy(), int(settings["update"][0])
+        try:
+            settings["update"] = NO_UPDATE
+            one_batch(task, (*arguments, new_clock(1, task.layers.size, COUNTER, 2**62)))
+            return not progress["diverged"][0]
+        finally:
+            settings["update"] = update
+            progress[:] = kept
+
+
+def one_batch(task: "Task", arguments: tuple[Any, ...]) -> None:
+    """Have the compiled loop work off one batch, or fewer rows if its loss is not finite."""
+    progress, words = task.progress, new_team()
+    step = int(progress["step"][0])
+    while progress["step"][0] == step and not progress["diverged"][0]:
+        train_slice(0, 1, words, 1, *arguments)
+
+
+def seen(net: "Network", task: "Task", before: Array) -> Look:
+    """Return what the workspace, the gradient buffer and the parameters show after a step."""
+    progress, old, new = task.progress[0], net.split(before)[0], net.weights
+    gradients, deltas, saturated, active = net.split(net.gradient_buffer)[0], [], [], []
+    chunk, batch = int(task.settings["chunk"][0]), int(task.settings["batch_size"][0])
+    last = int(progress["row"]) - 1
+    rows = (last % batch) % chunk + 1  # of the batch's last chunk, which is what the workspace holds
+    for index, (layer, name) in enumerate(zip(task.layers, net.activations, strict=True)):
+        deltas.append(rms(values(task.workspace, layer, "delta", rows)))
+        hidden = index < len(net.activations) - 1
+        outputs = values(task.workspace, layer, "output", rows) * (1 - layer["dropout"])
+        saturated.append(saturation(name, outputs) if hidden else None)
+        active.append((outputs > 0).any(axis=0) if hidden and name == "relu" else None)
+    return Look(
+        time.perf_counter(), net.epochs_trained + 1, int(progress["step"]), rows, float(progress["batch_loss"]),
+        [rms(g) for g in gradients], deltas, [rms(w) for w in old],
+        [rms(w - v) for w, v in zip(new, old, strict=True)], saturated, active,
+    )  # fmt: skip
+
+
+def values(workspace: Array, layer: Any, name: str, rows: int) -> Array:
+    """Return a layer's values in the workspace (rows, fan_out)."""
+    start, stride = int(layer[name]), int(layer["stride"])
+    return workspace[start : start + rows * stride].reshape(rows, stride)[:, : int(layer["fan_out"])]
+
+
+def rms(array: Array) -> float:
+    """Return the root mean square; no BLAS, whose threads would go on looking for work beside the training."""
+    return float(np.sqrt(np.mean(np.square(array), dtype=np.float64)))
+
+
+def saturation(activation: str, outputs: Array) -> float | None:
+    """Return the share of saturated values of a layer, by f' of the outputs."""
+    if activation == "sigmoid":
+        return float(np.mean(4 * outputs * (1 - outputs) < SATURATED))
+    if activation == "tanh":
+        return float(np.mean(1 - outputs**2 < SATURATED))
+    return None
+
+
+def data_of(task: "Task") -> tuple[Array, Array]:
+    """Return the inputs and targets of a task, as views."""
+    inputs = task.inputs.view(INPUT_KINDS[int(task.settings["input_kind"][0])])
+    return inputs, task.labels if task.labels.size else task.targets
+
+
+def per_layer(looks: Sequence[Look], name: str) -> Array:
+    """Return an attribute of looks as an array (looks, layers)."""
+    return np.array([getattr(look, name) for look in looks], np.float64)

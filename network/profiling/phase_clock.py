@@ -1,0 +1,170 @@
+"""The clocks of the compiled training loop: what it was at, by phase, layer and thread, and some steps in full."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hotloop.kernels import clock
+from hotloop.kernels.jit import Array
+from hotloop.network.profiling.calibration import Calibration
+from hotloop.network.profiling.spans import Path, Spans, Thinned
+from hotloop.network.profiling.work import Counts, Work
+
+if TYPE_CHECKING:
+    from hotloop.network.task import Task
+
+LOOP = "compiled loop"
+SHARE = (
+    0.005  # of a step, at most, that reading the clock may take, by a guess that takes no step for slower than it is
+)
+QUICKEST = 2e11  # floating-point operations a second in that guess
+LOGGED_STEPS = 2  # in each call, if they are timed
+MOST_LOGS = 1024
+PHASE_NAMES = {
+    clock.GATHER: "gather",
+    clock.FORWARD: "forward",
+    clock.LOSS: "loss",
+    clock.BACKWARD: "backward",
+    clock.WEIGHT_GRADIENT: "weight gradient",
+    clock.UPDATE: "update",
+    clock.DESCENT: "weight gradient + update",
+    clock.WAIT: "wait for other threads",
+}
+LAYERLESS = (clock.GATHER, clock.LOSS, clock.WAIT)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of one thread in full: when it began, and when each lap ended, in ticks."""
+
+    thread: int
+    begin: int
+    laps: list[tuple[int, int, int]]  # phase, layer, tick
+
+
+@dataclass
+class Phase:
+    """What a phase of a layer took: seconds of the wall, and the work in them."""
+
+    phase: int
+    layer: int
+    calls: int
+    seconds: float
+    flops: float
+    bytes: float
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return PHASE_NAMES[self.phase]
+
+
+class PhaseClock:
+    """The clocks of the runs of one kind: one network, one method, one place in the tree of spans.
+
+    Parameters
+    ----------
+    path : tuple of str
+        The spans within which the compiled loop is called.
+    network : str
+        Its sizes.
+    task : Task
+    kind : int
+        Of clock.
+    read_seconds : float
+        How long it takes to read.
+    """
+
+    def __init__(self, path: Path, network: str, task: "Task", kind: int, read_seconds: float) -> None:
+        self.path, self.network = path, network
+        self.work = Work(task)
+        self.dtype = task.workspace.dtype
+        self.counts = Counts()
+        self.calls = 0
+        self._kind, self._layers = kind, task.layers.size
+        laps = 3 * self._layers + 5
+        quickest = self.work.step_flops() / QUICKEST
+        self.stride = max(1, math.ceil(laps * read_seconds / (SHARE * quickest)))
+        self._capacity = LOGGED_STEPS * 2 * laps
+        self._clocks: dict[int, Array] = {}
+        self._walls: dict[int, float] = {}  # seconds of all calls, by their number of threads
+        self.logs: Thinned[tuple[Array, int]] = Thinned(MOST_LOGS)
+
+    def of(self, n_threads: int) -> Array:
+        """Return the clock for the next call in so many threads."""
+        if n_threads not in self._clocks:
+            self._clocks[n_threads] = clock.new_clock(n_threads, self._layers, self._kind, self.stride, self._capacity)
+            self._walls[n_threads] = 0.0
+        clocks = self._clocks[n_threads]
+        clocks[:, clock.LOGGED], clocks[:, clock.LEFT] = 0, clocks[0, clock.LEFT]
+        return clocks
+
+    def called(self, spans: Spans, n_threads: int, start: float, row: int, rows: int, total: int) -> None:
+        """Note a call since the second `start`, which trained `rows` rows from `row` on, of an epoch's `total`."""
+        stop, work = time.perf_counter(), self.work
+        self._walls[n_threads] += stop - start
+        self.calls += 1
+        self.counts.add(row, rows, total, work.batch_size, work.chunk, whole=work.whole)
+        spans.part(LOOP, start, stop, "loop", threads=n_threads, rows=rows)
+        if self.logs.wanted():
+            first = clock.LAPS + clock.PHASES * self._layers
+            kept = self._clocks[n_threads][:, [clock.LOGGED, *range(first, first + 2 * self._capacity)]]
+            self.logs.items.append((kept, n_threads))
+
+    def steps(self) -> list[Step]:
+        """Return the steps that were kept in full, without those that the log has no room for the whole of."""
+        found = []
+        for kept, n_threads in self.logs.items:
+            for thread in range(n_threads):
+                logged = int(kept[thread, 0])
+                entries = kept[thread, 1 : 1 + 2 * logged].reshape(-1, 2).tolist()
+                begins = [at for at, (which, _) in enumerate(entries) if which == clock.BEGIN]
+                ends = [*begins[1:], *([len(entries)] if logged < self._capacity else [])]
+                for begin, end in zip(begins, ends, strict=False):
+                    laps = [(*divmod(which, self._layers), tick) for which, tick in entries[begin + 1 : end]]
+                    if laps:
+                        found.append(Step(thread, entries[begin][1], laps))
+        return found
+
+    def wall(self) -> float:
+        """Return the seconds of all calls."""
+        return sum(self._walls.values())
+
+    def sampled(self) -> tuple[int, int]:
+        """Return how many chunks were timed, and how many there were."""
+        rows = [clocks[0] for clocks in self._clocks.values()]
+        return sum(int(r[clock.SAMPLED]) for r in rows), sum(int(r[clock.CHUNKS]) for r in rows)
+
+    def thread_seconds(self) -> float:
+        """Return the seconds of all calls times their threads."""
+        return sum(n * seconds for n, seconds in self._walls.items())
+
+    def phases(self, calibration: Calibration) -> list[Phase]:
+        """Return what each phase took: a thread's time in a call is one n-th of the wall's, with n threads.
+
+        The chunks that were timed say how a call's ticks, from its beginning to its end, fall to the phases.
+        """
+        seconds = np.zeros(clock.PHASES * self._layers)
+        for n_threads, clocks in self._clocks.items():
+            laps = clocks[:, clock.LAPS : clock.LAPS + seconds.size].astype(float)
+            shares = laps / np.maximum(laps.sum(axis=1, keepdims=True), 1.0)
+            seconds += (shares * clocks[:, clock.TOTAL, np.newaxis]).sum(axis=0) / calibration.rate / n_threads
+        found = []
+        for which in np.flatnonzero(seconds):
+            phase, layer = divmod(int(which), self._layers)
+            flops, moved = self.work.of(phase, layer, self.counts)
+            calls = {
+                clock.WEIGHT_GRADIENT: self.counts.whole_chunks,
+                clock.UPDATE: self.counts.updates,
+                clock.DESCENT: self.counts.chunks - self.counts.whole_chunks,
+            }.get(phase, self.counts.chunks)
+            found.append(Phase(phase, layer, calls, float(seconds[which]), flops, moved))
+        return found
+
+
+def described(net: Any) -> str:
+    """Return the sizes of a network as a word."""
+    return "-".join(map(str, net.sizes))

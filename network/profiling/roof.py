@@ -1,0 +1,103 @@
+"""The measured limits of one core of this machine: arithmetic, and the traffic with each level of its memory.
+
+A loop that does F operations on B bytes cannot take less time than F / peak, nor than B / bandwidth, the bandwidth
+being that of the memory in which its data lies: the roofline model (Williams, Waterman and Patterson, 2009). Which that
+is follows from how many bytes are in use at once.
+"""
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hotloop.kernels import limits
+from hotloop.kernels.matmul import ROWS, VECTORS
+
+REPEATS = 100_000  # of a tile in one call: a fraction of a millisecond
+ROUNDS = 20  # of which the fastest counts, since other load can only slow one down
+TRIAD_BYTES = 3 * 2**27  # three arrays of 128 MB: far beyond what a core has of the last-level cache
+CURVE_BYTES = [3 * 2**power for power in range(12, 26)]  # from 12 KB, within any first-level cache, to 96 MB
+CURVE_ROUNDS, CURVE_MOVED = 5, 3 * 2**25  # bytes in a round, or one pass
+OVERHEAD = 0.25  # of the roof: a phase below it is bound by neither arithmetic nor memory
+
+
+def peak_flops(dtype: Any) -> float:
+    """Return how many floating-point operations a second one core does, in tiles that stay in its registers.
+
+    A fused multiply-add counts as two.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+    """
+    lanes = 64 // np.dtype(dtype).itemsize
+    a, b = np.full(ROWS, 1e-3, dtype), np.full(VECTORS * lanes, 1e-3, dtype)
+    c = np.zeros(limits.ACCUMULATORS * lanes, dtype)
+    return 2 * c.size * REPEATS / fastest(partial(limits.multiply_adds, a, b, REPEATS, c))
+
+
+def bandwidth(total: int = TRIAD_BYTES, passes: int = 1, rounds: int = ROUNDS) -> float:
+    """Return how many bytes a second one core moves in c := a + 3 b, by default over arrays that no cache holds.
+
+    Counted are three arrays, two read and one written; what a CPU reads of the third before it writes is not.
+
+    Parameters
+    ----------
+    total : int
+        Bytes of the three arrays.
+    passes : int
+        Over them in one call.
+    rounds : int
+        Calls, of which the fastest counts.
+    """
+    a, b, c = np.ones((3, total // 3 // 8))
+    return passes * total / fastest(partial(limits.triad, a, b, passes, c), rounds)
+
+
+def fastest(call: Callable[[], None], rounds: int = ROUNDS) -> float:
+    """Return the least time of a call in seconds."""
+    call()  # compiles, and touches the memory
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+@dataclass(frozen=True)
+class Roof:
+    """The limits of one core.
+
+    Parameters
+    ----------
+    peak : float
+        Floating-point operations a second.
+    sizes, bandwidths : tuple of float
+        Bytes in use at once, and the bytes a second then.
+    """
+
+    peak: float
+    sizes: tuple[float, ...]
+    bandwidths: tuple[float, ...]
+
+    def bandwidth(self, in_use: float) -> float:
+        """Return the bytes a second where so many are in use at once."""
+        return float(np.interp(np.log(max(in_use, 1.0)), np.log(self.sizes), self.bandwidths))
+
+    def share(self, seconds: float, flops: float, moved: float, in_use: float) -> tuple[float, str]:
+        """Return the least time over the time taken, and what bounds it: compute, memory or overhead."""
+        arithmetic, traffic = flops / self.peak, moved / self.bandwidth(in_use)
+        share = max(arithmetic, traffic) / seconds
+        return share, "overhead" if share < OVERHEAD else "compute" if arithmetic >= traffic else "memory"
+
+
+@functools.cache
+def measured(dtype: str) -> Roof:
+    """Return the limits of this machine, measured at the first call: some 0.3 s."""
+    curve = [bandwidth(size, max(1, CURVE_MOVED // size), CURVE_ROUNDS) for size in CURVE_BYTES]
+    return Roof(peak_flops(dtype), tuple(map(float, CURVE_BYTES)), tuple(curve))

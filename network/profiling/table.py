@@ -1,0 +1,75 @@
+"""The table of a profile, in the look that users of PyTorch's profiler know."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hotloop.network.profiling.rows import Row
+
+GAP = "  "
+WIDEST_NAME = 40
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time in us, ms or s, with three decimals."""
+    if seconds is None:
+        return "-"
+    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
+        if abs(seconds) >= scale:
+            return f"{seconds / scale:.3f}{unit}"
+    return f"{seconds / 1e-6:.3f}us"
+
+
+def number(value: float | None, scale: float = 1.0) -> str:
+    """Return a number with three figures, at most two of them decimals."""
+    if value is None:
+        return "-"
+    value /= scale
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def _name(row: Row) -> str:
+    name = str(row["name"])
+    name = name if row["network"] is None else f"{row['network']} {name}"
+    return name if len(name) <= WIDEST_NAME else name[: WIDEST_NAME - 3] + "..."
+
+
+COLUMNS: list[tuple[str, Callable[[Row], str]]] = [
+    ("Name", _name),
+    ("Layer", lambda row: "-" if row["layer"] is None else str(row["layer"])),
+    ("Self CPU %", lambda row: f"{row['percent']:.2f}%"),
+    ("Self CPU", lambda row: duration(row["seconds"])),
+    ("CPU time avg", lambda row: duration(row["seconds_per_call"])),
+    ("# of Calls", lambda row: f"{row['calls']}"),
+    ("GFLOP/s", lambda row: number(row["flops_per_second"], 1e9)),
+    ("GB/s", lambda row: number(row["bytes_per_second"], 1e9)),
+    ("FLOP/B", lambda row: number(row["flops_per_byte"])),
+    ("% of roof", lambda row: number(row["roof_percent"])),
+    ("Bound by", lambda row: str(row["bound_by"])),
+]
+
+
+def table(rows: Sequence[Row], row_limit: int, footer: Sequence[str]) -> str:
+    """Return rows as text, at most `row_limit` of them (all if it is negative), and the lines below."""
+    shown = rows if row_limit < 0 else rows[:row_limit]
+    cells = [[title for title, _ in COLUMNS], *([cell(row) for _, cell in COLUMNS] for row in shown)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rule = GAP.join("-" * width for width in widths)
+    lines = [GAP.join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in cells]
+    left_out = len(rows) - len(shown)
+    more = [f"{left_out} more rows: row_limit is {row_limit}"] if left_out else []
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule, *more, *footer])
+
+
+def summary(seconds: float, clocks: Sequence[Any], clock_name: str) -> list[str]:
+    """Return the lines below the table: the whole, and for each kind of run what was timed."""
+    lines = [f"Self CPU time total: {duration(seconds)}"]
+    for clock in clocks:
+        sampled, chunks = clock.sampled()
+        steps = f"{clock.counts.updates} steps, {clock.counts.rows} rows"
+        timed = "each" if sampled == chunks else f"1 in {clock.stride}"
+        threads = clock.thread_seconds() / clock.wall() if clock.wall() else 1.0
+        lines.append(
+            f"{clock.network} {clock.dtype}: {steps}, {duration(clock.wall())} in the compiled loop, "
+            f"{threads:.2g} threads on average; {timed} timed"
+        )
+    return [*lines, f"clock: {clock_name}"]

@@ -1,0 +1,77 @@
+"""What an open profile notes of one fit: its spans, the clock of its loop, its losses, and looks at its gradients."""
+
+import time
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from hotloop.network.profiling.health import FitHealth
+
+if TYPE_CHECKING:
+    from hotloop.network.fitting import Plan
+    from hotloop.network.history import History, Record
+    from hotloop.network.network import Network
+    from hotloop.network.profiling.profiler import Profile
+
+MOST_FITS = 50  # that are looked at
+
+
+class Watch:
+    """The eyes of a profile on one fit.
+
+    Parameters
+    ----------
+    profile : Profile
+        Open.
+    net : Network
+    plan : Plan
+    """
+
+    def __init__(self, profile: "Profile", net: "Network", plan: "Plan") -> None:
+        self._profile, self._net, self._plan = profile, net, plan
+        self.clock = profile.clock_of(net, plan.task)
+        self._health: FitHealth | None = None
+        if profile.health and len(profile.fits) < MOST_FITS:
+            self._health = FitHealth.of(net, plan)
+            profile.fits.append(self._health)
+
+    def span(self, name: str, category: str = "python") -> AbstractContextManager[Any]:
+        """Return a span of the timeline."""
+        return self._profile.spans.span(name, category)
+
+    def called(self, n_threads: int, start: float, row: int, rows: int) -> None:
+        """Note a call of the compiled loop that has just ended: rows `row` to `row` + `rows` - 1 of an epoch."""
+        self.clock.called(self._profile.spans, n_threads, start, row, rows, self._plan.task.rows)
+        now = time.perf_counter()
+        self._profile.count("samples a second", now, rows / max(now - start, 1e-9))
+
+    def looked(self, arguments: tuple[Any, ...]) -> bool:
+        """Train one batch and look at its gradients, if a look is due; return whether it was trained."""
+        health, task = self._health, self._plan.task
+        if health is None or not health.due(task.progress):
+            return False
+        looks = len(health.looks.items)
+        trained = health.look(self._net, task, arguments, self.clock, self._profile.spans)
+        if len(health.looks.items) > looks:
+            look = health.looks.items[-1]
+            for layer, gradient in enumerate(look.gradient):
+                self._profile.count(f"gradient, layer {layer + 1} (rms)", look.moment, gradient)
+        return trained
+
+    def epoch(self, record: "Record") -> None:
+        """Note that an epoch has ended."""
+        now = time.perf_counter()
+        for name, value in record.items():
+            if name.endswith("loss") or name.startswith("validation"):
+                self._profile.count(name.replace("_", " "), now, value)
+        rate = float(self._plan.task.settings["learning_rate"][0])
+        self._profile.count("learning rate", now, rate)
+        self._profile.mark(f"epoch {int(record['epoch'])}", now, {"loss": record["loss"]})
+
+    def ended(self, history: "History") -> None:
+        """Note how the fit ended."""
+        if self._health is not None:
+            self._health.history = history
+            self._health.diverged = history.stop_reason == "diverged"
+        if history.stop_reason != "epochs":
+            names = {"converged": "early stop", "diverged": "NaN or infinity", "interrupted": "interrupted"}
+            self._profile.mark(names[history.stop_reason], time.perf_counter(), {})

@@ -1,0 +1,138 @@
+"""What a training run has to compute and to move, by formula: floating-point operations and bytes of each phase.
+
+B is the rows, I and O a layer's fan_in and fan_out, s the bytes of a number. Counted is what the formulas of training
+need, not what the loops do besides (padding, the copies of a packed panel): a multiply-add is two operations, an
+elementwise function (activation, derivative, loss) one a value, and each array is moved once in each phase that reads
+or writes it, twice in one that does both. docs/profiling.md has the table.
+"""
+
+from dataclasses import dataclass
+
+from hotloop.kernels import losses, updates
+from hotloop.kernels.activations import IDENTITY
+from hotloop.kernels.clock import BACKWARD, DESCENT, FORWARD, GATHER, LOSS, UPDATE, WEIGHT_GRADIENT
+from hotloop.network.task import Task
+
+# Operations a parameter, each + - * / and root of the formula in hotloop.kernels.updates; and arrays of moments.
+UPDATE_FLOPS = {
+    updates.NO_UPDATE: 0, updates.SGD: 2, updates.MOMENTUM: 4, updates.NESTEROV: 6, updates.RMSPROP: 9,
+    updates.ADAGRAD: 7, updates.ADAM: 13, updates.ADAMW: 14,
+}  # fmt: skip
+MOMENTS = {updates.NO_UPDATE: 0, updates.SGD: 0, updates.ADAM: 2, updates.ADAMW: 2}  # the others have one
+PENALTY_FLOPS = 4  # a weight, for the gradient and the loss: two of l1 sign(w) + 2 l2 w, two of l1 |w| + l2 w^2
+
+
+@dataclass
+class Counts:
+    """How much was trained. `whole` counts what was summed into a gradient, the rest updated the weights in place."""
+
+    rows: int = 0
+    whole_rows: int = 0
+    chunks: int = 0
+    whole_chunks: int = 0
+    updates: int = 0
+
+    def add(self, start: int, rows: int, total: int, batch_size: int, chunk: int, *, whole: bool) -> None:
+        """Add the rows from `start` on, which ends a chunk, of an epoch of `total` rows."""
+        at, stop = start, start + rows
+        while at < stop:
+            batch_start = at - at % batch_size
+            batch_rows = min(batch_size, total - batch_start)
+            if batch_rows <= chunk:  # batches of one chunk: all of the full ones at once
+                batches = max(1, min(stop - at, total - at) // batch_size) if batch_rows == batch_size else 1
+                taken, chunks, kept = min(batches * batch_rows, stop - at), batches, whole
+            else:
+                taken = min(batch_start + batch_rows, stop) - at
+                chunks, kept, batches = -(-taken // chunk), True, int(at + taken == batch_start + batch_rows)
+            self.rows, self.chunks, self.updates = self.rows + taken, self.chunks + chunks, self.updates + batches
+            self.whole_rows, self.whole_chunks = self.whole_rows + kept * taken, self.whole_chunks + kept * chunks
+            at += taken
+
+
+class Work:
+    """The formulas for one network and one way to train it.
+
+    Parameters
+    ----------
+    task : Task
+        Whose tables say what is computed.
+    """
+
+    def __init__(self, task: Task) -> None:
+        settings = task.settings[0]
+        self.fan_in = [int(layer["fan_in"]) for layer in task.layers]
+        self.fan_out = [int(layer["fan_out"]) for layer in task.layers]
+        self.itemsize = task.workspace.itemsize
+        self.input_itemsize = task.inputs.shape[1] // self.fan_in[0]
+        self.data_bytes = task.inputs.nbytes
+        self.batch_size, self.chunk = int(settings["batch_size"]), int(settings["chunk"])
+        self.update = int(settings["update"])
+        self.penalised = bool(settings["l1"] > 0 or settings["l2"] > 0)
+        self.whole = self.update != updates.SGD or self.penalised
+        last, logits = len(self.fan_in) - 1, settings["loss"] >= losses.BINARY_CROSS_ENTROPY
+        # Layers of which an activation is computed, and those that keep z beside it.
+        self.active = [
+            layer["activation"] != IDENTITY and not (logits and index == last)
+            for index, layer in enumerate(task.layers)
+        ]
+        self.keeps_z = [bool(layer["z"] != layer["output"]) for layer in task.layers]
+        self.labelled = bool(task.labels.size)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum((i + 1) * o for i, o in zip(self.fan_in, self.fan_out, strict=True))
+
+    @property
+    def step_bytes(self) -> int:
+        """Bytes that a step touches: parameters, moments, gradient, and the values and deltas of a chunk."""
+        arrays = 1 + MOMENTS.get(self.update, 1) + self.whole
+        values = self.fan_in[0] + sum(o * (2 + keeps) for o, keeps in zip(self.fan_out, self.keeps_z, strict=True))
+        return self.itemsize * (arrays * self.parameters + self.chunk * values)
+
+    def step_flops(self) -> float:
+        """Return the operations of a chunk of rows."""
+        counts = Counts(self.chunk, self.chunk * self.whole, 1, int(self.whole), 1)
+        phases = (GATHER, FORWARD, LOSS, BACKWARD, WEIGHT_GRADIENT, UPDATE, DESCENT)
+        return sum(self.of(phase, index, counts)[0] for phase in phases for index in range(len(self.fan_in)))
+
+    def of(self, phase: int, layer: int, counts: Counts) -> tuple[float, float]:
+        """Return the operations and bytes of a phase of a layer (from 0)."""
+        i, o, s, rows = self.fan_in[layer], self.fan_out[layer], self.itemsize, counts.rows
+        weights, top = (i + 1) * o, layer == len(self.fan_in) - 1
+        if phase == GATHER and layer == 0:
+            return rows * i, rows * i * (self.input_itemsize + s)
+        if phase == FORWARD:
+            # z = x W + b, a = f(z)
+            flops = rows * o * (2 * i + self.active[layer])
+            return flops, s * (rows * i + counts.chunks * weights + rows * o * (1 + self.keeps_z[layer]))
+        if phase == LOSS and top:
+            return rows * o, rows * o * s + rows * (8 if self.labelled else o * s) + rows * o * s
+        if phase == BACKWARD:
+            # delta = dC/da f'(z), dC/dx = delta W.T
+            active, below = self.active[layer], layer > 0
+            moved = rows * o * (1 + 2 * active) + below * (counts.chunks * i * o + rows * i)
+            return rows * o * active + below * 2 * rows * i * o, s * moved
+        if phase == WEIGHT_GRADIENT:
+            # dC/dW = x.T delta, dC/db = sum of delta; a batch in several chunks is added up
+            rows, chunks = counts.whole_rows, counts.whole_chunks
+            read_again = max(chunks - counts.updates, 0)
+            return rows * o * (2 * i + 1), s * (rows * (i + o) + (chunks + read_again) * weights)
+        if phase == UPDATE and self.update != updates.NO_UPDATE and counts.whole_chunks:
+            n = counts.updates
+            flops = n * (UPDATE_FLOPS[self.update] * weights + self.penalised * PENALTY_FLOPS * i * o)
+            return flops, s * n * weights * (3 + 2 * MOMENTS.get(self.update, 1))
+        if phase == DESCENT:
+            # W := W - alpha x.T delta, in one pass
+            rows, chunks = rows - counts.whole_rows, counts.chunks - counts.whole_chunks
+            return rows * o * (2 * i + 1) + 2 * chunks * weights, s * (rows * (i + o) + 2 * chunks * weights)
+        return 0.0, 0.0
+
+
+def forward_work(task: Task) -> tuple[float, float]:
+    """Return the operations and bytes of the outputs of all rows of a task, and of their losses."""
+    work, chunk = Work(task), int(task.settings["chunk"][0])
+    counts = Counts(rows=task.rows, chunks=-(-task.rows // chunk))
+    phases = (GATHER, FORWARD, *([LOSS] if task.labels.size or task.targets.size else []))
+    parts = [work.of(phase, layer, counts) for phase in phases for layer in range(len(work.fan_in))]
+    return sum(flops for flops, _ in parts), sum(moved for _, moved in parts)
