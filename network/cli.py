@@ -1,30 +1,24 @@
-"""The command line: ``hotloop train``, ``predict``, ``warmup`` and ``doctor``.
+"""The command line: ``hotloop train``, ``predict``, ``profile``, ``warmup`` and ``doctor``.
 
-This module only reads the arguments and reports errors. What a command does is in `train_command`,
-`predict_command`, `warmup` and `doctor`, which are imported when they are called, so that ``hotloop --help``
-does not wait for the compiler to be imported.
+This module only reads the arguments and reports errors. What a command does is in `train_command`, `predict_command`,
+`profile_command`, `warmup` and `doctor`, which are imported when they are called, so that ``hotloop --help`` does not
+wait for the compiler to be imported.
 """
 
 import argparse
-import math
 import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 from hotloop.network.history import DivergenceError
-
-# The names that Network knows, repeated so that --help need not import it; tests/test_cli.py compares them.
-ACTIVATIONS = (
-    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "identity", "softmax"
-)  # fmt: skip
-LOSSES = ("mse", "mae", "huber", "binary_cross_entropy", "cross_entropy")
-OPTIMIZERS = ("sgd", "rmsprop", "adagrad", "adam", "adamw")
-INITIALIZERS = (
-    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
-    "orthogonal", "zeros", "normal",
-)  # fmt: skip
+from hotloop.network.options import (
+    add_data_options,
+    add_network_options,
+    add_profile_options,
+    add_training_options,
+)
 
 FAILED, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
@@ -71,6 +65,22 @@ columns:
 examples:
   hotloop predict digits.safetensors digits | head
   hotloop predict houses.safetensors new_houses.csv --output prices.csv"""
+PROFILE = """\
+Train a network and print where the time went: a row for each layer and phase, how near each is to the limit of this
+machine, and what bounds it. Then what is wrong with the training itself, with evidence and a remedy that was tried.
+
+Without options: the network and the digits of hotloop train. With --layers alone: made-up data of that shape."""
+PROFILE_EPILOG = """\
+files:
+  --trace       JSON for https://ui.perfetto.dev and chrome://tracing; at most 20 MB, however long the run
+  --json        all numbers of the table, and what was seen of the gradients
+  --html        one page with pictures, table and diagnosis, which loads nothing; needs matplotlib (hotloop[plot])
+  --flamegraph  collapsed stacks, or JSON for speedscope if the name ends in .json
+
+examples:
+  hotloop profile
+  hotloop profile --layers 784,512,512,10 --batch-size 128 --html report.html
+  hotloop profile --data houses.csv --hidden 64,64 --activation sigmoid --trace trace.json"""
 WARMUP = """\
 Compile ahead of need, and keep the machine code: all that hotloop train, hotloop predict and the methods fit, predict,
 evaluate and gradient of Network run, for every network, loss and optimizer. A kernel of hotloop.kernels that a program
@@ -131,6 +141,12 @@ def _predict(arguments: argparse.Namespace) -> int:
     return predict(arguments)
 
 
+def _profile(arguments: argparse.Namespace) -> int:
+    from hotloop.network.profile_command import command
+
+    return command(arguments)
+
+
 def _warmup(arguments: argparse.Namespace) -> int:
     from hotloop.network.warmup import command
 
@@ -147,15 +163,15 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     whole = _Parser(prog="hotloop", description=DESCRIPTION)
     whole.add_argument("--version", action=_Version)
-    commands = whole.add_subparsers(title="commands", required=True, metavar="{train,predict,warmup,doctor}")
+    commands = whole.add_subparsers(title="commands", required=True, metavar="{train,predict,profile,warmup,doctor}")
     form = argparse.RawDescriptionHelpFormatter
     train = commands.add_parser(
         "train", help="train a network", description=TRAIN, epilog=TRAIN_EPILOG, formatter_class=form
     )
     train.set_defaults(command=_train)
-    _add_data_options(train.add_argument_group("data"))
-    _add_network_options(train.add_argument_group("network"))
-    _add_training_options(train.add_argument_group("training"))
+    add_data_options(train.add_argument_group("data"))
+    add_network_options(train.add_argument_group("network"))
+    add_training_options(train.add_argument_group("training"))
     output = train.add_argument_group("output")
     output.add_argument("--save", metavar="FILE", help="where to save the trained network, with what predict needs")
     output.add_argument("--no-progress", action="store_true", help="no progress bar (there is none in a pipe anyway)")
@@ -170,6 +186,16 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("model", metavar="MODEL", help="a file that hotloop train --save wrote")
     predict.add_argument("data", metavar="DATA", help="digits, FOLDER, FILE.csv or FILE.npz")
     predict.add_argument("--output", metavar="FILE", help="where to write; the standard output by default")
+    profiled = commands.add_parser(
+        "profile", help="train, and say where the time went", description=PROFILE, epilog=PROFILE_EPILOG,
+        formatter_class=form,
+    )  # fmt: skip
+    profiled.set_defaults(command=_profile)
+    add_data_options(profiled.add_argument_group("data"))
+    add_network_options(profiled.add_argument_group("network"))
+    add_training_options(profiled.add_argument_group("training"))
+    profiled.set_defaults(data=None, epochs=None)
+    add_profile_options(profiled.add_argument_group("output"))
     warmup = commands.add_parser("warmup", help="compile ahead of need", description=WARMUP, formatter_class=form)
     warmup.set_defaults(command=_warmup)
     warmup.add_argument(
@@ -183,132 +209,6 @@ def parser() -> argparse.ArgumentParser:
     doctor.set_defaults(command=_doctor)
     doctor.add_argument("--json", action="store_true", help="print what was seen as JSON")
     return whole
-
-
-def _add_data_options(group: Any) -> None:
-    group.add_argument(
-        "--data",
-        metavar="SOURCE",
-        default="digits",
-        help="digits, FOLDER, FILE.csv or FILE.npz (default: digits)",
-    )
-    group.add_argument(
-        "--target",
-        metavar="COLUMN",
-        help="target column of a CSV file, by name or by index from 0 (default: the last); of an NPZ file the "
-        "name that stands for y",
-    )
-    group.add_argument(
-        "--test-fraction",
-        metavar="F",
-        type=_fraction,
-        help="share of the rows put aside for the test, where the data brings no test part (default: 0.2)",
-    )
-    group.add_argument(
-        "--validation-fraction",
-        metavar="F",
-        type=_fraction_or_zero,
-        default=0.1,
-        help="share of the training rows that only watches the training; 0 for none (default: 0.1)",
-    )
-
-
-def _add_network_options(group: Any) -> None:
-    sizes = group.add_mutually_exclusive_group()
-    sizes.add_argument(
-        "--layers",
-        metavar="N,N,...",
-        type=_sizes,
-        help="units of every layer, from the inputs to the outputs, for example 64,32,10; must fit the data",
-    )
-    sizes.add_argument(
-        "--hidden",
-        metavar="N,...",
-        type=_sizes,
-        default=[192],
-        help="units of the hidden layers only; the data gives the rest (default: 192)",
-    )
-    group.add_argument(
-        "--activation",
-        metavar="NAME[,NAME...]",
-        type=_names("activation", ACTIVATIONS[:-1]),
-        default=["relu"],
-        help=f"of the hidden layers, one for all or one for each: {', '.join(ACTIVATIONS[:-1])} (default: relu)",
-    )
-    group.add_argument(
-        "--output",
-        metavar="NAME",
-        type=_name("activation", ACTIVATIONS),
-        help="activation of the last layer (default: softmax for cross_entropy, sigmoid for "
-        "binary_cross_entropy, else identity)",
-    )
-    group.add_argument(
-        "--loss",
-        metavar="NAME",
-        type=_name("loss", LOSSES),
-        help=f"{', '.join(LOSSES)} (default: cross_entropy for classes, mse for values)",
-    )
-    group.add_argument(
-        "--initializer",
-        metavar="NAME",
-        type=_name("initializer", INITIALIZERS),
-        help=f"{', '.join(INITIALIZERS)} (default: follows the activation)",
-    )
-    group.add_argument(
-        "--dropout",
-        metavar="RATE",
-        type=_fraction_or_zero,
-        help="of the hidden layers (default: 0.3 for classes, else 0)",
-    )
-    group.add_argument(
-        "--l2",
-        metavar="C",
-        type=_number_from_zero,
-        default=0.0,
-        help="adds C sum of w^2 to the loss (default: 0)",
-    )
-    group.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="(default: %(default)s)")
-
-
-def _add_training_options(group: Any) -> None:
-    group.add_argument(
-        "--optimizer",
-        metavar="NAME",
-        type=_name("optimizer", OPTIMIZERS),
-        default="adam",
-        help=f"{', '.join(OPTIMIZERS)} (default: %(default)s)",
-    )
-    group.add_argument(
-        "--learning-rate",
-        metavar="A",
-        type=_positive_number,
-        help="(default: 0.002 for adam; others below)",
-    )
-    group.add_argument("--momentum", metavar="M", type=_fraction_or_zero, help="of sgd (default: 0.9)")
-    group.add_argument("--batch-size", metavar="N", type=_positive_whole, default=32, help="(default: %(default)s)")
-    group.add_argument("--epochs", metavar="N", type=_positive_whole, default=40, help="(default: %(default)s)")
-    group.add_argument(
-        "--tolerance",
-        metavar="T",
-        type=_number_from_zero,
-        help="stop when the validation loss (without one: the training loss) has not improved by more than T "
-        "for --patience epochs (default: run all epochs)",
-    )
-    group.add_argument("--patience", metavar="N", type=_positive_whole, default=5, help="(default: %(default)s)")
-    group.add_argument(
-        "--seed",
-        metavar="N",
-        type=_whole,
-        default=0,
-        help="of the weights, the shuffles, the dropout and the split of the data (default: %(default)s)",
-    )
-    group.add_argument(
-        "--threads",
-        metavar="N",
-        type=_threads,
-        default="auto",
-        help="that share each step; the result is the same (default: as many as are fastest, tried as it goes)",
-    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -336,53 +236,3 @@ def _show_warning(
     line: str | None = None,
 ) -> None:  # fmt: skip
     print(f"hotloop: warning: {message}", file=sys.stderr)
-
-
-def _checked(convert: Callable[[str], Any], wanted: str, fits: Callable[[Any], bool]) -> Callable[[str], Any]:
-    """Return a converter of one argument that says what it wanted."""
-
-    def converted(text: str) -> Any:
-        try:
-            value = convert(text)
-        except ValueError:
-            value = None
-        if value is None or not fits(value):
-            raise argparse.ArgumentTypeError(f"found {text!r}; wanted {wanted}")
-        return value
-
-    return converted
-
-
-_whole = _checked(int, "a whole number, 0 or above", lambda value: value >= 0)
-_positive_whole = _checked(int, "a whole number above 0", lambda value: value > 0)
-_threads = _checked(
-    lambda text: text if text == "auto" else int(text),
-    "a whole number from 1 to 1024, or auto",
-    lambda value: value == "auto" or 0 < value <= 1024,
-)
-_positive_number = _checked(float, "a number above 0", lambda value: 0 < value < math.inf)
-_number_from_zero = _checked(float, "a number, 0 or above", lambda value: 0 <= value < math.inf)
-_fraction = _checked(float, "a number between 0 and 1", lambda value: 0 < value < 1)
-_fraction_or_zero = _checked(float, "a number from 0 to below 1", lambda value: 0 <= value < 1)
-_sizes = _checked(
-    lambda text: [int(size) for size in text.split(",")],
-    "whole numbers above 0, separated by commas",
-    lambda sizes: min(sizes) > 0,
-)
-
-
-def _name(what: str, known: Sequence[str]) -> Callable[[str], str]:
-    """Return a converter of a name that must be known."""
-
-    def converted(text: str) -> str:
-        if text not in known:
-            raise argparse.ArgumentTypeError(f"unknown {what} {text!r}; known: {', '.join(known)}")
-        return text
-
-    return converted
-
-
-def _names(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
-    """Return a converter of a list of names, separated by commas, all of them known."""
-    single = _name(what, known)
-    return lambda text: [single(name.strip()) for name in text.split(",")]

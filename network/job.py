@@ -58,10 +58,15 @@ class Job:
 
 def load_job(arguments: argparse.Namespace) -> Job:
     """Load the data, settle the loss, and hold the validation part back from the training part."""
+    return job_of(arguments, load_data(arguments))
+
+
+def load_data(arguments: argparse.Namespace) -> Dataset:
+    """Load the data, its targets as the loss wants them."""
     task = None
     if arguments.loss is not None:
         task = "classification" if LOSSES[arguments.loss].classifies else "regression"
-    data = load(
+    return load(
         arguments.data,
         arguments.target,
         test_fraction=arguments.test_fraction,
@@ -69,6 +74,10 @@ def load_job(arguments: argparse.Namespace) -> Job:
         task=task,
         dtype=arguments.dtype,
     )
+
+
+def job_of(arguments: argparse.Namespace, data: Dataset) -> Job:
+    """Settle the loss, and hold the validation part back from the training part."""
     loss = arguments.loss or ("mse" if data.classes is None else "cross_entropy")
     rows, held = np.arange(len(data.x_train)), np.arange(0)
     if arguments.validation_fraction > 0:

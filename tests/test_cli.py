@@ -15,7 +15,7 @@ from command_line import run, train_tiny, write_flowers, write_houses
 
 import hotloop
 from hotloop import Network
-from hotloop.network import cli, predict_command, reports, train_command
+from hotloop.network import cli, options, predict_command, reports, train_command
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.datasets import load_csv, load_digits, load_npz
 from hotloop.network.initializers import INITIALIZERS
@@ -44,11 +44,11 @@ def read_csv(text):
 
 
 def test_the_names_are_those_that_the_network_knows():
-    assert set(cli.ACTIVATIONS) == set(ACTIVATIONS)
-    assert cli.ACTIVATIONS[-1] == "softmax"
-    assert set(cli.LOSSES) == set(LOSSES)
-    assert set(cli.OPTIMIZERS) == set(OPTIMIZERS)
-    assert set(cli.INITIALIZERS) == set(INITIALIZERS)
+    assert set(options.ACTIVATIONS) == set(ACTIVATIONS)
+    assert options.ACTIVATIONS[-1] == "softmax"
+    assert set(options.LOSSES) == set(LOSSES)
+    assert set(options.OPTIMIZERS) == set(OPTIMIZERS)
+    assert set(options.INITIALIZERS) == set(INITIALIZERS)
 
 
 def test_help_states_the_defaults():

@@ -34,7 +34,7 @@ def houses(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: {train,predict,warmup,doctor}"),
+        ([], "the following arguments are required: {train,predict,profile,warmup,doctor}"),
         (["trian"], "invalid choice: 'trian'"),
         (["train", "--optimizer", "foo"], "unknown optimizer 'foo'; known: sgd, rmsprop, adagrad, adam, adamw"),
         (["train", "--loss", "hinge"], "unknown loss 'hinge'; known: mse, mae, huber, binary_cross_entropy,"),

@@ -49,38 +49,30 @@ def read_both(kind: int) -> tuple[int, float]:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The straight line through two readings of both clocks.
+    """The rate of a clock.
 
     Parameters
     ----------
     kind : int
         `COUNTER` or `MONOTONIC`.
-    tick, second : int, float
-        The first reading.
     rate : float
         Ticks a second.
     """
 
     kind: int
-    tick: int
-    second: float
     rate: float
 
     @classmethod
     def since(cls, kind: int, first: tuple[int, float]) -> "Calibration":
-        """Read both clocks once more, `SHORTEST` after the first reading at the earliest."""
+        """Read both clocks once more, `SHORTEST` after a first reading at the earliest."""
         time.sleep(max(0.0, first[1] + SHORTEST - time.perf_counter()))
         tick, second = read_both(kind)
-        return cls(kind, *first, (tick - first[0]) / (second - first[1]))
+        return cls(kind, (tick - first[0]) / (second - first[1]))
 
     @property
     def name(self) -> str:
         """The clock's name and rate."""
         return f"{NAMES[self.kind]}, {self.rate / 1e6:.1f} MHz"
-
-    def moment(self, tick: int) -> float:
-        """Return the second of a tick."""
-        return self.second + (tick - self.tick) / self.rate
 
 
 def seconds_of_a_read(kind: int) -> float:

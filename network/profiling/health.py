@@ -53,8 +53,8 @@ class Look:
         Root mean squares of the weights, and of what the step changed them by.
     saturated : list of float or None
         Share of the values of a hidden layer of sigmoid or tanh at which f' is below a twentieth of its largest.
-    active : list of array or None
-        Of a hidden layer of ReLU, which units were above zero in some row.
+    dead : list of float or None
+        Share of the units of a hidden layer of ReLU that are zero in every row of the batch.
     """
 
     moment: float
@@ -67,12 +67,7 @@ class Look:
     weight: list[float]
     update: list[float]
     saturated: list[float | None]
-    active: list[Array | None]
-
-    @property
-    def gradient_norm(self) -> float:
-        """The norm of dC/dW over all layers, from their root mean squares; see `FitHealth.gradient_norm`."""
-        return float(np.sqrt(np.sum(np.square(self.gradient))))
+    dead: list[float | None]
 
 
 @dataclass
@@ -85,10 +80,9 @@ class FitHealth:
     optimizer: Optimizer
     batch_size: int
     initial: Array  # the parameters before
+    final: Array  # and now: the network's own, copied when the fit ends
     X: Array
     y: Array
-    validation: tuple[Array, Array] | None
-    first_epoch: int
     looks: Thinned[Look] = field(default_factory=lambda: Thinned(MOST_LOOKS))
     history: "History | None" = None
     diverged: bool = False
@@ -106,9 +100,32 @@ class FitHealth:
             raise ValueError("the network has no optimizer: fit sets it before it trains")
         return cls(
             net.sizes, net.activations, options, net.optimizer, int(plan.task.settings["batch_size"][0]),
-            net.parameters.copy(), *data_of(plan.task), None if plan.validation is None else data_of(plan.validation),
-            net.epochs_trained,
+            net.parameters.copy(), net.parameters, *data_of(plan.task),
         )  # fmt: skip
+
+    @property
+    def learning_rate(self) -> float:
+        """The optimizer's."""
+        rate: float = self.optimizer.learning_rate  # type: ignore[attr-defined]
+        return rate
+
+    @property
+    def steps(self) -> int:
+        """How many steps the finished epochs took."""
+        epochs = 0 if self.history is None else len(self.history.epochs)
+        return epochs * -(-len(self.X) // self.batch_size)
+
+    @property
+    def first_loss(self) -> float | None:
+        """The loss of the first batch, before a step."""
+        return self.looks.items[0].loss if self.looks.items else None
+
+    @property
+    def last_loss(self) -> float | None:
+        """The loss of the last finished epoch, or of the last batch that was looked at."""
+        if self.history is not None and self.history.epochs:
+            return self.history.epochs[-1]["loss"]
+        return self.looks.items[-1].loss if self.looks.items else None
 
     def due(self, progress: Array) -> bool:
         """Return whether a look is to be taken: at the start of a batch, if it costs little enough."""
@@ -161,7 +178,7 @@ def one_batch(task: "Task", arguments: tuple[Any, ...]) -> None:
 def seen(net: "Network", task: "Task", before: Array) -> Look:
     """Return what the workspace, the gradient buffer and the parameters show after a step."""
     progress, old, new = task.progress[0], net.split(before)[0], net.weights
-    gradients, deltas, saturated, active = net.split(net.gradient_buffer)[0], [], [], []
+    gradients, deltas, saturated, dead = net.split(net.gradient_buffer)[0], [], [], []
     chunk, batch = int(task.settings["chunk"][0]), int(task.settings["batch_size"][0])
     last = int(progress["row"]) - 1
     rows = (last % batch) % chunk + 1  # of the batch's last chunk, which is what the workspace holds
@@ -170,11 +187,11 @@ def seen(net: "Network", task: "Task", before: Array) -> Look:
         hidden = index < len(net.activations) - 1
         outputs = values(task.workspace, layer, "output", rows) * (1 - layer["dropout"])
         saturated.append(saturation(name, outputs) if hidden else None)
-        active.append((outputs > 0).any(axis=0) if hidden and name == "relu" else None)
+        dead.append(float(np.mean((outputs <= 0).all(axis=0))) if hidden and name == "relu" else None)
     return Look(
         time.perf_counter(), net.epochs_trained + 1, int(progress["step"]), rows, float(progress["batch_loss"]),
         [rms(g) for g in gradients], deltas, [rms(w) for w in old],
-        [rms(w - v) for w, v in zip(new, old, strict=True)], saturated, active,
+        [rms(w - v) for w, v in zip(new, old, strict=True)], saturated, dead,
     )  # fmt: skip
 
 

@@ -38,11 +38,11 @@ LAYERLESS = (clock.GATHER, clock.LOSS, clock.WAIT)
 
 @dataclass(frozen=True)
 class Step:
-    """One step of one thread in full: when it began, and when each lap ended, in ticks."""
+    """One step of one thread in full: when it began, and when each lap ended, in seconds of `time.perf_counter`."""
 
     thread: int
-    begin: int
-    laps: list[tuple[int, int, int]]  # phase, layer, tick
+    begin: float
+    laps: list[tuple[int, int, float]]  # phase, layer, end
 
 
 @dataclass
@@ -91,7 +91,7 @@ class PhaseClock:
         self._capacity = LOGGED_STEPS * 2 * laps
         self._clocks: dict[int, Array] = {}
         self._walls: dict[int, float] = {}  # seconds of all calls, by their number of threads
-        self.logs: Thinned[tuple[Array, int]] = Thinned(MOST_LOGS)
+        self.logs: Thinned[tuple[float, Array]] = Thinned(MOST_LOGS)  # when a call began, and its clocks at its end
 
     def of(self, n_threads: int) -> Array:
         """Return the clock for the next call in so many threads."""
@@ -110,23 +110,29 @@ class PhaseClock:
         self.counts.add(row, rows, total, work.batch_size, work.chunk, whole=work.whole)
         spans.part(LOOP, start, stop, "loop", threads=n_threads, rows=rows)
         if self.logs.wanted():
-            first = clock.LAPS + clock.PHASES * self._layers
-            kept = self._clocks[n_threads][:, [clock.LOGGED, *range(first, first + 2 * self._capacity)]]
-            self.logs.items.append((kept, n_threads))
+            self.logs.items.append((start, self._clocks[n_threads].copy()))
 
-    def steps(self) -> list[Step]:
-        """Return the steps that were kept in full, without those that the log has no room for the whole of."""
-        found = []
-        for kept, n_threads in self.logs.items:
-            for thread in range(n_threads):
-                logged = int(kept[thread, 0])
-                entries = kept[thread, 1 : 1 + 2 * logged].reshape(-1, 2).tolist()
+    def steps(self, calibration: Calibration) -> list[Step]:
+        """Return the steps that were kept in full, without those that the log has no room for the whole of.
+
+        Their ticks are counted from when thread 0 entered the call, which is some microseconds after the call began.
+        """
+        found, first = [], clock.LAPS + clock.PHASES * self._layers
+        for start, clocks in self.logs.items:
+            entered, rate = int(clocks[0, clock.ENTERED]), calibration.rate
+            for thread, kept in enumerate(clocks):
+                logged = int(kept[clock.LOGGED])
+                entries = kept[first : first + 2 * logged].reshape(-1, 2).tolist()
                 begins = [at for at, (which, _) in enumerate(entries) if which == clock.BEGIN]
                 ends = [*begins[1:], *([len(entries)] if logged < self._capacity else [])]
                 for begin, end in zip(begins, ends, strict=False):
-                    laps = [(*divmod(which, self._layers), tick) for which, tick in entries[begin + 1 : end]]
+                    moments = [start + (tick - entered) / rate for _, tick in entries[begin:end]]
+                    laps = [
+                        (*divmod(which, self._layers), moment)
+                        for (which, _), moment in zip(entries[begin + 1 : end], moments[1:], strict=True)
+                    ]
                     if laps:
-                        found.append(Step(thread, entries[begin][1], laps))
+                        found.append(Step(thread, moments[0], laps))
         return found
 
     def wall(self) -> float:

@@ -66,6 +66,8 @@ class Profile:
     ----------
     seconds : float
         Wall time of the block.
+    diagnosis : Diagnosis or None
+        The last that was made.
     """
 
     def __init__(self, *, health: bool = True) -> None:
@@ -76,6 +78,7 @@ class Profile:
         self.marks: Thinned[tuple[float, str, dict[str, Any]]] = Thinned(MOST_MARKS)
         self.seconds = 0.0
         self.began = 0.0
+        self.diagnosis: Diagnosis | None = None
         self._clocks: dict[tuple[Any, ...], PhaseClock] = {}
         self._calibration: Calibration | None = None
         self._token: Token[Profile | None] | None = None
@@ -275,7 +278,8 @@ class Profile:
         """
         from hotloop.network.profiling.diagnosis import diagnose
 
-        return diagnose(self, try_remedies=try_remedies)
+        self.diagnosis = diagnose(self, try_remedies=try_remedies)
+        return self.diagnosis
 
     def _write(self, path: PathLike | None, text: str) -> str:
         if path is not None:

@@ -33,6 +33,7 @@ class Watch:
         if profile.health and len(profile.fits) < MOST_FITS:
             self._health = FitHealth.of(net, plan)
             profile.fits.append(self._health)
+        self._count_rate()
 
     def span(self, name: str, category: str = "python") -> AbstractContextManager[Any]:
         """Return a span of the timeline."""
@@ -41,8 +42,6 @@ class Watch:
     def called(self, n_threads: int, start: float, row: int, rows: int) -> None:
         """Note a call of the compiled loop that has just ended: rows `row` to `row` + `rows` - 1 of an epoch."""
         self.clock.called(self._profile.spans, n_threads, start, row, rows, self._plan.task.rows)
-        now = time.perf_counter()
-        self._profile.count("samples a second", now, rows / max(now - start, 1e-9))
 
     def looked(self, arguments: tuple[Any, ...]) -> bool:
         """Train one batch and look at its gradients, if a look is due; return whether it was trained."""
@@ -63,14 +62,18 @@ class Watch:
         for name, value in record.items():
             if name.endswith("loss") or name.startswith("validation"):
                 self._profile.count(name.replace("_", " "), now, value)
+        self._profile.mark("epoch", now, {"epoch": record["epoch"], "loss": record["loss"]})
+
+    def _count_rate(self) -> None:
         rate = float(self._plan.task.settings["learning_rate"][0])
-        self._profile.count("learning rate", now, rate)
-        self._profile.mark(f"epoch {int(record['epoch'])}", now, {"loss": record["loss"]})
+        self._profile.count("learning rate", time.perf_counter(), rate)
 
     def ended(self, history: "History") -> None:
         """Note how the fit ended."""
+        self._count_rate()
         if self._health is not None:
             self._health.history = history
+            self._health.final = self._net.parameters.copy()
             self._health.diverged = history.stop_reason == "diverged"
         if history.stop_reason != "epochs":
             names = {"converged": "early stop", "diverged": "NaN or infinity", "interrupted": "interrupted"}

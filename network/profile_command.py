@@ -1,0 +1,102 @@
+"""What ``hotloop profile`` does: a training run under a profile, its table, its diagnosis, and the files asked for."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hotloop.network import reports
+from hotloop.network.compiling import CompileNotice
+from hotloop.network.datasets import Dataset
+from hotloop.network.files import check_writable
+from hotloop.network.history import DivergenceError
+from hotloop.network.job import Job, job_of, load_data
+from hotloop.network.losses import LOSSES
+from hotloop.network.network import Network
+from hotloop.network.profiling.current import profile
+from hotloop.network.profiling.profiler import Profile
+from hotloop.network.synthetic import synthetic
+from hotloop.network.train_command import INTERRUPTED, build, fit, optimizer_of, say
+
+DIVERGED = 2
+EPOCHS, SYNTHETIC_EPOCHS = 40, 3
+SYNTHETIC_BATCHES, FEWEST_ROWS = 100, 4096
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Carry out ``hotloop profile`` and return its exit status."""
+    files = {name: getattr(arguments, name) for name in ("trace", "json", "html", "flamegraph")}
+    for file in filter(None, files.values()):
+        check_writable(Path(file))
+    if files["html"] is not None:
+        from hotloop.network.profiling.charts import figure
+
+        figure(1, 1)  # raises now if there is no matplotlib
+    data = _data(arguments)
+    job = job_of(arguments, data)
+    net, optimizer = build(arguments, job), optimizer_of(arguments)
+    say(reports.data(job.data, job.loss_name, len(job.train.x), len(job.validation.x) if job.validation else 0))
+    say("", net.summary(), "")
+    if not arguments.include_compile:
+        say(_compile(net, job), "")
+    error, status = None, 0
+    with profile(health=not arguments.no_diagnosis) as prof:
+        try:
+            status = INTERRUPTED if fit(arguments, net, job, optimizer).interrupted else 0
+        except DivergenceError as raised:
+            error, status = raised, DIVERGED
+    say(prof.table(arguments.sort_by, arguments.row_limit))
+    if not arguments.no_diagnosis:
+        say("", str(prof.diagnose(try_remedies=not arguments.no_trials)))
+    _write(prof, files)
+    if error is not None:
+        print(f"hotloop: error: {error}", file=sys.stderr)
+    return status
+
+
+def _data(arguments: argparse.Namespace) -> Dataset:
+    """Return the data: synthetic if there is --layers without --data."""
+    made_up = arguments.data == "synthetic" or (arguments.data is None and arguments.layers is not None)
+    if arguments.epochs is None:
+        arguments.epochs = SYNTHETIC_EPOCHS if made_up else EPOCHS
+    if not made_up:
+        arguments.data = arguments.data or "digits"
+        return load_data(arguments)
+    sizes = arguments.layers
+    if sizes is None:
+        raise ValueError("--data synthetic needs --layers, which says how many inputs and outputs there are")
+    for name in ("target", "test_fraction"):
+        if getattr(arguments, name) is not None:
+            raise ValueError(f"synthetic data has no --{name.replace('_', '-')}")
+    rows = max(FEWEST_ROWS, SYNTHETIC_BATCHES * arguments.batch_size)
+    classes = LOSSES[arguments.loss].classifies if arguments.loss is not None else sizes[-1] > 1
+    return synthetic(sizes, rows, classes=classes, dtype=arguments.dtype, seed=arguments.seed)
+
+
+def _compile(net: Network, job: Job) -> str:
+    """Have the loops that a profile runs compiled, or loaded from the cache, before it begins; return how that went."""
+    from hotloop.network.warmup import cache_folder
+
+    what = f"{net.dtype} with a clock"
+    with CompileNotice(what, visible=sys.stderr is not None and sys.stderr.isatty()) as notice, Profile(health=False):
+        net.gradient(job.train.x[:1], job.train.y[:1])
+        net.evaluate(job.train.x[:1], job.train.y[:1])
+    folder = cache_folder()
+    return reports.kernels(notice.seconds, notice.compiled, None if folder is None else str(folder))
+
+
+def _write(prof: Profile, files: dict[str, Any]) -> None:
+    """Write the files that were asked for, and say so."""
+    writers: dict[str, Callable[[str], Any]] = {
+        "trace": prof.chrome_trace, "json": prof.to_json, "html": prof.html, "flamegraph": prof.flamegraph
+    }  # fmt: skip
+    hints = {
+        "trace": "open it in https://ui.perfetto.dev or chrome://tracing", "json": "all numbers",
+        "html": "open it in a browser", "flamegraph": "stacks for speedscope or flamegraph.pl",
+    }  # fmt: skip
+    written = [(name, file) for name, file in files.items() if file is not None]
+    for number, (name, file) in enumerate(written):
+        writers[name](file)
+        size = Path(file).stat().st_size / 1e3
+        say(*([""] if number == 0 else []), f"{name}: {file} ({size:.0f} kB; {hints[name]})")

@@ -1,0 +1,97 @@
+"""A profile as a trace in the Trace Event Format, which Perfetto and chrome://tracing open.
+
+Source: Trace Event Format (Google, 2016). Times are microseconds since the profile began. Thread 0 is the one that
+opened the profile; the others are those of the training loop's team.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from hotloop.network.profiling.phase_clock import LAYERLESS, LOOP, PHASE_NAMES, PhaseClock
+
+if TYPE_CHECKING:
+    from hotloop.network.profiling.profiler import Profile
+
+STEP, RATE = "step", "samples a second"
+Groups = dict[str, list[str]]
+
+
+def chrome_trace(profile: "Profile", max_bytes: int) -> str:
+    """Return the trace as JSON of at most `max_bytes` bytes: of the kinds of events that take most, every other goes.
+
+    Raises
+    ------
+    ValueError
+        If even one event of each kind is more than that.
+    """
+    groups = events(profile)
+    found = {name: len(lines) for name, lines in groups.items()}
+    while (size := len(_file(groups, found))) > max_bytes:
+        largest = max(groups, key=lambda name: sum(map(len, groups[name])) if len(groups[name]) > 1 else 0)
+        if len(groups[largest]) < 2:
+            raise ValueError(f"a trace of {max_bytes} bytes is too small: {size} is the least")
+        groups[largest] = groups[largest][::2]
+    return _file(groups, found)
+
+
+def _file(groups: Groups, found: dict[str, int]) -> str:
+    left_out = {name: found[name] - len(lines) for name, lines in groups.items() if found[name] > len(lines)}
+    head = {"displayTimeUnit": "ns", "otherData": {"left out": json.dumps(left_out)}}
+    lines = [line for group in groups.values() for line in group]
+    return json.dumps(head)[:-1] + ', "traceEvents": [\n' + ",\n".join(lines) + "\n]}\n"
+
+
+def events(profile: "Profile") -> Groups:
+    """Return all events as lines of JSON, by kind; of one kind they are in the order of time, and may be thinned."""
+    process, groups = os.getpid(), dict[str, list[str]]()
+
+    def nanoseconds(moment: float) -> int:
+        return round((moment - profile.began) * 1e9)
+
+    def add(group: str, phase: str, name: str, moment: float, stop: float | None = None, **more: Any) -> None:
+        """Add an event; a slice ends at `stop`. Both ends are rounded, so that slices that meet still do."""
+        start = nanoseconds(moment)
+        event = {"name": name, "ph": phase, "ts": start / 1000, "pid": process, "tid": 0} | more
+        if stop is not None:
+            event["dur"] = (nanoseconds(stop) - start) / 1000
+        groups.setdefault(group, []).append(json.dumps(event))
+
+    for event in sorted(profile.spans.events(), key=lambda event: event.start):
+        add(event.name, "X", event.name, event.start, event.stop, cat=event.category, args=event.arguments)
+    threads = {0}
+    for clock in profile.clocks:
+        for name, moment, stop, thread in slices(clock, profile):
+            threads.add(thread)
+            add(STEP, "X", name, moment, stop, tid=thread, cat="step" if name == STEP else "phase")
+    for event in profile.spans.timeline[LOOP].items if LOOP in profile.spans.timeline else ():
+        rate = event.arguments["rows"] / max(event.stop - event.start, 1e-9)
+        add(RATE, "C", RATE, event.stop, args={"value": round(rate)})
+    for name, track in profile.counters.items():
+        for moment, value in track.items:
+            if value == value and abs(value) != float("inf"):
+                add(name, "C", name, moment, args={"value": value})
+    for moment, name, arguments in profile.marks.items:
+        title = f"epoch {arguments['epoch']}" if name == "epoch" else name
+        add(name, "i", title, moment, s="p", args=arguments)
+    names = {0: "main"} | {thread: f"hotloop-{thread}" for thread in sorted(threads - {0})}
+    groups["names"] = [
+        json.dumps({"name": "process_name", "ph": "M", "pid": process, "tid": 0, "args": {"name": "hotloop"}})
+    ]
+    for thread, name in names.items():
+        groups[f"name of {thread}"] = [
+            json.dumps({"name": "thread_name", "ph": "M", "pid": process, "tid": thread, "args": {"name": name}})
+        ]
+    return groups
+
+
+def slices(clock: PhaseClock, profile: "Profile") -> Iterable[tuple[str, float, float, int]]:
+    """Yield name, start, stop and thread of the steps that were kept in full, and of the phases in them."""
+    for step in clock.steps(profile.calibration):
+        yield STEP, step.begin, step.laps[-1][2], step.thread
+        begin = step.begin
+        for phase, layer, end in step.laps:
+            name = PHASE_NAMES[phase] if phase in LAYERLESS else f"{PHASE_NAMES[phase]} {layer + 1}"
+            yield name, begin, end, step.thread
+            begin = end

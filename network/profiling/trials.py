@@ -1,0 +1,142 @@
+"""Trials of a remedy: twins of a network, trained for a short while with one thing changed, and looked at."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hotloop.kernels.clock import COUNTER, new_clock
+from hotloop.kernels.jit import Array
+from hotloop.kernels.updates import NO_UPDATE
+from hotloop.network.history import DivergenceError
+from hotloop.network.network import Network
+from hotloop.network.optimizers import Optimizer
+from hotloop.network.profiling.health import FitHealth, one_batch, rms, saturation, values
+from hotloop.network.profiling.profiler import Profile
+from hotloop.network.task import Task
+
+WORK = 3e10  # floating-point operations of a trial: half a second to a second
+MOST_ROWS, MOST_STEPS, FEWEST_STEPS = 4096, 2000, 30
+PROBE_ROWS = 256  # at a time: a chunk
+PROBES = 4
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A network on some rows: root mean squares of dC/dz, shares of saturated values and of dead units, by layer."""
+
+    delta: list[float]
+    saturated: list[float | None]
+    dead: list[float | None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a twin: the loss of its rows afterwards, infinite if it diverged, and how it then looked."""
+
+    loss: float
+    probe: Probe | None
+
+
+class Trials:
+    """Trials on the data of one fit, all of the same number of steps on the same rows from the same initial weights.
+
+    Parameters
+    ----------
+    fit : FitHealth
+    """
+
+    def __init__(self, fit: FitHealth) -> None:
+        self._fit = fit
+        work = 6.0 * sum(i * o for i, o in zip(fit.sizes, fit.sizes[1:], strict=False))
+        self.batch_size = batch = fit.batch_size
+        steps = int(min(MOST_STEPS, max(FEWEST_STEPS, WORK / (work * batch))))
+        if not fit.diverged and fit.history is not None and fit.history.epochs:
+            taken = len(fit.history.epochs) * math.ceil(len(fit.X) / batch)
+            steps = min(steps, max(taken, FEWEST_STEPS))
+        rows = min(len(fit.X), max(MOST_ROWS, batch))
+        self._epochs = max(1, round(steps * batch / rows))
+        self.steps = self._epochs * math.ceil(rows / batch)
+        chosen = np.sort(np.random.default_rng(0).permutation(len(fit.X))[:rows])
+        self.X, self.y = fit.X[chosen], fit.y[chosen]
+        self._cache: dict[str, Outcome] = {}
+
+    def unchanged(self) -> Outcome:
+        """Return the outcome without a change."""
+        return self.run("unchanged")
+
+    def run(
+        self, key: str, *, net: Network | None = None, optimizer: Optimizer | None = None, X: Array | None = None
+    ) -> Outcome:
+        """Return the outcome with another network, optimizer, or inputs; `key` names the change."""
+        if key not in self._cache:
+            net = self.twin() if net is None else net
+            self._cache[key] = self._trained(net, optimizer or self._fit.optimizer, self.X if X is None else X)
+        return self._cache[key]
+
+    def at_rate(self, factor: float) -> Outcome:
+        """Return the outcome at another learning rate."""
+        optimizer = self._fit.optimizer
+        changed: dict[str, Any] = {"learning_rate": self._fit.learning_rate * factor}
+        return self.run(f"rate {factor:g}", optimizer=replace(optimizer, **changed))
+
+    def twin(self, activation: str | list[str] | None = None, *, initial: bool = True, **options: Any) -> Network:
+        """Return a network like the fit's before it, with its weights unless they are to be drawn by the default."""
+        return twin(self._fit, activation, initial=initial, **options)
+
+    def _trained(self, net: Network, optimizer: Optimizer, X: Array) -> Outcome:
+        # A profile of its own: the loop with a clock has been compiled, the one without it perhaps not.
+        with Profile(health=False):
+            try:
+                net.fit(
+                    X, self.y, epochs=self._epochs, batch_size=self._fit.batch_size, optimizer=optimizer, n_threads=1,
+                    progress=False,
+                )  # fmt: skip
+            except DivergenceError:
+                return Outcome(math.inf, None)
+            loss, _ = net.gradient(X[:PROBE_ROWS], self.y[:PROBE_ROWS])
+        return Outcome(loss if math.isfinite(loss) else math.inf, probe(net, X, self.y))
+
+
+def twin(fit: FitHealth, activation: str | list[str] | None = None, *, initial: bool = True, **options: Any) -> Network:
+    """Do as `Trials.twin`."""
+    hidden = list(fit.activations[:-1]) if activation is None else activation
+    net = Network(fit.sizes, hidden or "relu", **(fit.options | options))
+    if initial:
+        net.parameters[:] = fit.initial
+    return net
+
+
+def probe(net: Network, X: Array, y: Array) -> Probe | None:
+    """Look at a network on up to some thousand rows, dropout off; None if its loss is not finite."""
+    deltas, saturated, alive = [], [], []
+    for start in range(0, min(len(X), PROBES * PROBE_ROWS), PROBE_ROWS):
+        rows = X[start : start + PROBE_ROWS]
+        labelled = y.ndim == 1 and net.loss == "cross_entropy"
+        targets = np.empty((0, 0), net.dtype) if labelled else y[start : start + PROBE_ROWS]
+        labels = y[start : start + PROBE_ROWS] if labelled else np.empty(0, np.int64)
+        task = Task.plan(
+            net.layout, net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
+            batch_size=len(rows), input_scale=net.input_scale,
+        )  # fmt: skip
+        task.settings["update"] = NO_UPDATE
+        gradient, state = np.zeros_like(net.parameters), np.zeros((0, 0), net.dtype)
+        given = task.training(net.parameters, gradient, state, np.arange(task.rows))
+        one_batch(task, (*given, new_clock(1, task.layers.size, COUNTER, 2**62)))
+        if task.progress["diverged"][0]:
+            return None
+        last = task.rows - (task.rows - 1) // int(task.settings["chunk"][0]) * int(task.settings["chunk"][0])
+        outputs = [values(task.workspace, layer, "output", last) for layer in task.layers]
+        deltas.append([rms(values(task.workspace, layer, "delta", last)) for layer in task.layers])
+        saturated.append([saturation(name, a) for name, a in zip(net.activations, outputs, strict=True)])
+        alive.append([(a > 0).any(axis=0) for a in outputs])
+    hidden = len(net.activations) - 1
+    dead = [
+        float(1 - np.mean(np.any(masks, axis=0))) if name == "relu" and index < hidden else None
+        for index, (name, masks) in enumerate(zip(net.activations, zip(*alive, strict=True), strict=True))
+    ]
+    return Probe(
+        [float(np.median(d)) for d in zip(*deltas, strict=True)],
+        [None if s[0] is None else float(np.mean(s)) for s in zip(*saturated, strict=True)], dead,
+    )  # fmt: skip
