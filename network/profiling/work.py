@@ -70,12 +70,15 @@ class Work:
         self.penalised = bool(settings["l1"] > 0 or settings["l2"] > 0)
         self.whole = self.update != updates.SGD or self.penalised
         last, logits = len(self.fan_in) - 1, settings["loss"] >= losses.BINARY_CROSS_ENTROPY
-        # Layers of which an activation is computed, and those that keep z beside it.
+        # Layers of which an activation is computed, and those that keep z beside it; a cross-entropy takes z alone.
         self.active = [
             layer["activation"] != IDENTITY and not (logits and index == last)
             for index, layer in enumerate(task.layers)
         ]
-        self.keeps_z = [bool(layer["z"] != layer["output"]) for layer in task.layers]
+        self.keeps_z = [
+            bool(layer["z"] != layer["output"]) and not (logits and index == last)
+            for index, layer in enumerate(task.layers)
+        ]
         self.labelled = bool(task.labels.size)
 
     @property
