@@ -1,0 +1,400 @@
+"""A profile: where the time went, row by row, and that nothing of it is lost, also when something goes wrong."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from conftest import COMPILED, needs_compiler
+from test_cache import change, compiled_only, copy_package, run
+
+from hotloop import SGD, Adam, DivergenceError, Network, profile
+from hotloop.kernels import accumulate_weight_gradient, clock, dense_forward, kernel, sigmoid
+from hotloop.network.profiling import calibration, profiler, rows
+from hotloop.network.profiling.table import duration, number
+
+QUIET = {"progress": False, "n_threads": 1}
+
+
+def data(sizes, n_rows, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n_rows, sizes[0])).astype(np.float32), rng.integers(0, sizes[-1], n_rows)
+
+
+def fitted(sizes=(6, 5, 3), n_rows=40, **options):
+    """Return the profile of a fit."""
+    net, (X, y) = Network(sizes, loss="cross_entropy", seed=0), data(sizes, n_rows)
+    with profile() as prof:
+        net.fit(X, y, **QUIET | {"epochs": 2, "batch_size": 8} | options)
+    return prof
+
+
+def named(prof, name, layer=None):
+    (row,) = [row for row in prof.rows if (row["name"], row["layer"]) == (name, layer)]
+    return row
+
+
+# All of the time, and no more.
+
+NETWORKS = [
+    ((64, 32, 10), 32, 4096, 40),
+    ((784, 30, 10), 10, 4096, 5),
+    ((784, 128, 10), 32, 4096, 5),
+    ((64, *[64] * 8, 1), 64, 4096, 10),
+    ((784, 512, 512, 10), 128, 1024, 4),
+]
+
+
+@needs_compiler
+@pytest.mark.parametrize(("sizes", "batch_size", "n_rows", "epochs"), NETWORKS, ids=lambda value: str(value))
+def test_rows_add_up_to_the_wall(sizes, batch_size, n_rows, epochs):
+    """To what another clock says of the block, within 2 %; and little of it is in the row that is left over.
+
+    The phases are ticks of the CPU's counter, made seconds by its measured rate: were that wrong, what is left of the
+    calls, which `time.perf_counter` measures, would be below zero or large.
+    """
+    net, (X, y) = Network(sizes, loss="cross_entropy" if sizes[-1] > 1 else "mse", seed=0), data(sizes, n_rows)
+    y = y if sizes[-1] > 1 else y.astype(np.float32)
+    options = {"batch_size": batch_size, "optimizer": SGD(1e-3), **QUIET}
+    with profile():
+        net.fit(X, y, epochs=1, **options)
+    with profile() as prof:
+        began = time.perf_counter()
+        net.fit(X, y, epochs=epochs, **options)
+        wall = time.perf_counter() - began
+    assert sum(row["seconds"] for row in prof.rows) == pytest.approx(wall, rel=0.02)
+    assert sum(row["percent"] for row in prof.rows) == pytest.approx(100, abs=0.01)
+    assert -0.005 < named(prof, rows.ENTER)["seconds"] / wall < 0.05
+    phases = [row for row in prof.rows if row["kind"] == "kernel"]
+    assert sum(row["seconds"] for row in phases) > 0.5 * wall
+    assert all(row["seconds"] > 0 for row in phases)
+    assert {row["layer"] for row in phases if row["name"] == "forward"} == set(range(1, len(sizes)))
+
+
+@needs_compiler
+def test_a_wrong_rate_of_the_counter_is_seen(monkeypatch):
+    """The test above has something to fail by."""
+    since = calibration.Calibration.since.__func__
+
+    def wrong(cls, kind, first):
+        return cls(kind, 0.9 * since(cls, kind, first).rate)
+
+    monkeypatch.setattr(calibration.Calibration, "since", classmethod(wrong))
+    prof = fitted((64, 64, 10), 4096, epochs=20, batch_size=32)
+    assert named(prof, rows.ENTER)["seconds"] < -0.02 * prof.seconds
+
+
+@needs_compiler
+def test_the_clock_of_the_c_library_serves_as_well(monkeypatch):
+    monkeypatch.setattr(profiler, "clock_kind", lambda: clock.MONOTONIC)
+    prof = fitted((64, 64, 10), 4096, epochs=20, batch_size=32)
+    assert prof.calibration.name.startswith("monotonic clock, 1000.")
+    assert -0.005 < named(prof, rows.ENTER)["seconds"] / prof.seconds < 0.05
+    assert named(prof, "forward", 1)["seconds"] > 0.01 * prof.seconds
+
+
+@needs_compiler
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_threads_share_the_wall(n_threads):
+    prof = fitted((64, 64, 10), 2048, epochs=4, batch_size=64, n_threads=n_threads)
+    assert sum(row["seconds"] for row in prof.rows) == pytest.approx(prof.seconds, rel=1e-6)
+    assert named(prof, "wait for other threads")["seconds"] > 0
+    assert named(prof, rows.ENTER)["seconds"] > 0
+    assert prof.clocks[0].thread_seconds() / prof.clocks[0].wall() > 1.5  # but for looks, which are of one thread
+
+
+def test_every_row_of_a_fit_with_validation():
+    net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 40)
+    with profile() as prof:
+        net.fit(X, y, epochs=3, batch_size=8, validation=(X[:9], y[:9]), **QUIET)
+    calls = {(row["name"], row["layer"]): row["calls"] for row in prof.rows if row["name"] != rows.COMPILE}
+    steps = {("gather", None): 15, ("loss", None): 15}
+    steps |= {(name, layer): 15 for name in ("forward", "backward", "weight gradient + update") for layer in (1, 2)}
+    once = dict.fromkeys((rows.OUTSIDE, "fit", "check the data", "load kernels"), 1)
+    assert calls.pop((rows.ENTER, None)) >= 3
+    assert calls.pop(("look at the gradients", None)) >= 2
+    expected = steps | {(name, None): count for name, count in once.items()}
+    expected |= {(name, None): 3 for name in ("validation", "forward, all layers", "draw the order")}
+    assert calls == expected
+
+
+def test_predict_evaluate_and_gradient_have_rows():
+    net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 40)
+    with profile() as prof:
+        net.predict(X)
+        net.predict(X[:1])
+        net.evaluate(X, y)
+        net.gradient(X, y)
+    assert [named(prof, name)["calls"] for name in ("predict", "evaluate", "gradient")] == [2, 1, 1]
+    assert named(prof, "forward, all layers")["calls"] == 2  # a single row has a way of its own
+    assert named(prof, "weight gradient", 1)["calls"] == 1
+    assert not [row for row in prof.rows if row["name"] == "update"] or named(prof, "update", 1)["flops"] == 0
+
+
+def test_networks_are_told_apart():
+    with profile() as prof:
+        for sizes in ((6, 5, 3), (6, 4, 3)):
+            Network(sizes, loss="cross_entropy", seed=0).fit(*data(sizes, 16), epochs=1, **QUIET)
+    assert {row["network"] for row in prof.rows if row["kind"] == "kernel"} == {"6-5-3", "6-4-3"}
+    assert "6-4-3 forward" in prof.table()
+
+
+# Parts of a program.
+
+
+def test_a_loop_of_ones_own():
+    """Spans nest, each has the time that none within it has, and gives the rates that follow from its work."""
+    x, w, b = np.ones((4, 6), np.float32), np.ones((6, 5), np.float32), np.ones(5, np.float32)
+    z, g = np.ones((4, 5), np.float32), np.zeros((6, 5), np.float32)
+    dense_forward(x, w, b, z)  # compiled before
+    with profile() as prof:
+        for _ in range(3):
+            with prof.record("step"):
+                time.sleep(0.01)
+                with prof.record("forward pass", flops=240, bytes=100):
+                    dense_forward(x, w, b, z)
+                    time.sleep(0.02)
+                with prof.record("rest"):
+                    sigmoid(z, z)
+                    accumulate_weight_gradient(x, z, g, b)
+    step, forward = named(prof, "step"), named(prof, "forward pass")
+    assert (step["calls"], forward["calls"]) == (3, 3)
+    assert step["seconds"] >= 0.03
+    assert forward["seconds"] >= 0.06
+    assert forward["flops"] == 720
+    assert forward["flops_per_second"] == pytest.approx(720 / forward["seconds"])
+    assert forward["bytes_per_second"] == pytest.approx(300 / forward["seconds"])
+    assert (step["bound_by"], forward["bound_by"]) == ("yours", "overhead")
+    assert sum(row["seconds"] for row in prof.rows) == pytest.approx(prof.seconds)
+
+
+@needs_compiler
+def test_compiling_is_a_row():
+    @kernel
+    def fresh(values):
+        values += 1
+
+    with profile() as prof, prof.record("first call"):
+        fresh(np.ones(3))
+    assert named(prof, rows.COMPILE)["calls"] >= 1
+    assert named(prof, rows.COMPILE)["seconds"] > named(prof, "first call")["seconds"]
+
+
+@pytest.mark.parametrize(("given", "error", "message"), [
+    (("",), TypeError, "record takes a name, got ''"),
+    ((3,), TypeError, "record takes a name, got 3"),
+    (("a", -1), ValueError, "flops must be a number, 0 or above, got -1"),
+    (("a", float("nan")), ValueError, "flops must be a number, 0 or above, got nan"),
+])  # fmt: skip
+def test_what_record_refuses(given, error, message):
+    with profile() as prof:
+        with pytest.raises(error, match=message):
+            prof.record(given[0], flops=given[1] if len(given) > 1 else 0)
+        with prof.record("sound"):
+            pass
+    assert named(prof, "sound")["calls"] == 1
+
+
+# The profile itself.
+
+
+def test_without_a_fit():
+    with profile() as prof:
+        time.sleep(0.01)
+    (row,) = [row for row in prof.rows if row["name"] != rows.COMPILE]
+    assert (row["name"], row["calls"], row["bound_by"]) == (rows.OUTSIDE, 1, "Python")
+    assert "Self CPU time total" in str(prof)
+    assert str(prof.diagnose()) == "diagnosis: no fit was looked at"
+
+
+def test_one_at_a_time_in_a_thread():
+    with profile() as prof:
+        with pytest.raises(RuntimeError, match="a profile is open in this thread already"), profile():
+            pass
+        with pytest.raises(RuntimeError, match="look at it behind its with statement"):
+            prof.rows  # noqa: B018
+        assert str(prof) == "an open profile"
+    with pytest.raises(RuntimeError, match="this profile has been used"), prof:
+        pass
+    with pytest.raises(RuntimeError, match="use record within its with statement"):
+        prof.record("late")
+    with profile() as other:
+        pass
+    assert other.rows
+
+
+def test_threads_have_profiles_of_their_own():
+    """What another thread does is not in it, and that thread may have its own at the same time."""
+    found, X, y = {}, *data((6, 5, 3), 40)
+
+    def other(watched):
+        net = Network([6, 4, 3], loss="cross_entropy", seed=0)
+        if not watched:
+            return net.fit(X, y, epochs=1, **QUIET)
+        with profile() as mine:
+            net.fit(X, y, epochs=1, **QUIET)
+        found["mine"] = mine
+
+    with profile() as prof:
+        for watched in (False, True):
+            thread = threading.Thread(target=other, args=(watched,))
+            thread.start()
+            thread.join()
+        Network([6, 5, 3], loss="cross_entropy", seed=0).fit(X, y, epochs=1, **QUIET)
+    assert [clock.network for clock in prof.clocks] == ["6-5-3"]
+    assert [clock.network for clock in found["mine"].clocks] == ["6-4-3"]
+
+
+def test_record_belongs_to_the_thread_that_opened_it():
+    errors = []
+
+    def other():
+        try:
+            prof.record("elsewhere")
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    with profile() as prof:
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert errors == ["record belongs to the thread that opened the profile"]
+
+
+@needs_compiler  # plain Python warns of the overflow
+def test_a_fit_that_raises_is_in_it():
+    X = np.random.default_rng(0).normal(size=(64, 3)) * 1e4
+    with profile() as prof, pytest.raises(DivergenceError):
+        Network([3, 4, 1], seed=0).fit(X, X @ np.ones(3), optimizer=SGD(10.0), **QUIET)
+    assert prof.fits[0].diverged
+    assert named(prof, "forward", 1)["calls"] >= 1
+    assert sum(row["seconds"] for row in prof.rows) == pytest.approx(prof.seconds)
+
+
+def test_an_error_in_the_block_ends_the_profile():
+    prof = profile()
+    with pytest.raises(KeyError), prof, prof.record("open"), prof.record("deeper"):
+        raise KeyError("mine")
+    assert named(prof, "deeper")["calls"] == 1
+    with profile():
+        pass
+
+
+@pytest.mark.parametrize(("given", "error", "message"), [
+    ({"sort_by": "speed"}, ValueError, "sort_by 'speed' is not known. Known: self_cpu_time_total, cpu_time"),
+    ({"group_by": "stack"}, ValueError, "group_by 'stack' is not known. Known: phase, layer"),
+    ({"row_limit": 2.5}, TypeError, "row_limit must be a whole number, got 2.5"),
+    ({"row_limit": True}, TypeError, "row_limit must be a whole number, got True"),
+])  # fmt: skip
+def test_what_a_table_refuses(given, error, message):
+    with profile() as prof:
+        pass
+    with pytest.raises(error, match=message):
+        prof.table(**given)
+
+
+def test_health_is_a_flag():
+    with pytest.raises(TypeError, match="health must be True or False, got 1"):
+        profile(health=1)
+    net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 40)
+    with profile(health=False) as prof:
+        net.fit(X, y, epochs=1, **QUIET)
+    assert prof.fits == []
+
+
+# The table.
+
+
+@pytest.mark.parametrize(("seconds", "text"), [
+    (None, "-"), (0.0, "0.000us"), (1.5e-6, "1.500us"), (9.999e-4, "999.900us"), (1.5e-3, "1.500ms"), (2.0, "2.000s"),
+    (-1e-3, "-1.000ms"),
+])  # fmt: skip
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (0.123, "0.12"), (9.99, "9.99"), (12.34, "12.3"), (1234.5, "1234")]
+)
+def test_numbers(value, text):
+    assert number(value) == text
+
+
+def test_the_table_shows_the_rows_as_pytorch_does():
+    prof = fitted()
+    lines = prof.table().splitlines()
+    heads = [head.strip() for head in lines[1].split("  ") if head.strip()]
+    assert heads[:7] == ["Name", "Layer", "Self CPU %", "Self CPU", "CPU time avg", "# of Calls", "GFLOP/s"]
+    assert set(lines[0]) == {"-", " "}
+    body = lines[3 : lines.index(lines[0], 3)]
+    assert len(body) == len(prof.rows)
+    assert {len(line) for line in lines[: len(body) + 4]} == {len(lines[0])}
+    assert [line.split("  ")[-1].strip() for line in body] == [row["bound_by"] for row in prof.rows]
+    assert f"Self CPU time total: {duration(prof.seconds)}" in lines
+    assert [line.split() for line in prof.table(row_limit=2).splitlines()[3:5]] == [line.split() for line in body[:2]]
+    assert f"{len(body) - 2} more rows: row_limit is 2" in prof.table(row_limit=2)
+
+
+@pytest.mark.parametrize(("sort_by", "key"), [
+    ("self_cpu_time_total", "seconds"), ("cpu_time", "seconds_per_call"), ("count", "calls"), ("flops", "flops"),
+    ("bytes", "bytes"), ("roof_percent", "roof_percent"),
+])  # fmt: skip
+def test_sorting(sort_by, key):
+    prof = fitted()
+    values = [row[key] or 0 for row in rows.arranged(prof.rows, sort_by)]
+    assert values == sorted(values, reverse=True)
+
+
+def test_the_order_of_a_step():
+    prof = fitted(optimizer=Adam())
+    found = [(row["name"], row["layer"]) for row in rows.arranged(prof.rows, "order") if row["kind"] == "kernel"]
+    assert found == [
+        ("gather", None), ("forward", 1), ("forward", 2), ("loss", None), ("backward", 1), ("backward", 2),
+        ("weight gradient", 1), ("weight gradient", 2), ("update", 1), ("update", 2),
+    ]  # fmt: skip
+
+
+# A slow phase.
+
+SLOW = """
+import json
+import numpy as np
+from hotloop import SGD, Network, profile
+
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(2048, 64)).astype("f4"), rng.integers(0, 10, 2048)
+net = Network([64, 64, 64, 64, 10], loss="cross_entropy", seed=0)
+options = {"batch_size": 64, "optimizer": SGD(1e-3, momentum=0.5), "n_threads": 1, "progress": False}
+with profile(health=False):
+    net.fit(X, y, epochs=1, **options)
+with profile(health=False) as prof:
+    net.fit(X, y, epochs=20, **options)
+print(json.dumps(prof.rows))
+"""
+
+
+@compiled_only
+def test_a_planted_slow_phase_is_named(tmp_path):
+    """The weight gradient of the second layer is computed twenty times over: the first row says so."""
+    package = copy_package(tmp_path)
+    change(
+        package / "kernels" / "descent.py",
+        r"^( +)(weight_gradient\(layer, i, stop, START, stride, rows, 1\.0, .*\))$",
+        r"\1for _ in range(20 if index == 1 else 1):\n\1    \2",
+    )
+    found = run(package, tmp_path / "cache", SLOW)
+    slow = next(row for row in found if row["kind"] == "kernel")
+    twin = next(row for row in found if (row["name"], row["layer"]) == ("weight gradient", 3))
+    assert (slow["name"], slow["layer"]) == ("weight gradient", 2)
+    assert slow["percent"] > 40
+    assert 10 < slow["seconds_per_call"] / twin["seconds_per_call"] < 40
+    assert slow["roof_percent"] < 0.1 * twin["roof_percent"]
+
+
+def test_in_plain_python_too():
+    """Without the compiler each clock is perf_counter's, and there is no roof that would be worth measuring."""
+    if COMPILED:
+        pytest.skip("about plain Python")
+    prof = fitted()
+    assert named(prof, "forward", 1)["seconds"] > 0
+    assert named(prof, "forward", 1)["roof_percent"] is None
