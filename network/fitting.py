@@ -145,7 +145,7 @@ def _train(
             record.update({f"validation_{name}": value for name, value in scores.items()})
         record["seconds"] = time.perf_counter() - start
         if watch is not None:
-            watch.epoch(record)
+            watch.epoch()
         if not bar.disable:  # the text takes as long as two steps of a small network
             shown = {name: f"{value:.4g}" for name, value in record.items() if name not in ("epoch", "seconds")}
             bar.set_postfix(shown, refresh=False)

@@ -18,8 +18,7 @@ Stack = tuple[str, ...]
 def stacks(profile: "Profile") -> Iterator[tuple[Stack, float]]:
     """Yield each stack of names, the outermost first, and the seconds of the wall that it was the innermost."""
     for path, node in profile.spans.tree.items():
-        if not (path[-1] == LOOP and node.category == "loop"):
-            yield path, node.own
+        yield path, node.own
     for clock in profile.clocks:
         left = clock.wall()
         for phase in clock.phases(profile.calibration):

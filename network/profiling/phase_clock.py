@@ -10,7 +10,7 @@ import numpy as np
 from hotloop.kernels import clock
 from hotloop.kernels.jit import Array
 from hotloop.network.profiling.calibration import Calibration
-from hotloop.network.profiling.spans import Path, Spans, Thinned
+from hotloop.network.profiling.spans import BATCH, Event, Path, Spans, Thinned
 from hotloop.network.profiling.work import Counts, Work
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class PhaseClock:
         self._capacity = LOGGED_STEPS * 2 * laps
         self._clocks: dict[int, Array] = {}
         self._walls: dict[int, float] = {}  # seconds of all calls, by their number of threads
+        self._calls: list[tuple[int, float, float, int, int, int]] = []  # that are noted, and not yet worked off
         self.logs: Thinned[tuple[float, Array]] = Thinned(MOST_LOGS)  # when a call began, and its clocks at its end
 
     def of(self, n_threads: int) -> Array:
@@ -99,18 +100,30 @@ class PhaseClock:
             self._clocks[n_threads] = clock.new_clock(n_threads, self._layers, self._kind, self.stride, self._capacity)
             self._walls[n_threads] = 0.0
         clocks = self._clocks[n_threads]
-        clocks[:, clock.LOGGED], clocks[:, clock.LEFT] = 0, clocks[0, clock.LEFT]
+        clocks[0, clock.LOGGED] = 0
+        if n_threads > 1:
+            clocks[1:, clock.LOGGED], clocks[1:, clock.LEFT] = 0, clocks[0, clock.LEFT]
         return clocks
 
     def called(self, spans: Spans, n_threads: int, start: float, row: int, rows: int, total: int) -> None:
         """Note a call since the second `start`, which trained `rows` rows from `row` on, of an epoch's `total`."""
-        stop, work = time.perf_counter(), self.work
-        self._walls[n_threads] += stop - start
-        self.calls += 1
-        self.counts.add(row, rows, total, work.batch_size, work.chunk, whole=work.whole)
-        spans.part(LOOP, start, stop, "loop", threads=n_threads, rows=rows)
+        stop = time.perf_counter()
+        spans.open[-1].inner += stop - start
+        self._calls.append((n_threads, start, stop, row, rows, total))
+        if len(self._calls) == BATCH:
+            self.settle(spans)
         if self.logs.wanted():
             self.logs.items.append((start, self._clocks[n_threads].copy()))
+
+    def settle(self, spans: Spans) -> None:
+        """Work off the calls that were noted."""
+        work, kept = self.work, spans.kept(LOOP)
+        for n_threads, start, stop, row, rows, total in self._calls:
+            self._walls[n_threads] += stop - start
+            self.counts.add(row, rows, total, work.batch_size, work.chunk, whole=work.whole)
+            kept.add(Event(LOOP, start, stop, LOOP, {"threads": n_threads, "rows": rows}))
+        self.calls += len(self._calls)
+        self._calls.clear()
 
     def steps(self, calibration: Calibration) -> list[Step]:
         """Return the steps that were kept in full, without those that the log has no room for the whole of.

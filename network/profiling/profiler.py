@@ -29,6 +29,7 @@ from hotloop.network.profiling.work import forward_work
 
 if TYPE_CHECKING:
     from hotloop.network.fitting import Plan
+    from hotloop.network.history import History
     from hotloop.network.network import Network
     from hotloop.network.profiling.diagnosis import Diagnosis
     from hotloop.network.profiling.health import FitHealth
@@ -76,6 +77,7 @@ class Profile:
         self.fits: list[FitHealth] = []
         self.counters: dict[str, Thinned[tuple[float, float]]] = {}
         self.marks: Thinned[tuple[float, str, dict[str, Any]]] = Thinned(MOST_MARKS)
+        self.histories: list[tuple[list[float], History]] = []  # of each fit, and when its epochs ended
         self.seconds = 0.0
         self.began = 0.0
         self.diagnosis: Diagnosis | None = None
@@ -103,6 +105,10 @@ class Profile:
     def __exit__(self, *failure: object) -> None:
         """End, also when something was raised: what there is until then can be looked at."""
         self._root.__exit__()
+        for clock in self._clocks.values():
+            clock.settle(self.spans)
+        for moments, history in self.histories:
+            self._note_epochs(moments, history)
         self.seconds = self.spans.tree[ROOT,].seconds
         if not numba.config.DISABLE_JIT:
             event.unregister("numba:compile", self._listener)
@@ -170,6 +176,13 @@ class Profile:
         if key not in self._clocks:
             self._clocks[key] = PhaseClock(self.spans.path, described(net), task, self._kind, self._read_seconds)
         return self._clocks[key]
+
+    def _note_epochs(self, moments: list[float], history: "History") -> None:
+        for moment, record in zip(moments, history.epochs, strict=False):
+            for name, value in record.items():
+                if name not in ("epoch", "seconds"):
+                    self.count(name.replace("_", " "), moment, value)
+            self.mark("epoch", moment, {"epoch": int(record["epoch"]), "loss": record["loss"]})
 
     # When it has ended.
 

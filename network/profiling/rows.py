@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hotloop.network.profiling.phase_clock import LAYERLESS, LOOP, PHASE_NAMES, PhaseClock
+from hotloop.network.profiling.phase_clock import LAYERLESS, PHASE_NAMES, PhaseClock
 from hotloop.network.profiling.spans import Spans
 
 if TYPE_CHECKING:
@@ -116,8 +116,6 @@ def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: "Calibration",
         sums.add(ENTER, None, network, "python", clock.calls, left)
     for path, node in spans.tree.items():
         name, kind = path[-1], node.category
-        if name == LOOP and kind == "loop":
-            continue
         if len(path) == 1:
             name = OUTSIDE
         elif kind == "compile":

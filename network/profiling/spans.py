@@ -6,14 +6,15 @@ every other one is dropped, and from then on every other one kept.
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
 
 Path = tuple[str, ...]
 Item = TypeVar("Item")
 MOST = 8192  # spans of a name in the timeline
 MOST_NAMES = 500  # then names share one list
 OTHERS = "..."  # its name
+BATCH = 4096
 
 
 class Thinned(Generic[Item]):
@@ -41,7 +42,7 @@ class Thinned(Generic[Item]):
 
 @dataclass(slots=True)
 class Node:
-    """The spans of one path: how many, their time, and that of it which no span within them has; work in it."""
+    """The spans of one path: how many, their time, and that of it which no span within them has; work in them."""
 
     category: str
     calls: int = 0
@@ -51,98 +52,102 @@ class Node:
     bytes: float = 0.0
 
 
-@dataclass(slots=True)
-class Event:
+class Event(NamedTuple):
     """A span of the timeline, in seconds of `time.perf_counter`."""
 
     name: str
     start: float
     stop: float
     category: str
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] | None = None
 
 
 class Span:
-    """An open span, as a context."""
+    """A span, as a context."""
 
-    __slots__ = ("_spans", "arguments", "bytes", "category", "flops", "inner", "name", "start")
+    __slots__ = ("_spans", "bytes", "category", "flops", "inner", "path", "start")
 
-    def __init__(self, spans: "Spans", name: str, category: str, flops: float, bytes_: float) -> None:
-        self._spans, self.name, self.category = spans, name, category
+    def __init__(self, spans: "Spans", path: Path, category: str, flops: float, bytes_: float) -> None:
+        self._spans, self.path, self.category = spans, path, category
         self.flops, self.bytes, self.inner, self.start = flops, bytes_, 0.0, 0.0
-        self.arguments: dict[str, Any] = {}
 
     def __enter__(self) -> "Span":
         """Begin."""
-        self._spans.opened(self)
+        self._spans.open.append(self)
         self.start = time.perf_counter()
         return self
 
     def __exit__(self, *failure: object) -> None:
-        """End, also when something was raised."""
-        self._spans.closed(self, time.perf_counter())
+        """End, also when something was raised, and with it those within it that have not ended."""
+        stop, spans = time.perf_counter(), self._spans
+        while spans.open.pop() is not self:
+            pass
+        spans.ended(self, stop)
 
 
 class Spans:
     """The spans of a thread, from its first to its last.
 
-    Attributes
-    ----------
-    tree : dict of tuple to Node
-        By the names from the outermost span to the innermost.
-    timeline : dict of str to Thinned
-        By name.
+    What ends is only noted, and worked off when there is much of it: Python that runs once between two calls of the
+    compiled loop runs from a cold cache, several times slower than in a loop of its own.
     """
 
     def __init__(self) -> None:
-        self.tree: dict[Path, Node] = {}
-        self.timeline: dict[str, Thinned[Event]] = {}
-        self._open: list[Span] = []
+        self.open: list[Span] = []
+        # Tuples of plain values, which Python's collector of garbage passes over.
+        self._ended: list[tuple[Path, str, float, float, float, float, float]] = []
+        self._tree: dict[Path, Node] = {}
+        self._timeline: dict[str, Thinned[Event]] = {}
 
     @property
     def path(self) -> Path:
         """The names of the spans that are open."""
-        return tuple(span.name for span in self._open)
+        return self.open[-1].path if self.open else ()
+
+    @property
+    def tree(self) -> dict[Path, Node]:
+        """All spans by their paths, the names from the outermost to the innermost."""
+        self._settle()
+        return self._tree
+
+    @property
+    def timeline(self) -> dict[str, Thinned[Event]]:
+        """Spans by their names."""
+        self._settle()
+        return self._timeline
 
     def span(self, name: str, category: str = "python", flops: float = 0.0, bytes_: float = 0.0) -> Span:
         """Return a new span, to be used in a ``with`` statement."""
-        return Span(self, name, category, flops, bytes_)
+        return Span(self, (*self.path, name), category, flops, bytes_)
 
-    def opened(self, span: Span) -> None:
-        """Note that a span begins."""
-        self._open.append(span)
+    def ended(self, span: Span, stop: float) -> None:
+        """Note that a span has ended."""
+        if self.open:
+            self.open[-1].inner += stop - span.start
+        self._ended.append((span.path, span.category, span.start, stop, span.inner, span.flops, span.bytes))
+        if len(self._ended) == BATCH:
+            self._settle()
 
-    def closed(self, span: Span, stop: float) -> None:
-        """Note that a span ends, and those within it that did not."""
-        path = self.path
-        while self._open.pop() is not span:
-            path = path[:-1]
-        seconds = stop - span.start
-        self.add(path, span.category, seconds, seconds - span.inner, span.flops, span.bytes)
-        self.note(Event(span.name, span.start, stop, span.category, span.arguments))
-        if self._open:
-            self._open[-1].inner += seconds
-
-    def part(self, name: str, start: float, stop: float, category: str = "python", **arguments: Any) -> None:
-        """Note a span within the open one that has ended already."""
-        self.add((*self.path, name), category, stop - start, stop - start)
-        self.note(Event(name, start, stop, category, arguments))
-        if self._open:
-            self._open[-1].inner += stop - start
-
-    def add(
-        self, path: Path, category: str, seconds: float, own: float, flops: float = 0.0, bytes_: float = 0.0
-    ) -> None:
-        """Add a span to the tree."""
-        node = self.tree.setdefault(path, Node(category))
-        node.calls, node.seconds, node.own = node.calls + 1, node.seconds + seconds, node.own + own
-        node.flops, node.bytes = node.flops + flops, node.bytes + bytes_
-
-    def note(self, event: Event) -> None:
-        """Add a span to the timeline alone."""
-        name = event.name if event.name in self.timeline or len(self.timeline) < MOST_NAMES else OTHERS
-        self.timeline.setdefault(name, Thinned()).add(event)
+    def kept(self, name: str) -> Thinned[Event]:
+        """Return the list of the timeline for spans of a name."""
+        name = name if name in self._timeline or len(self._timeline) < MOST_NAMES else OTHERS
+        return self._timeline.setdefault(name, Thinned())
 
     def events(self) -> Iterable[Event]:
         """Return the timeline."""
         return (event for kept in self.timeline.values() for event in kept.items)
+
+    def _settle(self) -> None:
+        known: dict[Path, tuple[Node, Thinned[Event]]] = {}
+        for path, category, start, stop, inner, flops, bytes_ in self._ended:
+            if path not in known:
+                known[path] = self._tree.setdefault(path, Node(category)), self.kept(path[-1])
+            node, kept = known[path]
+            node.calls += 1
+            node.seconds += stop - start
+            node.own += stop - start - inner
+            node.flops += flops
+            node.bytes += bytes_
+            if kept.wanted():
+                kept.items.append(Event(path[-1], start, stop, category))
+        self._ended.clear()

@@ -59,14 +59,14 @@ def events(profile: "Profile") -> Groups:
         groups.setdefault(group, []).append(json.dumps(event))
 
     for event in sorted(profile.spans.events(), key=lambda event: event.start):
-        add(event.name, "X", event.name, event.start, event.stop, cat=event.category, args=event.arguments)
+        add(event.name, "X", event.name, event.start, event.stop, cat=event.category, args=event.arguments or {})
     threads = {0}
     for clock in profile.clocks:
         for name, moment, stop, thread in slices(clock, profile):
             threads.add(thread)
             add(STEP, "X", name, moment, stop, tid=thread, cat="step" if name == STEP else "phase")
     for event in profile.spans.timeline[LOOP].items if LOOP in profile.spans.timeline else ():
-        rate = event.arguments["rows"] / max(event.stop - event.start, 1e-9)
+        rate = (event.arguments or {})["rows"] / max(event.stop - event.start, 1e-9)
         add(RATE, "C", RATE, event.stop, args={"value": round(rate)})
     for name, track in profile.counters.items():
         for moment, value in track.items:

@@ -8,7 +8,7 @@ from hotloop.network.profiling.health import FitHealth
 
 if TYPE_CHECKING:
     from hotloop.network.fitting import Plan
-    from hotloop.network.history import History, Record
+    from hotloop.network.history import History
     from hotloop.network.network import Network
     from hotloop.network.profiling.profiler import Profile
 
@@ -29,6 +29,7 @@ class Watch:
     def __init__(self, profile: "Profile", net: "Network", plan: "Plan") -> None:
         self._profile, self._net, self._plan = profile, net, plan
         self.clock = profile.clock_of(net, plan.task)
+        self._moments: list[float] = []  # when each epoch ended
         self._health: FitHealth | None = None
         if profile.health and len(profile.fits) < MOST_FITS:
             self._health = FitHealth.of(net, plan)
@@ -56,13 +57,9 @@ class Watch:
                 self._profile.count(f"gradient, layer {layer + 1} (rms)", look.moment, gradient)
         return trained
 
-    def epoch(self, record: "Record") -> None:
+    def epoch(self) -> None:
         """Note that an epoch has ended."""
-        now = time.perf_counter()
-        for name, value in record.items():
-            if name.endswith("loss") or name.startswith("validation"):
-                self._profile.count(name.replace("_", " "), now, value)
-        self._profile.mark("epoch", now, {"epoch": record["epoch"], "loss": record["loss"]})
+        self._moments.append(time.perf_counter())
 
     def _count_rate(self) -> None:
         rate = float(self._plan.task.settings["learning_rate"][0])
@@ -71,6 +68,7 @@ class Watch:
     def ended(self, history: "History") -> None:
         """Note how the fit ended."""
         self._count_rate()
+        self._profile.histories.append((self._moments, history))
         if self._health is not None:
             self._health.history = history
             self._health.final = self._net.parameters.copy()
