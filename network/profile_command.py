@@ -30,9 +30,7 @@ def command(arguments: argparse.Namespace) -> int:
     for file in filter(None, files.values()):
         check_writable(Path(file))
     if files["html"] is not None:
-        from hotloop.network.profiling.charts import figure
-
-        figure(1, 1)  # raises now if there is no matplotlib
+        _need_pictures()
     data = _data(arguments)
     job = job_of(arguments, data)
     net, optimizer = build(arguments, job), optimizer_of(arguments)
@@ -53,6 +51,16 @@ def command(arguments: argparse.Namespace) -> int:
     if error is not None:
         print(f"hotloop: error: {error}", file=sys.stderr)
     return status
+
+
+def _need_pictures() -> None:
+    """Raise now, rather than after the training, if there is nothing to draw with."""
+    from hotloop.network.profiling.charts import figure
+
+    try:
+        figure(1, 1)
+    except ImportError as error:
+        raise ValueError(error) from None
 
 
 def _data(arguments: argparse.Namespace) -> Dataset:

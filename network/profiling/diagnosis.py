@@ -23,6 +23,7 @@ LARGE_COLUMN = 10.0  # root mean square of an input column: networks are initial
 SMALL_INPUTS = 0.02  # of all columns
 RESTLESS = 0.03  # root mean square of a step over that of the weights; a sound step is some thousandth
 STANDSTILL = 0.9  # of the first loss
+SMALLEST_FACTOR = 1e-8  # of the learning rate that is tried where the training diverged
 BETTER = 0.8  # loss after a remedy over the loss without it
 DEAD, ALL_DEAD = 0.4, 0.9  # share of a layer's units
 # The least validation loss of the last three epochs over the least of all, and how many epochs ago that was.
@@ -37,7 +38,7 @@ class Finding:
     ----------
     kind : str
         "vanishing gradients", "exploding gradients", "dead ReLUs", "learning rate too large", "learning rate too
-        small", "overfitting" or "inputs not scaled".
+        small", "overfitting", "inputs not scaled" or, where no trial ended well, "divergence".
     evidence : str
         What was seen.
     remedy : str
@@ -216,12 +217,16 @@ def rate_too_large(fit: FitHealth, trials: Trials | None) -> Finding | None:
     if trials is None:
         found = Finding("learning rate too large", evidence, "a learning rate a tenth or a hundredth as large")
         return found if fit.diverged or stands else None
-    unchanged = trials.unchanged()
-    outcomes = {factor: trials.at_rate(factor) for factor in (0.1, 0.01)}
-    factor = min(outcomes, key=lambda factor: outcomes[factor].loss)
-    if not better(outcomes[factor], unchanged):
+    unchanged, factors = trials.unchanged(), [0.1, 0.01]
+    while factors[-1] > SMALLEST_FACTOR and not math.isfinite(trials.at_rate(factors[-1]).loss):
+        factors.append(factors[-1] / 100)
+    factor = min(factors, key=lambda factor: trials.at_rate(factor).loss)
+    outcome = trials.at_rate(factor)
+    tried = compared(trials, f"learning rate {rate * factor:g}", outcome, unchanged)
+    if fit.diverged and not math.isfinite(outcome.loss):
+        return Finding("divergence", evidence, "look for infinite or huge targets; scale inputs and targets", tried)
+    if not better(outcome, unchanged):
         return None
-    tried = compared(trials, f"learning rate {rate * factor:g}", outcomes[factor], unchanged)
     return Finding("learning rate too large", evidence, f"a learning rate of about {rate * factor:.2g}", tried)
 
 

@@ -1,0 +1,135 @@
+"""What a profile costs: training with `hotloop.profile` and without, and PyTorch with its own profiler and without.
+
+    python benchmarks/profiling.py            some three minutes
+    python benchmarks/profiling.py --quick    a look
+
+On one core, both ways of a library in turn, in one process. It writes benchmarks/results/profiling-<cpu>.md and .json.
+PyTorch is left out if it is not installed.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":  # run as a file, whose folder stands first in the path
+    sys.path[:1] = [str(ROOT / "src"), str(ROOT)]
+
+from benchmarks.comparison import report  # noqa: E402
+from benchmarks.comparison.cases import NETWORKS  # noqa: E402
+from benchmarks.comparison.measure import Session, repetitions  # noqa: E402
+from benchmarks.comparison.worker import PeerError, Worker  # noqa: E402
+
+CASES = {"64-32-10": 1.03, "784-512-512-10": 1.01}  # and the ratio aimed at
+PEERS = {"hotloop": "hotloop_peer:Peer", "PyTorch eager": "torch_peer:Peer"}
+MOST_EPOCHS = 300
+
+
+def measured(session: Session, name: str, label: str) -> dict[str, Any]:
+    """Return the seconds of a network's training without a profiler and with one, in turn, and their ratios.
+
+    The order changes every round; a round's seconds without are the mean of one before and one after.
+    """
+    case = NETWORKS[name]
+    with Worker(label, PEERS[label], session.core) as worker:
+        worker.make(case)
+        worker.call("train", 1)
+        worker.call("profiled", 1)
+        once = min(worker.seconds("train", 1) for _ in range(3))
+        epochs = repetitions(session.seconds, once, MOST_EPOCHS)
+        without, profiled, blocks = [], [], []
+        before = worker.seconds("train", epochs)
+        for _ in range(session.rounds):
+            profiled.append(float(worker.call("profiled", epochs)))
+            blocks.append(worker.seconds("profiled", epochs))
+            after = worker.seconds("train", epochs)
+            without.append((before + after) / 2)
+            before = after
+    found = [p / w for p, w in zip(profiled, without, strict=True)]
+    whole = [b / w for b, w in zip(blocks, without, strict=True)]
+    quarters = statistics.quantiles(found, n=4) if len(found) > 1 else [found[0]] * 3
+    return {
+        "network": case.name, "peer": label, "target": CASES[name] if label == "hotloop" else None, "epochs": epochs,
+        "microseconds_a_step": 1e6 * statistics.median(without) / epochs / case.steps,
+        "ratio": statistics.median(found), "quarters": [quarters[0], quarters[2]],
+        "block": statistics.median(whole), "ratios": found,
+    }  # fmt: skip
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """Return the report as Markdown."""
+    about = results["about"]
+    rows = [
+        [
+            row["network"], row["peer"], report.number(row["microseconds_a_step"]), f"{row['ratio']:.3f}",
+            "-" if row["target"] is None else f"{row['target']:.2f}",
+            f"{row['quarters'][0]:.3f} to {row['quarters'][1]:.3f}", f"{row['block']:.3f}",
+        ]
+        for row in results["rows"]
+    ]  # fmt: skip
+    header = ["network", "library", "us a step", "with / without", "aimed at", "half of the rounds", "whole block"]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    lines = [
+        "# What a profile costs", "",
+        f"Made by `{about['command']}` on {about['date']}, commit {about['commit']}.", "",
+        f"{about['cpu']}, one core; {versions}; {about['rounds']} rounds of at least {about['seconds_a_round']} s.", "",
+        "Time of a training with the library's own profiler over the time without it, medians of the rounds. The "
+        "whole block counts also what the profiler does before and after.", "",
+        *report.table(header, rows, left=2), "",
+        *report.absent_lines(results["absent"]),
+    ]  # fmt: skip
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's options."""
+    found = argparse.ArgumentParser(prog="python benchmarks/profiling.py", description="Measure what a profile costs.")
+    found.add_argument("--rounds", type=int, metavar="N", help="rounds (default 15; quick: 3)")
+    found.add_argument("--seconds", type=float, metavar="S", help="least time of a training (default 1; quick: 0.05)")
+    found.add_argument("--quick", action="store_true", help="a short run")
+    found.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS), help="default: all")
+    found.add_argument(
+        "--out", type=Path, metavar="FOLDER", default=ROOT / "benchmarks" / "results",
+        help="where to write (default: benchmarks/results)",
+    )  # fmt: skip
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it, and return the exit status: 1 if nothing was measured."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(given)
+    quick = options.quick
+    session = Session(
+        options.peers, options.rounds or (3 if quick else 15), options.seconds or (0.05 if quick else 1.0), quick
+    )
+    rows = []
+    for name in CASES:
+        for label in options.peers:
+            try:
+                rows.append(measured(session, name, label))
+            except PeerError as error:
+                session.absent[label] = str(error)
+                continue
+            session.say(f"{rows[-1]['network']}, {label}: {rows[-1]['ratio']:.3f}")
+    if not rows:
+        session.say(f"error: nothing was measured: {session.absent}")
+        return 1
+    about = report.describe(session, [f"python benchmarks/profiling.py {' '.join(given)}".rstrip()])
+    results = {"format": report.FORMAT, "about": about, "rows": rows, "absent": session.absent}
+    text, path = markdown(results), options.out / f"profiling-{report.slug(about['cpu'])}"
+    options.out.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".md").write_text(text)
+    path.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
+    print(text)
+    session.say(f"wrote {os.path.relpath(path)}.md and .json")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
