@@ -205,6 +205,7 @@ def parser() -> argparse.ArgumentParser:
         default=["float32", "float64"],
         help="of the networks to come (default: both)",
     )
+    warmup.add_argument("--profiles", action="store_true", help="and the training loop that hotloop profile runs")
     doctor = commands.add_parser("doctor", help="examine this machine", description=DOCTOR, formatter_class=form)
     doctor.set_defaults(command=_doctor)
     doctor.add_argument("--json", action="store_true", help="print what was seen as JSON")

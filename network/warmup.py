@@ -13,6 +13,7 @@ import numpy as np
 from hotloop.kernels.training import train_slice
 from hotloop.network.compiling import CompileNotice
 from hotloop.network.network import Network
+from hotloop.network.profiling.current import profile
 
 NOT_KEPT = 1
 DTYPES = ("float32", "float64")
@@ -25,7 +26,7 @@ def cache_folder() -> Path | None:
     return None if path is None else Path(path)
 
 
-def warmup(dtypes: str | Sequence[str] = DTYPES) -> dict[str, float]:
+def warmup(dtypes: str | Sequence[str] = DTYPES, *, profiles: bool = False) -> dict[str, float]:
     """Have all that `Network` needs compiled and kept on disk, or loaded from there.
 
     That is what ``fit``, ``predict``, ``evaluate`` and ``gradient`` run, for every network, optimizer and loss, and
@@ -36,6 +37,8 @@ def warmup(dtypes: str | Sequence[str] = DTYPES) -> dict[str, float]:
     ----------
     dtypes : {"float32", "float64"} or sequence of them, default both
         Of the networks to come.
+    profiles : bool, default False
+        Whether to have the training loop with a clock too, which `hotloop.profile` and ``hotloop profile`` run.
 
     Returns
     -------
@@ -47,16 +50,20 @@ def warmup(dtypes: str | Sequence[str] = DTYPES) -> dict[str, float]:
     >>> seconds = warmup(["float32"])
     """
     dtypes = [dtypes] if isinstance(dtypes, str) else dtypes
-    return {dtype: notice.seconds if notice.compiled else 0.0 for dtype, notice in _warm(dtypes)}
+    return {dtype: notice.seconds if notice.compiled else 0.0 for dtype, notice in _warm(dtypes, profiles)}
 
 
-def _warm(dtypes: Sequence[str]) -> Iterator[tuple[str, CompileNotice]]:
+def _warm(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, CompileNotice]]:
     for dtype in dtypes:
         net, one = Network([1, 1], dtype=dtype, seed=0), np.zeros((1, 1), dtype)
         with CompileNotice(dtype, visible=False) as notice:
             net.gradient(one, one)
             net.predict(one)
             net.predict(np.zeros((2, 1), dtype))
+            if profiles:
+                with profile(health=False) as prof:
+                    net.gradient(one, one)
+                prof.roofs  # noqa: B018 (compiles the loops that measure them)
         yield dtype, notice
 
 
@@ -74,9 +81,10 @@ def command(arguments: argparse.Namespace) -> int:
         )
         return NOT_KEPT
     began = time.perf_counter()
-    for dtype, notice in _warm(arguments.dtype):
+    for dtype, notice in _warm(arguments.dtype, arguments.profiles):
         done = "compiled" if notice.compiled else "there already, loaded"
-        print(f"{dtype}: training and prediction {done} in {notice.seconds:.2f} s", flush=True)
+        what = "training, prediction and profiling" if arguments.profiles else "training and prediction"
+        print(f"{dtype}: {what} {done} in {notice.seconds:.2f} s", flush=True)
     sizes = [path.stat().st_size for path in folder.glob("*.nb[ci]")]
     print(f"cache: {folder}, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB")
     print(f"warm after {time.perf_counter() - began:.1f} s")

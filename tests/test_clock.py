@@ -1,12 +1,8 @@
 """The clock in the training loop: nothing is left of it where there is none, and its laps add up where there is one."""
 
-import re
-
-import numba
 import numpy as np
 import pytest
 from conftest import COMPILED, needs_compiler, same_bits
-from test_codegen import X86, compiled, training_signature
 
 from hotloop import SGD, Adam, Network, profile
 from hotloop.kernels import clock, training
@@ -218,26 +214,7 @@ def test_looks_change_no_bit_of_batches_in_several_chunks(batch_size, monkeypatc
     assert same_bits(*results)
 
 
-# Where there is none.
-
-
-def instructions(dispatcher):
-    return "\n".join(dispatcher.inspect_asm().values())
-
-
-READS = r"\trdtsc|CNTVCT|cntvct|clock_gettime"
-
-
-@needs_compiler
-@pytest.mark.skipif(not X86, reason="looks for the name of an instruction of x86-64")
-def test_without_a_clock_none_is_compiled_in():
-    """The loop for None reads no clock and has no instruction more for it; the one for a clock does."""
-    without = instructions(compiled(training.train_slice.py_func, training_signature()))
-    with_one = instructions(
-        compiled(training.train_slice.py_func, (*training_signature()[:-1], numba.typeof(clock.new_clock(1, 1, 0))))
-    )
-    assert re.findall(READS, without) == []
-    assert {"\trdtsc", "clock_gettime"} <= set(re.findall(READS, with_one))
+# Where there is none: tests/test_codegen.py reads that nothing is left of it.
 
 
 def test_without_a_profile_the_loop_is_handed_none(monkeypatch):

@@ -21,7 +21,7 @@ from numba import types
 from step_kernels import ENVIRONMENT
 
 from hotloop import Network
-from hotloop.kernels import jit, matmul, simd, training, updates, views
+from hotloop.kernels import clock, jit, matmul, simd, training, updates, views
 from hotloop.network.task import Task
 
 X86 = platform.machine() in ("x86_64", "AMD64")
@@ -126,6 +126,9 @@ def observe(path, whole):
                 types.float64 if kind is float else vector for kind in list(typing.get_type_hints(method).values())[:-1]
             ]
             report["code"][f"updates.{name}"] = "\n".join(compiled(method, tuple(kinds)).inspect_asm().values())
+        words = types.Array(types.int64, 1, "C")
+        dispatcher = compiled(clock.lap.py_func, (words, types.intp, types.intp))
+        report["code"]["lap"] = "\n".join(dispatcher.inspect_asm().values())
         dispatcher = compiled(training.train_slice.py_func, training_signature())
         report["code"]["train_slice"] = "\n".join(dispatcher.inspect_asm().values())
     from hotloop.kernels import tile
@@ -377,6 +380,15 @@ def library_calls(assembly):
     """Return the functions outside hotloop and Numba that are called for."""
     names = {name.removeprefix("_") for name in re.findall(HOST.SYMBOL, assembly)}
     return {name for name in names if not re.match(r"_?ZN|numba_|Py", name)}
+
+
+CLOCKS = r"\trdtsc|cntvct_el0|CNTVCT_EL0|clock_gettime"
+
+
+def test_training_without_a_clock_reads_none(train_slice, reports):
+    """Both clocks are read where there is one: in the end of a phase, which is called at each."""
+    assert re.findall(CLOCKS, train_slice) == []
+    assert len({found.lower() for found in re.findall(CLOCKS, reports[HERE]["code"]["lap"])}) == 2
 
 
 def test_training_calls_no_mathematical_library(train_slice):

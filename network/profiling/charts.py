@@ -82,8 +82,11 @@ def time_by_layer(profile: "Profile", axes: Any) -> None:
 
 def roofline(profile: "Profile", axes: Any) -> None:
     """Draw the limits of a core, and each phase of each layer at its operations a byte and a second, a thread."""
-    (dtype, roof), *_ = profile.roofs.items()
+    if not profile.roofs:
+        axes.set_title("No roofline: the loops ran as plain Python")
+        return
     rows = [row for row in profile.rows if row["kind"] == "kernel" and row["flops_per_second"]]
+    dtype, roof = next(iter(profile.roofs.items()))
     threads = {clock.network: clock.thread_seconds() / clock.wall() for clock in profile.clocks}
     found = [(row["flops_per_byte"], row["flops_per_second"] / _threads(row, threads), row) for row in rows]
     intensities = np.geomspace(

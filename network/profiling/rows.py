@@ -107,9 +107,9 @@ def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: "Calibration",
                 kind = "wait"
             elif phase.flops or phase.bytes:
                 used = clock.work.data_bytes + in_use if name == "gather" else in_use
-                ideal = roof_of[str(clock.dtype)].share(
-                    phase.seconds, phase.flops / threads, phase.bytes / threads, used
-                )
+                roof = roof_of.get(str(clock.dtype))
+                if roof is not None:
+                    ideal = roof.share(phase.seconds, phase.flops / threads, phase.bytes / threads, used)
             layer = None if phase.phase in LAYERLESS else phase.layer + 1
             sums.add(name, layer, network, kind, phase.calls, phase.seconds, phase.flops, phase.bytes, ideal)
             left -= phase.seconds
@@ -121,7 +121,7 @@ def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: "Calibration",
         elif kind == "compile":
             name = COMPILE
         ideal = None
-        if node.flops or node.bytes:
+        if (node.flops or node.bytes) and dtype in roof_of:
             ideal = roof_of[dtype].share(max(node.own, 1e-9), node.flops, node.bytes, node.bytes / node.calls)
         sums.add(name, None, None, kind, node.calls, node.own, node.flops, node.bytes, ideal)
     return sums.finished(total)
