@@ -69,7 +69,8 @@ PROFILE = """\
 Train a network and print where the time went: a row for each layer and phase, how near each is to the limit of this
 machine, and what bounds it. Then what is wrong with the training itself, with evidence and a remedy that was tried.
 
-Without options: the network and the digits of hotloop train. With --layers alone: made-up data of that shape."""
+Without options: the network and the digits of hotloop train. With --layers alone: made-up data of that shape, for
+about a second."""
 PROFILE_EPILOG = """\
 files:
   --trace       JSON for https://ui.perfetto.dev and chrome://tracing; at most 20 MB, however long the run

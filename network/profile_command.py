@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from hotloop.network.history import DivergenceError
 from hotloop.network.job import Job, job_of, load_data
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
+from hotloop.network.pace import work_of_a_row
 from hotloop.network.profiling.current import profile
 from hotloop.network.profiling.profiler import Profile
 from hotloop.network.synthetic import synthetic
 from hotloop.network.train_command import INTERRUPTED, build, fit, optimizer_of, say
 
 DIVERGED = 2
-EPOCHS, SYNTHETIC_EPOCHS = 40, 3
+EPOCHS = 40
+# Of made-up data: floating-point operations that take about a second, and the epochs between which they may be.
+SYNTHETIC_WORK, FEWEST_EPOCHS, MOST_EPOCHS = 5e10, 3, 100
 SYNTHETIC_BATCHES, FEWEST_ROWS = 100, 4096
 
 
@@ -66,9 +70,8 @@ def _need_pictures() -> None:
 def _data(arguments: argparse.Namespace) -> Dataset:
     """Return the data: synthetic if there is --layers without --data."""
     made_up = arguments.data == "synthetic" or (arguments.data is None and arguments.layers is not None)
-    if arguments.epochs is None:
-        arguments.epochs = SYNTHETIC_EPOCHS if made_up else EPOCHS
     if not made_up:
+        arguments.epochs = arguments.epochs or EPOCHS
         arguments.data = arguments.data or "digits"
         return load_data(arguments)
     sizes = arguments.layers
@@ -78,6 +81,9 @@ def _data(arguments: argparse.Namespace) -> Dataset:
         if getattr(arguments, name) is not None:
             raise ValueError(f"synthetic data has no --{name.replace('_', '-')}")
     rows = max(FEWEST_ROWS, SYNTHETIC_BATCHES * arguments.batch_size)
+    if arguments.epochs is None:
+        work = work_of_a_row(sum(i * o for i, o in pairwise(sizes))) * rows
+        arguments.epochs = int(min(MOST_EPOCHS, max(FEWEST_EPOCHS, SYNTHETIC_WORK / work)))
     classes = LOSSES[arguments.loss].classifies if arguments.loss is not None else sizes[-1] > 1
     return synthetic(sizes, rows, classes=classes, dtype=arguments.dtype, seed=arguments.seed)
 

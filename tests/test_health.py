@@ -42,6 +42,8 @@ def test_a_look_sees_the_gradient_and_the_update(monkeypatch):
         expected = [rms(g) for g in twin.split(gradient)[0]]
         assert look.loss == pytest.approx(loss, rel=1e-12)
         assert look.gradient == pytest.approx(expected, rel=1e-12)
+        norm = np.sqrt(sum((g**2).sum() for g in twin.split(gradient)[0]))
+        assert look.gradient_norm == pytest.approx(norm, rel=1e-12)
         assert look.weight == pytest.approx([rms(w) for w in twin.weights], rel=1e-12)
         assert look.update == pytest.approx([0.1 * g for g in expected], rel=1e-9)
         assert (look.step, look.epoch, look.rows) == (step + 1, 1, 10)
@@ -58,6 +60,25 @@ def test_a_look_sees_the_gradient_and_the_update(monkeypatch):
 def test_saturation(activation, outputs, share):
     """f' below a twentieth of its largest: of a(1 - a) 0.0125, of 1 - a^2 0.05."""
     assert health.saturation(activation, np.array(outputs)) == (None if share is None else pytest.approx(share))
+
+
+def test_what_was_dropped_is_not_saturated(monkeypatch):
+    """Every unit is 1/2, but for the dropped, which are zero."""
+    monkeypatch.setattr(health, "SHARE", 1e9)
+    net = Network([3, 40, 1], "sigmoid", initializer="zeros", dropout=0.5, seed=0)
+    with profile() as prof:
+        net.fit(np.ones((8, 3)), np.ones(8), epochs=1, batch_size=8, **QUIET)
+    assert prof.fits[0].looks.items[0].saturated == [0.0, None]
+
+
+def test_what_is_seen_of_each_layer():
+    """Medians; growth is the gradient over that of the next layer."""
+    fit = made_up(delta=[2.0, 4.0, 1.0], gradient=[3.0, 5.0, 7.0], weight=[2.0] * 3, update=[1e-2, 2e-2, 4e-2])
+    assert diagnosis.layers_of(fit) == [
+        {"layer": 1, "gradient": 3.0, "growth": 0.5, "step": 0.005, "saturated": 0.0, "dead": None},
+        {"layer": 2, "gradient": 5.0, "growth": 4.0, "step": 0.01, "saturated": 0.0, "dead": None},
+        {"layer": 3, "gradient": 7.0, "growth": None, "step": 0.02, "saturated": None, "dead": None},
+    ]
 
 
 def test_dead_units_are_counted(monkeypatch):
@@ -96,7 +117,7 @@ def made_up(history=(), **changes):
         np.random.default_rng(0).normal(size=(64, 4)), np.zeros((64, 2)),
     )  # fmt: skip
     fit.looks = Thinned(4)
-    fit.looks.add(Look(0.0, 1, 1, 8, 1.0, **look, saturated=[0.0, 0.0, None], dead=[None] * 3))
+    fit.looks.add(Look(0.0, 1, 1, 8, 1.0, 1.0, **look, saturated=[0.0, 0.0, None], dead=[None] * 3))
     names = ("epoch", "loss", "validation_loss")
     fit.history = History(epochs=[dict(zip(names, (n + 1, *record), strict=True)) for n, record in enumerate(history)])
     return fit

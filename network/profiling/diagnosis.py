@@ -69,11 +69,23 @@ class FitDiagnosis:
     looks : int
         At how many steps it was looked at.
     findings : list of Finding
+    layers : list of dict
+        For each layer what was seen, the medians of the looks: "layer", "gradient" (dC/dW, root mean square), "growth"
+        (dC/dz over that of the next layer), "step" (of the weights over the weights), "saturated", "dead" (shares).
     """
 
     network: str
     looks: int
     findings: list[Finding]
+    layers: list[dict[str, Any]] = field(default_factory=list)
+
+    def table(self) -> list[str]:
+        """Return the layers as lines of text."""
+        heads = ("layer", "gradient", "growth", "step", "saturated", "dead")
+        cells = [[_cell(name, layer[name]) for name in heads] for layer in self.layers]
+        widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+        lines = [heads, *cells] if cells else []
+        return ["  " + "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in lines]
 
 
 @dataclass(frozen=True)
@@ -97,15 +109,18 @@ class Diagnosis:
             steps = f"{fit.looks} step" + ("" if fit.looks == 1 else "s")
             found = f"{len(fit.findings)} found" if fit.findings else "nothing is wrong"
             parts.append(f"diagnosis of the {name}, {fit.network}, looked at in {steps}: {found}")
-            parts += [str(finding) for finding in fit.findings]
+            parts += [*(str(finding) for finding in fit.findings), *fit.table()]
         return "\n".join(parts)
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return it as plain data."""
         return [
-            {"network": fit.network, "looks": fit.looks, "findings": [vars(finding) for finding in fit.findings]}
+            {
+                "network": fit.network, "looks": fit.looks, "findings": [vars(finding) for finding in fit.findings],
+                "layers": fit.layers,
+            }
             for fit in self.fits
-        ]
+        ]  # fmt: skip
 
 
 def diagnose(profile: "Profile", *, try_remedies: bool) -> Diagnosis:
@@ -132,7 +147,35 @@ def _diagnosed(fit: FitHealth, try_remedies: bool) -> FitDiagnosis:
             found = check(fit, trials)
             findings += [] if found is None else [found]
     activations = dict.fromkeys(fit.activations)
-    return FitDiagnosis(f"{described(fit)} {', '.join(activations)}", len(fit.looks.items), findings)
+    name = f"{described(fit)} {', '.join(activations)}"
+    return FitDiagnosis(name, len(fit.looks.items), findings, layers_of(fit))
+
+
+def layers_of(fit: FitHealth) -> list[dict[str, Any]]:
+    """Return what was seen of each layer: the medians of the looks."""
+    looks = fit.looks.items
+    if not looks:
+        return []
+    gradient, delta = np.median(per_layer(looks, "gradient"), axis=0), per_layer(looks, "delta")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = np.median(delta[:, :-1] / delta[:, 1:], axis=0)
+    steps, found = step_sizes(fit), []
+    for index in range(len(fit.sizes) - 1):
+        shares = {
+            name: None if getattr(looks[0], name)[index] is None
+            else float(np.median([getattr(look, name)[index] for look in looks]))
+            for name in ("saturated", "dead")
+        }  # fmt: skip
+        ratio = float(growth[index]) if index < len(growth) and np.isfinite(growth[index]) else None
+        layer = {"layer": index + 1, "gradient": float(gradient[index]), "growth": ratio, "step": steps[index]}
+        found.append(layer | shares)
+    return found
+
+
+def _cell(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0%}" if name in ("saturated", "dead") else f"{value:.3g}"
 
 
 # Each check returns a finding or None.
@@ -194,7 +237,7 @@ def _new_weights(fit: FitHealth, trials: Trials | None, activation: str | None) 
     net = trials.twin(activation, initial=False)
     seen = probe(net, trials.X, trials.y)
     outcome = trials.run(f"new weights, {activation}", net=net)
-    name = "ReLU with He's weights" if activation == "relu" else "with them"
+    name = "with ReLU and He's weights" if activation == "relu" else "with them"
     name += "" if seen is None else f" layer 1 gets {ratio_of(seen.delta):.2g} of it"
     return compared(trials, name, outcome, trials.unchanged())
 

@@ -45,6 +45,8 @@ class Look:
         When, in seconds of `time.perf_counter` and counted over all fits; and how many rows the batch had.
     loss : float
         Of the batch.
+    gradient_norm : float
+        Of all layers' dC/dW together.
     gradient : list of float
         Root mean square of dC/dW.
     delta : list of float
@@ -62,6 +64,7 @@ class Look:
     step: int
     rows: int
     loss: float
+    gradient_norm: float
     gradient: list[float]
     delta: list[float]
     weight: list[float]
@@ -186,11 +189,14 @@ def seen(net: "Network", task: "Task", before: Array) -> Look:
         deltas.append(rms(values(task.workspace, layer, "delta", rows)))
         hidden = index < len(net.activations) - 1
         outputs = values(task.workspace, layer, "output", rows) * (1 - layer["dropout"])
-        saturated.append(saturation(name, outputs) if hidden else None)
+        kept = outputs[outputs != 0] if layer["dropout"] > 0 else outputs  # what was dropped is not saturated
+        saturated.append(saturation(name, kept) if hidden and kept.size else None)
         dead.append(float(np.mean((outputs <= 0).all(axis=0))) if hidden and name == "relu" else None)
+    gradient = [rms(g) for g in gradients]
+    norm = np.sqrt(sum(g.size * size**2 for g, size in zip(gradients, gradient, strict=True)))
     return Look(
         time.perf_counter(), net.epochs_trained + 1, int(progress["step"]), rows, float(progress["batch_loss"]),
-        [rms(g) for g in gradients], deltas, [rms(w) for w in old],
+        float(norm), gradient, deltas, [rms(w) for w in old],
         [rms(w - v) for w, v in zip(new, old, strict=True)], saturated, dead,
     )  # fmt: skip
 

@@ -51,7 +51,8 @@ def _fit(fit: FitHealth) -> dict[str, Any]:
 def _look(look: Look) -> dict[str, Any]:
     lists = {name: [_finite(v) for v in getattr(look, name)] for name in ("gradient", "delta", "weight", "update")}
     return {
-        "epoch": look.epoch, "step": look.step, "rows": look.rows, "loss": _finite(look.loss), **lists,
+        "epoch": look.epoch, "step": look.step, "rows": look.rows, "loss": _finite(look.loss),
+        "gradient_norm": _finite(look.gradient_norm), **lists,
         "saturated": look.saturated, "dead": look.dead,
     }  # fmt: skip
 

@@ -53,6 +53,7 @@ class Watch:
         trained = health.look(self._net, task, arguments, self.clock, self._profile.spans)
         if len(health.looks.items) > looks:
             look = health.looks.items[-1]
+            self._profile.count("gradient norm", look.moment, look.gradient_norm)
             for layer, gradient in enumerate(look.gradient):
                 self._profile.count(f"gradient, layer {layer + 1} (rms)", look.moment, gradient)
         return trained
