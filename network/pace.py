@@ -125,10 +125,12 @@ class Pace:
         team = self._team(count)
         clocks = None if self._watch is None else self._watch.clock.of(count)
         start, began = int(progress["row"][0]), time.perf_counter()
-        team.run(function, rows, *arguments, clocks)
+        try:
+            team.run(function, rows, *arguments, clocks)
+        finally:  # also after Ctrl-C: what was trained has been timed
+            if self._watch is not None:
+                self._watch.called(count, began, start, int(progress["row"][0]) - start)
         now, done = time.perf_counter(), int(progress["row"][0]) - start
-        if self._watch is not None:
-            self._watch.called(count, began, start, done)
         # The tail of an epoch is a poor trial: it may be one step, and waking the threads most of its time.
         self._learn(count, done, max(now - began, 1e-6), now, whole=done >= rows or start == 0)
 

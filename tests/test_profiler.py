@@ -10,6 +10,7 @@ from test_cache import change, compiled_only, copy_package, run
 
 from hotloop import SGD, Adam, DivergenceError, Network, profile
 from hotloop.kernels import accumulate_weight_gradient, clock, dense_forward, kernel, sigmoid
+from hotloop.network import fitting, pace
 from hotloop.network.profiling import calibration, profiler, rows
 from hotloop.network.profiling.table import duration, number
 
@@ -398,3 +399,24 @@ def test_in_plain_python_too():
     prof = fitted()
     assert named(prof, "forward", 1)["seconds"] > 0
     assert named(prof, "forward", 1)["roof_percent"] is None
+
+
+def test_ctrl_c_in_the_midst_is_in_it(monkeypatch):
+    """The call that it interrupts has trained, and counts; the fit ends, and so does the block."""
+    real, calls = fitting.train_slice, []
+
+    def interrupted(*given):
+        real(*given)
+        calls.append(given)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "train_slice", interrupted)
+    monkeypatch.setattr(pace, "SLICE_SECONDS", 0.0)  # a call is a batch
+    net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 80)
+    with profile(health=False) as prof:
+        history = net.fit(X, y, epochs=9, batch_size=8, **QUIET)
+    assert history.interrupted
+    assert (named(prof, "gather")["calls"], prof.clocks[0].counts.rows) == (3, 24)  # the first call trains nothing
+    assert named(prof, rows.ENTER)["seconds"] >= 0
+    assert prof.marks.items[-1][1] == "interrupted"

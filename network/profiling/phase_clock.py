@@ -21,7 +21,7 @@ SHARE = (
     0.005  # of a step, at most, that reading the clock may take, by a guess that takes no step for slower than it is
 )
 QUICKEST = 2e11  # floating-point operations a second in that guess
-LOGGED_STEPS = 2  # in each call, if they are timed
+LOGGED_STEPS, LOGGED_THREADS = 2, 8  # in each call, of the steps that are timed
 MOST_LOGS = 1024
 PHASE_NAMES = {
     clock.GATHER: "gather",
@@ -113,7 +113,7 @@ class PhaseClock:
         if len(self._calls) == BATCH:
             self.settle(spans)
         if self.logs.wanted():
-            self.logs.items.append((start, self._clocks[n_threads].copy()))
+            self.logs.items.append((start, self._clocks[n_threads][:LOGGED_THREADS].copy()))
 
     def settle(self, spans: Spans) -> None:
         """Work off the calls that were noted."""

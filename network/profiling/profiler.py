@@ -161,8 +161,10 @@ class Profile:
     def training(self, net: "Network", task: "Task", n_threads: int, row: int) -> Iterator[Array]:
         """Return a context for a call of the training loop from `row` on, which gives its clock."""
         clock, start = self.clock_of(net, task), time.perf_counter()
-        yield clock.of(n_threads)
-        clock.called(self.spans, n_threads, start, row, int(task.progress["row"][0]) - row, task.rows)
+        try:
+            yield clock.of(n_threads)
+        finally:
+            clock.called(self.spans, n_threads, start, row, int(task.progress["row"][0]) - row, task.rows)
 
     def forward(self, task: "Task") -> Span:
         """Return a span for calls of the loop that computes outputs."""

@@ -70,6 +70,6 @@ def summary(seconds: float, clocks: Sequence[Any], clock_name: str) -> list[str]
         threads = clock.thread_seconds() / clock.wall() if clock.wall() else 1.0
         lines.append(
             f"{clock.network} {clock.dtype}: {steps}, {duration(clock.wall())} in the compiled loop, "
-            f"{threads:.2g} threads on average; {timed} timed"
+            f"{threads:.2g} thread{'' if threads == 1 else 's'} on average; {timed} timed"
         )
     return [*lines, f"clock: {clock_name}"]

@@ -17,7 +17,7 @@ from hotloop.network.profiling.profiler import Profile
 from hotloop.network.task import Task
 
 WORK = 3e10  # floating-point operations of a trial: half a second to a second
-MOST_ROWS, MOST_STEPS, FEWEST_STEPS = 4096, 2000, 30
+MOST_ROWS, MOST_STEPS, FEWEST_STEPS = 4096, 2000, 20
 PROBE_ROWS = 256  # at a time: a chunk
 PROBES = 4
 
