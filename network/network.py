@@ -369,7 +369,7 @@ class Network:
         n_threads = min(for_prediction(n_threads, task.rows * self.n_parameters), int(task.settings["chunk"][0]))
         rows, given = self._rows_in_a_call * n_threads, task.forward(self.parameters, losses, outputs)
         profile = CURRENT.get()
-        with Team(n_threads) as team, UNWATCHED if profile is None else profile.forward(task):
+        with Team(n_threads) as team, UNWATCHED if profile is None else profile.forward(task, n_threads):
             for start in range(0, task.rows, rows):
                 team.run(forward_slice, start, min(start + rows, task.rows), *given)
         return outputs, float(losses.sum())

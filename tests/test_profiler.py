@@ -3,13 +3,14 @@
 import threading
 import time
 
+import numba
 import numpy as np
 import pytest
 from conftest import COMPILED, needs_compiler
 from test_cache import change, compiled_only, copy_package, run
 
 from hotloop import SGD, Adam, DivergenceError, Network, profile
-from hotloop.kernels import accumulate_weight_gradient, clock, dense_forward, kernel, sigmoid
+from hotloop.kernels import accumulate_weight_gradient, clock, dense_forward, sigmoid
 from hotloop.network import fitting, pace
 from hotloop.network.profiling import calibration, profiler, rows
 from hotloop.network.profiling.table import duration, number
@@ -171,7 +172,7 @@ def test_a_loop_of_ones_own():
 
 @needs_compiler
 def test_compiling_is_a_row():
-    @kernel
+    @numba.njit  # without a cache: each run compiles it
     def fresh(values):
         values += 1
 

@@ -166,9 +166,9 @@ class Profile:
         finally:
             clock.called(self.spans, n_threads, start, row, int(task.progress["row"][0]) - row, task.rows)
 
-    def forward(self, task: "Task") -> Span:
+    def forward(self, task: "Task", n_threads: int) -> Span:
         """Return a span for calls of the loop that computes outputs."""
-        return self.spans.span("forward, all layers", "forward", *forward_work(task))
+        return self.spans.span("forward, all layers", "forward", *forward_work(task), n_threads)
 
     def clock_of(self, net: "Network", task: "Task") -> PhaseClock:
         """Return the clock of such runs of the training loop, at this place of the program."""

@@ -122,7 +122,8 @@ def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: "Calibration",
             name = COMPILE
         ideal = None
         if (node.flops or node.bytes) and dtype in roof_of:
-            ideal = roof_of[dtype].share(max(node.own, 1e-9), node.flops, node.bytes, node.bytes / node.calls)
+            seconds, each = max(node.own, 1e-9), node.bytes / node.calls / node.threads
+            ideal = roof_of[dtype].share(seconds, node.flops / node.threads, node.bytes / node.threads, each)
         sums.add(name, None, None, kind, node.calls, node.own, node.flops, node.bytes, ideal)
     return sums.finished(total)
 

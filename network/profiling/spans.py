@@ -50,6 +50,7 @@ class Node:
     own: float = 0.0
     flops: float = 0.0
     bytes: float = 0.0
+    threads: int = 1  # of the last
 
 
 class Event(NamedTuple):
@@ -65,11 +66,13 @@ class Event(NamedTuple):
 class Span:
     """A span, as a context."""
 
-    __slots__ = ("_spans", "bytes", "category", "flops", "inner", "path", "start")
+    __slots__ = ("_spans", "bytes", "category", "flops", "inner", "path", "start", "threads")
 
-    def __init__(self, spans: "Spans", path: Path, category: str, flops: float, bytes_: float) -> None:
+    def __init__(
+        self, spans: "Spans", path: Path, category: str, flops: float, bytes_: float, threads: int = 1
+    ) -> None:
         self._spans, self.path, self.category = spans, path, category
-        self.flops, self.bytes, self.inner, self.start = flops, bytes_, 0.0, 0.0
+        self.flops, self.bytes, self.inner, self.start, self.threads = flops, bytes_, 0.0, 0.0, threads
 
     def __enter__(self) -> "Span":
         """Begin."""
@@ -95,7 +98,7 @@ class Spans:
     def __init__(self) -> None:
         self.open: list[Span] = []
         # Tuples of plain values, which Python's collector of garbage passes over.
-        self._ended: list[tuple[Path, str, float, float, float, float, float]] = []
+        self._ended: list[tuple[Path, str, float, float, float, float, float, int]] = []
         self._tree: dict[Path, Node] = {}
         self._timeline: dict[str, Thinned[Event]] = {}
 
@@ -116,15 +119,18 @@ class Spans:
         self._settle()
         return self._timeline
 
-    def span(self, name: str, category: str = "python", flops: float = 0.0, bytes_: float = 0.0) -> Span:
+    def span(
+        self, name: str, category: str = "python", flops: float = 0.0, bytes_: float = 0.0, threads: int = 1
+    ) -> Span:
         """Return a new span, to be used in a ``with`` statement."""
-        return Span(self, (*self.path, name), category, flops, bytes_)
+        return Span(self, (*self.path, name), category, flops, bytes_, threads)
 
     def ended(self, span: Span, stop: float) -> None:
         """Note that a span has ended."""
         if self.open:
             self.open[-1].inner += stop - span.start
-        self._ended.append((span.path, span.category, span.start, stop, span.inner, span.flops, span.bytes))
+        noted = (span.path, span.category, span.start, stop, span.inner, span.flops, span.bytes, span.threads)
+        self._ended.append(noted)
         if len(self._ended) == BATCH:
             self._settle()
 
@@ -139,7 +145,7 @@ class Spans:
 
     def _settle(self) -> None:
         known: dict[Path, tuple[Node, Thinned[Event]]] = {}
-        for path, category, start, stop, inner, flops, bytes_ in self._ended:
+        for path, category, start, stop, inner, flops, bytes_, threads in self._ended:
             if path not in known:
                 known[path] = self._tree.setdefault(path, Node(category)), self.kept(path[-1])
             node, kept = known[path]
@@ -148,6 +154,7 @@ class Spans:
             node.own += stop - start - inner
             node.flops += flops
             node.bytes += bytes_
+            node.threads = threads
             if kept.wanted():
                 kept.items.append(Event(path[-1], start, stop, category))
         self._ended.clear()
