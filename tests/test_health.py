@@ -113,8 +113,8 @@ def made_up(history=(), **changes):
     look = {"gradient": [1.0] * 3, "delta": [1.0] * 3, "weight": [1.0] * 3, "update": [1e-3] * 3}
     look |= {name: value for name, value in changes.items() if name in look}
     fit = FitHealth(
-        (4, 4, 4, 2), ("tanh", "tanh", "identity"), {"input_scale": 1.0}, SGD(0.1), 8, np.zeros(1), np.zeros(1),
-        np.random.default_rng(0).normal(size=(64, 4)), np.zeros((64, 2)),
+        (4, 4, 4, 2), ("tanh", "tanh", "identity"), {"input_scale": 1.0, "dtype": "float64"}, SGD(0.1), 8,
+        np.zeros(1), np.zeros(1), np.random.default_rng(0).normal(size=(64, 4)), np.zeros((64, 2)),
     )  # fmt: skip
     fit.looks = Thinned(4)
     fit.looks.add(Look(0.0, 1, 1, 8, 1.0, 1.0, **look, saturated=[0.0, 0.0, None], dead=[None] * 3))
