@@ -48,7 +48,9 @@ digits = load_digits()
 history = Network([64, 32, 10], loss="cross_entropy", seed=0).fit(digits.x_train, digits.y_train, epochs=1)
 assert not history.compiled and history.loss[0] < 2.3
 """
-WARM_SECONDS = 1.5  # of a process from its start to the end of one epoch; 0.7 here
+# Of a process from its start to the end of one epoch, over one which imports numba alone: 1.5 s where that takes
+# 0.38, as on the machine for which this limit was set. There it was 0.7 s; where Python is slower, all of it is.
+WARM_IMPORTS = 4
 
 
 def run(package, cache, *command, **variables):
@@ -111,17 +113,21 @@ def test_nothing_is_left_to_compile(warm, dtype):
     assert sorted(path.name for path in warm[0].rglob("*.nb?")) == before
 
 
+def processor_seconds(cache, code):
+    """Return the processor time of a process, which must not complain: waiting for the machine is not in it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = run(PACKAGE, cache, "-W", "error", "-c", code)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (done.returncode, done.stderr) == (0, "")
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 @needs_compiler
 def test_a_warm_process_is_soon_done(warm):
-    """Processor time, the least of three: waiting for the machine is not in it."""
-    seconds = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = run(PACKAGE, warm[0], "-W", "error", "-c", DIGITS)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert (done.returncode, done.stderr) == (0, "")
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(seconds) < WARM_SECONDS
+    """The least of five each, in turn."""
+    pairs = [(processor_seconds(warm[0], DIGITS), processor_seconds(warm[0], "import numba")) for _ in range(5)]
+    digits, numba_alone = map(min, zip(*pairs, strict=True))
+    assert digits < WARM_IMPORTS * numba_alone
 
 
 def test_the_lines_of_the_command(tmp_path, monkeypatch):
