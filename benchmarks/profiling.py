@@ -1,6 +1,6 @@
 """What a profile costs: training with `hotloop.profile` and without, and PyTorch with its own profiler and without.
 
-    python benchmarks/profiling.py            some three minutes
+    python benchmarks/profiling.py            some four minutes
     python benchmarks/profiling.py --quick    a look
 
 On one core, both ways of a library in turn, in one process. It writes benchmarks/results/profiling-<cpu>.md and .json.
@@ -89,8 +89,10 @@ def markdown(results: dict[str, Any]) -> str:
 def parser() -> argparse.ArgumentParser:
     """Return the command line's options."""
     found = argparse.ArgumentParser(prog="python benchmarks/profiling.py", description="Measure what a profile costs.")
-    found.add_argument("--rounds", type=int, metavar="N", help="rounds (default 15; quick: 3)")
-    found.add_argument("--seconds", type=float, metavar="S", help="least time of a training (default 1; quick: 0.05)")
+    found.add_argument("--rounds", type=int, metavar="N", help="rounds (default 45; quick: 3)")
+    found.add_argument(
+        "--seconds", type=float, metavar="S", help="least time of a training (default 0.25; quick: 0.05)"
+    )
     found.add_argument("--quick", action="store_true", help="a short run")
     found.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS), help="default: all")
     found.add_argument(
@@ -106,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(given)
     quick = options.quick
     session = Session(
-        options.peers, options.rounds or (3 if quick else 15), options.seconds or (0.05 if quick else 1.0), quick
+        options.peers, options.rounds or (3 if quick else 45), options.seconds or (0.05 if quick else 0.25), quick
     )
     rows = []
     for name in CASES:

@@ -120,9 +120,10 @@ def _train(
     in_order = np.arange(plan.task.rows)
     for count in range(1, plan.epochs + 1):
         start = time.perf_counter()
+        order = shuffled(net.seed, net.epochs_trained, plan.task.rows) if plan.shuffle else in_order
+        if watch is not None:
+            watch.drawn(start)
         bar.set_description(f"epoch {count}/{plan.epochs}", refresh=False)
-        with _span(watch, "draw the order"):
-            order = shuffled(net.seed, net.epochs_trained, plan.task.rows) if plan.shuffle else in_order
         arguments = _arguments(net, plan, order)
         progress = plan.task.progress
         progress["row"], progress["loss_sum"] = 0, 0.0

@@ -22,7 +22,7 @@ SHARE = (
 )
 QUICKEST = 2e11  # floating-point operations a second in that guess
 LOGGED_STEPS, LOGGED_THREADS = 2, 8  # in each call, of the steps that are timed
-MOST_LOGS = 1024
+MOST_LOGS = 256
 PHASE_NAMES = {
     clock.GATHER: "gather",
     clock.FORWARD: "forward",

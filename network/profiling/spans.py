@@ -125,6 +125,14 @@ class Spans:
         """Return a new span, to be used in a ``with`` statement."""
         return Span(self, (*self.path, name), category, flops, bytes_, threads)
 
+    def part(self, name: str, start: float) -> None:
+        """Note a span from the second `start` to now, within the one that is open: cheaper than a context."""
+        stop, around = time.perf_counter(), self.open[-1]
+        around.inner += stop - start
+        self._ended.append(((*around.path, name), "python", start, stop, 0.0, 0.0, 0.0, 1))
+        if len(self._ended) == BATCH:
+            self._settle()
+
     def ended(self, span: Span, stop: float) -> None:
         """Note that a span has ended."""
         if self.open:

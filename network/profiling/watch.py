@@ -40,6 +40,10 @@ class Watch:
         """Return a span of the timeline."""
         return self._profile.spans.span(name, category)
 
+    def drawn(self, start: float) -> None:
+        """Note that the order of an epoch has been drawn since the second `start`."""
+        self._profile.spans.part("draw the order", start)
+
     def called(self, n_threads: int, start: float, row: int, rows: int) -> None:
         """Note a call of the compiled loop that has just ended: rows `row` to `row` + `rows` - 1 of an epoch."""
         self.clock.called(self._profile.spans, n_threads, start, row, rows, self._plan.task.rows)
