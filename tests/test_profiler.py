@@ -185,8 +185,9 @@ def test_compiling_is_a_row():
 @pytest.mark.parametrize(("given", "error", "message"), [
     (("",), TypeError, "record takes a name, got ''"),
     ((3,), TypeError, "record takes a name, got 3"),
-    (("a", -1), ValueError, "flops must be a number, 0 or above, got -1"),
-    (("a", float("nan")), ValueError, "flops must be a number, 0 or above, got nan"),
+    (("a", -1), ValueError, "flops must be finite, at least 0, got -1"),
+    (("a", float("nan")), ValueError, "flops must be finite, at least 0, got nan"),
+    (("a", "3"), TypeError, "flops must be a number, got '3'"),
 ])  # fmt: skip
 def test_what_record_refuses(given, error, message):
     with profile() as prof:

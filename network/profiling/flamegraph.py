@@ -17,9 +17,10 @@ Stack = tuple[str, ...]
 
 def stacks(profile: "Profile") -> Iterator[tuple[Stack, float]]:
     """Yield each stack of names, the outermost first, and the seconds of the wall that it was the innermost."""
+    clocks = profile.clocks
     for path, node in profile.spans.tree.items():
         yield path, node.own
-    for clock in profile.clocks:
+    for clock in clocks:
         left = clock.wall()
         for phase in clock.phases(profile.calibration):
             layer = () if phase.phase in LAYERLESS else (f"{phase.name} {phase.layer + 1}",)

@@ -146,9 +146,9 @@ class FitHealth:
             if not self._gradient(task, arguments):
                 return False
             before = net.parameters.copy()
-        row = int(progress["row"][0])
         trained = time.perf_counter()
-        one_batch(task, (*arguments, clock.of(1)))
+        row, clocks = int(progress["row"][0]), clock.of(1)
+        one_batch(task, (*arguments, clocks))
         clock.called(spans, 1, trained, row, int(progress["row"][0]) - row, task.rows)
         trained = time.perf_counter() - trained
         with spans.span("look at the gradients", "profiler"):
@@ -171,11 +171,8 @@ class FitHealth:
 
 
 def one_batch(task: "Task", arguments: tuple[Any, ...]) -> None:
-    """Have the compiled loop work off one batch, or fewer rows if its loss is not finite."""
-    progress, words = task.progress, new_team()
-    step = int(progress["step"][0])
-    while progress["step"][0] == step and not progress["diverged"][0]:
-        train_slice(0, 1, words, 1, *arguments)
+    """Have the compiled loop work off one batch, from its start, in one call."""
+    train_slice(0, 1, new_team(), int(task.settings["batch_size"][0]), *arguments)
 
 
 def seen(net: "Network", task: "Task", before: Array) -> Look:
@@ -209,7 +206,7 @@ def values(workspace: Array, layer: Any, name: str, rows: int) -> Array:
 
 def rms(array: Array) -> float:
     """Return the root mean square; no BLAS, whose threads would go on looking for work beside the training."""
-    return float(np.sqrt(np.mean(np.square(array), dtype=np.float64)))
+    return float(np.sqrt(np.mean(np.square(array, dtype=np.float64))))
 
 
 def saturation(activation: str, outputs: Array) -> float | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hotloop.kernels import clock
 from hotloop.kernels.jit import Array
+from hotloop.kernels.updates import NO_UPDATE
 from hotloop.network.profiling.calibration import Calibration
 from hotloop.network.profiling.spans import BATCH, Event, Path, Spans, Thinned
 from hotloop.network.profiling.work import Counts, Work
@@ -88,10 +89,13 @@ class PhaseClock:
         laps = 3 * self._layers + 5
         quickest = self.work.step_flops() / QUICKEST
         self.stride = max(1, math.ceil(laps * read_seconds / (SHARE * quickest)))
+        if self.work.mixed:  # the one chunk of an epoch that is unlike the others must be seen too
+            self.stride = 1
         self._capacity = LOGGED_STEPS * 2 * laps
         self._clocks: dict[int, Array] = {}
         self._walls: dict[int, float] = {}  # seconds of all calls, by their number of threads
         self._calls: list[tuple[int, float, float, int, int, int]] = []  # that are noted, and not yet worked off
+        self.events: Thinned[Event] = Thinned()  # the calls themselves
         self.logs: Thinned[tuple[float, Array]] = Thinned(MOST_LOGS)  # when a call began, and its clocks at its end
 
     def of(self, n_threads: int) -> Array:
@@ -111,17 +115,17 @@ class PhaseClock:
         spans.open[-1].inner += stop - start
         self._calls.append((n_threads, start, stop, row, rows, total))
         if len(self._calls) == BATCH:
-            self.settle(spans)
+            self.settle()
         if self.logs.wanted():
             self.logs.items.append((start, self._clocks[n_threads][:LOGGED_THREADS].copy()))
 
-    def settle(self, spans: Spans) -> None:
+    def settle(self) -> None:
         """Work off the calls that were noted."""
-        work, kept = self.work, spans.kept(LOOP)
+        work = self.work
         for n_threads, start, stop, row, rows, total in self._calls:
             self._walls[n_threads] += stop - start
             self.counts.add(row, rows, total, work.batch_size, work.chunk, whole=work.whole)
-            kept.add(Event(LOOP, start, stop, LOOP, {"threads": n_threads, "rows": rows}))
+            self.events.add(Event(LOOP, start, stop, "loop", {"threads": n_threads, "rows": rows}))
         self.calls += len(self._calls)
         self._calls.clear()
 
@@ -171,13 +175,17 @@ class PhaseClock:
             laps = clocks[:, clock.LAPS : clock.LAPS + seconds.size].astype(float)
             shares = laps / np.maximum(laps.sum(axis=1, keepdims=True), 1.0)
             seconds += (shares * clocks[:, clock.TOTAL, np.newaxis]).sum(axis=0) / calibration.rate / n_threads
+        if self.work.update == NO_UPDATE:  # the time of finding that there is none
+            gradient, update = (phase * self._layers for phase in (clock.WEIGHT_GRADIENT, clock.UPDATE))
+            seconds[gradient : gradient + self._layers] += seconds[update : update + self._layers]
+            seconds[update : update + self._layers] = 0
         found = []
         for which in np.flatnonzero(seconds):
             phase, layer = divmod(int(which), self._layers)
             flops, moved = self.work.of(phase, layer, self.counts)
             calls = {
                 clock.WEIGHT_GRADIENT: self.counts.whole_chunks,
-                clock.UPDATE: self.counts.updates,
+                clock.UPDATE: self.counts.whole_updates,
                 clock.DESCENT: self.counts.chunks - self.counts.whole_chunks,
             }.get(phase, self.counts.chunks)
             found.append(Phase(phase, layer, calls, float(seconds[which]), flops, moved))

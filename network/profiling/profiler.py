@@ -15,6 +15,7 @@ import numba
 from numba.core import event
 
 from hotloop.kernels.jit import Array
+from hotloop.network import arguments
 from hotloop.network.files import write_file
 from hotloop.network.profiling import rows as row_sums
 from hotloop.network.profiling.calibration import Calibration, clock_kind, read_both, seconds_of_a_read
@@ -108,7 +109,7 @@ class Profile:
         """End, also when something was raised: what there is until then can be looked at."""
         self._root.__exit__()
         for clock in self._clocks.values():
-            clock.settle(self.spans)
+            clock.settle()
         for moments, history in self.histories:
             self._note_epochs(moments, history)
         self.seconds = self.spans.tree[ROOT,].seconds
@@ -136,9 +137,7 @@ class Profile:
         """
         if not isinstance(name, str) or not name:
             raise TypeError(f"record takes a name, got {name!r}")
-        for argument, value in (("flops", flops), ("bytes", bytes)):
-            if not value >= 0:
-                raise ValueError(f"{argument} must be a number, 0 or above, got {value!r}")
+        flops, bytes = arguments.real_number("flops", flops, 0), arguments.real_number("bytes", bytes, 0)
         if self._token is None or self._calibration is not None:
             raise RuntimeError("the profile is not open: use record within its with statement")
         if threading.get_ident() != self._thread:
@@ -193,6 +192,7 @@ class Profile:
     @property
     def clocks(self) -> list[PhaseClock]:
         """The clocks of all runs."""
+        self.calibration  # noqa: B018 (raises while the profile is open)
         return [clock for clock in self._clocks.values() if clock.calls]
 
     @property
@@ -262,7 +262,10 @@ class Profile:
         """Return all of it as JSON, and write it to a file if a path is given."""
         from hotloop.network.profiling.report import as_dict
 
-        return self._write(path, json.dumps(as_dict(self), indent=1, allow_nan=False))
+        text = json.dumps(as_dict(self), indent=1, allow_nan=False)
+        if path is not None:
+            write_file(Path(path), text)
+        return text
 
     def to_pandas(self) -> Any:
         """Return the rows as a ``pandas.DataFrame``; pandas must be installed."""
@@ -274,14 +277,14 @@ class Profile:
         """Write a trace for Perfetto and chrome://tracing, of at most `max_bytes`."""
         from hotloop.network.profiling.trace import chrome_trace
 
-        self._write(path, chrome_trace(self, max_bytes))
+        write_file(Path(path), chrome_trace(self, max_bytes))
 
     def flamegraph(self, path: PathLike) -> None:
         """Write collapsed stacks (``a;b;c microseconds``), or speedscope's JSON if the name ends in ``.json``."""
         from hotloop.network.profiling.flamegraph import collapsed, speedscope
 
         make: Callable[[Profile], str] = speedscope if os.fspath(path).endswith(".json") else collapsed
-        self._write(path, make(self))
+        write_file(Path(path), make(self))
 
     def plot(self) -> Any:
         """Return a matplotlib figure: time by layer and phase, and the roofline with each phase on it."""
@@ -293,7 +296,7 @@ class Profile:
         """Write a page with charts, table and diagnosis that needs nothing but a browser; takes matplotlib to make."""
         from hotloop.network.profiling.page import page
 
-        self._write(path, page(self))
+        write_file(Path(path), page(self))
 
     def diagnose(self, *, try_remedies: bool = True) -> "Diagnosis":
         """Return what is wrong with the training itself, each with its evidence and a remedy that was tried.
@@ -307,8 +310,3 @@ class Profile:
 
         self.diagnosis = diagnose(self, try_remedies=try_remedies)
         return self.diagnosis
-
-    def _write(self, path: PathLike | None, text: str) -> str:
-        if path is not None:
-            write_file(Path(path), text)
-        return text

@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from hotloop import __version__
-from hotloop.network.profiling.health import FitHealth, Look
+from hotloop.network.profiling.health import FitHealth
 
 if TYPE_CHECKING:
     from hotloop.network.profiling.profiler import Profile
@@ -14,7 +14,7 @@ FORMAT = 1
 
 def as_dict(profile: "Profile") -> dict[str, Any]:
     """Return the profile, of types that JSON has; NaN and infinity are None."""
-    return {
+    found = {
         "format": FORMAT,
         "hotloop": __version__,
         "seconds": profile.seconds,
@@ -35,27 +35,24 @@ def as_dict(profile: "Profile") -> dict[str, Any]:
         "fits": [_fit(fit) for fit in profile.fits],
         "diagnosis": None if profile.diagnosis is None else profile.diagnosis.to_list(),
     }  # fmt: skip
+    plain: dict[str, Any] = _finite(found)
+    return plain
 
 
 def _fit(fit: FitHealth) -> dict[str, Any]:
-    records = [] if fit.history is None else fit.history.epochs
     return {
         "network": list(fit.sizes),
         "activations": list(fit.activations),
         "stop_reason": None if fit.history is None else fit.history.stop_reason,
-        "epochs": [{name: _finite(value) for name, value in record.items()} for record in records],
-        "looks": [_look(look) for look in fit.looks.items],
+        "epochs": [] if fit.history is None else fit.history.epochs,
+        "looks": [vars(look) for look in fit.looks.items],
     }
 
 
-def _look(look: Look) -> dict[str, Any]:
-    lists = {name: [_finite(v) for v in getattr(look, name)] for name in ("gradient", "delta", "weight", "update")}
-    return {
-        "epoch": look.epoch, "step": look.step, "rows": look.rows, "loss": _finite(look.loss),
-        "gradient_norm": _finite(look.gradient_norm), **lists,
-        "saturated": look.saturated, "dead": look.dead,
-    }  # fmt: skip
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _finite(value: Any) -> Any:
+    """Return plain data with None for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

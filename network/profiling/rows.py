@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hotloop.network.profiling.phase_clock import LAYERLESS, PHASE_NAMES, PhaseClock
 from hotloop.network.profiling.spans import Spans
 
@@ -71,7 +73,7 @@ def finish(row: Row, total: float) -> Row:
         "roof_percent": 100 * row["ideal"] / seconds if bounds and timed else None,
         "bound_by": max(bounds, key=bounds.__getitem__) if bounds else kinds.get(row["kind"], "overhead"),
     }
-    return {name: row[name] for name in FIELDS}
+    return {name: float(row[name]) if isinstance(row[name], np.floating) else row[name] for name in FIELDS}
 
 
 def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: "Calibration", roof_of: Mapping[str, "Roof"],

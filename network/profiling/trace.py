@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hotloop.network.profiling.profiler import Profile
 
 STEP, RATE = "step", "samples a second"
-Groups = dict[str, list[str]]
+Groups = dict[tuple[str, str], list[str]]  # lines of JSON by phase of the format and name
 
 
 def chrome_trace(profile: "Profile", max_bytes: int) -> str:
@@ -36,8 +36,8 @@ def chrome_trace(profile: "Profile", max_bytes: int) -> str:
     return _file(groups, found)
 
 
-def _file(groups: Groups, found: dict[str, int]) -> str:
-    left_out = {name: found[name] - len(lines) for name, lines in groups.items() if found[name] > len(lines)}
+def _file(groups: Groups, found: dict[tuple[str, str], int]) -> str:
+    left_out = {key[1]: found[key] - len(lines) for key, lines in groups.items() if found[key] > len(lines)}
     head = {"displayTimeUnit": "ns", "otherData": {"left out": json.dumps(left_out)}}
     lines = [line for group in groups.values() for line in group]
     return json.dumps(head)[:-1] + ', "traceEvents": [\n' + ",\n".join(lines) + "\n]}\n"
@@ -45,7 +45,7 @@ def _file(groups: Groups, found: dict[str, int]) -> str:
 
 def events(profile: "Profile") -> Groups:
     """Return all events as lines of JSON, by kind; of one kind they are in the order of time, and may be thinned."""
-    process, groups = os.getpid(), dict[str, list[str]]()
+    process, groups, clocks = os.getpid(), dict[tuple[str, str], list[str]](), profile.clocks
 
     def nanoseconds(moment: float) -> int:
         return round((moment - profile.began) * 1e9)
@@ -56,18 +56,20 @@ def events(profile: "Profile") -> Groups:
         event = {"name": name, "ph": phase, "ts": start / 1000, "pid": process, "tid": 0} | more
         if stop is not None:
             event["dur"] = (nanoseconds(stop) - start) / 1000
-        groups.setdefault(group, []).append(json.dumps(event))
+        groups.setdefault((phase, group), []).append(json.dumps(event))
 
     for event in sorted(profile.spans.events(), key=lambda event: event.start):
         add(event.name, "X", event.name, event.start, event.stop, cat=event.category, args=event.arguments or {})
     threads = {0}
-    for clock in profile.clocks:
+    for clock in clocks:
+        for event in clock.events.items:
+            given = event.arguments or {}
+            add(LOOP, "X", LOOP, event.start, event.stop, cat=event.category, args=given)
+            rate = given["rows"] / max(event.stop - event.start, 1e-9)
+            add(RATE, "C", RATE, event.stop, args={"value": round(rate)})
         for name, moment, stop, thread in slices(clock, profile):
             threads.add(thread)
             add(STEP, "X", name, moment, stop, tid=thread, cat="step" if name == STEP else "phase")
-    for event in profile.spans.timeline[LOOP].items if LOOP in profile.spans.timeline else ():
-        rate = (event.arguments or {})["rows"] / max(event.stop - event.start, 1e-9)
-        add(RATE, "C", RATE, event.stop, args={"value": round(rate)})
     for name, track in profile.counters.items():
         for moment, value in track.items:
             if value == value and abs(value) != float("inf"):
@@ -76,13 +78,9 @@ def events(profile: "Profile") -> Groups:
         title = f"epoch {arguments['epoch']}" if name == "epoch" else name
         add(name, "i", title, moment, s="p", args=arguments)
     names = {0: "main"} | {thread: f"hotloop-{thread}" for thread in sorted(threads - {0})}
-    groups["names"] = [
-        json.dumps({"name": "process_name", "ph": "M", "pid": process, "tid": 0, "args": {"name": "hotloop"}})
-    ]
+    add("names", "M", "process_name", profile.began, args={"name": "hotloop"})
     for thread, name in names.items():
-        groups[f"name of {thread}"] = [
-            json.dumps({"name": "thread_name", "ph": "M", "pid": process, "tid": thread, "args": {"name": name}})
-        ]
+        add(f"name of {thread}", "M", "thread_name", profile.began, tid=thread, args={"name": name})
     return groups
 
 

@@ -31,6 +31,7 @@ class Counts:
     chunks: int = 0
     whole_chunks: int = 0
     updates: int = 0
+    whole_updates: int = 0
 
     def add(self, start: int, rows: int, total: int, batch_size: int, chunk: int, *, whole: bool) -> None:
         """Add the rows from `start` on, which ends a chunk, of an epoch of `total` rows."""
@@ -46,6 +47,7 @@ class Counts:
                 chunks, kept, batches = -(-taken // chunk), True, int(at + taken == batch_start + batch_rows)
             self.rows, self.chunks, self.updates = self.rows + taken, self.chunks + chunks, self.updates + batches
             self.whole_rows, self.whole_chunks = self.whole_rows + kept * taken, self.whole_chunks + kept * chunks
+            self.whole_updates += kept * batches
             at += taken
 
 
@@ -56,9 +58,11 @@ class Work:
     ----------
     task : Task
         Whose tables say what is computed.
+    training : bool, default True
+        Whether the last layer is left at z for a loss that takes it; outputs alone have their activation.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, *, training: bool = True) -> None:
         settings = task.settings[0]
         self.fan_in = [int(layer["fan_in"]) for layer in task.layers]
         self.fan_out = [int(layer["fan_out"]) for layer in task.layers]
@@ -69,7 +73,7 @@ class Work:
         self.update = int(settings["update"])
         self.penalised = bool(settings["l1"] > 0 or settings["l2"] > 0)
         self.whole = self.update != updates.SGD or self.penalised
-        last, logits = len(self.fan_in) - 1, settings["loss"] >= losses.BINARY_CROSS_ENTROPY
+        last, logits = len(self.fan_in) - 1, training and settings["loss"] >= losses.BINARY_CROSS_ENTROPY
         # Layers of which an activation is computed, and those that keep z beside it; a cross-entropy takes z alone.
         self.active = [
             layer["activation"] != IDENTITY and not (logits and index == last)
@@ -80,6 +84,9 @@ class Work:
             for index, layer in enumerate(task.layers)
         ]
         self.labelled = bool(task.labels.size)
+        # Batches of several chunks are summed up, but a last one of one chunk is not.
+        remainder = task.rows % self.batch_size
+        self.mixed = not self.whole and self.batch_size > self.chunk and 0 < remainder <= self.chunk
 
     @property
     def parameters(self) -> int:
@@ -95,7 +102,8 @@ class Work:
 
     def step_flops(self) -> float:
         """Return the operations of a chunk of rows."""
-        counts = Counts(self.chunk, self.chunk * self.whole, 1, int(self.whole), 1)
+        whole = int(self.whole)
+        counts = Counts(self.chunk, self.chunk * whole, 1, whole, 1, whole)
         phases = (GATHER, FORWARD, LOSS, BACKWARD, WEIGHT_GRADIENT, UPDATE, DESCENT)
         return sum(self.of(phase, index, counts)[0] for phase in phases for index in range(len(self.fan_in)))
 
@@ -119,10 +127,10 @@ class Work:
         if phase == WEIGHT_GRADIENT:
             # dC/dW = x.T delta, dC/db = sum of delta; a batch in several chunks is added up
             rows, chunks = counts.whole_rows, counts.whole_chunks
-            read_again = max(chunks - counts.updates, 0)
+            read_again = max(chunks - counts.whole_updates, 0)
             return rows * o * (2 * i + 1), s * (rows * (i + o) + (chunks + read_again) * weights)
         if phase == UPDATE and self.update != updates.NO_UPDATE and counts.whole_chunks:
-            n = counts.updates
+            n = counts.whole_updates
             flops = n * (UPDATE_FLOPS[self.update] * weights + self.penalised * PENALTY_FLOPS * i * o)
             return flops, s * n * weights * (3 + 2 * MOMENTS.get(self.update, 1))
         if phase == DESCENT:
@@ -134,7 +142,7 @@ class Work:
 
 def forward_work(task: Task) -> tuple[float, float]:
     """Return the operations and bytes of the outputs of all rows of a task, and of their losses."""
-    work, chunk = Work(task), int(task.settings["chunk"][0])
+    work, chunk = Work(task, training=False), int(task.settings["chunk"][0])
     counts = Counts(rows=task.rows, chunks=-(-task.rows // chunk))
     phases = (GATHER, FORWARD, *([LOSS] if task.labels.size or task.targets.size else []))
     parts = [work.of(phase, layer, counts) for phase in phases for layer in range(len(work.fan_in))]
