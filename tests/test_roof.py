@@ -15,11 +15,13 @@ from hotloop.network.profiling.roof import Roof
 @pytest.mark.parametrize("repeats", [0, 1, 7, 21])
 def test_a_tile_makes_every_operation_that_is_counted(repeats, dtype, rng):
     size = VECTORS * 64 // np.dtype(dtype).itemsize
-    a, b, start = (whole_numbers(rng, shape, dtype) for shape in (ROWS, size, ROWS * size))
+    depth = int(limits.DEPTH)
+    a, b, start = (whole_numbers(rng, shape, dtype) for shape in (ROWS * depth, depth * size, ROWS * size))
     with fenced((ROWS * size,), dtype) as c:
         c[:] = start
         limits.multiply_adds(a, b, repeats, c)
-        assert same_bits(c.copy(), (start + repeats * np.outer(a, b).ravel()).astype(dtype))
+        product = (a.reshape(ROWS, depth).astype(float) @ b.reshape(depth, size).astype(float)).ravel()
+        assert same_bits(c.copy(), (start + repeats * product).astype(dtype))
 
 
 @pytest.mark.parametrize("size", [1, 7, 33])
@@ -36,8 +38,8 @@ def test_what_is_counted(monkeypatch):
     """Operations and bytes over the seconds of the fastest call, here half a second."""
     monkeypatch.setattr(roof, "REPEATS", 10)
     monkeypatch.setattr(roof, "fastest", lambda call, rounds=0: call() or 0.5)
-    assert roof.peak_flops("float32") == 2 * ROWS * VECTORS * 16 * 10 / 0.5
-    assert roof.peak_flops("float64") == 2 * ROWS * VECTORS * 8 * 10 / 0.5
+    assert roof.peak_flops("float32") == 2 * ROWS * VECTORS * 16 * limits.DEPTH * 10 / 0.5
+    assert roof.peak_flops("float64") == 2 * ROWS * VECTORS * 8 * limits.DEPTH * 10 / 0.5
     assert roof.bandwidth(2400, 1) == 2400 / 0.5
     assert roof.bandwidth(2400, 7) == 7 * 2400 / 0.5
 

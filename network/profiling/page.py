@@ -83,7 +83,7 @@ def page(profile: "Profile") -> str:
 
 
 EXPLAINED = (
-    "a roof is the least time that a core could take, by its arithmetic measured in registers and by the measured "
+    "a roof is the least time that a core could take, by its measured arithmetic and by the measured "
     "bandwidth of the memory in which the data of a step lies."
 )
 
