@@ -136,7 +136,7 @@ def report(seen: dict[str, Any]) -> str:
         peaks = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in seen["peak_flops"].items())
         lines += [
             ("compiled for", f"{seen['compiled_for']}, vector registers of {seen['vector_bytes']} bytes"),
-            ("peak", f"{peaks}, one core, fused multiply-adds from the first-level cache"),
+            ("peak", f"{peaks}, one core, multiply-adds from the first-level cache"),
             ("memory", f"{seen['bandwidth'] / 1e9:.1f} GB/s, one core, c = a + 3 b: two arrays read, one written"),
         ]
     if seen["settings"]:
