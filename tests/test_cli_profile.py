@@ -1,6 +1,7 @@
 """``hotloop profile``: the table, the diagnosis, the files, and one clear line for whatever is wrong."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -80,7 +81,11 @@ def test_the_files(tmp_path):
     kept = json.loads(names["json"].read_text())
     assert kept["runs"][0]["network"] == "5-4-3"
     assert kept["diagnosis"][0]["network"].startswith("5-4-3")
-    assert names["html"].read_text().startswith("<!DOCTYPE html>")
+    page = names["html"].read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    parts = re.findall(r'\bid="([^"]+)"', page)  # of the pictures, which matplotlib names alike
+    assert len(parts) == len(set(parts)) > 100
+    assert set(re.findall(r'(?:url\(#|href="#)([^")]+)', page)) <= set(parts)
     assert "profile;fit" in names["flamegraph"].read_text()
 
 

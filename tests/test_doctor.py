@@ -103,7 +103,8 @@ def test_the_report():
         "threads       64-32-10 batch 32: 1; 784-128-10 batch 32: 1 or 2 or 4",
         "cache         /cache",
         "compiled for  a-cpu, vector registers of 32 bytes",
-        "peak          91 GFLOP/s in float32, 46 GFLOP/s in float64, one core, multiply-adds from the first-level cache",
+        "peak          91 GFLOP/s in float32, 46 GFLOP/s in float64, one core, multiply-adds from the first-level "
+        "cache",
         "memory        12.3 GB/s, one core, c = a + 3 b: two arrays read, one written",
         "settings      NUMBA_CACHE_DIR=/cache",
         "",

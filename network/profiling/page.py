@@ -2,6 +2,7 @@
 
 import html
 import io
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +60,8 @@ SORTED_BY = {
 
 def page(profile: "Profile") -> str:
     """Return the page."""
-    pictures = [
-        _svg(6.5, 4.6, lambda axes: charts.time_by_layer(profile, axes)),
-        _svg(6.5, 4.6, lambda axes: charts.roofline(profile, axes)),
-        _svg(6.5, 3.6, lambda axes: charts.gradient_flow(profile, axes)),
-        _svg(6.5, 3.6, lambda axes: charts.losses(profile, axes)),
-    ]
+    draws = (charts.time_by_layer, charts.roofline, charts.gradient_flow, charts.losses)
+    pictures = [_svg(draw, profile, number) for number, draw in enumerate(draws)]
     footer = summary(profile.seconds, profile.clocks, profile.calibration.name)
     networks = ", ".join(dict.fromkeys(clock.network for clock in profile.clocks)) or "no network was trained"
     return "\n".join([
@@ -88,17 +85,18 @@ EXPLAINED = (
 )
 
 
-def _svg(width: float, height: float, draw: Callable[[Any], Any]) -> str:
+def _svg(draw: Callable[["Profile", Any], Any], profile: "Profile", number: int) -> str:
     """Return a picture as an element of the page; empty if there was nothing to draw."""
-    drawn = charts.figure(width, height)
+    drawn = charts.figure(6.5, 4.2)
     import matplotlib
 
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hotloop", "font.family": "sans-serif"}):
-        if draw(drawn.subplots()) is False:
+        if draw(profile, drawn.subplots()) is False:
             return ""
         text = io.StringIO()
         drawn.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
+    svg = text.getvalue()[text.getvalue().index("<svg") :]
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>picture{number}-", svg)  # names that no other picture has
 
 
 def _diagnosis(profile: "Profile") -> str:
