@@ -192,9 +192,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=form,
     )  # fmt: skip
     profiled.set_defaults(command=_profile)
-    add_data_options(profiled.add_argument_group("data"))
+    add_data_options(profiled.add_argument_group("data"), "digits; with --layers synthetic, which is made up")
     add_network_options(profiled.add_argument_group("network"))
-    add_training_options(profiled.add_argument_group("training"))
+    add_training_options(profiled.add_argument_group("training"), "40; of made-up data for about a second")
     profiled.set_defaults(data=None, epochs=None)
     add_profile_options(profiled.add_argument_group("output"))
     warmup = commands.add_parser("warmup", help="compile ahead of need", description=WARMUP, formatter_class=form)

@@ -19,7 +19,7 @@ from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
 from hotloop.network.optimizers import Optimizer
 from hotloop.network.pace import for_prediction
-from hotloop.network.profiling.current import CURRENT, UNWATCHED
+from hotloop.network.profiling.current import UNWATCHED, current
 from hotloop.network.summary import summary
 from hotloop.network.task import Task
 from hotloop.network.threads import Team
@@ -225,7 +225,7 @@ class Network:
         optimizer = arguments.optimizer_of(optimizer)
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
-        profile = CURRENT.get()
+        profile = current()
         with UNWATCHED if profile is None else profile.spans.span("fit"):
             with UNWATCHED if profile is None else profile.spans.span("check the data"):
                 task = self._task(self._data(X, y), batch_size, self.dropout)
@@ -248,7 +248,7 @@ class Network:
         A row's result does not depend on the rows beside it nor on the number of threads, to the bit. "auto" takes more
         than one of the cores that this process may use if there is work for some 0.5 ms each. X as in `fit`.
         """
-        if (profile := CURRENT.get()) is not None:
+        if (profile := current()) is not None:
             with profile.spans.span("predict"):
                 return self._predict(X, n_threads)
         return self._predict(X, n_threads)
@@ -286,7 +286,7 @@ class Network:
 
         With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2.
         """
-        profile = CURRENT.get()
+        profile = current()
         with UNWATCHED if profile is None else profile.spans.span("evaluate"):
             return self.score(self._task(self._data(X, y)), arguments.threads(n_threads))
 
@@ -303,7 +303,7 @@ class Network:
 
     def gradient(self, X: Any, y: Any) -> tuple[float, Array]:
         """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
-        profile, gradient = CURRENT.get(), aligned_zeros(self.layout.size, self.dtype)
+        profile, gradient = current(), aligned_zeros(self.layout.size, self.dtype)
         with UNWATCHED if profile is None else profile.spans.span("gradient"):
             task = self._task(self._data(X, y))
             order, state, progress = np.arange(task.rows), np.zeros((0, 0), self.dtype), task.progress
@@ -368,7 +368,7 @@ class Network:
         losses = np.zeros(task.rows if task.targets.size or task.labels.size else 0)
         n_threads = min(for_prediction(n_threads, task.rows * self.n_parameters), int(task.settings["chunk"][0]))
         rows, given = self._rows_in_a_call * n_threads, task.forward(self.parameters, losses, outputs)
-        profile = CURRENT.get()
+        profile = current()
         with Team(n_threads) as team, UNWATCHED if profile is None else profile.forward(task, n_threads):
             for start in range(0, task.rows, rows):
                 team.run(forward_slice, start, min(start + rows, task.rows), *given)

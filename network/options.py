@@ -18,7 +18,7 @@ INITIALIZERS = (
 
 # What a table of a profile may be sorted by, as in hotloop.network.profiling.rows.
 SORTS = (
-    "self_cpu_time_total", "cpu_time", "count", "flops", "seconds", "calls", "bytes", "roof_percent", "order",
+    "self_cpu_time_total", "cpu_time_total", "cpu_time", "count", "flops", "bytes", "roof_percent", "order",
 )  # fmt: skip
 
 
@@ -72,13 +72,13 @@ def _names(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
     return lambda text: [single(name.strip()) for name in text.split(",")]
 
 
-def add_data_options(group: Any) -> None:
-    """Add the options that say what is learned from."""
+def add_data_options(group: Any, default: str = "digits") -> None:
+    """Add the options that say what is learned from; `default` is what the help says of it."""
     group.add_argument(
         "--data",
         metavar="SOURCE",
         default="digits",
-        help="digits, FOLDER, FILE.csv or FILE.npz (default: digits)",
+        help=f"digits, FOLDER, FILE.csv or FILE.npz (default: {default})",
     )
     group.add_argument(
         "--target",
@@ -159,8 +159,8 @@ def add_network_options(group: Any) -> None:
     group.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="(default: %(default)s)")
 
 
-def add_training_options(group: Any) -> None:
-    """Add the options that say how it is trained."""
+def add_training_options(group: Any, epochs: str = "40") -> None:
+    """Add the options that say how it is trained; `epochs` is what the help says of their default."""
     group.add_argument(
         "--optimizer",
         metavar="NAME",
@@ -176,7 +176,7 @@ def add_training_options(group: Any) -> None:
     )
     group.add_argument("--momentum", metavar="M", type=_fraction_or_zero, help="of sgd (default: 0.9)")
     group.add_argument("--batch-size", metavar="N", type=_positive_whole, default=32, help="(default: %(default)s)")
-    group.add_argument("--epochs", metavar="N", type=_positive_whole, default=40, help="(default: %(default)s)")
+    group.add_argument("--epochs", metavar="N", type=_positive_whole, default=40, help=f"(default: {epochs})")
     group.add_argument(
         "--tolerance",
         metavar="T",

@@ -25,14 +25,17 @@ DIVERGED = 2
 EPOCHS = 40
 # Of made-up data: floating-point operations that take about a second, and the epochs between which they may be.
 SYNTHETIC_WORK, FEWEST_EPOCHS, MOST_EPOCHS = 5e10, 3, 100
-SYNTHETIC_BATCHES, FEWEST_ROWS = 100, 4096
+SYNTHETIC_BATCHES, FEWEST_ROWS, MOST_NUMBERS = 100, 4096, 2**26
 
 
 def command(arguments: argparse.Namespace) -> int:
     """Carry out ``hotloop profile`` and return its exit status."""
     files = {name: getattr(arguments, name) for name in ("trace", "json", "html", "flamegraph")}
-    for file in filter(None, files.values()):
+    named = [file for file in files.values() if file is not None]
+    for file in named:
         check_writable(Path(file))
+    if len(set(named)) < len(named):
+        raise ValueError("--trace, --json, --html and --flamegraph name one file twice")
     if files["html"] is not None:
         _need_pictures()
     data = _data(arguments)
@@ -48,10 +51,13 @@ def command(arguments: argparse.Namespace) -> int:
             status = INTERRUPTED if fit(arguments, net, job, optimizer).interrupted else 0
         except DivergenceError as raised:
             error, status = raised, DIVERGED
+    diagnosis = None if arguments.no_diagnosis else prof.diagnose(try_remedies=not arguments.no_trials)
+    written = _write(prof, files)  # before anything is said: the reader of a pipe may have left
     say(prof.table(arguments.sort_by, arguments.row_limit))
-    if not arguments.no_diagnosis:
-        say("", str(prof.diagnose(try_remedies=not arguments.no_trials)))
-    _write(prof, files)
+    if diagnosis is not None:
+        say("", str(diagnosis))
+    if written:
+        say("", *written)
     if error is not None:
         print(f"hotloop: error: {error}", file=sys.stderr)
     return status
@@ -80,10 +86,10 @@ def _data(arguments: argparse.Namespace) -> Dataset:
     for name in ("target", "test_fraction"):
         if getattr(arguments, name) is not None:
             raise ValueError(f"synthetic data has no --{name.replace('_', '-')}")
-    rows = max(FEWEST_ROWS, SYNTHETIC_BATCHES * arguments.batch_size)
+    rows = max(FEWEST_ROWS, min(SYNTHETIC_BATCHES * arguments.batch_size, MOST_NUMBERS // sizes[0]))
     if arguments.epochs is None:
         work = work_of_a_row(sum(i * o for i, o in pairwise(sizes))) * rows
-        arguments.epochs = int(min(MOST_EPOCHS, max(FEWEST_EPOCHS, SYNTHETIC_WORK / work)))
+        arguments.epochs = int(min(MOST_EPOCHS, max(FEWEST_EPOCHS, SYNTHETIC_WORK / max(work, 1))))
     classes = LOSSES[arguments.loss].classifies if arguments.loss is not None else sizes[-1] > 1
     return synthetic(sizes, rows, classes=classes, dtype=arguments.dtype, seed=arguments.seed)
 
@@ -100,8 +106,8 @@ def _compile(net: Network, job: Job) -> str:
     return reports.kernels(notice.seconds, notice.compiled, None if folder is None else str(folder))
 
 
-def _write(prof: Profile, files: dict[str, Any]) -> None:
-    """Write the files that were asked for, and say so."""
+def _write(prof: Profile, files: dict[str, Any]) -> list[str]:
+    """Write the files that were asked for, and return a line about each."""
     writers: dict[str, Callable[[str], Any]] = {
         "trace": prof.chrome_trace, "json": prof.to_json, "html": prof.html, "flamegraph": prof.flamegraph
     }  # fmt: skip
@@ -109,8 +115,9 @@ def _write(prof: Profile, files: dict[str, Any]) -> None:
         "trace": "open it in https://ui.perfetto.dev or chrome://tracing", "json": "all numbers",
         "html": "open it in a browser", "flamegraph": "stacks for speedscope or flamegraph.pl",
     }  # fmt: skip
-    written = [(name, file) for name, file in files.items() if file is not None]
-    for number, (name, file) in enumerate(written):
-        writers[name](file)
-        size = Path(file).stat().st_size / 1e3
-        say(*([""] if number == 0 else []), f"{name}: {file} ({size:.0f} kB; {hints[name]})")
+    lines = []
+    for name, file in files.items():
+        if file is not None:
+            writers[name](file)
+            lines.append(f"{name}: {file} ({Path(file).stat().st_size / 1e3:.0f} kB; {hints[name]})")
+    return lines

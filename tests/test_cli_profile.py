@@ -41,7 +41,10 @@ def test_help_shows_the_options():
     for option in ("--layers", "--batch-size", "--epochs", "--trace", "--json", "--html", "--flamegraph", "--sort-by",
                    "--row-limit", "--no-trials", "--no-diagnosis", "--include-compile"):  # fmt: skip
         assert f"{option} " in out
+    out = " ".join(out.split())
     assert "made-up data of that shape" in out
+    assert "(default: 40; of made-up data for about a second)" in out
+    assert "(default: digits; with --layers synthetic, which is made up)" in out
 
 
 def test_layers_alone_are_of_made_up_data():
@@ -112,6 +115,8 @@ def test_a_page_without_matplotlib_is_refused_before_the_training(tmp_path, monk
     ([*SMALL, "--target", "3"], "synthetic data has no --target"),
     ([*SMALL, "--test-fraction", "0.5"], "synthetic data has no --test-fraction"),
     (["--layers", "5,4,1", "--loss", "cross_entropy"], "does not fit synthetic"),
+    (["--layers", "10"], "--layers 10 does not fit synthetic"),
+    ([*SMALL, "--trace", "a", "--json", "a"], "name one file twice"),
     (["--row-limit", "0"], "--row-limit: found '0'; wanted a whole number above 0"),
     (["--sort-by", "speed"], "unknown order 'speed'; known: self_cpu_time_total, cpu_time"),
     (["--data", "nowhere"], "there is no file or folder nowhere"),

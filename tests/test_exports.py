@@ -386,7 +386,7 @@ def test_every_row_is_in_the_table_of_the_page(page, prof):
     calls = head.index("# of Calls")
     expected = Counter()
     for row in prof.rows:
-        name = f"{row['network'] or ''} {row['name']}".lstrip()
+        name = f"{row['network'] or ''} {row['name']}".lstrip().replace("\n", r"\n")
         name = name if len(name) <= 40 else f"{name[:37]}..."
         expected[name, str(row["layer"] or "-"), str(row["calls"])] += 1
     assert Counter((row[0], row[1], row[calls]) for row in rows) == expected

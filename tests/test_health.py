@@ -125,7 +125,8 @@ def made_up(history=(), **changes):
 
 @pytest.mark.parametrize(("delta", "kind"), [
     ([1e-4, 1e-2, 1.0], diagnosis.vanishing), ([2e-3, 1e-2, 1.0], None), ([1.0, 1.0, 1.0], None),
-    ([999.0, 1.0, 1.0], None), ([1001.0, 10.0, 1.0], diagnosis.exploding), ([0.0, 0.0, 1.0], None),
+    ([999.0, 1.0, 1.0], None), ([1001.0, 10.0, 1.0], diagnosis.exploding), ([0.0, 0.0, 1.0], diagnosis.vanishing),
+    ([0.0, 0.0, 0.0], None),
 ])  # fmt: skip
 def test_the_limits_of_growth_and_shrinkage(delta, kind):
     fit = made_up(delta=delta)

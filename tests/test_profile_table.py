@@ -40,7 +40,7 @@ def test_the_table_shows_the_rows_as_pytorch_does():
 
 @pytest.mark.parametrize(("sort_by", "key"), [
     ("self_cpu_time_total", "seconds"), ("cpu_time", "seconds_per_call"), ("count", "calls"), ("flops", "flops"),
-    ("bytes", "bytes"), ("roof_percent", "roof_percent"),
+    ("bytes", "bytes"), ("roof_percent", "roof_percent"), ("cpu_time_total", "seconds"),
 ])  # fmt: skip
 def test_sorting(sort_by, key):
     prof = fitted()

@@ -186,6 +186,7 @@ def test_compiling_is_a_row():
     ((3,), TypeError, "record takes a name, got 3"),
     (("a", -1), ValueError, "flops must be finite, at least 0, got -1"),
     (("a", float("nan")), ValueError, "flops must be finite, at least 0, got nan"),
+    (("\udc80",), ValueError, "record takes a name that files can hold"),
     (("a", "3"), TypeError, "flops must be a number, got '3'"),
 ])  # fmt: skip
 def test_what_record_refuses(given, error, message):
@@ -215,7 +216,7 @@ def test_one_at_a_time_in_a_thread():
             pass
         with pytest.raises(RuntimeError, match="look at it behind its with statement"):
             prof.rows  # noqa: B018
-        assert str(prof) == "an open profile"
+        assert str(prof) == "a profile that has not ended"
     with pytest.raises(RuntimeError, match="this profile has been used"), prof:
         pass
     with pytest.raises(RuntimeError, match="use record within its with statement"):

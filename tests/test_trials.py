@@ -8,7 +8,9 @@ import pytest
 from test_health import made_up
 
 from hotloop import SGD, Adam, Network, profile
+from hotloop.network import fitting
 from hotloop.network.profiling import diagnosis, trials
+from hotloop.network.profiling.current import current
 from hotloop.network.profiling.trials import Outcome, Probe, Trials, probe, twin
 
 QUIET = {"progress": False, "n_threads": 1}
@@ -56,7 +58,7 @@ def test_a_trial_trains_as_the_fit_did(short):
     outcome, again = tried.unchanged(), tried.unchanged()
     assert outcome is again
     assert outcome.loss == pytest.approx(net.gradient(tried.X, tried.y)[0], rel=1e-6)
-    assert outcome.probe == probe(net, tried.X, tried.y)
+    assert tried.start() == pytest.approx(twin(fit).gradient(tried.X, tried.y)[0], rel=1e-6)
 
 
 def test_a_trial_at_another_rate(short):
@@ -66,7 +68,7 @@ def test_a_trial_at_another_rate(short):
     assert tried.at_rate(0.1).loss == pytest.approx(Trials(other).unchanged().loss, rel=1e-6)
     assert tried.at_rate(0.1).loss != tried.unchanged().loss
     with np.errstate(all="ignore"):
-        assert tried.at_rate(1e30) == Outcome(math.inf, None)
+        assert tried.at_rate(1e30) == Outcome(math.inf)
 
 
 @pytest.mark.parametrize(("rows", "epochs", "batch_size", "steps"), [
@@ -104,8 +106,6 @@ def test_a_probe_sees_the_gradients_and_the_units(loss):
     deltas.insert(0, deltas[0] @ net.weights[2].T * second * (1 - second))
     deltas.insert(0, deltas[0] @ net.weights[1].T * (first > 0))
     assert seen.delta == pytest.approx([np.sqrt(np.mean(d**2)) for d in deltas], rel=1e-9)
-    assert seen.saturated == [None, pytest.approx(np.mean(4 * second * (1 - second) < 0.05)), None]
-    assert seen.saturated[1] > 0
     assert seen.dead == [pytest.approx(np.mean((first <= 0).all(axis=0))), None, None]
     assert seen.dead[0] >= 0.25
 
@@ -132,15 +132,15 @@ def test_a_probe_without_a_finite_loss():
 
 # What outcomes decide.
 
-GOOD, FAIR, BAD, LOST = Outcome(0.1, None), Outcome(0.9, None), Outcome(1.0, None), Outcome(math.inf, None)
+GOOD, FAIR, BAD, LOST = Outcome(0.1), Outcome(0.9), Outcome(1.0), Outcome(math.inf)
 
 
-def tried(unchanged=BAD, rates=(), others=(), dead=(0.0, 0.0)):
+def tried(unchanged=BAD, rates=(), others=(), start=1.0):
     """Return trials of given outcomes: by factors of the rate, and by names of other changes."""
     fit = made_up()
     rates, others = dict(rates), dict(others)
-    fake = SimpleNamespace(X=fit.X, y=fit.y, steps=99, batch_size=8, unchanged=lambda: unchanged)
-    fake.at_rate = lambda factor: rates.get(round(factor, 12), LOST)
+    fake = SimpleNamespace(X=fit.X, y=fit.y, steps=99, batch_size=8, unchanged=lambda: unchanged, start=lambda: start)
+    fake.at_rate = lambda factor: rates.get(float(f"{factor:.6g}"), LOST)
     fake.run = lambda key, **_: others.get(key, BAD)
     fake.twin = lambda *given, **named: SimpleNamespace()
     return fake
@@ -208,7 +208,7 @@ def test_scaled_inputs_must_help(scale, offset, suspected, helps):
 ])  # fmt: skip
 def test_dead_units_must_matter(dead, others, expected, monkeypatch):
     fit, _ = fitted((4, 6, 2), "relu")
-    monkeypatch.setattr(diagnosis, "probe", lambda *_: Probe([1.0, 1.0], [None, None], dead))
+    monkeypatch.setattr(diagnosis, "probe", lambda *_: Probe([1.0, 1.0], dead))
     found = diagnosis.dead_units(fit, tried(others=others))
     assert (None if found is None else found.tried.split(":")[0]) == expected
     without = diagnosis.dead_units(fit, None)
@@ -216,7 +216,7 @@ def test_dead_units_must_matter(dead, others, expected, monkeypatch):
 
 
 def test_new_weights_are_tried_for_gradients(monkeypatch):
-    monkeypatch.setattr(diagnosis, "probe", lambda *_: Probe([0.6, 0.8, 1.0], [None] * 3, [None] * 3))
+    monkeypatch.setattr(diagnosis, "probe", lambda *_: Probe([0.6, 0.8, 1.0], [None] * 3))
     fit = made_up(delta=[1e-5, 1e-2, 1.0])
     found = diagnosis.vanishing(fit, tried(others={"new weights, relu": GOOD}))
     assert "layer 1 gets 1e-05 of layer 3's gradient" in found.evidence
@@ -228,9 +228,54 @@ def test_new_weights_are_tried_for_gradients(monkeypatch):
     assert found.tried.endswith(
         "with them layer 1 gets 0.6 of it: loss 0.1 after 99 steps of 8 rows; unchanged: diverged"
     )
+    assert diagnosis.exploding(fit, tried(BAD, start=2.0)) is None  # it learns as it is, and no better with others
     fit.looks.items.clear()
     assert diagnosis.exploding(fit, tried()) is None  # by a probe of the weights before
     assert diagnosis.gradient_ratio(fit, None) is None
+
+
+@pytest.mark.parametrize(("step", "rates", "expected"), [
+    (1e-9, {1e8: GOOD}, "1e+07"),  # times the rate of 0.1: as long as steps stay small
+    (1e-5, {1e8: GOOD}, None),
+])  # fmt: skip
+def test_larger_rates_are_tried_as_long_as_steps_are_small(step, rates, expected):
+    found = diagnosis.rate_too_small(made_up([(1.0, 1.0), (0.99, 1.0)], update=[step] * 3), tried(rates=rates))
+    assert (found is None) == (expected is None)
+    assert found is None or f"learning rate {expected}: loss 0.1" in found.tried
+
+
+def test_what_goes_on_from_before_is_not_called_slow():
+    fit = made_up([(1.0, 1.0), (0.99, 1.0)])
+    fit.resumed = True
+    assert diagnosis.rate_too_small(fit, tried(rates={10.0: GOOD})) is None
+
+
+def test_ctrl_c_ends_a_diagnosis(short, monkeypatch):
+    """A fit keeps what it has learnt when it hears it; a trial is no fit of the user's."""
+    fit, _ = fitted()
+
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "train_slice", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Trials(fit).unchanged()
+    with profile():  # nothing is left open
+        pass
+
+
+def test_a_diagnosis_within_another_profile(short):
+    fit, _ = fitted()
+    with profile() as prof:
+        Trials(fit).unchanged()
+        assert current() is prof
+    assert prof.clocks == []
+
+
+def test_a_gradient_of_which_nothing_is_left_has_vanished():
+    """Forty layers of sigmoid: below the smallest number of float32."""
+    assert diagnosis.gradient_ratio(made_up(delta=[0.0, 1e-30, 1.0]), None) == 0
+    assert diagnosis.gradient_ratio(made_up(delta=[0.0, 0.0, 0.0]), None) is None
 
 
 def test_a_whole_diagnosis_in_small(short):

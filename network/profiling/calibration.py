@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numba
 import numpy as np
 
 from hotloop.kernels.clock import COUNTER, MONOTONIC, read
@@ -72,7 +73,8 @@ class Calibration:
     @property
     def name(self) -> str:
         """The clock's name and rate."""
-        return f"{NAMES[self.kind]}, {self.rate / 1e6:.1f} MHz"
+        name = "time.perf_counter_ns" if numba.config.DISABLE_JIT else NAMES[self.kind]
+        return f"{name}, {self.rate / 1e6:.1f} MHz"
 
 
 def seconds_of_a_read(kind: int) -> float:

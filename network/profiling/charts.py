@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hotloop.network.profiling.health import per_layer
-from hotloop.network.profiling.rows import PHASE_ORDER, Row
+from hotloop.network.profiling.rows import PHASE_KINDS, PHASE_ORDER, Row, labels
 
 if TYPE_CHECKING:
     from hotloop.network.profiling.profiler import Profile
@@ -53,11 +53,11 @@ def _label(row: Row) -> str:
 def time_by_layer(profile: "Profile", axes: Any) -> None:
     """Draw a bar for each layer, in it the phases; below, what belongs to no layer, and the time outside the loops."""
     rows = profile.rows
-    phases = [row for row in rows if row["name"] in PHASE_ORDER]
+    phases = [row for row in rows if row["kind"] in PHASE_KINDS]
     layers = sorted({row["layer"] for row in phases if row["layer"] is not None})
     labels = list(dict.fromkeys(_label(row) for layer in layers for row in phases if row["layer"] == layer))
     labels += list(dict.fromkeys(_label(row) for row in phases if row["layer"] is None))
-    outside = [row for row in rows if row["name"] not in PHASE_ORDER]
+    outside = [row for row in rows if row["kind"] not in PHASE_KINDS]
     bars = {label: place for place, label in enumerate([*labels, "outside the loops"])}
     left = np.zeros(len(bars))
     for name in PHASE_ORDER:
@@ -87,8 +87,9 @@ def roofline(profile: "Profile", axes: Any) -> None:
         return
     rows = [row for row in profile.rows if row["kind"] == "kernel" and row["flops_per_second"]]
     dtype, roof = next(iter(profile.roofs.items()))
-    threads = {clock.network: clock.thread_seconds() / clock.wall() for clock in profile.clocks}
-    found = [(row["flops_per_byte"], row["flops_per_second"] / _threads(row, threads), row) for row in rows]
+    names = labels(profile.clocks)
+    threads = {names[clock.kind]: clock.thread_seconds() / clock.wall() for clock in profile.clocks}
+    found = [(row["flops_per_byte"], row["flops_per_second"] / threads[row["network"]], row) for row in rows]
     intensities = np.geomspace(
         min([0.05, *(i / 2 for i, _, _ in found)]), max([200.0, *(2 * i for i, _, _ in found)]), 200
     )
@@ -117,12 +118,6 @@ def roofline(profile: "Profile", axes: Any) -> None:
     axes.set_title(f"Roofline of a core: {roof.peak / 1e9:.0f} GFLOP/s in {dtype}; numbers are layers")
     axes.legend(fontsize="small", loc="lower right", framealpha=0.9)
     axes.grid(True, which="major", alpha=0.3)
-
-
-def _threads(row: Row, threads: dict[str, float]) -> float:
-    if row["network"] is not None:
-        return threads[row["network"]]
-    return next(iter(threads.values()), 1.0)
 
 
 def gradient_flow(profile: "Profile", axes: Any) -> bool:

@@ -6,7 +6,7 @@ inputs, the learning rate, dead units), the trial decides. Nothing is concluded 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ LARGE_COLUMN = 10.0  # root mean square of an input column: networks are initial
 SMALL_INPUTS = 0.02  # of all columns
 RESTLESS = 0.03  # root mean square of a step over that of the weights; a sound step is some thousandth
 STANDSTILL = 0.9  # of the first loss
-SMALLEST_FACTOR = 1e-8  # of the learning rate that is tried where the training diverged
+SMALLEST_FACTOR, LARGEST_FACTOR = 1e-14, 1e8  # of the learning rate that are tried, as long as none helps
 BETTER = 0.8  # loss after a remedy over the loss without it
 DEAD, ALL_DEAD = 0.4, 0.9  # share of a layer's units
 # The least validation loss of the last three epochs over the least of all, and how many epochs ago that was.
@@ -90,9 +90,10 @@ class FitDiagnosis:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found in each fit of a profile."""
+    """What was found in each fit of a profile, and how many fits more were not looked at."""
 
     fits: list[FitDiagnosis] = field(default_factory=list)
+    left_out: int = 0
 
     @property
     def findings(self) -> list[Finding]:
@@ -110,7 +111,8 @@ class Diagnosis:
             found = f"{len(fit.findings)} found" if fit.findings else "nothing is wrong"
             parts.append(f"diagnosis of the {name}, {fit.network}, looked at in {steps}: {found}")
             parts += [*(str(finding) for finding in fit.findings), *fit.table()]
-        return "\n".join(parts)
+        more = [f"{self.left_out} more fits were not looked at"] if self.left_out else []
+        return "\n".join([*parts, *more])
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return it as plain data."""
@@ -126,7 +128,8 @@ class Diagnosis:
 def diagnose(profile: "Profile", *, try_remedies: bool) -> Diagnosis:
     """Return what is wrong with the fits of a profile."""
     profile.calibration  # noqa: B018 (raises if the profile has not ended)
-    return Diagnosis([_diagnosed(fit, try_remedies) for fit in profile.fits])
+    left_out = profile.n_fits - len(profile.fits) if profile.fits else 0
+    return Diagnosis([_diagnosed(fit, try_remedies) for fit in profile.fits], left_out)
 
 
 def _diagnosed(fit: FitHealth, try_remedies: bool) -> FitDiagnosis:
@@ -210,7 +213,7 @@ def exploding(fit: FitHealth, trials: Trials | None) -> Finding | None:
         return None
     evidence = f"layer 1 gets {ratio:.2g} times the gradient of layer {len(fit.sizes) - 1} (dC/dz, root mean square)"
     remedy = "the initial weights that suit the activation: leave the argument initializer out"
-    return Finding("exploding gradients", evidence, remedy, _new_weights(fit, trials, None))
+    return _with_new_weights(fit, trials, None, Finding("exploding gradients", evidence, remedy))
 
 
 def vanishing(fit: FitHealth, trials: Trials | None) -> Finding | None:
@@ -227,27 +230,27 @@ def vanishing(fit: FitHealth, trials: Trials | None) -> Finding | None:
     if shares and max(shares) > 0.2:
         evidence += f"; up to {max(shares):.0%} of a layer's values are saturated"
     remedy = 'activation="relu" with its own initial weights (he_normal), or fewer layers'
-    return Finding("vanishing gradients", evidence, remedy, _new_weights(fit, trials, "relu"))
+    return _with_new_weights(fit, trials, "relu", Finding("vanishing gradients", evidence, remedy))
 
 
-def _new_weights(fit: FitHealth, trials: Trials | None, activation: str | None) -> str:
-    """Return what weights of the default initializer give, and an activation."""
+def _with_new_weights(fit: FitHealth, trials: Trials | None, activation: str | None, found: Finding) -> Finding | None:
+    """Try weights of the default initializer, and an activation; None if the network learns, and no better so."""
     if trials is None:
-        return ""
+        return found
     net = trials.twin(activation, initial=False)
-    seen = probe(net, trials.X, trials.y)
+    seen, unchanged = probe(net, trials.X, trials.y), trials.unchanged()
     outcome = trials.run(f"new weights, {activation}", net=net)
+    if not better(outcome, unchanged) and unchanged.loss < BETTER * trials.start():
+        return None
     name = "with ReLU and He's weights" if activation == "relu" else "with them"
     name += "" if seen is None else f" layer 1 gets {ratio_of(seen.delta):.2g} of it"
-    return compared(trials, name, outcome, trials.unchanged())
+    return replace(found, tried=compared(trials, name, outcome, unchanged))
 
 
 def rate_too_large(fit: FitHealth, trials: Trials | None) -> Finding | None:
-    """Divergence, a loss that does not fall, or steps as large as the weights, if smaller steps do better."""
-    rate, first, last = fit.learning_rate, fit.first_loss, fit.last_loss
-    steps = step_sizes(fit)
+    """Divergence, or steps that are large beside the weights, if smaller steps do better."""
+    rate, first, last, steps = fit.learning_rate, fit.first_loss, fit.last_loss, step_sizes(fit)
     large = max(steps, default=0.0)
-    stands = first is not None and last is not None and last >= STANDSTILL * first
     if not (fit.diverged or large > RESTLESS):
         return None
     if fit.diverged:
@@ -258,14 +261,15 @@ def rate_too_large(fit: FitHealth, trials: Trials | None) -> Finding | None:
         evidence += f"; the loss went from {first:.4g} to {last:.4g}" if first is not None else ""
     evidence += f"; learning rate {rate:g}"
     if trials is None:
+        stands = first is not None and last is not None and last >= STANDSTILL * first
         found = Finding("learning rate too large", evidence, "a learning rate a tenth or a hundredth as large")
         return found if fit.diverged or stands else None
-    unchanged, factors = trials.unchanged(), [0.1, 0.01]
-    while factors[-1] > SMALLEST_FACTOR and not math.isfinite(trials.at_rate(factors[-1]).loss):
+    unchanged, start, factors = trials.unchanged(), trials.start(), [0.1, 0.01]
+    while factors[-1] > SMALLEST_FACTOR and not trials.at_rate(factors[-1]).loss < start:
         factors.append(factors[-1] / 100)
     factor = min(factors, key=lambda factor: trials.at_rate(factor).loss)
     outcome = trials.at_rate(factor)
-    tried = compared(trials, f"learning rate {rate * factor:g}", outcome, unchanged)
+    tried = compared(trials, f"learning rate {rate * factor:.2g}", outcome, unchanged)
     if fit.diverged and not math.isfinite(outcome.loss):
         return Finding("divergence", evidence, "look for infinite or huge targets; scale inputs and targets", tried)
     if not better(outcome, unchanged):
@@ -276,7 +280,7 @@ def rate_too_large(fit: FitHealth, trials: Trials | None) -> Finding | None:
 def rate_too_small(fit: FitHealth, trials: Trials | None) -> Finding | None:
     """A loss that hardly falls, if larger steps do better."""
     rate, first, last = fit.learning_rate, fit.first_loss, fit.last_loss
-    if fit.diverged or first is None or last is None or last < STANDSTILL * first:
+    if fit.diverged or fit.resumed or first is None or last is None or last < STANDSTILL * first:
         return None
     large = max(step_sizes(fit), default=0.0)
     if large > RESTLESS:
@@ -288,11 +292,15 @@ def rate_too_small(fit: FitHealth, trials: Trials | None) -> Finding | None:
     if trials is None:
         return Finding("learning rate too small", evidence, "a learning rate ten or a hundred times as large")
     unchanged = trials.unchanged()
-    outcomes = {factor: trials.at_rate(factor) for factor in (10.0, 100.0)}
-    factor = min(outcomes, key=lambda factor: outcomes[factor].loss)
-    if not better(outcomes[factor], unchanged):
+    factors = [10.0, 100.0]
+    while factors[-1] < LARGEST_FACTOR and large * factors[-1] < RESTLESS:
+        if any(better(trials.at_rate(factor), unchanged) for factor in factors):
+            break
+        factors.append(factors[-1] * 100)
+    factor = min(factors, key=lambda factor: trials.at_rate(factor).loss)
+    if not better(trials.at_rate(factor), unchanged):
         return None
-    tried = compared(trials, f"learning rate {rate * factor:g}", outcomes[factor], unchanged)
+    tried = compared(trials, f"learning rate {rate * factor:.2g}", trials.at_rate(factor), unchanged)
     return Finding("learning rate too small", evidence, f"a learning rate of about {rate * factor:.2g}", tried)
 
 
@@ -356,8 +364,7 @@ def gradient_ratio(fit: FitHealth, trials: Trials | None) -> float | None:
         return None
     if fit.looks.items:
         deltas = per_layer(fit.looks.items, "delta")
-        if not np.all(deltas > 0):
-            deltas = deltas[np.all(deltas > 0, axis=1)]
+        deltas = deltas[deltas[:, -1] > 0]  # of a perfect fit there is no gradient at all
         return float(np.median(deltas[:, 0] / deltas[:, -1])) if len(deltas) else None
     if trials is None:
         return None

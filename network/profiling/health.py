@@ -89,6 +89,7 @@ class FitHealth:
     looks: Thinned[Look] = field(default_factory=lambda: Thinned(MOST_LOOKS))
     history: "History | None" = None
     diverged: bool = False
+    resumed: bool = False  # whether the network had been trained before
     spent: float = 0.0
     began: float | None = None  # when the first look was taken
 
@@ -103,7 +104,7 @@ class FitHealth:
             raise ValueError("the network has no optimizer: fit sets it before it trains")
         return cls(
             net.sizes, net.activations, options, net.optimizer, int(plan.task.settings["batch_size"][0]),
-            net.parameters.copy(), net.parameters, *data_of(plan.task),
+            net.parameters.copy(), net.parameters, *data_of(plan.task), resumed=net.steps > 0,
         )  # fmt: skip
 
     @property

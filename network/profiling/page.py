@@ -116,7 +116,7 @@ def _diagnosis(profile: "Profile") -> str:
 
 
 def _table(profile: "Profile") -> str:
-    rows = arranged(profile.rows, "seconds")
+    rows = arranged(profile.rows, "self_cpu_time_total")
     longest = max((row["percent"] for row in rows), default=1.0)
     lines = []
     for row in rows:

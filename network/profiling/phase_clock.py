@@ -12,7 +12,7 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.updates import NO_UPDATE
 from hotloop.network.profiling.calibration import Calibration
 from hotloop.network.profiling.spans import BATCH, Event, Path, Spans, Thinned
-from hotloop.network.profiling.work import Counts, Work
+from hotloop.network.profiling.work import METHODS, Counts, Work
 
 if TYPE_CHECKING:
     from hotloop.network.task import Task
@@ -151,6 +151,11 @@ class PhaseClock:
                     if laps:
                         found.append(Step(thread, moments[0], laps))
         return found
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """The network's sizes, its dtype, and the method."""
+        return self.network, str(self.dtype), METHODS[self.work.update]
 
     def wall(self) -> float:
         """Return the seconds of all calls."""

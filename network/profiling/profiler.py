@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import Token
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from hotloop.network import arguments
 from hotloop.network.files import write_file
 from hotloop.network.profiling import rows as row_sums
 from hotloop.network.profiling.calibration import Calibration, clock_kind, read_both, seconds_of_a_read
-from hotloop.network.profiling.current import CURRENT
+from hotloop.network.profiling.current import CURRENT, current
 from hotloop.network.profiling.phase_clock import PhaseClock, described
 from hotloop.network.profiling.roof import Roof, measured
 from hotloop.network.profiling.rows import GROUPS, SORTS, Row
@@ -77,7 +76,8 @@ class Profile:
     def __init__(self, *, health: bool = True) -> None:
         self.health = health
         self.spans = Spans()
-        self.fits: list[FitHealth] = []
+        self.fits: list[FitHealth] = []  # the first that were looked at
+        self.n_fits = 0
         self.counters: dict[str, Thinned[tuple[float, float]]] = {}
         self.marks: Thinned[tuple[float, str, dict[str, Any]]] = Thinned(MOST_MARKS)
         self.histories: list[tuple[list[float], History]] = []  # of each fit, and when its epochs ended
@@ -86,18 +86,19 @@ class Profile:
         self.diagnosis: Diagnosis | None = None
         self._clocks: dict[tuple[Any, ...], PhaseClock] = {}
         self._calibration: Calibration | None = None
-        self._token: Token[Profile | None] | None = None
+        self.thread: int | None = None  # that opened it
 
     def __enter__(self) -> "Profile":
         """Begin."""
-        if CURRENT.get() is not None:
+        if current() is not None:
             raise RuntimeError("a profile is open in this thread already: end its with statement first")
-        if self._token is not None:
+        if self.thread is not None:
             raise RuntimeError("this profile has been used: call profile() for a new one")
         self._kind = clock_kind()
         self._read_seconds = seconds_of_a_read(self._kind)
         self._first = read_both(self._kind)
-        self._thread, self._token = threading.get_ident(), CURRENT.set(self)
+        self.thread = threading.get_ident()
+        CURRENT.set(self)
         self._listener = CompileSpans(self.spans)
         if not numba.config.DISABLE_JIT:
             event.register("numba:compile", self._listener)
@@ -108,15 +109,15 @@ class Profile:
     def __exit__(self, *failure: object) -> None:
         """End, also when something was raised: what there is until then can be looked at."""
         self._root.__exit__()
+        self.spans.over = True
+        if not numba.config.DISABLE_JIT:
+            event.unregister("numba:compile", self._listener)
+        CURRENT.set(None)
         for clock in self._clocks.values():
             clock.settle()
         for moments, history in self.histories:
             self._note_epochs(moments, history)
         self.seconds = self.spans.tree[ROOT,].seconds
-        if not numba.config.DISABLE_JIT:
-            event.unregister("numba:compile", self._listener)
-        if self._token is not None:
-            CURRENT.reset(self._token)
         self._calibration = Calibration.since(self._kind, self._first)
 
     # While it is open.
@@ -137,10 +138,14 @@ class Profile:
         """
         if not isinstance(name, str) or not name:
             raise TypeError(f"record takes a name, got {name!r}")
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"record takes a name that files can hold, got {name!r}") from None
         flops, bytes = arguments.real_number("flops", flops, 0), arguments.real_number("bytes", bytes, 0)
-        if self._token is None or self._calibration is not None:
+        if self.thread is None or self._calibration is not None:
             raise RuntimeError("the profile is not open: use record within its with statement")
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self.thread:
             raise RuntimeError("record belongs to the thread that opened the profile")
         return self.spans.span(name, "record", flops, bytes)
 
@@ -248,15 +253,14 @@ class Profile:
             raise ValueError(f"sort_by {sort_by!r} is not known. Known: {', '.join(SORTS)}")
         if group_by is not None and group_by not in GROUPS:
             raise ValueError(f"group_by {group_by!r} is not known. Known: {', '.join(GROUPS)}")
-        if isinstance(row_limit, bool) or not isinstance(row_limit, int):
-            raise TypeError(f"row_limit must be a whole number, got {row_limit!r}")
+        row_limit = arguments.whole_number("row_limit", row_limit, -(2**31))
         found = self._rows if group_by is None else row_sums.grouped(self._rows, group_by, self.seconds)
         footer = summary(self.seconds, self.clocks, self.calibration.name)
         return table(row_sums.arranged(found, sort_by), row_limit, footer)
 
     def __str__(self) -> str:
         """Return the table."""
-        return "an open profile" if self._calibration is None else self.table()
+        return "a profile that has not ended" if self._calibration is None else self.table()
 
     def to_json(self, path: PathLike | None = None) -> str:
         """Return all of it as JSON, and write it to a file if a path is given."""
@@ -305,6 +309,10 @@ class Profile:
         ----------
         try_remedies : bool, default True
             Train twins of the network, each for up to a second or so, with the remedy and without.
+
+        Notes
+        -----
+        It takes the data of the fits, which the profile keeps (not a copy): they must not have been changed since.
         """
         from hotloop.network.profiling.diagnosis import diagnose
 

@@ -22,10 +22,11 @@ FIELDS = (
 )  # fmt: skip
 # What a table may be sorted by, PyTorch's names among them; "order" is that of a training step.
 SORTS = {
-    "self_cpu_time_total": "seconds", "cpu_time": "seconds_per_call", "count": "calls", "flops": "flops",
-    "seconds": "seconds", "calls": "calls", "bytes": "bytes", "roof_percent": "roof_percent", "order": None,
+    "self_cpu_time_total": "seconds", "cpu_time_total": "seconds", "cpu_time": "seconds_per_call", "count": "calls",
+    "flops": "flops", "bytes": "bytes", "roof_percent": "roof_percent", "order": None,
 }  # fmt: skip
 GROUPS = ("phase", "layer")
+PHASE_KINDS = ("kernel", "wait")  # of rows
 PHASE_ORDER = [PHASE_NAMES[phase] for phase in sorted(PHASE_NAMES)]
 
 
@@ -76,6 +77,15 @@ def finish(row: Row, total: float) -> Row:
     return {name: float(row[name]) if isinstance(row[name], np.floating) else row[name] for name in FIELDS}
 
 
+def labels(clocks: Iterable[PhaseClock]) -> dict[tuple[str, str, str], str | None]:
+    """Return what tells each kind of run from the others: nothing, the network, or its dtype and method too."""
+    kinds = list(dict.fromkeys(clock.kind for clock in clocks))
+    if len(kinds) == 1:
+        return {kinds[0]: None}
+    sizes = [network for network, *_ in kinds]
+    return {kind: kind[0] if sizes.count(kind[0]) == 1 else " ".join(kind) for kind in kinds}
+
+
 def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: "Calibration", roof_of: Mapping[str, "Roof"],
          total: float) -> list[Row]:  # fmt: skip
     """Return the rows of a profile.
@@ -97,10 +107,10 @@ def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: "Calibration",
         Their seconds add up to `total`.
     """
     clocks, sums = list(clocks), Sums()
-    networks = {clock.network for clock in clocks}
+    names = labels(clocks)
     dtype = str(clocks[0].dtype) if clocks else "float32"
     for clock in clocks:
-        network, threads = clock.network if len(networks) > 1 else None, clock.thread_seconds() / clock.wall()
+        network, threads = names[clock.kind], clock.thread_seconds() / clock.wall()
         in_use = clock.work.step_bytes / threads
         left = clock.wall()
         for phase in clock.phases(calibration):
@@ -151,5 +161,10 @@ def arranged(found: list[Row], sort_by: str) -> list[Row]:
     if key is None:
         last = len(PHASE_ORDER)
         order = {name: place for place, name in enumerate(PHASE_ORDER)}
-        return sorted(found, key=lambda row: (order.get(row["name"], last), row["network"] or "", row["layer"] or 0))
+        return sorted(
+            found,
+            key=lambda row: (
+                order[row["name"]] if row["kind"] in PHASE_KINDS else last, row["network"] or "", row["layer"] or 0
+            ),
+        )  # fmt: skip
     return sorted(found, key=lambda row: -(row[key] or 0.0))

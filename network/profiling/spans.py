@@ -75,17 +75,26 @@ class Span:
         self.flops, self.bytes, self.inner, self.start, self.threads = flops, bytes_, 0.0, 0.0, threads
 
     def __enter__(self) -> "Span":
-        """Begin."""
+        """Begin.
+
+        Raises
+        ------
+        RuntimeError
+            If the profile has ended, or this span has begun and not ended.
+        """
+        if self._spans.over or self in self._spans.open:
+            raise RuntimeError("the profile has ended" if self._spans.over else f"{self.path[-1]!r} is open already")
         self._spans.open.append(self)
-        self.start = time.perf_counter()
+        self.inner, self.start = 0.0, time.perf_counter()
         return self
 
     def __exit__(self, *failure: object) -> None:
-        """End, also when something was raised, and with it those within it that have not ended."""
+        """End, also when something was raised, and with it those within it that have not ended; once."""
         stop, spans = time.perf_counter(), self._spans
-        while spans.open.pop() is not self:
-            pass
-        spans.ended(self, stop)
+        if self in spans.open:
+            while spans.open.pop() is not self:
+                pass
+            spans.ended(self, stop)
 
 
 class Spans:
@@ -97,6 +106,7 @@ class Spans:
 
     def __init__(self) -> None:
         self.open: list[Span] = []
+        self.over = False
         # Tuples of plain values, which Python's collector of garbage passes over.
         self._ended: list[tuple[Path, str, float, float, float, float, float, int]] = []
         self._tree: dict[Path, Node] = {}

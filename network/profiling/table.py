@@ -1,12 +1,16 @@
 """The table of a profile, in the look that users of PyTorch's profiler know."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hotloop.network.profiling.rows import Row
 
+if TYPE_CHECKING:
+    from hotloop.network.profiling.phase_clock import PhaseClock
+
 GAP = "  "
 WIDEST_NAME = 40
+MOST_KINDS = 10  # of runs, in the lines below
 
 
 def duration(seconds: float | None) -> str:
@@ -28,7 +32,7 @@ def number(value: float | None, scale: float = 1.0) -> str:
 
 
 def _name(row: Row) -> str:
-    name = str(row["name"])
+    name = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in row["name"])
     name = name if row["network"] is None else f"{row['network']} {name}"
     return name if len(name) <= WIDEST_NAME else name[: WIDEST_NAME - 3] + "..."
 
@@ -60,16 +64,20 @@ def table(rows: Sequence[Row], row_limit: int, footer: Sequence[str]) -> str:
     return "\n".join([rule, lines[0], rule, *lines[1:], rule, *more, *footer])
 
 
-def summary(seconds: float, clocks: Sequence[Any], clock_name: str) -> list[str]:
+def summary(seconds: float, clocks: Sequence["PhaseClock"], clock_name: str) -> list[str]:
     """Return the lines below the table: the whole, and for each kind of run what was timed."""
     lines = [f"Self CPU time total: {duration(seconds)}"]
-    for clock in clocks:
-        sampled, chunks = clock.sampled()
-        steps = f"{clock.counts.updates} steps, {clock.counts.rows} rows"
-        timed = "each" if sampled == chunks else f"1 in {clock.stride}"
-        threads = clock.thread_seconds() / clock.wall() if clock.wall() else 1.0
+    kinds = list(dict.fromkeys(clock.kind for clock in clocks))
+    for kind in kinds[:MOST_KINDS]:
+        runs = [clock for clock in clocks if clock.kind == kind]
+        sampled, chunks = (sum(counts) for counts in zip(*(run.sampled() for run in runs), strict=True))
+        wall, threads = sum(run.wall() for run in runs), sum(run.thread_seconds() for run in runs)
+        mean = threads / wall if wall else 1.0
+        timed = "each" if sampled == chunks else f"1 in {chunks / sampled:.0f}"
         lines.append(
-            f"{clock.network} {clock.dtype}: {steps}, {duration(clock.wall())} in the compiled loop, "
-            f"{threads:.2g} thread{'' if threads == 1 else 's'} on average; {timed} timed"
+            f"{' '.join(kind)}: {sum(run.counts.updates for run in runs)} steps, "
+            f"{sum(run.counts.rows for run in runs)} rows, {duration(wall)} in the compiled loop, "
+            f"{mean:.2g} thread{'' if mean == 1 else 's'} on average; {timed} timed"
         )
-    return [*lines, f"clock: {clock_name}"]
+    more = len(kinds) - MOST_KINDS
+    return [*lines, *([f"and {more} kinds of runs more"] if more > 0 else []), f"clock: {clock_name}"]

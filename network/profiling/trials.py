@@ -1,6 +1,8 @@
 """Trials of a remedy: twins of a network, trained for a short while with one thing changed, and looked at."""
 
+import contextvars
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +14,8 @@ from hotloop.kernels.updates import NO_UPDATE
 from hotloop.network.history import DivergenceError
 from hotloop.network.network import Network
 from hotloop.network.optimizers import Optimizer
-from hotloop.network.profiling.health import FitHealth, one_batch, rms, saturation, values
+from hotloop.network.profiling.current import CURRENT
+from hotloop.network.profiling.health import FitHealth, one_batch, rms, values
 from hotloop.network.profiling.profiler import Profile
 from hotloop.network.task import Task
 
@@ -24,19 +27,17 @@ PROBES = 4
 
 @dataclass(frozen=True)
 class Probe:
-    """A network on some rows: root mean squares of dC/dz, shares of saturated values and of dead units, by layer."""
+    """A network on some rows: root mean squares of dC/dz, and shares of dead units, by layer."""
 
     delta: list[float]
-    saturated: list[float | None]
     dead: list[float | None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a twin: the loss of its rows afterwards, infinite if it diverged, and how it then looked."""
+    """What became of a twin: the loss of its rows afterwards, infinite if it diverged."""
 
     loss: float
-    probe: Probe | None
 
 
 class Trials:
@@ -66,6 +67,11 @@ class Trials:
         """Return the outcome without a change."""
         return self.run("unchanged")
 
+    def start(self) -> float:
+        """Return the loss before the first step."""
+        net = self.twin()
+        return _alone(lambda: self._loss(net, self.X))
+
     def run(
         self, key: str, *, net: Network | None = None, optimizer: Optimizer | None = None, X: Array | None = None
     ) -> Outcome:
@@ -86,17 +92,34 @@ class Trials:
         return twin(self._fit, activation, initial=initial, **options)
 
     def _trained(self, net: Network, optimizer: Optimizer, X: Array) -> Outcome:
-        # A profile of its own: the loop with a clock has been compiled, the one without it perhaps not.
-        with Profile(health=False):
+        def train() -> float:
             try:
-                net.fit(
+                history = net.fit(
                     X, self.y, epochs=self._epochs, batch_size=self._fit.batch_size, optimizer=optimizer, n_threads=1,
                     progress=False,
                 )  # fmt: skip
             except DivergenceError:
-                return Outcome(math.inf, None)
-            loss, _ = net.gradient(X[:PROBE_ROWS], self.y[:PROBE_ROWS])
-        return Outcome(loss if math.isfinite(loss) else math.inf, probe(net, X, self.y))
+                return math.inf
+            if history.interrupted:
+                raise KeyboardInterrupt
+            return self._loss(net, X)
+
+        return Outcome(_alone(train))
+
+    def _loss(self, net: Network, X: Array) -> float:
+        loss, _ = net.gradient(X[:PROBE_ROWS], self.y[:PROBE_ROWS])
+        return loss if math.isfinite(loss) else math.inf
+
+
+def _alone(train: Callable[[], float]) -> float:
+    """Call in a profile that is nobody else's: the loop with a clock has been compiled, that without perhaps not."""
+
+    def profiled() -> float:
+        CURRENT.set(None)
+        with Profile(health=False):
+            return train()
+
+    return contextvars.copy_context().run(profiled)
 
 
 def twin(fit: FitHealth, activation: str | list[str] | None = None, *, initial: bool = True, **options: Any) -> Network:
@@ -110,7 +133,7 @@ def twin(fit: FitHealth, activation: str | list[str] | None = None, *, initial: 
 
 def probe(net: Network, X: Array, y: Array) -> Probe | None:
     """Look at a network on up to some thousand rows, dropout off; None if its loss is not finite."""
-    deltas, saturated, alive = [], [], []
+    deltas, alive = [], []
     for start in range(0, min(len(X), PROBES * PROBE_ROWS), PROBE_ROWS):
         rows = X[start : start + PROBE_ROWS]
         labelled = y.ndim == 1 and net.loss == "cross_entropy"
@@ -129,14 +152,10 @@ def probe(net: Network, X: Array, y: Array) -> Probe | None:
         last = task.rows - (task.rows - 1) // int(task.settings["chunk"][0]) * int(task.settings["chunk"][0])
         outputs = [values(task.workspace, layer, "output", last) for layer in task.layers]
         deltas.append([rms(values(task.workspace, layer, "delta", last)) for layer in task.layers])
-        saturated.append([saturation(name, a) for name, a in zip(net.activations, outputs, strict=True)])
         alive.append([(a > 0).any(axis=0) for a in outputs])
     hidden = len(net.activations) - 1
     dead = [
         float(1 - np.mean(np.any(masks, axis=0))) if name == "relu" and index < hidden else None
         for index, (name, masks) in enumerate(zip(net.activations, zip(*alive, strict=True), strict=True))
     ]
-    return Probe(
-        [float(np.median(d)) for d in zip(*deltas, strict=True)],
-        [None if s[0] is None else float(np.mean(s)) for s in zip(*saturated, strict=True)], dead,
-    )  # fmt: skip
+    return Probe([float(np.median(d)) for d in zip(*deltas, strict=True)], dead)

@@ -31,6 +31,7 @@ class Watch:
         self.clock = profile.clock_of(net, plan.task)
         self._moments: list[float] = []  # when each epoch ended
         self._health: FitHealth | None = None
+        profile.n_fits += 1
         if profile.health and len(profile.fits) < MOST_FITS:
             self._health = FitHealth.of(net, plan)
             profile.fits.append(self._health)

@@ -13,6 +13,10 @@ from hotloop.kernels.activations import IDENTITY
 from hotloop.kernels.clock import BACKWARD, DESCENT, FORWARD, GATHER, LOSS, UPDATE, WEIGHT_GRADIENT
 from hotloop.network.task import Task
 
+METHODS = {
+    updates.NO_UPDATE: "gradient", updates.SGD: "SGD", updates.MOMENTUM: "momentum", updates.NESTEROV: "Nesterov",
+    updates.RMSPROP: "RMSprop", updates.ADAGRAD: "Adagrad", updates.ADAM: "Adam", updates.ADAMW: "AdamW",
+}  # fmt: skip
 # Operations a parameter, each + - * / and root of the formula in hotloop.kernels.updates; and arrays of moments.
 UPDATE_FLOPS = {
     updates.NO_UPDATE: 0, updates.SGD: 2, updates.MOMENTUM: 4, updates.NESTEROV: 6, updates.RMSPROP: 9,
