@@ -73,6 +73,11 @@ class Worker:
         """Call the subject's method, and return how long it took by the process's own clock."""
         return float(self._ask("call", method, arguments, {})[0])
 
+    def timed(self, method: str, *arguments: Any) -> tuple[float, Any]:
+        """Call the subject's method, and return how long it took by the process's own clock, and what it returned."""
+        seconds, result = self._ask("call", method, arguments, {})
+        return float(seconds), result
+
     def run(self, function: str, *arguments: Any) -> Any:
         """Return what ``module:function`` of `benchmarks.comparison` returns in the process."""
         return self._ask("run", function, arguments, {})[1]
