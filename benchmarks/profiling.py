@@ -92,8 +92,8 @@ def markdown(results: dict[str, Any]) -> str:
         f"Made by `{about['command']}` on {about['date']}, commit {about['commit']}.", "",
         f"{about['cpu']}, one core; {versions}; {about['rounds']} rounds of at least {about['seconds_a_round']} s.", "",
         "Time of a training with the library's own profiler over the time without it, medians of the rounds; and the "
-        "least time of all rounds over the least, which other load on the machine disturbs less. The whole block counts "
-        "also what the profiler does before and after.", "",
+        "least time of all rounds over the least, which other load on the machine disturbs less. The whole block "
+        "counts also what the profiler does before and after.", "",
         *report.table(header, rows, left=2), "",
         *report.absent_lines(results["absent"]),
     ]  # fmt: skip

@@ -207,7 +207,11 @@ def values(workspace: Array, layer: Any, name: str, rows: int) -> Array:
 
 def rms(array: Array) -> float:
     """Return the root mean square; no BLAS, whose threads would go on looking for work beside the training."""
-    return float(np.sqrt(np.mean(np.square(array, dtype=np.float64))))
+    with np.errstate(over="ignore", under="ignore"):
+        mean = np.mean(np.square(array), dtype=np.float64)
+    if not 1e-30 < mean < np.inf:  # squares that the array's own dtype has no room for: slower, and seldom
+        mean = np.mean(np.square(array, dtype=np.float64))
+    return float(np.sqrt(mean))
 
 
 def saturation(activation: str, outputs: Array) -> float | None:
