@@ -112,6 +112,7 @@ def _diagnosis(profile: "Profile") -> str:
             parts.append(
                 f'<div class="finding"><h3>{html.escape(finding.kind)}</h3><p>{head}</p><dl>{lines}</dl></div>'
             )
+        parts.append(f"<pre>{html.escape(chr(10).join(fit.table()))}</pre>")
     return "\n".join(parts) or "<p>No fit was looked at.</p>"
 
 
