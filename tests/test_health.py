@@ -140,6 +140,7 @@ TURNING = [(1.0, 1.0), (0.9, 0.8), (0.8, 0.5), (0.7, 0.6), (0.6, 0.7), (0.5, 0.8
     (TURNING, 3),
     (TURNING[:7], None),  # four epochs ago
     ([*TURNING[:-1], (0.3, 0.55)], None),  # back again in the end
+    ([*TURNING[:-2], (0.4, 0.5), (0.3, 0.9)], None),  # one epoch alone
     ([*TURNING[:-1], (0.85, 0.8)], None),  # the training loss has risen too
     ([(loss, 0.5 + loss) for loss, _ in TURNING], None),
     ([(1.0, 0.5), *[(0.9, 0.55)] * 9], None),  # hardly worse
