@@ -5,6 +5,7 @@ copies of the parameters. It changes no bit of the result. After the first, a lo
 than `SHARE` of the time since.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -208,10 +209,10 @@ def values(workspace: Array, layer: Any, name: str, rows: int) -> Array:
 def rms(array: Array) -> float:
     """Return the root mean square; no BLAS, whose threads would go on looking for work beside the training."""
     with np.errstate(over="ignore", under="ignore"):
-        mean = np.mean(np.square(array), dtype=np.float64)
-    if not 1e-30 < mean < np.inf:  # squares that the array's own dtype has no room for: slower, and seldom
-        mean = np.mean(np.square(array, dtype=np.float64))
-    return float(np.sqrt(mean))
+        mean = float(np.mean(np.square(array), dtype=np.float64))
+    if not 1e-30 < mean < math.inf:  # squares that the array's own dtype has no room for: slower, and seldom
+        mean = float(np.mean(np.square(array, dtype=np.float64)))
+    return math.sqrt(mean)
 
 
 def saturation(activation: str, outputs: Array) -> float | None:
