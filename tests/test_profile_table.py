@@ -5,6 +5,7 @@ from test_profiler import fitted
 
 from hotloop import Adam, profile
 from hotloop.network.profiling import rows
+from hotloop.network.profiling.roof import Roof
 from hotloop.network.profiling.table import duration, number
 
 
@@ -68,3 +69,16 @@ def test_what_a_table_refuses(given, error, message):
         pass
     with pytest.raises(error, match=message):
         prof.table(**given)
+
+
+def test_a_roof_is_drawn_and_held_against_each_phase():
+    """Also where plain Python has none of its own."""
+    prof = fitted()
+    prof.roofs = {"float32": Roof(1e15, (1e4, 1e8), (1e15, 1e14))}
+    phases = [row for row in prof.rows if row["kind"] == "kernel"]
+    assert all(0 < row["roof_percent"] < 1 for row in phases)
+    assert {row["bound_by"] for row in phases} == {"overhead"}
+    axes = prof.plot().axes[1]
+    assert "Roofline of a core: 1000000 GFLOP/s in float32" in axes.get_title()
+    assert len(axes.lines) == 3 + len(phases)
+    assert "layer" in prof.table(group_by="layer", sort_by="roof_percent")

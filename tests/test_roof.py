@@ -92,3 +92,15 @@ def test_this_machine():
     assert 1e9 < found.peak < 1e12
     assert all(1e8 < bandwidth < 1e13 for bandwidth in found.bandwidths)
     assert max(found.bandwidths[:3]) > found.bandwidths[-1]
+
+
+def test_the_better_of_two_measures_counts(monkeypatch):
+    """In small, so that plain Python measures it too."""
+    for name, value in {"CURVE_BYTES": [240, 480], "CURVE_MOVED": 240, "REPEATS": 1, "_known": {}}.items():
+        monkeypatch.setattr(roof, name, value)
+    speeds = iter([1.0, 9.0, 5.0, 2.0, 3.0, 6.0])  # of the two sizes and the peak, twice
+    monkeypatch.setattr(roof, "fastest", lambda call, rounds=0: call() or 1 / next(speeds))
+    first, again = roof.measured("float32"), roof.measured("float32", again=True)
+    assert roof.measured("float32") is again
+    assert [now / then for now, then in zip(again.bandwidths, first.bandwidths, strict=True)] == [2.0, 1.0]
+    assert again.peak / first.peak == pytest.approx(6 / 5)
