@@ -1,47 +1,133 @@
-"""Training and prediction through the Python API: seconds a call."""
+"""Training and prediction through the Python API, float32: seconds a call, and nanoseconds a floating-point operation.
 
-import numpy as np
+The networks are those of `benchmarks.comparison.cases`, with the data and the initial weights that every peer gets
+there.
+"""
 
-from benchmarks import Timing
+import inspect
+import os
+import statistics
+import time
+from dataclasses import replace
+from functools import cache
+
+from benchmarks import Benchmark, Timing
+from benchmarks.comparison.cases import NETWORKS, data, initial_weights
 from hotloop import SGD, Network
 
-ROWS = 4096
+TOPOLOGIES = ["64-32-10", "784-30-10", "784-128-10", "784-512-512-10", "64-8x64-1"]
+BATCHES = [10, 32, 128]
+ROWS = 4096  # of an epoch, about
+TIMES = 9
+HAS_THREADS = "n_threads" in inspect.signature(Network.fit).parameters  # of older commits, all use one
 
 
-def images(rows, pixels):
-    """Return inputs and labels like handwritten digits: brightness from 0 to 1, most pixels dark, ten classes."""
-    rng = np.random.default_rng(0)
-    inputs = np.maximum(rng.uniform(-1, 1, (rows, pixels)), 0).astype("float32")
-    return inputs, rng.integers(0, 10, rows)
+@cache
+def case_of(topology, batch=32):
+    """Return a case whose rows fill its batches."""
+    return replace(NETWORKS[topology], batch=batch, rows=ROWS // batch * batch)
+
+
+@cache
+def data_of(topology, batch=32):
+    """Return (inputs, targets)."""
+    return data(case_of(topology, batch))
+
+
+def network_of(topology):
+    """Return a network with its initial weights."""
+    case = case_of(topology)
+    return Network(case.sizes, case.activation, loss=case.loss, initializer=initial_weights(case), seed=0)
+
+
+def settings(batch, n_threads=1):
+    """Return the arguments of `fit`. The rate is so small that the network stays what it is, however often it runs."""
+    threads = {"n_threads": n_threads} if HAS_THREADS else {}
+    return {"epochs": 1, "batch_size": batch, "optimizer": SGD(1e-6), "progress": False} | threads
+
+
+class Step(Timing):
+    """`fit` of a single batch: a training step, and what a call of `fit` costs in Python."""
+
+    params = [TOPOLOGIES, BATCHES]
+    param_names = ["network", "batch"]
+
+    def prepare(self, topology, batch):
+        self.network, self.settings = network_of(topology), settings(batch)
+        self.inputs, self.targets = (array[:batch] for array in data_of(topology, batch))
+
+    def time_fit(self, topology, batch):
+        self.network.fit(self.inputs, self.targets, **self.settings)
 
 
 class Epoch(Timing):
-    """One epoch of 4096 rows, ReLU, softmax cross-entropy, plain SGD, float32."""
+    """`fit` of about 4096 rows, in whole batches, for one epoch."""
 
-    params = [[((64, 32, 10), 32), ((784, 30, 10), 10)]]
-    param_names = ["(layers, batch_size)"]
+    params = [TOPOLOGIES, BATCHES]
+    param_names = ["network", "batch"]
+    version = "2"
 
-    def setup(self, case):
-        layers, batch_size = case
-        self.inputs, self.labels = images(ROWS, layers[0])
-        self.network = Network(layers, loss="cross_entropy", seed=0)
-        self.settings = {"epochs": 1, "batch_size": batch_size, "optimizer": SGD(1e-3), "progress": False}
-        self.time_fit(case)
+    def prepare(self, topology, batch):
+        self.network, self.data, self.settings = network_of(topology), data_of(topology, batch), settings(batch)
 
-    def time_fit(self, case):
-        self.network.fit(self.inputs, self.labels, **self.settings)
+    def time_fit(self, topology, batch):
+        self.network.fit(*self.data, **self.settings)
 
 
-class PredictOneRow(Timing):
-    """The latency of one prediction, which is mostly that of Python."""
+class Work(Benchmark):
+    """Nanoseconds a floating-point operation of the matrix products, in an epoch of training: the median of nine."""
 
-    params = [[(64, 32, 10), (784, 30, 10)]]
-    param_names = ["layers"]
+    params = [TOPOLOGIES, BATCHES]
+    param_names = ["network", "batch"]
+    unit = "ns/FLOP"
 
-    def setup(self, layers):
-        self.row = images(1, layers[0])[0]  # (1, inputs)
-        self.network = Network(layers, loss="cross_entropy", seed=0)
-        self.time_predict(layers)
+    def prepare(self, topology, batch):
+        self.network, self.data, self.settings = network_of(topology), data_of(topology, batch), settings(batch)
+        self.case = case_of(topology, batch)
+        self.network.fit(*self.data, **self.settings)
 
-    def time_predict(self, layers):
-        self.network.predict(self.row)
+    def track_ns_per_flop(self, topology, batch):
+        seconds = statistics.median(seconds_of(self.network.fit, *self.data, **self.settings) for _ in range(TIMES))
+        return 1e9 * seconds / self.case.flops / self.case.steps
+
+
+def seconds_of(function, *arguments, **named):
+    """Return how long a call takes."""
+    began = time.perf_counter()
+    function(*arguments, **named)
+    return time.perf_counter() - began
+
+
+class Threads(Timing):
+    """An epoch by threads in step."""
+
+    params = [["784-128-10", "784-512-512-10"], [1, 2]]
+    param_names = ["network", "threads"]
+
+    def prepare(self, topology, threads):
+        if not HAS_THREADS or len(os.sched_getaffinity(0)) < threads:
+            raise NotImplementedError("this commit or this machine has no second thread")
+        self.network, self.data, self.settings = network_of(topology), data_of(topology), settings(32, threads)
+
+    def time_fit(self, topology, threads):
+        self.network.fit(*self.data, **self.settings)
+
+
+class Predict(Timing):
+    """`predict`, on one thread; of one row it is mostly what a call costs."""
+
+    params = [["64-32-10", "784-128-10"], [1, 32, 10_000]]
+    param_names = ["network", "rows"]
+
+    def prepare(self, topology, rows):
+        self.network, self.inputs = network_of(topology), inputs_of(topology, rows)
+        self.settings = {"n_threads": 1} if HAS_THREADS else {}
+
+    def time_predict(self, topology, rows):
+        self.network.predict(self.inputs, **self.settings)
+
+
+@cache
+def inputs_of(topology, rows):
+    """Return `rows` rows of inputs."""
+    return data(replace(NETWORKS[topology], rows=rows))[0]

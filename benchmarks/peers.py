@@ -60,8 +60,8 @@ def parser() -> argparse.ArgumentParser:
         "--mnist-epochs", type=int, metavar="N", help="epochs to the test accuracy (default 20; quick: 0, none)"
     )
     found.add_argument(
-        "--out", type=Path, metavar="FOLDER", default=ROOT / "benchmarks" / "results",
-        help="where to write (default: benchmarks/results)",
+        "--out", type=Path, metavar="FOLDER", default=ROOT / "benchmarks" / "reports",
+        help="where to write (default: benchmarks/reports)",
     )  # fmt: skip
     return found
 

@@ -3,7 +3,7 @@
     python benchmarks/profiling.py            some six minutes
     python benchmarks/profiling.py --quick    a look
 
-On one core, both ways of a library in turn, in one process. It writes benchmarks/results/profiling-<cpu>.md and .json.
+On one core, both ways of a library in turn, in one process. It writes benchmarks/reports/profiling-<cpu>.md and .json.
 PyTorch is left out if it is not installed.
 """
 
@@ -108,8 +108,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--quick", action="store_true", help="a short run")
     found.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS), help="default: all")
     found.add_argument(
-        "--out", type=Path, metavar="FOLDER", default=ROOT / "benchmarks" / "results",
-        help="where to write (default: benchmarks/results)",
+        "--out", type=Path, metavar="FOLDER", default=ROOT / "benchmarks" / "reports",
+        help="where to write (default: benchmarks/reports)",
     )  # fmt: skip
     return found
 

@@ -94,7 +94,7 @@ def test_nothing_measured_is_a_failure(monkeypatch, tmp_path):
 
 def test_the_documents_show_what_was_measured():
     """The figures of README.md and docs/profiling.md are those of the committed file."""
-    (path,) = (ROOT / "benchmarks" / "results").glob("profiling-*.json")
+    (path,) = (ROOT / "benchmarks" / "reports").glob("profiling-*.json")
     results = json.loads(path.read_text())
     assert profiling.markdown(results) == path.with_suffix(".md").read_text()
     assert not results["about"]["quick"]

@@ -161,7 +161,7 @@ def test_the_warning_of_the_cache_is_quoted_literally():
 
 
 def test_the_speed_table_is_what_was_measured():
-    (file,) = re.findall(r"\]\((benchmarks/results/peers-\S+)\.md\)", README)
+    (file,) = re.findall(r"\]\((benchmarks/reports/peers-\S+)\.md\)", README)
     measured = json.loads((ROOT / f"{file}.json").read_text())
     rows = [
         [

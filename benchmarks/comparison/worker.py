@@ -1,4 +1,4 @@
-"""A process for each peer, which waits on a pipe while another one is measured.
+"""A process for each peer, or each commit, which waits on a pipe while another one is measured.
 
 Thread counts, and which kernels OpenBLAS takes, are set once in a process, by its environment: hence a process each,
 which lives as long as the comparison. What a peer's library does to its process (threads, memory) ends there.
@@ -49,15 +49,21 @@ class Worker:
     subject : str
         ``module:callable`` in `benchmarks.comparison`; `make` calls it in the process.
     cores : sequence of int
+    package : path
+        The folder that hotloop is imported from.
+    settings : dict
+        More variables of the process's environment.
     """
 
-    def __init__(self, peer: str, subject: str, cores: Sequence[int]) -> None:
+    def __init__(
+        self, peer: str, subject: str, cores: Sequence[int], package: Path = ROOT / "src",
+        settings: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.peer = peer
         self.pipe, theirs = Pipe()
         command = [sys.executable, "-m", f"{HERE}.worker", str(theirs.fileno()), ",".join(map(str, cores))]
-        self.process = subprocess.Popen(
-            command, env=variables(len(cores)), pass_fds=[theirs.fileno()], stdout=2, cwd=ROOT
-        )
+        environment = variables(len(cores), package) | (settings or {})
+        self.process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()], stdout=2, cwd=ROOT)
         theirs.close()
         self.subject = subject
 
@@ -110,7 +116,7 @@ class Worker:
         self.close()
 
 
-def variables(threads: int) -> dict[str, str]:
+def variables(threads: int, package: Path = ROOT / "src") -> dict[str, str]:
     """Return the environment of a process whose libraries shall use `threads` threads.
 
     What tunes the libraries in the shell's own environment is left out: OPENBLAS_CORETYPE=Haswell, for one, halves the
@@ -118,7 +124,7 @@ def variables(threads: int) -> dict[str, str]:
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(TUNING)}
     settings = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(package), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     if threads == 1:
         settings["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     return inherited | settings | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": path}

@@ -1,0 +1,49 @@
+"""The suite of this checkout on the package of a commit."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import hotloop
+from benchmarks.comparison.measure import repetitions
+from benchmarks.suite import Entry, entries
+
+
+class Peer:
+    """One benchmark at a time: `make`, then `value` or `sample`, then `end`."""
+
+    def __init__(self, package: str) -> None:
+        if not hotloop.__file__.startswith(package):
+            raise RuntimeError(f"imported {hotloop.__file__}, wanted the package in {package}")
+        self.entries = {entry.name: entry for entry in entries()}
+
+    def make(self, name: str) -> str:
+        """Set a benchmark up; return why it is left out here, or nothing."""
+        entry: Entry = self.entries[name]
+        self.subject, self.parameters = entry.owner(), entry.parameters
+        self.body: Callable[..., Any] = getattr(self.subject, entry.body)
+        try:
+            self.subject.setup(*self.parameters)
+        except NotImplementedError as error:
+            return str(error)
+        return ""
+
+    def value(self) -> float:
+        """Return what the body of a ``track_`` returns."""
+        return float(self.body(*self.parameters))
+
+    def calls(self, seconds: float) -> int:
+        """Return how many calls of the body fill `seconds`."""
+        return repetitions(seconds, min(self.sample(1) for _ in range(3)))
+
+    def sample(self, calls: int) -> float:
+        """Return the seconds of a call, over `calls` of them."""
+        body, parameters = self.body, self.parameters
+        began = time.perf_counter()
+        for _ in range(calls):
+            body(*parameters)
+        return (time.perf_counter() - began) / calls
+
+    def end(self) -> None:
+        """Do what the benchmark does afterwards."""
+        self.subject.teardown(*self.parameters)

@@ -1,0 +1,50 @@
+"""Which benchmarks a run takes: `full` all, `quick` those of three minutes, `gate` those that `gate.py` compares.
+
+    asv run --bench "$(python benchmarks/profiles.py quick)" 'HEAD^!'
+
+Each is a regular expression, which asv looks for in ``module.Class.body('parameter', ...)``.
+"""
+
+import argparse
+
+NO_NOISE = r"^figures\.(Allocations|Signatures|Tile)\."  # the same in every run
+PRODUCTS = r"^kernels\.(DenseForward|AccumulateWeightGradient|InputGradient)\."
+PROFILES = {
+    "full": [r"^"],
+    "quick": [
+        PRODUCTS + r".*'(32x64x32|128x512x512)', 'float32'",
+        r"^kernels\.(Sigmoid|SigmoidDerivative|Exp)\..*'128x512', 'float32'",
+        r"^kernels\.Loss\..*'cross_entropy', 'float32'",
+        r"^kernels\.Update\..*'(sgd|adam)', 'float32'",
+        r"^kernels\.CallOverhead\.",
+        r"^networks\.Step\..*'64-32-10', 32",
+        r"^networks\.Epoch\..*('64-32-10', 32|'784-128-10', 32|'784-512-512-10', 128)",
+        r"^networks\.Work\..*'784-512-512-10', 128",
+        r"^networks\.Predict\..*'784-128-10'",
+        r"^startup\.(Import|FirstFit)\.",
+        r"^figures\.(Digits|Memory|Wheel)\.",
+        NO_NOISE,
+    ],
+    # Of the quick ones, those that come out within a few hundredths in processes of one commit.
+    "gate": [
+        PRODUCTS + r".*'128x512x512', 'float32'",
+        r"^kernels\.(Sigmoid|Exp)\..*'128x512', 'float32'",
+        r"^kernels\.Loss\..*'cross_entropy', 'float32'",
+        r"^kernels\.Update\..*'(sgd|adam)', 'float32'",
+        r"^networks\.Epoch\..*('64-32-10', 32|'784-128-10', 32)",
+        r"^networks\.Predict\..*'784-128-10', (1|10000)\)",
+        NO_NOISE,
+    ],
+}
+
+
+def pattern(profile: str) -> str:
+    """Return a profile as one regular expression."""
+    return "|".join(PROFILES[profile])
+
+
+if __name__ == "__main__":
+    description = "Print a profile as a regular expression, for asv's --bench."
+    parser = argparse.ArgumentParser(prog="python benchmarks/profiles.py", description=description)
+    parser.add_argument("profile", choices=list(PROFILES))
+    print(pattern(parser.parse_args().profile))

@@ -1,0 +1,58 @@
+"""Seconds in a fresh interpreter: to import, and to train for the first time."""
+
+import subprocess
+import sys
+
+FIRST_FIT = """
+import numpy as np
+from hotloop import Network
+Network([4, 8, 2], loss="cross_entropy", seed=0).fit(np.ones((8, 4), "f4"), np.arange(8) % 2, progress=False)
+"""
+EMPTY_CACHE = """
+import os, tempfile
+folder = tempfile.TemporaryDirectory()
+os.environ["NUMBA_CACHE_DIR"] = folder.name
+"""
+
+
+class Import:
+    """The import. The difference of the two is what hotloop itself adds."""
+
+    params = [["hotloop", "numba"]]
+    param_names = ["package"]
+    rounds = 2
+    repeat = (6, 10, 10.0)
+    warmup_time = 0
+    version = "2"
+
+    def timeraw_import(self, package):
+        return f"import {package}"
+
+
+class FirstFit:
+    """Import and train, with all machine code in the cache."""
+
+    rounds = 2
+    repeat = (6, 10, 10.0)
+    warmup_time = 0
+    timeout = 300
+    version = "1"
+
+    def setup(self):
+        subprocess.run([sys.executable, "-c", FIRST_FIT], check=True)
+
+    def timeraw_warm_cache(self):
+        return FIRST_FIT
+
+
+class FirstFitEver:
+    """Import, compile and train, with an empty cache. Once, since it takes so long."""
+
+    rounds = 1
+    repeat = 1
+    warmup_time = 0
+    timeout = 300
+    version = "1"
+
+    def timeraw_empty_cache(self):
+        return EMPTY_CACHE + FIRST_FIT
