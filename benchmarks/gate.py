@@ -8,6 +8,7 @@ docs/benchmarking.md says how to read the table. Only what is committed is measu
 """
 
 import argparse
+import itertools
 import json
 import re
 import sys
@@ -134,26 +135,18 @@ def published(commit: str) -> str:
     raise ValueError(f"no commit before {commit[:8]} has results in benchmarks/results")
 
 
-def promised(base: str) -> dict[str, str]:
-    """Return the version of every benchmark with results on the base, by its full name."""
+def promised(base: str) -> list[str]:
+    """Return the full names of the benchmarks with results on the base."""
     try:
         known = json.loads(git("show", f"{base}:benchmarks/results/benchmarks.json"))
     except ValueError:
-        return {}
-    found = {}
+        return []
+    found = []
     for benchmark in known.values():
         if isinstance(benchmark, dict):
-            for values in product(benchmark["params"]):
-                found[full_name(benchmark["name"], values)] = benchmark["version"]
+            for values in itertools.product(*benchmark["params"]):
+                found.append(full_name(benchmark["name"], list(values)))
     return found
-
-
-def product(parameters: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return every combination."""
-    combinations: list[list[str]] = [[]]
-    for values in parameters:
-        combinations = [[*combination, value] for combination in combinations for value in values]
-    return combinations
 
 
 def show(gate: Gate) -> str:
@@ -185,11 +178,11 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("head", nargs="?", default="HEAD", help="a commit (default: HEAD)")
     found.add_argument("--bench", metavar="REGEX", help="what to compare (default: the profile 'gate')")
     found.add_argument(
-        "--threshold", type=float, metavar="R", default=1.05,
+        "--threshold", type=threshold, metavar="R", default=1.05,
         help="slower is what surely takes more than this many times as long (default: 1.05)",
     )  # fmt: skip
     found.add_argument(
-        "--seconds", type=float, metavar="S", default=0.01, help="least time of a sample (default: 0.01)"
+        "--seconds", type=duration, metavar="S", default=0.01, help="least time of a sample (default: 0.01)"
     )
     found.add_argument(
         "--work", type=Path, metavar="FOLDER", default=ROOT / ".asv" / "gate",
@@ -205,12 +198,23 @@ def chosen(wanted: re.Pattern[str]) -> list[Entry]:
 
 def lost(wanted: re.Pattern[str], base: str) -> dict[str, str]:
     """Return the benchmarks asked for that have results on the base and are no longer there, and why."""
-    versions = {entry.name: getattr(entry.owner, "version", "") for entry in entries()}
-    return {
-        name: "it has results on the base, and is not in the suite"
-        for name in promised(base)
-        if wanted.search(name) and name not in versions
-    }
+    known = {entry.name for entry in entries()}
+    gone = [name for name in promised(base) if wanted.search(name) and name not in known]
+    return dict.fromkeys(gone, "it has results on the base, and is not in the suite")
+
+
+def threshold(text: str) -> float:
+    """Return a ratio of at least 1."""
+    if (value := float(text)) >= 1:
+        return value
+    raise argparse.ArgumentTypeError("must be 1 or more")
+
+
+def duration(text: str) -> float:
+    """Return seconds."""
+    if (value := float(text)) > 0:
+        return value
+    raise argparse.ArgumentTypeError("must be above 0")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

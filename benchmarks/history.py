@@ -1,0 +1,199 @@
+"""The history of the speed, from the results that asv keeps: docs/performance.md's pictures and tables.
+
+    python benchmarks/history.py
+
+Rewrites docs/performance/*.png, and in docs/performance.md what stands between the two marks of each table. asv's own
+page (`asv publish`) shows every benchmark; this shows the chosen few.
+"""
+
+import argparse
+import datetime
+import itertools
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":  # run as a file, whose folder stands first in the path
+    sys.path[:1] = [str(ROOT / "src"), str(ROOT)]
+
+from benchmarks.comparison.builds import git  # noqa: E402
+from benchmarks.comparison.report import number, table  # noqa: E402
+from benchmarks.suite import full_name  # noqa: E402
+
+RESULTS = ROOT / "benchmarks" / "results"
+MACHINE = "amd-epyc-25-1"  # the reference
+DOCUMENT = ROOT / "docs" / "performance.md"
+# Okabe and Ito's colours, which the colour-blind tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+PRODUCT = "kernels.{}.time_call('128x512x512', 'float32')"
+EPOCH = "networks.Epoch.time_fit('{}', {})"
+# Of each picture: its title, and by the label of a line, the benchmark with its parameters.
+PICTURES: dict[str, tuple[str, dict[str, str]]] = {
+    "training": ("Training: an epoch of 4096 rows, one core", {
+        "64-32-10, batch 32": EPOCH.format("64-32-10", 32),
+        "784-128-10, batch 32": EPOCH.format("784-128-10", 32),
+        "784-512-512-10, batch 128": EPOCH.format("784-512-512-10", 128),
+    }),
+    "kernels": ("Kernels, float32", {
+        "dense_forward, 128 x 512 x 512": PRODUCT.format("DenseForward"),
+        "accumulate_weight_gradient": PRODUCT.format("AccumulateWeightGradient"),
+        "input_gradient": PRODUCT.format("InputGradient"),
+        "sigmoid, 128 x 512": "kernels.Sigmoid.time_call('128x512', 'float32')",
+        "cross_entropy, 128 x 10": "kernels.Loss.time_call('cross_entropy', 'float32')",
+        "adam, 100,000": "kernels.Update.time_call('adam', 'float32')",
+    }),
+    "prediction": ("Predicting rows of 784-128-10, one core", {
+        "1 row": "networks.Predict.time_predict('784-128-10', 1)",
+        "32 rows": "networks.Predict.time_predict('784-128-10', 32)",
+        "10,000 rows": "networks.Predict.time_predict('784-128-10', 10000)",
+    }),
+    "startup": ("In a fresh process, and in memory", {
+        "import hotloop": "startup.Import.timeraw_import('hotloop')",
+        "import numba": "startup.Import.timeraw_import('numba')",
+        "import and first fit, cache warm": "startup.FirstFit.timeraw_warm_cache",
+        "peak memory, 188 MB of data": "figures.Memory.peakmem_fit",
+        "wheel": "figures.Wheel.track_size",
+        "training to 95 % on digits": "figures.Digits.track_seconds_to_95_percent",
+    }),
+}  # fmt: skip
+
+
+@dataclass
+class Commit:
+    """What was measured of a commit: by the benchmark's full name, (value, lower quartile, upper quartile)."""
+
+    hash: str
+    seconds: float  # since 1970
+    subject: str = ""
+    values: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+
+
+def commits(machine: str = MACHINE) -> list[Commit]:
+    """Return the commits with results of a machine, in the order of Git's history, oldest first."""
+    from asv.results import iter_results_for_machine
+
+    found: dict[str, Commit] = {}
+    for results in iter_results_for_machine(str(RESULTS), machine):
+        commit = found.setdefault(results.commit_hash, Commit(results.commit_hash, results.date / 1000))
+        for benchmark in results.get_all_result_keys():
+            parameters = results.get_result_params(benchmark)
+            values = results.get_result_value(benchmark, parameters)
+            stats = results.get_result_stats(benchmark, parameters)
+            for combination, value, stat in zip(itertools.product(*parameters), values, stats, strict=True):
+                if value is not None and value == value:  # None failed, NaN was left out
+                    quartiles = (stat["q_25"], stat["q_75"]) if stat else (value, value)
+                    commit.values[full_name(benchmark, list(combination))] = (value, *quartiles)
+    ordered = []
+    for line in git("log", "--reverse", "--topo-order", "--format=%H %s").splitlines():
+        name, _, subject = line.partition(" ")
+        if name in found:
+            found[name].subject = subject
+            ordered.append(found[name])
+    return ordered
+
+
+def draw(name: str, history: Sequence[Commit], folder: Path) -> Path:
+    """Draw one picture: times over commits, on a logarithmic axis, as multiples of those of the last commit."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    title, lines = PICTURES[name]
+    figure, axes = pyplot.subplots(figsize=(8.6, 4.6), dpi=150)
+    for (label, benchmark), colour in zip(lines.items(), COLOURS, strict=False):
+        points = [(at, commit.values[benchmark]) for at, commit in enumerate(history) if benchmark in commit.values]
+        if not points:
+            continue
+        unit = points[-1][1][0]
+        places = [at for at, _ in points]
+        middle, low, high = ([value[part] / unit for _, value in points] for part in range(3))
+        axes.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(places, middle, color=colour, linewidth=1.6, marker="o", markersize=3.5, label=label)
+    axes.axhline(1, color="#999999", linewidth=0.8, zorder=0)
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, 0.7), max(high, 1.45))
+    axes.set_ylabel("multiple of the last commit")
+    axes.set_xticks(range(len(history)), [commit.hash[:8] for commit in history], rotation=90, fontsize=7)
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.grid(True, axis="y", color="#dddddd", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.png"
+    figure.savefig(path, metadata={"Software": None})
+    pyplot.close(figure)
+    return path
+
+
+def shown(value: float, benchmark: str) -> str:
+    """Return a value with its unit."""
+    if benchmark.startswith("figures.") and ("Memory" in benchmark or "Wheel" in benchmark):
+        return f"{value / 1e6:.0f} MB" if value > 1e7 else f"{value / 1e3:.0f} kB"
+    unit, scale = next((unit, scale) for unit, scale in (("s", 1), ("ms", 1e3), ("us", 1e6)) if value * scale >= 0.9995)
+    return f"{number(value * scale)} {unit}"
+
+
+def values_table(history: Sequence[Commit]) -> str:
+    """Return a table of the first and the last value of each line of the pictures."""
+    rows = []
+    for _, lines in PICTURES.values():
+        for label, benchmark in lines.items():
+            found = [commit for commit in history if benchmark in commit.values]
+            if not found:
+                continue
+            first, last = (commit.values[benchmark][0] for commit in (found[0], found[-1]))
+            rows.append([
+                label, found[0].hash[:8], shown(first, benchmark), found[-1].hash[:8], shown(last, benchmark),
+                number(last / first),
+            ])  # fmt: skip
+    return "\n".join(table(["", "first", "was", "last", "is", "last / first"], rows))
+
+
+def commits_table(history: Sequence[Commit]) -> str:
+    """Return a table of the commits."""
+    rows = [
+        [commit.hash[:8], datetime.datetime.fromtimestamp(commit.seconds, datetime.UTC).strftime("%Y-%m-%d"),
+         str(len(commit.values)), commit.subject]
+        for commit in history
+    ]  # fmt: skip
+    return "\n".join(table(["commit", "date", "values", "subject"], rows, left=2))
+
+
+def filled(text: str, name: str, content: str) -> str:
+    """Return a document with `content` between the marks ``<!-- NAME -->`` and ``<!-- end -->``."""
+    marks = rf"(<!-- {name} -->\n).*?(\n<!-- end -->)"
+    if not re.search(marks, text, re.S):
+        raise ValueError(f"the document has no marks <!-- {name} --> and <!-- end -->")
+    return re.sub(marks, lambda found: f"{found[1]}\n{content}\n{found[2]}", text, flags=re.S)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rewrite pictures and tables, and return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python benchmarks/history.py", description="Redraw docs/performance.md's pictures and tables."
+    )
+    parser.add_argument("--machine", default=MACHINE, help=f"whose results (default: {MACHINE})")
+    machine = parser.parse_args(arguments).machine
+    history = commits(machine)
+    if not history:
+        print(f"error: no results of the machine {machine} in benchmarks/results", file=sys.stderr)
+        return 1
+    text = DOCUMENT.read_text()
+    for name, content in (("values", values_table(history)), ("commits", commits_table(history))):
+        text = filled(text, name, content)
+    for name in PICTURES:
+        draw(name, history, DOCUMENT.parent / "performance")
+    DOCUMENT.write_text(text)
+    print(f"{len(history)} commits, {len(PICTURES)} pictures")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
