@@ -113,6 +113,20 @@ class Exp(Timing):
         self.kernel(self.x, self.out)
 
 
+class Softmax(Timing):
+    """f(z)_i = e^z_i / sum_j e^z_j of each row."""
+
+    params = [["128x10", "128x512"], DTYPES]
+    param_names = ["shape", "dtype"]
+
+    def prepare(self, shape, dtype):
+        self.kernel, self.z = kernel("softmax"), normal(0, shape_of(shape), dtype)
+        self.out = np.empty_like(self.z)
+
+    def time_call(self, shape, dtype):
+        self.kernel(self.z, self.out)
+
+
 class Loss(Timing):
     """C and its gradient over 128 rows of ten outputs."""
 

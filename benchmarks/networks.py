@@ -103,6 +103,7 @@ class Threads(Timing):
 
     params = [["784-128-10", "784-512-512-10"], [1, 2]]
     param_names = ["network", "threads"]
+    threads = 2
 
     def prepare(self, topology, threads):
         if not HAS_THREADS or len(os.sched_getaffinity(0)) < threads:

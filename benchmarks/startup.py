@@ -21,7 +21,7 @@ class Import:
     params = [["hotloop", "numba"]]
     param_names = ["package"]
     rounds = 2
-    repeat = (6, 10, 10.0)
+    repeat = (3, 5, 5.0)  # in both rounds
     warmup_time = 0
     version = "2"
 
@@ -33,7 +33,7 @@ class FirstFit:
     """Import and train, with all machine code in the cache."""
 
     rounds = 2
-    repeat = (6, 10, 10.0)
+    repeat = (3, 5, 5.0)  # in both rounds
     warmup_time = 0
     timeout = 300
     version = "1"
