@@ -228,6 +228,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (re.error, ValueError) as error:
         parser().error(str(error))
     session.say(f"base {base[:8]}, head {head[:8]}")
+    if head == commit_of("HEAD") and git("status", "--porcelain", "kernels", "network", "src").strip():
+        session.say("note: changes that are not committed are not measured")
     builds = {}
     for label, commit in (("base", base), ("head", head)):
         try:
