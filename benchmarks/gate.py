@@ -48,8 +48,8 @@ class Gate:
 
     def __init__(self, base: Build, head: Build, entries: Sequence[Entry], threshold: float, session: Session) -> None:
         self.base, self.head, self.threshold, self.session = base, head, threshold, session
+        self.entries = {entry.name: entry for entry in entries}
         self.found = {entry.name: Comparison(entry.name, getattr(entry.owner, "exact", False)) for entry in entries}
-        self.units = {entry.name: getattr(entry.owner, "unit", "seconds") for entry in entries}
         self.calls: dict[str, int] = {}
         self.absent: dict[str, str] = {}  # on the base, or on both: nothing to compare
         self.missing: dict[str, str] = {}  # on the head alone
@@ -60,8 +60,7 @@ class Gate:
             names = [name for name, found in self.found.items() if self.is_open(found)]
             if not names:
                 return
-            if pair >= FEWEST:
-                self.session.say(f"pair {pair + 1}: {len(names)} of {len(self.found)} undecided")
+            self.session.say(f"pair {pair + 1}: {len(names)} {'benchmarks' if pair < FEWEST else 'undecided'}")
             self.pair(names, pair)
 
     def is_open(self, found: Comparison) -> bool:
@@ -88,29 +87,32 @@ class Gate:
         return Worker(label, "commit_peer:Peer", self.session.core, build.package, build.settings)
 
     def measure(self, name: str, base: Worker, head: Worker, number: int) -> None:
-        """Measure one benchmark, or note why it is not there."""
-        reasons = {"base": "", "head": ""}
-        for worker in (base, head):
+        """Measure one benchmark, or note why it is not there; raise PeerError if the base's process has ended."""
+        for worker, noted in ((base, self.absent), (head, self.missing)):
             try:
-                reasons[worker.peer] = worker.call("make", name)
+                reason = worker.call("make", name)
             except PeerError as error:
-                reasons[worker.peer] = str(error)
-        if reasons["base"]:
-            self.absent[name] = f"not on the base: {reasons['base']}"
-        elif reasons["head"]:
-            self.missing[name] = reasons["head"]
-        else:
-            try:
-                ours, theirs = self.values(name, base, head, number)
-            except PeerError as error:
-                (self.missing if error.peer == "head" else self.absent)[name] = str(error)
+                reason = self.reason(error, base)
+            if reason:
+                noted[name] = reason
                 return
-            self.found[name].base.append(ours)
-            self.found[name].head.append(theirs)
+        try:
+            before, after = self.values(name, base, head, number)
+        except PeerError as error:
+            (self.missing if error.peer == "head" else self.absent)[name] = self.reason(error, base)
+            return
+        self.found[name].base.append(before)
+        self.found[name].head.append(after)
+
+    def reason(self, error: PeerError, base: Worker) -> str:
+        """Return what went wrong with one benchmark; raise it if it went wrong with the base's process."""
+        if base.process.poll() is not None:
+            raise error
+        return str(error)
 
     def values(self, name: str, base: Worker, head: Worker, number: int) -> tuple[float, float]:
         """Return the value of each, or its seconds a call: the medians of samples in turn."""
-        if name.rpartition(".")[2].startswith("track_"):
+        if self.entries[name].body.startswith("track_"):
             found = base.call("value"), head.call("value")
         else:
             if name not in self.calls:
@@ -135,28 +137,29 @@ def published(commit: str) -> str:
     raise ValueError(f"no commit before {commit[:8]} has results in benchmarks/results")
 
 
-def promised(base: str) -> list[str]:
-    """Return the full names of the benchmarks with results on the base."""
+def promised(commit: str) -> list[str]:
+    """Return the full names of the benchmarks that have results in a commit's tree."""
     try:
-        known = json.loads(git("show", f"{base}:benchmarks/results/benchmarks.json"))
-    except ValueError:
+        known = json.loads(git("show", f"{commit}:benchmarks/results/benchmarks.json"))
+    except ValueError:  # it has none yet
         return []
-    found = []
-    for benchmark in known.values():
-        if isinstance(benchmark, dict):
-            for values in itertools.product(*benchmark["params"]):
-                found.append(full_name(benchmark["name"], list(values)))
-    return found
+    return [
+        full_name(name, list(values))
+        for name, benchmark in known.items()
+        if name != "version"
+        for values in itertools.product(*benchmark["params"])
+    ]
 
 
 def show(gate: Gate) -> str:
     """Return the table."""
     rows = []
     for name, found in gate.found.items():
-        if name in gate.missing or name in gate.absent or not found.head:
+        if not is_measured(gate, found):
             continue
         low, high = found.interval()
-        unit, scale = ("us", 1e6) if gate.units[name] == "seconds" else (gate.units[name], 1)
+        unit = getattr(gate.entries[name].owner, "unit", "us")
+        scale = 1e6 if unit == "us" else 1
         middle = [number(scale * sorted(values)[len(values) // 2], 4) for values in (found.base, found.head)]
         between = "exact" if found.exact else f"{low:.3f} to {high:.3f}"
         rows.append([
@@ -196,11 +199,11 @@ def chosen(wanted: re.Pattern[str]) -> list[Entry]:
     return [entry for entry in entries() if entry.body.startswith(("time_", "track_")) and wanted.search(entry.name)]
 
 
-def lost(wanted: re.Pattern[str], base: str) -> dict[str, str]:
-    """Return the benchmarks asked for that have results on the base and are no longer there, and why."""
+def lost(wanted: re.Pattern[str], *commits: str) -> dict[str, str]:
+    """Return the benchmarks asked for that have results in a commit's tree and are no longer there, and why."""
     known = {entry.name for entry in entries()}
-    gone = [name for name in promised(base) if wanted.search(name) and name not in known]
-    return dict.fromkeys(gone, "it has results on the base, and is not in the suite")
+    gone = [name for commit in commits for name in promised(commit) if wanted.search(name) and name not in known]
+    return dict.fromkeys(gone, "it has results, and is not in the suite")
 
 
 def threshold(text: str) -> float:
@@ -238,19 +241,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             session.say(f"{error}\nfailed to build: {label} {commit[:8]}")
             return BUILD_STATUS
     gate = Gate(builds["base"], builds["head"], chosen(wanted), options.threshold, session)
-    gate.missing |= lost(wanted, base)
+    gate.missing |= lost(wanted, base, head)
     try:
         gate.run()
     except PeerError as error:
-        session.say(f"failed to build: {error.peer} cannot be imported: {error}")
+        session.say(f"failed to build: {error.peer} cannot be imported or run: {error}")
         return BUILD_STATUS
     return report(gate)
 
 
+def is_measured(gate: Gate, found: Comparison) -> bool:
+    """Whether a benchmark was measured to the end."""
+    return bool(found.head) and found.name not in gate.missing and found.name not in gate.absent
+
+
 def report(gate: Gate) -> int:
     """Print the table and the outcome, and return the exit status."""
-    measured = {name: found for name, found in gate.found.items() if found.head and name not in gate.missing}
-    slower = [name for name, found in measured.items() if found.verdict(gate.threshold) == SLOWER]
+    measured = [found for found in gate.found.values() if is_measured(gate, found)]
+    slower = [found.name for found in measured if found.verdict(gate.threshold) == SLOWER]
+    unsure = sum(found.verdict(gate.threshold) == UNSURE for found in measured)
     if measured:
         print(show(gate))
     for name, why in gate.absent.items():
@@ -263,7 +272,7 @@ def report(gate: Gate) -> int:
         print("nothing measured")
         return MISSING_STATUS if gate.missing else NOTHING_STATUS
     if not gate.missing and not slower:
-        print(f"nothing is slower: {len(measured)} benchmarks compared")
+        print(f"nothing is slower: {len(measured)} benchmarks compared{f', {unsure} unsure' if unsure else ''}")
     return SLOWER_STATUS if slower else MISSING_STATUS if gate.missing else 0
 
 

@@ -86,6 +86,7 @@ class Pretender:
 
     def __init__(self, peer, factor=1.0, faults=None):
         self.peer, self.factor, self.faults = peer, factor, faults or {}
+        self.process, self.status = self, None
         self.speed = self.rng.normal(1, 0.02)
 
     def __enter__(self):
@@ -94,6 +95,9 @@ class Pretender:
     def __exit__(self, *_):
         pass
 
+    def poll(self):
+        return self.status
+
     def make(self, package):
         pass
 
@@ -101,6 +105,8 @@ class Pretender:
         if method == "make":
             self.name = given[0]
         fault = self.faults.get((method, self.name))
+        if fault == "die":
+            self.status, fault = -11, PeerError(self.peer, "its process ended, with status -11")
         if isinstance(fault, PeerError):
             raise fault
         if fault is not None:
@@ -161,8 +167,19 @@ def test_a_benchmark_that_is_new_is_left_out(monkeypatch, capsys):
     fault = {("make", TIMED[0].name): "this commit has no kernel x"}
     assert report(pretend(monkeypatch, base_faults=fault)) == 0
     printed = capsys.readouterr().out
-    assert f"left out: {TIMED[0].name}: not on the base: this commit has no kernel x" in printed
+    assert f"left out: {TIMED[0].name}: this commit has no kernel x" in printed
     assert f"{len(ENTRIES) - 1} benchmarks compared" in printed
+
+
+def test_a_base_that_dies_is_no_gate(monkeypatch):
+    """What it could not measure would else be left out, and the rest pass."""
+    with pytest.raises(PeerError, match="status -11"):
+        pretend(monkeypatch, base_faults={("sample", TIMED[1].name): "die"})
+
+
+def test_a_head_that_dies_lacks_the_benchmark(monkeypatch, capsys):
+    assert report(pretend(monkeypatch, head_faults={("sample", TIMED[1].name): "die"})) == 4
+    assert f"benchmark missing: {TIMED[1].name}: its process ended" in capsys.readouterr().out
 
 
 def test_nothing_to_compare_is_a_failure(monkeypatch, capsys):
