@@ -35,7 +35,7 @@ PICTURES: dict[str, tuple[str, dict[str, str]]] = {
     "training": ("Training: an epoch of 4096 rows, one core", {
         "64-32-10, batch 32": EPOCH.format("64-32-10", 32),
         "784-128-10, batch 32": EPOCH.format("784-128-10", 32),
-        "784-512-512-10, batch 128": EPOCH.format("784-512-512-10", 128),
+        "784-512-512-10, batch 32": EPOCH.format("784-512-512-10", 32),
     }),
     "kernels": ("Kernels, float32", {
         "dense_forward, 128 x 512 x 512": PRODUCT.format("DenseForward"),
