@@ -165,8 +165,8 @@ def test_sizes_and_layouts_that_do_not_fit(name):
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "gelu_derivative", "softmax"])
-def test_read_only_input(name, dtype, rng):
-    z = rng.normal(size=(3, 7)).astype(dtype)
+def test_read_only_input(name, rng):
+    z = rng.normal(size=(3, 7)).astype(np.float32)
     expected, out = np.empty_like(z), np.empty_like(z)
     getattr(kernels, name)(z, expected)
     z.setflags(write=False)
@@ -255,7 +255,8 @@ def test_softmax_of_shapes_that_do_not_fit(dtype):
 
 
 def test_softmax_of_rows_that_are_not_contiguous(dtype):
-    z, columns = np.ones((3, 4), dtype), np.ones((3, 8), dtype)[:, ::2]
+    """Rows are apart in the good ones too: whichever is wrong, it is the same compiled code."""
+    z, columns = np.ones((3, 8), dtype)[:, :4], np.ones((3, 8), dtype)[:, ::2]
     for arguments in ((columns, z), (z, columns)):
         with pytest.raises(ValueError, match="contiguous"):
             kernels.softmax(*arguments)
