@@ -1,11 +1,14 @@
-"""`hotloop warmup`: afterwards nothing is left to compile, and a process is soon done."""
+"""What a user sees of compiling, and `hotloop warmup`: afterwards nothing is left to compile."""
 
 import json
+import os
 import re
 import resource
 import subprocess
 import sys
+import termios
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import run as run_here
@@ -61,14 +64,65 @@ def run(package, cache, *command, **variables):
 BY_NAME = "import json, hotloop; print(json.dumps([hotloop.warmup(), hotloop.warmup('float64'), hotloop.warmup([])]))"
 
 
+TRAIN = """
+import json
+import numpy as np
+from hotloop import Network
+
+x, y = np.ones((8, 2)), np.ones(8)
+history = Network([2, 1], seed=0).fit(x, y, epochs=2, validation=(x, y))
+print(json.dumps([history.compile_seconds, history.seconds]))
+"""
+
+
+def run_in_terminal(cache, code):
+    """Return what a process prints, as JSON, and what it shows on a terminal as standard error."""
+    controller, inside = os.openpty()
+    termios.tcsetwinsize(inside, (50, 250))
+    command, ours = [sys.executable, "-W", "error", "-c", code], environment(PACKAGE, cache)
+    process = subprocess.Popen(command, env=ours, stdout=subprocess.PIPE, stderr=inside)
+    os.close(inside)
+    shown = []
+    try:
+        while data := os.read(controller, 4096):
+            shown.append(data.decode())
+    except OSError:  # the process has ended
+        pass
+    os.close(controller)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, "".join(shown)
+    return json.loads(out), "".join(shown)
+
+
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory):
-    """A cache that was filled by the command for one dtype, then by the function, and what these said."""
+    """A cache that was filled by a fit, then for its dtype by the command, and by the function; and what these said.
+
+    The command has the loop that predicts one row left to compile, the function all of the other dtype.
+    """
     cache = tmp_path_factory.mktemp("warm")
+    first_fit = run_in_terminal(cache, TRAIN)
     commands = [("-m", "hotloop", "warmup", "--dtype", "float32"), ("-c", BY_NAME)]
     done = [run(PACKAGE, cache, "-W", "error", *command) for command in commands]
     assert [(one.returncode, one.stderr) for one in done] == [(0, "")] * 2
-    return cache, done[0].stdout, json.loads(done[1].stdout)
+    return SimpleNamespace(
+        cache=cache, first_fit=first_fit, command=done[0].stdout, function=json.loads(done[1].stdout)
+    )
+
+
+@needs_compiler
+def test_compiling_is_announced_the_first_time_alone(warm):
+    (compiling, training), shown = warm.first_fit
+    assert shown.count("hotloop: compiling kernels for float32, once on this machine ...") == 1
+    assert re.search(r"hotloop: compiled in \d+\.\d s", shown)
+    assert "epoch 2/2" in shown
+    assert compiling > 1
+    (loading, training_again), shown = run_in_terminal(warm.cache, TRAIN)
+    assert "compil" not in shown
+    assert "epoch 2/2" in shown
+    assert loading < compiling / 2
+    assert training_again < 0.5
+    assert training < 0.5, "something was compiled during the training, unannounced and counted as training"
 
 
 def check_lines(lines, dtypes, done):
@@ -81,22 +135,21 @@ def check_lines(lines, dtypes, done):
 
 @needs_compiler
 def test_what_it_prints(warm):
-    cache, first, _ = warm
-    again = run(PACKAGE, cache, "-W", "error", "-m", "hotloop", "warmup")
+    again = run(PACKAGE, warm.cache, "-W", "error", "-m", "hotloop", "warmup")
     assert (again.returncode, again.stderr) == (0, "")
-    compiling = check_lines(first.splitlines(), ["float32"], "compiled")
+    compiling = check_lines(warm.command.splitlines(), ["float32"], "compiled")
     loading = check_lines(again.stdout.splitlines(), ["float32", "float64"], "there already, loaded")
     assert loading < compiling / 2
     folder, files, size = re.search(r"^cache: (.+), (\d+) files, (\d+\.\d) MB$", again.stdout, re.M).groups()
     found = [*Path(folder).iterdir()]
-    assert Path(folder).parent == cache
+    assert Path(folder).parent == warm.cache
     assert (int(files), size) == (len(found), f"{sum(path.stat().st_size for path in found) / 1e6:.1f}")
 
 
 @needs_compiler
 def test_what_the_function_returns(warm):
     """Of what was compiled the seconds; all dtypes, one by its name, or none."""
-    every, one, none = warm[2]
+    every, one, none = warm.function
     assert every.keys() == {"float32", "float64"}
     assert every["float32"] == 0.0
     assert every["float64"] > 1
@@ -106,11 +159,11 @@ def test_what_the_function_returns(warm):
 @needs_compiler
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_nothing_is_left_to_compile(warm, dtype):
-    before = sorted(path.name for path in warm[0].rglob("*.nb?"))
-    done = run(PACKAGE, warm[0], "-W", "error", "-c", f"DTYPE = {dtype!r}\n{EVERYTHING}")
+    before = sorted(path.name for path in warm.cache.rglob("*.nb?"))
+    done = run(PACKAGE, warm.cache, "-W", "error", "-c", f"DTYPE = {dtype!r}\n{EVERYTHING}")
     assert done.stderr == ""
     assert json.loads(done.stdout) == [75, False, [0, 0]]
-    assert sorted(path.name for path in warm[0].rglob("*.nb?")) == before
+    assert sorted(path.name for path in warm.cache.rglob("*.nb?")) == before
 
 
 def processor_seconds(cache, code):
@@ -125,7 +178,7 @@ def processor_seconds(cache, code):
 @needs_compiler
 def test_a_warm_process_is_soon_done(warm):
     """The least of five each, in turn."""
-    pairs = [(processor_seconds(warm[0], DIGITS), processor_seconds(warm[0], "import numba")) for _ in range(5)]
+    pairs = [(processor_seconds(warm.cache, DIGITS), processor_seconds(warm.cache, "import numba")) for _ in range(5)]
     digits, numba_alone = map(min, zip(*pairs, strict=True))
     assert digits < WARM_IMPORTS * numba_alone
 
