@@ -22,7 +22,8 @@ SHAPES = [
 ]
 PADDED_SHAPES = [
     *[(5, 6, 7), (6, 15, 16), (7, 17, 33), (17, 127, 31), (7, 17, 1)],
-    *[(96, 257, 48), (257, 96, 48), (96, 48, 257)],  # rows and a block of B enough to be packed, more than one block
+    # Rows and a block of B enough to be packed, more than one block; in plain Python just enough.
+    *([(96, 257, 48), (257, 96, 48), (96, 48, 257)] if COMPILED else [(48, 257, 32), (257, 48, 32), (7, 17, 257)]),
 ]
 
 
@@ -107,8 +108,8 @@ def test_one_row_repeated(dtype, rng):
     check_weight_gradient(x, delta, padding=3)
 
 
-def test_read_only_inputs(dtype, rng):
-    arrays = layer(rng, (13, 9, 17), dtype)
+def test_read_only_inputs(rng):
+    arrays = layer(rng, (13, 9, 17), np.float32)
     for array in arrays:
         array.setflags(write=False)
     check_all(*arrays)
