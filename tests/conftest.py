@@ -1,6 +1,8 @@
 """What the kernel tests share: the two dtypes, odd sizes, and arrays that notice what a kernel should not do."""
 
 import math
+import os
+import signal
 from contextlib import contextmanager
 
 import numba
@@ -12,6 +14,9 @@ COMPILED = not numba.config.DISABLE_JIT
 if not COMPILED:
     np.seterr(all="ignore")  # compiled code raises no floating-point warnings; the same code in plain Python would
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a shell's background job: tests of Ctrl-C would hang
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Around a vector (8 doubles, 16 floats), around the six rows of a tile, and well beyond both.
 ODD_SIZES = (1, 5, 6, 7, 15, 16, 17, 31, 33, 127)
 MARGIN = 64  # elements on either side of an array in a buffer: several vectors
@@ -19,6 +24,15 @@ MARGIN = 64  # elements on either side of an array in a buffer: several vectors
 # The same examples in every run, and nothing written to disk. Plain Python gets through fewer.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=100 if COMPILED else 15)
 settings.load_profile("fixed")
+
+
+def pytest_sessionstart():
+    """Share out what all tests need compiled among the first two workers, which else compile it both."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if COMPILED and worker in ("gw0", "gw1"):
+        from hotloop import warmup  # not above: coverage of a worker begins behind the import of this file
+
+        warmup(["float32", "float64"][worker == "gw1"], profiles=True)
 
 
 @pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"], scope="module")
@@ -98,3 +112,4 @@ def llvm_code(function, *arguments):
 
 
 needs_compiler = pytest.mark.skipif(not COMPILED, reason="about the compiled code")
+alone = pytest.mark.alone  # measures time or wants all cores: no other test may be under way

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import COMPILED, needs_compiler, same_bits
+from conftest import COMPILED, alone, needs_compiler, same_bits
 
 from hotloop import SGD, Adam, Network, profile
 from hotloop.kernels import clock, training
@@ -27,6 +27,7 @@ def test_a_clock_goes_on(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@alone
 def test_the_rate_is_that_of_perf_counter(kind):
     """Over a tenth of a second, measured by another two readings: the two rates agree to a thousandth."""
     first = read_both(kind)
@@ -69,6 +70,7 @@ def test_a_counter_that_does_not_count_is_not_read(counts, monkeypatch, tmp_path
 
 @needs_compiler
 @pytest.mark.parametrize("kind", KINDS)
+@alone
 def test_a_clock_of_ones_own_loop(kind):
     """The functions of the clock serve any compiled loop: here two phases, of which the second works ten times more."""
 
@@ -135,6 +137,7 @@ def test_each_phase_of_each_layer_has_its_laps(optimizer, options, more, monkeyp
     assert found == ALWAYS | more
 
 
+@alone
 def test_laps_add_up_to_the_call():
     """With each chunk timed, to what lies between entering and leaving, but for what is outside of the chunks."""
     clocks, _ = trained(50)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numba
 import pytest
+from conftest import alone
 
 import hotloop
 
@@ -142,6 +143,7 @@ def seconds_to_import(folder):
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="without the compiler the kernels import another set of modules")
+@alone
 def test_importing_hotloop_costs_little_more_than_numba(tmp_path):
     """The least of seven each: other load on the machine can only add.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import needs_compiler
+from conftest import alone, needs_compiler
 
 from hotloop import SGD, Network, profile
 from hotloop.network.history import History
@@ -92,6 +92,7 @@ def test_dead_units_are_counted(monkeypatch):
 
 
 @needs_compiler  # plain Python takes seconds an epoch
+@alone
 def test_looks_stay_cheap():
     """Of a fit of some hundred milliseconds, a few are taken: the first, and then as their share allows."""
     rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from conftest import COMPILED, same_bits
+from conftest import COMPILED, alone, same_bits
 from numba.core import event
 
 import hotloop
@@ -145,6 +145,7 @@ print(min(seconds_to_stop(*eval(sys.argv[1])) for _ in range(4)))
     ([256, 1024, 1024, 10], 6000, 6000, "sgd"),  # a second and more for one step
     ([2, 1], 2_000_000, 1, "adam"),  # seconds for one epoch, of steps that take less than a microsecond
 ], ids=["one full batch", "many small steps"])  # fmt: skip
+@alone
 def test_ctrl_c_stops_within_03_seconds(case):
     """The best of four tries: other load on the machine can only add."""
     command = [sys.executable, "-W", "error", "-c", LONG_FIT, repr(case)]
@@ -222,6 +223,7 @@ def test_compiling_is_announced_once(visible, monkeypatch, capfd):
 
 
 @compiled_only
+@alone
 def test_other_threads_run_during_one_compiled_call(monkeypatch):
     real, span, ticks = fitting.train_slice, [], []
 

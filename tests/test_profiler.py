@@ -6,7 +6,7 @@ import time
 import numba
 import numpy as np
 import pytest
-from conftest import COMPILED, needs_compiler
+from conftest import COMPILED, alone, needs_compiler
 from test_cache import change, compiled_only, copy_package, run
 
 from hotloop import SGD, DivergenceError, Network, profile
@@ -48,6 +48,7 @@ NETWORKS = [
 
 @needs_compiler
 @pytest.mark.parametrize(("sizes", "batch_size", "n_rows", "epochs"), NETWORKS, ids=lambda value: str(value))
+@alone
 def test_rows_add_up_to_the_wall(sizes, batch_size, n_rows, epochs):
     """To what another clock says of the block, within 2 %; and little of it is in the row that is left over.
 
@@ -73,6 +74,7 @@ def test_rows_add_up_to_the_wall(sizes, batch_size, n_rows, epochs):
 
 
 @needs_compiler
+@alone
 def test_a_wrong_rate_of_the_counter_is_seen(monkeypatch):
     """The test above has something to fail by."""
     since = calibration.Calibration.since.__func__
@@ -86,6 +88,7 @@ def test_a_wrong_rate_of_the_counter_is_seen(monkeypatch):
 
 
 @needs_compiler
+@alone
 def test_the_clock_of_the_c_library_serves_as_well(monkeypatch):
     monkeypatch.setattr(profiler, "clock_kind", lambda: clock.MONOTONIC)
     prof = fitted((64, 64, 10), 4096, epochs=20, batch_size=32)
@@ -96,6 +99,7 @@ def test_the_clock_of_the_c_library_serves_as_well(monkeypatch):
 
 @needs_compiler
 @pytest.mark.parametrize("n_threads", [2, 3])
+@alone
 def test_threads_share_the_wall(n_threads):
     prof = fitted((64, 64, 10), 2048, epochs=4, batch_size=64, n_threads=n_threads)
     assert sum(row["seconds"] for row in prof.rows) == pytest.approx(prof.seconds, rel=1e-6)

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import COMPILED, llvm_code, needs_compiler
+from conftest import COMPILED, alone, llvm_code, needs_compiler
 from hypothesis import given
 from hypothesis import strategies as st
 from step_kernels import APART, ENVIRONMENT, keep_step, part, wait, work_in_phases
@@ -36,6 +36,7 @@ def test_all_see_what_each_wrote_before_a_barrier(n_threads):
 
 
 @needs_compiler
+@alone
 def test_a_hundred_thousand_barriers():
     assert in_step(2, 100_000) == (100_000, [100_000] * 2, 0)
 
@@ -82,6 +83,7 @@ def test_the_last_to_come_releases_the_others(seconds):
 
 @needs_compiler
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread sleeps for a fixed time")
+@alone
 def test_a_sleeping_thread_is_woken():
     """And does not wait for the end of its longest sleep, 2 ms, of which it has half before it on average."""
     times = []
@@ -109,6 +111,7 @@ def test_a_waiting_thread_sleeps():
 @pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity") or available_cores() < 2, reason="compares threads that run on two cores"
 )
+@alone
 def test_more_threads_than_cores():
     """Eight threads on two cores take little longer than two, for the same work in phases of about 50 us.
 

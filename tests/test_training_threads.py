@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from autograd_network import HIDDEN
-from conftest import COMPILED, ODD_SIZES, needs_compiler, same_bits
+from conftest import COMPILED, ODD_SIZES, alone, needs_compiler, same_bits
 from test_same_bits import OPTIMIZERS, TASKS, build, data, everything
 from test_threads import run_script
 
@@ -66,7 +66,7 @@ def same_for_all_counts(*given, **options):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS if COMPILED else ["SGD", "Adam"])
 @pytest.mark.parametrize(("loss", "output"), TASKS if COMPILED else TASKS[::3])
 def test_losses_and_optimizers(loss, output, optimizer, dtype, restless):
-    """25 rows: two batches of ten, and five rows."""
+    """25 rows: two batches of ten, and five rows; in plain Python 12."""
     X, y = data(loss)
     same_for_all_counts(X, y, loss=loss, output=output, optimizer=OPTIMIZERS[optimizer], dtype=dtype)
     assert not COMPILED or set(restless) == {1, 2, 3, 4, 8}
@@ -337,6 +337,7 @@ def test_ctrl_c_at_some_moment():
 @pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity") or available_cores() < 2, reason="compares threads that run on two cores"
 )
+@alone
 def test_more_threads_than_cores():
     """Eight threads on two cores end, and take less than three times as long as two.
 
