@@ -66,7 +66,7 @@ def same_for_all_counts(*given, **options):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS if COMPILED else ["SGD", "Adam"])
 @pytest.mark.parametrize(("loss", "output"), TASKS if COMPILED else TASKS[::3])
 def test_losses_and_optimizers(loss, output, optimizer, dtype, restless):
-    """25 rows: two batches of ten, and five rows; in plain Python 12."""
+    """25 rows: two batches of ten, and five rows."""
     X, y = data(loss)
     same_for_all_counts(X, y, loss=loss, output=output, optimizer=OPTIMIZERS[optimizer], dtype=dtype)
     assert not COMPILED or set(restless) == {1, 2, 3, 4, 8}
