@@ -16,6 +16,9 @@ from typing import Any
 ENVIRONMENT, COMMIT = os.environ.get("ASV_ENV_DIR", ""), os.environ.get("ASV_COMMIT", "")
 if COMMIT:  # before Numba is imported
     os.environ["NUMBA_CACHE_DIR"] = str(pathlib.Path(ENVIRONMENT, "numba-cache", COMMIT))
+    for name in os.environ:  # other than those that set where code is kept, or what hotloop does not use
+        if name.startswith("NUMBA_") and name not in ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS"):
+            raise RuntimeError(f"unset {name}: with it, other code would be timed than the one that users run")
 
 from numba.core import event  # noqa: E402
 
@@ -57,8 +60,8 @@ class Benchmark:
         """Make what the bodies need; raise NotImplementedError if this commit or machine cannot run them."""
 
     def setup(self, *parameters: Any) -> None:
-        if COMMIT and self.threads == 1 and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])  # one core: the last, since systems like the first
+        if COMMIT and self.threads == 1:  # one core: the last, since systems like the first
+            os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
         self.prepare(*parameters)
         for name, body in inspect.getmembers(self, inspect.ismethod):
             if name.startswith("time_"):
