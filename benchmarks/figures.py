@@ -17,7 +17,8 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.runtime import rtsys
 from numba.core.runtime._nrt_python import memsys_enable_stats
 
-from benchmarks import COMMIT, ENVIRONMENT, Benchmark
+from benchmarks import COMMIT, ENVIRONMENT
+from benchmarks.base import Benchmark
 from benchmarks.networks import TIMES, network_of, settings
 from benchmarks.startup import fill_cache
 from hotloop import SGD, Network, kernels

@@ -4,55 +4,81 @@
     python benchmarks/gate.py published HEAD     the newest commit with results in benchmarks/results
     python benchmarks/gate.py HEAD~5 HEAD --bench 'networks.Epoch'
 
-docs/benchmarking.md says how to read the table. Only what is committed is measured.
+docs/benchmarking.md says how to read the table. The package is measured as it is committed.
 """
 
 import argparse
 import itertools
 import json
+import math
+import os
 import re
+import statistics
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":  # run as a file, whose folder stands first in the path
     sys.path[:1] = [str(ROOT / "src"), str(ROOT)]
 
-from benchmarks.comparison.builds import Build, BuildError, build, commit_of, git  # noqa: E402
-from benchmarks.comparison.measure import Session  # noqa: E402
+from benchmarks.comparison.builds import Build, BuildError, build, commit_of, git, locked  # noqa: E402
 from benchmarks.comparison.report import number, table  # noqa: E402
-from benchmarks.comparison.verdicts import FEWEST, SLOWER, UNSURE, Comparison  # noqa: E402
+from benchmarks.comparison.verdicts import FEWEST, SLOWER, UNSURE, Comparison, Listed  # noqa: E402
 from benchmarks.comparison.worker import PeerError, Worker  # noqa: E402
 from benchmarks.profiles import pattern  # noqa: E402
-from benchmarks.suite import Entry, entries, full_name  # noqa: E402
+from benchmarks.suite import full_name  # noqa: E402
 
-SLOWER_STATUS, BUILD_STATUS, MISSING_STATUS, NOTHING_STATUS = 1, 3, 4, 5  # argparse has 2
+SLOWER_STATUS, MISTAKE_STATUS, BUILD_STATUS, MISSING_STATUS, NOTHING_STATUS = 1, 2, 3, 4, 5
 MOST = 24  # pairs of processes
 SAMPLES = 5  # of each commit, in a pair
+PATIENCE = 300.0  # seconds for one answer, compiling included
 
 
+@dataclass
 class Gate:
     """The comparison of two builds.
 
-    Parameters
+    Attributes
     ----------
     base, head : Build
-    entries : sequence of Entry
-        What is compared.
     threshold : float
         The ratio above which a benchmark is slower.
-    session : Session
-        Its `seconds` are the least time of a sample.
+    seconds : float
+        The least time of a sample.
+    listed : dict
+        What is compared.
+    found : dict
+        What was measured.
+    absent, missing : dict
+        Why a benchmark has nothing to be compared with; why it is not there though it should be.
     """
 
-    def __init__(self, base: Build, head: Build, entries: Sequence[Entry], threshold: float, session: Session) -> None:
-        self.base, self.head, self.threshold, self.session = base, head, threshold, session
-        self.entries = {entry.name: entry for entry in entries}
-        self.found = {entry.name: Comparison(entry.name, getattr(entry.owner, "exact", False)) for entry in entries}
-        self.calls: dict[str, int] = {}
-        self.absent: dict[str, str] = {}  # on the base, or on both: nothing to compare
-        self.missing: dict[str, str] = {}  # on the head alone
+    base: Build
+    head: Build
+    threshold: float
+    seconds: float
+    listed: dict[str, Listed] = field(default_factory=dict)
+    found: dict[str, Comparison] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+
+    def choose(self, wanted: re.Pattern[str]) -> None:
+        """Find out what there is to compare: of the benchmarks asked for, times and tracked values."""
+        with self.start(self.head) as head:
+            catalog: list[Listed] = head.call("catalog")
+        for one in catalog:
+            if wanted.search(one.name):
+                if one.body.startswith(("time_", "track_")):
+                    self.listed[one.name] = one
+                    self.found[one.name] = Comparison(one.name, one.exact)
+                else:
+                    self.absent[one.name] = "the gate compares neither memory nor fresh processes"
+        known = {one.name for one in catalog}
+        gone = [name for build in (self.base, self.head) for name in promised(build.commit) if name not in known]
+        self.missing |= {name: "it has results, and is not in the suite" for name in gone if wanted.search(name)}
 
     def run(self) -> None:
         """Compare, in pairs of processes, until every benchmark is decided or has had its share."""
@@ -60,7 +86,7 @@ class Gate:
             names = [name for name, found in self.found.items() if self.is_open(found)]
             if not names:
                 return
-            self.session.say(f"pair {pair + 1}: {len(names)} {'benchmarks' if pair < FEWEST else 'undecided'}")
+            say(f"pair {pair + 1}: {len(names)} {'benchmarks' if pair < FEWEST else 'undecided'}")
             self.pair(names, pair)
 
     def is_open(self, found: Comparison) -> bool:
@@ -73,58 +99,67 @@ class Gate:
 
     def pair(self, names: Sequence[str], number: int) -> None:
         """Measure in two new processes: each lies elsewhere in memory, which alone can cost some hundredths."""
-        builds = [self.base, self.head][:: -1 if number % 2 else 1]
-        workers = {build is self.head: self.start(build) for build in builds}
-        with workers[False] as base, workers[True] as head:
-            for worker, build in ((base, self.base), (head, self.head)):
-                worker.make(str(build.package))
+        first, second = [self.base, self.head][:: -1 if number % 2 else 1]
+        with self.start(first) as one, self.start(second) as other:
+            base, head = (other, one) if number % 2 else (one, other)
             for name in names:
-                self.measure(name, base, head, number)
+                try:
+                    self.measure(name, base, head, number)
+                except PeerError as error:
+                    self.missing[name] = f"on the {error.peer}: {error}"
+                    if any(worker.process.poll() is not None for worker in (base, head)):
+                        return  # the others have their turn in the next pair
 
     def start(self, build: Build) -> Worker:
-        """Start a commit's process."""
+        """Return a commit's new process; raise BuildError if hotloop cannot be imported there."""
         label = "head" if build is self.head else "base"
-        return Worker(label, "commit_peer:Peer", self.session.core, build.package, build.settings)
+        core = [max(os.sched_getaffinity(0))]  # the last, since systems like to use the first
+        worker = Worker(label, "commit_peer:Peer", core, build.package, build.settings, PATIENCE)
+        try:
+            worker.make(str(build.package))
+        except PeerError as error:
+            worker.close()
+            raise BuildError(f"it cannot be imported: {error}", build.commit) from None
+        return worker
 
     def measure(self, name: str, base: Worker, head: Worker, number: int) -> None:
-        """Measure one benchmark, or note why it is not there; raise PeerError if the base's process has ended."""
-        for worker, noted in ((base, self.absent), (head, self.missing)):
-            try:
-                reason = worker.call("make", name)
-            except PeerError as error:
-                reason = self.reason(error, base)
-            if reason:
-                noted[name] = reason
-                return
-        try:
+        """Measure one benchmark, or note that it is left out; raise PeerError if it fails."""
+        reasons = [worker.call("make", name) for worker in (base, head)]
+        if reasons[0]:
+            self.absent[name] = reasons[0]  # new on the head, or for another machine than this
+        elif reasons[1]:
+            raise PeerError("head", reasons[1])
+        else:
             before, after = self.values(name, base, head, number)
-        except PeerError as error:
-            (self.missing if error.peer == "head" else self.absent)[name] = self.reason(error, base)
-            return
-        self.found[name].base.append(before)
-        self.found[name].head.append(after)
-
-    def reason(self, error: PeerError, base: Worker) -> str:
-        """Return what went wrong with one benchmark; raise it if it went wrong with the base's process."""
-        if base.process.poll() is not None:
-            raise error
-        return str(error)
+            self.found[name].base.append(before)
+            self.found[name].head.append(after)
 
     def values(self, name: str, base: Worker, head: Worker, number: int) -> tuple[float, float]:
         """Return the value of each, or its seconds a call: the medians of samples in turn."""
-        if self.entries[name].body.startswith("track_"):
-            found = base.call("value"), head.call("value")
+        samples: dict[str, list[float]] = {"base": [], "head": []}
+        if self.listed[name].body.startswith("track_"):
+            for worker in (base, head):
+                samples[worker.peer].append(worker.call("value"))
         else:
             if name not in self.calls:
-                self.calls[name] = base.call("calls", self.session.seconds)
-            samples: dict[str, list[float]] = {"base": [], "head": []}
+                self.calls[name] = base.call("calls", self.seconds)
             for sample in range(SAMPLES):
                 for worker in (base, head)[:: -1 if (sample + number) % 2 else 1]:
                     samples[worker.peer].append(worker.call("sample", self.calls[name]))
-            found = tuple(sorted(samples[peer])[SAMPLES // 2] for peer in ("base", "head"))
         for worker in (base, head):
             worker.call("end")
-        return found
+            if not all(map(math.isfinite, samples[worker.peer])):
+                raise PeerError(worker.peer, "a value is not finite")
+        return statistics.median(samples["base"]), statistics.median(samples["head"])
+
+    def measured(self) -> list[Comparison]:
+        """Return what was measured to the end."""
+        return [one for one in self.found.values() if one.head and not {one.name} & {*self.missing, *self.absent}]
+
+
+def say(text: str) -> None:
+    """Report progress."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def published(commit: str) -> str:
@@ -139,13 +174,12 @@ def published(commit: str) -> str:
 
 def promised(commit: str) -> list[str]:
     """Return the full names of the benchmarks that have results in a commit's tree."""
-    try:
-        known = json.loads(git("show", f"{commit}:benchmarks/results/benchmarks.json"))
-    except ValueError:  # it has none yet
+    path = "benchmarks/results/benchmarks.json"
+    if not git("ls-tree", "--name-only", commit, path):
         return []
     return [
         full_name(name, list(values))
-        for name, benchmark in known.items()
+        for name, benchmark in json.loads(git("show", f"{commit}:{path}")).items()
         if name != "version"
         for values in itertools.product(*benchmark["params"])
     ]
@@ -154,19 +188,41 @@ def promised(commit: str) -> list[str]:
 def show(gate: Gate) -> str:
     """Return the table."""
     rows = []
-    for name, found in gate.found.items():
-        if not is_measured(gate, found):
-            continue
+    for found in gate.measured():
         low, high = found.interval()
-        unit = getattr(gate.entries[name].owner, "unit", "us")
-        scale = 1e6 if unit == "us" else 1
-        middle = [number(scale * sorted(values)[len(values) // 2], 4) for values in (found.base, found.head)]
+        unit = gate.listed[found.name].unit
+        middle = [number(statistics.median(v) * (1e6 if unit == "us" else 1), 4) for v in (found.base, found.head)]
         between = "exact" if found.exact else f"{low:.3f} to {high:.3f}"
         rows.append([
-            name, *middle, unit, f"{found.ratio:.3f}", between, str(len(found.head)), found.verdict(gate.threshold)
+            found.name, *middle, unit, f"{found.ratio:.3f}", between, str(len(found.head)),
+            found.verdict(gate.threshold),
         ])  # fmt: skip
-    header = ["benchmark", "base", "head", "unit", "head / base", "99 % interval", "pairs", "verdict"]
+    header = ["benchmark", "base", "head", "unit", "head / base", "interval", "pairs", "verdict"]
     return "\n".join(table(header, rows))
+
+
+def report(gate: Gate) -> int:
+    """Print the table and the outcome, and return the exit status."""
+    measured = gate.measured()
+    verdicts = {found.name: found.verdict(gate.threshold) for found in measured}
+    slower, unsure = ([name for name, verdict in verdicts.items() if verdict == kind] for kind in (SLOWER, UNSURE))
+    if measured:
+        print(show(gate))
+    for kind, reasons in (("left out", gate.absent), ("benchmark missing", gate.missing)):
+        for name, reason in reasons.items():
+            print(f"{kind}: {name}: {reason}")
+    for kind, names in ((UNSURE, unsure), (SLOWER, slower)):
+        for name in names:
+            print(f"{kind}: {name}")
+    if slower:
+        return SLOWER_STATUS
+    if gate.missing:
+        return MISSING_STATUS
+    if 2 * len(unsure) >= len(measured):
+        print(f"nothing measured{': most are undecided, the machine is too busy' if unsure else ''}")
+        return NOTHING_STATUS
+    print(f"nothing is slower: {len(measured)} benchmarks compared")
+    return 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -194,86 +250,46 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def chosen(wanted: re.Pattern[str]) -> list[Entry]:
-    """Return the benchmarks to compare: those asked for that are times or tracked values."""
-    return [entry for entry in entries() if entry.body.startswith(("time_", "track_")) and wanted.search(entry.name)]
-
-
-def lost(wanted: re.Pattern[str], *commits: str) -> dict[str, str]:
-    """Return the benchmarks asked for that have results in a commit's tree and are no longer there, and why."""
-    known = {entry.name for entry in entries()}
-    gone = [name for commit in commits for name in promised(commit) if wanted.search(name) and name not in known]
-    return dict.fromkeys(gone, "it has results, and is not in the suite")
-
-
 def threshold(text: str) -> float:
     """Return a ratio of at least 1."""
-    if (value := float(text)) >= 1:
+    if 1 <= (value := float(text)) < math.inf:
         return value
     raise argparse.ArgumentTypeError("must be 1 or more")
 
 
 def duration(text: str) -> float:
     """Return seconds."""
-    if (value := float(text)) > 0:
+    if 0 < (value := float(text)) <= 10:
         return value
-    raise argparse.ArgumentTypeError("must be above 0")
+    raise argparse.ArgumentTypeError("must be above 0, and 10 at most")
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Build and compare, and return the exit status."""
+    wanted = re.compile(options.bench or pattern("gate"))
+    head = commit_of(options.head)
+    base = published(head) if options.base == "published" else commit_of(options.base)
+    say(f"base {base[:8]}, head {head[:8]}")
+    if head == commit_of("HEAD") and git("status", "--porcelain", "kernels", "network", "src", "pyproject.toml"):
+        say("note: changes of the package that are not committed are not measured")
+    with locked(options.work.resolve()) as folder:
+        gate = Gate(build(base, folder), build(head, folder), options.threshold, options.seconds)
+        gate.choose(wanted)
+        gate.run()
+    return report(gate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the gate, and return the exit status."""
-    options, session = parser().parse_args(arguments), Session([], MOST, 0)
-    session.seconds = options.seconds
+    options = parser().parse_args(arguments)
     try:
-        wanted = re.compile(options.bench or pattern("gate"))
-        head = commit_of(options.head)
-        base = published(head) if options.base == "published" else commit_of(options.base)
-    except (re.error, ValueError) as error:
-        parser().error(str(error))
-    session.say(f"base {base[:8]}, head {head[:8]}")
-    if head == commit_of("HEAD") and git("status", "--porcelain", "kernels", "network", "src").strip():
-        session.say("note: changes that are not committed are not measured")
-    builds = {}
-    for label, commit in (("base", base), ("head", head)):
-        try:
-            builds[label] = build(commit, options.work.resolve())
-        except BuildError as error:
-            session.say(f"{error}\nfailed to build: {label} {commit[:8]}")
-            return BUILD_STATUS
-    gate = Gate(builds["base"], builds["head"], chosen(wanted), options.threshold, session)
-    gate.missing |= lost(wanted, base, head)
-    try:
-        gate.run()
-    except PeerError as error:
-        session.say(f"failed to build: {error.peer} cannot be imported or run: {error}")
+        return compare(options)
+    except BuildError as error:
+        say(f"{error}\nfailed to build: {error.commit[:8]}")
         return BUILD_STATUS
-    return report(gate)
-
-
-def is_measured(gate: Gate, found: Comparison) -> bool:
-    """Whether a benchmark was measured to the end."""
-    return bool(found.head) and found.name not in gate.missing and found.name not in gate.absent
-
-
-def report(gate: Gate) -> int:
-    """Print the table and the outcome, and return the exit status."""
-    measured = [found for found in gate.found.values() if is_measured(gate, found)]
-    slower = [found.name for found in measured if found.verdict(gate.threshold) == SLOWER]
-    unsure = sum(found.verdict(gate.threshold) == UNSURE for found in measured)
-    if measured:
-        print(show(gate))
-    for name, why in gate.absent.items():
-        print(f"left out: {name}: {why}")
-    for name, why in gate.missing.items():
-        print(f"benchmark missing: {name}: {why}")
-    for name in slower:
-        print(f"slower: {name}")
-    if not measured:
-        print("nothing measured")
-        return MISSING_STATUS if gate.missing else NOTHING_STATUS
-    if not gate.missing and not slower:
-        print(f"nothing is slower: {len(measured)} benchmarks compared{f', {unsure} unsure' if unsure else ''}")
-    return SLOWER_STATUS if slower else MISSING_STATUS if gate.missing else 0
+    except (re.error, ValueError, OSError) as error:
+        say(f"gate.py: error: {error}")
+        return MISTAKE_STATUS
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from benchmarks import Timing, kernel
+from benchmarks.base import Timing, kernel
 
 DTYPES = ["float32", "float64"]
 LAYERS = ["32x64x32", "10x784x30", "128x512x512"]  # batch x fan_in x fan_out

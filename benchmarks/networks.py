@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from functools import cache
 
-from benchmarks import Benchmark, Timing
+from benchmarks.base import Benchmark, Timing
 from benchmarks.comparison.cases import NETWORKS, data, initial_weights
 from hotloop import SGD, Network
 

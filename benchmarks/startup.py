@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from benchmarks import Benchmark
+from benchmarks.base import Benchmark
 
 FIRST_FIT = """
 import numpy as np

@@ -1,9 +1,12 @@
 """A commit's wheel, built as asv builds it, and its package in a folder of its own."""
 
+import contextlib
+import fcntl
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +14,17 @@ from benchmarks.comparison.worker import ROOT
 
 
 class BuildError(RuntimeError):
-    """A commit failed to build; the message has the last lines of what was said."""
+    """A commit cannot be built or imported; the message has the last lines of what was said.
+
+    Parameters
+    ----------
+    reason : str
+    commit : str
+    """
+
+    def __init__(self, reason: str, commit: str) -> None:
+        super().__init__(reason)
+        self.commit = commit
 
 
 @dataclass(frozen=True)
@@ -39,48 +52,58 @@ def git(*arguments: str) -> str:
     """Return what a command of Git prints; raise ValueError with its complaint."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise ValueError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"git {arguments[0]} failed")
+        raise ValueError((done.stderr.strip().splitlines() or [f"git {arguments[0]} failed"])[-1])
     return done.stdout
 
 
 def commit_of(name: str) -> str:
     """Return the full hash of a commit."""
+    shallow = git("rev-parse", "--is-shallow-repository").strip() == "true"
     try:
         return git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
     except ValueError:
-        raise ValueError(f"no commit is called {name!r}") from None
+        hint = ": this clone is shallow, fetch its whole history" if shallow else ""
+        raise ValueError(f"no commit is called {name!r}{hint}") from None
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[Path]:
+    """Make a folder, and have it to oneself: two gates at once would disturb each other's builds, and times."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another gate in {folder}", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield folder
 
 
 def build(commit: str, folder: Path) -> Build:
-    """Build a commit, unless it has been built in `folder` before.
-
-    Raises
-    ------
-    BuildError
-        With the last lines that the failing command printed.
-    """
+    """Build a commit, unless it has been built in `folder` before; raise BuildError if that fails."""
     found = Build(commit, folder)
     if found.package.is_dir():
         return found
     wheels = folder / "asv-build-cache" / commit
-    wheels.mkdir(parents=True, exist_ok=True)
-    found.package.parent.mkdir(parents=True, exist_ok=True)
+    for place in (wheels, found.package.parent):
+        place.mkdir(parents=True, exist_ok=True)
+    for wheel in wheels.glob("*.whl"):  # of a build that was broken off
+        wheel.unlink()
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         source, installed = Path(scratch, "source"), Path(scratch, "installed")
         source.mkdir()
         tar = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
         subprocess.run(["tar", "-x"], cwd=source, input=tar, check=True)
-        for wheel in wheels.glob("*.whl"):  # of a build that was broken off
-            wheel.unlink()
-        pip("wheel", "--no-deps", "--wheel-dir", str(wheels), str(source))
-        pip("install", "--no-deps", "--target", str(installed), *map(str, wheels.glob("*.whl")))
+        try:
+            pip("wheel", "--no-deps", "--wheel-dir", str(wheels), str(source))
+            pip("install", "--no-deps", "--target", str(installed), *map(str, wheels.glob("*.whl")))
+        except subprocess.CalledProcessError as error:
+            raise BuildError("\n".join(error.stdout.strip().splitlines()[-12:]), commit) from None
         os.replace(installed, found.package)
     return found
 
 
 def pip(*arguments: str) -> None:
-    """Run pip; raise BuildError if it fails."""
+    """Run pip; raise CalledProcessError with all that it printed if it fails."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        raise BuildError("\n".join(done.stdout.strip().splitlines()[-12:]))
+    subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)

@@ -1,11 +1,13 @@
 """The suite of this checkout on the package of a commit."""
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any
 
 import hotloop
 from benchmarks.comparison.measure import repetitions
+from benchmarks.comparison.verdicts import Listed
 from benchmarks.suite import Entry, entries
 
 
@@ -16,6 +18,10 @@ class Peer:
         if not hotloop.__file__.startswith(package):
             raise RuntimeError(f"imported {hotloop.__file__}, wanted the package in {package}")
         self.entries = {entry.name: entry for entry in entries()}
+
+    def catalog(self) -> list[Listed]:
+        """Return what there is."""
+        return [listed(entry) for entry in self.entries.values()]
 
     def make(self, name: str) -> str:
         """Set a benchmark up; return why it is left out here, or nothing."""
@@ -39,11 +45,20 @@ class Peer:
     def sample(self, calls: int) -> float:
         """Return the seconds of a call, over `calls` of them."""
         body, parameters = self.body, self.parameters
-        began = time.perf_counter()
-        for _ in range(calls):
-            body(*parameters)
-        return (time.perf_counter() - began) / calls
+        gc.disable()
+        try:
+            began = time.perf_counter()
+            for _ in range(calls):
+                body(*parameters)
+            return (time.perf_counter() - began) / calls
+        finally:
+            gc.enable()
 
     def end(self) -> None:
         """Do what the benchmark does afterwards."""
         self.subject.teardown(*self.parameters)
+
+
+def listed(entry: Entry) -> Listed:
+    """Return what another process is told of a benchmark."""
+    return Listed(entry.name, entry.body, getattr(entry.owner, "unit", "us"), entry.owner.exact)

@@ -27,6 +27,16 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[f
     return (ordered[k - 1], ordered[-k]) if k else (-math.inf, math.inf)
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A benchmark with its parameters, as the process of a commit lists it; `exact` ones are the same in every run."""
+
+    name: str
+    body: str
+    unit: str
+    exact: bool
+
+
 @dataclass
 class Comparison:
     """One benchmark on two commits: times or values of each, and what became of it."""
@@ -60,7 +70,7 @@ class Comparison:
         """
         low, high = self.interval()
         if self.exact:
-            return SLOWER if low > 1 else FASTER if high < 1 else SAME
+            return SAME if self.head == self.base else SLOWER if low > 1 else FASTER
         if low > threshold:
             return SLOWER
         if high < 1 / threshold:

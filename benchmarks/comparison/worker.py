@@ -20,7 +20,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 HERE = "benchmarks.comparison"
 TUNING = (
-    "ATEN_", "BLIS_", "DNNL_", "GOMP_", "GOTO_", "JAX_", "KMP_", "MKL_", "OMP_", "ONEDNN_", "OPENBLAS_", "TORCH", "XLA_"
+    "ATEN_", "BLIS_", "DNNL_", "GOMP_", "GOTO_", "JAX_", "KMP_", "MKL_", "NUMBA_", "OMP_", "ONEDNN_",
+    "OPENBLAS_", "TORCH", "XLA_",
 )  # fmt: skip
 
 
@@ -53,13 +54,15 @@ class Worker:
         The folder that hotloop is imported from.
     settings : dict
         More variables of the process's environment.
+    timeout : float, optional
+        Seconds after which a question that has no answer ends the process.
     """
 
     def __init__(
         self, peer: str, subject: str, cores: Sequence[int], package: Path = ROOT / "src",
-        settings: dict[str, str] | None = None,
+        settings: dict[str, str] | None = None, timeout: float | None = None,
     ) -> None:  # fmt: skip
-        self.peer = peer
+        self.peer, self.timeout = peer, timeout
         self.pipe, theirs = Pipe()
         command = [sys.executable, "-m", f"{HERE}.worker", str(theirs.fileno()), ",".join(map(str, cores))]
         environment = variables(len(cores), package) | (settings or {})
@@ -91,6 +94,10 @@ class Worker:
     def _ask(self, *question: Any) -> Any:
         try:
             self.pipe.send(question)
+            if not self.pipe.poll(self.timeout):
+                self.process.kill()
+                self.process.wait()
+                raise PeerError(self.peer, f"no answer in {self.timeout:.0f} s")
             answer = self.pipe.recv()
         except (EOFError, OSError):
             raise PeerError(self.peer, f"its process ended, with status {self.process.wait()}") from None
@@ -120,9 +127,11 @@ def variables(threads: int, package: Path = ROOT / "src") -> dict[str, str]:
     """Return the environment of a process whose libraries shall use `threads` threads.
 
     What tunes the libraries in the shell's own environment is left out: OPENBLAS_CORETYPE=Haswell, for one, halves the
-    speed of NumPy's BLAS on a CPU with AVX-512.
+    speed of NumPy's BLAS on a CPU with AVX-512, and NUMBA_DISABLE_JIT=1 has no kernel compiled at all.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(TUNING)}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(TUNING) or name == "NUMBA_CACHE_DIR"
+    }
     settings = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     path = os.pathsep.join([str(package), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     if threads == 1:
