@@ -21,7 +21,7 @@ if __name__ == "__main__":  # run as a file, whose folder stands first in the pa
 
 from benchmarks.comparison.builds import git  # noqa: E402
 from benchmarks.comparison.report import number, table  # noqa: E402
-from benchmarks.suite import full_name  # noqa: E402
+from benchmarks.suite import entries, full_name  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 MACHINE = "amd-epyc-25-1"  # the reference
@@ -72,13 +72,19 @@ class Commit:
 
 
 def commits(machine: str = MACHINE) -> list[Commit]:
-    """Return the commits with results of a machine, in the order of Git's history, oldest first."""
+    """Return the commits with results of a machine, in the order of Git's history, oldest first.
+
+    What was measured by another version of a benchmark than today's is left out.
+    """
     from asv.results import iter_results_for_machine
 
+    versions = {entry.benchmark: entry.owner.version for entry in entries()}
     found: dict[str, Commit] = {}
     for results in iter_results_for_machine(str(RESULTS), machine):
         commit = found.setdefault(results.commit_hash, Commit(results.commit_hash, results.date / 1000))
         for benchmark in results.get_all_result_keys():
+            if results.benchmark_version.get(benchmark) != versions.get(benchmark):
+                continue
             parameters = results.get_result_params(benchmark)
             values = results.get_result_value(benchmark, parameters)
             stats = results.get_result_stats(benchmark, parameters)
@@ -136,7 +142,8 @@ def shown(value: float, benchmark: str) -> str:
     """Return a value with its unit."""
     if benchmark.startswith("figures.") and ("Memory" in benchmark or "Wheel" in benchmark):
         return f"{value / 1e6:.0f} MB" if value > 1e7 else f"{value / 1e3:.0f} kB"
-    unit, scale = next((unit, scale) for unit, scale in (("s", 1), ("ms", 1e3), ("us", 1e6)) if value * scale >= 0.9995)
+    units = ("s", 1.0), ("ms", 1e3), ("us", 1e6)
+    unit, scale = next((one for one in units if value * one[1] >= 0.9995), ("ns", 1e9))
     return f"{number(value * scale)} {unit}"
 
 
@@ -181,9 +188,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--machine", default=MACHINE, help=f"whose results (default: {MACHINE})")
     machine = parser.parse_args(arguments).machine
-    history = commits(machine)
-    if not history:
-        print(f"error: no results of the machine {machine} in benchmarks/results", file=sys.stderr)
+    try:
+        history = commits(machine)
+        if not history:
+            raise ValueError(f"no results of the machine {machine} in benchmarks/results")
+        if git("rev-parse", "--is-shallow-repository").strip() == "true":
+            raise ValueError("this clone is shallow, and the older commits would be left out: fetch its whole history")
+    except ValueError as error:
+        print(f"history.py: error: {error}", file=sys.stderr)
         return 1
     text = DOCUMENT.read_text()
     for name, content in (("values", values_table(history)), ("commits", commits_table(history))):

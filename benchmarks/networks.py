@@ -83,19 +83,17 @@ class Work(Benchmark):
 
     def prepare(self, topology, batch):
         self.network, self.data, self.settings = network_of(topology), data_of(topology, batch), settings(batch)
-        self.case = case_of(topology, batch)
+        self.flops = case_of(topology, batch).flops * case_of(topology, batch).steps
         self.network.fit(*self.data, **self.settings)
 
     def track_ns_per_flop(self, topology, batch):
-        seconds = statistics.median(seconds_of(self.network.fit, *self.data, **self.settings) for _ in range(TIMES))
-        return 1e9 * seconds / self.case.flops / self.case.steps
+        return 1e9 * statistics.median(self.seconds() for _ in range(TIMES)) / self.flops
 
-
-def seconds_of(function, *arguments, **named):
-    """Return how long a call takes."""
-    began = time.perf_counter()
-    function(*arguments, **named)
-    return time.perf_counter() - began
+    def seconds(self):
+        """Return how long an epoch takes."""
+        began = time.perf_counter()
+        self.network.fit(*self.data, **self.settings)
+        return time.perf_counter() - began
 
 
 class Threads(Timing):
