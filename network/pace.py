@@ -87,8 +87,10 @@ class Pace:
     """
 
     def __init__(self, n_threads: int | str, row_work: float, rows: int, watch: "Watch | None" = None) -> None:
-        cores = 1 if numba.config.DISABLE_JIT else available_cores()
-        counts = candidates(n_threads, row_work * rows, cores)
+        work = row_work * rows
+        tries = n_threads == "auto" and work >= 2 * WORK_OF_A_THREAD and not numba.config.DISABLE_JIT
+        cores = available_cores() if tries else 1  # it reads files, for longer than a small fit takes
+        counts = candidates(n_threads, work, cores)
         self.n_threads = counts[0]
         self._speeds = dict.fromkeys(counts, 0.0)  # rows a second when last measured
         self._guess = 1 / (row_work / FIRST_GUESS + FIRST_OVERHEAD)

@@ -255,3 +255,17 @@ def test_the_history_of_auto():
     """There is no work here for a second thread."""
     history = Network([2, 3, 1], seed=0).fit(np.ones((9, 2)), np.ones(9), epochs=2, progress=False)
     assert history.n_threads == 1
+
+
+def test_cores_are_counted_where_there_is_a_choice_alone(monkeypatch):
+    """It takes as long as a small fit."""
+
+    def forbidden():
+        raise AssertionError("counted")
+
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)
+    monkeypatch.setattr(pace, "available_cores", forbidden)
+    assert Pace(2, ROW_WORK, 1000).n_threads == 2
+    assert Pace("auto", 1.0, 1000).n_threads == 1
+    with pytest.raises(AssertionError, match="counted"):
+        Pace("auto", ROW_WORK, 1000)
