@@ -190,6 +190,8 @@ def show(gate: Gate) -> str:
     rows = []
     for found in gate.measured():
         low, high = found.interval()
+        if low == -math.inf:  # too few pairs for this confidence, but enough to see that nothing is slower
+            low, high = min(found.ratios), max(found.ratios)
         unit = gate.listed[found.name].unit
         middle = [number(statistics.median(v) * (1e6 if unit == "us" else 1), 4) for v in (found.base, found.head)]
         between = "exact" if found.exact else f"{low:.3f} to {high:.3f}"

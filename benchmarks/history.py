@@ -10,6 +10,7 @@ import argparse
 import datetime
 import itertools
 import re
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -102,7 +103,7 @@ def commits(machine: str = MACHINE) -> list[Commit]:
 
 
 def draw(name: str, history: Sequence[Commit], folder: Path) -> Path:
-    """Draw one picture: times over commits, on a logarithmic axis, as multiples of those of the last commit."""
+    """Draw one picture: times over commits, on a logarithmic axis, as multiples of their median."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -114,7 +115,7 @@ def draw(name: str, history: Sequence[Commit], folder: Path) -> Path:
         points = [(at, commit.values[benchmark]) for at, commit in enumerate(history) if benchmark in commit.values]
         if not points:
             continue
-        unit = points[-1][1][0]
+        unit = statistics.median(value for _, (value, _, _) in points)
         places = [at for at, _ in points]
         middle, low, high = ([value[part] / unit for _, value in points] for part in range(3))
         axes.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
@@ -124,7 +125,7 @@ def draw(name: str, history: Sequence[Commit], folder: Path) -> Path:
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, 0.7), max(high, 1.45))
-    axes.set_ylabel("multiple of the last commit")
+    axes.set_ylabel("multiple of the line's median")
     axes.set_xticks(range(len(history)), [commit.hash[:8] for commit in history], rotation=90, fontsize=7)
     axes.set_title(title, loc="left", fontsize=11)
     axes.grid(True, axis="y", color="#dddddd", linewidth=0.6)

@@ -97,6 +97,11 @@ def test_a_slowdown_is_found(monkeypatch, capsys):
         assert capsys.readouterr().out.count("\nslower: ") == len(TIMED)
 
 
+def test_few_pairs_show_their_ratios(monkeypatch):
+    gate = pretend(monkeypatch, noise=0.001)
+    assert "inf" not in gate_module.show(gate)
+
+
 def test_what_is_decided_is_not_measured_again(monkeypatch):
     gate = pretend(monkeypatch)
     pairs = {name: len(found.head) for name, found in gate.found.items()}

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from benchmarks.comparison.verdicts import FEWEST, Comparison, interval
+from benchmarks.comparison.verdicts import CLEARANCE, FEWEST, Comparison, interval
 
 
 def test_the_interval_covers_the_median_as_often_as_it_says():
@@ -22,10 +22,12 @@ def test_the_interval_covers_the_median_as_often_as_it_says():
         assert narrower < 0.99
 
 
-def test_eight_values_are_needed_for_99_percent():
-    assert FEWEST == 8
+def test_how_many_values_are_needed():
     assert interval([1.0] * 7) == (-math.inf, math.inf)
     assert interval([3, 1, 4, 1, 5, 9, 2, 6]) == (1, 9)
+    assert interval([3, 1, 4, 1, 5, 9, 2, 6], CLEARANCE) == (1, 6)
+    assert interval([1.0] * (FEWEST - 1), CLEARANCE) == (-math.inf, math.inf)
+    assert interval([3, 1, 4, 1, 5], CLEARANCE) == (1, 5)
 
 
 def comparison(ratios, exact=False):
@@ -37,7 +39,11 @@ def comparison(ratios, exact=False):
     ([1.15, 1.2, 1.1, 1.12, 1.18, 1.3, 1.06, 1.15], "slower"),
     ([1.15] * 7 + [1.04], "unsure"),
     ([1.05] * 8, "same"),
-    ([1.0] * 7 + [1.06], "unsure"),
+    ([1.0] * 7 + [1.06], "same"),
+    ([1.0] * 6 + [1.06] * 2, "unsure"),
+    ([1.0] * 5, "same"),
+    ([1.0] * 4 + [1.06], "unsure"),
+    ([1.0] * 4, "unsure"),
     ([0.9] * 8, "faster"),
     ([0.9] * 7 + [1.0], "same"),
     ([1.2] * 7, "unsure"),

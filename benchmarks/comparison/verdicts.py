@@ -5,8 +5,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-CONFIDENCE = 0.99
-FEWEST = 8  # pairs of processes: the least from which an interval of this confidence can be had
+CONFIDENCE = 0.99  # for a verdict that something has changed: takes 8 pairs of processes and more
+CLEARANCE = 0.9  # for one that nothing is slower
+FEWEST = 5  # pairs: the least from which an interval of the latter can be had
 SLOWER, FASTER, SAME, UNSURE = "slower", "faster", "same", "unsure"
 
 
@@ -66,7 +67,8 @@ class Comparison:
         """Return what is known.
 
         "slower" if the ratio surely exceeds the threshold, of exact values 1; "faster" if it surely is below 1 over the
-        threshold; "same" if it surely exceeds neither; else "unsure".
+        threshold; "same" if it does not exceed the threshold, with less confidence, since that is what most benchmarks
+        wait for; else "unsure".
         """
         low, high = self.interval()
         if self.exact:
@@ -75,4 +77,4 @@ class Comparison:
             return SLOWER
         if high < 1 / threshold:
             return FASTER
-        return SAME if high <= threshold else UNSURE
+        return SAME if interval(self.ratios, CLEARANCE)[1] <= threshold else UNSURE
