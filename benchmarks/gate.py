@@ -239,8 +239,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("head", nargs="?", default="HEAD", help="a commit (default: HEAD)")
     found.add_argument("--bench", metavar="REGEX", help="what to compare (default: the profile 'gate')")
     found.add_argument(
-        "--threshold", type=threshold, metavar="R", default=1.05,
-        help="slower is what surely takes more than this many times as long (default: 1.05)",
+        "--threshold", type=threshold, metavar="R", default=1.08,
+        help="slower is what surely takes more than this many times as long (default: 1.08)",
     )  # fmt: skip
     found.add_argument(
         "--seconds", type=duration, metavar="S", default=0.01, help="least time of a sample (default: 0.01)"

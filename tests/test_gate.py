@@ -71,7 +71,7 @@ class Pretender:
 
 
 def pretend(monkeypatch, factor=1.0, base_faults=None, head_faults=None, wanted=GATE, noise=0.02):
-    gate = Gate(BASE, HEAD, 1.05, 0.01)
+    gate = Gate(BASE, HEAD, 1.08, 0.01)
     monkeypatch.setattr(gate_module, "promised", lambda commit: [])
 
     def start(build):
