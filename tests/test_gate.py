@@ -40,7 +40,7 @@ class Pretender:
     def __init__(self, peer, factor=1.0, faults=None, noise=0.02):
         self.peer, self.factor, self.faults, self.noise = peer, factor, faults or {}, noise
         self.process, self.status = self, None
-        self.speed = self.rng.normal(1, noise)
+        self.speed = math.exp(self.rng.normal(0, noise))
 
     def __enter__(self):
         return self
@@ -167,7 +167,7 @@ def test_nothing_to_compare_is_a_failure(monkeypatch, capsys):
 
 
 def test_a_machine_too_noisy_to_decide_is_a_failure(monkeypatch, capsys):
-    assert report(pretend(monkeypatch, noise=0.3)) == 5
+    assert report(pretend(monkeypatch, noise=0.6)) == 5
     printed = capsys.readouterr().out
     assert "nothing measured: most are undecided" in printed
     assert "\nunsure: " in printed
