@@ -45,7 +45,9 @@ def comparison(ratios, exact=False):
     ([1.0] * 4 + [1.06], "unsure"),
     ([1.0] * 4, "unsure"),
     ([0.9] * 8, "faster"),
-    ([0.9] * 7 + [1.0], "same"),
+    ([0.9] * 5, "faster"),
+    ([0.9] * 7 + [1.0], "faster"),
+    ([0.9] * 6 + [1.0] * 2, "same"),
     ([1.2] * 7, "unsure"),
 ])  # fmt: skip
 def test_verdicts(ratios, verdict):

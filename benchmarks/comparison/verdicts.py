@@ -5,8 +5,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-CONFIDENCE = 0.99  # for a verdict that something has changed: takes 8 pairs of processes and more
-CLEARANCE = 0.9  # for one that nothing is slower
+CONFIDENCE = 0.99  # for a verdict that something is slower: takes 8 pairs of processes and more
+CLEARANCE = 0.9  # for one that it is not
 FEWEST = 5  # pairs: the least from which an interval of the latter can be had
 SLOWER, FASTER, SAME, UNSURE = "slower", "faster", "same", "unsure"
 
@@ -66,15 +66,14 @@ class Comparison:
     def verdict(self, threshold: float) -> str:
         """Return what is known.
 
-        "slower" if the ratio surely exceeds the threshold, of exact values 1; "faster" if it surely is below 1 over the
-        threshold; "same" if it does not exceed the threshold, with less confidence, since that is what most benchmarks
-        wait for; else "unsure".
+        "slower" if the ratio surely exceeds the threshold, of exact values 1. With less confidence, since that is what
+        most benchmarks wait for: "faster" if it is below 1 over the threshold; "same" if it does not exceed the
+        threshold. Else "unsure".
         """
         low, high = self.interval()
         if self.exact:
             return SAME if self.head == self.base else SLOWER if low > 1 else FASTER
         if low > threshold:
             return SLOWER
-        if high < 1 / threshold:
-            return FASTER
-        return SAME if interval(self.ratios, CLEARANCE)[1] <= threshold else UNSURE
+        likely = interval(self.ratios, CLEARANCE)[1]
+        return FASTER if likely < 1 / threshold else SAME if likely <= threshold else UNSURE
