@@ -70,7 +70,7 @@ class Comparison:
         most benchmarks wait for: "faster" if it is below 1 over the threshold; "same" if it does not exceed the
         threshold. Else "unsure".
         """
-        low, high = self.interval()
+        low = self.interval()[0]
         if self.exact:
             return SAME if self.head == self.base else SLOWER if low > 1 else FASTER
         if low > threshold:
