@@ -106,7 +106,7 @@ def threads() -> list[list[Any]]:
     for sizes, batch in ((64, 32, 10), 32), ((784, 128, 10), 32), ((784, 512, 512, 10), 128):
         layout = Layout(sizes, np.dtype("float32"))
         work = work_of_a_row(layout.n_parameters) * layout.chunk(batch)
-        tried = candidates("auto", work, available_cores())
+        tried = candidates("auto", work, available_cores)
         rows.append(["-".join(map(str, sizes)), batch, " or ".join(map(str, tried))])
     return rows
 

@@ -42,7 +42,16 @@ def work_of_a_row(n_parameters: int) -> int:
     return 6 * n_parameters
 
 
-def candidates(n_threads: int | str, work: float, cores: int) -> list[int]:
+def enough_for(work: float, of_a_thread: int, cores: Callable[[], int]) -> int:
+    """Return how many threads there is work for, and cores; the cores are counted only if there is work for two.
+
+    Counting reads files, which takes as long as a small fit.
+    """
+    most = int(work / of_a_thread)
+    return 1 if most < 2 else min(most, cores())
+
+
+def candidates(n_threads: int | str, work: float, cores: Callable[[], int]) -> list[int]:
     """Return the numbers of threads to try: the one that was asked for, or for "auto" 1, 2, 4, ... and the most.
 
     Parameters
@@ -50,12 +59,12 @@ def candidates(n_threads: int | str, work: float, cores: int) -> list[int]:
     n_threads : int or "auto"
     work : float
         Floating-point operations in a chunk.
-    cores : int
-        How many there are for this process.
+    cores : callable
+        Returns how many there are for this process.
     """
     if isinstance(n_threads, int):
         return [n_threads]
-    most = max(1, min(cores, int(work / WORK_OF_A_THREAD)))
+    most = enough_for(work, WORK_OF_A_THREAD, cores)
     return sorted({most, *(2**k for k in range(most.bit_length()) if 2**k <= most)})
 
 
@@ -63,8 +72,7 @@ def for_prediction(n_threads: int | str, work: int) -> int:
     """Return how many threads predict, where none waits for another; `work` is parameters times rows."""
     if isinstance(n_threads, int):
         return n_threads
-    most = work // WORK_OF_A_PREDICTING_THREAD
-    return 1 if most < 2 else min(most, available_cores())
+    return enough_for(work, WORK_OF_A_PREDICTING_THREAD, available_cores)
 
 
 class Pace:
@@ -87,10 +95,7 @@ class Pace:
     """
 
     def __init__(self, n_threads: int | str, row_work: float, rows: int, watch: "Watch | None" = None) -> None:
-        work = row_work * rows
-        tries = n_threads == "auto" and work >= 2 * WORK_OF_A_THREAD and not numba.config.DISABLE_JIT
-        cores = available_cores() if tries else 1  # it reads files, for longer than a small fit takes
-        counts = candidates(n_threads, work, cores)
+        counts = candidates(n_threads, row_work * rows, available_cores if not numba.config.DISABLE_JIT else lambda: 1)
         self.n_threads = counts[0]
         self._speeds = dict.fromkeys(counts, 0.0)  # rows a second when last measured
         self._guess = 1 / (row_work / FIRST_GUESS + FIRST_OVERHEAD)

@@ -71,7 +71,7 @@ class Run:
     ("auto", 1e15, 64, [1, 2, 4, 8, 16, 32, 64]),
 ])  # fmt: skip
 def test_candidates(n_threads, work, cores, expected):
-    assert candidates(n_threads, work, cores) == expected
+    assert candidates(n_threads, work, lambda: cores) == expected
 
 
 SPEEDS = [
