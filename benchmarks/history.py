@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":  # run as a file, whose folder stands first in the path
     sys.path[:1] = [str(ROOT / "src"), str(ROOT)]
 
-from benchmarks.comparison.builds import git  # noqa: E402
+from benchmarks.comparison.builds import git, is_shallow  # noqa: E402
 from benchmarks.comparison.report import number, table  # noqa: E402
 from benchmarks.suite import entries, full_name  # noqa: E402
 
@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         history = commits(machine)
         if not history:
             raise ValueError(f"no results of the machine {machine} in benchmarks/results")
-        if git("rev-parse", "--is-shallow-repository").strip() == "true":
+        if is_shallow():
             raise ValueError("this clone is shallow, and the older commits would be left out: fetch its whole history")
     except ValueError as error:
         print(f"history.py: error: {error}", file=sys.stderr)

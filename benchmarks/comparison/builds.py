@@ -58,12 +58,16 @@ def git(*arguments: str) -> str:
 
 def commit_of(name: str) -> str:
     """Return the full hash of a commit."""
-    shallow = git("rev-parse", "--is-shallow-repository").strip() == "true"
     try:
         return git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
     except ValueError:
-        hint = ": this clone is shallow, fetch its whole history" if shallow else ""
+        hint = ": this clone is shallow, fetch its whole history" if is_shallow() else ""
         raise ValueError(f"no commit is called {name!r}{hint}") from None
+
+
+def is_shallow() -> bool:
+    """Whether the checkout lacks a part of its history; raise ValueError if it is none."""
+    return git("rev-parse", "--is-shallow-repository").strip() == "true"
 
 
 @contextlib.contextmanager
