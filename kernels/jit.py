@@ -5,7 +5,8 @@ sum may be taken in the compiler's order, and `part` marks one that is pasted in
 ``NUMBA_DISABLE_JIT=1`` all return the function.
 
 The cache: Numba keys its disk cache by the source of the file that holds the function, so a change to a helper in
-another module leaves old machine code in use. hotloop's key is the source of every file of ``hotloop.kernels`` as well.
+another module leaves old machine code in use. hotloop's key is the source of every file of ``hotloop.kernels`` as well,
+and the shape of the tile.
 """
 
 import functools
@@ -18,6 +19,8 @@ from typing import Any, TypeAlias, TypeVar
 import numba
 import numpy as np
 import numpy.typing as npt
+
+from hotloop.kernels.tile_shape import SHAPE, name_of
 
 Array: TypeAlias = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -105,8 +108,8 @@ def assembly(function: Any, *arguments: Any) -> str:
 
 @functools.cache
 def source_stamp() -> str:
-    """Return the hash of every source file of ``hotloop.kernels``."""
-    digest = hashlib.sha256()
+    """Return the hash of every source file of ``hotloop.kernels``, and of what may be set beside the CPU."""
+    digest = hashlib.sha256(name_of(SHAPE).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

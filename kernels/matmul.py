@@ -11,27 +11,17 @@ a row's result does not depend on the batch that it is in, to the bit.
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from hotloop.kernels.jit import Array, inline, part
-from hotloop.kernels.simd import apart, fetch, item, load, store, tile, turn, width
+from hotloop.kernels.simd import apart, fetch, item, load, store, tile, tile_up_to, turn, width
+from hotloop.kernels.tile_shape import SHAPE
 from hotloop.kernels.views import stack_array
 
-if numba.config.DISABLE_JIT:
-    REGISTERS = 2
-else:
-    from hotloop.kernels.tile import registers_of_a_vector
-
-    REGISTERS = registers_of_a_vector()
-
-# The tallest and widest tile that stays in registers. Where a register holds a whole vector, eight rows by two vectors
-# are 16 accumulators, 92 % of the peak in the first-level cache; where it takes two, six rows by one are 12 of 16.
+# A panel is DEPTH rows of a tile's vectors of B. Deeper products go block by block.
+ROWS, VECTORS, DEPTH = SHAPE
 # A single row is bound by the latency of its additions, so it takes many vectors.
-ROWS, VECTORS, VECTORS_OF_A_ROW = (8, 2, 8) if REGISTERS == 1 else (6, 1, 4)
-# A panel is DEPTH rows of a tile's vectors of B, a third to two thirds of a first-level cache. Deeper products go block
-# by block.
-DEPTH = 256
+VECTORS_OF_A_ROW = min(4 * VECTORS, 8)
 TILE_SIZE = VECTORS * 16  # of float32: a vector of float64 is half as many numbers
 PANEL_SIZE, EDGE_SIZE, ZEROS = DEPTH * TILE_SIZE, ROWS * 16, VECTORS_OF_A_ROW * 16
 # Columns of x.T that lie a multiple of PITCH numbers apart share a few sets of the first-level cache, which then holds
@@ -68,22 +58,7 @@ def strip_of(vectors: int) -> Any:
         while i < n:
             left = n - i
             height = ROWS if left >= 2 * ROWS else (left if left <= ROWS else (left + 1) // 2)
-            if ROWS == 8 and height == 8:
-                tile(8, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
-            elif ROWS == 8 and height == 7:
-                tile(7, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
-            elif height == 6:
-                tile(6, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
-            elif height == 5:
-                tile(5, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
-            elif height == 4:
-                tile(4, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
-            elif height == 3:
-                tile(3, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
-            elif height == 2:
-                tile(2, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
-            else:
-                tile(1, vectors, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+            tile_up_to(ROWS, vectors, height, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
             at, it, ct, i = at + height * row, it + height * ldi, ct + height * ldc, i + height
 
     # Numba links functions by name: of two with one name, both from the cache, one would be taken for the other.
@@ -180,7 +155,7 @@ def product(
                 start, it, start_row, start_step = zeros, START, START, START
             j = START
             while j < m:
-                vectors = min((m - j) // lanes, VECTORS)
+                vectors = VECTORS if m - j >= VECTORS * lanes else min((m - j) // lanes, 1)
                 if n == 1 and b_step == 1 and min(m, b_columns) - j >= VECTORS_OF_A_ROW * lanes:
                     vectors = VECTORS_OF_A_ROW
                 size = max(vectors, 1) * lanes

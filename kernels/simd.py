@@ -49,6 +49,13 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         for r in range(rows):
             _memory(c, ct + r * c_row, size)[:] = _memory(initial, it + r * initial_row, size) + scale * total[r]
 
+    def tile_up_to(
+        most: int, vectors: int, rows: int, a: Array, at: int, row: int, step: int, b: Array, bt: int, b_row: int,
+        depth: int, scale: float, initial: Array, it: int, initial_row: int, c: Array, ct: int, c_row: int,
+    ) -> None:  # fmt: skip
+        """Compute a tile of 1 to `most` rows, a number that is no constant."""
+        tile(rows, vectors, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row)
+
     def apart() -> None:
         """Keep the function that calls this from being inlined into others."""
 
@@ -68,6 +75,6 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
 
 else:
     from hotloop.kernels.llvm import fetch, item, load, store, width
-    from hotloop.kernels.tile import apart, tile, turn
+    from hotloop.kernels.tile import apart, tile, tile_up_to, turn
 
-__all__ = ["apart", "fetch", "item", "load", "store", "tile", "turn", "width"]
+__all__ = ["apart", "fetch", "item", "load", "store", "tile", "tile_up_to", "turn", "width"]

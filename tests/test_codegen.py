@@ -21,7 +21,7 @@ from numba import types
 from step_kernels import ENVIRONMENT
 
 from hotloop import Network
-from hotloop.kernels import clock, jit, matmul, simd, training, updates, views
+from hotloop.kernels import clock, jit, matmul, simd, tile_shape, training, updates, views
 from hotloop.network.task import Task
 
 X86 = platform.machine() in ("x86_64", "AMD64")
@@ -108,7 +108,7 @@ def for_neon(dispatcher):
 
 def observe(path, whole):
     """Write the assembly of the strips, of loops with planted faults, and with `whole` of the training loop."""
-    report = {"shape": (matmul.REGISTERS, matmul.ROWS, matmul.VECTORS), "code": {}, "neon": {}}
+    report = {"shape": (tile_shape.REGISTERS, matmul.ROWS, matmul.VECTORS), "code": {}, "neon": {}}
     elements = {"float32": types.float32, "float64": types.float64}
     functions = {1: matmul.narrow_strip.py_func, matmul.VECTORS: matmul.strip.py_func}
     strips = {f"{vectors} {name}": (f, e) for vectors, f in functions.items() for name, e in elements.items()}
@@ -146,7 +146,7 @@ def reports(tmp_path_factory):
     programs = {}
     for cpu in CPUS:
         environment = ENVIRONMENT | {"NUMBA_CACHE_DIR": str(folder / cpu)}
-        for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
+        for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "HOTLOOP_TILE"):  # which may ask for more than registers
             environment.pop(name, None)
         if cpu != HERE:
             environment |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}

@@ -1,5 +1,7 @@
 """Each vector operation, and each view, against its plain meaning."""
 
+from functools import partial
+
 import numba
 import numpy as np
 import pytest
@@ -97,12 +99,33 @@ def tile_of(rows, vectors):
     return function
 
 
+def tile_up_to(most, vectors):
+    """Return a function that computes a tile of any number of rows up to one that is a constant."""
+
+    @compiled
+    def function(rows, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row):
+        simd.tile_up_to(
+            most, vectors, rows, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row
+        )
+
+    return function
+
+
 @pytest.mark.parametrize("depth", [0, 1, 9])
 @pytest.mark.parametrize(("rows", "vectors"), [(1, 1), (1, 4), (2, 3), (6, 1), (8, 2)])
 def test_tile(rows, vectors, depth, dtype, lanes, rng):
     """A row of A along memory and down its columns, from rows of their own and from one row, with odd offsets."""
+    check_tile(tile_of(rows, vectors), rows, vectors, depth, dtype, lanes, rng)
+
+
+def test_tiles_of_any_height(dtype, lanes, rng):
+    tile = tile_up_to(5, 3)
+    for rows in range(1, 6):
+        check_tile(partial(tile, rows), rows, 3, 4, dtype, lanes, rng)
+
+
+def check_tile(tile, rows, vectors, depth, dtype, lanes, rng):
     size = vectors * lanes
-    tile = tile_of(rows, vectors)
     a, b = whole_numbers(rng, (rows, depth), dtype), whole_numbers(rng, (depth, size), dtype)
     start, scale = whole_numbers(rng, (rows, size), dtype), dtype(-3)
     along, along_row = np.full(3 + rows * (depth + 1), np.nan, dtype), depth + 1

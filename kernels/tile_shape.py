@@ -1,0 +1,80 @@
+"""The shape of the register tile and the depth of a panel: what suits this CPU, or what HOTLOOP_TILE says.
+
+``HOTLOOP_TILE=ROWSxVECTORS`` or ``ROWSxVECTORSxDEPTH``, read when hotloop is imported, overrides the choice: tests
+reach every shape on any machine by it, and measurements compare them. The shape is part of the cache's key.
+"""
+
+import os
+import re
+from typing import NamedTuple
+
+import numba
+from llvmlite import binding
+
+VARIABLE = "HOTLOOP_TILE"
+FLOATS = 16  # in a vector of 64 bytes
+
+
+class Shape(NamedTuple):
+    """The rows and vectors of the tallest tile, and the rows of B in a panel."""
+
+    rows: int
+    vectors: int
+    depth: int
+
+
+def registers_of_a_vector() -> int:
+    """Return how many registers hold a 64-byte vector on this CPU: the additions in the code of a vector's sum."""
+    name = numba.config.CPU_NAME or binding.get_host_cpu_name()
+    features = numba.config.CPU_FEATURES
+    if features is None:
+        features = "" if numba.config.CPU_NAME else binding.get_host_cpu_features().flatten()
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    target = binding.Target.from_triple(binding.get_process_triple())
+    machine = target.create_target_machine(cpu=name, features=features)
+    vector = f"<{FLOATS} x float>"
+    module = binding.parse_assembly(
+        f"define void @sum(ptr %p, ptr %q) {{ %a = load {vector}, ptr %p\n%b = load {vector}, ptr %q\n"
+        f"%c = fadd {vector} %a, %b\nstore {vector} %c, ptr %p\nret void }}"
+    )
+    lines = machine.emit_assembly(module).splitlines()
+    return max(1, sum("add" in line.split("#")[0] and "\t" in line for line in lines))
+
+
+def shape_for(registers: int) -> Shape:
+    """Return the shape for a CPU of which so many registers hold a vector.
+
+    It is the tallest and widest tile that stays in registers. Where a register holds a whole vector, eight rows by two
+    vectors are 16 accumulators, 92 % of the peak in the first-level cache; where it takes two, six rows by one are 12
+    of 16. A panel is a third to two thirds of a first-level cache.
+    """
+    return Shape(8, 2, 256) if registers == 1 else Shape(6, 1, 256)
+
+
+# What may be asked for. A tile of 16 rows by 4 vectors is beyond the registers of every CPU; 512 rows of a panel for
+# it are 128 KB of float32, on the stack.
+MOST = Shape(16, 4, 512)
+
+
+def shape_of(text: str, default: Shape) -> Shape:
+    """Return the shape that HOTLOOP_TILE asks for, with the default's depth if it names none; the default if empty."""
+    if not text:
+        return default
+    found = re.fullmatch(r"(\d{1,3})x(\d{1,3})(?:x(\d{1,3}))?", text, re.ASCII)
+    shape = found and Shape(int(found[1]), int(found[2]), int(found[3] or default.depth))
+    if not shape or not all(1 <= value <= most for value, most in zip(shape, MOST, strict=True)):
+        raise ValueError(
+            f"{VARIABLE} must be ROWSxVECTORS or ROWSxVECTORSxDEPTH, from 1x1x1 to {name_of(MOST)}, such as "
+            f"{name_of(default)}; got {text!r}"
+        )
+    return shape
+
+
+def name_of(shape: Shape) -> str:
+    """Return a shape as HOTLOOP_TILE names it."""
+    return "x".join(map(str, shape))
+
+
+REGISTERS = 2 if numba.config.DISABLE_JIT else registers_of_a_vector()
+SHAPE = shape_of(os.environ.get(VARIABLE, ""), shape_for(REGISTERS))
