@@ -55,21 +55,6 @@ def test_numpy_and_hotloop_train_the_same_small_network(loss, activation, optimi
     measure.same_loss(case, both(case))
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=COMPILED) for name in NETWORKS])
-def test_numpy_has_the_gradient_of_hotloop(name):
-    """A step of plain descent at rate 1 is the gradient. float32 sums of up to 1024 terms: 1e-5 of the largest."""
-    case = replace(NETWORKS[name], rows=NETWORKS[name].batch, optimizer="sgd", learning_rate=1.0)
-    theirs, ours = numpy_peer.Peer(case), hotloop_peer.Peer(case)
-    loss, gradient = ours.network.gradient(*cases.data(case))
-    assert theirs.train(1) == pytest.approx(loss, rel=1e-5)
-    weights, biases = ours.network.split(gradient)
-    initial = cases.initial_weights(case)
-    for layer, (w, b) in enumerate(theirs.parameters()):
-        for found, wanted in ((initial[layer][0] - w, weights[layer]), (initial[layer][1] - b, biases[layer])):
-            # What is left of a weight of order 1 after the subtraction is rounded to 6e-8 besides.
-            np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max() + 1.2e-7)
-
-
 class Wrong(numpy_peer.Peer):
     """NumPy at a learning rate that is 1 % too high."""
 
