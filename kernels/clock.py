@@ -2,12 +2,16 @@
 
 The clock of a run is one int64 array (threads, words), which its caller owns, or None. Loops that are handed None are
 compiled without it: nothing is left of the calls below. Each thread has a row: what its caller sets (`KIND`, `LAYERS`,
-`STRIDE`, `CAPACITY`), what is counted, the ticks of each phase and layer, and a log of laps for as many as there is
-room.
+`STRIDE`, `FIRST`, `CAPACITY`), what is counted, a log of laps for as many as there is room, and the histograms.
 
 Laps follow each other: a lap is the time since the lap before, so that those of a chunk add up to it. Reading the
-counter takes some 12 ns in a virtual machine, where a phase of a small network takes 200: one chunk in `STRIDE` is
-timed, and the caller scales by `TOTAL`, the ticks from the beginning of each call to its end.
+counter takes about 12 ns in a virtual machine, where a phase of a small network takes 200: after the `FIRST` chunks one
+in `STRIDE` is timed, and the caller scales by `TOTAL`, the ticks from the beginning of each call to its end.
+
+A sum of laps would be spoiled by a single one during which another process had the core: it may be a thousand times as
+long, and is scaled as well. Each phase and layer therefore has a histogram of its laps, with their number and their sum
+for each power of two, from which the caller tells such laps from the others; and one more for the `FIRST` chunks, in
+which pages and caches are touched first, and which are not scaled.
 """
 
 import time
@@ -21,8 +25,12 @@ from hotloop.kernels.views import row
 
 GATHER, FORWARD, LOSS, BACKWARD, WEIGHT_GRADIENT, UPDATE, DESCENT, WAIT, PHASES = range(9)
 COUNTER, MONOTONIC = range(2)  # the two kinds of clock
-# The words of a row. LEFT is how many chunks go by before one is timed, LAST the tick of the last lap.
-KIND, LAYERS, STRIDE, LEFT, TIMED, LAST, CHUNKS, SAMPLED, ENTERED, TOTAL, LOGGED, CAPACITY, LAPS = range(13)
+# The words of a row. LEFT is how many chunks go by before one is timed, LAST the tick of the last lap, HISTOGRAMS where
+# those of the chunk at hand begin, LOG where the log does.
+(
+    KIND, LAYERS, STRIDE, FIRST, LEFT, TIMED, LAST, CHUNKS, SAMPLED, ENTERED, TOTAL, LOGGED, CAPACITY, HISTOGRAMS, LOG,
+) = range(15)  # fmt: skip
+BINS = 32  # of a histogram: in bin b > 0 are laps of 2^(b - 1) to 2^b - 1 ticks, and in the last all that are longer
 BEGIN = -1  # in the log, in place of a lap: a chunk begins
 APART = 16  # words of two cache lines, which a CPU may fetch together: the rows of two threads share none
 
@@ -36,11 +44,15 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         """Return the nanoseconds since some moment, as `time.perf_counter_ns` does on Linux."""
         return time.perf_counter_ns()
 
+    def bit_length(value: int) -> int:
+        """Return the number of bits of a whole number that is not negative."""
+        return int(value).bit_length()
+
 else:
-    from hotloop.kernels.counters import cycle_counter, monotonic_clock
+    from hotloop.kernels.counters import bit_length, cycle_counter, monotonic_clock
 
 
-def new_clock(n_threads: int, n_layers: int, kind: int, stride: int = 1, capacity: int = 0) -> Array:
+def new_clock(n_threads: int, n_layers: int, kind: int, stride: int = 1, capacity: int = 0, first: int = 0) -> Array:
     """Return a clock at zero.
 
     Parameters
@@ -52,15 +64,37 @@ def new_clock(n_threads: int, n_layers: int, kind: int, stride: int = 1, capacit
         Of so many chunks one is timed, the first among them.
     capacity : int
         Laps that the log of a thread has room for.
+    first : int
+        So many chunks are all timed, before the stride begins.
 
     Returns
     -------
     ndarray of int64 (n_threads, words)
     """
-    words = LAPS + PHASES * n_layers + 2 * capacity
+    words = LOG + 2 * capacity + 2 * PHASES * n_layers * BINS * 2
     clock = np.zeros((n_threads, -(-words // APART) * APART + APART), np.int64)
     clock[:, KIND], clock[:, LAYERS], clock[:, STRIDE], clock[:, CAPACITY] = kind, n_layers, stride, capacity
+    clock[:, FIRST] = first
     return clock
+
+
+def log(clock: Array) -> Array:
+    """Return the laps that a thread logged (laps, 2): which phase and layer, or `BEGIN`, and the tick at its end."""
+    return clock[LOG : LOG + 2 * int(clock[LOGGED])].reshape(-1, 2)
+
+
+def histograms(clocks: Array) -> tuple[Array, Array]:
+    """Return how many laps there were in each bin, and the sums of their ticks.
+
+    Returns
+    -------
+    tuple of two ndarrays of int64 (threads, 2, PHASES, layers, BINS)
+        The second axis is that of the `FIRST` chunks, and of those after them.
+    """
+    n_layers, start = int(clocks[0, LAYERS]), LOG + 2 * int(clocks[0, CAPACITY])
+    shape = (len(clocks), 2, PHASES, n_layers, BINS, 2)
+    found = clocks[:, start : start + 2 * PHASES * n_layers * BINS * 2].reshape(shape)
+    return found[..., 0], found[..., 1]
 
 
 @kernel
@@ -102,22 +136,30 @@ def begin_chunk(clock: Array | None) -> None:
     """Count a chunk, and start the laps if it is one to be timed."""
     if clock is not None:
         clock[CHUNKS] += 1
-        clock[TIMED] = clock[LEFT] == 0
+        first = clock[CHUNKS] <= clock[FIRST]
+        clock[TIMED] = first or clock[LEFT] == 0
         if clock[TIMED] != 0:
-            clock[LEFT] = clock[STRIDE]
+            clock[HISTOGRAMS] = LOG + 2 * clock[CAPACITY]
+            if not first:
+                clock[LEFT] = clock[STRIDE]
+                clock[HISTOGRAMS] += 2 * BINS * PHASES * clock[LAYERS]
             clock[SAMPLED] += 1
             clock[LAST] = _now(clock[KIND])
             _log(clock, BEGIN)
-        clock[LEFT] -= 1
+        if not first:
+            clock[LEFT] -= 1
 
 
 @inline
 def lap(clock: Array | None, phase: int, layer: int) -> None:
-    """Add the time since the last lap to a phase of a layer, if the chunk is timed."""
+    """Add the time since the last lap to the histogram of a phase of a layer, if the chunk is timed."""
     if clock is not None:  # noqa: SIM102 (the compiler drops what None never reaches, by this test alone)
         if clock[TIMED] != 0:
             now, which = _now(clock[KIND]), phase * clock[LAYERS] + layer
-            clock[LAPS + which] += now - clock[LAST]
+            ticks = max(now - clock[LAST], 0)
+            at = clock[HISTOGRAMS] + 2 * (which * BINS + min(bit_length(ticks), BINS - 1))
+            clock[at] += 1
+            clock[at + 1] += ticks
             clock[LAST] = now
             _log(clock, which)
 
@@ -126,6 +168,6 @@ def lap(clock: Array | None, phase: int, layer: int) -> None:
 def _log(clock: Array, which: int) -> None:
     """Note a lap and when it ended, if there is room."""
     if clock[LOGGED] < clock[CAPACITY]:
-        at = LAPS + PHASES * clock[LAYERS] + 2 * clock[LOGGED]
+        at = LOG + 2 * clock[LOGGED]
         clock[at], clock[at + 1] = which, clock[LAST]
         clock[LOGGED] += 1

@@ -1,4 +1,4 @@
-"""LLVM code for the two clocks of `clock`, which documents them. Only the compiler runs this file."""
+"""LLVM code for the two clocks of `clock` and the bins of its laps. Only the compiler runs this file."""
 
 from typing import Any
 
@@ -48,3 +48,13 @@ def monotonic_clock(typing_context: Any) -> Any:
     if not has_monotonic_clock():
         return cycle_counter(typing_context)
     return types.int64(), codegen
+
+
+@intrinsic
+def bit_length(typing_context: Any, value: Any) -> Any:
+    """Lower `clock.bit_length`: 64 less the leading zeros."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.sub(INT64(64), builder.ctlz(args[0], ir.IntType(1)(0)))
+
+    return types.int64(types.int64), codegen

@@ -68,6 +68,11 @@ def test_a_counter_that_does_not_count_is_not_read(counts, monkeypatch, tmp_path
     assert clock_kind(tmp_path / "cpuinfo") == clock.MONOTONIC
 
 
+@kernel
+def count_bits(value, bits):
+    bits[0] = clock.bit_length(value)
+
+
 @needs_compiler
 @pytest.mark.parametrize("kind", KINDS)
 @alone
@@ -92,7 +97,7 @@ def test_a_clock_of_ones_own_loop(kind):
     work(clocks, np.ones(1000))
     clocks = clock.new_clock(1, 2, kind)
     work(clocks, np.ones(1000))
-    laps = laps_of(clocks, 2)[0]
+    laps = laps_of(clocks)[0]
     assert set(np.flatnonzero(laps)) == {clock.FORWARD * 2, clock.BACKWARD * 2 + 1}
     assert 3 < laps[clock.BACKWARD, 1] / laps[clock.FORWARD, 0] < 30
 
@@ -100,18 +105,18 @@ def test_a_clock_of_ones_own_loop(kind):
 # In the training loop.
 
 
-def laps_of(clocks, n_layers):
-    """Return the ticks of each thread, phase and layer."""
-    return clocks[:, clock.LAPS : clock.LAPS + clock.PHASES * n_layers].reshape(-1, clock.PHASES, n_layers)
+def laps_of(clocks):
+    """Return the ticks of each thread, phase and layer, in all bins."""
+    return clock.histograms(clocks)[1].sum(axis=(1, 4))
 
 
-def trained(n_chunks=6, stride=1, capacity=0, optimizer=None, **options):
+def trained(n_chunks=6, stride=1, capacity=0, optimizer=None, first=0, **options):
     """Return the clock of some steps of a network of two layers, and its parameters."""
     net = Network([5, 7, 3], loss="cross_entropy", seed=0, **options)
     X, y = np.random.default_rng(0).normal(size=(4 * n_chunks, 5)).astype(np.float32), np.arange(4 * n_chunks) % 3
     task = net._task(net._data(X, y), 4)
     task.descend(optimizer or SGD(0.1), 0, 0)
-    clocks = clock.new_clock(1, 2, clock.COUNTER, stride, capacity)
+    clocks = clock.new_clock(1, 2, clock.COUNTER, stride, capacity, first)
     state = np.zeros(((optimizer or SGD()).n_moments, net.parameters.size), np.float32)
     given = task.training(net.parameters, np.zeros_like(net.parameters), state, np.arange(len(X)))
     training.train_slice(0, 1, new_team(), len(X), *given, clocks)
@@ -132,7 +137,7 @@ def test_each_phase_of_each_layer_has_its_laps(optimizer, options, more, monkeyp
     if not COMPILED:
         monkeypatch.setattr(clock, "cycle_counter", iter(range(10**9)).__next__)
     clocks, _ = trained(optimizer=optimizer, **options)
-    laps = laps_of(clocks, 2)[0]
+    laps = laps_of(clocks)[0]
     found = {(int(phase), int(layer)) for phase, layer in np.argwhere(laps > 0)}
     assert found == ALWAYS | more
 
@@ -142,7 +147,7 @@ def test_laps_add_up_to_the_call():
     """With each chunk timed, to what lies between entering and leaving, but for what is outside of the chunks."""
     clocks, _ = trained(50)
     assert clocks[0, clock.CHUNKS] == clocks[0, clock.SAMPLED] == 50
-    laps, total = laps_of(clocks, 2).sum(), clocks[0, clock.TOTAL]
+    laps, total = laps_of(clocks).sum(), clocks[0, clock.TOTAL]
     assert 0 < laps <= total
     assert laps > 0.5 * total  # the least that holds if the process is stopped between two laps for once
 
@@ -153,13 +158,37 @@ def test_of_stride_chunks_one_is_timed(stride, sampled):
     assert (clocks[0, clock.CHUNKS], clocks[0, clock.SAMPLED]) == (7, sampled)
 
 
+def test_the_first_chunks_are_all_timed():
+    """Then, from the next on, one in the stride. They have histograms of their own."""
+    clocks, _ = trained(12, stride=4, first=5)
+    assert (clocks[0, clock.CHUNKS], clocks[0, clock.SAMPLED]) == (12, 7)  # 1 to 5, 6, and 10
+    counts = clock.histograms(clocks)[0][0].sum(axis=-1)
+    assert counts[:, clock.GATHER, 0].tolist() == [5, 2]
+    assert counts[:, clock.LOSS, 1].tolist() == [10, 4]
+    clocks, _ = trained(3, stride=4, first=5)
+    assert clock.histograms(clocks)[0][0, 1].sum() == 0
+
+
+@pytest.mark.parametrize("ticks", [0, 1, 2, 3, 4, 255, 256, 2**30 - 1, 2**30, 2**31, 2**62])
+def test_laps_are_counted_by_powers_of_two(ticks):
+    """Bin b is of b bits, the last of all that are longer."""
+    bits = np.zeros(1, np.int64)
+    count_bits(ticks, bits)
+    assert bits.tolist() == [ticks.bit_length()]
+    clocks, _ = trained(50)
+    counts, sums = clock.histograms(clocks)
+    bins = np.arange(clock.BINS)
+    assert (sums >= counts * np.where(bins > 0, 2.0 ** (bins - 1), 0)).all()
+    assert (sums <= counts * (2.0**bins - 1))[..., :-1].all()
+    assert counts.sum() == 50 * 9  # a chunk has nine laps here
+
+
 @pytest.mark.parametrize("capacity", [0, 1, 5, 9, 20, 1000])
 def test_the_log_holds_what_it_has_room_for(capacity):
     """A chunk is ten entries here: its beginning, and nine laps, in the order of a step."""
     clocks, _ = trained(3, capacity=capacity)
     assert clocks[0, clock.LOGGED] == min(capacity, 30)
-    first = clock.LAPS + clock.PHASES * 2
-    entries = clocks[0, first : first + 2 * clocks[0, clock.LOGGED]].reshape(-1, 2)
+    entries = clock.log(clocks[0])
     step = [
         clock.BEGIN, 2 * clock.GATHER, 2 * clock.FORWARD, 2 * clock.FORWARD + 1, 2 * clock.LOSS + 1,
         2 * clock.BACKWARD + 1, 2 * clock.BACKWARD, 2 * clock.LOSS + 1, 2 * clock.DESCENT, 2 * clock.DESCENT + 1,
@@ -167,13 +196,13 @@ def test_the_log_holds_what_it_has_room_for(capacity):
     expected = step * 3
     assert entries[:, 0].tolist() == expected[: len(entries)]
     assert (np.diff(entries[:, 1]) >= 0).all()
-    assert (clocks[0, first + 2 * len(entries) :] == 0).all()
+    assert (clocks[0, clock.LOG + 2 * len(entries) : clock.LOG + 2 * capacity] == 0).all()
 
 
 def test_the_rows_of_two_threads_share_no_cache_line():
     for layers in range(1, 9):
         clocks = clock.new_clock(3, layers, clock.COUNTER, capacity=layers)
-        used = clock.LAPS + clock.PHASES * layers + 2 * layers
+        used = clock.LOG + 2 * layers + 4 * clock.PHASES * layers * clock.BINS
         assert clocks.strides[0] - 8 * used >= 64
         assert clocks.strides[0] % 128 == 0
 

@@ -276,7 +276,7 @@ def test_the_figure(prof, tmp_path):
         found[drawn.axes[0].get_yticklabels()[round(bar.get_y() + bar.get_height() / 2)].get_text()] += bar.get_width()
     for row in prof.rows:
         layer = f"layer {row['layer']}" if row["layer"] else "all layers"
-        inside = row["kind"] in ("kernel", "wait")
+        inside = row["kind"] in ("kernel", "wait", "interrupted")
         expected[f"{row['network']}\n{layer}" if inside else "outside the loops"] += 1e3 * row["seconds"]
     assert found == pytest.approx(expected, rel=1e-9)
     drawn.savefig(tmp_path / "profile.png")

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from hotloop.network.profiling.profiler import Profile
 
 # By phase, in the order of a step: Okabe and Ito's palette, which colour-blind readers can tell apart.
-COLOURS = ["#999999", "#56B4E9", "#F0E442", "#E69F00", "#0072B2", "#D55E00", "#0072B2", "#CC79A7"]
-MARKERS = ["x", "o", "s", "^", "v", "D", "v", "x"]
+COLOURS = ["#999999", "#56B4E9", "#F0E442", "#E69F00", "#0072B2", "#D55E00", "#0072B2", "#CC79A7", "#000000"]
+MARKERS = ["x", "o", "s", "^", "v", "D", "v", "x", "x"]
 LOW_BYTES = 24_576  # in use at once: in the first-level cache
 
 

@@ -11,6 +11,7 @@ from hotloop.kernels import clock
 from hotloop.kernels.jit import Array
 from hotloop.kernels.updates import NO_UPDATE
 from hotloop.network.profiling.calibration import Calibration
+from hotloop.network.profiling.estimate import ticks_of_phases
 from hotloop.network.profiling.spans import BATCH, Event, Path, Spans, Thinned
 from hotloop.network.profiling.work import METHODS, Counts, Work
 
@@ -21,9 +22,11 @@ LOOP = "compiled loop"
 SHARE = (
     0.005  # of a step, at most, that reading the clock may take, by a guess that takes no step for slower than it is
 )
+FIRST_CHUNKS = 32  # that are all timed: pages and caches are touched first in them, and short fits have no more
 QUICKEST = 2e11  # floating-point operations a second in that guess
 LOGGED_STEPS, LOGGED_THREADS = 2, 8  # in each call, of the steps that are timed
 MOST_LOGS = 256
+INTERRUPTED = clock.PHASES  # no phase of the loop: what `estimate` finds
 PHASE_NAMES = {
     clock.GATHER: "gather",
     clock.FORWARD: "forward",
@@ -33,8 +36,9 @@ PHASE_NAMES = {
     clock.UPDATE: "update",
     clock.DESCENT: "weight gradient + update",
     clock.WAIT: "wait for other threads",
+    INTERRUPTED: "interruptions",
 }
-LAYERLESS = (clock.GATHER, clock.LOSS, clock.WAIT)
+LAYERLESS = (clock.GATHER, clock.LOSS, clock.WAIT, INTERRUPTED)
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,9 @@ class PhaseClock:
         laps = 3 * self._layers + 5
         quickest = self.work.step_flops() / QUICKEST
         self.stride = max(1, math.ceil(laps * read_seconds / (SHARE * quickest)))
+        epoch, batch = self.work.chunks_of_an_epoch(task.rows), -(-self.work.batch_size // self.work.chunk)
+        while math.gcd(self.stride, epoch * batch) > 1:  # else always the same chunks of an epoch, or of a batch
+            self.stride += 1
         if self.work.mixed:  # the one chunk of an epoch that is unlike the others must be seen too
             self.stride = 1
         self._capacity = LOGGED_STEPS * 2 * laps
@@ -96,12 +103,15 @@ class PhaseClock:
         self._walls: dict[int, float] = {}  # seconds of all calls, by their number of threads
         self._calls: list[tuple[int, float, float, int, int, int]] = []  # that are noted, and not yet worked off
         self.events: Thinned[Event] = Thinned()  # the calls themselves
-        self.logs: Thinned[tuple[float, Array]] = Thinned(MOST_LOGS)  # when a call began, and its clocks at its end
+        # When a call began, the tick of it, and what its threads logged.
+        self.logs: Thinned[tuple[float, int, list[Array]]] = Thinned(MOST_LOGS)
 
     def of(self, n_threads: int) -> Array:
         """Return the clock for the next call in so many threads."""
         if n_threads not in self._clocks:
-            self._clocks[n_threads] = clock.new_clock(n_threads, self._layers, self._kind, self.stride, self._capacity)
+            self._clocks[n_threads] = clock.new_clock(
+                n_threads, self._layers, self._kind, self.stride, self._capacity, FIRST_CHUNKS
+            )
             self._walls[n_threads] = 0.0
         clocks = self._clocks[n_threads]
         clocks[0, clock.LOGGED] = 0
@@ -117,7 +127,9 @@ class PhaseClock:
         if len(self._calls) == BATCH:
             self.settle()
         if self.logs.wanted():
-            self.logs.items.append((start, self._clocks[n_threads][:LOGGED_THREADS].copy()))
+            clocks = self._clocks[n_threads]
+            logs = [clock.log(mine).copy() for mine in clocks[:LOGGED_THREADS]]
+            self.logs.items.append((start, int(clocks[0, clock.ENTERED]), logs))
 
     def settle(self) -> None:
         """Work off the calls that were noted."""
@@ -134,14 +146,12 @@ class PhaseClock:
 
         Their ticks are counted from when thread 0 entered the call, which is some microseconds after the call began.
         """
-        found, first = [], clock.LAPS + clock.PHASES * self._layers
-        for start, clocks in self.logs.items:
-            entered, rate = int(clocks[0, clock.ENTERED]), calibration.rate
-            for thread, kept in enumerate(clocks):
-                logged = int(kept[clock.LOGGED])
-                entries = kept[first : first + 2 * logged].reshape(-1, 2).tolist()
+        found, rate = [], calibration.rate
+        for start, entered, logs in self.logs.items:
+            for thread, kept in enumerate(logs):
+                entries = kept.tolist()
                 begins = [at for at, (which, _) in enumerate(entries) if which == clock.BEGIN]
-                ends = [*begins[1:], *([len(entries)] if logged < self._capacity else [])]
+                ends = [*begins[1:], *([len(entries)] if len(entries) < self._capacity else [])]
                 for begin, end in zip(begins, ends, strict=False):
                     moments = [start + (tick - entered) / rate for _, tick in entries[begin:end]]
                     laps = [
@@ -175,11 +185,11 @@ class PhaseClock:
 
         The chunks that were timed say how a call's ticks, from its beginning to its end, fall to the phases.
         """
-        seconds = np.zeros(clock.PHASES * self._layers)
+        seconds, interrupted = np.zeros(clock.PHASES * self._layers), 0.0
         for n_threads, clocks in self._clocks.items():
-            laps = clocks[:, clock.LAPS : clock.LAPS + seconds.size].astype(float)
-            shares = laps / np.maximum(laps.sum(axis=1, keepdims=True), 1.0)
-            seconds += (shares * clocks[:, clock.TOTAL, np.newaxis]).sum(axis=0) / calibration.rate / n_threads
+            ticks, lost = ticks_of_phases(clocks, calibration.rate)
+            seconds += ticks.sum(axis=0).ravel() / calibration.rate / n_threads
+            interrupted += float(lost.sum()) / calibration.rate / n_threads
         if self.work.update == NO_UPDATE:  # the time of finding that there is none
             gradient, update = (phase * self._layers for phase in (clock.WEIGHT_GRADIENT, clock.UPDATE))
             seconds[gradient : gradient + self._layers] += seconds[update : update + self._layers]
@@ -194,6 +204,8 @@ class PhaseClock:
                 clock.DESCENT: self.counts.chunks - self.counts.whole_chunks,
             }.get(phase, self.counts.chunks)
             found.append(Phase(phase, layer, calls, float(seconds[which]), flops, moved))
+        if interrupted > 0:
+            found.append(Phase(INTERRUPTED, 0, 0, interrupted, 0.0, 0.0))
         return found
 
 

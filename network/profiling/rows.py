@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hotloop.network.profiling.phase_clock import LAYERLESS, PHASE_NAMES, PhaseClock
+from hotloop.kernels.clock import WAIT
+from hotloop.network.profiling.phase_clock import INTERRUPTED, LAYERLESS, PHASE_NAMES, PhaseClock
 from hotloop.network.profiling.spans import Spans
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ SORTS = {
     "flops": "flops", "bytes": "bytes", "roof_percent": "roof_percent", "order": None,
 }  # fmt: skip
 GROUPS = ("phase", "layer")
-PHASE_KINDS = ("kernel", "wait")  # of rows
+WAITING = {WAIT: "wait", INTERRUPTED: "interrupted"}  # the kinds of rows in which a thread computes nothing
+PHASE_KINDS = ("kernel", *WAITING.values())  # of rows
 PHASE_ORDER = [PHASE_NAMES[phase] for phase in sorted(PHASE_NAMES)]
 
 
@@ -64,7 +66,9 @@ def finish(row: Row, total: float) -> Row:
     seconds, flops, moved = row["seconds"], row["flops"], row["bytes"]
     timed = seconds > 0
     bounds = row["bounds"]
-    kinds = {"python": "Python", "compile": "compiling", "record": "yours", "wait": "waiting"}
+    kinds = {
+        "python": "Python", "compile": "compiling", "record": "yours", "wait": "waiting", "interrupted": "other load",
+    }  # fmt: skip
     row = row | {
         "percent": 100 * seconds / total,
         "seconds_per_call": seconds / row["calls"] if row["calls"] else None,
@@ -114,10 +118,8 @@ def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: "Calibration",
         in_use = clock.work.step_bytes / threads
         left = clock.wall()
         for phase in clock.phases(calibration):
-            name, kind, ideal = phase.name, "kernel", None
-            if name == "wait for other threads":
-                kind = "wait"
-            elif phase.flops or phase.bytes:
+            name, kind, ideal = phase.name, WAITING.get(phase.phase, "kernel"), None
+            if kind == "kernel" and (phase.flops or phase.bytes):
                 used = clock.work.data_bytes + in_use if name == "gather" else in_use
                 roof = roof_of.get(str(clock.dtype))
                 if roof is not None:

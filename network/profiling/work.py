@@ -104,6 +104,12 @@ class Work:
         values = self.fan_in[0] + sum(o * (2 + keeps) for o, keeps in zip(self.fan_out, self.keeps_z, strict=True))
         return self.itemsize * (arrays * self.parameters + self.chunk * values)
 
+    def chunks_of_an_epoch(self, rows: int) -> int:
+        """Return how many chunks so many rows make."""
+        counts = Counts()
+        counts.add(0, rows, rows, self.batch_size, self.chunk, whole=self.whole)
+        return counts.chunks
+
     def step_flops(self) -> float:
         """Return the operations of a chunk of rows."""
         whole = int(self.whole)
