@@ -63,7 +63,8 @@ def train_slice(
     workspace : array; row_losses : float64 array (chunk,); row_penalties : float64 array (rows of all weights,)
         Scratch. Padding starts as zero.
     progress
-        Overwritten. After a batch whose loss is not finite ``diverged`` is 1, and the parameters are those before it.
+        Overwritten. After a batch whose loss is not finite ``diverged`` is 1, and the parameters are those before it;
+        where only the penalty is not finite, which is known after the update, those after it.
     clocks : int64 array from `hotloop.kernels.clock.new_clock`, with a row for each thread, or None
         What each phase takes is added to it. With None the loop is compiled without a clock.
     """
@@ -113,8 +114,9 @@ def train_slice(
         p["row"] = start + rows
         if not np.isfinite(p["batch_loss"]):
             p["diverged"] = 1
-            clock.leave(mine)
-            return
+            if s["update"] != updates.NO_UPDATE:
+                clock.leave(mine)
+                return
         clock.lap(mine, clock.LOSS, layers.size - 1)
         descend(
             thread, n_threads, layers, settings, rows, begins, ends, whole, penalised, in_place, by_columns, left,
@@ -125,8 +127,12 @@ def train_slice(
         if ends:
             if penalised:
                 p["batch_loss"] += ordered_sum(row_penalties)
+                if not np.isfinite(p["batch_loss"]):
+                    p["diverged"] = 1
             p["step"] += 1
             p["loss_sum"] += p["batch_loss"] * (batch_stop - batch_start)
+            if p["diverged"]:
+                break
     clock.leave(mine)
 
 

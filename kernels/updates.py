@@ -141,11 +141,13 @@ def add_penalty(weights: Array, l1: float, l2: float, gradient: Array) -> float:
 def penalty_row(weights: Array, l1: float, l2: float, gradient: Array) -> float:
     """Do as `add_penalty`, for one row of a layer's weights."""
     T = weights.dtype.type
-    a, b, two_b, zero = T(l1), T(l2), T(2 * l2), T(0)
-    total = zero
+    a, two_b, zero = T(l1), T(2 * l2), T(0)
+    sizes, squares = zero, zero
     for i in range(weights.size):
         w = weights[i]
-        total += a * abs(w) + b * w * w
+        sizes += abs(w)
+        squares += w * w
         sign = T(1) if w > zero else (T(-1) if w < zero else w)
         gradient[i] += a * sign + two_b * w
-    return float(total)
+    # A penalty that is off has no part in the sum: 0 * inf, where its own sum overflows, would be NaN.
+    return (l1 * float(sizes) if l1 > 0 else 0.0) + (l2 * float(squares) if l2 > 0 else 0.0)

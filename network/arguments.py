@@ -6,8 +6,10 @@ or floats in C order, which may be a file: the kernels see their bytes, and conv
 """
 
 import difflib
+import itertools
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set, Sized
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,47 +21,59 @@ from hotloop.network.optimizers import OPTIMIZERS, SGD, Optimizer
 
 Value = TypeVar("Value")
 MOST_THREADS = 1024
+LARGEST = 2**63 - 1  # of a whole number that a compiled loop takes
+LONGEST_VALUE = 200  # characters of a wrong value that a message shows
 
 AS_THEY_ARE = tuple(np.dtype(name) for name in ("uint8", "float32", "float64"))  # inputs that are not converted here
 BLOCK = 2**22  # bytes checked at a time, so that what the check takes stays small beside the data
 
 
+def shown(value: Any) -> str:
+    """Return how a message shows a wrong value: as Python does, but short."""
+    try:
+        text = repr(value)
+    except Exception:  # such as that of an int of more digits than Python turns into text
+        return f"an object of type {type(value).__name__}"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
+
+
 def choose(argument: str, name: Any, known: Mapping[str, Value]) -> Value:
     """Return known[name], or raise an error that lists the names."""
     if not isinstance(name, str):
-        raise TypeError(f"{argument} must be a name ({', '.join(known)}), got {name!r}")
+        raise TypeError(f"{argument} must be a name ({', '.join(known)}), got {shown(name)}")
     if name not in known:
         close = difflib.get_close_matches(name, known, 1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"{argument} {name!r} is not known.{hint} Known: {', '.join(known)}")
+        raise ValueError(f"{argument} {shown(name)} is not known.{hint} Known: {', '.join(known)}")
     return known[name]
 
 
-def whole_number(argument: str, value: Any, minimum: int) -> int:
-    """Return `value` as an int that is at least `minimum`."""
+def whole_number(argument: str, value: Any, minimum: int, maximum: int | None = None) -> int:
+    """Return `value` as an int with minimum <= value <= maximum."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{argument} must be a whole number, got {value!r}")
-    if value < minimum:
-        raise ValueError(f"{argument} must be at least {minimum}, got {value}")
-    return int(value)
+        raise TypeError(f"{argument} must be a whole number, got {shown(value)}")
+    number = int(value)
+    if number < minimum:
+        raise ValueError(f"{argument} must be at least {minimum}, got {shown(number)}")
+    if maximum is not None and number > maximum:
+        most = "below 2**63" if maximum == LARGEST else f"at most {maximum}"
+        raise ValueError(f"{argument} must be {most}, got {shown(number)}")
+    return number
 
 
 def threads(value: Any) -> int | str:
     """Return a number of threads, or "auto"."""
     if isinstance(value, str):
         if value != "auto":
-            raise ValueError(f'n_threads must be a whole number or "auto", got {value!r}')
+            raise ValueError(f'n_threads must be a whole number or "auto", got {shown(value)}')
         return value
-    count = whole_number("n_threads", value, 1)
-    if count > MOST_THREADS:
-        raise ValueError(f"n_threads must be at most {MOST_THREADS}, got {count}")
-    return count
+    return whole_number("n_threads", value, 1, MOST_THREADS)
 
 
 def real_number(argument: str, value: Any, minimum: float, below: float = np.inf) -> float:
     """Return `value` as a float with minimum <= value < below."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{argument} must be a number, got {value!r}")
+        raise TypeError(f"{argument} must be a number, got {shown(value)}")
     try:
         number = float(value)
     except OverflowError:
@@ -72,38 +86,54 @@ def real_number(argument: str, value: Any, minimum: float, below: float = np.inf
 
 def scale(argument: str, value: Any, dtype: np.dtype[np.floating]) -> float:
     """Return `value` as a float that is above 0 and finite, in `dtype` too."""
-    number = real_number(argument, value, 0)
-    with np.errstate(over="ignore", under="ignore"):
-        rounded = dtype.type(number)
-    if not 0 < rounded < np.inf:
-        raise ValueError(f"{argument} must be above 0 and finite in {dtype}, got {number!r}")
+    number, limits = real_number(argument, value, 0), np.finfo(dtype)
+    if not float(limits.tiny) <= number <= float(limits.max):  # below `tiny` the kernels have zero
+        allowed = f"{float(limits.tiny):.3g} to {float(limits.max):.3g}"
+        raise ValueError(f"{argument} must be above 0 and finite in {dtype} ({allowed}), got {number!r}")
     return number
+
+
+def penalty(argument: str, value: Any, dtype: np.dtype[np.floating]) -> float:
+    """Return `value` as a float that is at least 0, and twice of which is finite in `dtype`."""
+    number, most = real_number(argument, value, 0), float(np.finfo(dtype).max) / 2
+    if number > most:
+        raise ValueError(f"{argument} must be at most {most:.3g} in {dtype}, got {number!r}")
+    return number
+
+
+def dropout_rate(value: Any) -> float:
+    """Return the share of a layer's units that are dropped."""
+    return real_number("dropout", value, 0, 1)
 
 
 def flag(argument: str, value: Any) -> bool:
     """Return `value`, which must be True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{argument} must be True or False, got {value!r}")
+        raise TypeError(f"{argument} must be True or False, got {shown(value)}")
     return bool(value)
 
 
-def per_layer(argument: str, value: Any, layers: int) -> list[Any]:
-    """Return one value a layer: `value` itself, repeated, or its entries."""
-    if isinstance(value, str) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
-        return [value] * layers
-    values = list(value)
+def per_layer(argument: str, value: Any, layers: int, check: Callable[[Any], Value]) -> list[Value]:
+    """Return one checked value a layer: `value` itself, repeated, or its entries."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
+        return [check(value)] * layers
+    if isinstance(value, (Set, Mapping)):
+        raise TypeError(f"{argument} must be one value, or a sequence of one a layer, got {shown(value)}")
+    values = list(itertools.islice(value, layers + 1))  # of an iterator that may never end
     if len(values) != layers:
-        raise ValueError(f"{argument} must be one value, or one a layer ({layers}), got {len(values)}")
-    return values
+        found = len(value) if isinstance(value, Sized) else f"{len(values)} or more"
+        raise ValueError(f"{argument} must be one value, or one a layer ({layers}), got {found}")
+    return [check(entry) for entry in values]
 
 
 def sizes_of_network(sizes: Any) -> tuple[int, ...]:
     """Return the sizes of a network's layers, inputs first."""
-    if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Sequence, np.ndarray)) or np.ndim(sizes) == 0:
-        raise TypeError(f"sizes must be a sequence of whole numbers such as [64, 32, 10], got {sizes!r}")
+    sequence = isinstance(sizes, Sequence) or (isinstance(sizes, np.ndarray) and sizes.ndim > 0)
+    if not sequence or isinstance(sizes, (str, bytes, bytearray, memoryview)):
+        raise TypeError(f"sizes must be a sequence of whole numbers such as [64, 32, 10], got {shown(sizes)}")
     if len(sizes) < 2:
-        raise ValueError(f"sizes must name at least inputs and outputs, such as [64, 10], got {list(sizes)}")
-    return tuple(whole_number(f"sizes[{index}]", size, 1) for index, size in enumerate(sizes))
+        raise ValueError(f"sizes must name at least inputs and outputs, such as [64, 10], got {shown(list(sizes))}")
+    return tuple(whole_number(f"sizes[{index}]", size, 1, LARGEST) for index, size in enumerate(sizes))
 
 
 def floating_dtype(dtype: Any) -> np.dtype[np.floating]:
@@ -112,8 +142,9 @@ def floating_dtype(dtype: Any) -> np.dtype[np.floating]:
         raise TypeError("dtype must be 'float32' or 'float64', got None")
     try:
         found: np.dtype[Any] = np.dtype(dtype)
-    except TypeError:
-        raise TypeError(f"dtype must be 'float32' or 'float64', got {dtype!r}") from None
+    except Exception as error:  # NumPy evaluates text as Python
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"dtype must be 'float32' or 'float64', got {shown(dtype)}") from error
     if found not in (np.dtype("float32"), np.dtype("float64")):
         raise ValueError(f"dtype must be 'float32' or 'float64', got {found}")
     return found
@@ -142,15 +173,18 @@ def output_activation(output: Any, loss: str, outputs: int) -> str:
     return str(name)
 
 
-def optimizer_of(optimizer: Optimizer | str | None) -> Optimizer:
-    """Return an optimizer: the one given, or by its name, or plain gradient descent."""
+def optimizer_of(optimizer: Optimizer | str | None, dtype: np.dtype[np.floating]) -> Optimizer:
+    """Return an optimizer for `dtype`: the one given, or by its name, or plain gradient descent."""
     if optimizer is None:
         return SGD()
     if isinstance(optimizer, str):
         return choose("optimizer", optimizer, OPTIMIZERS)()
     if type(optimizer) not in OPTIMIZERS.values():
         names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
-        raise TypeError(f"optimizer must be one of {names} or its name, got {optimizer!r}")
+        raise TypeError(f"optimizer must be one of {names} or its name, got {shown(optimizer)}")
+    for field in fields(optimizer):
+        if field.name in ("learning_rate", "epsilon"):  # zero or infinity of the others is harmless, or diverges
+            scale(f"{field.name} of {type(optimizer).__name__}", getattr(optimizer, field.name), dtype)
     return optimizer
 
 

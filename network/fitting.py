@@ -1,5 +1,6 @@
 """The outer loop of training: epochs, slices, progress, convergence, Ctrl-C. The inner loop is `kernels.training`."""
 
+import math
 import os
 import sys
 import threading
@@ -134,11 +135,12 @@ def _train(
             if progress["diverged"][0]:
                 raise _divergence(net, plan, history)
             bar.update(int(progress["row"][0]) - row)
-        if not (np.isfinite(net.parameters).all() and np.isfinite(net.state).all()):
+        loss = float(progress["loss_sum"][0]) / plan.task.rows
+        if not (math.isfinite(loss) and np.isfinite(net.parameters).all() and np.isfinite(net.state).all()):
             raise _divergence(net, plan, history)
         last_good[:] = net.parameters
         net.epochs_trained += 1
-        record: Record = {"epoch": net.epochs_trained, "loss": float(progress["loss_sum"][0]) / plan.task.rows}
+        record: Record = {"epoch": net.epochs_trained, "loss": loss}
         history.epochs.append(record)
         if plan.validation is not None:
             with _span(watch, "validation"):
@@ -150,7 +152,9 @@ def _train(
         if not bar.disable:  # the text takes as long as two steps of a small network
             shown = {name: f"{value:.4g}" for name, value in record.items() if name not in ("epoch", "seconds")}
             bar.set_postfix(shown, refresh=False)
-        loss = record.get("validation_loss", record["loss"])
+        loss = record.get("validation_loss", loss)
+        if not math.isfinite(loss):
+            raise _divergence(net, plan, history, "validation loss")
         if plan.tolerance is not None:
             stale = 0 if loss < best - plan.tolerance else stale + 1
             best = min(best, loss)
@@ -168,7 +172,7 @@ def _arguments(net: "Network", plan: Plan, order: Array) -> tuple[Array, ...]:
     return plan.task.training(net.parameters, net.gradient_buffer, net.state, order)
 
 
-def _divergence(net: "Network", plan: Plan, history: History) -> DivergenceError:
+def _divergence(net: "Network", plan: Plan, history: History, what: str = "loss or a parameter") -> DivergenceError:
     """Drop the optimiser's state, which may be as bad as the loss, and return the error."""
     net.forget_optimizer()
     history.stop_reason = "diverged"
@@ -177,9 +181,10 @@ def _divergence(net: "Network", plan: Plan, history: History) -> DivergenceError
         kept = "keeps its last finite parameters"
     settings, progress = plan.task.settings[0], plan.task.progress[0]
     step = -(-int(progress["row"]) // int(settings["batch_size"]))
+    epoch = net.epochs_trained + (what != "validation loss")  # which is known after its epoch
     return DivergenceError(
-        f"training diverged in epoch {net.epochs_trained + 1}, step {step} (after {int(progress['step'])} "
-        f"updates in all): the loss or a parameter is not finite. The network {kept}. Use a smaller learning "
+        f"training diverged in epoch {epoch}, step {step} (after {int(progress['step'])} "
+        f"updates in all): the {what} is not finite. The network {kept}. Use a smaller learning "
         f"rate than {float(settings['learning_rate']):g}, and inputs scaled to about -1 to 1.",
         history,
     )

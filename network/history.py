@@ -10,12 +10,12 @@ class ConvergenceWarning(UserWarning):
 
 
 class DivergenceError(ArithmeticError):
-    """The loss or a parameter became infinite or NaN.
+    """The loss, the validation loss or a parameter became infinite or NaN.
 
     Attributes
     ----------
     history : History
-        The epochs before.
+        The epochs before; where it was the validation loss, its epoch too.
     """
 
     def __init__(self, message: str, history: "History") -> None:

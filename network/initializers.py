@@ -111,7 +111,7 @@ def initialize(net: "Network", initializer: Initializer) -> None:
     """Set the weights of a new network, each layer by an entry of `initializer` or by its activation."""
     if isinstance(initializer, np.ndarray) and initializer.ndim < 3:
         raise TypeError("initializer must be a sequence with one entry a layer: use [weights] for a single layer")
-    entries = arguments.per_layer("initializer", initializer, len(net.sizes) - 1)
+    entries = arguments.per_layer("initializer", initializer, len(net.sizes) - 1, lambda entry: entry)
     generator = np.random.Generator(np.random.Philox(key=np.array([net.seed, STREAM], np.uint64)))
     for layer, (entry, activation) in enumerate(zip(entries, net.activations, strict=True)):
         entry = ACTIVATIONS[activation].initializer if entry is None else entry
@@ -123,6 +123,8 @@ def initialize(net: "Network", initializer: Initializer) -> None:
             entry = entry[0]
         if isinstance(entry, str):
             entry = arguments.choose("initializer", entry, INITIALIZERS)
+        if isinstance(entry, Normal):
+            arguments.scale("scale of initializer", entry.scale, net.dtype)
         if callable(entry):
             entry = entry(generator, *weights.shape)
         weights[:] = _given(f"initializer[{layer}]", entry, weights)

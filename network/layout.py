@@ -1,9 +1,9 @@
 """Where everything lives: the flat parameter vector, the layer table, the workspace."""
 
-import math
+import os
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def padded(columns: int, itemsize: int) -> int:
     Rows that lie a page apart share one set of the cache, which then holds eight or twelve of them.
     """
     lanes = ALIGNMENT // itemsize
-    stride = math.ceil(columns / lanes) * lanes
+    stride = -(-columns // lanes) * lanes
     return stride + lanes if stride * itemsize % PAGE == 0 else stride
 
 
@@ -33,6 +33,14 @@ def aligned_zeros(size: int, dtype: np.dtype[np.floating]) -> Array:
     memory = np.zeros(size + lanes, dtype)
     first = -memory.ctypes.data % ALIGNMENT // dtype.itemsize
     return memory[first : first + size]
+
+
+def memory() -> int:
+    """Return how many bytes of memory the machine has; of an array as many as it can have, where that is not known."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -58,8 +66,7 @@ class Layout:
     @cached_property
     def offsets(self) -> tuple[int, ...]:
         """Where each layer starts in the flat vector; behind the last, the vector's length."""
-        ends = np.cumsum([(fan_in + 1) * s for fan_in, s in zip(self.sizes, self.strides[1:], strict=False)])
-        return (0, *(int(end) for end in ends))
+        return (0, *accumulate((fan_in + 1) * s for fan_in, s in zip(self.sizes, self.strides[1:], strict=False)))
 
     @property
     def size(self) -> int:
@@ -70,6 +77,27 @@ class Layout:
     def n_parameters(self) -> int:
         """Number of weights and biases."""
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(self.sizes))
+
+    def parameters(self) -> Array:
+        """Return a new flat vector of zeros.
+
+        Raises
+        ------
+        MemoryError
+            If it would be larger than the machine's memory. The operating system may grant it all the same, and end the
+            process when it is filled.
+        """
+        if self.size * self.dtype.itemsize > memory():
+            raise MemoryError(self._too_large)
+        try:
+            return aligned_zeros(self.size, self.dtype)
+        except MemoryError:
+            raise MemoryError(self._too_large) from None
+
+    @property
+    def _too_large(self) -> str:
+        gigabytes = self.size * self.dtype.itemsize / 1e9
+        return f"a network of these sizes has {self.n_parameters:.3g} parameters: {gigabytes:.3g} GB, more than memory"
 
     def split(self, vector: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """Return the weights (fan_in, fan_out) and biases (fan_out,) in a flat vector, as views."""

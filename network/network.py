@@ -86,28 +86,19 @@ class Network:
         hidden = len(self.sizes) - 2
         arguments.choose("loss", loss, LOSSES)
         self.loss = loss
-        names = arguments.per_layer("activation", activation, hidden)
-        if isinstance(activation, str) or activation is None:
-            arguments.hidden_activation(activation)
         self.activations = (
-            *(arguments.hidden_activation(name) for name in names),
+            *arguments.per_layer("activation", activation, hidden, arguments.hidden_activation),
             arguments.output_activation(output, loss, self.sizes[-1]),
         )
-        if np.ndim(dropout) == 0:
-            arguments.real_number("dropout", dropout, 0, 1)
-        self.dropout = tuple(
-            arguments.real_number("dropout", rate, 0, 1) for rate in arguments.per_layer("dropout", dropout, hidden)
-        )
-        self.l1, self.l2 = arguments.real_number("l1", l1, 0), arguments.real_number("l2", l2, 0)
+        self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
         self.dtype = arguments.floating_dtype(dtype)
+        self.l1, self.l2 = arguments.penalty("l1", l1, self.dtype), arguments.penalty("l2", l2, self.dtype)
         self.input_scale = arguments.scale("input_scale", input_scale, self.dtype)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
-        self.seed = arguments.whole_number("seed", seed, 0)
-        if self.seed >= 2**63:
-            raise ValueError(f"seed must be below 2**63, got {seed}")
+        self.seed = arguments.whole_number("seed", seed, 0, arguments.LARGEST)
         self.layout = Layout(self.sizes, self.dtype)
-        self._parameters = aligned_zeros(self.layout.size, self.dtype)
+        self._parameters = self.layout.parameters()
         initialize(self, initializer)
         self.gradient_buffer = np.zeros(0, self.dtype)
         self.epochs_trained = 0
@@ -209,20 +200,20 @@ class Network:
         TypeError, ValueError
             Before anything is changed.
         DivergenceError
-            The loss or a parameter became infinite or NaN; the last finite parameters are kept.
+            The loss, the validation loss or a parameter became infinite or NaN; the last finite parameters are kept.
 
         Warns
         -----
         ConvergenceWarning
             If a tolerance was given and the epochs ran out.
         """
-        epochs = arguments.whole_number("epochs", epochs, 1)
+        epochs = arguments.whole_number("epochs", epochs, 1, arguments.LARGEST)
         batch_size = arguments.whole_number("batch_size", batch_size, 1)
-        patience = arguments.whole_number("patience", patience, 1)
+        patience = arguments.whole_number("patience", patience, 1, arguments.LARGEST)
         tolerance = None if tolerance is None else arguments.real_number("tolerance", tolerance, 0)
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
-        optimizer = arguments.optimizer_of(optimizer)
+        optimizer = arguments.optimizer_of(optimizer, self.dtype)
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         profile = current()
@@ -372,7 +363,8 @@ class Network:
         with Team(n_threads) as team, UNWATCHED if profile is None else profile.forward(task, n_threads):
             for start in range(0, task.rows, rows):
                 team.run(forward_slice, start, min(start + rows, task.rows), *given)
-        return outputs, float(losses.sum())
+        with np.errstate(over="ignore", invalid="ignore"):  # infinite or NaN, and so returned
+            return outputs, float(losses.sum())
 
     @property
     def _rows_in_a_call(self) -> int:
@@ -384,5 +376,9 @@ class Network:
         forward_slice(0, 1, new_team(), 0, 0, *given)
 
     def _penalty(self) -> float:
-        double = [w.astype(np.float64) for w in self.weights if self.l1 > 0 or self.l2 > 0]
-        return float(sum(self.l1 * np.abs(w).sum() + self.l2 * (w**2).sum() for w in double))
+        total = 0.0
+        with np.errstate(over="ignore"):
+            for w in (w.astype(np.float64) for w in self.weights if self.l1 > 0 or self.l2 > 0):
+                total += self.l1 * float(np.abs(w).sum()) if self.l1 > 0 else 0.0
+                total += self.l2 * float(np.square(w).sum()) if self.l2 > 0 else 0.0
+        return total

@@ -11,6 +11,7 @@ import numba
 import numpy as np
 
 from hotloop.kernels.training import train_slice
+from hotloop.network.arguments import flag, floating_dtype, shown
 from hotloop.network.compiling import CompileNotice
 from hotloop.network.network import Network
 from hotloop.network.profiling.current import profile
@@ -49,8 +50,11 @@ def warmup(dtypes: str | Sequence[str] = DTYPES, *, profiles: bool = False) -> d
     --------
     >>> seconds = warmup(["float32"])
     """
-    dtypes = [dtypes] if isinstance(dtypes, str) else dtypes
-    return {dtype: notice.seconds if notice.compiled else 0.0 for dtype, notice in _warm(dtypes, profiles)}
+    if not isinstance(dtypes, (str, Sequence)):
+        raise TypeError(f"dtypes must be 'float32', 'float64' or a sequence of them, got {shown(dtypes)}")
+    names = [str(floating_dtype(dtype)) for dtype in ([dtypes] if isinstance(dtypes, str) else dtypes)]
+    warmed = _warm(names, flag("profiles", profiles))
+    return {dtype: notice.seconds if notice.compiled else 0.0 for dtype, notice in warmed}
 
 
 def _warm(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, CompileNotice]]:

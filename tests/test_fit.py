@@ -226,10 +226,10 @@ def test_what_a_divergence_leaves_does_not_depend_on_the_clock(dtype, monkeypatc
 
 def test_an_update_that_overflows_is_a_divergence():
     """The loss of the one step is finite; the parameters after it are not."""
-    net = Network([3, 8, 1], seed=0)
+    net, (x, y) = Network([3, 8, 1], seed=0), problem()
     before = net.parameters.copy()
     with pytest.raises(DivergenceError, match="epoch 1, step 1 "):
-        train(net, batch_size=40, epochs=1, optimizer=SGD(1e39))
+        net.fit(x, 10 * y, batch_size=40, epochs=1, optimizer=SGD(3e38))
     assert same_bits(net.parameters, before)
 
 

@@ -87,7 +87,7 @@ def test_interrupted_after_whole_epochs(monkeypatch):
 def test_interrupted_as_it_diverges_it_still_keeps_finite_parameters(monkeypatch):
     net = Network([3, 8, 1], seed=0)
     interrupt_after(1, monkeypatch)
-    _, history = train(net, batch_size=40, optimizer=SGD(1e39))
+    _, history = train(net, batch_size=40, optimizer=SGD(3e38))
     assert history.interrupted
     assert np.isfinite(net.parameters).all()
 
