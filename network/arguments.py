@@ -16,6 +16,8 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.array_like import column_names
+from hotloop.network.array_like import numeric as numeric
 from hotloop.network.losses import LOSSES
 from hotloop.network.optimizers import OPTIMIZERS, SGD, Optimizer
 
@@ -188,22 +190,9 @@ def optimizer_of(optimizer: Optimizer | str | None, dtype: np.dtype[np.floating]
     return optimizer
 
 
-def numeric(argument: str, value: Any) -> Array:
-    """Return `value` as an array of real numbers."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{argument} is a masked array; fill or drop what is missing first")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{argument} is no array of numbers: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{argument} has dtype {array.dtype}; wanted real numbers (float, integer or bool)")
-    return array
-
-
-def canonical(argument: str, array: Array, dtype: np.dtype[Any]) -> Array:
+def canonical(argument: str, array: Array, dtype: np.dtype[Any], of: Any = None) -> Array:
     """Return the array in the type that kernels are compiled for; every value must be finite in it."""
-    _check_finite(argument, array, dtype)
+    _check_finite(argument, array, dtype, of=of)
     return np.require(array, dtype, ["C", "A", "W", "E"])
 
 
@@ -218,12 +207,12 @@ def inputs(X: Any, columns: int, dtype: np.dtype[Any], input_scale: float = 1.0,
         raise ValueError(f"{argument} has shape {array.shape}; wanted (rows, {columns}), the network's inputs")
     if array.shape[0] == 0:
         raise ValueError(f"{argument} has no rows")
-    _check_finite(argument, array, dtype, input_scale)
+    _check_finite(argument, array, dtype, input_scale, X)
     return np.require(array, array.dtype if array.dtype in AS_THEY_ARE else dtype, ["C", "E"])
 
 
-def _check_finite(argument: str, array: Array, dtype: np.dtype[Any], scale: float = 1.0) -> None:
-    """Raise unless every value is finite in `dtype`, and so is its product with `scale`."""
+def _check_finite(argument: str, array: Array, dtype: np.dtype[Any], scale: float = 1.0, of: Any = None) -> None:
+    """Raise unless every value is finite in `dtype`, and so is its product with `scale`; `of` is what users gave."""
     factor = dtype.type(scale)
     if array.dtype == np.uint8 and 255 * scale < float(np.finfo(dtype).max):
         return
@@ -244,14 +233,21 @@ def _check_finite(argument: str, array: Array, dtype: np.dtype[Any], scale: floa
             row, *column = (int(i) for i in np.argwhere(~sound)[0])
             first = (start + row, *column)
             count = sum(int((~finite(array[at : at + step])).sum()) for at in range(start, len(array), step))
-            raise ValueError(_not_finite(argument, array, first, count, dtype, scale))
+            raise ValueError(_not_finite(argument, array, first, count, dtype, scale, column_names(of)))
 
 
 def _not_finite(
-    argument: str, array: Array, first: tuple[int, ...], count: int, dtype: np.dtype[Any], scale: float
+    argument: str,
+    array: Array,
+    first: tuple[int, ...],
+    count: int,
+    dtype: np.dtype[Any],
+    scale: float,
+    names: list[Any] | None,
 ) -> str:
     """Say which value is not finite, and why."""
     place = f"row {first[0]}" + (f", column {first[1]}" if len(first) > 1 else "")
+    place += f" ({names[first[1]]!r})" if names is not None and len(first) > 1 else ""
     with np.errstate(over="ignore"):
         value = dtype.type(array[first])
     why = ""
@@ -266,7 +262,7 @@ def targets(
     y: Any, rows: int, outputs: int, loss: str, dtype: np.dtype[Any], argument: str = "y", beside: str = "X"
 ) -> tuple[Array, Array]:
     """Check and convert targets. Return (targets, no labels), or (no targets, labels) for integer classes."""
-    array = numeric(argument, y)
+    array = numeric(argument, y, labels=True)
     if array.ndim == 0 or array.shape[0] != rows:
         found = "is a single number" if array.ndim == 0 else f"has {array.shape[0]} rows"
         raise ValueError(f"{argument} {found}; {beside} has {rows} rows")
@@ -277,7 +273,7 @@ def targets(
     if array.ndim != 2 or array.shape[1] != outputs:
         alternative = f" or ({rows},) integer labels" if loss == "cross_entropy" else ""
         raise ValueError(f"{argument} has shape {array.shape}; wanted ({rows}, {outputs}){alternative}")
-    result = canonical(argument, array, dtype)
+    result = canonical(argument, array, dtype, y)
     if loss in ("cross_entropy", "binary_cross_entropy") and (result.min() < 0 or result.max() > 1):
         r, c = (int(i) for i in np.argwhere((result < 0) | (result > 1))[0])
         raise ValueError(
