@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn, TextIO
 
 from hotloop.network.history import DivergenceError
+from hotloop.network.notes import DataWarning
 from hotloop.network.options import (
+    add_csv_options,
     add_data_options,
     add_network_options,
     add_profile_options,
@@ -32,9 +34,12 @@ data:
   digits      8 x 8 handwritten digits (UCI optdigits, CC BY 4.0), carried by hotloop; the test digits were
               written by other people than the training digits
   FOLDER      IDX files under the names of MNIST, plain or .gz; pixels are divided by 255
-  FILE.csv    one row a sample, with or without a header; inputs are standardised by the training rows. The
-              target is the last column or --target: text is classes, and so are up to 20 different whole
-              numbers that occur twice or more on average; other numbers are values. --loss decides otherwise.
+  FILE.csv    one row a sample, also .tsv and .gz, or - for standard input; inputs are standardised by the
+              training rows, True and False are 1 and 0. The target is the last column or --target: text is
+              classes, and so are up to 20 different whole numbers that occur twice or more on average; other
+              numbers are values. --loss decides otherwise. A first line with text above numbers is a header.
+              Commas in numbers are decimal signs if cells are separated by another character. What can be read
+              in two ways is said or asked: --header, --separator and --decimal decide
   FILE.npz    arrays x_train, y_train, x_test, y_test, or x and y (--target stands for y); unsigned bytes are
               divided by the largest, other inputs standardised
 
@@ -49,14 +54,16 @@ examples:
   hotloop train --hidden 64,32 --activation tanh --epochs 30 --save digits.safetensors
   hotloop train --data mnist --layers 784,30,10 --activation sigmoid --output sigmoid --loss mse \\
       --optimizer sgd --learning-rate 15 --momentum 0 --batch-size 10 --epochs 30
-  hotloop train --data houses.csv --target price --loss huber"""
+  hotloop train --data houses.csv --target price --loss huber
+  zcat sales.csv.gz | hotloop train --data - --separator ';' --decimal ,"""
 PREDICT = "Write the predictions of a saved network as CSV: one line a row of the data."
 PREDICT_EPILOG = """\
 data:
   As for train: digits, FOLDER (the test part of both), FILE.npz (x_test, or else x) or FILE.csv (all rows).
   Inputs are scaled as in training. Columns of a CSV file go by the names that they had in training, in any
   order, and other columns are left out; without names they go by place, with or without the target at its
-  place.
+  place. A CSV file is read as in training where it can be read in two ways; --header, --separator and
+  --decimal decide otherwise.
 
 columns:
   classes     prediction, then the probability of each class: probability_0, probability_1, ...
@@ -103,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
+            warnings.simplefilter("always", DataWarning)
             try:
                 return _run(argv)
             finally:
@@ -185,7 +193,8 @@ def parser() -> argparse.ArgumentParser:
     )
     predict.set_defaults(command=_predict)
     predict.add_argument("model", metavar="MODEL", help="a file that hotloop train --save wrote")
-    predict.add_argument("data", metavar="DATA", help="digits, FOLDER, FILE.csv or FILE.npz")
+    predict.add_argument("data", metavar="DATA", help="digits, FOLDER, FILE.csv, FILE.npz, or - for standard input")
+    add_csv_options(predict)
     predict.add_argument("--output", metavar="FILE", help="where to write; the standard output by default")
     profiled = commands.add_parser(
         "profile", help="train, and say where the time went", description=PROFILE, epilog=PROFILE_EPILOG,
@@ -237,4 +246,5 @@ def _show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
     line: str | None = None,
 ) -> None:  # fmt: skip
-    print(f"hotloop: warning: {message}", file=sys.stderr)
+    kind = "note" if issubclass(category, DataWarning) else "warning"
+    print(f"hotloop: {kind}: {message}", file=sys.stderr)

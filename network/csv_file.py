@@ -1,47 +1,96 @@
 """Tables of numbers read from CSV files, with every fault named by line and column."""
 
 import array
+import contextlib
 import csv
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TextIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from hotloop.network.compressed import name_of, open_binary
+from hotloop.network.csv_dialect import (
+    BOOLEANS,
+    DECIMAL_COMMA,
+    IN_THOUSANDS,
+    MISSING,
+    Dialect,
+    examine,
+    has_header,
+    is_missing,
+    line_that_is_not_utf8,
+    lines_of,
+    open_text,
+    value_of,
+)
+from hotloop.network.memory import require
+from hotloop.network.notes import note
+from hotloop.network.printable import printable
+
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
-DELIMITERS = ",;\t"
-MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
 MANY = 12  # names that an error message lists before it breaks off
+UNKNOWN = Dialect()
+ROWS_BETWEEN_LOOKS, BYTES_OF_A_CELL = 2**16, 100  # at the memory that is left; of a cell of the target, as text
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
     """The inputs of a CSV file, and the cells of its target column as they are written."""
 
-    path: Path
+    name: str  # of the file
     columns: tuple[str, ...] | None  # names of the inputs; None without a header
     target_column: int  # counted from 0
     target: str  # "column 'price'" or "column index 3", for messages
     inputs: FloatArray  # (rows, inputs) float64, finite
     cells: list[str]  # of the target column
-    lines: list[int]  # line of the file on which each row ends
+    lines: Sequence[int]  # line of the file on which each row ends
+    dialect: Dialect
 
 
-def read_table(path: str | Path, target: str | int | None = None) -> Table:
+@dataclass
+class _Rows:
+    """The rows of a file that is open: the first, and those from it or after it."""
+
+    name: str
+    dialect: Dialect
+    sample: list[list[str]]
+    first: list[str]
+    line: int  # of the first
+    rest: Iterator[tuple[int, list[str]]]
+
+    def header(self, places: Sequence[int]) -> bool:
+        """Say whether the first row is a header, where the inputs stand at `places`."""
+        if self.dialect.header is not None:
+            return self.dialect.header
+        return has_header(self.name, self.sample or [self.first], places, self.dialect.decimal or ".")
+
+    def body(self, header: bool) -> Iterator[tuple[int, list[str]]]:
+        """Yield the rows of values, each as wide as the first."""
+        width = len(self.first)
+        for line, row in self.rest if header else itertools.chain([(self.line, self.first)], self.rest):
+            if len(row) != width:
+                raise ValueError(f"{self.name}, line {line}: {len(row)} cells where the first row has {width}")
+            yield line, row
+
+
+def read_table(path: str | Path, target: str | int | None = None, known: Dialect = UNKNOWN) -> Table:
     """Read a CSV file that holds inputs and one target column.
 
     Parameters
     ----------
     path : str or Path
-        UTF-8 text, with or without a header line, separated by commas, semicolons or tabs.
+        Text in UTF-8, or with a byte order mark, plain or gzipped; "-" for standard input.
     target : str or int, optional
         Name of the target column, or its index counted from 0 (negative from the end); the last column by
         default. A target found by name makes the first line a header.
+    known : Dialect
+        How the file is written, as far as that is known.
 
     Returns
     -------
@@ -51,46 +100,50 @@ def read_table(path: str | Path, target: str | int | None = None) -> Table:
     Raises
     ------
     ValueError
-        If a row has another number of cells than the first, a value is missing or is no number, or there are
-        no rows.
+        If a row has another number of cells than the first, a value is missing or is no number, there are no rows, or
+        two readings fit.
     FileNotFoundError
         If there is no such file.
     """
-    path = Path(path)
-    rows = _rows(path)
-    line, first = _first_row(path, rows)
-    place, named = _target_place(path, line, first, target)
-    header = named or _is_header([cell for index, cell in enumerate(first) if index != place])
-    names = _checked_names(path, line, first) if header else None
-    width = len(first)
-    places = [index for index in range(width) if index != place]
-    body = rows if header else itertools.chain([(line, first)], rows)
-    cells: list[str] = []
-    lines: list[int] = []
-    values = array.array("d")
-    for line, row in body:
-        _check_width(path, line, row, width)
-        cell = row.pop(place).strip()
-        if cell.lower() in MISSING:
-            fail(path, line, column_name(names, place), "the target is missing: fill it in or drop the row")
-        cells.append(cell)
-        lines.append(line)
-        values.extend(_numbers(path, line, row, names, places))
-    if not cells:
-        raise ValueError(f"{path} holds a header and no rows")
-    return Table(
-        path=path,
-        columns=None if names is None else (*names[:place], *names[place + 1 :]),
-        target_column=place,
-        target=column_name(names, place),
-        inputs=np.frombuffer(values, dtype=np.float64).reshape(len(cells), len(places)),
-        cells=cells,
-        lines=lines,
-    )
+
+    def fits(first: list[str]) -> bool:
+        by_name = isinstance(target, str) and not target.lstrip("-").isdecimal()
+        return len(first) > 1 and (not by_name or target in [cell.strip() for cell in first])
+
+    with _open(path, known, fits, Dialect()) as rows:
+        place, named = _target_place(rows, target)
+        places = [index for index in range(len(rows.first)) if index != place]
+        header = named or rows.header(places)
+        names = _checked_names(rows) if header else None
+        numbers = _Numbers(rows, names, places)
+        cells: list[str] = []
+        lines = array.array("q")
+        for line, row in rows.body(header):
+            cell = row.pop(place).strip()
+            if cell.lower() in MISSING:
+                numbers.faults.setdefault(place, _Fault(line, "the target is missing", FILL_IN)).rows += 1
+            cells.append(cell)
+            lines.append(line)
+            numbers.append(line, row)
+        return Table(
+            name=rows.name,
+            columns=None if names is None else (*names[:place], *names[place + 1 :]),
+            target_column=place,
+            target=column_name(names, place),
+            inputs=numbers.array(len(cells), lines),
+            cells=cells,
+            lines=lines,
+            dialect=Dialect(rows.dialect.header if not named else True, rows.dialect.separator, rows.dialect.decimal),
+        )
 
 
 def read_inputs(
-    path: str | Path, n_inputs: int, columns: Sequence[str] | None, target_column: int | None
+    path: str | Path,
+    n_inputs: int,
+    columns: Sequence[str] | None,
+    target_column: int | None,
+    known: Dialect = UNKNOWN,
+    like: Dialect = UNKNOWN,
 ) -> FloatArray:
     """Read the inputs of a trained network from a CSV file.
 
@@ -106,6 +159,10 @@ def read_inputs(
         Names of the inputs in training; None if they had none.
     target_column : int or None
         Where the target stood in training; the last column if None.
+    known : Dialect
+        How the file is written, as far as that is known.
+    like : Dialect
+        How the file of the training was written, which decides where two readings fit.
 
     Returns
     -------
@@ -117,41 +174,45 @@ def read_inputs(
     ValueError, FileNotFoundError
         As in `read_table`, or if the columns do not fit the network.
     """
-    path = Path(path)
-    rows = _rows(path)
-    line, first = _first_row(path, rows)
-    stripped = [cell.strip() for cell in first]
-    if columns is not None and set(columns) <= set(stripped):
-        header = True
-        places = [stripped.index(name) for name in columns]
-    else:
-        place = n_inputs if target_column is None else target_column
-        places = [index for index in range(len(first)) if index != place or len(first) != n_inputs + 1]
-        header = _is_header([first[index] for index in places])
-        if header and columns is not None:
-            absent = [name for name in columns if name not in stripped]
-            raise ValueError(f"{path} lacks {_listed('column', absent)} that the network was trained on")
-        if len(places) != n_inputs:
-            raise ValueError(
-                f"{path} has {len(first)} columns; the network takes {n_inputs} inputs "
-                f"(a table of {n_inputs + 1} columns, the target among them, fits too)"
-            )
-    names = stripped if header else None
-    body = rows if header else itertools.chain([(line, first)], rows)
-    values = array.array("d")
-    n_rows = 0
-    for line, row in body:
-        _check_width(path, line, row, len(first))
-        values.extend(_numbers(path, line, [row[index] for index in places], names, places))
-        n_rows += 1
-    if n_rows == 0:
-        raise ValueError(f"{path} holds a header and no rows")
-    return np.frombuffer(values, dtype=np.float64).reshape(n_rows, n_inputs)
+    wanted = None if columns is None or known.header is False else set(columns)
+
+    def fits(first: list[str]) -> bool:
+        return len(first) in (n_inputs, n_inputs + 1) or (
+            wanted is not None and wanted <= {cell.strip() for cell in first}
+        )
+
+    with _open(path, known, fits, like) as rows:
+        first = [cell.strip() for cell in rows.first]
+        if columns is not None and wanted is not None and wanted <= set(first):
+            header = True
+            where = {name: index for index, name in reversed([*enumerate(first)])}  # of two of a name the first
+            places = [where[name] for name in columns]
+        else:
+            place = n_inputs if target_column is None else target_column
+            places = [index for index in range(len(first)) if index != place or len(first) != n_inputs + 1]
+            header = rows.header(places)
+            if header and columns is not None:
+                named = set(first)
+                absent = [name for name in columns if name not in named]
+                raise ValueError(f"{rows.name} lacks {_listed('column', absent)} that the network was trained on")
+            if len(places) != n_inputs:
+                raise ValueError(
+                    f"{rows.name} has {len(first)} columns; the network takes {n_inputs} inputs "
+                    f"(a table of {n_inputs + 1} columns, the target among them, fits too)"
+                )
+            if columns is not None:
+                note(f"{rows.name} has no header: its columns are taken to be {_listed('column', columns)}")
+        numbers = _Numbers(rows, first if header else None, places)
+        lines = array.array("q")
+        for line, row in rows.body(header):
+            numbers.append(line, [row[index] for index in places])
+            lines.append(line)
+        return numbers.array(len(lines), lines)
 
 
-def fail(path: Path, line: int, column: str, what: str) -> NoReturn:
+def fail(name: str, line: int, column: str, what: str) -> NoReturn:
     """Raise the ValueError for a cell: where, then what."""
-    raise ValueError(f"{path}, line {line}, {column}: {what}")
+    raise ValueError(f"{name}, line {line}, {column}: {what}")
 
 
 def column_name(names: Sequence[str] | None, index: int) -> str:
@@ -159,114 +220,198 @@ def column_name(names: Sequence[str] | None, index: int) -> str:
     return f"column index {index}" if names is None else f"column {names[index]!r}"
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line, cells) of each row that is not blank."""
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    line = 0
-    with path.open(encoding="utf-8-sig", newline="") as file:
+FILL_IN = "fill it in or drop the row"
+
+
+@dataclass
+class _Fault:
+    """The first fault of a column, and in how many rows it has one."""
+
+    line: int
+    what: str
+    remedy: str
+    rows: int = 0
+
+
+@dataclass
+class _Numbers:
+    """The inputs of the rows that were read, and what is wrong with them: the first fault of each column."""
+
+    table: _Rows
+    names: Sequence[str] | None
+    places: Sequence[int]
+    values: "array.array[float]" = field(default_factory=lambda: array.array("d"))
+    faults: dict[int, _Fault] = field(default_factory=dict)
+    booleans: set[int] = field(default_factory=set)  # columns with True or False
+    rows: int = 0
+
+    def append(self, line: int, row: list[str]) -> None:
+        """Add the cells of a row, or note what is wrong with them."""
+        self.rows += 1
+        if self.rows % ROWS_BETWEEN_LOOKS == 0:  # an array that grows is copied: both are there for a while
+            require(8 * len(self.values) + BYTES_OF_A_CELL * self.rows, f"a copy of what was read of {self.table.name}")
+        if not self.booleans:
+            try:
+                joined = "\0".join(row)
+                if self.table.dialect.decimal == ",":
+                    values = list(map(float, joined.replace(",", ".").split("\0"))) if "." not in joined else []
+                else:
+                    values = list(map(float, row))
+                if len(values) == len(row) and "_" not in joined and all(map(math.isfinite, values)):
+                    self.values.extend(values)
+                    return
+            except ValueError:
+                pass
+        decimal = self.table.dialect.decimal or "."
+        for place, cell in zip(self.places, row, strict=True):
+            value = value_of(cell, decimal)
+            if value is None or not math.isfinite(value):
+                fault = self.faults.setdefault(place, self._fault(line, cell, value, decimal))
+                fault.rows += 1
+                value = 0.0
+            elif cell.strip().lower() in BOOLEANS:
+                self.booleans.add(place)
+            self.values.append(value)
+
+    def array(self, n_rows: int, lines: Sequence[int]) -> FloatArray:
+        """Return the inputs (rows, columns), or raise for all columns that have faults."""
+        if n_rows == 0:
+            raise ValueError(f"{self.table.name} holds a header and no rows")
+        inputs = np.frombuffer(self.values, dtype=np.float64).reshape(n_rows, len(self.places))
+        for index, place in enumerate(self.places):
+            if place not in self.booleans or place in self.faults:
+                continue
+            others = ~np.isin(inputs[:, index], (0.0, 1.0))
+            if others.any():
+                what = "there are numbers beside True and False, which are read as 1 and 0"
+                self.faults[place] = _Fault(lines[int(others.argmax())], what, "use one of them", int(others.sum()))
+        if self.faults:
+            raise ValueError(self._message())
+        return inputs
+
+    def _fault(self, line: int, cell: str, value: float | None, decimal: str) -> _Fault:
+        """Return what is wrong with a cell."""
+        shown = repr(cell.strip())
+        if is_missing(cell):
+            return _Fault(line, "the value is missing", FILL_IN)
+        if value is not None:
+            return _Fault(line, f"{cell.strip()} is not finite", "fill in a number or drop the row")
+        remedy = "inputs must be numbers: encode the column as numbers or remove it"
+        if decimal == "," and value_of(cell, ".") is not None:
+            return _Fault(line, f"{shown} is not a number", "commas are decimal signs here (--decimal . takes points)")
+        if IN_THOUSANDS.fullmatch(cell.strip()) and cell.count(",") > 1:
+            return _Fault(line, f"{shown} is not a number", "write numbers without separators of thousands")
+        if decimal == "." and DECIMAL_COMMA.fullmatch(cell.strip()):
+            return _Fault(line, f"{shown} is not a number", "decimal=',' (--decimal ,) takes commas as decimal signs")
+        if self.names is None and line == self.table.line:
+            remedy = f"line {line} reads as values, for it holds numbers: header=True (--header yes) makes it names"
+        return _Fault(line, f"{shown} is not a number", remedy)
+
+    def _message(self) -> str:
+        """Return all faults in one line, in the order of the columns."""
+        places = sorted(self.faults)
+        if len(places) == 1:
+            fault = self.faults[places[0]]
+            more = f" (and in {fault.rows - 1} more rows)" if fault.rows > 1 else ""
+            column = column_name(self.names, places[0])
+            return f"{self.table.name}, line {fault.line}, {column}: {fault.what}{more}: {fault.remedy}"
+        shown = [
+            f"{column_name(self.names, place)}: {fault.what} in line {fault.line}"
+            + (f" and {fault.rows - 1} more" if fault.rows > 1 else "")
+            for place, fault in ((place, self.faults[place]) for place in places[:MANY])
+        ]
+        if len(places) > MANY:
+            shown.append(f"and {len(places) - MANY} more columns")
+        remedies = dict.fromkeys(self.faults[place].remedy for place in places)
+        return f"{self.table.name}, {len(places)} columns: {'; '.join(shown)}. Remedies: {'; '.join(remedies)}"
+
+
+@contextlib.contextmanager
+def _open(path: str | Path, known: Dialect, fits: Callable[[list[str]], bool], like: Dialect) -> Iterator[_Rows]:
+    """Open a file, find out how it is written, and read its first row."""
+    name = printable(name_of(path))
+    with open_binary(path) as file:
         try:
-            delimiter = _delimiter(file)
-            file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter, skipinitialspace=delimiter != "\t", strict=True)
-            for cells in reader:
-                line = reader.line_num
-                if len(cells) > 1 or (cells and cells[0].strip()):
-                    yield line, cells
-        except csv.Error as error:
-            raise ValueError(f"{path}, line {line + 1}: not a row of a CSV file ({error})") from None
+            text = open_text(name, file)
+            dialect, sample, skipped = examine(name, text, known, fits, like)
+            rest = _not_blank(name, text, dialect.separator or ",", skipped)
+            for line, first in rest:
+                if _ends_with_separator(sample):
+                    note(f"{name}: each line ends with {dialect.separator!r}: no column is taken to come after it")
+                    first, rest, sample = first[:-1], _shortened(name, rest), [row[:-1] for row in sample]
+                yield _Rows(name, dialect, sample, first, line, rest)
+                return
+            raise ValueError(f"{name} is empty")
         except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is not UTF-8 text ({error.reason}): save it as UTF-8") from None
+            where = f", line {line_that_is_not_utf8(file)}" if error.encoding == "utf-8" else ""
+            raise ValueError(
+                f"{name}{where}: not {error.encoding.upper()} text ({error.reason}): save it as UTF-8, for example "
+                "with iconv -f LATIN1 -t UTF-8"
+            ) from None
 
 
-def _delimiter(file: Iterator[str]) -> str:
-    """Return the delimiter that splits the first line that is not blank into the most cells."""
-    line = next((line for line in file if line.strip()), "")
-    counts = [len(next(csv.reader([line], delimiter=delimiter), [])) for delimiter in DELIMITERS]
-    return DELIMITERS[counts.index(max(counts))]
-
-
-def _first_row(path: Path, rows: Iterator[tuple[int, list[str]]]) -> tuple[int, list[str]]:
+def _not_blank(name: str, text: TextIO, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line, cells) of each row that is not blank."""
+    reader = csv.reader(lines_of(text), delimiter=separator, skipinitialspace=separator != "\t", strict=True)
+    line = skipped
     try:
-        return next(rows)
-    except StopIteration:
-        raise ValueError(f"{path} is empty") from None
+        for cells in reader:
+            line = skipped + reader.line_num
+            if len(cells) > 1 or (cells and cells[0].strip()):
+                yield line, cells
+    except csv.Error as error:
+        raise ValueError(f"{name}, line {line + 1}: not a row of a CSV file ({error})") from None
 
 
-def _target_place(path: Path, line: int, first: list[str], target: str | int | None) -> tuple[int, bool]:
+def _ends_with_separator(sample: Sequence[list[str]]) -> bool:
+    return len(sample) > 1 and all(len(row) > 2 and not row[-1].strip() for row in sample)
+
+
+def _shortened(name: str, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows without their last cell, which is empty."""
+    for line, row in rows:
+        if row.pop().strip():
+            raise ValueError(f"{name}, line {line}: a value after the last separator, where the first lines have none")
+        yield line, row
+
+
+def _target_place(rows: _Rows, target: str | int | None) -> tuple[int, bool]:
     """Return the index of the target column, and whether it was found by name (a header then)."""
+    first, where = rows.first, f"{rows.name}, line {rows.line}"
     if len(first) < 2:
-        raise ValueError(f"{path}, line {line}: one column; wanted two or more, an input and the target")
+        hint = "" if rows.dialect.separator == " " else " (separator, or --separator, says what is between them)"
+        raise ValueError(f"{where}: one column; wanted two or more, an input and the target{hint}")
     if target is None:
         return len(first) - 1, False
     if isinstance(target, str):
         names = [cell.strip() for cell in first]
-        if names.count(target) == 1:
-            return names.index(target), True
         if names.count(target) > 1:
-            raise ValueError(f"{path}, line {line}: two columns are named {target!r}: rename one")
+            raise ValueError(f"{where}: two columns are named {target!r}: rename one")
+        if target in names and rows.dialect.header is not False:
+            return names.index(target), True
         try:
             target = int(target)
         except ValueError:
             raise ValueError(
-                f"{path}, line {line}: no column is named {target!r}; found {_listed('column', names)}. "
+                f"{where}: no column is named {target!r}; found {_listed('column', names)}. "
                 f"In a file without a header, give the target's index, 0 to {len(first) - 1}"
             ) from None
     if not -len(first) <= target < len(first):
-        raise ValueError(f"{path}: target index is {target}; the columns are 0 to {len(first) - 1}")
+        raise ValueError(f"{rows.name}: target index is {target}; the columns are 0 to {len(first) - 1}")
     return target % len(first), False
 
 
-def _is_header(cells: list[str]) -> bool:
-    """Say whether the cells of the inputs are names: none of them is a number, and not all are missing."""
-    named = any(cell.strip().lower() not in MISSING for cell in cells)
-    return named and not any(_is_number(cell) for cell in cells)
-
-
-def _checked_names(path: Path, line: int, first: list[str]) -> list[str]:
-    names = [cell.strip() for cell in first]
+def _checked_names(rows: _Rows) -> list[str]:
+    names = [cell.strip() for cell in rows.first]
+    where = f"{rows.name}, line {rows.line}"
+    seen: set[str] = set()
     for index, name in enumerate(names):
         if not name:
-            what = f"column index {index} has no name: name it, or remove it if it counts the rows"
-            raise ValueError(f"{path}, line {line}: {what}")
-        if names.index(name) != index:
-            raise ValueError(f"{path}, line {line}: two columns are named {name!r}: rename one")
+            raise ValueError(f"{where}: column index {index} has no name: name it, or remove it if it counts the rows")
+        if name in seen:
+            raise ValueError(f"{where}: two columns are named {name!r}: rename one")
+        seen.add(name)
     return names
-
-
-def _check_width(path: Path, line: int, row: list[str], width: int) -> None:
-    if len(row) != width:
-        raise ValueError(f"{path}, line {line}: {len(row)} cells where the first row has {width}")
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        return "_" not in cell and math.isfinite(float(cell))
-    except ValueError:
-        return False
-
-
-def _numbers(path: Path, line: int, row: list[str], names: Sequence[str] | None, places: Sequence[int]) -> list[float]:
-    """Return the cells as finite floats, or raise for the first that is none; `places` are their columns."""
-    try:
-        values = list(map(float, row))
-        # Python reads "1_000" as a number; in a table it is more likely a name.
-        if all(map(math.isfinite, values)) and "_" not in "".join(row):
-            return values
-    except ValueError:
-        pass
-    place, cell = next((place, cell) for place, cell in zip(places, row, strict=True) if not _is_number(cell))
-    column = column_name(names, place)
-    if cell.strip().lower() in MISSING:
-        fail(path, line, column, "the value is missing: fill it in or drop the row")
-    try:
-        float(cell.replace("_", "x"))
-    except ValueError:
-        hint = "inputs must be numbers: encode the column as numbers or remove it"
-        if names is None and line == 1:
-            hint = "line 1 reads as values, since it holds numbers (a target given by name makes it a header)"
-        fail(path, line, column, f"{cell.strip()!r} is not a number; {hint}")
-    fail(path, line, column, f"{cell.strip()} is not finite: fill in a number or drop the row")
 
 
 def _listed(noun: str, names: Sequence[str]) -> str:

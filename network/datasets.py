@@ -15,15 +15,18 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.csv_file import read_table
+from hotloop.network.csv_dialect import Dialect
+from hotloop.network.csv_file import MANY, column_name, read_table
 from hotloop.network.idx_file import read_images, read_labels
-from hotloop.network.npz_file import check_finite, numbers, pick, read_arrays
+from hotloop.network.notes import note
+from hotloop.network.npz_file import array_names, check_finite, numbers, read_arrays
 from hotloop.network.targets import TASKS, csv_targets, npz_targets
 
 Array: TypeAlias = npt.NDArray[Any]
 Scaling: TypeAlias = "float | npt.NDArray[np.float64]"
 
 DTYPES = ("float32", "float64")
+ROUNDINGS = 8  # by which the values of a column may differ and still be one
 BLOCK = 4096  # rows scaled at a time, so that the float64 copy stays small
 
 
@@ -49,6 +52,8 @@ class Dataset:
         What the target is, in words for a message.
     target_column : int or None
         Where a CSV file had its target, counted from 0.
+    separator, decimal : str or None
+        How a CSV file was written.
     attribution : str
         Who made the data and under which licence, for data that hotloop carries.
     """
@@ -64,6 +69,8 @@ class Dataset:
     columns: tuple[str, ...] | None = None
     target: str | None = None
     target_column: int | None = None
+    separator: str | None = None
+    decimal: str | None = None
     attribution: str = ""
 
 
@@ -141,20 +148,23 @@ def load_csv(
     seed: int = 0,
     task: str | None = None,
     dtype: str = "float32",
+    header: bool | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
 ) -> Dataset:
-    """Return a table from a CSV file, its inputs standardised.
+    """Return a table from a CSV file, its inputs standardised. See docs/data.md for how a file is read.
 
     Each input column has the mean of the training rows taken away and is divided by their standard deviation;
-    a column that is constant there becomes 0, since a network can learn nothing from it.
+    a column that is constant there, up to rounding, becomes 0, since a network can learn nothing from it.
+    True and False are 1 and 0.
 
     Parameters
     ----------
     path : str or Path
-        UTF-8, with or without a header line, separated by commas, semicolons or tabs.
+        Text in UTF-8, or UTF-16 with a byte order mark, plain or gzipped; "-" is standard input.
     target : str or int, optional
         Name of the target column, or its index counted from 0 (negative from the end); the last by default. A
-        target given by name makes the first line a header; otherwise a first line without any number among
-        its inputs is one.
+        target given by name makes the first line a header.
     test_fraction : float
         Share of the rows put aside for the test part, in equal shares of every class.
     seed : int
@@ -164,6 +174,15 @@ def load_csv(
         twice or more on average; other numbers are values.
     dtype : {"float32", "float64"}
         Of the inputs, and of targets that are values.
+    header : bool, optional
+        Whether the first line holds the names of the columns. None finds out: it does if text stands above numbers.
+    separator, decimal : str, optional
+        What separates cells, and a number's fraction from its whole part ("." or ","). None finds out.
+
+    Warns
+    -----
+    DataWarning
+        If the file can be read in two ways: the text says which was taken.
 
     Raises
     ------
@@ -171,14 +190,14 @@ def load_csv(
         If there is no such file.
     ValueError
         If a value is missing or is not a number (line and column are named), if rows differ in length, if
-        there are no rows, or if the target cannot be what `task` says.
+        there are no rows, if the target cannot be what `task` says, or if a choice between two readings is yours.
     """
     _check_choices(task, dtype)
-    table = read_table(path, target)
+    table = read_table(path, target, Dialect.of(header, separator, decimal))
     y, classes = csv_targets(table, task)
     parts = split_rows(len(y), test_fraction, seed, None if classes is None else y)
     return _dataset(
-        str(path),
+        table.name,
         tuple(table.inputs[rows] for rows in parts),
         tuple(y[rows] for rows in parts),
         classes,
@@ -186,6 +205,8 @@ def load_csv(
         columns=table.columns,
         target=table.target,
         target_column=table.target_column,
+        separator=table.dialect.separator,
+        decimal=table.dialect.decimal,
     )
 
 
@@ -226,9 +247,10 @@ def load_npz(
         If an array is missing, holds no numbers, or does not fit the others.
     """
     _check_choices(task, dtype)
-    arrays = read_arrays(path)
-    own_test = "x_test" in arrays
-    x_name, y_name = ("x_train", f"{target}_train") if own_test or "x_train" in arrays else ("x", target)
+    names = array_names(path)
+    own_test = "x_test" in names
+    x_name, y_name = ("x_train", f"{target}_train") if own_test or "x_train" in names else ("x", target)
+    arrays = read_arrays(path, [x_name, y_name, *(["x_test", f"{target}_test"] if own_test else [])])
     x, y = _npz_part(path, arrays, x_name, y_name)
     if own_test:
         _check(test_fraction is None, f"{path} brings its own test part, x_test: leave the test fraction out")
@@ -300,21 +322,26 @@ def _dataset(
     **known: Any,
 ) -> Dataset:
     """Return the Dataset of raw inputs (training, test), scaled by (offset, scale) or else standardised."""
-    offset, scale = scaling or _standardisation(name, inputs[0])
+    offset, scale = scaling or _standardisation(name, inputs[0], known.get("columns"))
     x_train, x_test = (scale_inputs(raw, offset, scale, dtype) for raw in inputs)
     y_train, y_test = (y if classes is not None else y.astype(dtype) for y in targets)
     return Dataset(name, x_train, y_train, x_test, y_test, classes, offset, scale, **known)
 
 
-def _standardisation(name: str, raw: Array) -> tuple[Scaling, Scaling]:
+def _standardisation(name: str, raw: Array, columns: tuple[str, ...] | None) -> tuple[Scaling, Scaling]:
     """Return mean and standard deviation of each column, infinite for one that is constant: it becomes 0.
 
     A network learns nothing from such a column, so another value that turns up later must not disturb it.
     """
+    constant, first = constant_columns(raw), raw[0]
+    nearly = np.flatnonzero(constant & (raw != first).any(axis=0))
+    if len(nearly):
+        shown = ", ".join(column_name(columns, index) if columns else f"input {index}" for index in nearly[:MANY])
+        more = f" and {len(nearly) - MANY} more" if len(nearly) > MANY else ""
+        note(f"{name}, {shown}{more}: all values are one number but for rounding, so they are taken to be constant")
     raw = raw.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         offset, scale = raw.mean(axis=0), raw.std(axis=0)
-    constant = raw.max(axis=0) == raw.min(axis=0)
     offset[constant], scale[constant] = raw[0, constant], np.inf
     faults = np.flatnonzero(~constant & (~np.isfinite(scale) | (scale == 0.0)))
     if len(faults):
@@ -322,9 +349,29 @@ def _standardisation(name: str, raw: Array) -> tuple[Scaling, Scaling]:
     return offset, scale
 
 
+def constant_columns(values: Array) -> npt.NDArray[np.bool_]:
+    """Say of each column whether its values differ by no more than a few roundings.
+
+    A number that is computed in two ways, as 0.3 and 0.1 + 0.2, differs by some units in its last place. Whole numbers
+    up to 2 / eps are exact, so that a difference of theirs is one: identifiers, seconds since 1970.
+    """
+    least, most = values.min(axis=0), values.max(axis=0)
+    constant: npt.NDArray[np.bool_] = least == most
+    if values.dtype.kind != "f":
+        return constant
+    eps = np.finfo(values.dtype).eps
+    largest = np.maximum(np.abs(least), np.abs(most))
+    with np.errstate(over="ignore"):
+        nearly = (most - least <= ROUNDINGS * eps * largest) & ~constant
+    for column in np.flatnonzero(nearly):
+        exact = largest[column] <= 2 / eps and np.all(values[:, column] == np.rint(values[:, column]))
+        constant[column] = not exact
+    return constant
+
+
 def _npz_part(path: str | Path, arrays: dict[str, Array], x_name: str, y_name: str) -> tuple[Array, Array]:
     """Return inputs and targets of an NPZ file, as many rows of each, all finite."""
-    x, y = numbers(path, x_name, pick(path, arrays, x_name)), pick(path, arrays, y_name)
+    x, y = numbers(path, x_name, arrays[x_name]), arrays[y_name]
     rows = len(y) if y.ndim else 0
     _check(rows == len(x), f"{path}: {x_name} has {len(x)} rows and {y_name} has {rows}: they must be as many")
     if y.dtype.kind == "f":

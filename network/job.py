@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.datasets import Dataset, Scaling, split_rows
+from hotloop.network.datasets import Dataset, Scaling, constant_columns, split_rows
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
+from hotloop.network.options import csv_options
 from hotloop.network.sources import load
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -73,6 +74,7 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
         seed=arguments.seed,
         task=task,
         dtype=arguments.dtype,
+        **csv_options(arguments),
     )
 
 
@@ -110,7 +112,8 @@ def _target_scaling(arguments: argparse.Namespace, data: Dataset, loss: str, y: 
         return 0.0, 1.0
     values = y.astype(np.float64).reshape(len(y), -1)
     offset, scale = values.mean(axis=0), values.std(axis=0)
-    scale[scale == 0] = 1.0
+    constant = constant_columns(y.reshape(len(y), -1))
+    offset[constant], scale[constant] = values[0, constant], 1.0
     return offset, scale
 
 

@@ -55,6 +55,13 @@ _sizes = _checked(
 )
 
 
+def _header(text: str) -> bool:
+    """Convert yes or no."""
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"found {text!r}; wanted yes or no")
+    return text == "yes"
+
+
 def _name(what: str, known: Sequence[str]) -> Callable[[str], str]:
     """Return a converter of a name that must be known."""
 
@@ -78,7 +85,7 @@ def add_data_options(group: Any, default: str = "digits") -> None:
         "--data",
         metavar="SOURCE",
         default="digits",
-        help=f"digits, FOLDER, FILE.csv or FILE.npz (default: {default})",
+        help=f"digits, FOLDER, FILE.csv, FILE.npz, or - for a CSV file on standard input (default: {default})",
     )
     group.add_argument(
         "--target",
@@ -86,6 +93,7 @@ def add_data_options(group: Any, default: str = "digits") -> None:
         help="target column of a CSV file, by name or by index from 0 (default: the last); of an NPZ file the "
         "name that stands for y",
     )
+    add_csv_options(group)
     group.add_argument(
         "--test-fraction",
         metavar="F",
@@ -99,6 +107,32 @@ def add_data_options(group: Any, default: str = "digits") -> None:
         default=0.1,
         help="share of the training rows that only watches the training; 0 for none (default: 0.1)",
     )
+
+
+def add_csv_options(group: Any) -> None:
+    """Add the options that say how a CSV file is written."""
+    group.add_argument(
+        "--header",
+        metavar="yes|no",
+        type=_header,
+        help="whether the first line of a CSV file names the columns (default: if text stands there above numbers)",
+    )
+    group.add_argument(
+        "--separator",
+        metavar="CHARACTER",
+        help="what separates the cells of a CSV file: a character, tab or space (default: found out)",
+    )
+    group.add_argument(
+        "--decimal",
+        metavar="SIGN",
+        type=_name("decimal sign", (".", ",")),
+        help="what stands before the fraction of a number in a CSV file, . or , (default: found out)",
+    )
+
+
+def csv_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options say of how a CSV file is written."""
+    return {name: getattr(arguments, name) for name in ("header", "separator", "decimal")}
 
 
 def add_network_options(group: Any) -> None:

@@ -10,8 +10,10 @@ from typing import Any, TextIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from hotloop.network.csv_dialect import Dialect
 from hotloop.network.files import check_writable, write_file
 from hotloop.network.network import Network
+from hotloop.network.options import csv_options
 from hotloop.network.preparation import Preparation
 from hotloop.network.sources import load_inputs
 
@@ -25,7 +27,11 @@ def predict(arguments: argparse.Namespace) -> int:
     net = Network.load(arguments.model)
     n_inputs = net.sizes[0]
     preparation = Preparation.from_metadata(net.metadata, n_inputs)
-    raw = load_inputs(arguments.data, n_inputs, preparation.columns, preparation.target_column)
+    raw = load_inputs(
+        arguments.data, n_inputs, preparation.columns, preparation.target_column,
+        known=Dialect.of(**csv_options(arguments)),
+        like=Dialect(separator=preparation.separator, decimal=preparation.decimal),
+    )  # fmt: skip
     outputs = net.predict(preparation.apply(raw, str(net.dtype)))
     if arguments.output is None:
         write(sys.stdout, net, preparation.classes, outputs)

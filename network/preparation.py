@@ -26,11 +26,15 @@ class Preparation:
     columns: tuple[str, ...] | None = None
     target_column: int | None = None
     classes: tuple[str, ...] | None = None
+    separator: str | None = None  # of the CSV file
+    decimal: str | None = None
 
     @classmethod
     def of(cls, data: Dataset) -> "Preparation":
         """Return the preparation of a data set."""
-        return cls(data.offset, data.scale, data.columns, data.target_column, data.classes)
+        return cls(
+            data.offset, data.scale, data.columns, data.target_column, data.classes, data.separator, data.decimal
+        )
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str], n_inputs: int) -> "Preparation":

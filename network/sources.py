@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from hotloop.network.csv_file import read_inputs
+from hotloop.network.compressed import STANDARD_INPUT
+from hotloop.network.csv_dialect import Dialect
+from hotloop.network.csv_file import UNKNOWN, read_inputs
 from hotloop.network.datasets import Array, Dataset, bundled_digits, load_csv, load_digits, load_idx, load_npz
 from hotloop.network.idx_file import read_images
-from hotloop.network.npz_file import numbers, pick, read_arrays
+from hotloop.network.npz_file import array_names, numbers, read_arrays
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".npz": "npz"}
 
@@ -18,6 +20,9 @@ def load(
     seed: int = 0,
     task: str | None = None,
     dtype: str = "float32",
+    header: bool | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
 ) -> Dataset:
     """Return the data that `source` names.
 
@@ -27,7 +32,11 @@ def load(
     kind = kind_of(source)
     if kind == "csv":
         fraction = 0.2 if test_fraction is None else test_fraction
-        return load_csv(source, target, test_fraction=fraction, seed=seed, task=task, dtype=dtype)
+        return load_csv(
+            source, target, test_fraction=fraction, seed=seed, task=task, dtype=dtype, header=header,
+            separator=separator, decimal=decimal,
+        )  # fmt: skip
+    _check_is_no_table(source, Dialect(header, separator, decimal))
     if kind == "npz":
         name = "y" if target is None else target
         return load_npz(source, name, test_fraction=test_fraction, seed=seed, task=task, dtype=dtype)
@@ -38,20 +47,29 @@ def load(
     return load_digits(dtype) if kind == "digits" else load_idx(source, dtype)
 
 
-def load_inputs(source: str | Path, n_inputs: int, columns: tuple[str, ...] | None, target_column: int | None) -> Array:
+def load_inputs(
+    source: str | Path,
+    n_inputs: int,
+    columns: tuple[str, ...] | None,
+    target_column: int | None,
+    *,
+    known: Dialect = UNKNOWN,
+    like: Dialect = UNKNOWN,
+) -> Array:
     """Return raw, unscaled inputs (rows, n_inputs) for a trained network from what `load` reads.
 
     The test part of the digits and of an IDX folder; x_test, or x, of an NPZ file; all rows of a CSV file, by
     the names of the `columns` where it has them, else by their places, with or without the target at
-    `target_column`.
+    `target_column`. A CSV file is written as `known` says, or else, where two readings fit, like the file of the
+    training.
     """
     kind = kind_of(source)
     if kind == "csv":
-        return read_inputs(source, n_inputs, columns, target_column)
+        return read_inputs(source, n_inputs, columns, target_column, known, like)
+    _check_is_no_table(source, known)
     if kind == "npz":
-        arrays = read_arrays(source)
-        name = "x_test" if "x_test" in arrays else "x"
-        raw = numbers(source, name, pick(source, arrays, name))
+        name = "x_test" if "x_test" in array_names(source) else "x"
+        raw = numbers(source, name, read_arrays(source, [name])[name])
     else:
         raw = bundled_digits()[0]["x_test"] if kind == "digits" else read_images(source, "test")
     if raw.shape[1] != n_inputs:
@@ -64,11 +82,21 @@ def kind_of(source: str | Path) -> str:
     path = Path(source)
     if str(source) == "digits":
         return "digits"
+    if str(source) == STANDARD_INPUT or path.is_fifo():
+        return "csv"
     if path.is_dir():
         return "idx"
     if not path.exists():
         raise FileNotFoundError(f"there is no file or folder {source} ('digits' is the data that hotloop carries)")
-    if path.suffix.lower() not in KINDS:
-        wanted = "'digits', a folder of IDX files, FILE.csv, FILE.tsv or FILE.npz"
+    name = path.name.lower().removesuffix(".gz")
+    kind = next((kind for suffix, kind in KINDS.items() if name.endswith(suffix)), None)
+    if kind is None:
+        wanted = "'digits', a folder of IDX files, FILE.csv, FILE.tsv (also .gz), FILE.npz, or - for standard input"
         raise ValueError(f"{source}: unknown kind of data; wanted {wanted}")
-    return KINDS[path.suffix.lower()]
+    return kind
+
+
+def _check_is_no_table(source: str | Path, known: Dialect) -> None:
+    for name in ("header", "separator", "decimal"):
+        if getattr(known, name) is not None:
+            raise ValueError(f"{source} is no CSV file: omit {name} (--{name})")

@@ -1,12 +1,17 @@
 """Targets of a data set: class numbers with the classes' names, or values."""
 
+import itertools
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from hotloop.network.csv_dialect import BOOLEANS, value_of
 from hotloop.network.csv_file import Table, fail
+from hotloop.network.notes import note
 
 Array: TypeAlias = npt.NDArray[Any]
 Targets: TypeAlias = tuple[Array, tuple[str, ...] | None]
@@ -16,22 +21,64 @@ FEW_CLASSES = 20  # whole numbers of a CSV column are classes up to here
 
 
 def csv_targets(table: Table, task: str | None) -> Targets:
-    """Return class numbers and class names, or float64 values and None."""
-    values = np.empty(len(table.cells))
-    for row, cell in enumerate(table.cells):
-        try:
-            values[row] = float(cell)
-        except ValueError:
-            if task == "regression":
-                fault = f"{cell!r} is not a number, so the target can only be classes (a cross-entropy loss)"
-                fail(table.path, table.lines[row], table.target, fault)
-            return _classes(table.path, table.target, np.array(table.cells))
+    """Return class numbers and class names as they are written, or float64 values and None."""
+    decimal = table.dialect.decimal or "."
+    written = {cell: value_of(cell, decimal) for cell in set(table.cells)}
+    booleans = {cell for cell in written if cell.lower() in BOOLEANS}
+    truths = len(booleans) == len(written)
+    if not truths:  # among numbers they are no numbers
+        written.update(dict.fromkeys(booleans))
+    found = [written[cell] for cell in table.cells]
+    text = [row for row, value in enumerate(found) if value is None]
+    if task == "classification" or (task is None and (truths or len(text) == len(found))):
+        return _written_classes(table, None if text else found)
+    if text and task == "regression":
+        fault = f"{table.cells[text[0]]!r} is not a number, so the target can only be classes (a cross-entropy loss)"
+        fail(table.name, table.lines[text[0]], table.target, fault)
+    values = np.array([value for value in found if value is not None])
+    labels = _are_few_and_whole(table.cells, values)
+    if text:
+        return _mixed(table, text, labels)
     for row in np.flatnonzero(~np.isfinite(values))[:1]:
         fault = f"{table.cells[row]} is not finite: fill it in or drop the row"
-        fail(table.path, table.lines[row], table.target, fault)
-    if task == "classification" or (task is None and _are_few_and_whole(values)):
-        return _classes(table.path, table.target, values)
-    return values, None
+        fail(table.name, table.lines[row], table.target, fault)
+    return _written_classes(table, found) if task is None and labels else (values, None)
+
+
+def _mixed(table: Table, text: Sequence[int], labels: bool) -> Targets:
+    """Return the classes that cells of numbers and text name, or raise if one of them is rather a fault."""
+    counts = Counter(table.cells[row] for row in text)
+    if not labels or min(counts.values()) == 1:
+        rare = min(text, key=lambda row: counts[table.cells[row]])
+        fault = (
+            f"{table.cells[rare]!r} is not a number, but {len(table.cells) - len(text)} of {len(table.cells)} targets "
+            "are: mend it, or if these are classes choose a loss for classes (task='classification', "
+            "--loss cross_entropy)"
+        )
+        fail(table.name, table.lines[rare], table.target, fault)
+    note(f"{table.name}, {table.target}: numbers and text ({table.cells[text[0]]!r}), taken to be classes")
+    return _written_classes(table, None)
+
+
+def _written_classes(table: Table, values: Sequence[float | None] | None) -> Targets:
+    """Return class numbers, and as names what is written: in the order of the `values`, else in alphabetical order."""
+    by_name = dict(zip(table.cells, values or table.cells, strict=True))
+    names = sorted(by_name, key=lambda name: (by_name[name], name))
+    same = [pair for pair in itertools.pairwise(names) if values and by_name[pair[0]] == by_name[pair[1]]]
+    if same:
+        pair = " and ".join(map(repr, same[0]))
+        note(f"{table.name}, {table.target}: {pair} are one number, and two classes, as they are written")
+    _check_classes(f"{table.name}, {table.target}", names, len(table.cells))
+    if not table.columns and table.dialect.header is None:
+        counts = Counter(table.cells)
+        first = counts.pop(table.cells[0])
+        if values is None and first == 1 and min(counts.values()) > 1:
+            raise ValueError(
+                f"{table.name}, line {table.lines[0]}: is it a header? {table.cells[0]!r} stands in no other row as "
+                "the target: say header=True or header=False (--header yes or no)"
+            )
+    numbers = {name: number for number, name in enumerate(names)}
+    return np.fromiter((numbers[cell] for cell in table.cells), np.int64, len(table.cells)), tuple(names)
 
 
 def npz_targets(path: str | Path, name: str, y: Array, task: str | None, dtype: str) -> Targets:
@@ -51,24 +98,29 @@ def npz_targets(path: str | Path, name: str, y: Array, task: str | None, dtype: 
     return y.astype(dtype), None
 
 
-def _are_few_and_whole(values: Array) -> bool:
-    distinct = np.unique(values)
-    few = len(distinct) <= min(FEW_CLASSES, len(values) // 2)
-    return few and bool(np.all(distinct == np.rint(distinct)))
+def _are_few_and_whole(cells: Sequence[str], values: Array) -> bool:
+    few = len(set(cells)) <= min(FEW_CLASSES, len(cells) // 2)
+    return few and bool(np.all(np.isfinite(values)) and np.all(values == np.rint(values)))
 
 
-def _classes(path: str | Path, target: str, values: Array) -> tuple[Array, tuple[str, ...]]:
+def _classes(path: str | Path, target: str, values: Array) -> Targets:
     """Return class numbers (int64) and class names, numbers in their order, text in alphabetical order."""
     distinct, numbers = np.unique(values, return_inverse=True)
-    _check(len(distinct) > 1, f"{path}, {target}: one class only, {str(distinct[0])!r}; wanted two or more")
+    if values.dtype.kind == "f" and np.all(distinct == np.rint(distinct)):
+        names = [f"{value:.0f}" for value in distinct]
+    else:
+        names = [str(value) for value in distinct]
+    _check_classes(f"{path}, {target}", names, len(values))
+    return numbers.astype(np.int64), tuple(names)
+
+
+def _check_classes(where: str, names: Sequence[str], rows: int) -> None:
+    _check(len(names) > 1, f"{where}: one class only, {names[0]!r}; wanted two or more")
     _check(
-        len(distinct) < len(values),
-        f"{path}, {target}: {len(values)} rows hold as many different values: these are no classes; "
+        len(names) < rows,
+        f"{where}: {rows} rows hold as many different values: these are no classes; "
         "choose another target, or a regression loss for numbers",
     )
-    if values.dtype.kind == "f" and np.all(distinct == np.rint(distinct)):
-        return numbers.astype(np.int64), tuple(f"{value:.0f}" for value in distinct)
-    return numbers.astype(np.int64), tuple(str(value) for value in distinct)
 
 
 def _check(holds: bool, message: str) -> None:
