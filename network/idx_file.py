@@ -5,18 +5,20 @@ length of each axis follows as a big-endian 32-bit integer, then the values. Sou
 C. Burges, the MNIST database.
 """
 
-import gzip
 import math
-import zlib
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from hotloop.network.compressed import MOST_INFLATED, open_binary
+from hotloop.network.memory import require
+
 ByteArray: TypeAlias = npt.NDArray[np.uint8]
 
 UNSIGNED_BYTE = 8
+BLOCK = 2**24  # bytes read at a time
 NAMES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -72,34 +74,36 @@ def find_file(folder: Path, name: str) -> Path:
 def read_idx(path: Path, axes: int) -> ByteArray:
     """Return the array of unsigned bytes in an IDX file that must have the given number of axes.
 
+    No more is read, or taken of the memory, than the header says.
+
     Raises
     ------
     ValueError
         If the file is damaged, of another type or number of axes, or shorter or longer than its header says.
+    MemoryError
+        If the array does not fit in memory.
     """
-    content = _content(path)
-    header = 4 + 4 * axes
-    if len(content) < 4 or content[:2] != b"\0\0":
-        raise ValueError(f"{path} is not an IDX file: its first four bytes are {content[:4].hex(' ')}")
-    if content[2] != UNSIGNED_BYTE or content[3] != axes:
-        raise ValueError(
-            f"{path} holds values of IDX type {content[2]} on {content[3]} axes; wanted type {UNSIGNED_BYTE} "
-            f"(unsigned byte) on {axes}"
-        )
-    if len(content) < header:
-        raise ValueError(f"{path} is truncated after {len(content)} bytes, within its header: fetch it again")
-    shape: tuple[Any, ...] = tuple(np.frombuffer(content, dtype=">u4", count=axes, offset=4).tolist())
-    wanted, found = math.prod(shape), len(content) - header
-    if found != wanted:
-        fault = "truncated" if found < wanted else "too long"
-        raise ValueError(f"{path} is {fault}: {found} values, where its header says {wanted}: fetch it again")
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
-
-
-def _content(path: Path) -> bytes:
-    if path.suffix != ".gz":
-        return path.read_bytes()
-    try:
-        return gzip.decompress(path.read_bytes())
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is not a whole gzip file ({error}): fetch it again") from None
+    with open_binary(path) as file:
+        header = file.read(4 + 4 * axes)
+        if len(header) < 4 or header[:2] != b"\0\0":
+            raise ValueError(f"{path} is not an IDX file: its first four bytes are {header[:4].hex(' ')}")
+        if header[2] != UNSIGNED_BYTE or header[3] != axes:
+            raise ValueError(
+                f"{path} holds values of IDX type {header[2]} on {header[3]} axes; wanted type {UNSIGNED_BYTE} "
+                f"(unsigned byte) on {axes}"
+            )
+        if len(header) < 4 + 4 * axes:
+            raise ValueError(f"{path} is truncated after {len(header)} bytes, within its header: fetch it again")
+        shape: tuple[Any, ...] = tuple(np.frombuffer(header, dtype=">u4", count=axes, offset=4).tolist())
+        wanted = math.prod(shape)
+        most = path.stat().st_size * MOST_INFLATED  # that the file can hold
+        require(min(wanted, most), f"what {path} holds")
+        values = np.empty(min(wanted, most), np.uint8)
+        found, view = 0, memoryview(values)  # type: ignore[arg-type]
+        while found < len(values) and (count := file.readinto(view[found : found + BLOCK])):  # type: ignore[attr-defined]
+            found += count
+        if found < wanted:
+            raise ValueError(f"{path} is truncated: {found} values, where its header says {wanted}: fetch it again")
+        if file.read(1):
+            raise ValueError(f"{path} is too long: more than the {wanted} values that its header says: fetch it again")
+        return values.reshape(shape)

@@ -132,7 +132,7 @@ def test_idx_names_with_a_dot(idx_folder):
         (idx(np.zeros((1, 2, 3)), code=13), r"IDX type 13 on 3 axes"),
         (b"\0\0\x08\x03\0\0\0\x03\0\0", r"truncated after 10 bytes, within its header"),
         (idx(np.zeros((2, 2, 3)), axes=(3, 2, 3)), r"is truncated: 12 values, where its header says 18"),
-        (idx(np.zeros((4, 2, 3)), axes=(3, 2, 3)), r"is too long: 24 values, where its header says 18"),
+        (idx(np.zeros((4, 2, 3)), axes=(3, 2, 3)), r"is too long: more than the 18 values that its header says"),
         (idx(np.zeros((0, 2, 3))), r"holds no images: its header says \(0, 2, 3\)"),
         (idx(np.zeros((4, 2, 3))), r"train-labels-idx1-ubyte holds 3 labels, but there are 4 images beside it"),
         (idx(np.zeros((3, 3, 3))), r"9 pixels in training and 6 in test images"),
@@ -144,7 +144,7 @@ def test_a_faulty_idx_file_is_named(idx_folder, content, message):
         load_idx(idx_folder)
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-9], lambda b: b[:10] + b"\xff" * 8 + b[18:], lambda b: b"plain"])
+@pytest.mark.parametrize("damage", [lambda b: b[:-9], lambda b: b[:10] + b"\xff" * 8 + b[18:]])
 def test_a_damaged_gzip_file_is_named(idx_folder, damage):
     path = idx_folder / "t10k-images-idx3-ubyte.gz"
     path.write_bytes(damage(path.read_bytes()))
@@ -317,7 +317,7 @@ class Trap:
 def test_npz_is_never_unpickled(tmp_path):
     path = tmp_path / "trap.npz"
     np.savez(path, x=np.array([Trap()], dtype=object), y=np.zeros(1))
-    with pytest.raises(ValueError, match=r"array 'x.npy', cannot be read as NPZ.*allow_pickle"):
+    with pytest.raises(ValueError, match=r"array 'x.npy', holds Python objects \(dtype object\).*astype\('float32'\)"):
         load_npz(path)
     path.write_bytes(pickle.dumps(Trap()))
     with pytest.raises(ValueError, match=r"trap.npz cannot be read as NPZ"):
@@ -336,6 +336,7 @@ def test_npz_damaged_files(npz, tmp_path):
         load_npz(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", "not an array")
+        archive.writestr("y.npy", "not an array")
     with pytest.raises(ValueError, match=r"array 'x.npy', cannot be read"):
         load_npz(path)
     buffer = io.BytesIO()
