@@ -22,6 +22,7 @@ PROFILES = {
         r"^networks\.Work\..*'784-512-512-10', 32",
         r"^networks\.Predict\..*'784-128-10'",
         r"^startup\.(Import|FirstFit)\.",
+        r"^dead_units\.DeadUnits\..*'silu'",
         r"^figures\.(Digits|Memory|Wheel)\.",
         NO_NOISE,
     ],

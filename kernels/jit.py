@@ -20,6 +20,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from hotloop.kernels.flush_to_zero import FlushingCompiler
 from hotloop.kernels.tile_shape import SHAPE, name_of
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -32,6 +33,8 @@ FASTMATH = {"contract", "nsz", "arcp"}
 # Without "_nrt", Numba's counting of references: a kernel allocates nothing, and would else call the runtime twice for
 # each view that it makes of an array.
 OPTIONS: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": FASTMATH}
+# Denormal numbers are zero: 25 times faster where units have died.
+FLUSHING = OPTIONS | {"pipeline_class": FlushingCompiler}
 HELPER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
@@ -42,7 +45,9 @@ def kernel(function: Function) -> Function:
     ----------
     function : callable
         A loop over arrays in the subset of Python that Numba compiles. It may be your own: the cache then covers its
-        file and hotloop's kernels, which ``numba.njit(cache=True)`` does not, and it may allocate.
+        file and hotloop's kernels, which ``numba.njit(cache=True)`` does not, and it may allocate. Its arithmetic is in
+        the floating-point mode of its caller; that of hotloop's kernels, be they called from it or not, flushes
+        denormal numbers to zero.
 
     Returns
     -------
@@ -56,7 +61,8 @@ def kernel(function: Function) -> Function:
     """
     if numba.config.DISABLE_JIT:
         return function
-    options = OPTIONS if function.__module__.startswith("hotloop.kernels.") else OPTIONS | {"_nrt": True}
+    ours = function.__module__.startswith("hotloop.kernels.")
+    options = FLUSHING if ours else OPTIONS | {"_nrt": True}
     dispatcher: Any = numba.njit(**options)(function)
     try:
         dispatcher.enable_caching()  # raises where no folder is writable
@@ -67,6 +73,8 @@ def kernel(function: Function) -> Function:
         dispatcher = numba.njit(**options)(function)
         if Path(function.__code__.co_filename).is_file():  # not typed at a prompt
             _warn_uncached()
+    if ours:  # pickled by name: Numba would send it to another process without its compiler and its cache
+        dispatcher.__reduce_ex__ = lambda protocol: function.__name__
     compiled: Function = dispatcher
     return compiled
 

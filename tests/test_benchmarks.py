@@ -19,7 +19,7 @@ import pytest
 from conftest import needs_compiler
 
 import hotloop
-from benchmarks import figures, kernels, networks, startup
+from benchmarks import dead_units, figures, kernels, networks, startup
 from benchmarks.base import Benchmark, Timing
 from benchmarks.profiles import PROFILES, pattern
 from benchmarks.suite import KINDS, Entry, entries, full_name, owners
@@ -38,6 +38,7 @@ PROMISED = {
     "startup.Import.timeraw_import", "startup.FirstFit.timeraw_warm_cache", "startup.FirstFitEver.timeraw_empty_cache",
     "figures.Allocations.track_allocations", "figures.Signatures.track_compiled_again",
     "figures.Tile.track_instructions",
+    "dead_units.DeadUnits.track_ratio", "dead_units.DecayedMoments.track_ratio",
     "figures.Digits.track_seconds_to_95_percent", "figures.Memory.peakmem_fit", "figures.Wheel.track_size",
 }  # fmt: skip
 
@@ -48,6 +49,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(networks, "ROWS", 256)
     monkeypatch.setattr(networks, "TIMES", 1)
     monkeypatch.setattr(figures, "TIMES", 1)
+    monkeypatch.setattr(dead_units, "ROUNDS", 1)
     monkeypatch.setattr(figures, "IMAGES", 64)
     wheel = tmp_path / "asv-build-cache" / "abc" / "hotloop.whl"
     wheel.parent.mkdir(parents=True)
