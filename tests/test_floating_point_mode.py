@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import COMPILED, needs_compiler, same_bits
 from llvmlite import binding
-from test_flush_to_zero import MACHINE, QUIET, build, data, is_denormal, needs_mode, small, train
+from test_flush_to_zero import FLUSH, MACHINE, QUIET, build, data, is_denormal, needs_mode, small, train
 
 from hotloop import Adam, DivergenceError, kernels
 from hotloop.kernels import flush_to_zero, jit, updates
@@ -41,7 +41,7 @@ def in_mode(bits):
     """Run in the usual mode and these bits; the caller's is restored."""
     before, _ = environment()
     memory, register = environment()
-    register.value = register.value & ~(flush_to_zero.FLUSH[MACHINE] | ROUND_UP[MACHINE]) | bits
+    register.value = register.value & ~(FLUSH[MACHINE] | ROUND_UP[MACHINE]) | bits
     ctypes.CDLL(None).fesetenv(memory)
     try:
         yield
@@ -51,9 +51,9 @@ def in_mode(bits):
 
 def modes():
     """Return some modes: the usual one, flushing, by halves where there are two, and rounding otherwise."""
-    if MACHINE not in flush_to_zero.FLUSH:
+    if MACHINE not in FLUSH:
         return []
-    flush = flush_to_zero.FLUSH[MACHINE]
+    flush = FLUSH[MACHINE]
     return [*sorted({0, flush, flush & -flush, flush & (flush - 1)}), ROUND_UP[MACHINE]]
 
 
@@ -96,7 +96,7 @@ def test_the_callers_mode_stays(bits, call):
         before = mode()
         CALLS[call](net)
         assert mode() == before
-        assert before & (flush_to_zero.FLUSH[MACHINE] | ROUND_UP[MACHINE]) == bits
+        assert before & (FLUSH[MACHINE] | ROUND_UP[MACHINE]) == bits
 
 
 @linux
@@ -164,7 +164,7 @@ def test_a_users_loop_that_set_a_mode_keeps_it(bits):
         users_loop(flushing, usual, seen, np.full(1, small(np.float64)), out)
     after = int(seen[PLACE[MACHINE] :][:4].view(np.uint32)[0])
     assert after & ~RESERVED[MACHINE] == int(register[0]) & ~RESERVED[MACHINE]
-    flush_results = flush_to_zero.FLUSH[MACHINE] & -65536 or 1 << 15
+    flush_results = FLUSH[MACHINE] & -65536 or 1 << 15
     assert is_denormal(out).tolist() == [False, not bits & flush_results, True]
 
 
