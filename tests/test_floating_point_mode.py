@@ -201,12 +201,16 @@ def code_for(machine, function, signature):
     return target.emit_assembly(module)
 
 
-# By machine: what reads the mode and what writes it, arithmetic on vectors, a jump and its target, one without
-# condition, and a return.
+# By machine: what reads the mode, what adds the bits, and what writes it; arithmetic on vectors; a jump and its target,
+# one without condition, and a return.
 SYNTAX = {
-    "x86_64": (r"v?stmxcsr", r"v?ldmxcsr", r"v?(f?n?m?(add|sub|mul)\w*)p[sd]\b", r"j\w+\t(\S+)", r"jmp\t", r"ret"),
+    "x86_64": (
+        r"v?stmxcsr", r"or\w*\t\$32832,", r"v?ldmxcsr", r"v?(f?n?m?(add|sub|mul)\w*)p[sd]\b", r"j\w+\t(\S+)", r"jmp\t",
+        r"ret",
+    ),
     "aarch64": (
-        r"mrs\t\w+, FPCR", r"msr\tFPCR", r"f(ml[as]|mul|add|sub)\S*\t.*\.[24][sd]|f(ml[as]|mul)\.[24][sd]",
+        r"mrs\t\w+, FPCR", r"orr\t.*, #0x1000000$", r"msr\tFPCR",
+        r"f(ml[as]|mul|add|sub)\S*\t.*\.[24][sd]|f(ml[as]|mul)\.[24][sd]",
         r"(?:b|b\.\w+|cbn?z\t\w+,|tbn?z\t\w+, #\d+,)\s+(\S+)", r"b\t", r"ret",
     ),
 }  # fmt: skip
@@ -237,14 +241,15 @@ def test_loops_lie_between_the_changes_of_the_mode(machine):
     """The register is read before any loop; one writer precedes loops, and nothing but a return follows the other."""
     vector = numba.types.Array(numba.types.float32, 1, "C")
     code = code_for(machine, updates.momentum.py_func, (vector, numba.float64, numba.float64, vector, vector))
-    reads, writes, arithmetic, jump, always, ends = SYNTAX[machine]
-    lines = [re.sub(r"\s*(#|//).*", "", line).strip() for line in code.splitlines()]
+    reads, adds, writes, arithmetic, jump, always, ends = SYNTAX[machine]
+    lines = [re.sub(r"\s*(##? |//).*", "", line).strip() for line in code.splitlines()]
     start = next(i for i, line in enumerate(lines) if re.match(r"_ZN.*momentum.*:$", line))
     lines = lines[start : next(i for i in range(start, len(lines)) if lines[i].startswith(".Lfunc_end"))]
 
     def loops_after(at, stop=None):
         return sum(bool(re.match(arithmetic, lines[i])) for i in reachable(lines, at, jump, always, ends, stop))
 
+    assert sum(bool(re.match(adds, line)) for line in lines) == 1
     (read,) = (i for i, line in enumerate(lines) if re.match(reads, line))
     first, last = sorted((i for i, line in enumerate(lines) if re.match(writes, line)), key=loops_after, reverse=True)
     assert loops_after(0, stop=reads) == 0
