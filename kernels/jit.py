@@ -1,27 +1,19 @@
-"""How hotloop's loops are compiled: the one place that spells Numba's options, and the cache's key.
+"""How hotloop's loops are compiled: the one place that spells Numba's options.
 
 `kernel` compiles a public loop, `inline` a helper that only other compiled functions call, `reduction` a helper whose
 sum may be taken in the compiler's order, and `part` marks one that is pasted into its caller. With
 ``NUMBA_DISABLE_JIT=1`` all return the function.
-
-The cache: Numba keys its disk cache by the source of the file that holds the function, so a change to a helper in
-another module leaves old machine code in use. hotloop's key is the source of every file of ``hotloop.kernels`` as well,
-and the shape of the tile.
 """
 
-import functools
-import hashlib
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from hotloop.kernels import cache
 from hotloop.kernels.flush_to_zero import FlushingCompiler
-from hotloop.kernels.tile_shape import SHAPE, name_of
 
 Array: TypeAlias = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -57,22 +49,14 @@ def kernel(function: Function) -> Function:
     Warns
     -----
     RuntimeWarning
-        Once in a process, if no folder for the cache is writable. The kernel then compiles anew in each process.
+        Once in a process, if machine code cannot be kept. The kernel then compiles anew in each process.
     """
     if numba.config.DISABLE_JIT:
         return function
     ours = function.__module__.startswith("hotloop.kernels.")
     options = FLUSHING if ours else OPTIONS | {"_nrt": True}
     dispatcher: Any = numba.njit(**options)(function)
-    try:
-        dispatcher.enable_caching()  # raises where no folder is writable
-        # Private to Numba, hence the fallback; tests/test_cache.py shows that it works in the installed version.
-        index = dispatcher._cache._cache_file
-        index._source_stamp = (index._source_stamp, source_stamp())
-    except (AttributeError, OSError, RuntimeError):
-        dispatcher = numba.njit(**options)(function)
-        if Path(function.__code__.co_filename).is_file():  # not typed at a prompt
-            _warn_uncached()
+    cache.keep(dispatcher)
     if ours:  # pickled by name: Numba would send it to another process without its compiler and its cache
         dispatcher.__reduce_ex__ = lambda protocol: function.__name__
     compiled: Function = dispatcher
@@ -112,25 +96,6 @@ def assembly(function: Any, *arguments: Any) -> str:
     compiled: Any = numba.njit(**OPTIONS)(function.py_func)
     compiled(*arguments)
     return "\n".join(compiled.inspect_asm().values())
-
-
-@functools.cache
-def source_stamp() -> str:
-    """Return the hash of every source file of ``hotloop.kernels``, and of what may be set beside the CPU."""
-    digest = hashlib.sha256(name_of(SHAPE).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-@functools.cache
-def _warn_uncached() -> None:
-    warnings.warn(
-        "hotloop compiles its kernels anew in each process, since it cannot keep them: no folder for Numba's cache is "
-        "writable. Set NUMBA_CACHE_DIR to one that is.",
-        RuntimeWarning,
-        stacklevel=2,
-    )
 
 
 def constants(dtype: Any, *values: float) -> tuple[Any, ...]:

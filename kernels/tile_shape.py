@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numba
 from llvmlite import binding
 
+from hotloop.kernels import cache
+
 VARIABLE = "HOTLOOP_TILE"
 FLOATS = 16  # in a vector of 64 bytes
 
@@ -78,3 +80,4 @@ def name_of(shape: Shape) -> str:
 
 REGISTERS = 2 if numba.config.DISABLE_JIT else registers_of_a_vector()
 SHAPE = shape_of(os.environ.get(VARIABLE, ""), shape_for(REGISTERS))
+cache.OWN_SETTINGS[VARIABLE] = name_of(SHAPE)

@@ -13,8 +13,9 @@ import numba
 import numpy as np
 
 from hotloop import __version__
-from hotloop.kernels import limits
+from hotloop.kernels import cache, limits
 from hotloop.kernels.jit import assembly
+from hotloop.network import cache_files
 from hotloop.network.layout import Layout
 from hotloop.network.pace import candidates, work_of_a_row
 from hotloop.network.profiling.roof import bandwidth, peak_flops
@@ -23,6 +24,13 @@ from hotloop.network.warmup import cache_folder
 
 UNWELL = 1
 OLDEST_NUMBA = (0, 62)
+# Settings that slow every loop down: with any value but 0, and with 0.
+SLOW_IF_SET = (
+    "NUMBA_BOUNDSCHECK", "NUMBA_DEBUGINFO", "NUMBA_DEBUG_JIT", "NUMBA_DEBUG_NRT", "NUMBA_ENABLE_PROFILING",
+    "NUMBA_EXTEND_VARIABLE_LIFETIMES",
+)  # fmt: skip
+TARGET = ("NUMBA_CPU_FEATURES", "NUMBA_CPU_NAME", "NUMBA_ENABLE_AVX")
+SLOW_IF_ZERO = ("NUMBA_ENABLE_AVX", "NUMBA_LOOP_VECTORIZE")
 # Names of vector registers in assembly, x86-64 and AArch64, and their bytes.
 REGISTERS = {r"%zmm\d": 64, r"%ymm\d": 32, r"%xmm\d": 16, r"\bv\d+\.(4s|2d|16b)\b": 16, r"\bq\d+\b": 16}
 
@@ -36,6 +44,7 @@ def examine() -> dict[str, Any]:
     """Return all that the doctor sees, of types that JSON has. Takes some seconds."""
     compiled = not numba.config.DISABLE_JIT
     folder = cache_folder()
+    set_here = environment()
     seen: dict[str, Any] = {
         "versions": {
             "hotloop": __version__, "numba": numba.__version__, "llvmlite": llvmlite.__version__,
@@ -47,10 +56,13 @@ def examine() -> dict[str, Any]:
         "cores_of_machine": os.cpu_count() or 1,
         "threads": threads(),
         "cache": None if folder is None else str(folder),
+        "cache_files": None if folder is None else cache_files.examine(folder).to_json(),
+        "cache_fault": None if folder is None else cache_files.why_unwritable(folder),
         "vector_bytes": None,
         "peak_flops": None,
         "bandwidth": None,
-        "settings": {name: value for name, value in sorted(os.environ.items()) if name.startswith("NUMBA_")},
+        "settings": set_here,
+        "settings_that_change_code": [name for name in set_here if changes_code(name)],
     }  # fmt: skip
     if compiled:
         one = np.ones(limits.ACCUMULATORS * 16, np.float32)
@@ -75,6 +87,18 @@ def problems(seen: dict[str, Any]) -> list[tuple[str, str]]:
             "no folder for compiled code is writable: every process compiles anew, some ten seconds",
             "set NUMBA_CACHE_DIR to a folder that can be written to",
         ))  # fmt: skip
+    if seen["cache_fault"] is not None:
+        found.append((
+            f"compiled code cannot be written to {seen['cache']}: {seen['cache_fault']}; what is not there yet is "
+            "compiled anew in every process",
+            "make room, lift the limit, or set NUMBA_CACHE_DIR to a folder that can be written to",
+        ))  # fmt: skip
+    damaged = seen["cache_files"]["damaged"] if seen["cache_files"] else {}
+    if damaged:
+        found.append((
+            f"{cache_files.number_of_files(len(damaged))} of compiled code damaged: {cache_files.describe(damaged)}",
+            "hotloop warmup, which removes damaged files; whatever needs one compiles it again, too",
+        ))  # fmt: skip
     for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
         if name in settings:
             found.append((
@@ -83,9 +107,10 @@ def problems(seen: dict[str, Any]) -> list[tuple[str, str]]:
             ))  # fmt: skip
     if settings.get("NUMBA_OPT", "3") not in ("3", "max"):
         found.append((f"NUMBA_OPT is {settings['NUMBA_OPT']!r}: loops are not optimised", "unset NUMBA_OPT"))
-    for name in ("NUMBA_BOUNDSCHECK", "NUMBA_DEBUGINFO"):
-        if settings.get(name, "0") != "0":
-            found.append((f"{name} is set, which slows every loop down", f"unset {name}"))
+    for names, usual, how in (SLOW_IF_SET, True, "set"), (SLOW_IF_ZERO, False, "0"):
+        for name in names:
+            if name in settings and (settings[name] == "0") != usual:
+                found.append((f"{name} is {how}, which slows every loop down", f"unset {name}"))
     if seen["cores"] == 1 < seen["cores_of_machine"]:
         found.append((
             f"this process may use one core of {seen['cores_of_machine']}",
@@ -98,6 +123,18 @@ def problems(seen: dict[str, Any]) -> list[tuple[str, str]]:
             f"python -m pip install 'numba>={oldest}'",
         ))  # fmt: skip
     return found
+
+
+def environment() -> dict[str, str]:
+    """Return the settings of Numba and hotloop: of the environment, and of Numba's file .numba_config.yaml."""
+    reloader = getattr(numba.core.config, "_env_reloader", None)  # private to Numba
+    found = {**getattr(reloader, "old_environ", {}), **os.environ}
+    return {name: str(value) for name, value in sorted(found.items()) if name.startswith(("NUMBA_", "HOTLOOP_"))}
+
+
+def changes_code(name: str) -> bool:
+    """Whether a setting changes compiled code, which is then kept apart from other code."""
+    return name in cache.SETTINGS or name in cache.OWN_SETTINGS or name in TARGET
 
 
 def threads() -> list[list[Any]]:
@@ -130,7 +167,7 @@ def report(seen: dict[str, Any]) -> str:
         ("CPU", seen["cpu"]),
         ("cores", f"{seen['cores']} usable of {seen['cores_of_machine']}"),
         ("threads", "; ".join(f"{network} batch {batch}: {tried}" for network, batch, tried in seen["threads"])),
-        ("cache", seen["cache"] or "none: nothing is kept"),
+        ("cache", _cache(seen)),
     ]
     if seen["compiled_for"] is not None:
         peaks = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in seen["peak_flops"].items())
@@ -141,10 +178,29 @@ def report(seen: dict[str, Any]) -> str:
         ]
     if seen["settings"]:
         lines.append(("settings", ", ".join(f"{name}={value}" for name, value in seen["settings"].items())))
+    if seen["settings_that_change_code"]:
+        names = ", ".join(seen["settings_that_change_code"])
+        lines.append(("", f"code is compiled for these, and kept apart from other code: {names}"))
     text = [f"{name:<13} {value}" for name, value in lines]
     for found in seen["problems"]:
         text += ["", f"problem: {found['problem']}", f"remedy:  {found['remedy']}"]
     return "\n".join([*text, "", _verdict(len(seen["problems"]))])
+
+
+def _cache(seen: dict[str, Any]) -> str:
+    """Return where compiled code is kept, how much there is, and how much of it this process has no use for."""
+    if seen["cache"] is None:
+        return "none: nothing is kept"
+    files = seen["cache_files"]
+    parts = [f"{seen['cache']}: {cache_files.number_of_files(files['count'])}, {files['bytes'] / 1e6:.1f} MB"]
+    for name, what in (
+        ("other", "for other settings or versions"),
+        ("stale", "of older sources"),
+        ("superseded", "more of Numba's own cache, which an earlier hotloop used"),
+    ):
+        if files[name]:
+            parts.append(f"{files[name]} {what}")
+    return ", ".join(parts)
 
 
 def _verdict(count: int) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 import numba
 import numpy as np
 
+from hotloop.kernels import cache
 from hotloop.kernels.training import train_slice
+from hotloop.network import cache_files
 from hotloop.network.arguments import flag, floating_dtype, shown
 from hotloop.network.compiling import CompileNotice
 from hotloop.network.network import Network
@@ -21,7 +23,7 @@ DTYPES = ("float32", "float64")
 
 
 def cache_folder() -> Path | None:
-    """Return the folder in which the training loop is kept; None if none is writable, or nothing is compiled at all."""
+    """Return the folder in which the training loop is kept; None if it cannot be, or nothing is compiled at all."""
     loop: Any = train_slice
     path = getattr(getattr(loop, "stats", None), "cache_path", None)
     return None if path is None else Path(path)
@@ -32,7 +34,7 @@ def warmup(dtypes: str | Sequence[str] = DTYPES, *, profiles: bool = False) -> d
 
     That is what ``fit``, ``predict``, ``evaluate`` and ``gradient`` run, for every network, optimizer and loss, and
     thereby what ``hotloop train`` and ``hotloop predict`` run. A kernel of `hotloop.kernels` that you call yourself is
-    compiled at its first call.
+    compiled at its first call. Files in the folder that are damaged or that nothing will load are removed.
 
     Parameters
     ----------
@@ -53,8 +55,11 @@ def warmup(dtypes: str | Sequence[str] = DTYPES, *, profiles: bool = False) -> d
     if not isinstance(dtypes, (str, Sequence)):
         raise TypeError(f"dtypes must be 'float32', 'float64' or a sequence of them, got {shown(dtypes)}")
     names = [str(floating_dtype(dtype)) for dtype in ([dtypes] if isinstance(dtypes, str) else dtypes)]
-    warmed = _warm(names, flag("profiles", profiles))
-    return {dtype: notice.seconds if notice.compiled else 0.0 for dtype, notice in warmed}
+    profiles = flag("profiles", profiles)
+    folder = cache_folder()
+    if folder is not None:
+        cache_files.repair(folder)
+    return {dtype: notice.seconds if notice.compiled else 0.0 for dtype, notice in _warm(names, profiles)}
 
 
 def _warm(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, CompileNotice]]:
@@ -85,11 +90,16 @@ def command(arguments: argparse.Namespace) -> int:
         )
         return NOT_KEPT
     began = time.perf_counter()
+    for line in cache_files.repair(folder):
+        print(f"cache: {line}", flush=True)
     for dtype, notice in _warm(arguments.dtype, arguments.profiles):
         done = "compiled" if notice.compiled else "there already, loaded"
         what = "training, prediction and profiling" if arguments.profiles else "training and prediction"
         print(f"{dtype}: {what} {done} in {notice.seconds:.2f} s", flush=True)
-    sizes = [path.stat().st_size for path in folder.glob("*.nb[ci]")]
-    print(f"cache: {folder}, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB")
+    if cache.failures:
+        print(f"hotloop: error: not all could be kept in {folder}: {cache.failures[0]}", file=sys.stderr)
+        return NOT_KEPT
+    kept = cache_files.examine(folder)
+    print(f"cache: {folder}, {cache_files.number_of_files(kept.count)}, {kept.size / 1e6:.1f} MB")
     print(f"warm after {time.perf_counter() - began:.1f} s")
     return 0

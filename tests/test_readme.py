@@ -154,7 +154,7 @@ def test_a_gotcha_is_quoted_literally(kind):
 
 @COMPILER
 def test_the_warning_of_the_cache_is_quoted_literally():
-    code = "from hotloop.kernels import jit; jit._warn_uncached()"
+    code = "from hotloop.kernels import cache; cache.warn_uncached(cache.NO_FOLDER)"
     environment = os.environ | {"PYTHONPATH": str(Path(hotloop.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert f"RuntimeWarning: {gotchas()['RuntimeWarning']}" in done.stderr

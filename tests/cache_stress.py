@@ -1,0 +1,193 @@
+"""Many processes fill one empty cache, one of them is killed at a random moment, and the next must find all sound.
+
+    python tests/cache_stress.py --rounds 50
+    python tests/cache_stress.py --rounds 2 --training
+
+Each round has an empty folder, and processes that compile the same functions for the same signatures, each in an order
+of its own; with ``--training`` that is the training loop, for both dtypes, with a profile and without, else two small
+kernels for four signatures each. What comes from the cache afterwards must be all there, nothing may be compiled, and
+every result must have the bits of a process with a cache of its own. Every process waits for a random time before it
+renames a file, so that others get between its steps. Exit status 1 if a round went wrong.
+
+The processes are forked when Numba and hotloop's kernels are imported, which would take most of their time; with
+``--training`` before hotloop is.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+SUFFIX = ".kernel"
+LATEST = 0.2  # seconds that a process waits at most before it renames a file
+kernels: Any = None  # imported where the folder is set
+
+
+def small_tasks() -> dict[str, Callable[[], tuple[bytes, Any]]]:
+    """Return calls of small kernels by name, each of which compiles one signature. Their folder is found here."""
+
+    def task(kernel: Any, dtype: str, writable: bool) -> tuple[bytes, Any]:
+        z = np.linspace(-2, 2, 67).astype(dtype)
+        z.flags.writeable = writable
+        out = np.empty(67, dtype)
+        kernel(z, out)
+        return out.tobytes(), kernel
+
+    return {
+        f"{kernel.__name__} {dtype} {writable}": lambda given=(kernel, dtype, writable): task(*given)
+        for kernel in map(kernels.kernel, (kernels.relu.py_func, kernels.elu.py_func))
+        for dtype in ("f4", "f8")
+        for writable in (False, True)
+    }
+
+
+def training_tasks() -> dict[str, Callable[[], tuple[bytes, Any]]]:
+    """Return trainings by name, each of which compiles one signature of the training loop."""
+    from hotloop import Network, profile
+    from hotloop.kernels.training import train_slice
+
+    def task(dtype: str, profiled: bool) -> tuple[bytes, Any]:
+        rng = np.random.default_rng(0)
+        x, y = rng.standard_normal((64, 5)), rng.standard_normal((64, 2))
+        net = Network([5, 7, 2], dtype=dtype, seed=0)
+        if profiled:
+            with profile(health=False):
+                net.fit(x, y, epochs=3, n_threads=1)
+        else:
+            net.fit(x, y, epochs=3, n_threads=1)
+        return net.parameters.tobytes() + net.predict(x).tobytes(), train_slice
+
+    return {
+        f"train {dtype} {profiled}": lambda given=(dtype, profiled): task(*given)
+        for dtype in ("float32", "float64")
+        for profiled in (False, True)
+    }
+
+
+def late(replace: Callable[..., None], choice: random.Random) -> Callable[..., None]:
+    """Return a renaming that waits before it renames, for the others to get between."""
+
+    def waiting(*given: Any) -> None:
+        time.sleep(choice.uniform(0, LATEST))
+        replace(*given)
+
+    return waiting
+
+
+def fork(folder: Path, training: bool, seed: int, output: Path | None = None) -> int:
+    """Start a process that calls all tasks on a cache, in an order of its own, and writes what came of it."""
+    number = os.fork()
+    if number:
+        return number
+    status = 1
+    try:
+        numba.config.CACHE_DIR = str(folder)
+        tasks = training_tasks() if training else small_tasks()
+        names = sorted(tasks)
+        choice = random.Random(seed)
+        choice.shuffle(names)
+        os.replace = late(os.replace, choice)
+        results, called = {}, {}
+        for name in names:
+            bits, kernel = tasks[name]()
+            results[name], called[kernel.__name__] = bits.hex(), kernel
+        if output is not None:
+            counts = [[sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values())]
+                      for kernel in called.values()]  # fmt: skip
+            output.write_text(json.dumps({"results": results, "hits and misses": np.sum(counts, 0).tolist()}))
+        status = 0
+    except BaseException:
+        if output is None:  # of many one that tells is enough
+            print(traceback.format_exc().splitlines()[-1], file=sys.stderr)
+        else:
+            traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def observed(folder: Path, training: bool, output: Path) -> dict[str, Any]:
+    """Return what a process sees that is there by itself; nothing if it fails."""
+    output.unlink(missing_ok=True)
+    _, status = os.waitpid(fork(folder, training, 0, output), 0)
+    return json.loads(output.read_text()) if status == 0 else {}
+
+
+def play(folder: Path, training: bool, processes: int, seed: int, duration: float) -> tuple[list[int], float]:
+    """Have the processes fill an empty cache, kill one, and return the exit statuses of the others, and when."""
+    choice = random.Random(seed)
+    moment, victim = choice.uniform(0, duration), choice.randrange(processes)
+    began = time.monotonic()
+    numbers = [fork(folder, training, seed * processes + index) for index in range(processes)]
+    time.sleep(max(0.0, began + moment - time.monotonic()))
+    killed = numbers.pop(victim)
+    os.kill(killed, signal.SIGKILL)
+    os.waitpid(killed, 0)
+    statuses = [os.waitpid(number, 0)[1] for number in numbers]
+    return statuses, moment
+
+
+def main() -> int:
+    """Play the rounds, print a line for each that went wrong and one for all, and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--processes", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--training", action="store_true", help="the training loop instead of small kernels")
+    arguments = parser.parse_args()
+    wrong, kept, left = 0, 0, 0
+    numba.njit(lambda x: x + 1)(1)  # what the compiler prepares once in a process
+    with tempfile.TemporaryDirectory() as base:
+        if not arguments.training:
+            global kernels
+            numba.config.CACHE_DIR = base
+            kernels = importlib.import_module("hotloop.kernels")
+        output = Path(base, "output")
+        began = time.monotonic()
+        wanted = observed(Path(base, "own"), arguments.training, output)
+        duration = time.monotonic() - began
+        hits, misses = wanted["hits and misses"]
+        assert hits == 0 < misses
+        for number in range(arguments.rounds):
+            folder = Path(base, str(number))
+            began = time.monotonic()
+            seed = arguments.seed + number
+            statuses, moment = play(folder, arguments.training, arguments.processes, seed, duration)
+            duration = time.monotonic() - began
+            found = observed(folder, arguments.training, output)
+            files = [path for path in folder.rglob("*") if path.is_file()]
+            entries = [path for path in files if path.suffix == SUFFIX]
+            kept, left = kept + len(entries), left + len(files) - len(entries)
+            faults = []
+            if any(statuses):
+                faults.append(f"{len(statuses) - statuses.count(0)} processes failed")
+            if not found:
+                faults.append("the process after them failed")
+            elif found["results"] != wanted["results"]:
+                faults.append("other results")
+            elif found["hits and misses"] != [misses, 0]:
+                faults.append(f"{found['hits and misses'][0]} of {misses} came from the cache")
+            if faults:
+                wrong += 1
+                print(f"round {number} (killed after {moment:.2f} s): {', '.join(faults)}", flush=True)
+    print(
+        f"{arguments.rounds} rounds of {arguments.processes} processes, one of which is killed: {wrong} went wrong; "
+        f"{misses} signatures, {kept} files, {left} others left behind"
+    )
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
