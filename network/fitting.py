@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.compiling import CompileNotice
 from hotloop.network.history import ConvergenceWarning, DivergenceError, History, Record
-from hotloop.network.pace import Pace, work_of_a_row
+from hotloop.network.pace import Pace
 from hotloop.network.profiling.current import UNWATCHED
 
 if TYPE_CHECKING:
@@ -62,9 +63,12 @@ def shuffled(seed: int, epoch: int, rows: int) -> Array:
     return generator.permutation(rows).astype(np.int64, copy=False)
 
 
-def fit(net: "Network", plan: Plan, watch: "Watch | None" = None) -> History:
-    """Train `net`. Whatever ends the run, the parameters are finite: those reached, if the last update was sound."""
-    history = History()
+def fit(net: "Network", plan: Plan, pace: Pace) -> History:
+    """Train `net` in the threads of `pace`, which are ended.
+
+    Whatever ends the run, the parameters are finite: those reached, if the last update was sound.
+    """
+    history, watch = History(), pace.watch
     silent = (
         None if plan.progress and sys.stderr is not None else True
     )  # None: tqdm is silent unless standard error is a terminal
@@ -85,16 +89,13 @@ def fit(net: "Network", plan: Plan, watch: "Watch | None" = None) -> History:
         total = plan.epochs * plan.task.rows
         with (
             Bar(total=total, unit=" samples", unit_scale=True, disable=silent, dynamic_ncols=True) as bar,
-            Pace(plan.n_threads, work_of_a_row(net.n_parameters), int(plan.task.settings["chunk"][0]), watch) as pace,
+            closing(pace),  # here, so that a Ctrl-C that comes as its threads end is no error either
         ):
-            try:
-                history.stop_reason = _train(net, plan, history, last_good, bar, pace, watch)
-            finally:
-                history.n_threads = pace.n_threads
+            history.stop_reason = _train(net, plan, history, last_good, bar, pace)
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
     finally:
-        history.seconds = time.perf_counter() - began
+        history.seconds, history.n_threads = time.perf_counter() - began, pace.n_threads
         if watch is not None:
             watch.ended(history)
         net.steps = int(plan.task.progress["step"][0])
@@ -112,11 +113,9 @@ def fit(net: "Network", plan: Plan, watch: "Watch | None" = None) -> History:
     return history
 
 
-def _train(
-    net: "Network", plan: Plan, history: History, last_good: Array, bar: Bar, pace: Pace, watch: "Watch | None"
-) -> str:
+def _train(net: "Network", plan: Plan, history: History, last_good: Array, bar: Bar, pace: Pace) -> str:
     """Run the epochs and return why they ended; `last_good` is kept at those of the last epoch."""
-    best, stale = np.inf, 0
+    best, stale, watch = np.inf, 0, pace.watch
     plan.task.records(pace.most)
     in_order = np.arange(plan.task.rows)
     for count in range(1, plan.epochs + 1):
@@ -144,7 +143,7 @@ def _train(
         history.epochs.append(record)
         if plan.validation is not None:
             with _span(watch, "validation"):
-                scores = net.score(plan.validation, plan.n_threads)
+                scores = net.score(plan.validation, plan.n_threads, fewest=1)
             record.update({f"validation_{name}": value for name, value in scores.items()})
         record["seconds"] = time.perf_counter() - start
         if watch is not None:

@@ -18,8 +18,9 @@ from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
 from hotloop.network.optimizers import Optimizer
-from hotloop.network.pace import for_prediction
+from hotloop.network.pace import Pace, for_prediction, work_of_a_row
 from hotloop.network.profiling.current import CURRENT, UNWATCHED, current
+from hotloop.network.stack import CALLER
 from hotloop.network.summary import summary
 from hotloop.network.task import Task
 from hotloop.network.threads import Team
@@ -199,6 +200,8 @@ class Network:
         ------
         TypeError, ValueError
             Before anything is changed.
+        RuntimeError
+            Before anything is changed, if `n_threads` cannot be started, or this thread's stack is below 512 KiB.
         DivergenceError
             The loss, the validation loss or a parameter became infinite or NaN; the last finite parameters are kept.
 
@@ -214,6 +217,7 @@ class Network:
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
         optimizer = arguments.optimizer_of(optimizer, self.dtype)
+        _ = CALLER.stack_is_enough
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         profile = current()
@@ -225,13 +229,16 @@ class Network:
                     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
                         raise TypeError("validation must be a pair (X, y)")
                     checked = self._task(self._data(*validation, prefix="validation "))
-            if optimizer != self.optimizer:
-                self.optimizer, self.first_step = optimizer, self.steps
-                self.state = np.zeros((optimizer.n_moments, self.layout.size), self.dtype)
-            self.gradient_buffer = aligned_zeros(self.layout.size, self.dtype)
-            task.descend(optimizer, self.steps, self.first_step)
-            plan = Plan(epochs, task, checked, tolerance, patience, shuffle, progress, n_threads)
-            return fit(self, plan, None if profile is None else profile.watch(self, plan))
+            with Pace(n_threads, work_of_a_row(self.n_parameters), int(task.settings["chunk"][0])) as pace:
+                # From here on nothing is refused: the threads that were asked for run.
+                if optimizer != self.optimizer:
+                    self.optimizer, self.first_step = optimizer, self.steps
+                    self.state = np.zeros((optimizer.n_moments, self.layout.size), self.dtype)
+                self.gradient_buffer = aligned_zeros(self.layout.size, self.dtype)
+                task.descend(optimizer, self.steps, self.first_step)
+                plan = Plan(epochs, task, checked, tolerance, patience, shuffle, progress, n_threads)
+                pace.watch = None if profile is None else profile.watch(self, plan)
+                return fit(self, plan, pace)
 
     def predict(self, X: Any, *, n_threads: int | str = "auto") -> Array:
         """Return the outputs (N, outputs) for inputs X (N, inputs), after the output activation; dropout is off.
@@ -256,6 +263,7 @@ class Network:
         """Return the outputs of one row without a copy or a table, in a third of the time; None of anything else."""
         if type(X) is not np.ndarray or X.shape != (1, self.sizes[0]) or X.dtype != self.dtype or not X.flags.carray:
             return None
+        _ = CALLER.stack_is_enough
         out = np.empty((1, self.sizes[-1]), self.dtype)
         given = self._idle.pop() if self._idle else self.compiled_arguments()
         finite = predict_one(*given, X[0], out[0])
@@ -281,9 +289,9 @@ class Network:
         with UNWATCHED if profile is None else profile.spans.span("evaluate"):
             return self.score(self._task(self._data(X, y)), arguments.threads(n_threads))
 
-    def score(self, task: Task, n_threads: int | str) -> dict[str, float]:
-        """Do as `evaluate`, for data checked before."""
-        outputs, total = self._forward(task, n_threads)
+    def score(self, task: Task, n_threads: int | str, fewest: int | None = None) -> dict[str, float]:
+        """Do as `evaluate`, for data checked before; with `fewest` threads, if more cannot be started."""
+        outputs, total = self._forward(task, n_threads, fewest)
         loss = total + self._penalty()
         if self.loss == "cross_entropy" and not task.labels.size:
             return {"loss": loss, "accuracy": metrics.class_accuracy(outputs, task.targets)}
@@ -294,6 +302,7 @@ class Network:
 
     def gradient(self, X: Any, y: Any) -> tuple[float, Array]:
         """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
+        _ = CALLER.stack_is_enough
         profile, gradient = current(), aligned_zeros(self.layout.size, self.dtype)
         with UNWATCHED if profile is None else profile.spans.span("gradient"):
             task = self._task(self._data(X, y))
@@ -353,14 +362,19 @@ class Network:
         task.settings["l1"], task.settings["l2"] = self.l1, self.l2
         return task
 
-    def _forward(self, task: Task, n_threads: int | str) -> tuple[Array, float]:
+    def _forward(self, task: Task, n_threads: int | str, fewest: int | None = None) -> tuple[Array, float]:
         """Return the outputs and the sum of the losses, without penalties."""
+        _ = CALLER.stack_is_enough
+        fewest = 1 if n_threads == "auto" else fewest
         outputs = np.empty((task.rows, self.sizes[-1]), self.dtype)
         losses = np.zeros(task.rows if task.targets.size or task.labels.size else 0)
         n_threads = min(for_prediction(n_threads, task.rows * self.n_parameters), int(task.settings["chunk"][0]))
-        rows, given = self._rows_in_a_call * n_threads, task.forward(self.parameters, losses, outputs)
-        profile = current()
-        with Team(n_threads) as team, UNWATCHED if profile is None else profile.forward(task, n_threads):
+        given, profile = task.forward(self.parameters, losses, outputs), current()
+        with (
+            Team(n_threads, fewest) as team,
+            UNWATCHED if profile is None else profile.forward(task, team.n_threads),
+        ):
+            rows = self._rows_in_a_call * team.n_threads
             for start in range(0, task.rows, rows):
                 team.run(forward_slice, start, min(start + rows, task.rows), *given)
         with np.errstate(over="ignore", invalid="ignore"):  # infinite or NaN, and so returned

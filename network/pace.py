@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 
 from hotloop.kernels.jit import Array
-from hotloop.network.threads import Team, available_cores
+from hotloop.network.threads import Team, ThreadStartError, available_cores
 
 if TYPE_CHECKING:
     from hotloop.network.profiling.watch import Watch
@@ -85,16 +85,17 @@ class Pace:
         Floating-point operations a row.
     rows : int
         Rows in a chunk.
-    watch : Watch, optional
-        What notes each call for a profile.
 
     Attributes
     ----------
     n_threads : int
         The choice at present.
+    watch : Watch or None
+        What notes each call for a profile.
     """
 
-    def __init__(self, n_threads: int | str, row_work: float, rows: int, watch: "Watch | None" = None) -> None:
+    def __init__(self, n_threads: int | str, row_work: float, rows: int) -> None:
+        self._asked_for = n_threads != "auto"
         counts = candidates(n_threads, row_work * rows, available_cores if not numba.config.DISABLE_JIT else lambda: 1)
         self.n_threads = counts[0]
         self._speeds = dict.fromkeys(counts, 0.0)  # rows a second when last measured
@@ -104,15 +105,27 @@ class Pace:
         self._since = (0, 0, 0.0)  # calls, rows and seconds since the last trial
         self._untried = self._trial()
         self._rest, self._next_trial = SHORTEST_REST, 0.0
-        self._watch = watch
+        self.watch: Watch | None = None
         self._teams: dict[int, Team] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> "Pace":
-        """Begin; threads are made when they are first used."""
+        """Begin. A number of threads that was asked for is started now; those of "auto" when they are first used.
+
+        Raises
+        ------
+        ThreadStartError
+            If so many cannot be started.
+        """
+        if self._asked_for:
+            self._team(self.n_threads)
         return self
 
     def __exit__(self, *exception: object) -> None:
+        """End the threads."""
+        self.close()
+
+    def close(self) -> None:
         """End the threads."""
         self._stack.close()
 
@@ -126,20 +139,35 @@ class Pace:
 
         ``progress["row"][0]`` says how far it came; the records of the other threads are made equal to the first.
         """
-        count = self._untried[0] if self._untried else self.n_threads
+        team = self._next_team()
+        count = team.n_threads
         rows = self._rows(count)
         progress[:] = progress[0]
-        team = self._team(count)
-        clocks = None if self._watch is None else self._watch.clock.of(count)
+        clocks = None if self.watch is None else self.watch.clock.of(count)
         start, began = int(progress["row"][0]), time.perf_counter()
         try:
             team.run(function, rows, *arguments, clocks)
         finally:  # also after Ctrl-C: what was trained has been timed
-            if self._watch is not None:
-                self._watch.called(count, began, start, int(progress["row"][0]) - start)
+            if self.watch is not None:
+                self.watch.called(count, began, start, int(progress["row"][0]) - start)
         now, done = time.perf_counter(), int(progress["row"][0]) - start
         # The tail of an epoch is a poor trial: it may be one step, and waking the threads most of its time.
         self._learn(count, done, max(now - began, 1e-6), now, whole=done >= rows or start == 0)
+
+    def _next_team(self) -> Team:
+        """Return the team of the next call: for "auto" a smaller one where the threads cannot be started."""
+        while True:
+            count = self._untried[0] if self._untried else self.n_threads
+            try:
+                return self._team(count)
+            except ThreadStartError:
+                self._give_up(count)
+
+    def _give_up(self, count: int) -> None:
+        """Try so many threads, or more, no longer: they cannot be had."""
+        self._speeds = {n: speed for n, speed in self._speeds.items() if n < count}
+        self.n_threads = min(self.n_threads, max(self._speeds))
+        self._untried, self._best = self._trial(), {}
 
     def _team(self, count: int) -> Team:
         if count not in self._teams:

@@ -3,7 +3,8 @@
 import ctypes
 import math
 import os
-import threading
+import weakref
+from _thread import start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 
 from hotloop.kernels.jit import Array
 from hotloop.kernels.team import abandon, new_team
+from hotloop.network.stack import with_large_stack
 
 
 def available_cores(root: Path = Path("/")) -> int:
@@ -131,6 +133,10 @@ class _Job:
         abandon(self.words)
 
 
+class ThreadStartError(RuntimeError):
+    """The system lets this process have no more threads."""
+
+
 class Team:
     """Threads that run one function together, over and over; thread 0 is the caller's own.
 
@@ -142,39 +148,75 @@ class Team:
     ----------
     n_threads : int
         At least 1. With 1, no thread is made.
+    fewest : int, optional
+        With how many threads to go on where no more can be started; by default all are needed.
 
     Attributes
     ----------
     n_threads : int
+        How many there are.
     words : ndarray of int64
         What `kernels.team.barrier` works on: zeros at the start of a run.
     """
 
-    def __init__(self, n_threads: int) -> None:
+    def __init__(self, n_threads: int, fewest: int | None = None) -> None:
         self.n_threads = n_threads
         self.words = new_team()
-        self._workers: list[tuple[threading.Thread, SimpleQueue[_Job | None]]] = []
+        self._fewest = n_threads if fewest is None else fewest
+        self._jobs: list[SimpleQueue[Any]] = []
+        self._started, self._process = 0, 0
+        self._ended: set[int] = set()
+        self._news: SimpleQueue[None] = SimpleQueue()  # an item for each thread that has ended
 
     def __enter__(self) -> "Team":
-        """Start the threads."""
+        """Start the threads.
+
+        Raises
+        ------
+        ThreadStartError
+            If not even the fewest could be started; none is then left.
+        """
         try:
+            self._process = os.getpid()
             for thread in range(1, self.n_threads):
-                jobs: SimpleQueue[_Job | None] = SimpleQueue()
-                # A daemon, so that the interpreter can end whatever a thread is at.
-                worker = threading.Thread(target=_serve, args=(thread, jobs), daemon=True, name=f"hotloop-{thread}")
-                worker.start()
-                self._workers.append((worker, jobs))
-        except RuntimeError:  # no more threads are to be had
+                jobs: SimpleQueue[Any] = SimpleQueue()
+                self._jobs.append(jobs)  # first, so that the thread is told to end whatever comes
+                # Ends the thread of a team that Ctrl-C kept from entering its with statement, or from leaving it. No
+                # __del__, in which Python would drop a Ctrl-C.
+                forgotten = weakref.ref(self, jobs.put)
+                try:
+                    # Not threading.Thread, whose start() leaves the thread behind if Ctrl-C comes while it waits.
+                    with_large_stack(start_new_thread, _serve, (thread, jobs, self._ended, self._news, forgotten))
+                except RuntimeError as error:
+                    self._jobs.pop()
+                    if thread < self._fewest:
+                        raise ThreadStartError(
+                            f"cannot start thread {thread + 1} of {self.n_threads} ({error}): lower n_threads, or "
+                            "raise the limit on threads (ulimit -u, or the pids limit of the container)"
+                        ) from None
+                    self.n_threads = thread
+                    break
+                self._started += 1
+            return self
+        except BaseException:
             self.__exit__()
             raise
-        return self
 
     def __exit__(self, *exception: object) -> None:
-        """End the threads."""
-        for worker, jobs in self._workers:
+        """End the threads, also if Ctrl-C comes meanwhile."""
+        try:
+            self._end()
+        except BaseException:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        abandon(self.words)  # nobody waits at a barrier, unless Ctrl-C came twice
+        for jobs in self._jobs:
             jobs.put(None)
-            worker.join()
-        self._workers = []
+        while len(self._ended) < self._started and self._process == os.getpid():  # a forked process has none of them
+            self._news.get()
+        self._jobs, self._started, self._ended, self._news = [], 0, set(), SimpleQueue()
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call ``function(thread, n_threads, words, *arguments)`` once in each thread, and wait for all.
@@ -203,14 +245,14 @@ class Team:
         """
         if self.n_threads == 1:
             return function(0, 1, self.words, *arguments)
-        if len(self._workers) < self.n_threads - 1 or not all(worker.is_alive() for worker, _ in self._workers):
+        if len(self._jobs) < self.n_threads - 1 or self._process != os.getpid():
             raise RuntimeError("the threads of this team do not run: use it in its with statement and process")
         self.words.fill(0)
         job = _Job(function, arguments, self.n_threads, self.words, _elsewhere(self.n_threads))
         others = set(range(1, self.n_threads))
         while True:
             try:
-                for _, jobs in self._workers:
+                for jobs in self._jobs:
                     jobs.put(job)  # for the second time after Ctrl-C, which may have come before the first
                 job.do(0)
                 while not job.ended >= others:
@@ -223,7 +265,10 @@ class Team:
         return job.result
 
 
-def _serve(thread: int, jobs: "SimpleQueue[_Job | None]") -> None:
-    """Do the parts of one thread, until there is None: a function, since a method would keep the team alive."""
-    while (job := jobs.get()) is not None:
+def _serve(thread: int, jobs: "SimpleQueue[Any]", ended: set[int], news: "SimpleQueue[None]", forgotten: Any) -> None:
+    """Do the parts of one thread, until there is no job: a function, since a method would keep the team alive."""
+    while isinstance(job := jobs.get(), _Job):
         job.do(thread)
+        del job
+    ended.add(thread)
+    news.put(None)

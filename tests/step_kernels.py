@@ -1,6 +1,8 @@
 """Loops that test_team.py and test_threads.py run in several threads, and the environment of programs that do."""
 
+import _thread
 import os
+import time
 from pathlib import Path
 
 import hotloop
@@ -11,6 +13,20 @@ APART = 16  # how many words from one to the next, on cache lines of their own
 
 FOLDERS = (Path(hotloop.__file__).parents[1], Path(__file__).parent)
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, FOLDERS))}
+
+
+def living():
+    """Return how many threads this process has, those of teams included, of which `threading` does not know."""
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.is_dir() else _thread._count()
+
+
+def ends_with(before):
+    """Whether there are soon no more threads than before: one that has said that it ends still takes some us."""
+    deadline = time.monotonic() + 20
+    while living() > before and time.monotonic() < deadline:
+        time.sleep(0.0005)
+    return living() <= before
 
 
 @kernel

@@ -1,12 +1,13 @@
 """How many threads a fit takes, and how long a compiled call is: on a clock of the test's own."""
 
-import threading
 from itertools import pairwise
 from types import SimpleNamespace
 
 import numba
 import numpy as np
 import pytest
+from step_kernels import ends_with, living
+from test_threads import at_most
 
 from hotloop import Network
 from hotloop.kernels.tables import PROGRESS
@@ -222,14 +223,14 @@ def test_a_call_has_a_row_at_least(monkeypatch):
 
 
 def test_threads_are_made_when_they_are_used_and_end_with_the_run(monkeypatch):
-    run, before = Run({1: 1e6, 2: 2e6, 4: 3e6}, 4, monkeypatch), threading.active_count()
+    run, before = Run({1: 1e6, 2: 2e6, 4: 3e6}, 4, monkeypatch), living()
     with Pace("auto", ROW_WORK, 1000) as current:
         alive = []
         for _ in range(4):
             run.go(current, 1e-6)
-            alive.append(threading.active_count() - before)
+            alive.append(living() - before)
         assert alive == [0, 1, 4, 4]
-    assert threading.active_count() == before
+    assert ends_with(before)
 
 
 def test_all_threads_begin_with_the_record_of_the_first(monkeypatch):
@@ -269,3 +270,21 @@ def test_cores_are_counted_where_there_is_a_choice_alone(monkeypatch):
     assert Pace("auto", 1.0, 1000).n_threads == 1
     with pytest.raises(AssertionError, match="counted"):
         Pace("auto", ROW_WORK, 1000)
+
+
+@pytest.mark.parametrize(("others", "most"), [(0, 1), (1, 2), (2, 2), (4, 4)])
+def test_auto_goes_on_with_the_threads_that_can_be_had(others, most, monkeypatch):
+    """A trial of 1, 2 and 4 threads, in teams that take 1 and 3 more; the fastest of what there is goes on."""
+    run, before = Run({1: 1e6, 2: 2e6, 4: 3e6}, 4, monkeypatch), living()
+    at_most(others, monkeypatch)
+    with Pace("auto", ROW_WORK, 1000) as current:
+        taken = run.go(current, 30)
+        assert set(taken) == {1, 2, 4} & set(range(most + 1))
+        assert (current.n_threads, current.most) == (most, most)
+    assert ends_with(before)
+
+
+def test_a_number_that_was_asked_for_is_started_at_once(monkeypatch):
+    at_most(1, monkeypatch)
+    with pytest.raises(RuntimeError, match="cannot start thread 3 of 3"), Pace(3, ROW_WORK, 1000):
+        pass

@@ -1,5 +1,6 @@
 """A team of threads: each does its part of a run, none is left behind, whatever is raised, forked or interrupted."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from conftest import COMPILED, needs_compiler
-from step_kernels import APART, ENVIRONMENT, keep_step, wait
+from step_kernels import APART, ENVIRONMENT, ends_with, keep_step, living, wait
 
 from hotloop.kernels import kernel
 from hotloop.kernels.team import ARRIVED, barrier
-from hotloop.network import threads
+from hotloop.network import stack, threads
 from hotloop.network.threads import Team
 
 STEPS = 2000 if COMPILED else 30
@@ -51,14 +52,14 @@ def test_each_thread_does_its_part_once(n_threads):
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_the_threads_live_as_long_as_the_with_statement(n_threads):
-    before = threading.active_count()
+    before = living()
     with Team(n_threads) as team:
-        assert threading.active_count() == before + n_threads - 1
+        assert living() == before + n_threads - 1
         first, second = (([ident for *_, ident in parts_done(team)]) for _ in range(2))
         assert first == second
         assert first[0] == threading.get_ident()
         assert len(set(first)) == n_threads
-    assert threading.active_count() == before
+    assert ends_with(before)
 
 
 def test_a_run_outside_the_with_statement():
@@ -71,18 +72,56 @@ def test_a_run_outside_the_with_statement():
         team.run(wait)
 
 
-def test_no_more_threads_are_to_be_had(monkeypatch):
-    start, before = threading.Thread.start, threading.active_count()
+def at_most(others, monkeypatch):
+    """Let no team start more than so many threads, all teams together."""
+    start, left = threads.start_new_thread, [None] * others
 
-    def fail_at_the_second(thread):
-        if thread.name == "hotloop-2":
+    def limited(*given):
+        if not left:
             raise RuntimeError("can't start new thread")
-        start(thread)
+        left.pop()
+        return start(*given)
 
-    monkeypatch.setattr(threading.Thread, "start", fail_at_the_second)
-    with pytest.raises(RuntimeError, match="can't start"), Team(4):
+    monkeypatch.setattr(threads, "start_new_thread", limited)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_no_more_threads_are_to_be_had(others, monkeypatch):
+    """None is left behind, and the error says what to do."""
+    before = living()
+    at_most(others, monkeypatch)
+    message = rf"cannot start thread {others + 2} of 4 \(can't start new thread\): lower n_threads, or .*ulimit -u"
+    with pytest.raises(RuntimeError, match=message), Team(4):
         pass
-    assert threading.active_count() == before
+    assert ends_with(before)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_team_goes_on_with_fewer_where_it_may(others, monkeypatch):
+    at_most(others, monkeypatch)
+    with Team(4, fewest=1) as team:
+        assert team.n_threads == others + 1
+        assert works(team)
+        assert len(parts_done(team)) == others + 1
+
+
+def test_a_real_limit_on_threads():
+    """As `ulimit -u` sets it; root has none, and so becomes another user."""
+    script = """
+import os, resource
+from hotloop.network.threads import Team
+if os.getuid() == 0:
+    os.setuid(65432)
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+try:
+    with Team(2):
+        pass
+except RuntimeError as error:
+    print("refused" if "cannot start thread 2 of 2" in str(error) else error)
+with Team(2, fewest=1) as team:
+    print(team.n_threads)
+"""
+    assert run_script(script) == ["refused", "1"]
 
 
 @needs_compiler
@@ -156,16 +195,9 @@ def test_ctrl_c_while_the_caller_waits_for_the_others():
         assert works(team)
 
 
-def interrupted_run(team, moment):
-    """Run with a KeyboardInterrupt before the given bytecode of threads.py in this thread.
-
-    Return whether it came, and the threads that did their part.
-    """
-    passed, parts = 0, []
-
-    def note(thread, n_threads, words):
-        parts.append(thread)
-        return wait(thread, n_threads, words)
+def interrupted(moment, work):
+    """Call with a KeyboardInterrupt before the given bytecode of this thread in threads.py; return whether it came."""
+    passed = 0
 
     def trace(frame, event, argument):
         nonlocal passed
@@ -181,25 +213,139 @@ def interrupted_run(team, moment):
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        team.run(note)
+        work()
     except KeyboardInterrupt:
-        return True, parts
+        return True
     finally:
         sys.settrace(before)
-    return False, parts
+    return False
 
 
-def test_ctrl_c_at_any_moment():
+def test_ctrl_c_at_any_moment_of_a_run():
     """Wherever in a run it comes, the run ends, no part is done twice, and the next run is sound."""
+
+    def note(thread, n_threads, words):
+        parts.append(thread)
+        return wait(thread, n_threads, words)
+
     moment, came = 0, True
     with Team(2) as team:
         while came:
-            came, parts = interrupted_run(team, moment := moment + 1)
+            moment, parts = moment + 1, []
+            came = interrupted(moment, lambda: team.run(note))
             assert team.run(wait) is True
             assert len(parts_done(team)) == 2
             assert len(set(parts)) == len(parts)  # by now any job that was posted twice has come up again
-    assert moment > 100
+    assert moment > 50
     assert sorted(parts) == [0, 1]
+
+
+def test_ctrl_c_at_any_moment_leaves_no_thread_behind():
+    """While the threads are started, as they run, and as they end."""
+
+    def whole():
+        with Team(3) as team:
+            team.run(wait)
+
+    moment, came, before = 0, True, living()
+    while came:
+        moment += 1
+        came = interrupted(moment, whole)
+        assert ends_with(before), f"at bytecode {moment}"
+    assert moment > 200
+
+
+def test_signals_at_random_moments_leave_no_thread_behind():
+    """As the one above, but from a timer: between bytecodes, within calls of C, and in a thread's first moments."""
+
+    def whole(seconds):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        with Team(2) as team:  # whose last reference goes with this frame: Ctrl-C may come as it enters __exit__
+            team.run(wait)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    rng, before, came = np.random.default_rng(5), living(), 0
+    old = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for microseconds in rng.integers(1, 400, 300):
+            with contextlib.suppress(KeyboardInterrupt):
+                whole(microseconds * 1e-6)
+                came -= 1
+            came += 1
+            assert ends_with(before)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+    assert came > 0
+
+
+# The stack.
+
+
+def with_stack(size, work):
+    """Call `work` in a thread with a stack of so many bytes; return what it returns, or the error."""
+    found, before = [], threading.stack_size(size)
+
+    def keep():
+        try:
+            found.append(work())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=keep)
+    try:
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    return found[0]
+
+
+def sizes_of_a_team():
+    with Team(2) as team:
+        sizes = {}
+        team.run(lambda thread, *_: sizes.setdefault(thread, stack.size_of_this_stack()))
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"), [(128 * 1024, stack.OF_A_WORKER), (16 * 2**20, 16 * 2**20), (0, stack.OF_A_WORKER)]
+)
+def test_a_team_has_large_stacks(size, wanted):
+    """Whatever `threading.stack_size` is, which stays what it was; 0 is the system's choice."""
+    before = threading.stack_size(size)
+    try:
+        assert sizes_of_a_team()[1] >= wanted
+        assert threading.stack_size(size) == size
+    finally:
+        threading.stack_size(before)
+
+
+def test_the_size_of_a_stack_is_known():
+    assert with_stack(640 * 1024, stack.size_of_this_stack) == 640 * 1024
+    assert stack.size_of_this_stack() > stack.ENOUGH
+
+
+def test_a_fork_while_a_thread_is_started():
+    """The lock that is held then is held for ever in the child, which has one of its own."""
+    script = """
+import os, signal, threading
+from hotloop.network import stack
+from hotloop.network.threads import Team
+
+threading.stack_size(128 * 1024)
+
+def child():
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(60)
+        with Team(2):
+            os._exit(0)
+    print(os.waitpid(pid, 0)[1])
+
+stack.with_large_stack(child)
+"""
+    assert run_script(script) == ["0"]
 
 
 # Several teams, and processes.
