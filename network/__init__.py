@@ -1,10 +1,18 @@
-"""The thin Python API over `hotloop.kernels`."""
+"""The thin Python API over `hotloop.kernels`.
 
-from hotloop.network.history import ConvergenceWarning, DivergenceError, History
-from hotloop.network.initializers import Normal
-from hotloop.network.network import Network
-from hotloop.network.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
-from hotloop.network.profiling.current import profile
+Its names, and the compiler, are imported when the first is asked for: the command line answers ``--help`` and Ctrl-C
+without.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hotloop.network.history import ConvergenceWarning, DivergenceError, History
+    from hotloop.network.initializers import Normal
+    from hotloop.network.network import Network
+    from hotloop.network.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+    from hotloop.network.profiling.current import profile
 
 __all__ = [
     "SGD",
@@ -19,3 +27,29 @@ __all__ = [
     "RMSprop",
     "profile",
 ]
+
+_MODULES = {
+    "history": ("ConvergenceWarning", "DivergenceError", "History"),
+    "initializers": ("Normal",),
+    "network": ("Network",),
+    "optimizers": ("SGD", "Adagrad", "Adam", "AdamW", "RMSprop"),
+    "profiling.current": ("profile",),
+}
+_HOMES = {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}
+
+if not TYPE_CHECKING:  # a type checker sees the names above, and no others
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name, and with it all modules of the package, as if they had been imported here."""
+        if name.startswith("__"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        importlib.import_module(f"{__name__}.network")
+        if name in _HOMES:
+            globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+        if name not in globals():
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        """Return the public names, imported or not."""
+        return sorted({*globals(), *__all__})

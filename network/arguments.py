@@ -18,6 +18,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.array_like import column_names
 from hotloop.network.array_like import numeric as numeric
+from hotloop.network.history import PATIENCE
 from hotloop.network.losses import LOSSES
 from hotloop.network.optimizers import OPTIMIZERS, SGD, Optimizer
 
@@ -93,6 +94,17 @@ def scale(argument: str, value: Any, dtype: np.dtype[np.floating]) -> float:
         allowed = f"{float(limits.tiny):.3g} to {float(limits.max):.3g}"
         raise ValueError(f"{argument} must be above 0 and finite in {dtype} ({allowed}), got {number!r}")
     return number
+
+
+def stopping(tolerance: Any, patience: Any) -> tuple[float | None, int]:
+    """Return when to stop as converged: the tolerance, None for never, and the patience."""
+    if tolerance is None and patience is not None:
+        raise ValueError(
+            f"patience={patience!r} has no effect without a tolerance: give one too, such as tolerance=1e-4, or 0 to stop "
+            "when nothing improves"
+        )
+    epochs = whole_number("patience", PATIENCE if patience is None else patience, 1, LARGEST)
+    return None if tolerance is None else real_number("tolerance", tolerance, 0), epochs
 
 
 def penalty(argument: str, value: Any, dtype: np.dtype[np.floating]) -> float:

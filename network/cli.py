@@ -7,12 +7,13 @@ wait for the compiler to be imported.
 
 import argparse
 import os
-import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TextIO
 
 from hotloop.network.history import DivergenceError
+from hotloop.network.interrupts import Interrupts
 from hotloop.network.notes import DataWarning
 from hotloop.network.options import (
     add_csv_options,
@@ -21,8 +22,10 @@ from hotloop.network.options import (
     add_profile_options,
     add_training_options,
 )
+from hotloop.network.output import FAILED, complain, flush, streams
+from hotloop.network.printable import printable
 
-FAILED, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+UNFORESEEN, INTERRUPTED = 70, 130
 
 DESCRIPTION = "Train dense neural networks by backpropagation in compiled loops, and predict with them."
 TRAIN = """\
@@ -105,37 +108,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``hotloop`` with the given arguments, those of the process by default, and return the exit status.
 
     0 is success, 1 that ``warmup`` or ``doctor`` found something wrong with the machine, 2 a fault in the
-    arguments or the data, 130 an interrupt (Ctrl-C), 141 a reader that closed the pipe.
+    arguments, the data or the output, 70 an error that hotloop did not foresee, 130 an interrupt (Ctrl-C; 143 SIGTERM,
+    129 SIGHUP), 141 a reader that closed the pipe. Set HOTLOOP_TRACEBACK to see the traceback of an error.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            warnings.simplefilter("always", DataWarning)
-            try:
-                return _run(argv)
-            finally:
-                if sys.stdout is not None:  # closed by the caller: >&-
-                    sys.stdout.flush()
-    except BrokenPipeError:
-        # What is still buffered goes nowhere, or Python would complain once more as it exits.
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        return BROKEN_PIPE
+    with streams(), Interrupts() as interrupts, warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        warnings.simplefilter("always", DataWarning)
+        return interrupts.status(flush(_run(argv)))
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    arguments = parser().parse_args(argv)
-    command: Callable[[argparse.Namespace], int] = arguments.command
     try:
+        arguments = parser().parse_args(argv)
+        command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
-    except BrokenPipeError:
-        raise
+    except SystemExit as stop:  # of argparse, which has said why
+        return int(stop.code or 0)
     except KeyboardInterrupt:
-        print("hotloop: interrupted", file=sys.stderr)
+        complain("hotloop: interrupted")
         return INTERRUPTED
-    except (ValueError, OSError, MemoryError, DivergenceError) as error:
-        print(f"hotloop: error: {error}", file=sys.stderr)
-        return FAILED
+    except Exception as error:
+        if os.environ.get("HOTLOOP_TRACEBACK"):
+            complain("".join(traceback.format_exception(error)).rstrip())
+        if isinstance(error, OSError) and (status := flush(0)):
+            return status  # the error was one of standard output, and has been said
+        complain(f"hotloop: error: {_message(error)}")
+        return FAILED if _is_foreseen(error) else UNFORESEEN
+
+
+def _is_foreseen(error: Exception) -> bool:
+    """Whether the error has a message for the user: ours has, and what the system says of files, memory and threads."""
+    if isinstance(error, RuntimeError):
+        return not isinstance(error, (RecursionError, NotImplementedError))
+    return isinstance(error, (ValueError, OSError, MemoryError, DivergenceError))
+
+
+def _message(error: Exception) -> str:
+    text = str(error).strip()
+    if _is_foreseen(error):
+        return printable(text) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
+    first = printable(text.splitlines()[0]) if text else ""
+    return (
+        f"unforeseen {type(error).__name__}{': ' if first else ''}{first} (a fault of hotloop: please report it; "
+        "HOTLOOP_TRACEBACK=1 shows where)"
+    )
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -226,7 +242,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that reports a fault in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(FAILED, f"hotloop: error: {message}\nSee: {self.prog} --help\n")
+        self.exit(FAILED, f"hotloop: error: {printable(message)}\nSee: {self.prog} --help\n")
 
 
 class _Version(argparse.Action):
@@ -247,4 +263,4 @@ def _show_warning(
     line: str | None = None,
 ) -> None:  # fmt: skip
     kind = "note" if issubclass(category, DataWarning) else "warning"
-    print(f"hotloop: {kind}: {message}", file=sys.stderr)
+    complain(f"hotloop: {kind}: {printable(str(message))}")

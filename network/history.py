@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 Record = dict[str, float]
+PATIENCE = 5  # epochs without an improvement, where a tolerance is given and nothing else
 
 
 class ConvergenceWarning(UserWarning):

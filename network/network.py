@@ -157,7 +157,7 @@ class Network:
         optimizer: Optimizer | str | None = None,
         validation: tuple[Any, Any] | None = None,
         tolerance: float | None = None,
-        patience: int = 5,
+        patience: int | None = None,
         shuffle: bool = True,
         n_threads: int | str = "auto",
         progress: bool = True,
@@ -182,7 +182,8 @@ class Network:
         tolerance : float, optional
             Stop as converged when the validation loss (the training loss without validation data) has not improved by
             more than this for `patience` epochs.
-        patience : int, default 5
+        patience : int, optional
+            Needs a tolerance; then 5 by default.
         shuffle : bool, default True
             Whether to draw a new order of the samples for each epoch.
         n_threads : int or "auto", default "auto"
@@ -212,8 +213,7 @@ class Network:
         """
         epochs = arguments.whole_number("epochs", epochs, 1, arguments.LARGEST)
         batch_size = arguments.whole_number("batch_size", batch_size, 1)
-        patience = arguments.whole_number("patience", patience, 1, arguments.LARGEST)
-        tolerance = None if tolerance is None else arguments.real_number("tolerance", tolerance, 0)
+        tolerance, patience = arguments.stopping(tolerance, patience)
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
         optimizer = arguments.optimizer_of(optimizer, self.dtype)

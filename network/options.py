@@ -155,7 +155,6 @@ def add_network_options(group: Any) -> None:
         "--activation",
         metavar="NAME[,NAME...]",
         type=_names("activation", ACTIVATIONS[:-1]),
-        default=["relu"],
         help=f"of the hidden layers, one for all or one for each: {', '.join(ACTIVATIONS[:-1])} (default: relu)",
     )
     group.add_argument(
@@ -218,7 +217,7 @@ def add_training_options(group: Any, epochs: str = "40") -> None:
         help="stop when the validation loss (without one: the training loss) has not improved by more than T "
         "for --patience epochs (default: run all epochs)",
     )
-    group.add_argument("--patience", metavar="N", type=_positive_whole, default=5, help="(default: %(default)s)")
+    group.add_argument("--patience", metavar="N", type=_positive_whole, help="of --tolerance (default: 5)")
     group.add_argument(
         "--seed",
         metavar="N",

@@ -15,6 +15,7 @@ from hotloop.network.files import check_writable, write_file
 from hotloop.network.network import Network
 from hotloop.network.options import csv_options
 from hotloop.network.preparation import Preparation
+from hotloop.network.printable import printable
 from hotloop.network.sources import load_inputs
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -24,6 +25,8 @@ def predict(arguments: argparse.Namespace) -> int:
     """Carry out ``hotloop predict`` and return its exit status."""
     if arguments.output is not None:
         check_writable(Path(arguments.output))
+    elif sys.stdout is None:
+        raise ValueError("standard output is closed: name a file with --output")
     net = Network.load(arguments.model)
     n_inputs = net.sizes[0]
     preparation = Preparation.from_metadata(net.metadata, n_inputs)
@@ -34,7 +37,10 @@ def predict(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     outputs = net.predict(preparation.apply(raw, str(net.dtype)))
     if arguments.output is None:
-        write(sys.stdout, net, preparation.classes, outputs)
+        classes = preparation.classes
+        if classes is not None and sys.stdout.isatty():  # elsewhere the file has the names as they are
+            classes = tuple(map(printable, classes))
+        write(sys.stdout, net, classes, outputs)
     else:
         text = io.StringIO()
         write(text, net, preparation.classes, outputs)

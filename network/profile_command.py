@@ -19,7 +19,7 @@ from hotloop.network.pace import work_of_a_row
 from hotloop.network.profiling.current import profile
 from hotloop.network.profiling.profiler import Profile
 from hotloop.network.synthetic import synthetic
-from hotloop.network.train_command import INTERRUPTED, build, fit, optimizer_of, say
+from hotloop.network.train_command import INTERRUPTED, build, check_options, fit, optimizer_of, say
 
 DIVERGED = 2
 EPOCHS = 40
@@ -38,6 +38,7 @@ def command(arguments: argparse.Namespace) -> int:
         raise ValueError("--trace, --json, --html and --flamegraph name one file twice")
     if files["html"] is not None:
         _need_pictures()
+    check_options(arguments)
     data = _data(arguments)
     job = job_of(arguments, data)
     net, optimizer = build(arguments, job), optimizer_of(arguments)

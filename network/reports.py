@@ -1,11 +1,12 @@
-"""What the commands print, as text: plain ASCII, readable in a pipe as in a terminal."""
+"""What the commands print, as text: readable in a pipe as in a terminal; names from the data are made printable."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from hotloop.network.datasets import Dataset
-from hotloop.network.history import History
+from hotloop.network.history import PATIENCE, History
+from hotloop.network.printable import printable
 
 MOST_ROWS = 12  # of the table of epochs
 MOST_NAMES = 10  # of classes in a line
@@ -16,13 +17,15 @@ def data(data: Dataset, loss: str, n_train: int, n_validation: int) -> str:
     parts = [f"{n_train} training rows", f"{n_validation} validation", f"{len(data.x_test)} test"]
     if n_validation == 0:
         del parts[1]
-    lines = [f"data: {data.name}: {', '.join(parts)}; {data.x_train.shape[1]} inputs, {_scaling(data)}"]
-    target = f"target {data.target}: " if data.target is not None else "target: "
+    lines = [f"data: {printable(data.name)}: {', '.join(parts)}; {data.x_train.shape[1]} inputs, {_scaling(data)}"]
+    target = f"target {printable(data.target)}: " if data.target is not None else "target: "
     if data.classes is None:
         outputs = data.y_train.shape[1] if data.y_train.ndim == 2 else 1
         lines.append(target + (f"{outputs} values a row" if outputs > 1 else "a value") + f" ({loss})")
     else:
-        shown = ", ".join(data.classes[:MOST_NAMES]) + (", ..." if len(data.classes) > MOST_NAMES else "")
+        shown = ", ".join(map(printable, data.classes[:MOST_NAMES])) + (
+            ", ..." if len(data.classes) > MOST_NAMES else ""
+        )
         lines.append(f"{target}{len(data.classes)} classes: {shown} ({loss})")
     if data.attribution:
         lines.append(f"source: {data.attribution}")
@@ -65,13 +68,13 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def ending(history: History, epochs: int, tolerance: float | None, patience: int) -> str:
+def ending(history: History, epochs: int, tolerance: float | None, patience: int | None) -> str:
     """Return why training ended."""
     done = len(history.epochs)
     if history.interrupted:
         return f"interrupted in epoch {done + 1} of {epochs}: what is reached is kept"
     if history.converged:
-        return f"converged after {done} epochs: no better by more than {tolerance:g} in {patience} epochs"
+        return f"converged after {done} epochs: no better by more than {tolerance:g} in {patience or PATIENCE} epochs"
     if tolerance is not None:
         return f"not converged in {epochs} epochs (tolerance {tolerance:g}): train longer or raise the tolerance"
     return f"trained {epochs} epochs"

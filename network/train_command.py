@@ -20,6 +20,7 @@ from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
 from hotloop.network.optimizers import OPTIMIZERS, Optimizer
 from hotloop.network.preparation import Preparation
+from hotloop.network.printable import printable
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -36,6 +37,7 @@ def train(arguments: argparse.Namespace) -> int:
         if Path(arguments.save).exists() and not Path(arguments.save).is_file():
             # The new file takes the old one's place, which would remove a device such as /dev/null.
             raise ValueError(f"{arguments.save} is a device or a pipe: give the name of a file")
+    check_options(arguments)
     job = load_job(arguments)
     net = build(arguments, job)
     optimizer = optimizer_of(arguments)
@@ -58,9 +60,19 @@ def train(arguments: argparse.Namespace) -> int:
     return INTERRUPTED if history.interrupted else 0
 
 
-def say(*lines: str) -> None:
-    """Print lines at once, so that a pipe shows them when they are true."""
-    print(*lines, sep="\n", flush=True)
+def say(*texts: str) -> None:
+    """Print lines at once, so that a pipe shows them when they are true; control characters in them are escaped."""
+    print(*(printable(line) for text in texts for line in text.split("\n")), sep="\n", flush=True)
+
+
+def check_options(arguments: argparse.Namespace) -> None:
+    """Raise if an option that was given would have no effect."""
+    if arguments.patience is not None and arguments.tolerance is None:
+        raise ValueError("--patience needs --tolerance, which says what counts as an improvement; 0 for any at all")
+    if arguments.layers is not None and len(arguments.layers) == 2:
+        for option in ("activation", "dropout"):
+            if getattr(arguments, option):
+                raise ValueError(f"--{option} is for hidden layers, of which --layers names none")
 
 
 def build(arguments: argparse.Namespace, job: Job) -> Network:
@@ -75,9 +87,10 @@ def build(arguments: argparse.Namespace, job: Job) -> Network:
         wanted = f"{n_inputs},...,{n_outputs} ({n_inputs} inputs and {what})"
         raise ValueError(f"--layers {found} does not fit {job.data.name}: wanted {wanted}")
     hidden = len(sizes) - 2
-    activation = arguments.activation[0] if len(arguments.activation) == 1 else arguments.activation
-    if len(arguments.activation) not in (1, hidden):
-        named = len(arguments.activation)
+    names = arguments.activation or ["relu"]
+    activation = names[0] if len(names) == 1 else names
+    if len(names) not in (1, hidden):
+        named = len(names)
         raise ValueError(f"--activation names {named} activations for {hidden} hidden layers")
     dropout = arguments.dropout
     if dropout is None:

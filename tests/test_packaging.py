@@ -97,7 +97,7 @@ def test_the_metadata_agree_with_the_package(built):
     assert {"test", "bench", "dev"} <= set(metadata.get_all("Provides-Extra"))
     assert f"{folder}/licenses/LICENSE" in files
     assert f"{folder}/licenses/network/optdigits.txt" in files
-    assert b"hotloop = hotloop.network.cli:main" in files[f"{folder}/entry_points.txt"]
+    assert b"hotloop = hotloop.__main__:main" in files[f"{folder}/entry_points.txt"]
 
 
 def test_an_sdist_holds_the_project(built):

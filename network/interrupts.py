@@ -1,0 +1,68 @@
+"""The signals that ask a command to end: Ctrl-C, SIGTERM and SIGHUP all raise KeyboardInterrupt, once."""
+
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+# Seconds in which a second signal counts as the first: timeout(1) sends its signal to the process and to its group, and
+# a terminal that is closed is reported by the kernel and by the shell.
+ONE_REQUEST = 0.3
+
+
+class Interrupts:
+    """A context in which the first of these signals raises KeyboardInterrupt, and a later one ends the process at once.
+
+    A signal that is ignored (as SIGHUP under nohup) or that the program around handles itself is left alone.
+
+    Attributes
+    ----------
+    number : int
+        Of the signal that came; 0 if none did.
+    """
+
+    def __init__(self) -> None:
+        self.number, self._came = 0, 0.0
+        self._before: dict[int, Any] = {}
+        self._unraisable = sys.unraisablehook
+
+    def __enter__(self) -> "Interrupts":
+        """Listen to the signals; only the main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (getattr(signal, name) for name in NAMES if hasattr(signal, name)):
+                handler = signal.getsignal(number)
+                if handler in (signal.SIG_DFL, signal.default_int_handler):
+                    self._before[number] = handler
+                    signal.signal(number, self._handle)
+            sys.unraisablehook = self._once_more
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave the signals as they were."""
+        sys.unraisablehook = self._unraisable
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.number == 0:
+            self.number, self._came = number, now
+            raise KeyboardInterrupt
+        if now - self._came > ONE_REQUEST:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    def _once_more(self, unraisable: Any) -> None:
+        """Raise again a KeyboardInterrupt that Python has dropped, since it came in a destructor or a callback of C."""
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            number, self.number = self.number or signal.SIGINT, 0
+            signal.raise_signal(number)
+        else:
+            self._unraisable(unraisable)
+
+    def status(self, status: int) -> int:
+        """Return the exit status: after a signal the one that a shell gives it, 128 and its number."""
+        return 128 + self.number if self.number else status
