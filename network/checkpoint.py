@@ -3,38 +3,49 @@
 The file holds the arrays ``layers.0.weights`` (fan_in, fan_out), ``layers.0.bias`` (fan_out,) and so on, which any
 reader of the format understands, the optimiser's moments under ``optimizer.0.layers.0.weights`` and so on, and in its
 header one JSON text, ``hotloop``, with the network's make-up and a checksum over it and the arrays. It is written under
-a temporary name, flushed to disk and renamed, so that no reader ever sees half a file.
+a temporary name, flushed to disk and renamed, so that no reader ever sees half a file, and read into memory, since a
+mapped file that another program rewrites would end the process.
+
+Format 2 has the scaling of the inputs, ``input_offset`` and ``input_scale``, each a number or a list with one for each
+input. In format 1 the scale was a number; `hotloop train` kept another in the metadata.
 """
 
 import dataclasses
 import hashlib
 import json
 import os
+import stat
+import struct
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network import arguments
-from hotloop.network.files import write_atomically
+from hotloop.network import arguments, schema
+from hotloop.network.files import path_of, write_atomically
 from hotloop.network.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     from hotloop.network.network import Network
 
-FORMAT = 1
+FORMAT = 2
 KEY = "hotloop"
+LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
+COUNTERS = ("epochs_trained", "steps", "first_step")
+MOST_STEPS = 2**62  # so that there is room to count on
 
 
 def save(net: "Network", path: str | os.PathLike[str], metadata: dict[str, str]) -> None:
     """Write `net` and the caller's `metadata` to `path`."""
     from safetensors.numpy import save as pack
 
-    if not isinstance(metadata, dict) or not all(isinstance(text, str) for pair in metadata.items() for text in pair):
-        raise TypeError("metadata must be a dict of str to str")
-    if KEY in metadata:
-        raise ValueError(f"metadata must not use the key {KEY!r}, which is the file's own")
+    path = path_of("path", path)
+    _check_metadata(metadata)
+    for name, vector in (("parameters", net.parameters), ("state", net.state)):
+        if not np.isfinite(vector).all():
+            raise ValueError(f"net.{name} must be finite to be saved: found NaN or infinity")
     arrays = _arrays(net.layout.split(net.parameters), "")
     for moment, vector in enumerate(net.state):
         arrays |= _arrays(net.layout.split(vector), f"optimizer.{moment}.")
@@ -50,7 +61,8 @@ def save(net: "Network", path: str | os.PathLike[str], metadata: dict[str, str])
         "dropout": net.dropout,
         "l1": net.l1,
         "l2": net.l2,
-        "input_scale": net.input_scale,
+        "input_offset": np.asarray(net.input_offset).tolist(),
+        "input_scale": np.asarray(net.input_scale).tolist(),
         "dtype": str(net.dtype),
         "seed": net.seed,
         "epochs_trained": net.epochs_trained,
@@ -63,10 +75,25 @@ def save(net: "Network", path: str | os.PathLike[str], metadata: dict[str, str])
     write_atomically(path, pack(arrays, {**metadata, KEY: json.dumps(about)}))
 
 
+def _check_metadata(metadata: Any) -> None:
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for pair in metadata.items() for text in pair):
+        raise TypeError("metadata must be a dict of str to str")
+    if KEY in metadata:
+        raise ValueError(f"metadata must not use the key {KEY!r}, which is the file's own")
+    for key, value in metadata.items():
+        try:
+            f"{key}{value}".encode()
+        except UnicodeEncodeError as error:
+            found = error.object[error.start]
+            raise ValueError(f"metadata must be Unicode text: found the lone surrogate {found!r} in {key!r}") from None
+
+
 def load(kind: "type[Network]", path: str | os.PathLike[str]) -> "Network":
     """Read a network of class `kind` from `path`."""
-    about, arrays = _read(Path(path))
+    about, arrays = _read(path_of("path", path))
     try:
+        _check(about, arrays)
+        offset, scale, metadata = _scaling(about)
         net = kind(
             about["sizes"],
             about["activations"][:-1],
@@ -76,7 +103,8 @@ def load(kind: "type[Network]", path: str | os.PathLike[str]) -> "Network":
             dropout=about["dropout"],
             l1=about["l1"],
             l2=about["l2"],
-            input_scale=about.get("input_scale", 1.0),  # the first files had none
+            input_offset=offset,
+            input_scale=scale,
             dtype=about["dtype"],
             seed=about["seed"],
         )
@@ -87,41 +115,97 @@ def load(kind: "type[Network]", path: str | os.PathLike[str]) -> "Network":
             net.state = np.zeros((net.optimizer.n_moments, net.layout.size), net.dtype)
             for moment, vector in enumerate(net.state):
                 _fill(net.layout.split(vector), f"optimizer.{moment}.", arrays)
-        for counter in ("epochs_trained", "steps", "first_step"):
-            setattr(net, counter, arguments.whole_number(counter, about[counter], 0))
-        net.metadata = dict(about["metadata"])
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        net.epochs_trained, net.steps, net.first_step = (about[name] for name in COUNTERS)
+        net.metadata = metadata
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: its parts do not fit together ({error})") from None
     return net
 
 
+def _scaling(about: dict[str, Any]) -> tuple[Any, Any, dict[str, str]]:
+    """Return offset and scale of the inputs, and the metadata."""
+    metadata = dict(about["metadata"])
+    if about["format"] > 1:
+        return about["input_offset"], about["input_scale"], metadata
+    scale = about.get("input_scale", 1.0)  # the first files had none
+    if (kept := schema.split_format_1(metadata)) is None:
+        return 0.0, scale, metadata
+    offset, divisor, metadata = kept
+    if np.isnan(divisor).any() or np.any(divisor <= 0):
+        raise ValueError(f"metadata {schema.KEY!r} divides inputs by a number that is not above 0")
+    return offset[()], scale / divisor, metadata  # an infinite divisor marks a constant input, whose scale is 0
+
+
+def _check(about: dict[str, Any], arrays: dict[str, Array]) -> None:
+    """Raise an error unless the header is one that `save` could have written for these arrays.
+
+    The network takes memory by the header's sizes, so they are compared with the arrays before.
+    """
+    if about["dtype"] not in ("float32", "float64"):
+        raise ValueError(f"dtype {about['dtype']!r}")
+    for layer, (fan_in, fan_out) in enumerate(pairwise(arguments.sizes_of_network(about["sizes"]))):
+        for name, shape in ((f"layers.{layer}.weights", (fan_in, fan_out)), (f"layers.{layer}.bias", (fan_out,))):
+            _demand(name, arrays[name], shape, np.dtype(about["dtype"]))
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds NaN or infinity")
+    for name in COUNTERS:
+        if arguments.whole_number(name, about[name], 0) >= MOST_STEPS:
+            raise ValueError(f"{name} must be below 2**62, got {about[name]}")
+    if about["first_step"] > about["steps"]:
+        raise ValueError(f"first_step {about['first_step']} is beyond the {about['steps']} steps")
+    _check_metadata(about["metadata"])
+
+
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return what the header says of the network, and the arrays, when the checksum holds."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as unpack
 
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; wanted a model file")
-    if not path.exists():
-        raise FileNotFoundError(f"there is no model file {path}")
-    path.open("rb").close()  # raises PermissionError, which the reader below takes for a missing file
+    header, data = _contents(path)
     try:
-        with safe_open(path, "numpy") as file:
-            header = file.metadata() or {}
-            if KEY not in header:
-                raise ValueError(f"{path} is a safetensors file, but not one that hotloop wrote")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, TypeError, AttributeError) as error:  # the last two: dtypes that NumPy has not
-        raise ValueError(f"{path} is no safetensors file, or is truncated or altered: {error}") from None
+        arrays = unpack(data)
+    except (SafetensorError, KeyError, ValueError) as error:  # the second: a dtype that NumPy has not
+        raise ValueError(f"{path} is truncated or altered: {error}") from None
     try:
         about: dict[str, Any] = json.loads(header[KEY])
         version, checksum = about["format"], about.pop("checksum")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(f"{path} is damaged: its header cannot be read") from None
-    if version != FORMAT:
-        raise ValueError(f"{path} has format {version!r}; this version of hotloop reads format {FORMAT}")
+    if version not in range(1, FORMAT + 1):
+        raise ValueError(f"{path} has format {version!r}; this version of hotloop reads formats 1 to {FORMAT}")
     if checksum != _checksum(about, arrays):
         raise ValueError(f"{path} has been altered: its checksum does not match")
     return about, arrays
+
+
+def _contents(path: Path) -> tuple[dict[str, str], bytes]:
+    """Return the texts in the header and the whole file, which is exactly as long as its header says."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no model file {path}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(f"{path} is a folder; wanted a model file")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{path} is a device or a pipe; wanted a model file")
+    with open(path, "rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 2**64
+        try:
+            if length > min(LONGEST_HEADER, status.st_size - 8):
+                raise ValueError("its header has no end")
+            start += file.read(length)
+            header = json.loads(start[8:])
+            texts = header.pop("__metadata__", {})
+            end = len(start) + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+            if status.st_size != end:
+                raise ValueError(f"its header stands for {end} bytes, and it has {status.st_size}")
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{path} is no safetensors file, or is truncated or altered ({error})") from None
+        if not isinstance(texts, dict) or KEY not in texts:
+            raise ValueError(f"{path} is a safetensors file, but not one that hotloop wrote")
+        return texts, start + file.read(end - len(start))
 
 
 def _arrays(views: tuple[tuple[Array, ...], tuple[Array, ...]], prefix: str) -> dict[str, Array]:
@@ -130,9 +214,15 @@ def _arrays(views: tuple[tuple[Array, ...], tuple[Array, ...]], prefix: str) -> 
 
 def _fill(views: tuple[tuple[Array, ...], tuple[Array, ...]], prefix: str, arrays: dict[str, Array]) -> None:
     for name, target in _named(views, prefix):
-        if arrays[name].shape != target.shape or arrays[name].dtype != target.dtype:
-            raise ValueError(f"{name} has shape {arrays[name].shape}; wanted {target.shape}")
+        _demand(name, arrays[name], target.shape, target.dtype)
         target[:] = arrays[name]
+
+
+def _demand(name: str, array: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}; wanted {shape}")
+    if array.dtype != dtype:
+        raise ValueError(f"{name} has dtype {array.dtype}; wanted {dtype}")
 
 
 def _named(views: tuple[tuple[Array, ...], tuple[Array, ...]], prefix: str) -> list[tuple[str, Array]]:

@@ -2,47 +2,185 @@
 
 import contextlib
 import os
+import re
 import secrets
+import stat
 from pathlib import Path
+from typing import Any, BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+TEMPORARY = re.compile(r"\.hotloop-[0-9a-f]{16}\.tmp")  # of one length, whatever the name of the file to come
+
+
+def path_of(argument: str, value: Any) -> Path:
+    """Return `value` as a Path, if it can be the name of a file."""
+    name = value if isinstance(value, str) else getattr(value, "__fspath__", lambda: None)()
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be a path such as 'model.safetensors', got {value!r}")
+    if not name:
+        raise ValueError(f"{argument} must not be empty; wanted a path such as 'model.safetensors'")
+    try:
+        os.fsencode(name)
+        fits = "\0" not in name
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{argument} must be a path, got {name!r}, which holds a character that no path can")
+    return Path(name)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file so that at any time it holds either the old content or all of the new."""
-    target = Path(path)
-    if target.is_symlink():
-        target = target.resolve()  # the link stays one
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"there is no directory {target.parent} to write {target.name} in")
-    if target.is_dir():
-        raise IsADirectoryError(f"{path} is a directory; give the name of a file in it")
-    if target.exists() and not target.is_file():
-        raise OSError(f"{path} is a device or a pipe; give the name of a file")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    """Write a file so that at any time, and after a power cut, it holds either the old content or all of the new.
+
+    Its mode and owner are those of the file that it replaces. Temporary files that a process left here as it died are
+    removed.
+    """
+    with _naming(path):
+        target = _replaceable(Path(path))
+        _sweep(target.parent)
+        temporary, file = _temporary(target)
+        try:
+            with file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                if os.name == "nt":  # which renames no open file
+                    file.close()
+                os.replace(temporary, target)
+        except BaseException:
+            _remove(temporary)
+            raise
+        _sync_folder(target.parent)
 
 
 def write_file(path: Path, text: str) -> None:
     """Write a text file that takes the place of `path` once it is whole; write directly to a device or a pipe."""
-    if path.exists() and not path.is_file():
+    if _is_device(path):
         path.write_text(text, encoding="utf-8")
     else:
-        write_atomically(path.resolve(), text.encode())
+        write_atomically(path, text.encode())
 
 
 def check_writable(path: Path) -> None:
-    """Raise an OSError now, rather than after the work is done, if no file can be written at `path`."""
-    if path.is_dir():
+    """Raise an OSError now, rather than after the work is done, if `write_file` could not write `path`."""
+    if not _is_device(path):
+        check_replaceable(path)
+    elif not os.access(path, os.W_OK):
+        raise PermissionError(f"{path} cannot be written to")
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise an OSError now, rather than after the work is done, if `write_atomically` could not write `path`."""
+    with _naming(path):
+        temporary, file = _temporary(_replaceable(path))
+        file.close()
+        _remove(temporary)
+
+
+def _is_device(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+@contextlib.contextmanager
+def _naming(path: str | os.PathLike[str]) -> Any:
+    """Have an OSError name the file that was to be written, not a temporary one or none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replaceable(path: Path) -> Path:
+    """Return what `path` links to, or itself; raise an OSError unless a file can be there, or be replaced."""
+    target = path.resolve() if path.is_symlink() else path  # the link stays one
+    if target.is_dir():
         raise IsADirectoryError(f"{path} is a folder: give the name of a file in it")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in: make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"the folder {path.parent} cannot be written to: choose another for {path.name}")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} in: make it first")
+    with contextlib.suppress(FileNotFoundError):
+        old = os.stat(target)  # raises if the name is too long
+        if not stat.S_ISREG(old.st_mode):
+            raise OSError(f"{path} is a device or a pipe: give the name of a file")
+        if not os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise PermissionError(f"{path} is read-only: choose another name, or make it writable")
+        folder = os.stat(target.parent)
+        sticky = folder.st_mode & stat.S_ISVTX and not (_is_ours(old) or _is_ours(folder))
+        if sticky and os.geteuid() != 0:
+            raise PermissionError(f"{path} belongs to another user, and its folder lets nobody else replace it")
+    return target
+
+
+def _temporary(target: Path) -> tuple[Path, BinaryIO]:
+    """Return a new file beside `target`, with its mode and owner, locked for as long as it is open."""
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        old = None
+    while True:
+        temporary = target.with_name(f".hotloop-{secrets.token_hex(8)}.tmp")
+        try:
+            mode = 0o666 if old is None else 0o600  # less the umask; what others may not read, they never may
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+        except PermissionError:
+            raise PermissionError(
+                f"the folder {target.parent} cannot be written to: choose another for {target.name}"
+            ) from None
+        if old is not None and hasattr(os, "fchown"):
+            with contextlib.suppress(OSError):  # only root may give files away
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+        _lock(descriptor)
+        if temporary.exists():  # not swept by another process before it was locked
+            return temporary, open(descriptor, "wb")
+        os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the temporary files of this user's processes that died: those that nobody holds a lock on."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in [entry for entry in entries if TEMPORARY.fullmatch(entry.name)]:
+            with contextlib.suppress(OSError):
+                if not entry.is_file(follow_symlinks=False) or not _is_ours(entry.stat(follow_symlinks=False)):
+                    continue
+                descriptor = os.open(entry.path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+                try:
+                    if _lock(descriptor):
+                        os.unlink(entry.path)
+                finally:
+                    os.close(descriptor)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+
+
+def _lock(descriptor: int) -> bool:
+    """Return whether the file could be locked: no other process holds it, and the file system knows locks."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name survive a power cut, where the system can open a folder."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

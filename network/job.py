@@ -1,6 +1,7 @@
 """What ``hotloop train`` is to learn: training, validation and test part of the data, in the form the loss takes."""
 
 import argparse
+import copy
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from hotloop.network.datasets import Dataset, Scaling, constant_columns, split_r
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
 from hotloop.network.options import csv_options
+from hotloop.network.schema import Schema
 from hotloop.network.sources import load
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -49,12 +51,18 @@ class Job:
         """The loss, and the scale that it is in."""
         return self.loss + (" of standardised targets" if np.ndim(self.target_scale) else "")
 
-    def unscale(self, net: Network) -> None:
-        """Fold the scaling of the targets into the last layer, so that the outputs are in the scale of the data."""
+    def whole(self, net: Network) -> Network:
+        """Return a copy that takes raw inputs, and gives values in the scale of the data."""
+        net = copy.copy(net)
+        with np.errstate(over="ignore"):
+            net.input_offset, net.input_scale = self.data.offset, 1 / np.asarray(self.data.scale)[()]
         if np.ndim(self.target_scale):
+            # Fold the scaling of the targets into the last layer.
             net.weights[-1][:] *= self.target_scale
             net.biases[-1][:] = net.biases[-1] * self.target_scale + self.target_offset
             net.forget_optimizer()  # whose state belongs to the weights before
+        net.metadata = Schema.of(self.data).to_metadata()
+        return net
 
 
 def load_job(arguments: argparse.Namespace) -> Job:

@@ -1,6 +1,5 @@
 """The network: sizes, parameters, and what one does with them. It validates, allocates, calls kernels and reports."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +18,9 @@ from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
 from hotloop.network.optimizers import Optimizer
 from hotloop.network.pace import Pace, for_prediction, work_of_a_row
+from hotloop.network.persistence import Persistent
 from hotloop.network.profiling.current import CURRENT, UNWATCHED, current
+from hotloop.network.scaling import InputScaling, ScaledInputs
 from hotloop.network.stack import CALLER
 from hotloop.network.summary import summary
 from hotloop.network.task import Task
@@ -28,7 +29,7 @@ from hotloop.network.threads import Team
 CALL_WORK, ROW_WORK = 10**9, 100  # parameters (and 100) times rows in one call: some 20 ms, for Ctrl-C
 
 
-class Network:
+class Network(ScaledInputs, Persistent):
     """A dense network: a(l) = f(z(l)), z(l) = a(l-1) W(l) + b(l).
 
     Parameters
@@ -53,9 +54,10 @@ class Network:
         Share of each hidden layer's units that a training step drops; those kept are scaled by 1 / (1 - dropout).
     l1, l2 : float, default 0
         Penalties on weights, not biases: the loss is C + l1 sum |w| + l2 sum w^2, wherever a loss is reported.
-    input_scale : float, default 1
-        The network sees input_scale * X, wherever it is given an X: 1 / 255 for images of bytes, which then need not be
-        converted.
+    input_offset, input_scale : float or array-like (inputs,), default 0 and 1
+        The network sees input_scale * (X - input_offset), wherever it is given an X: 1 / 255 for images of bytes, which
+        then need not be converted; the mean and 1 / the standard deviation of each column of a table. Both are saved
+        with the network, and may be set later.
     dtype : {"float32", "float64"}
         Of parameters and arithmetic.
     seed : int, optional
@@ -79,7 +81,8 @@ class Network:
         dropout: float | Sequence[float] = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
-        input_scale: float = 1.0,
+        input_offset: Any = 0.0,
+        input_scale: Any = 1.0,
         dtype: Any = "float32",
         seed: int | None = None,
     ) -> None:
@@ -94,7 +97,7 @@ class Network:
         self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
         self.dtype = arguments.floating_dtype(dtype)
         self.l1, self.l2 = arguments.penalty("l1", l1, self.dtype), arguments.penalty("l2", l2, self.dtype)
-        self.input_scale = arguments.scale("input_scale", input_scale, self.dtype)
+        self._scaling = InputScaling.of(input_offset, input_scale, self.sizes[0], self.dtype)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
         self.seed = arguments.whole_number("seed", seed, 0, arguments.LARGEST)
@@ -105,7 +108,7 @@ class Network:
         self.epochs_trained = 0
         self.steps = 0
         self.metadata: dict[str, str] = {}
-        self._idle: list[tuple[Array, Array, Array, float]] = []  # arguments of predict_one that no thread uses
+        self._idle: list[tuple[Array, Array, Array]] = []  # arguments of predict_one that no thread uses
         self.forget_optimizer()
 
     def forget_optimizer(self) -> None:
@@ -168,7 +171,8 @@ class Network:
         ----------
         X : array-like (N, inputs)
             Real and finite. An array of uint8, float32 or float64 in C order is used as it is, be it a read-only
-            ``np.memmap`` larger than memory: rows are converted batch by batch. Others are converted as a whole.
+            ``np.memmap`` larger than memory: rows are converted batch by batch. Others are converted as a whole, and so
+            are all if the network has an `input_offset`, or an `input_scale` for each input.
         y : array-like (N, outputs)
             Targets; (N,) for one output. For cross_entropy integer classes (N,), or distributions (N, outputs).
         epochs : int, default 10
@@ -255,7 +259,7 @@ class Network:
         n_threads, outputs = arguments.threads(n_threads), self._predict_one(X)
         if outputs is not None:
             return outputs
-        checked = arguments.inputs(X, self.sizes[0], self.dtype, self.input_scale)
+        checked = self._scaling.inputs(X, self.sizes[0], self.dtype)
         task = self._task((checked, np.empty((0, 0), self.dtype), np.empty(0, np.int64)))
         return self._forward(task, n_threads)[0]
 
@@ -265,8 +269,11 @@ class Network:
             return None
         _ = CALLER.stack_is_enough
         out = np.empty((1, self.sizes[-1]), self.dtype)
-        given = self._idle.pop() if self._idle else self.compiled_arguments()
-        finite = predict_one(*given, X[0], out[0])
+        scaling = self._scaling
+        given = self._idle.pop() if self._idle else self._tables_of_one()
+        finite = predict_one(
+            *given, scaling.factor, (X if scaling.in_loop else scaling.apply(X, self.dtype))[0], out[0]
+        )
         self._idle.append(given)  # it has its own workspace: threads may predict at once
         return out if finite else None
 
@@ -275,10 +282,13 @@ class Network:
 
         The parameters are a view. The workspace is new: each thread needs its own.
         """
+        return *self._tables_of_one(), self._scaling.only_factor()
+
+    def _tables_of_one(self) -> tuple[Array, Array, Array]:
         kinds = [ACTIVATIONS[name] for name in self.activations]
         no_dropout = [0.0] * len(kinds)
         layers, size = self.layout.table(1, [kind.code for kind in kinds], [True] * len(kinds), no_dropout)
-        return self._parameters, layers, aligned_zeros(size, self.dtype), self.input_scale
+        return self._parameters, layers, aligned_zeros(size, self.dtype)
 
     def evaluate(self, X: Any, y: Any, *, n_threads: int | str = "auto") -> dict[str, float]:
         """Return the loss, penalties included, and the accuracy (cross-entropies) or the R^2 (other losses).
@@ -317,38 +327,16 @@ class Network:
         """Return a table: each layer's shape, activation and parameters; operations a sample; bytes."""
         return summary(self)
 
-    def save(self, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
-        """Write the network to a safetensors file, first under a temporary name; see `hotloop.network.checkpoint`.
-
-        Parameters
-        ----------
-        path : path
-            Replaced if it exists.
-        metadata : dict of str to str, optional
-            Kept in the file, and given back as `Network.metadata`. By default this network's own.
-        """
-        from hotloop.network.checkpoint import save
-
-        save(self, path, self.metadata if metadata is None else metadata)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Network":
-        """Read a network that `save` wrote; raise ValueError if the file is none, is damaged, or of another version."""
-        from hotloop.network.checkpoint import load
-
-        return load(cls, path)
-
     def __repr__(self) -> str:
         """Return what the network is made of."""
         hidden = list(self.activations[:-1])
         activation = f"activation={hidden}, " if hidden else ""
         kind = f"output={self.activations[-1]!r}, loss={self.loss!r}, dtype='{self.dtype}'"
-        scale = f", input_scale={self.input_scale!r}" if self.input_scale != 1 else ""
-        return f"Network({list(self.sizes)}, {activation}{kind}{scale})"
+        return f"Network({list(self.sizes)}, {activation}{kind}{self._scaling})"
 
     def _data(self, X: Any, y: Any, prefix: str = "") -> tuple[Array, Array, Array]:
         """Return inputs, targets and labels, checked and converted."""
-        inputs = arguments.inputs(X, self.sizes[0], self.dtype, self.input_scale, f"{prefix}X")
+        inputs = self._scaling.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
         targets, labels = arguments.targets(
             y, len(inputs), self.sizes[-1], self.loss, self.dtype, f"{prefix}y", f"{prefix}X"
         )
@@ -357,7 +345,7 @@ class Network:
     def _task(self, data: tuple[Array, Array, Array], batch_size: int = 2**30, dropout: Sequence[float] = ()) -> Task:
         task = Task.plan(
             self.layout, self.activations, self.loss, *data, batch_size=batch_size, dropout=dropout, seed=self.seed,
-            input_scale=self.input_scale,
+            input_scale=self._scaling.factor,
         )  # fmt: skip
         task.settings["l1"], task.settings["l2"] = self.l1, self.l2
         return task

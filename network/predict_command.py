@@ -14,8 +14,8 @@ from hotloop.network.csv_dialect import Dialect
 from hotloop.network.files import check_writable, write_file
 from hotloop.network.network import Network
 from hotloop.network.options import csv_options
-from hotloop.network.preparation import Preparation
 from hotloop.network.printable import printable
+from hotloop.network.schema import Schema
 from hotloop.network.sources import load_inputs
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -28,22 +28,23 @@ def predict(arguments: argparse.Namespace) -> int:
     elif sys.stdout is None:
         raise ValueError("standard output is closed: name a file with --output")
     net = Network.load(arguments.model)
-    n_inputs = net.sizes[0]
-    preparation = Preparation.from_metadata(net.metadata, n_inputs)
+    try:
+        schema = Schema.from_metadata(net.metadata, net.sizes[0], net.sizes[-1])
+    except ValueError as error:
+        raise ValueError(f"{arguments.model}: {error}") from None
     raw = load_inputs(
-        arguments.data, n_inputs, preparation.columns, preparation.target_column,
-        known=Dialect.of(**csv_options(arguments)),
-        like=Dialect(separator=preparation.separator, decimal=preparation.decimal),
+        arguments.data, net.sizes[0], schema.columns, schema.target_column, known=Dialect.of(**csv_options(arguments)),
+        like=Dialect(separator=schema.separator, decimal=schema.decimal),
     )  # fmt: skip
-    outputs = net.predict(preparation.apply(raw, str(net.dtype)))
+    outputs = net.predict(raw)
     if arguments.output is None:
-        classes = preparation.classes
+        classes = schema.classes
         if classes is not None and sys.stdout.isatty():  # elsewhere the file has the names as they are
             classes = tuple(map(printable, classes))
         write(sys.stdout, net, classes, outputs)
     else:
         text = io.StringIO()
-        write(text, net, preparation.classes, outputs)
+        write(text, net, schema.classes, outputs)
         write_file(Path(arguments.output), text.getvalue())
     return 0
 

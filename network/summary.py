@@ -1,7 +1,9 @@
 """The table that says what a network is made of."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from hotloop.network.network import Network
@@ -23,6 +25,16 @@ def summary(net: "Network") -> str:
             *lines,
             f"{net.n_parameters:,} parameters, {net.dtype}, {used:,} bytes ({padded:,} with padding)",
             f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {net.loss}",
-            *([f"inputs are multiplied by {net.input_scale:g}"] if net.input_scale != 1 else []),
+            *_scaling(net.input_offset, net.input_scale),
         ]
     )
+
+
+def _scaling(offset: Any, scale: Any) -> list[str]:
+    if np.ndim(scale) == 0 and np.ndim(offset) == 0 and offset == 0:
+        return [f"inputs are multiplied by {scale:g}"] if scale != 1 else []
+    names = [
+        name if np.ndim(number) else f"{number:g}"
+        for name, number in (("input_offset", offset), ("input_scale", scale))
+    ]
+    return [f"inputs become {names[1]} * (X - {names[0]})"]

@@ -1,8 +1,12 @@
 """What ``hotloop train`` does: data, network, training, what came of it, and the saved model."""
 
 import argparse
+import contextlib
+import os
 import sys
+import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,18 +17,17 @@ from hotloop.kernels.prediction import forward_slice
 from hotloop.kernels.training import train_slice
 from hotloop.network import reports
 from hotloop.network.compiling import CompileNotice
-from hotloop.network.files import check_writable
+from hotloop.network.files import check_replaceable, path_of
 from hotloop.network.history import ConvergenceWarning, History
 from hotloop.network.job import Job, Part, load_job
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
 from hotloop.network.optimizers import OPTIMIZERS, Optimizer
-from hotloop.network.preparation import Preparation
 from hotloop.network.printable import printable
 
 Array: TypeAlias = npt.NDArray[Any]
 
-INTERRUPTED = 130
+UNSAVED, INTERRUPTED = 2, 130
 LEARNING_RATES = {"sgd": 0.05, "adam": 0.002}  # other methods: their own default
 SGD_MOMENTUM = 0.9
 DROPOUT = 0.3  # of classifiers
@@ -33,10 +36,7 @@ DROPOUT = 0.3  # of classifiers
 def train(arguments: argparse.Namespace) -> int:
     """Carry out ``hotloop train`` and return its exit status."""
     if arguments.save is not None:
-        check_writable(Path(arguments.save))
-        if Path(arguments.save).exists() and not Path(arguments.save).is_file():
-            # The new file takes the old one's place, which would remove a device such as /dev/null.
-            raise ValueError(f"{arguments.save} is a device or a pipe: give the name of a file")
+        check_replaceable(path_of("--save", arguments.save))
     check_options(arguments)
     job = load_job(arguments)
     net = build(arguments, job)
@@ -44,20 +44,58 @@ def train(arguments: argparse.Namespace) -> int:
     say(reports.data(job.data, job.loss_name, len(job.train.x), len(job.validation.x) if job.validation else 0))
     say("", net.summary(), "")
     say(compile_kernels(net, job), "")
+    job.whole(net)  # raises now, rather than after the training, if the scaling is none
     history = fit(arguments, net, job, optimizer)
+    saved = None
+    if arguments.save is not None:  # before anything is said: the reader of a pipe may have left
+        saved = save(job.whole(net), Path(arguments.save))
     scores, right = net.evaluate(job.test.x, job.test.y, n_threads=arguments.threads), right_rows(net, job.test)
-    if arguments.save is not None:
-        job.unscale(net)
-        net.save(arguments.save, metadata=Preparation.of(job.data).to_metadata())
     if history.epochs:
         say(reports.epochs(history.epochs), "")
     say(reports.ending(history, arguments.epochs, arguments.tolerance, arguments.patience))
     say(reports.test(scores, *right, job.loss_name))
     if history.epochs:
         say(reports.speed(len(history.epochs), len(job.train.x), history.seconds))
-    if arguments.save is not None:
-        say(f"saved in {arguments.save}; to predict: hotloop predict {arguments.save} DATA")
+    if saved is not None:
+        say(f"saved in {saved}; to predict: hotloop predict {saved} DATA")
+    if arguments.save is not None and saved != Path(arguments.save):
+        return UNSAVED
     return INTERRUPTED if history.interrupted else 0
+
+
+def save(net: Network, path: Path) -> Path | None:
+    """Save the network at `path`, or else in another place, and say so; return where it is."""
+    try:
+        net.save(path)
+        return path
+    except (OSError, ValueError, MemoryError) as error:
+        failure = error
+    other = next(filter(None, (_saved_in(folder, net, path.name) for folder in _refuges())), None)
+    where = "the network could not be kept in another place" if other is None else f"the network is kept in {other}"
+    print(f"hotloop: error: {failure}; {where}", file=sys.stderr)
+    return other
+
+
+def _refuges() -> Iterator[str]:
+    """Return folders for a network that cannot be saved where it should be; the last is memory."""
+    with contextlib.suppress(OSError):
+        yield tempfile.gettempdir()
+    with contextlib.suppress(OSError):
+        yield os.getcwd()
+    yield "/dev/shm"
+
+
+def _saved_in(folder: str, net: Network, name: str) -> Path | None:
+    """Save the network in a new folder within `folder`; return where, or None if that cannot be."""
+    with contextlib.suppress(OSError, ValueError, MemoryError):
+        new = Path(tempfile.mkdtemp(prefix="hotloop-", dir=folder))
+        try:
+            net.save(new / name)
+        except BaseException:
+            new.rmdir()
+            raise
+        return new / name
+    return None
 
 
 def say(*texts: str) -> None:

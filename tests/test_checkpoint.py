@@ -1,6 +1,5 @@
 """Model files: everything comes back, and nothing but a whole file of hotloop's is taken for one."""
 
-import contextlib
 import json
 import os
 import resource
@@ -9,6 +8,7 @@ import struct
 import numpy as np
 import pytest
 from conftest import same_bits
+from users import as_nobody
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop
 from hotloop.network import checkpoint
@@ -194,7 +194,8 @@ def test_a_rewritten_file_is_sound(saved, tmp_path):
 
 
 @pytest.mark.parametrize(("changes", "match"), [
-    ({"format": 2}, "has format 2; this version of hotloop reads format 1"),
+    ({"format": 3}, "has format 3; this version of hotloop reads formats 1 to 2"),
+    ({"format": 0}, "has format 0"),
     ({"format": "1"}, "has format '1'"),
     ({"format": None}, "has format None"),
     ({"sizes": [2, 4, 1]}, r"damaged.*layers.0.weights has shape \(2, 3\); wanted \(2, 4\)"),
@@ -266,22 +267,6 @@ def test_no_file_at_all(tmp_path):
     for path, exception in [(tmp_path, IsADirectoryError), (tmp_path / "no" / "model", FileNotFoundError)]:
         with pytest.raises(exception, match=path.name):
             Network.load(path)
-    for path in (None, 3, b"model"):
-        with pytest.raises(TypeError):
-            Network.load(path)
-
-
-@contextlib.contextmanager
-def as_nobody():
-    """Have no more rights than the file's mode gives: root may read and write everything."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def test_no_permission(saved, tmp_path, monkeypatch):
@@ -369,6 +354,6 @@ def test_a_pipe_stays_a_pipe(tmp_path):
 
 @pytest.mark.parametrize("name", ["no/model", "."])
 def test_places_where_nothing_can_be_written(name, tmp_path):
-    with pytest.raises(OSError, match=r"model|directory"):
+    with pytest.raises(OSError, match=r"there is no folder .* to write model in|is a folder"):
         trained(None).save(tmp_path / name)
     assert not [*tmp_path.iterdir()]

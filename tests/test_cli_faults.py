@@ -11,6 +11,7 @@ import numba
 import numpy as np
 import pytest
 from command_line import TINY, run, train_tiny, write_flowers, write_houses
+from users import as_nobody
 
 import hotloop
 from hotloop import Network
@@ -76,11 +77,23 @@ def test_faulty_arguments(arguments, message):
 def test_a_place_that_cannot_be_written_is_seen_before_the_work(tmp_path, monkeypatch, command):
     monkeypatch.setattr(train_command, "load_job", pytest.fail)
     monkeypatch.setattr(predict_command.Network, "load", pytest.fail)
-    for path, message in ((tmp_path / "no" / "x", "there is no folder"), (tmp_path, f"{tmp_path} is a folder")):
-        status, _, err = run(*command.split(), path)
-        assert (status, message in err) == (2, True)
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    assert "cannot be written to: choose another for x" in run(*command.split(), tmp_path / "x")[2]
+    monkeypatch.chdir(tmp_path)  # from within, the folders above matter to nobody
+    shut, kept, long = tmp_path / "shut", tmp_path / "kept", "n" * 256
+    shut.mkdir()
+    kept.write_text("old")
+    for place, mode in ((tmp_path, 0o755), (shut, 0o555), (kept, 0o444)):
+        place.chmod(mode)
+    places = [
+        ("no/x", "there is no folder no to write x in: make it first"), (".", ". is a folder"),
+        ("shut/x", "the folder shut cannot be written to: choose another for x"), ("kept", "kept is read-only"),
+        (long, f"File name too long: '{long}'"),
+    ]  # fmt: skip
+    with as_nobody():
+        for path, message in places:
+            status, out, err = run(*command.split(), path)
+            assert (status, out, message in err) == (2, "", True), err
+    assert {path.name for path in tmp_path.rglob("*")} == {"shut", "kept"}
+    assert kept.read_text() == "old"
 
 
 def test_divergence_is_one_line_and_saves_nothing(houses, tmp_path):
@@ -107,22 +120,25 @@ def test_too_few_rows_for_a_validation_part(tmp_path):
     [
         ("{", "is not what hotloop train writes"),
         ("[]", "is not what hotloop train writes"),
-        ('{"offset": 0}', "is not what hotloop train writes (KeyError('scale'))"),
-        ('{"offset": 0, "scale": 1, "columns": null, "classes": null, "more": 1}', "is not what hotloop train writes"),
-        (
-            '{"offset": [0, 0], "scale": 1, "columns": null, "classes": null}',
-            "a scaling that does not fit its 3 inputs",
-        ),
-        ('{"offset": NaN, "scale": 1, "columns": null, "classes": null}', "a scaling that does not fit"),
-        ('{"offset": 0, "scale": 0, "columns": null, "classes": null}', "a scaling that does not fit"),
-        ('{"offset": 0, "scale": NaN, "columns": null, "classes": null}', "a scaling that does not fit"),
+        ("[" * 100_000, "is not what hotloop train writes"),
+        ('{"more": 1}', "is not what hotloop train writes"),
+        ('{"classes": 3}', "has classes that are no list of names"),
+        ('{"classes": ["a", 3]}', "has classes that are no list of names"),
+        ('{"classes": "ab"}', "has classes that are no list of names"),
+        ('{"classes": ["a"]}', "names 1 classes; the network has 2 outputs"),
+        ('{"classes": ["a", "b", "c"]}', "names 3 classes; the network has 2 outputs"),
+        ('{"columns": {"a": 1}}', "has columns that are no list of names"),
+        ('{"columns": ["a", "b"]}', "names 2 columns; the network has 3 inputs"),
+        ('{"target_column": -1}', "has the target column -1"),
+        ('{"target_column": 1e400}', "has the target column inf"),
     ],
 )
 def test_altered_metadata(tmp_path, metadata, message):
-    Network([3, 1], seed=0).save(tmp_path / "model", metadata={"data": metadata})
+    Network([3, 2], loss="cross_entropy", seed=0).save(tmp_path / "model", metadata={"data": metadata})
     np.savez(tmp_path / "data.npz", x=np.zeros((2, 3)))
-    status, _, err = run("predict", tmp_path / "model", tmp_path / "data.npz")
-    assert (status, message in err) == (2, True)
+    status, out, err = run("predict", tmp_path / "model", tmp_path / "data.npz")
+    assert (status, out, message in err, len(err.splitlines())) == (2, "", True, 1)
+    assert err.startswith(f"hotloop: error: {tmp_path / 'model'}: metadata 'data' ")
 
 
 def test_warnings_are_one_line(monkeypatch):

@@ -10,7 +10,7 @@ from conftest import COMPILED, ODD_SIZES, fenced, needs_compiler, same_bits
 from hotloop import Adam, Network
 from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import kernel
-from hotloop.network import arguments
+from hotloop.network import arguments, checkpoint
 from hotloop.network.task import INPUT_KINDS, bytes_of_rows
 
 KINDS = ["uint8", "float32", "float64"]
@@ -201,7 +201,7 @@ def test_a_product_that_is_not_finite(kind):
 @pytest.mark.parametrize(("scale", "exception", "found"), [
     (0, ValueError, "0.0"), (-1.0, ValueError, "-1.0"), (np.nan, ValueError, "nan"), (np.inf, ValueError, "inf"),
     (1e-50, ValueError, "1e-50"), (1e39, ValueError, "1e[+]39"), (10**400, ValueError, "inf"),
-    (True, TypeError, "True"), ("1", TypeError, "'1'"), (None, TypeError, "None"), ([1.0], TypeError, r"\[1.0\]"),
+    (True, TypeError, "True"), ("1", TypeError, "'1'"), (None, TypeError, "None"),
 ])  # fmt: skip
 def test_bad_scales(scale, exception, found):
     with pytest.raises(exception, match=f"^input_scale must be .*got {found}$") as caught:
@@ -226,6 +226,7 @@ def test_the_scale_is_kept_in_the_file(first_files, tmp_path, monkeypatch):
     net, X = Network([7, 3], seed=0, input_scale=1 / 255), raw("uint8")
     if first_files:
         dumps = json.dumps
+        monkeypatch.setattr(checkpoint, "FORMAT", 1)
         monkeypatch.setattr(json, "dumps", lambda about, **options: dumps(
             {key: value for key, value in about.items() if key != "input_scale"}, **options
         ))  # fmt: skip

@@ -99,7 +99,7 @@ class FitHealth:
         """Return one without looks."""
         options = {
             "output": net.activations[-1], "loss": net.loss, "dropout": list(net.dropout), "l1": net.l1, "l2": net.l2,
-            "input_scale": net.input_scale, "dtype": str(net.dtype), "seed": net.seed,
+            "input_scale": float(plan.task.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
         }  # fmt: skip
         if net.optimizer is None:
             raise ValueError("the network has no optimizer: fit sets it before it trains")
