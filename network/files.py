@@ -69,7 +69,7 @@ def check_writable(path: Path) -> None:
     """Raise an OSError now, rather than after the work is done, if `write_file` could not write `path`."""
     if not _is_device(path):
         check_replaceable(path)
-    elif not os.access(path, os.W_OK):
+    elif not _may_write(path):
         raise PermissionError(f"{path} cannot be written to")
 
 
@@ -85,6 +85,10 @@ def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 @contextlib.contextmanager
 def _naming(path: str | os.PathLike[str]) -> Any:
     """Have an OSError name the file that was to be written, not a temporary one or none."""
@@ -98,7 +102,7 @@ def _naming(path: str | os.PathLike[str]) -> Any:
 
 def _replaceable(path: Path) -> Path:
     """Return what `path` links to, or itself; raise an OSError unless a file can be there, or be replaced."""
-    target = path.resolve() if path.is_symlink() else path  # the link stays one
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path  # the link stays one
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a folder: give the name of a file in it")
     if not target.parent.is_dir():
@@ -107,7 +111,7 @@ def _replaceable(path: Path) -> Path:
         old = os.stat(target)  # raises if the name is too long
         if not stat.S_ISREG(old.st_mode):
             raise OSError(f"{path} is a device or a pipe: give the name of a file")
-        if not os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        if not _may_write(target):
             raise PermissionError(f"{path} is read-only: choose another name, or make it writable")
         folder = os.stat(target.parent)
         sticky = folder.st_mode & stat.S_ISVTX and not (_is_ours(old) or _is_ours(folder))

@@ -54,8 +54,7 @@ class Job:
     def whole(self, net: Network) -> Network:
         """Return a copy that takes raw inputs, and gives values in the scale of the data."""
         net = copy.copy(net)
-        with np.errstate(over="ignore"):
-            net.input_offset, net.input_scale = self.data.offset, 1 / np.asarray(self.data.scale)[()]
+        net.input_offset, net.input_scale = self.data.offset, 1 / np.asarray(self.data.scale)[()]
         if np.ndim(self.target_scale):
             # Fold the scaling of the targets into the last layer.
             net.weights[-1][:] *= self.target_scale

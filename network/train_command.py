@@ -44,7 +44,6 @@ def train(arguments: argparse.Namespace) -> int:
     say(reports.data(job.data, job.loss_name, len(job.train.x), len(job.validation.x) if job.validation else 0))
     say("", net.summary(), "")
     say(compile_kernels(net, job), "")
-    job.whole(net)  # raises now, rather than after the training, if the scaling is none
     history = fit(arguments, net, job, optimizer)
     saved = None
     if arguments.save is not None:  # before anything is said: the reader of a pipe may have left

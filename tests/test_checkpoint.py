@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import resource
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -100,6 +102,8 @@ def test_metadata(tmp_path, saved):
     ([("a", "b")], TypeError, "metadata must be a dict of str to str"),
     ("note", TypeError, "metadata must be a dict of str to str"),
     ({"hotloop": "x"}, ValueError, "must not use the key 'hotloop'"),
+    ({"note": "a\ud800b"}, ValueError, r"metadata must be Unicode text: found the lone surrogate '\\ud800' in 'note'"),
+    ({"\udfff": "x"}, ValueError, r"found the lone surrogate '\\udfff' in '\\udfff'"),
 ])  # fmt: skip
 def test_bad_metadata(metadata, exception, match, tmp_path):
     with pytest.raises(exception, match=match):
@@ -117,6 +121,30 @@ def test_other_readers_find_the_arrays(saved):
         assert same_bits(file.get_tensor("layers.1.bias"), np.ascontiguousarray(net.biases[1]))
         moment = net.split(net.state[0])[0][1]
         assert same_bits(file.get_tensor("optimizer.0.layers.1.weights"), np.ascontiguousarray(moment))
+
+
+@pytest.mark.parametrize(("offset", "scale", "loaded_offset", "loaded_scale"), [
+    ([2000.0, -1.0], [4.0, float("inf")], [2000, -1], [0.25, 0]),
+    (0.0, 16.0, 0.0, 0.0625),
+    ([1.0, 2.0], 8.0, [1, 2], 0.125),
+])  # fmt: skip
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_files_of_format_1(factor, offset, scale, loaded_offset, loaded_scale, saved, tmp_path):
+    """Their metadata held a scaling of inputs, which `Network.load` left to others."""
+    kept = {"offset": offset, "scale": scale, "columns": ["a", "b"], "target_column": 2, "classes": None}
+    metadata = {"data": json.dumps(kept), "note": "x"}
+    net = Network.load(rewritten(saved, tmp_path / "model", format=1, input_scale=factor, metadata=metadata))
+    assert np.array_equal(net.input_offset, loaded_offset)
+    assert np.array_equal(net.input_scale, np.multiply(loaded_scale, factor))
+    assert net.metadata.pop("note") == "x"
+    assert json.loads(net.metadata.pop("data")) == {"columns": ["a", "b"], "target_column": 2, "classes": None}
+    assert not net.metadata
+
+
+@pytest.mark.parametrize("text", ["mnist", "{}", "[]", "3", '{"offset": 1}', "[" * 100_000])
+def test_a_users_metadata_in_format_1(text, saved, tmp_path):
+    net = Network.load(rewritten(saved, tmp_path / "model", format=1, input_scale=0.5, metadata={"data": text}))
+    assert (net.input_offset, net.input_scale, net.metadata) == (0, 0.5, {"data": text})
 
 
 # Files that are damaged.
@@ -174,7 +202,7 @@ def crafted(path, kind="F32", data=bytes(8), metadata=None, name="a", shape=(2,)
     return path
 
 
-def rewritten(saved, path, **changes):
+def rewritten(saved, path, change=lambda arrays: None, **changes):
     """Write the file again with changes to what its header says of the network, and a checksum that holds."""
     from safetensors import safe_open
     from safetensors.numpy import save
@@ -182,6 +210,7 @@ def rewritten(saved, path, **changes):
     with safe_open(saved, "numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         about = json.loads(file.metadata()["hotloop"]) | changes
+    change(arrays)
     about.pop("checksum")
     about["checksum"] = checkpoint._checksum(about, arrays)
     path.write_bytes(save(arrays, {"hotloop": json.dumps(about)}))
@@ -219,13 +248,98 @@ def test_a_rewritten_file_is_sound(saved, tmp_path):
     ({"epochs_trained": -3}, "damaged"),
     ({"epochs_trained": None}, "damaged"),
     ({"first_step": 1.5}, "damaged"),
+    ({"first_step": 13}, "damaged.*first_step 13 is beyond the 1 steps"),
+    ({"steps": 2**63}, r"damaged.*steps must be below 2\*\*62, got 9223372036854775808"),
+    ({"epochs_trained": 2**62}, "damaged.*epochs_trained must be below"),
+    ({"epochs_trained": True}, "damaged.*epochs_trained must be a whole number"),
+    ({"seed": 10**400}, "damaged.*seed"),
+    ({"l1": 10**400}, "damaged.*l1"),
+    ({"dropout": [0.5, 0.5]}, "damaged.*dropout"),
+    ({"dtype": "(2,"}, "damaged.*dtype"),
+    ({"dtype": ["float32"]}, "damaged.*dtype"),
+    ({"sizes": [2, 2**70, 1]}, "damaged.*layers.0.weights has shape"),
+    ({"metadata": ["ab"]}, "damaged.*metadata must be a dict of str to str"),
+    ({"metadata": {"a": 1}}, "damaged.*metadata must be a dict of str to str"),
+    ({"input_offset": 10**400}, "damaged.*input_offset must be finite"),
+    ({"input_offset": [0, 10**400]}, "damaged.*input_offset has dtype object"),
+    ({"input_offset": [0]}, r"damaged.*input_offset has shape \(1,\)"),
+    ({"input_offset": float("nan")}, "damaged.*input_offset must be finite"),
+    ({"input_scale": 0}, "damaged.*input_scale must be above 0"),
+    ({"input_scale": [1, float("inf")]}, "damaged.*input_scale must be finite"),
+    ({"input_scale": None}, "damaged.*input_scale must be a number"),
+    *(({"format": 1, "metadata": {"data": json.dumps({"offset": offset, "scale": scale})}}, f"damaged.*{match}")
+      for offset, scale, match in [
+        (10**400, 1, "int too large"), ([0, 10**400], 1, "int too large"), (float("nan"), 1, "input_offset"),
+        ([0, 0, 0], 1, r"input_offset has shape \(3,\)"), (0, 0, "divides"), (0, -1, "divides"),
+        (0, [1, float("nan")], "divides"), ("a", 1, "could not convert"), (0, None, "divides"), ([[0], [1, 2]], 1, ""),
+      ]),
 ], ids=str)  # fmt: skip
 def test_parts_that_do_not_fit(changes, match, saved, tmp_path):
     refused(rewritten(saved, tmp_path / "model", **changes), match)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["layers.0.weights", "layers.1.bias", "optimizer.0.layers.0.weights"])
+def test_numbers_that_are_not_finite(name, value, saved, tmp_path):
+    def spoil(arrays):
+        arrays[name].flat[-1] = value
+
+    refused(rewritten(saved, tmp_path / "model", spoil), f"damaged.*{name} holds NaN or infinity")
+
+
+@pytest.mark.parametrize("name", ["parameters", "state"])
+def test_a_network_that_could_not_be_loaded_is_not_saved(name, saved, tmp_path):
+    net = Network.load(saved)
+    getattr(net, name).flat[0] = np.nan
+    with pytest.raises(ValueError, match=f"net.{name} must be finite to be saved"):
+        net.save(tmp_path / "model")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_sizes_are_compared_with_the_arrays_before_memory_is_taken(saved, tmp_path):
+    path = rewritten(saved, tmp_path / "model", sizes=[2, 10**7, 1])
+    tracemalloc.start()
+    try:
+        refused(path, "damaged.*layers.0.weights has shape")
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("content", [struct.pack("<Q", 2**35) + b"{}", struct.pack("<Q", 2) + b"{}"], ids=range(2))
+def test_a_file_longer_than_memory(content, tmp_path):
+    """The end of such a file is a hole: it takes no room on the disk."""
+    path = tmp_path / "model"
+    path.write_bytes(content)
+    os.truncate(path, 2**36)
+    tracemalloc.start()
+    try:
+        refused(path, "no safetensors file, or is truncated or altered")
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_that_is_rewritten_while_it_is_read(tmp_path, monkeypatch):
+    """A mapped file would end the process (SIGBUS). The arrays are longer than what is read ahead."""
+    path, net, loads = tmp_path / "model", Network([200, 400, 10], seed=0), json.loads
+    net.save(path)
+
+    def rewrite(text):
+        monkeypatch.setattr(json, "loads", loads)
+        os.truncate(path, 200_000)
+        return loads(text)
+
+    monkeypatch.setattr(json, "loads", rewrite)
+    refused(path, "is truncated or altered")
+    net.save(path)
+    twin = Network.load(path)
+    os.truncate(path, 0)
+    assert same_bits(twin.parameters, net.parameters)
+
+
 def test_a_part_that_is_missing(saved, tmp_path):
-    for name in ("sizes", "loss", "l1", "optimizer", "metadata", "steps"):
+    for name in ("sizes", "loss", "l1", "optimizer", "metadata", "steps", "input_offset", "input_scale"):
         path = tmp_path / name
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(json, "dumps", lambda about, dumps=json.dumps, name=name, **options: dumps(
@@ -261,6 +375,35 @@ def test_numbers_that_numpy_has_not(tmp_path):
 def test_another_kind_of_file(content, tmp_path):
     (tmp_path / "model").write_bytes(content)
     refused(tmp_path / "model", "no safetensors file")
+
+
+@pytest.mark.parametrize("value", [None, 5, b"x", [], 1.5], ids=repr)
+def test_what_is_no_path(value):
+    for call in (Network.load, Network([2, 1], seed=0).save):
+        with pytest.raises(
+            TypeError, match=re.escape(f"path must be a path such as 'model.safetensors', got {value!r}")
+        ):
+            call(value)
+
+
+@pytest.mark.parametrize(("value", "match"), [
+    ("", "path must not be empty"), ("a\0b", r"path must be a path, got 'a\\x00b'"), ("\ud800", "path must be a path"),
+])  # fmt: skip
+def test_what_no_path_can_be(value, match):
+    for call in (Network.load, Network([2, 1], seed=0).save):
+        with pytest.raises(ValueError, match=match):
+            call(value)
+
+
+def test_what_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/null", tmp_path / "pipe"):
+        with pytest.raises(OSError, match=f"{path} is a device or a pipe; wanted a model file"):
+            Network.load(path)
+    (tmp_path / "loop").symlink_to("loop")
+    for path in (tmp_path / ("n" * 256), tmp_path / "loop"):
+        with pytest.raises(OSError, match=str(path)):
+            Network.load(path)
 
 
 def test_no_file_at_all(tmp_path):
