@@ -108,7 +108,7 @@ class Network(ScaledInputs, Persistent):
         self.epochs_trained = 0
         self.steps = 0
         self.metadata: dict[str, str] = {}
-        self._idle: list[tuple[Array, Array, Array]] = []  # arguments of predict_one that no thread uses
+        self._idle: list[tuple[Array, Array, Array, float]] = []  # arguments of predict_one that no thread uses
         self.forget_optimizer()
 
     def forget_optimizer(self) -> None:
@@ -269,12 +269,15 @@ class Network(ScaledInputs, Persistent):
             return None
         _ = CALLER.stack_is_enough
         out = np.empty((1, self.sizes[-1]), self.dtype)
-        scaling = self._scaling
-        given = self._idle.pop() if self._idle else self._tables_of_one()
-        finite = predict_one(
-            *given, scaling.factor, (X if scaling.in_loop else scaling.apply(X, self.dtype))[0], out[0]
-        )
-        self._idle.append(given)  # it has its own workspace: threads may predict at once
+        if not self._scaling.in_loop:
+            X = self._scaling.apply(X, self.dtype)
+        idle = self._idle
+        try:
+            given = idle.pop()
+        except IndexError:
+            given = self._arguments_of_one()
+        finite = predict_one(*given, X[0], out[0])
+        idle.append(given)  # it has its own workspace: threads may predict at once
         return out if finite else None
 
     def compiled_arguments(self) -> tuple[Array, Array, Array, float]:
@@ -282,13 +285,14 @@ class Network(ScaledInputs, Persistent):
 
         The parameters are a view. The workspace is new: each thread needs its own.
         """
-        return *self._tables_of_one(), self._scaling.only_factor()
+        self._scaling.check_in_loop()
+        return self._arguments_of_one()
 
-    def _tables_of_one(self) -> tuple[Array, Array, Array]:
+    def _arguments_of_one(self) -> tuple[Array, Array, Array, float]:
         kinds = [ACTIVATIONS[name] for name in self.activations]
         no_dropout = [0.0] * len(kinds)
         layers, size = self.layout.table(1, [kind.code for kind in kinds], [True] * len(kinds), no_dropout)
-        return self._parameters, layers, aligned_zeros(size, self.dtype)
+        return self._parameters, layers, aligned_zeros(size, self.dtype), self._scaling.factor
 
     def evaluate(self, X: Any, y: Any, *, n_threads: int | str = "auto") -> dict[str, float]:
         """Return the loss, penalties included, and the accuracy (cross-entropies) or the R^2 (other losses).

@@ -44,14 +44,13 @@ class InputScaling:
         """What the compiled loops multiply inputs by."""
         return self.scale if self.in_loop else 1.0  # type: ignore[return-value]
 
-    def only_factor(self) -> float:
-        """Return `factor`, if there is nothing else to the scaling."""
+    def check_in_loop(self) -> None:
+        """Raise a ValueError unless `factor` is the whole scaling."""
         if not self.in_loop:
             raise ValueError(
                 "compiled code can apply one input_scale and no input_offset; this network has more. In a copy of it "
                 "(copy.copy) set input_offset = 0 and input_scale = 1, and give predict_one scaled inputs"
             )
-        return self.factor
 
     def inputs(self, X: Any, n_inputs: int, dtype: np.dtype[Any], argument: str = "X") -> Array:
         """Return X (rows, inputs), checked, for loops that multiply it by `factor`."""
@@ -106,6 +105,11 @@ class ScaledInputs:
     sizes: tuple[int, ...]
     dtype: np.dtype[np.floating]
     _scaling: InputScaling
+    _idle: list[tuple[Array, Array, Array, float]]
+
+    def _set_scaling(self, offset: Any, scale: Any) -> None:
+        self._scaling = InputScaling.of(offset, scale, self.sizes[0], self.dtype)
+        self._idle = []  # those before hold another factor
 
     @property
     def input_offset(self) -> Any:
@@ -114,7 +118,7 @@ class ScaledInputs:
 
     @input_offset.setter
     def input_offset(self, value: Any) -> None:
-        self._scaling = InputScaling.of(value, self.input_scale, self.sizes[0], self.dtype)
+        self._set_scaling(value, self.input_scale)
 
     @property
     def input_scale(self) -> Any:
@@ -123,4 +127,4 @@ class ScaledInputs:
 
     @input_scale.setter
     def input_scale(self, value: Any) -> None:
-        self._scaling = InputScaling.of(self.input_offset, value, self.sizes[0], self.dtype)
+        self._set_scaling(self.input_offset, value)
