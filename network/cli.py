@@ -50,7 +50,8 @@ learning rates by default:
   0.002 for adam, 0.05 for sgd (with momentum 0.9), 0.01 for adagrad, 0.001 for rmsprop and adamw
 
 With a loss for values (mse, mae, huber) and identity as the last activation, targets are standardised by the
-training rows too, and losses are printed in that scale. The saved network gives values in the scale of the data.
+training rows too, and losses are printed in that scale. The saved network takes inputs and gives values in the scale
+of the data.
 
 examples:
   hotloop train

@@ -2,10 +2,12 @@
 
 import copy
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import same_bits
+from conftest import needs_compiler, same_bits
 
 from hotloop import Adam, Network
 from hotloop.kernels import predict_one
@@ -138,3 +140,12 @@ def test_a_pickle_of_another_byte_order():
     twin.__setstate__(swapped | {"dtype": np.dtype(">f4")})
     assert twin.dtype == np.dtype("=f4")
     assert same_bits(twin.predict(X), net.predict(X))
+
+
+@needs_compiler
+def test_the_example_of_the_document(tmp_path, monkeypatch, capsys):
+    text = (Path(__file__).parents[1] / "docs" / "saving.md").read_text()
+    program, printed = re.search(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.M | re.S).groups()
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "saving.md", "exec"), {})
+    assert capsys.readouterr().out == printed
