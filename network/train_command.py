@@ -28,6 +28,7 @@ from hotloop.network.printable import printable
 Array: TypeAlias = npt.NDArray[Any]
 
 UNSAVED, INTERRUPTED = 2, 130
+MEMORY = "/dev/shm"  # a folder that no full disk holds
 LEARNING_RATES = {"sgd": 0.05, "adam": 0.002}  # other methods: their own default
 SGD_MOMENTUM = 0.9
 DROPOUT = 0.3  # of classifiers
@@ -76,12 +77,12 @@ def save(net: Network, path: Path) -> Path | None:
 
 
 def _refuges() -> Iterator[str]:
-    """Return folders for a network that cannot be saved where it should be; the last is memory."""
+    """Return folders for a network that cannot be saved where it should be."""
     with contextlib.suppress(OSError):
         yield tempfile.gettempdir()
     with contextlib.suppress(OSError):
         yield os.getcwd()
-    yield "/dev/shm"
+    yield MEMORY
 
 
 def _saved_in(folder: str, net: Network, name: str) -> Path | None:

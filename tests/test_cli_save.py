@@ -27,11 +27,12 @@ def train(data, model, *options):
 @pytest.fixture
 def full(monkeypatch, tmp_path):
     """Return a function that fills the disks that hold the given folders, and folders to keep a network in."""
-    temporary, current = tmp_path / "temporary", tmp_path / "current"
-    temporary.mkdir()
-    current.mkdir()
+    temporary, current, memory = (tmp_path / name for name in ("temporary", "current", "memory"))
+    for folder in (temporary, current, memory):
+        folder.mkdir()
     monkeypatch.chdir(current)
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(train_command, "MEMORY", str(memory))
     replace = os.replace
 
     def fill(*folders):
@@ -60,18 +61,13 @@ def test_a_network_is_kept_in_another_place(place, flowers, tmp_path, full):
     fill(model.parent, *{"temporary": [], "current": [temporary], "memory": [temporary, current]}[place])
     status, out, err = train(flowers, model)
     other = kept_in(err, model)
-    try:
-        folder = {"temporary": temporary, "current": current, "memory": Path("/dev/shm")}[place]
-        assert (status, other.parent.parent, other.name) == (2, folder, model.name)
-        assert "\ntrained 2 epochs\ntest accuracy " in out
-        assert out.endswith(f"\nsaved in {other}; to predict: hotloop predict {other} DATA\n")
-        assert Network.load(other).epochs_trained == 2
-        assert model.read_bytes() == b"old"
-        left = {path.name for path in tmp_path.rglob("*") if path not in (other, other.parent)}
-        assert left == {"flowers.csv", "there", "flowers.safetensors", "temporary", "current"}
-    finally:
-        other.unlink()
-        other.parent.rmdir()
+    assert (status, other.parent.parent, other.name) == (2, tmp_path / place, model.name)
+    assert "\ntrained 2 epochs\ntest accuracy " in out
+    assert out.endswith(f"\nsaved in {other}; to predict: hotloop predict {other} DATA\n")
+    assert Network.load(other).epochs_trained == 2
+    assert model.read_bytes() == b"old"
+    left = {path.name for path in tmp_path.rglob("*") if path not in (other, other.parent)}
+    assert left == {"flowers.csv", "there", "flowers.safetensors", "temporary", "current", "memory"}
 
 
 def test_no_place_at_all(flowers, tmp_path, full):
@@ -83,17 +79,16 @@ def test_no_place_at_all(flowers, tmp_path, full):
     assert len(err.splitlines()) == 1
     assert "\ntrained 2 epochs\ntest accuracy " in out
     assert "saved in" not in out
-    assert {path.name for path in tmp_path.rglob("*")} == {"flowers.csv", "temporary", "current"}
+    assert {path.name for path in tmp_path.rglob("*")} == {"flowers.csv", "temporary", "current", "memory"}
 
 
 def test_a_current_folder_that_is_gone(flowers, tmp_path, full):
-    fill, _, current = full
-    fill(tmp_path)
+    fill, temporary, current = full
+    (tmp_path / "there").mkdir()
+    fill(tmp_path / "there", temporary)
     current.rmdir()
-    other = kept_in(train(flowers, tmp_path / "model")[2], tmp_path / "model")
-    assert other.parent.parent == Path("/dev/shm")
-    other.unlink()
-    other.parent.rmdir()
+    other = kept_in(train(flowers, tmp_path / "there" / "model")[2], tmp_path / "there" / "model")
+    assert other.parent.parent == tmp_path / "memory"
 
 
 def test_files_that_may_not_be_long(flowers, tmp_path):
