@@ -42,10 +42,10 @@ def collapsed(profile: "Profile") -> str:
 def speedscope(profile: "Profile") -> str:
     """Return the JSON of speedscope."""
     frames: dict[str, int] = {}
-    samples, weights = [], []
+    samples, weights = [], []  # whole nanoseconds, of which a viewer's sums are exact
     for stack, seconds in sorted(stacks(profile)):
         samples.append([frames.setdefault(name, len(frames)) for name in stack])
-        weights.append(max(seconds, 0.0) * 1e6)
+        weights.append(max(round(seconds * 1e9), 0))
     return json.dumps({
         "$schema": "https://www.speedscope.app/file-format-schema.json",
         "exporter": "hotloop",
@@ -53,7 +53,7 @@ def speedscope(profile: "Profile") -> str:
         "shared": {"frames": [{"name": name} for name in frames]},
         "profiles": [
             {
-                "type": "sampled", "name": "wall time", "unit": "microseconds", "startValue": 0,
+                "type": "sampled", "name": "wall time", "unit": "nanoseconds", "startValue": 0,
                 "endValue": sum(weights), "samples": samples, "weights": weights,
             }
         ],
