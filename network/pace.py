@@ -141,7 +141,7 @@ class Pace:
         """
         team = self._next_team()
         count = team.n_threads
-        rows = self._rows(count)
+        rows = self._rows(count) if self.watch is None else self.watch.limited(self._rows(count))
         progress[:] = progress[0]
         clocks = None if self.watch is None else self.watch.clock.of(count)
         start, began = int(progress["row"][0]), time.perf_counter()

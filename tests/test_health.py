@@ -91,6 +91,38 @@ def test_dead_units_are_counted(monkeypatch):
     assert prof.fits[0].looks.items[0].dead == [0.75, None]
 
 
+@pytest.mark.parametrize(("n_rows", "epochs", "expected"), [
+    (8, 1, [1]), (8, 2, [1, 2]), (40, 1, [1, 4]), (24, 5, [1, 9]), (40 * 8, 1, [1, 9, 17, 25, 33]),
+    (80 * 8 - 3, 1, [1, 17, 33, 49, 65]), (40, 40, [1, 41, 81, 121, 161]),
+])  # fmt: skip
+def test_a_short_fit_is_looked_at_more_than_once(n_rows, epochs, expected, monkeypatch):
+    """However fast it is: five looks, eight steps apart, but at half of the steps where there are fewer than sixteen."""
+    monkeypatch.setattr(health, "SHARE", 0.0)
+    rng = np.random.default_rng(0)
+    net = Network([5, 4, 2], seed=0)
+    for _ in range(2):  # the second goes on from the first
+        before = net.steps
+        with profile() as prof:
+            net.fit(rng.normal(size=(n_rows, 5)), np.ones((n_rows, 2)), epochs=epochs, batch_size=8, **QUIET)
+        assert [look.step - before for look in prof.fits[0].looks.items] == expected
+        (found,) = prof.diagnose(try_remedies=False).fits
+        steps = epochs * -(-n_rows // 8)
+        assert (found.looks, found.steps) == (len(expected), steps)
+        text = f"looked at in {len(expected)} of {steps} step{'s' if steps > 1 else ''}: "
+        assert text in str(prof.diagnosis)
+
+
+def test_looks_between_the_chunks_of_a_batch(monkeypatch):
+    """None: a look begins with a batch."""
+    monkeypatch.setattr(health, "SHARE", 0.0)
+    rows = 3000
+    X, net = np.random.default_rng(0).normal(size=(rows, 2)), Network([2, 2, 1], seed=0)
+    with profile() as prof:
+        net.fit(X, X[:, 0], epochs=4, batch_size=700, **QUIET)
+    assert [look.step for look in prof.fits[0].looks.items] == [1, 9, 17]
+    assert [look.rows for look in prof.fits[0].looks.items] == [188] * 3  # of the batch's last chunk
+
+
 @needs_compiler  # plain Python takes seconds an epoch
 @alone
 def test_looks_stay_cheap():

@@ -66,8 +66,8 @@ class FitDiagnosis:
     ----------
     network : str
         Sizes and activations.
-    looks : int
-        At how many steps it was looked at.
+    looks, steps : int
+        At how many steps it was looked at, of how many.
     findings : list of Finding
     layers : list of dict
         For each layer what was seen, the medians of the looks: "layer", "gradient" (dC/dW, root mean square), "growth"
@@ -76,8 +76,14 @@ class FitDiagnosis:
 
     network: str
     looks: int
+    steps: int
     findings: list[Finding]
     layers: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def basis(self) -> str:
+        """On what the conclusions rest."""
+        return f"looked at in {self.looks} of {self.steps} step" + ("" if self.steps == 1 else "s")
 
     def table(self) -> list[str]:
         """Return the layers as lines of text."""
@@ -107,9 +113,8 @@ class Diagnosis:
         parts = []
         for number, fit in enumerate(self.fits, 1):
             name = f"fit {number} of {len(self.fits)}" if len(self.fits) > 1 else "fit"
-            steps = f"{fit.looks} step" + ("" if fit.looks == 1 else "s")
             found = f"{len(fit.findings)} found" if fit.findings else "nothing is wrong"
-            parts.append(f"diagnosis of the {name}, {fit.network}, looked at in {steps}: {found}")
+            parts.append(f"diagnosis of the {name}, {fit.network}, {fit.basis}: {found}")
             parts += [*(str(finding) for finding in fit.findings), *fit.table()]
         more = [f"{self.left_out} more fits were not looked at"] if self.left_out else []
         return "\n".join([*parts, *more])
@@ -118,8 +123,8 @@ class Diagnosis:
         """Return it as plain data."""
         return [
             {
-                "network": fit.network, "looks": fit.looks, "findings": [vars(finding) for finding in fit.findings],
-                "layers": fit.layers,
+                "network": fit.network, "looks": fit.looks, "steps": fit.steps,
+                "findings": [vars(finding) for finding in fit.findings], "layers": fit.layers,
             }
             for fit in self.fits
         ]  # fmt: skip
@@ -151,7 +156,7 @@ def _diagnosed(fit: FitHealth, try_remedies: bool) -> FitDiagnosis:
             findings += [] if found is None else [found]
     activations = dict.fromkeys(fit.activations)
     name = f"{described(fit)} {', '.join(activations)}"
-    return FitDiagnosis(name, len(fit.looks.items), findings, layers_of(fit))
+    return FitDiagnosis(name, len(fit.looks.items), fit.steps, findings, layers_of(fit))
 
 
 def layers_of(fit: FitHealth) -> list[dict[str, Any]]:

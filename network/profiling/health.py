@@ -2,7 +2,8 @@
 
 A look takes a step's time more than the step: the gradient of the next batch alone, then the step itself, between two
 copies of the parameters. It changes no bit of the result. After the first, a look is taken when all have cost less
-than `SHARE` of the time since.
+than `SHARE` of the time since, and a few in any case, spread over the steps of the fit: of a short one too something
+can be concluded.
 """
 
 import math
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from hotloop.network.task import Task
 
 SHARE = 0.004
+# Looks that are taken in any case, `SPARSE` steps apart or more, but in a fit of few steps half of them.
+LEAST_LOOKS, SPARSE = 5, 8
 MOST_LOOKS = 256
 # A unit is saturated where its derivative is below this share of its largest.
 SATURATED = 0.05
@@ -93,6 +96,9 @@ class FitHealth:
     resumed: bool = False  # whether the network had been trained before
     spent: float = 0.0
     began: float | None = None  # when the first look was taken
+    first: int = 0  # how many steps the network had taken before
+    asked: int = 0  # for so many steps, unless it ends early
+    steps: int = 0  # that it took
 
     @classmethod
     def of(cls, net: "Network", plan: "Plan") -> "FitHealth":
@@ -105,7 +111,8 @@ class FitHealth:
             raise ValueError("the network has no optimizer: fit sets it before it trains")
         return cls(
             net.sizes, net.activations, options, net.optimizer, int(plan.task.settings["batch_size"][0]),
-            net.parameters.copy(), net.parameters, *data_of(plan.task), resumed=net.steps > 0,
+            net.parameters.copy(), net.parameters, *data_of(plan.task), resumed=net.steps > 0, first=net.steps,
+            asked=plan.epochs * -(-plan.task.rows // int(plan.task.settings["batch_size"][0])),
         )  # fmt: skip
 
     @property
@@ -113,12 +120,6 @@ class FitHealth:
         """The optimizer's."""
         rate: float = self.optimizer.learning_rate  # type: ignore[attr-defined]
         return rate
-
-    @property
-    def steps(self) -> int:
-        """How many steps the finished epochs took."""
-        epochs = 0 if self.history is None else len(self.history.epochs)
-        return epochs * -(-len(self.X) // self.batch_size)
 
     @property
     def first_loss(self) -> float | None:
@@ -133,10 +134,20 @@ class FitHealth:
         return self.looks.items[-1].loss if self.looks.items else None
 
     def due(self, progress: Array) -> bool:
-        """Return whether a look is to be taken: at the start of a batch, if it costs little enough."""
-        if self.began is not None and self.spent > SHARE * (time.perf_counter() - self.began):
+        """Return whether a look is to be taken: at the start of a batch, if it costs little enough or is wanted."""
+        if int(progress["row"][0]) % self.batch_size:
             return False
-        return int(progress["row"][0]) % self.batch_size == 0
+        if self.began is None or self.spent <= SHARE * (time.perf_counter() - self.began):
+            return True
+        return self.rows_before(progress) == 0
+
+    def rows_before(self, progress: Array) -> int | None:
+        """Return how many rows to train before the next look that is taken in any case; None if there is none."""
+        looks, apart = self.looks.added, max(self.asked / LEAST_LOOKS, min(SPARSE, self.asked / 2))
+        if looks >= LEAST_LOOKS:
+            return None
+        steps = math.ceil(looks * apart) - (int(progress["step"][0]) - self.first)
+        return max(0, steps * self.batch_size - int(progress["row"][0]) % self.batch_size)
 
     def look(
         self, net: "Network", task: "Task", arguments: tuple[Any, ...], clock: "PhaseClock", spans: "Spans"

@@ -103,7 +103,7 @@ def _diagnosis(profile: "Profile") -> str:
     parts = []
     diagnosis = profile.diagnosis or profile.diagnose()
     for fit in diagnosis.fits:
-        head = html.escape(f"{fit.network}, looked at in {fit.looks} steps")
+        head = html.escape(f"{fit.network}, {fit.basis}")
         if not fit.findings:
             parts.append(f'<div class="finding well"><h3>{head}: nothing is wrong</h3></div>')
         for finding in fit.findings:

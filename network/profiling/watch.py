@@ -49,6 +49,11 @@ class Watch:
         """Note a call of the compiled loop that has just ended: rows `row` to `row` + `rows` - 1 of an epoch."""
         self.clock.called(self._profile.spans, n_threads, start, row, rows, self._plan.task.rows)
 
+    def limited(self, rows: int) -> int:
+        """Return how many of so many rows to train in the next call: none beyond a look that is wanted."""
+        wanted = None if self._health is None else self._health.rows_before(self._plan.task.progress)
+        return min(rows, wanted) if wanted else rows
+
     def looked(self, arguments: tuple[Any, ...]) -> bool:
         """Train one batch and look at its gradients, if a look is due; return whether it was trained."""
         health, task = self._health, self._plan.task
@@ -77,6 +82,7 @@ class Watch:
         self._profile.histories.append((self._moments, history))
         if self._health is not None:
             self._health.history = history
+            self._health.steps = int(self._plan.task.progress["step"][0]) - self._health.first
             self._health.final = self._net.parameters.copy()
             self._health.diverged = history.stop_reason == "diverged"
         if history.stop_reason != "epochs":
