@@ -155,12 +155,14 @@ def lap(clock: Array | None, phase: int, layer: int) -> None:
     """Add the time since the last lap to the histogram of a phase of a layer, if the chunk is timed."""
     if clock is not None:  # noqa: SIM102 (the compiler drops what None never reaches, by this test alone)
         if clock[TIMED] != 0:
-            now, which = _now(clock[KIND]), phase * clock[LAYERS] + layer
-            ticks = max(now - clock[LAST], 0)
-            at = clock[HISTOGRAMS] + 2 * (which * BINS + min(bit_length(ticks), BINS - 1))
+            which, last = phase * clock[LAYERS] + layer, clock[LAST]
+            histogram = clock[HISTOGRAMS] + 2 * BINS * which
+            now = _now(clock[KIND])
+            clock[LAST] = now
+            ticks = max(now - last, 0)
+            at = histogram + 2 * min(bit_length(ticks), BINS - 1)
             clock[at] += 1
             clock[at + 1] += ticks
-            clock[LAST] = now
             _log(clock, which)
 
 

@@ -19,11 +19,9 @@ if TYPE_CHECKING:
     from hotloop.network.task import Task
 
 LOOP = "compiled loop"
-SHARE = (
-    0.005  # of a step, at most, that reading the clock may take, by a guess that takes no step for slower than it is
-)
+SHARE = 0.004  # of a step, at most, that reading the clock may take, assuming that a step runs at QUICKEST
 FIRST_CHUNKS = 32  # that are all timed: pages and caches are touched first in them, and short fits have no more
-QUICKEST = 2e11  # floating-point operations a second in that guess
+QUICKEST = 2e11  # floating-point operations a second
 LOGGED_STEPS, LOGGED_THREADS = 2, 8  # in each call, of the steps that are timed
 MOST_LOGS = 256
 INTERRUPTED = clock.PHASES  # no phase of the loop: what `estimate` finds
