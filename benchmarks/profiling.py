@@ -2,6 +2,7 @@
 
     python benchmarks/profiling.py            some six minutes
     python benchmarks/profiling.py --quick    a look
+    python benchmarks/profiling.py --ranks    whether 20 profiles beside a busy loop rank by truth; a minute
 
 On one core, both ways of a library in turn, in one process. It writes benchmarks/reports/profiling-<cpu>.md and .json.
 PyTorch is left out if it is not installed.
@@ -24,6 +25,7 @@ from benchmarks.comparison import report  # noqa: E402
 from benchmarks.comparison.cases import NETWORKS  # noqa: E402
 from benchmarks.comparison.measure import Session, repetitions  # noqa: E402
 from benchmarks.comparison.worker import PeerError, Worker  # noqa: E402
+from benchmarks.profile_ranks import ranks  # noqa: E402
 
 CASES = {"64-32-10": 1.03, "784-512-512-10": 1.01}  # and the ratio aimed at
 PEERS = {"hotloop": "hotloop_peer:Peer", "PyTorch eager": "torch_peer:Peer"}
@@ -106,6 +108,10 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--rounds", type=int, metavar="N", help="rounds (default 21; quick: 3)")
     found.add_argument("--seconds", type=float, metavar="S", help="least time of a training (default 2; quick: 0.05)")
     found.add_argument("--quick", action="store_true", help="a short run")
+    found.add_argument(
+        "--ranks", type=int, nargs="?", const=20, metavar="N",
+        help="instead: of N profiles beside a busy loop (default 20), how many rank by truth",
+    )  # fmt: skip
     found.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS), help="default: all")
     found.add_argument(
         "--out", type=Path, metavar="FOLDER", default=ROOT / "benchmarks" / "reports",
@@ -122,6 +128,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     session = Session(
         options.peers, options.rounds or (3 if quick else 21), options.seconds or (0.05 if quick else 2.0), quick
     )
+    if options.ranks:
+        print("\n".join(ranks(options.ranks, session.core, session.say)))
+        return 0
     rows = []
     for name in CASES:
         for label in options.peers:

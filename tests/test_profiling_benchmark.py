@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import profiling
+from benchmarks import profile_ranks, profiling
 from benchmarks.comparison import report
 from benchmarks.comparison.measure import Session
 from benchmarks.comparison.worker import PeerError
@@ -90,6 +90,53 @@ def test_nothing_measured_is_a_failure(monkeypatch, tmp_path):
     monkeypatch.setattr(profiling, "Worker", Missing)
     assert profiling.main(["--quick", "--out", str(tmp_path)]) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def rows_of(**seconds):
+    """Return rows of six layers, all of a second but those that are given as phase=(layer, seconds)."""
+    phases = {name: dict.fromkeys(range(1, 7), 1.0) for name in profile_ranks.EQUAL}
+    phases["backward"][1] = 0.1
+    for name, (layer, value) in seconds.items():
+        phases[name][layer] = value
+    rows = [
+        {"name": name, "layer": layer, "seconds": value, "kind": "kernel"}
+        for name, layers in phases.items()
+        for layer, value in layers.items()
+    ]
+    return [*rows, {"name": "interruptions", "layer": None, "seconds": 99.0, "kind": "interrupted"}]
+
+
+@pytest.mark.parametrize(("rows", "off"), [
+    (rows_of(), 0.0), (rows_of(forward=(2, 1.3)), 0.3), (rows_of(update=(1, 0.6)), 0.4), (rows_of(backward=(6, 3)), 2),
+])  # fmt: skip
+def test_how_far_the_layers_are_apart(rows, off):
+    assert profile_ranks.farthest(rows) == pytest.approx(off)
+
+
+def test_the_phase_that_comes_first():
+    assert profile_ranks.first_phase(rows_of(update=(4, 2.0))) == ("update", 4)
+
+
+def test_the_slow_phase_can_be_planted():
+    """The line of the kernel that it is planted in is still there."""
+    with profile_ranks.planted() as package:
+        assert "for _ in range(3 if index == 2 else 1):" in (package / "kernels" / "descent.py").read_text()
+    assert not package.exists()
+
+
+def test_what_the_ranks_say(monkeypatch, capsys):
+    """Of three profiles each, one with a layer that is off, one in which another phase comes first."""
+    slow = {"update": (4, 2.0)}
+    found = iter([
+        [rows_of(), rows_of(forward=(2, 1.19)), rows_of(forward=(2, 1.21))],
+        [*[rows_of(**{"weight gradient": (3, 3.0)})] * 2, rows_of(**slow)],
+    ])  # fmt: skip
+    monkeypatch.setattr(profile_ranks, "profiles", lambda package, count, core: next(found))
+    assert profiling.main(["--ranks", "3"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "all equal layers within 20% of the median of their phase: 2 of 3 profiles",
+        "the planted slow phase first: 2 of 3 profiles",
+    ]
 
 
 def test_the_documents_show_what_was_measured():

@@ -31,9 +31,9 @@ def interrupted_bins(counts: Array, sums: Array, timed: Array, rate: float) -> A
     reached = counts.cumsum(axis=-1) >= QUANTILE * counts.sum(axis=-1, keepdims=True)
     usual = reached.argmax(axis=-1)[..., np.newaxis]
     mean = np.take_along_axis(sums, usual, -1) / np.maximum(np.take_along_axis(counts, usual, -1), 1)
-    found: Array = SHORTEST >= LONGER * mean + SLACK * rate
+    found: Array = LONGER * mean + SLACK * rate <= SHORTEST
     work = np.delete(np.where(found, 0, sums), clock.WAIT, axis=1).sum(axis=(1, 2, 3)) / np.maximum(timed, 1)
-    found[:, clock.WAIT] = SHORTEST >= LONGEST_WAIT * work.max() + WAKING * rate
+    found[:, clock.WAIT] = LONGEST_WAIT * work.max() + WAKING * rate <= SHORTEST
     return found
 
 
