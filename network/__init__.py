@@ -5,8 +5,8 @@ without.
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # what type checkers take for True: typing takes as long to import as all else here
 if TYPE_CHECKING:
     from hotloop.network.history import ConvergenceWarning, DivergenceError, History
     from hotloop.network.initializers import Normal
@@ -39,7 +39,7 @@ _HOMES = {name: f"{__name__}.{module}" for module, names in _MODULES.items() for
 
 if not TYPE_CHECKING:  # a type checker sees the names above, and no others
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         """Import a public name, and with it all modules of the package, as if they had been imported here."""
         if name.startswith("__"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

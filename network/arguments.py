@@ -5,7 +5,7 @@ are never compiled again for a Fortran-ordered, strided or read-only argument. I
 or floats in C order, which may be a file: the kernels see their bytes, and convert each batch.
 """
 
-import difflib
+import builtins
 import itertools
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set, Sized
@@ -21,6 +21,7 @@ from hotloop.network.array_like import numeric as numeric
 from hotloop.network.history import PATIENCE
 from hotloop.network.losses import LOSSES
 from hotloop.network.optimizers import OPTIMIZERS, SGD, Optimizer
+from hotloop.network.words import hint
 
 Value = TypeVar("Value")
 MOST_THREADS = 1024
@@ -43,11 +44,11 @@ def shown(value: Any) -> str:
 def choose(argument: str, name: Any, known: Mapping[str, Value]) -> Value:
     """Return known[name], or raise an error that lists the names."""
     if not isinstance(name, str):
-        raise TypeError(f"{argument} must be a name ({', '.join(known)}), got {shown(name)}")
+        theirs = getattr(name, "__name__", type(name).__name__)  # such as torch.nn.ReLU(), or its class
+        suggestion = hint(argument, theirs, known) if name is not None and theirs not in dir(builtins) else ""
+        raise TypeError(f"{argument} must be a name ({', '.join(known)}), got {shown(name)}.{suggestion}")
     if name not in known:
-        close = difflib.get_close_matches(name, known, 1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"{argument} {shown(name)} is not known.{hint} Known: {', '.join(known)}")
+        raise ValueError(f"{argument} {shown(name)} is not known.{hint(argument, name, known)} Known: {', '.join(known)}")
     return known[name]
 
 
@@ -98,12 +99,12 @@ def scale(argument: str, value: Any, dtype: np.dtype[np.floating]) -> float:
 
 def stopping(tolerance: Any, patience: Any) -> tuple[float | None, int]:
     """Return when to stop as converged: the tolerance, None for never, and the patience."""
+    epochs = whole_number("patience", PATIENCE if patience is None else patience, 1, LARGEST)
     if tolerance is None and patience is not None:
         raise ValueError(
-            f"patience={patience!r} has no effect without a tolerance: give one too, such as tolerance=1e-4, or 0 to stop "
-            "when nothing improves"
+            f"patience={patience!r} has no effect without a tolerance: give one too, such as tolerance=1e-4, or 0 for "
+            "any improvement"
         )
-    epochs = whole_number("patience", PATIENCE if patience is None else patience, 1, LARGEST)
     return None if tolerance is None else real_number("tolerance", tolerance, 0), epochs
 
 
@@ -195,7 +196,8 @@ def optimizer_of(optimizer: Optimizer | str | None, dtype: np.dtype[np.floating]
         return choose("optimizer", optimizer, OPTIMIZERS)()
     if type(optimizer) not in OPTIMIZERS.values():
         names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
-        raise TypeError(f"optimizer must be one of {names} or its name, got {shown(optimizer)}")
+        called = f"; make one: {optimizer.__name__}()" if isinstance(optimizer, type) else ""
+        raise TypeError(f"optimizer must be one of {names} or its name, got {shown(optimizer)}{called}")
     for field in fields(optimizer):
         if field.name in ("learning_rate", "epsilon"):  # zero or infinity of the others is harmless, or diverges
             scale(f"{field.name} of {type(optimizer).__name__}", getattr(optimizer, field.name), dtype)
@@ -284,6 +286,8 @@ def targets(
         array = array.reshape(-1, 1)
     if array.ndim != 2 or array.shape[1] != outputs:
         alternative = f" or ({rows},) integer labels" if loss == "cross_entropy" else ""
+        if array.ndim == 1 and outputs > 1 and loss != "cross_entropy" and _are_classes(array, outputs):
+            alternative = f"; whole numbers from 0 to {outputs - 1}, as here, are classes for loss='cross_entropy'"
         raise ValueError(f"{argument} has shape {array.shape}; wanted ({rows}, {outputs}){alternative}")
     result = canonical(argument, array, dtype, y)
     if loss in ("cross_entropy", "binary_cross_entropy") and (result.min() < 0 or result.max() > 1):
@@ -297,6 +301,11 @@ def targets(
             r = int(np.argmax(np.abs(sums - 1) > 1e-3))
             raise ValueError(f"{argument} must sum to 1 in each row for cross_entropy: row {r} sums to {sums[r]:g}")
     return result, np.empty(0, np.int64)
+
+
+def _are_classes(array: Array, classes: int) -> bool:
+    """Whether each value could be the number of a class."""
+    return bool(((array >= 0) & (array < classes) & (array == np.floor(array))).all()) if array.size else False
 
 
 def _labels(array: Array, classes: int, argument: str) -> Array:

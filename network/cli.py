@@ -7,6 +7,7 @@ wait for the compiler to be imported.
 
 import argparse
 import os
+import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from hotloop.network.options import (
     add_profile_options,
     add_training_options,
 )
-from hotloop.network.output import FAILED, complain, flush, streams
+from hotloop.network.output import BROKEN_PIPE, FAILED, complain, drop, flush, streams
 from hotloop.network.printable import printable
 
 UNFORESEEN, INTERRUPTED = 70, 130
@@ -115,10 +116,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     with streams(), Interrupts() as interrupts, warnings.catch_warnings():
         warnings.showwarning = _show_warning
         warnings.simplefilter("always", DataWarning)
-        return interrupts.status(flush(_run(argv)))
+        return interrupts.status(flush(_run(argv, interrupts)))
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def _run(argv: Sequence[str] | None, interrupts: Interrupts) -> int:
     try:
         arguments = parser().parse_args(argv)
         command: Callable[[argparse.Namespace], int] = arguments.command
@@ -129,12 +130,25 @@ def _run(argv: Sequence[str] | None) -> int:
         complain("hotloop: interrupted")
         return INTERRUPTED
     except Exception as error:
+        if interrupts.number and (_is_interrupt(error) or not _is_foreseen(error)):  # a library made this of it
+            complain("hotloop: interrupted")
+            return INTERRUPTED
         if os.environ.get("HOTLOOP_TRACEBACK"):
             complain("".join(traceback.format_exception(error)).rstrip())
+        if isinstance(error, BrokenPipeError):  # the reader has what it wanted
+            drop(sys.stdout)
+            return BROKEN_PIPE
         if isinstance(error, OSError) and (status := flush(0)):
             return status  # the error was one of standard output, and has been said
         complain(f"hotloop: error: {_message(error)}")
         return FAILED if _is_foreseen(error) else UNFORESEEN
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether a KeyboardInterrupt led to the error."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _is_foreseen(error: Exception) -> bool:

@@ -108,7 +108,7 @@ def fit(net: "Network", plan: Plan, pace: Pace) -> History:
             f"ran out before {plan.patience} had passed without an improvement above the tolerance. "
             "Train longer, or raise the tolerance.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,  # the call of Network.fit, which is decorated
         )
     return history
 

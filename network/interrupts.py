@@ -27,7 +27,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.number, self._came = 0, 0.0
         self._before: dict[int, Any] = {}
-        self._unraisable = sys.unraisablehook
+        self._again, self._unraisable = int(signal.SIGINT), sys.unraisablehook
 
     def __enter__(self) -> "Interrupts":
         """Listen to the signals; only the main thread can."""
@@ -37,6 +37,9 @@ class Interrupts:
                 if handler in (signal.SIG_DFL, signal.default_int_handler):
                     self._before[number] = handler
                     signal.signal(number, self._handle)
+            self._before[signal.SIGALRM] = signal.signal(
+                signal.SIGALRM, lambda _, frame: self._handle(self._again, frame)
+            )
             sys.unraisablehook = self._once_more
         return self
 
@@ -58,8 +61,8 @@ class Interrupts:
     def _once_more(self, unraisable: Any) -> None:
         """Raise again a KeyboardInterrupt that Python has dropped, since it came in a destructor or a callback of C."""
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            number, self.number = self.number or signal.SIGINT, 0
-            signal.raise_signal(number)
+            self._again, self.number = self.number or int(signal.SIGINT), 0
+            signal.setitimer(signal.ITIMER_REAL, 0.01)  # not now: what this function raises is dropped too
         else:
             self._unraisable(unraisable)
 

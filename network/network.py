@@ -25,6 +25,7 @@ from hotloop.network.stack import CALLER
 from hotloop.network.summary import summary
 from hotloop.network.task import Task
 from hotloop.network.threads import Team
+from hotloop.network.words import explains_keywords
 
 CALL_WORK, ROW_WORK = 10**9, 100  # parameters (and 100) times rows in one call: some 20 ms, for Ctrl-C
 
@@ -70,6 +71,7 @@ class Network(ScaledInputs, Persistent):
     33
     """
 
+    @explains_keywords
     def __init__(
         self,
         sizes: Sequence[int],
@@ -150,6 +152,7 @@ class Network(ScaledInputs, Persistent):
             raise ValueError(f"vector has shape {found}; wanted {self._parameters.shape}, as net.parameters")
         return self.layout.split(vector)
 
+    @explains_keywords
     def fit(
         self,
         X: Any,
@@ -221,7 +224,6 @@ class Network(ScaledInputs, Persistent):
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
         optimizer = arguments.optimizer_of(optimizer, self.dtype)
-        _ = CALLER.stack_is_enough
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         profile = current()
@@ -234,7 +236,6 @@ class Network(ScaledInputs, Persistent):
                         raise TypeError("validation must be a pair (X, y)")
                     checked = self._task(self._data(*validation, prefix="validation "))
             with Pace(n_threads, work_of_a_row(self.n_parameters), int(task.settings["chunk"][0])) as pace:
-                # From here on nothing is refused: the threads that were asked for run.
                 if optimizer != self.optimizer:
                     self.optimizer, self.first_step = optimizer, self.steps
                     self.state = np.zeros((optimizer.n_moments, self.layout.size), self.dtype)
@@ -294,6 +295,7 @@ class Network(ScaledInputs, Persistent):
         layers, size = self.layout.table(1, [kind.code for kind in kinds], [True] * len(kinds), no_dropout)
         return self._parameters, layers, aligned_zeros(size, self.dtype), self._scaling.factor
 
+    @explains_keywords
     def evaluate(self, X: Any, y: Any, *, n_threads: int | str = "auto") -> dict[str, float]:
         """Return the loss, penalties included, and the accuracy (cross-entropies) or the R^2 (other losses).
 
@@ -316,7 +318,6 @@ class Network(ScaledInputs, Persistent):
 
     def gradient(self, X: Any, y: Any) -> tuple[float, Array]:
         """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
-        _ = CALLER.stack_is_enough
         profile, gradient = current(), aligned_zeros(self.layout.size, self.dtype)
         with UNWATCHED if profile is None else profile.spans.span("gradient"):
             task = self._task(self._data(X, y))
@@ -347,6 +348,7 @@ class Network(ScaledInputs, Persistent):
         return inputs, targets, labels
 
     def _task(self, data: tuple[Array, Array, Array], batch_size: int = 2**30, dropout: Sequence[float] = ()) -> Task:
+        _ = CALLER.stack_is_enough
         task = Task.plan(
             self.layout, self.activations, self.loss, *data, batch_size=batch_size, dropout=dropout, seed=self.seed,
             input_scale=self._scaling.factor,
@@ -356,16 +358,12 @@ class Network(ScaledInputs, Persistent):
 
     def _forward(self, task: Task, n_threads: int | str, fewest: int | None = None) -> tuple[Array, float]:
         """Return the outputs and the sum of the losses, without penalties."""
-        _ = CALLER.stack_is_enough
         fewest = 1 if n_threads == "auto" else fewest
         outputs = np.empty((task.rows, self.sizes[-1]), self.dtype)
         losses = np.zeros(task.rows if task.targets.size or task.labels.size else 0)
         n_threads = min(for_prediction(n_threads, task.rows * self.n_parameters), int(task.settings["chunk"][0]))
         given, profile = task.forward(self.parameters, losses, outputs), current()
-        with (
-            Team(n_threads, fewest) as team,
-            UNWATCHED if profile is None else profile.forward(task, team.n_threads),
-        ):
+        with Team(n_threads, fewest) as team, UNWATCHED if profile is None else profile.forward(task, team.n_threads):
             rows = self._rows_in_a_call * team.n_threads
             for start in range(0, task.rows, rows):
                 team.run(forward_slice, start, min(start + rows, task.rows), *given)

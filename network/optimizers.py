@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from hotloop.kernels import updates
+from hotloop.network.words import explains_its_keywords
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ _WANTED: dict[str, tuple[str, Callable[[float], bool]]] = {
 }
 
 
+@explains_its_keywords
 @dataclass(frozen=True)
 class SGD(Optimizer):
     """w := w - alpha g; with momentum v := mu v + g, w := w - alpha v; Nesterov's w := w - alpha (g + mu v).
@@ -97,6 +99,7 @@ class SGD(Optimizer):
         return int(self.momentum > 0)
 
 
+@explains_its_keywords
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
     """s := rho s + (1 - rho) g^2; w := w - alpha g / (sqrt(s) + epsilon).
@@ -118,6 +121,7 @@ class RMSprop(Optimizer):
         return updates.RMSPROP
 
 
+@explains_its_keywords
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
     """s := s + g^2; w := w - alpha g / (sqrt(s) + epsilon).
@@ -138,6 +142,7 @@ class Adagrad(Optimizer):
         return updates.ADAGRAD
 
 
+@explains_its_keywords
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """Moments of g and g^2, corrected for their start at zero: w := w - alpha m' / (sqrt(v') + epsilon).
@@ -160,6 +165,7 @@ class Adam(Optimizer):
         return updates.ADAM
 
 
+@explains_its_keywords
 @dataclass(frozen=True)
 class AdamW(Optimizer):
     """Adam with decoupled decay: w := w - alpha lambda w as well. Every parameter decays, biases too, as in its source.

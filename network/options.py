@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hotloop.network.words import hint
+
 # The names that Network knows, repeated so that --help need not import it; tests/test_cli.py compares them.
 ACTIVATIONS = (
     "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "identity", "softmax"
@@ -67,7 +69,9 @@ def _name(what: str, known: Sequence[str]) -> Callable[[str], str]:
 
     def converted(text: str) -> str:
         if text not in known:
-            raise argparse.ArgumentTypeError(f"unknown {what} {text!r}; known: {', '.join(known)}")
+            raise argparse.ArgumentTypeError(
+                f"unknown {what} {text!r}; known: {', '.join(known)}.{hint(what, text, known)}".removesuffix(".")
+            )
         return text
 
     return converted

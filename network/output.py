@@ -43,7 +43,7 @@ def complain(line: str) -> None:
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:
-        _drop(sys.stderr)
+        drop(sys.stderr)
 
 
 def flush(status: int) -> int:
@@ -57,11 +57,11 @@ def flush(status: int) -> int:
     except OSError as error:
         complain(f"hotloop: error: standard output cannot be written: {error.strerror}")
         failure = FAILED
-    _drop(sys.stdout)
+    drop(sys.stdout)
     return failure
 
 
-def _drop(stream: Any) -> None:
+def drop(stream: Any) -> None:
     """Have what is still buffered go nowhere, or Python would complain once more as it exits."""
     with contextlib.suppress(OSError, ValueError, AttributeError), open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())

@@ -7,7 +7,7 @@ import numba
 import numpy as np
 import pytest
 from step_kernels import ends_with, living
-from test_threads import at_most
+from test_scarce_threads import at_most
 
 from hotloop import Network
 from hotloop.kernels.tables import PROGRESS

@@ -16,7 +16,7 @@ from step_kernels import APART, ENVIRONMENT, ends_with, keep_step, living, wait
 
 from hotloop.kernels import kernel
 from hotloop.kernels.team import ARRIVED, barrier
-from hotloop.network import stack, threads
+from hotloop.network import threads
 from hotloop.network.threads import Team
 
 STEPS = 2000 if COMPILED else 30
@@ -70,58 +70,6 @@ def test_a_run_outside_the_with_statement():
         assert works(team)
     with pytest.raises(RuntimeError, match="use it in its with statement"):
         team.run(wait)
-
-
-def at_most(others, monkeypatch):
-    """Let no team start more than so many threads, all teams together."""
-    start, left = threads.start_new_thread, [None] * others
-
-    def limited(*given):
-        if not left:
-            raise RuntimeError("can't start new thread")
-        left.pop()
-        return start(*given)
-
-    monkeypatch.setattr(threads, "start_new_thread", limited)
-
-
-@pytest.mark.parametrize("others", [0, 1])
-def test_no_more_threads_are_to_be_had(others, monkeypatch):
-    """None is left behind, and the error says what to do."""
-    before = living()
-    at_most(others, monkeypatch)
-    message = rf"cannot start thread {others + 2} of 4 \(can't start new thread\): lower n_threads, or .*ulimit -u"
-    with pytest.raises(RuntimeError, match=message), Team(4):
-        pass
-    assert ends_with(before)
-
-
-@pytest.mark.parametrize("others", [0, 1])
-def test_a_team_goes_on_with_fewer_where_it_may(others, monkeypatch):
-    at_most(others, monkeypatch)
-    with Team(4, fewest=1) as team:
-        assert team.n_threads == others + 1
-        assert works(team)
-        assert len(parts_done(team)) == others + 1
-
-
-def test_a_real_limit_on_threads():
-    """As `ulimit -u` sets it; root has none, and so becomes another user."""
-    script = """
-import os, resource
-from hotloop.network.threads import Team
-if os.getuid() == 0:
-    os.setuid(65432)
-resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
-try:
-    with Team(2):
-        pass
-except RuntimeError as error:
-    print("refused" if "cannot start thread 2 of 2" in str(error) else error)
-with Team(2, fewest=1) as team:
-    print(team.n_threads)
-"""
-    assert run_script(script) == ["refused", "1"]
 
 
 @needs_compiler
@@ -277,75 +225,6 @@ def test_signals_at_random_moments_leave_no_thread_behind():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
     assert came > 0
-
-
-# The stack.
-
-
-def with_stack(size, work):
-    """Call `work` in a thread with a stack of so many bytes; return what it returns, or the error."""
-    found, before = [], threading.stack_size(size)
-
-    def keep():
-        try:
-            found.append(work())
-        except Exception as error:
-            found.append(error)
-
-    thread = threading.Thread(target=keep)
-    try:
-        thread.start()
-    finally:
-        threading.stack_size(before)
-    thread.join()
-    return found[0]
-
-
-def sizes_of_a_team():
-    with Team(2) as team:
-        sizes = {}
-        team.run(lambda thread, *_: sizes.setdefault(thread, stack.size_of_this_stack()))
-    return sizes
-
-
-@pytest.mark.parametrize(
-    ("size", "wanted"), [(128 * 1024, stack.OF_A_WORKER), (16 * 2**20, 16 * 2**20), (0, stack.OF_A_WORKER)]
-)
-def test_a_team_has_large_stacks(size, wanted):
-    """Whatever `threading.stack_size` is, which stays what it was; 0 is the system's choice."""
-    before = threading.stack_size(size)
-    try:
-        assert sizes_of_a_team()[1] >= wanted
-        assert threading.stack_size(size) == size
-    finally:
-        threading.stack_size(before)
-
-
-def test_the_size_of_a_stack_is_known():
-    assert with_stack(640 * 1024, stack.size_of_this_stack) == 640 * 1024
-    assert stack.size_of_this_stack() > stack.ENOUGH
-
-
-def test_a_fork_while_a_thread_is_started():
-    """The lock that is held then is held for ever in the child, which has one of its own."""
-    script = """
-import os, signal, threading
-from hotloop.network import stack
-from hotloop.network.threads import Team
-
-threading.stack_size(128 * 1024)
-
-def child():
-    pid = os.fork()
-    if pid == 0:
-        signal.alarm(60)
-        with Team(2):
-            os._exit(0)
-    print(os.waitpid(pid, 0)[1])
-
-stack.with_large_stack(child)
-"""
-    assert run_script(script) == ["0"]
 
 
 # Several teams, and processes.

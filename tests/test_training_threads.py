@@ -16,10 +16,10 @@ from autograd_network import HIDDEN
 from conftest import COMPILED, ODD_SIZES, alone, needs_compiler, same_bits
 from step_kernels import ends_with, living
 from test_same_bits import OPTIMIZERS, TASKS, build, data, everything
-from test_threads import at_most, run_script, with_stack
+from test_threads import run_script
 
 from hotloop import SGD, Adam, DivergenceError, Network
-from hotloop.network import fitting, pace, stack
+from hotloop.network import fitting, pace
 from hotloop.network.threads import Team, available_cores
 
 COUNTS = (1, 2, 3, 4, 8, "auto") if COMPILED else (1, 2, 3)
@@ -351,85 +351,6 @@ def test_a_signal_around_a_fit_leaves_no_thread_behind():
         signal.signal(signal.SIGALRM, old)
     assert interrupts > 0
     assert np.isfinite(net.parameters).all()
-
-
-# No threads to be had, and small stacks.
-
-
-def test_too_few_threads_change_nothing(monkeypatch):
-    """A number that was asked for is an error that says what to do, before the moments of the last fit are dropped."""
-    (X, y), net = data(), build()
-    net.fit(X, y, n_threads=1, **OPTIONS)
-    before, optimizer = everything(net), net.optimizer
-    at_most(1, monkeypatch)
-    for call in (
-        lambda: net.fit(X, y, n_threads=3, **OPTIONS | {"optimizer": SGD(0.1)}),
-        lambda: net.predict(X, n_threads=3),
-        lambda: net.evaluate(X, y, n_threads=3),
-    ):
-        with pytest.raises(RuntimeError, match="lower n_threads, or raise the limit"):
-            call()
-    assert everything(net) == before
-    assert net.optimizer is optimizer
-
-
-def test_validation_needs_no_threads_of_its_own(monkeypatch):
-    """What was trained is not lost for them: one thread evaluates."""
-    (X, y), net = data(), build()
-    at_most(1, monkeypatch)
-    history = net.fit(X, y, n_threads=2, validation=(X, y), **OPTIONS)
-    assert (history.n_threads, len(history.validation_loss)) == (2, 1)
-
-
-def test_auto_does_without_threads(monkeypatch):
-    """In fit, validation, predict and evaluate, each of which would have taken two: to the same bits."""
-    monkeypatch.setattr(pace, "available_cores", lambda: 2)
-    monkeypatch.setattr(pace, "candidates", lambda *_: [1, 2])
-    monkeypatch.setattr(pace, "WORK_OF_A_PREDICTING_THREAD", 1)
-    (X, y), results = data(), []
-    for others in (10**6, 0):
-        with monkeypatch.context() as patch:
-            at_most(others, patch)
-            net = build()
-            history = net.fit(X, y, validation=(X, y), **OPTIONS | {"epochs": 3})
-            results.append((everything(net), history.loss, history.validation_loss, net.predict(X).tobytes(),
-                            net.evaluate(X, y)))  # fmt: skip
-    assert results[0] == results[1]
-    assert history.n_threads == 1
-
-
-@needs_compiler
-def test_a_thread_with_a_small_stack(dtype):
-    """It is refused before anything is changed: the compiled loops would end the process. One of 512 KiB is enough."""
-    X, y = (array.astype(dtype) for array in data(rows=300))
-    net = build(dtype=dtype)
-    net.fit(X, y, n_threads=1, **OPTIONS)
-    net.gradient(X[:2], y[:2])
-    net.predict(X[:1]), net.predict(X[:2])
-    before = everything(net)
-    calls = [
-        lambda: net.fit(X, y, n_threads=1, validation=(X, y), **OPTIONS | {"optimizer": SGD(0.1)}),
-        lambda: net.predict(X), lambda: net.predict(X[:1]), lambda: net.evaluate(X, y), lambda: net.gradient(X, y),
-    ]  # fmt: skip
-    for call in calls:
-        error = with_stack(128 * 1024, call)
-        assert isinstance(error, RuntimeError)
-        assert "the stack of this thread, 128 KiB, is too small" in str(error)
-        assert "threading.stack_size(" in str(error)
-    assert everything(net) == before
-    for call in calls:
-        assert not isinstance(with_stack(stack.ENOUGH, call), Exception)
-
-
-@needs_compiler
-def test_a_small_default_stack_is_not_that_of_the_teams_threads():
-    (X, y), net, twin, before = data(), build(), build(), threading.stack_size(128 * 1024)
-    try:
-        net.fit(X, y, n_threads=3, **OPTIONS)
-    finally:
-        threading.stack_size(before)
-    twin.fit(X, y, n_threads=1, **OPTIONS)
-    assert everything(net) == everything(twin)
 
 
 # More threads than cores.

@@ -6,8 +6,7 @@ The network API is `hotloop.network`, its public names handed on here; the compi
 and the compiler, are imported when the first name is asked for.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # what type checkers take for True: typing takes as long to import as all else here
 if TYPE_CHECKING:
     from hotloop.network import (
         SGD,
@@ -44,7 +43,7 @@ __all__ = [
 
 if not TYPE_CHECKING:  # a type checker sees the names above, and no others
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         """Import a public name, or one of the two packages."""
         import hotloop.kernels
         import hotloop.network

@@ -1,21 +1,32 @@
 """Run the command line: ``hotloop``, or ``python -m hotloop``."""
 
+import _signal  # type: ignore[import-not-found]  # the module signal makes enumerations first, in which Ctrl-C is a traceback
+import os
 import sys
 
 
 def main() -> int:
     """Run the command line as a process; return its exit status.
 
-    It is imported here, so that Ctrl-C is one line from the first moment that is hotloop's.
+    While the modules of the command line are imported, and once it has done what was asked, Ctrl-C raises nothing.
     """
-    try:
-        from hotloop.network.cli import main
+    listens = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
+    if listens:
+        _signal.signal(_signal.SIGINT, _leave)
+    from hotloop.network.cli import main
 
-        return main()
-    except KeyboardInterrupt:
-        if sys.stderr is not None:
-            sys.stderr.write("hotloop: interrupted\n")
-        return 130
+    if listens:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+    status = main()
+    if listens:
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    return status
+
+
+def _leave(number: int, frame: object) -> None:
+    if sys.stderr is not None:
+        os.write(2, b"hotloop: interrupted\n")
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":
