@@ -29,6 +29,13 @@ from hotloop.network.printable import printable
 UNFORESEEN, INTERRUPTED = 70, 130
 
 DESCRIPTION = "Train dense neural networks by backpropagation in compiled loops, and predict with them."
+EPILOG = """\
+exit status:
+  0 success; 1 warmup or doctor found something wrong; 2 a fault in the arguments, the data or the output;
+  70 an error that hotloop did not foresee; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP; 141 the reader of the pipe left
+
+Ctrl-C, SIGTERM or SIGHUP end a training early: what was learnt is tested and saved. A second one ends hotloop at once.
+HOTLOOP_TRACEBACK=1 in the environment shows where an error comes from."""
 TRAIN = """\
 Train a network, print how its loss and accuracy went and what it reaches on data it has not seen.
 
@@ -201,10 +208,10 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    whole = _Parser(prog="hotloop", description=DESCRIPTION)
+    form = argparse.RawDescriptionHelpFormatter
+    whole = _Parser(prog="hotloop", description=DESCRIPTION, epilog=EPILOG, formatter_class=form)
     whole.add_argument("--version", action=_Version)
     commands = whole.add_subparsers(title="commands", required=True, metavar="{train,predict,profile,warmup,doctor}")
-    form = argparse.RawDescriptionHelpFormatter
     train = commands.add_parser(
         "train", help="train a network", description=TRAIN, epilog=TRAIN_EPILOG, formatter_class=form
     )
