@@ -1,9 +1,15 @@
 """What the kernel tests share: the two dtypes, odd sizes, and arrays that notice what a kernel should not do."""
 
+import fcntl
+import json
 import math
 import os
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -33,6 +39,25 @@ def pytest_sessionstart():
         from hotloop import warmup  # not above: coverage of a worker begins behind the import of this file
 
         warmup(["float32", "float64"][worker == "gw1"], profiles=True)
+
+
+@pytest.fixture(scope="session")
+def observed(tmp_path_factory):
+    """Return what a process saw that compiled every loop anew, and the cache that it filled: one for all workers."""
+    import hotloop  # not above, as in pytest_sessionstart
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    report, cache = folder / "observed.json", folder / "observed-cache"
+    with open(folder / "observed.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not report.exists():
+            folders = os.pathsep.join([str(Path(hotloop.__file__).parents[1]), str(Path(__file__).parent)])
+            environment = os.environ | {"PYTHONPATH": folders, "NUMBA_CACHE_DIR": str(cache), "NUMBA_NRT_STATS": "1"}
+            code = f"import test_compiled_loop; test_compiled_loop.observe({str(report)!r})"
+            subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    return SimpleNamespace(cache=cache, **json.loads(report.read_text()))
 
 
 @pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"], scope="module")

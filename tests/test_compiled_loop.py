@@ -1,18 +1,15 @@
 """What the training loop is compiled to: one signature a dtype, no allocation, names of their own for all functions.
 
 And no double precision in the loops of float32. A fresh process with an empty cache trains 20 random topologies, and
-reports.
+reports; other files' tests use its report and its cache.
 """
 
 import gc
 import importlib
 import json
 import math
-import os
 import pkgutil
 import re
-import subprocess
-import sys
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -26,9 +23,8 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.runtime import rtsys
 from test_training import METHODS, build, data
 
-import hotloop
 from hotloop import Network, kernels
-from hotloop.kernels import jit, matmul
+from hotloop.kernels import jit, matmul, tile_shape
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.task import Task
@@ -166,6 +162,9 @@ def observe(path):
     for number in range(20):
         train(number)
     report = {"signatures": signatures(), "functions": functions(), "allocations": {}}
+    report["shape"] = tile_shape.REGISTERS, matmul.ROWS, matmul.VECTORS
+    (in_float32,) = [found for found in train_slice.signatures if precision(found) == "float32"]
+    report["train_slice"] = train_slice.inspect_asm(in_float32)
     for dtype in (np.float32, np.float64):
         call_kernels(dtype)
     report["signatures of all"] = signatures()
@@ -185,20 +184,17 @@ def observe(path):
     report["planted allocation"] = [allocations(lambda n=n: allocating(np.ones(n))) for n in (1, 40)]
     kernels.softmax(np.zeros((2, 4), np.float32)[:, :2], np.zeros((2, 2), np.float32))
     report["planted signature"] = signatures()
-    Path(path).write_text(json.dumps(report))
+    part = Path(f"{path}.part")
+    part.write_text(json.dumps(report))
+    part.rename(path)
 
 
 # What is asked of it.
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("observed")
-    path = os.pathsep.join([str(Path(hotloop.__file__).parents[1]), str(Path(__file__).parent)])
-    environment = os.environ | {"PYTHONPATH": path, "NUMBA_CACHE_DIR": str(folder / "cache"), "NUMBA_NRT_STATS": "1"}
-    code = f"import {__name__}; {__name__}.observe({str(folder / 'report.json')!r})"
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
-    return json.loads((folder / "report.json").read_text())
+def report(observed):
+    return vars(observed)
 
 
 def repeated(signatures):

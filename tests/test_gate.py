@@ -335,11 +335,12 @@ def test_settings_of_numba_stay_outside(monkeypatch):
 
 
 @needs_compiler
-def test_this_checkout_against_itself(tmp_path, monkeypatch, capsys):
-    """From its own files, by real processes: what is exact, which takes one pair."""
+def test_this_checkout_against_itself(tmp_path, monkeypatch, capsys, observed):
+    """From its own files, by real processes, with machine code that is there: what is exact, which takes one pair."""
     commit = "c" * 40
-    (tmp_path / "packages" / commit).mkdir(parents=True)
-    (tmp_path / "packages" / commit / "hotloop").symlink_to(Path(hotloop.__file__).parent)
+    monkeypatch.setattr(builds.Build, "package", Path(hotloop.__file__).parents[1])
+    (tmp_path / "numba-cache").mkdir()
+    (tmp_path / "numba-cache" / commit).symlink_to(observed.cache)
     monkeypatch.setattr(gate_module, "commit_of", lambda name: commit)
     monkeypatch.setattr(gate_module, "git", lambda *_: "")
     assert main(["HEAD", "HEAD", "--work", str(tmp_path), "--bench", "figures.(Signatures|Allocations)"]) == 0
