@@ -13,17 +13,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotloop.kernels import accumulate_weight_gradient, dense_forward, input_gradient
+from hotloop.kernels.matmul import DEPTH, ROWS, VECTORS
 
+DEEP, WIDEST = 2 * DEPTH + 88, 16 * VECTORS
 SHAPES = [
     *[shape for size in ODD_SIZES for shape in ((size, 7, 17), (7, size, 17), (7, 17, size))],
-    *[(7, 600, 17), (600, 7, 17), (7, 17, 600)],  # more than one block of 256 in each of the three sums
+    *[(7, DEEP, 17), (DEEP, 7, 17), (7, 17, DEEP)],  # more than two blocks in each of the three sums
+    (1, 5, 4 * WIDEST + 17),  # a single row takes more vectors
     *[(0, 5, 17), (5, 0, 17), (5, 17, 0), (0, 0, 0)],  # nothing to do
     *([(7, 1024, 130), (300, 1024, 130)] if COMPILED else []),  # rows of x that share sets of the cache: copied first
 ]
 PADDED_SHAPES = [
     *[(5, 6, 7), (6, 15, 16), (7, 17, 33), (17, 127, 31), (7, 17, 1)],
     # Rows and a block of B enough to be packed, more than one block; in plain Python just enough.
-    *([(96, 257, 48), (257, 96, 48), (96, 48, 257)] if COMPILED else [(48, 257, 32), (257, 48, 32), (7, 17, 257)]),
+    *(
+        [(96, DEPTH + 1, 48), (DEPTH + 1, 96, 48), (96, 48, DEPTH + 1)]
+        if COMPILED
+        else [(48, DEPTH + 1, 32), (DEPTH + 1, 48, 32), (7, 17, DEPTH + 1)]
+    ),
+    # One column more or less than tiles side by side have, and one row than one or two of the tallest.
+    *[(rows, 5, WIDEST + more) for rows in (ROWS + 1, 2 * ROWS - 1) for more in (-1, 1)],
+    (2 * ROWS + 1, 5, 2 * WIDEST - 17),
 ]
 
 
@@ -90,7 +100,17 @@ def every_second(array):
     return wide[::2, ::3]
 
 
-@pytest.mark.parametrize("restride", [np.asfortranarray, every_second], ids=lambda f: f.__name__)
+def down_columns(array):
+    """Return the same values with columns contiguous, and a gap behind each, as a part of a Fortran array has.
+
+    To Numba it is an array of any strides, for which nothing more is compiled; a whole one has a test below.
+    """
+    tall = np.full((array.shape[0] + 1, array.shape[1]), np.nan, array.dtype, order="F")
+    tall[:-1] = array
+    return tall[:-1]
+
+
+@pytest.mark.parametrize("restride", [down_columns, every_second], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("shape", [(13, 9, 17), (7, 300, 5), (100, 9, 17)], ids=str)
 def test_inputs_of_any_strides(shape, dtype, restride, rng):
     x, weights, bias, delta = walls(layer(rng, shape, dtype), padding=3)
@@ -108,11 +128,15 @@ def test_one_row_repeated(dtype, rng):
     check_weight_gradient(x, delta, padding=3)
 
 
-def test_read_only_inputs(rng):
-    arrays = layer(rng, (13, 9, 17), np.float32)
-    for array in arrays:
+def test_inputs_of_other_types(rng):
+    """Read-only arrays, and whole ones in Fortran order, where they may stand: types of their own to Numba."""
+    x, weights, bias, delta = layer(rng, (13, 9, 17), np.float32)
+    x, delta_down, weights_down = map(np.asfortranarray, (x, delta, weights))
+    for array in (x, weights, weights_down, bias, delta, delta_down):
         array.setflags(write=False)
-    check_all(*arrays)
+    check_forward(x, weights, bias)
+    check_weight_gradient(x, delta)
+    check_input_gradient(delta_down, weights_down)
 
 
 def normal(rng, shape, dtype):
@@ -230,17 +254,17 @@ def test_shapes_that_do_not_fit(kernel, shapes, message, dtype):
     assert all((array == 1).all() for array in arrays)
 
 
-ROWS, REVERSED = "rows must be contiguous", "kernels take no reversed arrays"
+APART, REVERSED = "rows must be contiguous", "kernels take no reversed arrays"
 BAD_LAYOUTS = [  # the argument that is laid out wrongly
-    (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 1, every_second, ROWS),
-    (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 3, every_second, ROWS),
+    (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 1, every_second, APART),
+    (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 3, every_second, APART),
     (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 2, lambda a: np.repeat(a, 2)[::2], "bias must be contiguous"),
     (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 0, np.flipud, REVERSED),
     (dense_forward, [(4, 3), (3, 5), (5,), (4, 5)], 0, np.fliplr, REVERSED),
-    (accumulate_weight_gradient, [(4, 3), (4, 5), (3, 5), (5,)], 1, every_second, ROWS),
-    (accumulate_weight_gradient, [(4, 3), (4, 5), (3, 5), (5,)], 2, every_second, ROWS),
+    (accumulate_weight_gradient, [(4, 3), (4, 5), (3, 5), (5,)], 1, every_second, APART),
+    (accumulate_weight_gradient, [(4, 3), (4, 5), (3, 5), (5,)], 2, every_second, APART),
     (accumulate_weight_gradient, [(4, 3), (4, 5), (3, 5), (5,)], 2, np.flipud, REVERSED),
-    (input_gradient, [(4, 5), (3, 5), (4, 3)], 2, every_second, ROWS),
+    (input_gradient, [(4, 5), (3, 5), (4, 3)], 2, every_second, APART),
     (input_gradient, [(4, 5), (3, 5), (4, 3)], 1, np.fliplr, REVERSED),
 ]
 
