@@ -5,7 +5,10 @@ processes and pipes is tested in processes and pipes.
 """
 
 import csv
+import os
 import re
+import subprocess
+import sys
 import time
 
 import numba
@@ -301,11 +304,17 @@ def test_tolerance(flowers):
 
 @compiled
 def test_the_digits_of_unseen_writers(tmp_path):
-    """The main job: at least 96 % on the test part, in under two seconds (of the processor: others may use it too)."""
-    run("train", "--epochs", "1")  # so that the kernels are there
+    """The main job: at least 96 % on the test part, in no more of the processor's time than two imports of Numba take.
+
+    With the kernels there it takes 0.4 of one. Others may use the processor too, and another one may be slower.
+    """
+    run("train", "--epochs", "1")
     began = time.process_time()
     status, out, err = run("train", "--save", tmp_path / "digits.safetensors")
-    assert time.process_time() - began < 2.0
+    spent, before = time.process_time() - began, os.times()
+    subprocess.run([sys.executable, "-c", "import numba"], check=True)
+    after = os.times()
+    assert spent < 2 * (after.children_user + after.children_system - before.children_user - before.children_system)
     assert (status, err) == (0, "")
     accuracy = float(re.search(r"^test accuracy (\S+) % \(\d+ of 1797 right\)", out, re.M)[1])
     assert accuracy >= 96.0

@@ -2,6 +2,7 @@
 
 import linecache
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -93,14 +94,16 @@ def test_records(loss, measure):
     y = (y > 0).astype(int) if loss == "cross_entropy" else np.stack([y, -y], axis=1)
     net = Network([3, 4, 2], loss=loss, seed=0)
     net.fit(x, y, epochs=2)
+    began = time.perf_counter()
     history = net.fit(x, y, epochs=3, validation=[x[:10], y[:10]])
+    wall = time.perf_counter() - began
     assert [record["epoch"] for record in history.epochs] == [3, 4, 5]
     assert {*history.epochs[0]} == {"epoch", "loss", "validation_loss", f"validation_{measure}", "seconds"}
     assert history.loss == [record["loss"] for record in history.epochs]
     last = net.evaluate(x[:10], y[:10])
     assert (history.epochs[-1]["validation_loss"], history.epochs[-1][f"validation_{measure}"]) == (*last.values(),)
     assert history.validation_loss[-1] == last["loss"]
-    assert 0 < sum(record["seconds"] for record in history.epochs) <= history.seconds < 60
+    assert 0 < sum(record["seconds"] for record in history.epochs) <= history.seconds <= wall
     assert history.compile_seconds >= 0
     assert net.epochs_trained == 5
     assert train(epochs=1)[1].validation_loss == []

@@ -203,18 +203,22 @@ def test_without_a_standard_error_it_trains_all_the_same(monkeypatch):
 @pytest.mark.parametrize("visible", [True, False])
 def test_compiling_is_announced_once(visible, monkeypatch, capfd):
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)  # the events are made here, without the compiler
+    began = time.perf_counter()
     with CompileNotice("float32", visible) as silent:
         pass
-    assert silent.seconds < 1
+    assert 0 <= silent.seconds <= time.perf_counter() - began
     assert capfd.readouterr() == ("", "")
+    began = time.perf_counter()
     with CompileNotice("float32", visible) as notice:
         for _ in range(3):
             with event.trigger_event("numba:compile"):
                 time.sleep(0.03)
-    assert 0.09 <= notice.seconds < 5
-    expected = ["hotloop: compiling kernels for float32, once on this machine ...", "hotloop: compiled in 0."]
-    lines = capfd.readouterr().err.splitlines()
-    assert [line[: len(start)] for line, start in zip(lines, expected, strict=False)] == expected * visible
+    assert 0.09 <= notice.seconds <= time.perf_counter() - began
+    expected = [
+        "hotloop: compiling kernels for float32, once on this machine ...",
+        f"hotloop: compiled in {notice.seconds:.1f} s",
+    ]
+    assert capfd.readouterr().err.splitlines() == expected * visible
     with event.trigger_event("numba:compile"):
         assert capfd.readouterr() == ("", "")
 
