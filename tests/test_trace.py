@@ -64,7 +64,7 @@ def nested(events, thread=0):
     slices = [event for event in events if event["ph"] == "X" and event["tid"] == thread]
     times = [(e["ts"], e["dur"], e["name"]) for e in slices]
     assert all(start >= 0 <= duration for start, duration, _ in times)
-    times.sort(key=lambda each: (each[0], -each[1]))
+    times.sort(key=lambda each: (each[0], each[1] > 0, -each[1]))  # a lap of no time comes before that after it
     found, open_ = [], []
     for start, duration, name in times:
         while open_ and found[open_[-1]][3] <= start:
