@@ -2,6 +2,9 @@
 
 Call them from Python or from your own compiled code. They check the shapes, dtypes and layouts of their arrays, since
 wrong ones would read or write outside them, and never what is in them. `hotloop.network` is the layer that validates.
+
+Denormal numbers, those other than zero but smaller than 1.2e-38 (float64: 2.2e-308), are zero in all of them: a result
+that would be denormal is zero, and an operand that is counts as zero. The caller's floating-point mode stays as it was.
 """
 
 from hotloop.kernels.activations import (

@@ -5,9 +5,9 @@ x = n ln 2 + r, |r| <= ln(2) / 2, and puts n into the exponent bits; log takes t
 Manual for the Elementary Functions, 1980, chapters 5 and 6). The rest is made of these two: sigmoid, tanh, softplus and
 the normal distribution need e**x for x <= 0 alone, which is cheaper. Coefficients are minimax (Remez), one set a dtype.
 
-Errors are at most 2 units in the last place over the whole range, denormal numbers included; of `normal` and `gelu` 8.
-NaN in is NaN out. Call these from compiled code: the type of the argument, float32 or float64, chooses the
-coefficients.
+Errors are at most 2 units in the last place over the whole range, of `normal` and `gelu` 8; denormal numbers included,
+unless the caller flushes them to zero, as every kernel does. NaN in is NaN out. Call these from compiled code: the type
+of the argument, float32 or float64, chooses the coefficients.
 """
 
 import math

@@ -60,7 +60,7 @@ class Network(ScaledInputs, Persistent):
         then need not be converted; the mean and 1 / the standard deviation of each column of a table. Both are saved
         with the network, and may be set later.
     dtype : {"float32", "float64"}
-        Of parameters and arithmetic.
+        Of parameters and arithmetic. Numbers smaller than 1.2e-38, or 2.2e-308, count as zero.
     seed : int, optional
         Of weights, shuffling and dropout; the same seed gives the same bits. By default drawn anew; see `Network.seed`.
 
