@@ -1,15 +1,13 @@
-"""The files of the cache: what they are believed for, what is in their key, and what becomes of damaged ones.
+"""The files of the cache: what they are believed for, and what becomes of damaged and of old ones.
 
-All in this process and of tiny functions, which a dispatcher of Numba compiles under NUMBA_DISABLE_JIT=1 as well.
+All in this process, of tiny functions.
 """
 
-import importlib.util
 import json
 import os
 import pickle
 import resource
-import sys
-import threading
+import shutil
 import time
 import warnings
 from collections import namedtuple
@@ -21,28 +19,10 @@ import numpy as np
 import pytest
 from numba.core import caching, serialize
 from numba.core.registry import CPUDispatcher
+from own_functions import OWN, call, compiled, files, module
 
-from hotloop import kernels
 from hotloop.kernels import cache
 from hotloop.network import cache_files
-
-OWN = """
-def twice(x):
-    return x + x
-
-def first(pair):
-    return pair.a
-
-def times(factor):
-    def scaled(x):
-        return x * factor
-    return scaled
-
-def calls(inner):
-    def outer(x):
-        return inner(x)
-    return outer
-"""
 
 
 @pytest.fixture
@@ -56,33 +36,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def own(tmp_path, folder):
     """Functions in a file, as a user's are."""
-    return module(tmp_path / "own.py", OWN)
-
-
-def module(path, source):
-    path.write_text(source)
-    spec = importlib.util.spec_from_file_location("own", path)
-    made = sys.modules["own"] = importlib.util.module_from_spec(spec)  # Numba imports it by its name
-    spec.loader.exec_module(made)
-    return made
-
-
-def compiled(function, keep=cache.keep):
-    """Return a function as a new process would compile it: it has nothing in memory."""
-    dispatcher = CPUDispatcher(function, targetoptions={"nopython": True})
-    keep(dispatcher)
-    return dispatcher
-
-
-def call(function, *arguments, keep=cache.keep):
-    """Call as a new process would; return the value, and whether the code came from the cache."""
-    dispatcher = compiled(function, keep)
-    value = dispatcher(*arguments)
-    return value, sum(dispatcher.stats.cache_hits.values()) == 1
-
-
-def files(folder):
-    return sorted(path for path in folder.rglob("*") if not path.is_dir() or path.suffix == cache.SUFFIX)
+    return module(tmp_path / "own.py")
 
 
 def test_each_signature_has_a_file_and_is_found_again(own, folder):
@@ -138,7 +92,6 @@ def replace_by_float32(path):
 DAMAGE = {
     "empty": lambda path: path.write_bytes(b""),
     "cut": cut,
-    "cut to the half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "cut in the checksum": lambda path: path.write_bytes(path.read_bytes()[: len(cache.MAGIC) + 5]),
     **{f"flipped at {position}": flip(position) for position in (0, 0.003, 0.05, 0.1, 0.5, 0.9, 1)},
     "longer": lambda path: path.write_bytes(path.read_bytes() + b"\0"),
@@ -271,11 +224,16 @@ def test_a_folder_that_became_unwritable(name, own, folder, monkeypatch):
     assert files(folder) == []
 
 
+def test_no_folder(own, folder, monkeypatch):
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    with one_warning(cache.NO_FOLDER):
+        assert call(own.twice, 2.0) == (4, False)
+        assert call(own.twice, 2.0) == (4, False)
+
+
 def test_a_folder_that_is_gone_is_made_again(own, folder):
     function = compiled(own.twice)
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir()
-    folder.rmdir()
+    shutil.rmtree(folder)
     assert function(2.0) == 4
     assert call(own.twice, 2.0) == (4, True)
 
@@ -313,204 +271,6 @@ def test_a_function_without_a_file_is_not_kept(folder):
     assert (files(folder), cache.failures) == ([], [])
 
 
-# Races.
-
-SUMS = [float(np.float32(0.2)), 0.2]
-TURNS = ("AABB", "ABAB", "ABBA", "BAAB", "BABA", "BBAA")
-
-
-def race(function, keep, turns, monkeypatch):
-    """Have two save the function's code at the same moment, for float32 and float64; their renames take turns.
-
-    Each has got as far as its first rename when the first of them goes on.
-    """
-    arguments = {"A": np.float32(0.1), "B": 0.1}
-    savers, codes = {}, {}
-    for name, argument in arguments.items():
-        bare = compiled(function, lambda dispatcher: None)
-        bare(argument)
-        codes[name] = next(iter(bare.overloads.items()))
-        savers[name] = compiled(function, keep)._cache
-    turn, real, left, arrived = threading.Condition(), os.replace, list(turns), set()
-
-    def rename(*given):
-        name = threading.current_thread().name
-        with turn:
-            arrived.add(name)
-            turn.notify_all()
-            assert turn.wait_for(lambda: arrived == {"A", "B"} and left[:1] == [name], timeout=60)
-            real(*given)
-            left.pop(0)
-            turn.notify_all()
-
-    def save():
-        name = threading.current_thread().name
-        savers[name].save_overload(*codes[name])
-        with turn:
-            arrived.add(name)
-            left[:] = [other for other in left if other != name]
-            turn.notify_all()
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", rename)
-        threads = [threading.Thread(target=save, name=name) for name in arguments]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(timeout=60)
-    return [call(function, argument, keep=keep) for argument in arguments.values()]
-
-
-@pytest.mark.parametrize("turns", TURNS)
-def test_two_that_save_at_the_same_moment(turns, own, folder, monkeypatch):
-    assert race(own.twice, cache.keep, turns, monkeypatch) == [(SUMS[0], True), (SUMS[1], True)]
-    assert len(files(folder)) == 2
-
-
-def test_the_race_damages_numbas_own_cache(own, folder, monkeypatch):
-    """So the test above has teeth. Where this fails, Numba may have mended it: is `hotloop.kernels.cache` needed?"""
-    wrong = 0
-    for number, turns in enumerate(TURNS):
-        monkeypatch.setattr(numba.config, "CACHE_DIR", str(folder / str(number)))
-        try:
-            found = race(own.twice, CPUDispatcher.enable_caching, turns, monkeypatch)
-            wrong += [value for value, _ in found] != SUMS
-        except (TypeError, AssertionError):
-            wrong += 1
-    assert wrong > 0
-
-
-# The key.
-
-
-def names_of(dispatcher, argument=(numba.float64,)):
-    """Return the name of the file for a signature."""
-    return cache.file_name(dispatcher._cache._key(argument, dispatcher.targetctx.codegen()))
-
-
-@pytest.mark.parametrize("setting", cache.SETTINGS)
-def test_a_setting_that_changes_code_is_in_the_key(setting, own, monkeypatch):
-    function = compiled(own.twice)
-    before = names_of(function)
-    monkeypatch.setattr(numba.config, cache.SETTINGS[setting], "another", raising=False)
-    assert names_of(function) != before
-    assert names_of(compiled(own.twice)) == names_of(function)
-
-
-def test_numba_has_the_settings(own):
-    """Under these names; "?" are those that not every version has."""
-    missing = {name for name, attribute in cache.SETTINGS.items() if not hasattr(numba.config, attribute)}
-    assert missing <= {"NUMBA_DEBUG_NRT", "NUMBA_DISABLE_INTEL_SVML"}
-
-
-@pytest.mark.parametrize(("owner", "name"), [
-    (cache.numba, "__version__"), (cache.llvmlite, "__version__"), (cache.np, "__version__"),
-    (cache.llvmlite.binding, "llvm_version_info"), (cache.sys, "abiflags"),
-])  # fmt: skip
-def test_versions_are_in_the_key(owner, name, own, monkeypatch):
-    function = compiled(own.twice)
-    before = names_of(function)
-    monkeypatch.setattr(owner, name, (9, 9, 9) if name == "llvm_version_info" else "9.9.9")
-    assert names_of(function) != before
-
-
-def test_the_cpu_its_features_and_words_of_hotloop_are_in_the_key(own, monkeypatch):
-    function = compiled(own.twice)
-    codegen = function.targetctx.codegen()
-    seen = {names_of(function)}
-    monkeypatch.setitem(cache.OWN_SETTINGS, "HOTLOOP_TILE", "8x2")
-    seen.add(names_of(function))
-    monkeypatch.setitem(cache.OWN_SETTINGS, "HOTLOOP_TILE", "6x4")
-    seen.add(names_of(function))
-    for target in ("triple", "cpu", "+avx"), ("triple", "cpu", "-avx"), ("triple", "other", "-avx"), ("t", "cpu", ""):
-        monkeypatch.setattr(type(codegen), "magic_tuple", lambda codegen, target=target: target)
-        seen.add(names_of(function))
-    assert len(seen) == 7
-
-
-def test_options_of_the_decorator_are_in_the_key(own):
-    options = [{"nopython": True}, {"fastmath": {"nsz", "arcp"}}, {"fastmath": {"arcp", "nsz", "contract"}}]
-    functions = [CPUDispatcher(own.twice, targetoptions=option) for option in options]
-    for function in functions:
-        cache.keep(function)
-    assert len({names_of(function) for function in functions}) == len(options)
-    assert functions[1]._cache._options == {"fastmath": "[\"'arcp'\", \"'nsz'\"]"}  # in one order in all processes
-
-
-def test_what_a_function_closes_over_is_in_the_key(own):
-    """A number, and the code of a compiled function, whose pickle is another in each process."""
-    inner = [compiled(own.twice), compiled(own.times(3.0)), compiled(own.times(4.0))]
-    closures = [own.times(2.0), own.times(3.0), *map(own.calls, inner)]
-    assert len({names_of(compiled(closure)) for closure in closures}) == len(closures)
-    again = own.calls(compiled(own.times(4.0)))
-    assert names_of(compiled(again)) == names_of(compiled(closures[-1]))
-
-
-def test_functions_that_differ_in_constants_alone(tmp_path, folder):
-    two = module(tmp_path / "own.py", "a, b = lambda x: x + 1, lambda x: x + 2\n")
-    assert two.a.__code__.co_code == two.b.__code__.co_code
-    assert names_of(compiled(two.a)) != names_of(compiled(two.b))
-
-
-def test_objects_of_this_process_are_not_kept(own, folder):
-    """A compiled function as an argument: its type has an address in its name, which no other process will have."""
-    inner = CPUDispatcher(own.twice, targetoptions={"nopython": True})
-    apply = module(Path(own.__file__).with_name("other.py"), "def apply(f, x):\n    return f(x)\n").apply
-    assert call(apply, inner, 2.0) == (4, False)
-    assert (files(folder), cache.failures) == ([], [])
-
-
-def test_times_of_files_are_not_in_the_key(own, folder):
-    """An image's layers lose the fractions of a second; copying gives another time."""
-    call(own.twice, 2.0)
-    (path,) = files(folder)
-    for file in (Path(own.__file__), path):
-        os.utime(file, (1e9, 1e9))
-    assert call(own.twice, 2.0) == (4, True)
-
-
-def test_the_stamp_covers_every_file_by_name_and_content(tmp_path, monkeypatch):
-    folder = tmp_path / "kernels"
-    (folder / "lowering").mkdir(parents=True)
-    for name in ("a.py", "b.py", "lowering/a.py", "cache.py"):
-        (folder / name).write_text("")
-    monkeypatch.setattr(cache, "__file__", str(folder / "cache.py"))
-
-    def stamp():
-        return cache.source_stamp.__wrapped__()
-
-    stamps = [stamp()]
-    assert stamp() == stamps[0]
-    for path in sorted(folder.rglob("*.py")):
-        path.write_text("#")
-        stamps.append(stamp())
-    (folder / "b.py").rename(folder / "c.py")
-    stamps.append(stamp())
-    (folder / "lowering" / "b.py").write_text("")
-    stamps.append(stamp())
-    assert len(set(stamps)) == len(stamps) == 7
-
-
-def test_the_stamp_of_an_archive_is_that_of_its_content(tmp_path, monkeypatch):
-    """From which hotloop can be imported: there are no files then to look at."""
-    archive = tmp_path / "hotloop.zip"
-    monkeypatch.setattr(cache, "__file__", str(archive / "hotloop" / "kernels" / "cache.py"))
-    stamps = []
-    for content in (b"one", b"two", b"one"):
-        archive.write_bytes(content)
-        stamps.append(cache.source_stamp.__wrapped__())
-    assert stamps[0] == stamps[2] != stamps[1]
-
-
-def test_another_functions_stamp_has_its_own_file_too(own, monkeypatch):
-    here = compiled(own.twice)._cache._source
-    assert here != cache.source_stamp()
-    ours = getattr(kernels.relu, "py_func", kernels.relu)
-    assert compiled(ours)._cache._source == cache.source_stamp()
-    monkeypatch.setattr(cache, "source_stamp", lambda: "another")
-    assert compiled(own.twice)._cache._source != here
-
-
 # What becomes of old files.
 
 
@@ -533,6 +293,20 @@ def test_files_of_other_sources_go_and_those_of_other_settings_stay(tmp_path, ow
         assert call(changed.twice, 2.0) == (5, False)
     assert call(changed.twice, 2.0) == (5, True)
     assert len(files(folder)) == 4
+
+
+def test_another_process_may_remove_old_files_too(tmp_path, own, folder, monkeypatch):
+    call(own.twice, 2.0)
+    changed = module(tmp_path / "own.py", OWN.replace("x + x", "x + x + 1"))
+
+    def gone(path, missing_ok=False):
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", gone)
+        assert call(changed.twice, 2.0) == (5, False)
+    assert call(changed.twice, 2.0) == (5, True)
+    assert cache.failures == []
 
 
 def test_temporary_files_of_killed_processes_go_after_an_hour(own, folder):

@@ -1,0 +1,163 @@
+"""The cache's key: what changes compiled code is in it, and what does not is not."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numba
+import pytest
+from numba.core.registry import CPUDispatcher
+from own_functions import call, compiled, files, module
+
+from hotloop import kernels
+from hotloop.kernels import cache
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Numba's folder for caches; nothing has failed yet."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "failures", [])
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def own(tmp_path, folder):
+    """Functions in a file, as a user's are."""
+    return module(tmp_path / "own.py")
+
+
+def names_of(dispatcher, argument=(numba.float64,)):
+    """Return the name of the file for a signature."""
+    return cache.file_name(dispatcher._cache._key(argument, dispatcher.targetctx.codegen()))
+
+
+@pytest.mark.parametrize("setting", cache.SETTINGS)
+def test_a_setting_that_changes_code_is_in_the_key(setting, own, monkeypatch):
+    function = compiled(own.twice)
+    before = names_of(function)
+    monkeypatch.setattr(numba.config, cache.SETTINGS[setting], "another", raising=False)
+    assert names_of(function) != before
+    assert names_of(compiled(own.twice)) == names_of(function)
+
+
+def test_numba_has_the_settings(own):
+    """Under these names; "?" are those that not every version has."""
+    missing = {name for name, attribute in cache.SETTINGS.items() if not hasattr(numba.config, attribute)}
+    assert missing <= {"NUMBA_DEBUG_NRT", "NUMBA_DISABLE_INTEL_SVML"}
+
+
+@pytest.mark.parametrize(("owner", "name"), [
+    (cache.numba, "__version__"), (cache.llvmlite, "__version__"), (cache.np, "__version__"),
+    (cache.llvmlite.binding, "llvm_version_info"), (cache.sys, "abiflags"),
+])  # fmt: skip
+def test_versions_are_in_the_key(owner, name, own, monkeypatch):
+    function = compiled(own.twice)
+    before = names_of(function)
+    monkeypatch.setattr(owner, name, (9, 9, 9) if name == "llvm_version_info" else "9.9.9")
+    assert names_of(function) != before
+
+
+def test_the_cpu_its_features_and_words_of_hotloop_are_in_the_key(own, monkeypatch):
+    function = compiled(own.twice)
+    codegen = function.targetctx.codegen()
+    seen = {names_of(function)}
+    monkeypatch.setitem(cache.OWN_SETTINGS, "HOTLOOP_TILE", "8x2")
+    seen.add(names_of(function))
+    monkeypatch.setitem(cache.OWN_SETTINGS, "HOTLOOP_TILE", "6x4")
+    seen.add(names_of(function))
+    for target in ("triple", "cpu", "+avx"), ("triple", "cpu", "-avx"), ("triple", "other", "-avx"), ("t", "cpu", ""):
+        monkeypatch.setattr(type(codegen), "magic_tuple", lambda codegen, target=target: target)
+        seen.add(names_of(function))
+    assert len(seen) == 7
+
+
+def test_options_of_the_decorator_are_in_the_key(own):
+    options = [{"nopython": True}, {"fastmath": {"nsz", "arcp"}}, {"fastmath": {"arcp", "nsz", "contract"}}]
+    functions = [CPUDispatcher(own.twice, targetoptions=option) for option in options]
+    for function in functions:
+        cache.keep(function)
+    assert len({names_of(function) for function in functions}) == len(options)
+    assert functions[1]._cache._options == {"fastmath": "[\"'arcp'\", \"'nsz'\"]"}  # in one order in all processes
+
+
+def test_what_a_function_closes_over_is_in_the_key(own):
+    """A number, and the code of a compiled function, whose pickle is another in each process."""
+    inner = [compiled(own.twice), compiled(own.times(3.0)), compiled(own.times(4.0))]
+    closures = [own.times(2.0), own.times(3.0), *map(own.calls, inner)]
+    assert len({names_of(compiled(closure)) for closure in closures}) == len(closures)
+    again = own.calls(compiled(own.times(4.0)))
+    assert names_of(compiled(again)) == names_of(compiled(closures[-1]))
+
+
+def test_functions_that_differ_in_constants_alone(tmp_path, folder):
+    two = module(tmp_path / "own.py", "a, b = lambda x: x + 1, lambda x: x + 2\n")
+    assert two.a.__code__.co_code == two.b.__code__.co_code
+    assert names_of(compiled(two.a)) != names_of(compiled(two.b))
+
+
+def test_objects_of_this_process_are_not_kept(own, folder):
+    """A compiled function as an argument: its type has an address in its name, which no other process will have."""
+    inner = CPUDispatcher(own.twice, targetoptions={"nopython": True})
+    apply = module(Path(own.__file__).with_name("other.py"), "def apply(f, x):\n    return f(x)\n").apply
+    assert call(apply, inner, 2.0) == (4, False)
+    assert (files(folder), cache.failures) == ([], [])
+
+
+def test_times_of_files_are_not_in_the_key(own, folder):
+    """An image's layers lose the fractions of a second; copying gives another time."""
+    call(own.twice, 2.0)
+    (path,) = files(folder)
+    for file in (Path(own.__file__), path):
+        os.utime(file, (1e9, 1e9))
+    assert call(own.twice, 2.0) == (4, True)
+
+
+def test_the_stamp_covers_every_file_by_name_and_content(tmp_path, monkeypatch):
+    folder = tmp_path / "kernels"
+    (folder / "lowering").mkdir(parents=True)
+    for name in ("a.py", "b.py", "lowering/a.py", "cache.py"):
+        (folder / name).write_text("")
+    monkeypatch.setattr(cache, "__file__", str(folder / "cache.py"))
+
+    def stamp():
+        return cache.source_stamp.__wrapped__()
+
+    stamps = [stamp()]
+    assert stamp() == stamps[0]
+    for path in sorted(folder.rglob("*.py")):
+        path.write_text("#")
+        stamps.append(stamp())
+    (folder / "b.py").rename(folder / "c.py")
+    stamps.append(stamp())
+    (folder / "lowering" / "b.py").write_text("")
+    stamps.append(stamp())
+    assert len(set(stamps)) == len(stamps) == 7
+
+
+def test_the_stamp_of_an_archive_is_that_of_its_content(tmp_path, monkeypatch):
+    """From which hotloop can be imported: there are no files then to look at."""
+    archive = tmp_path / "hotloop.zip"
+    monkeypatch.setattr(cache, "__file__", str(archive / "hotloop" / "kernels" / "cache.py"))
+    stamps = []
+    for content in (b"one", b"two", b"one"):
+        archive.write_bytes(content)
+        stamps.append(cache.source_stamp.__wrapped__())
+    assert stamps[0] == stamps[2] != stamps[1]
+
+
+def test_another_functions_stamp_has_its_own_file_too(own, monkeypatch):
+    here = compiled(own.twice)._cache._source
+    assert here != cache.source_stamp()
+    ours = getattr(kernels.relu, "py_func", kernels.relu)
+    assert compiled(ours)._cache._source == cache.source_stamp()
+    monkeypatch.setattr(cache, "source_stamp", lambda: "another")
+    assert compiled(own.twice)._cache._source != here
+
+
+def test_what_was_typed_at_a_prompt_has_the_stamp_of_its_text(own):
+    """Which Numba's locator knows, as it does of what is in an archive."""
+    names = {}
+    exec(compile("def typed(x):\n    return x + 1", "<ipython-input-1>", "exec"), names)
+    stamps = [cache.source_of(names["typed"], SimpleNamespace(get_source_stamp=lambda s=s: s)) for s in ("a", "b", "a")]
+    assert stamps[0] == stamps[2] != stamps[1]

@@ -1,0 +1,91 @@
+"""Two processes that save at the same moment: whatever the order of their steps, what they saved is there and right."""
+
+import os
+import threading
+
+import numba
+import numpy as np
+import pytest
+from numba.core.registry import CPUDispatcher
+from own_functions import call, compiled, files, module
+
+from hotloop.kernels import cache
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Numba's folder for caches; nothing has failed yet."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "failures", [])
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def own(tmp_path, folder):
+    """Functions in a file, as a user's are."""
+    return module(tmp_path / "own.py")
+
+
+SUMS = [float(np.float32(0.2)), 0.2]
+TURNS = ("AABB", "ABAB", "ABBA", "BAAB", "BABA", "BBAA")
+
+
+def race(function, keep, turns, monkeypatch):
+    """Have two save the function's code at the same moment, for float32 and float64; their renames take turns.
+
+    Each has got as far as its first rename when the first of them goes on.
+    """
+    arguments = {"A": np.float32(0.1), "B": 0.1}
+    savers, codes = {}, {}
+    for name, argument in arguments.items():
+        bare = compiled(function, lambda dispatcher: None)
+        bare(argument)
+        codes[name] = next(iter(bare.overloads.items()))
+        savers[name] = compiled(function, keep)._cache
+    turn, real, left, arrived = threading.Condition(), os.replace, list(turns), set()
+
+    def rename(*given):
+        name = threading.current_thread().name
+        with turn:
+            arrived.add(name)
+            turn.notify_all()
+            assert turn.wait_for(lambda: arrived == {"A", "B"} and left[:1] == [name], timeout=60)
+            real(*given)
+            left.pop(0)
+            turn.notify_all()
+
+    def save():
+        name = threading.current_thread().name
+        savers[name].save_overload(*codes[name])
+        with turn:
+            arrived.add(name)
+            left[:] = [other for other in left if other != name]
+            turn.notify_all()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", rename)
+        threads = [threading.Thread(target=save, name=name) for name in arguments]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=60)
+    return [call(function, argument, keep=keep) for argument in arguments.values()]
+
+
+@pytest.mark.parametrize("turns", TURNS)
+def test_two_that_save_at_the_same_moment(turns, own, folder, monkeypatch):
+    assert race(own.twice, cache.keep, turns, monkeypatch) == [(SUMS[0], True), (SUMS[1], True)]
+    assert len(files(folder)) == 2
+
+
+def test_the_race_damages_numbas_own_cache(own, folder, monkeypatch):
+    """So the test above has teeth. Where this fails, Numba may have mended it: is `hotloop.kernels.cache` needed?"""
+    wrong = 0
+    for number, turns in enumerate(TURNS):
+        monkeypatch.setattr(numba.config, "CACHE_DIR", str(folder / str(number)))
+        try:
+            found = race(own.twice, CPUDispatcher.enable_caching, turns, monkeypatch)
+            wrong += [value for value, _ in found] != SUMS
+        except (TypeError, AssertionError):
+            wrong += 1
+    assert wrong > 0
