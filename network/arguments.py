@@ -48,7 +48,9 @@ def choose(argument: str, name: Any, known: Mapping[str, Value]) -> Value:
         suggestion = hint(argument, theirs, known) if name is not None and theirs not in dir(builtins) else ""
         raise TypeError(f"{argument} must be a name ({', '.join(known)}), got {shown(name)}.{suggestion}")
     if name not in known:
-        raise ValueError(f"{argument} {shown(name)} is not known.{hint(argument, name, known)} Known: {', '.join(known)}")
+        raise ValueError(
+            f"{argument} {shown(name)} is not known.{hint(argument, name, known)} Known: {', '.join(known)}"
+        )
     return known[name]
 
 
