@@ -133,8 +133,7 @@ def test_levels(optimizer, phases, n_threads, every_step_timed, monkeypatch, tmp
 @pytest.mark.parametrize("sizes", [(6, 5, 3), (64, 192, 10)] if COMPILED else [(6, 5, 3)], ids=str)
 def test_slices_nest(sizes, batch_size, n_threads, tmp_path):
     """Also of batches in several chunks, and of a thread that has columns, not rows. All steps lie in the loop."""
-    epochs = 3 if COMPILED else 2
-    prof, _ = fitted(700, sizes=sizes, batch_size=batch_size, n_threads=n_threads, epochs=epochs)
+    prof, _ = fitted(700, sizes=sizes, batch_size=batch_size, n_threads=n_threads)
     events, _ = traced(prof, tmp_path)
     for thread in range(n_threads):
         found = nested(events, thread)
