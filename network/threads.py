@@ -203,14 +203,7 @@ class Team:
             raise
 
     def __exit__(self, *exception: object) -> None:
-        """End the threads, also if Ctrl-C comes meanwhile."""
-        try:
-            self._end()
-        except BaseException:
-            self._end()
-            raise
-
-    def _end(self) -> None:
+        """End the threads. One that Ctrl-C keeps from being told ends with the last reference to its team."""
         abandon(self.words)  # nobody waits at a barrier, unless Ctrl-C came twice
         for jobs in self._jobs:
             jobs.put(None)

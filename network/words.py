@@ -25,7 +25,7 @@ LOSSES: dict[str, str | None] = {
     "mean_absolute_error": "mae", "absolute_error": "mae", "L1Loss": "mae", "l1": "mae",
     "HuberLoss": "huber", "SmoothL1Loss": "huber", "smooth_l1": "huber",
     "hinge": None, "squared_hinge": None, "categorical_hinge": None, "poisson": None, "kl_divergence": None,
-    "KLDivLoss": None, "log_cosh": None, "focal": None, "quantile": None, "mape": None, "msle": None,
+    "KLDivLoss": None, "log_cosh": None, "focal": None, "quantile": None, "msle": None,
     "cosine_similarity": None,
 }  # fmt: skip
 ACTIVATIONS: dict[str, str | None] = {
