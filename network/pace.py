@@ -9,7 +9,6 @@ another process on the cores, two threads are fast when that sleeps, and slow on
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -107,7 +106,6 @@ class Pace:
         self._rest, self._next_trial = SHORTEST_REST, 0.0
         self.watch: Watch | None = None
         self._teams: dict[int, Team] = {}
-        self._stack = ExitStack()
 
     def __enter__(self) -> "Pace":
         """Begin. A number of threads that was asked for is started now; those of "auto" when they are first used.
@@ -127,7 +125,8 @@ class Pace:
 
     def close(self) -> None:
         """End the threads."""
-        self._stack.close()
+        while self._teams:
+            self._teams.popitem()[1].__exit__()
 
     @property
     def most(self) -> int:
@@ -171,7 +170,7 @@ class Pace:
 
     def _team(self, count: int) -> Team:
         if count not in self._teams:
-            self._teams[count] = self._stack.enter_context(Team(count))
+            self._teams[count] = Team(count).__enter__()
         return self._teams[count]
 
     def _rows(self, count: int) -> int:

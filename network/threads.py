@@ -203,7 +203,17 @@ class Team:
             raise
 
     def __exit__(self, *exception: object) -> None:
-        """End the threads. One that Ctrl-C keeps from being told ends with the last reference to its team."""
+        """End the threads, also if Ctrl-C comes meanwhile.
+
+        It may come even before the first line: the threads then end with the last reference to their team.
+        """
+        try:
+            self._end()
+        except BaseException:
+            self._end()
+            raise
+
+    def _end(self) -> None:
         abandon(self.words)  # nobody waits at a barrier, unless Ctrl-C came twice
         for jobs in self._jobs:
             jobs.put(None)
