@@ -180,7 +180,7 @@ def report(seen: dict[str, Any]) -> str:
         lines.append(("settings", ", ".join(f"{name}={value}" for name, value in seen["settings"].items())))
     if seen["settings_that_change_code"]:
         names = ", ".join(seen["settings_that_change_code"])
-        lines.append(("", f"code is compiled for these, and kept apart from other code: {names}"))
+        lines.append(("", f"change code, which is kept apart for each value: {names}"))
     text = [f"{name:<13} {value}" for name, value in lines]
     for found in seen["problems"]:
         text += ["", f"problem: {found['problem']}", f"remedy:  {found['remedy']}"]

@@ -172,7 +172,7 @@ def test_where_files_may_not_be_large_it_warns_once_and_works(tmp_path):
 
 @compiled_only
 def test_many_processes_may_fill_one_cache():
-    """In small; docs/caching.md says how many rounds were played."""
+    """A short run of what is to be run at length by hand: see there."""
     script = Path(__file__).with_name("cache_stress.py")
     command = [sys.executable, "-W", "error", str(script), "--rounds=1", "--processes=4"]
     environment = os.environ | {"PYTHONPATH": str(Path(hotloop.__file__).parents[1])}

@@ -42,7 +42,7 @@ def test_a_setting_that_changes_code_is_in_the_key(setting, own, monkeypatch):
 
 
 def test_numba_has_the_settings(own):
-    """Under these names; "?" are those that not every version has."""
+    """Under these names, but for those that a version may lack."""
     missing = {name for name, attribute in cache.SETTINGS.items() if not hasattr(numba.config, attribute)}
     assert missing <= {"NUMBA_DEBUG_NRT", "NUMBA_DISABLE_INTEL_SVML"}
 
