@@ -9,6 +9,7 @@ import functools
 import importlib.resources
 import io
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -283,7 +284,12 @@ def split_rows(n_rows: int, fraction: float, seed: int, labels: Array | None = N
     labels : array (n_rows,), optional
         Class numbers. Each class then gives the same share, rounded, and keeps one row at least.
     """
-    _check(0.0 < fraction < 1.0, f"the fraction put aside is {fraction}; wanted a number between 0 and 1")
+    if isinstance(fraction, bool) or not isinstance(fraction, Real):
+        raise TypeError(f"test_fraction must be a number between 0 and 1, got {fraction!r}")
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise TypeError(f"seed must be a whole number, 0 or above, got {seed!r}")
+    _check(0.0 < fraction < 1.0, f"test_fraction, the share put aside, is {fraction}; wanted a number between 0 and 1")
+    _check(seed >= 0, f"seed must be a whole number, 0 or above, got {seed}")
     _check(n_rows >= 2, f"{n_rows} row cannot be shared out: give two or more")
     rng = np.random.default_rng(seed)
     wanted = min(max(round(n_rows * fraction), 1), n_rows - 1)

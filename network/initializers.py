@@ -113,9 +113,9 @@ def initialize(net: "Network", initializer: Initializer) -> None:
         raise TypeError("initializer must be a sequence with one entry a layer: use [weights] for a single layer")
     entries = arguments.per_layer("initializer", initializer, len(net.sizes) - 1, lambda entry: entry)
     generator = np.random.Generator(np.random.Philox(key=np.array([net.seed, STREAM], np.uint64)))
-    for layer, (entry, activation) in enumerate(zip(entries, net.activations, strict=True)):
+    views = zip(net.weights, net.biases, strict=True)
+    for layer, (entry, activation, (weights, bias)) in enumerate(zip(entries, net.activations, views, strict=True)):
         entry = ACTIVATIONS[activation].initializer if entry is None else entry
-        weights, bias = net.weights[layer], net.biases[layer]
         if isinstance(entry, tuple):
             if len(entry) != 2:
                 raise ValueError(f"initializer[{layer}] must be a pair (weights, bias), got {len(entry)} entries")

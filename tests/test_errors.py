@@ -172,127 +172,29 @@ def test_targets(name, bad, exception, match):
     check(f"{name}.fit(X, {GOOD[name]}, optimizer='sgd', validation=(X, {bad}))", exception, f"^validation.*{match}")
 
 
-CONSTRUCTION = [
-    ("Network([3])", ValueError, r"at least inputs and outputs.*got \[3\]"),
-    ("Network([])", ValueError, "at least inputs and outputs"),
-    ("Network(5)", TypeError, "sizes must be a sequence"),
-    ("Network('64,10')", TypeError, "sizes must be a sequence"),
-    ("Network(b'ab')", TypeError, "sizes must be a sequence"),
-    ("Network({3, 2})", TypeError, "sizes must be a sequence"),
-    ("Network(np.array(4))", TypeError, "sizes"),
-    ("Network([3, 0, 1])", ValueError, r"sizes\[1\] must be at least 1, got 0"),
-    ("Network([-3, 1])", ValueError, r"sizes\[0\] must be at least 1, got -3"),
-    ("Network([3, 2.0])", TypeError, r"sizes\[1\] must be a whole number, got 2.0"),
-    ("Network([True, 2])", TypeError, r"sizes\[0\] must be a whole number, got True"),
-    ("Network([3, None])", TypeError, r"sizes\[1\] must be a whole number, got None"),
-    ("Network([3, 2, 1], 'reul')", ValueError, r"activation 'reul'.*Did you mean 'relu'\?.*sigmoid.*softplus"),
-    ("Network([3, 2, 1], ['relu', 'tanh'])", ValueError, r"activation must be one value, or one a layer \(1\), got 2"),
-    ("Network([3, 2, 1], [])", ValueError, "activation must be one value, or one a layer"),
-    ("Network([3, 2, 1], None)", TypeError, "activation must be a name .*relu.*got None"),
-    ("Network([3, 1], None)", TypeError, "activation must be a name"),
-    ("Network([3, 1], 'bogus')", ValueError, "activation 'bogus' is not known"),
-    ("Network([3, 2, 1], 'softmax')", ValueError, "softmax.*output='softmax'"),
-    ("Network([3, 2, 2, 1], ['relu', 'softmax'])", ValueError, "softmax.*output='softmax'"),
-    ("Network([3, 2], 'softmax')", ValueError, "softmax.*output='softmax'"),
-    ("Network([3, 2], output='bogus')", ValueError, "output 'bogus' is not known.*Known: identity.*softmax"),
-    ("Network([3, 2], output=1)", TypeError, "output must be a name"),
-    ("Network([3, 2], loss='cross_entropy', output='sigmoid')", ValueError, "'softmax' or 'identity'.*got 'sigmoid'"),
-    ("Network([3, 2], loss='binary_cross_entropy', output='softmax')", ValueError, "'sigmoid' or 'identity'"),
-    ("Network([3, 1], loss='cross_entropy')", ValueError, "at least 2 outputs.*binary_cross_entropy"),
-    ("Network([3, 1], loss='sme')", ValueError, "loss 'sme'.*Did you mean 'mse'.*mae.*cross_entropy"),
-    ("Network([3, 1], loss=None)", TypeError, "loss must be a name .*mse.*got None"),
-    ("Network([3, 1], loss=['mse'])", TypeError, "loss must be a name"),
-    ("Network([3, 2, 1], dropout=1)", ValueError, "dropout must be .*at least 0 and below 1, got 1"),
-    ("Network([3, 2, 1], dropout=-0.1)", ValueError, "dropout must be .*got -0.1"),
-    ("Network([3, 2, 1], dropout=nan)", ValueError, "dropout must be .*got nan"),
-    ("Network([3, 2, 1], dropout='0.5')", TypeError, "dropout must be a number, got '0.5'"),
-    ("Network([3, 2, 1], dropout=True)", TypeError, "dropout must be a number, got True"),
-    ("Network([3, 2, 1], dropout=np.array(0.5))", TypeError, "dropout"),
-    ("Network([3, 2, 1], dropout=[0.1, 0.2])", ValueError, "dropout must be one value, or one a layer"),
-    ("Network([3, 1], dropout=2.0)", ValueError, "dropout must be .*got 2"),
-    ("Network([3, 1], l1=-1)", ValueError, "l1 must be finite, at least 0, got -1"),
-    ("Network([3, 1], l1='x')", TypeError, "l1 must be a number, got 'x'"),
-    ("Network([3, 1], l1=10**400)", ValueError, "l1 must be finite"),
-    ("Network([3, 1], l2=inf)", ValueError, "l2 must be finite, at least 0, got inf"),
-    ("Network([3, 1], l2=nan)", ValueError, "l2 must be finite"),
-    ("Network([3, 1], l2=False)", TypeError, "l2 must be a number, got False"),
-    ("Network([3, 1], l2=1j)", TypeError, "l2 must be a number, got 1j"),
-    ("Network([3, 1], seed=-1)", ValueError, "seed must be at least 0, got -1"),
-    ("Network([3, 1], seed=2**63)", ValueError, r"seed must be below 2\*\*63"),
-    ("Network([3, 1], seed=1.0)", TypeError, "seed must be a whole number, got 1.0"),
-    ("Network([3, 1], seed=True)", TypeError, "seed must be a whole number, got True"),
-    ("Network([3, 1], seed='0')", TypeError, "seed must be a whole number"),
-    ("Network([3, 1], dtype='float16')", ValueError, "dtype must be 'float32' or 'float64', got float16"),
-    ("Network([3, 1], dtype=int)", ValueError, "dtype must be 'float32' or 'float64', got int64"),
-    ("Network([3, 1], dtype='>f4')", ValueError, "dtype must be 'float32' or 'float64', got >f4"),
-    ("Network([3, 1], dtype='single precision')", TypeError, "dtype must be .*got 'single precision'"),
-    ("Network([3, 1], dtype=None)", TypeError, "dtype must be 'float32' or 'float64', got None"),
-    ("Network([3, 1], initializer='xavier')", ValueError, "initializer 'xavier' is not known.*glorot_uniform.*orthog"),
-    ("Network([3, 2, 1], initializer=['zeros'])", ValueError, r"initializer must be .*one a layer \(2\), got 1"),
-    (
-        "Network([3, 1], initializer=[np.ones((1, 3))])",
-        ValueError,
-        r"initializer\[0\] has shape \(1, 3\); wanted \(3, 1",
-    ),
-    ("Network([3, 1], initializer=np.ones((3, 1)))", TypeError, r"use \[weights\]"),
-    ("Network([1, 3], initializer=np.ones((1, 3)))", TypeError, r"use \[weights\]"),
-    ("Network([3, 1], initializer=np.array(1.0))", TypeError, "initializer"),
-    (
-        "Network([3, 1], initializer=[(np.ones((3, 1)), [1, 2])])",
-        ValueError,
-        r"bias of initializer\[0\] has shape \(2,",
-    ),
-    ("Network([3, 1], initializer=[(np.ones((3, 1)),)])", ValueError, r"must be a pair \(weights, bias\), got 1"),
-    ("Network([3, 1], initializer=[[[1], [nan], [1]]])", ValueError, r"initializer\[0\].*found nan in row 1, column 0"),
-    ("Network([3, 1], initializer=[(np.ones((3, 1)), [inf])])", ValueError, r"bias of initializer\[0\].*inf in row 0"),
-    ("Network([3, 1], initializer=[X.astype(str)])", TypeError, r"initializer\[0\] has dtype <U"),
-    ("Network([3, 1], initializer=[None, None])", ValueError, "initializer must be one value, or one a layer"),
-    ("Network([3, 1], initializer=lambda g, i, o: np.ones(3))", ValueError, r"has shape \(3,\); wanted \(3, 1\)"),
-    ("Network([3, 1], initializer=lambda g, i, o: None)", TypeError, r"initializer\[0\] has dtype object"),
-    ("Network([3, 1], initializer=3)", ValueError, r"initializer\[0\] has shape \(\); wanted \(3, 1\)"),
-    ("Normal(0)", ValueError, "scale must be above 0 and finite, got 0"),
-    ("Normal(-1.0)", ValueError, "scale must be above 0"),
-    ("Normal(nan)", ValueError, "scale must be above 0"),
-    ("Normal(10**400)", ValueError, "scale must be above 0 and finite"),
-    ("Normal('1')", TypeError, "scale must be a number, got '1'"),
-    ("Normal(True)", TypeError, "scale must be a number, got True"),
+FITTING = [
     ("net.split(np.zeros(3))", ValueError, r"vector has shape \(3,\); wanted \(\d+,\), as net.parameters"),
     ("net.split(net.parameters[None])", ValueError, "vector has shape"),
     ("net.split(None)", ValueError, "vector"),
-]
-
-OPTIMIZERS = [
-    ("SGD(0)", ValueError, "learning_rate must be a finite number above 0, got 0"),
-    ("SGD(-0.1)", ValueError, "learning_rate must be .*got -0.1"),
-    ("SGD(nan)", ValueError, "learning_rate must be .*got nan"),
-    ("SGD(inf)", ValueError, "learning_rate must be .*got inf"),
-    ("SGD(10**400)", ValueError, "learning_rate must be a finite number"),
-    ("SGD('0.1')", TypeError, "learning_rate must be .*got '0.1'"),
-    ("SGD(None)", TypeError, "learning_rate must be .*got None"),
-    ("SGD(True)", TypeError, "learning_rate must be .*got True"),
-    ("SGD([0.1])", TypeError, r"learning_rate must be .*got \[0.1\]"),
-    ("SGD(0.1, momentum=1)", ValueError, "momentum must be a number from 0 to below 1, got 1"),
-    ("SGD(0.1, momentum=-0.5)", ValueError, "momentum must be"),
-    ("SGD(0.1, momentum=True)", TypeError, "momentum must be"),
-    ("SGD(0.1, momentum=0.9, nesterov=1)", TypeError, "nesterov must be True or False, got 1"),
-    ("SGD(0.1, nesterov=True)", ValueError, "nesterov=True needs momentum"),
-    ("RMSprop(rho=1.0)", ValueError, "rho must be .*got 1"),
-    ("RMSprop(epsilon=0)", ValueError, "epsilon must be a finite number above 0, got 0"),
-    ("Adagrad(epsilon=-1e-8)", ValueError, "epsilon must be"),
-    ("Adam(beta1=1)", ValueError, "beta1 must be"),
-    ("Adam(beta2=-0.1)", ValueError, "beta2 must be"),
-    ("Adam(beta2='0.9')", TypeError, "beta2 must be"),
-    ("AdamW(weight_decay=-1)", ValueError, "weight_decay must be a finite number, 0 or above, got -1"),
-    ("AdamW(weight_decay=inf)", ValueError, "weight_decay must be"),
-    ("Optimizer().code", NotImplementedError, "^$"),
-]
-
-FITTING = [
     ("net.fit(X, Y, optimizer='lbfgs')", ValueError, "optimizer 'lbfgs' is not known.*sgd.*rmsprop.*adagrad.*adamw"),
     ("net.fit(X, Y, optimizer='adamv')", ValueError, "Did you mean 'adam"),
     ("net.fit(X, Y, optimizer=SGD)", TypeError, "optimizer must be one of SGD.*AdamW or its name"),
     ("net.fit(X, Y, optimizer=0.1)", TypeError, "optimizer must be one of"),
     ("net.fit(X, Y, optimizer=Optimizer())", TypeError, "optimizer must be one of"),
+    (
+        "net.fit(X, Y, optimizer=Adam(epsilon=1e-300))",
+        ValueError,
+        "epsilon of Adam must be above 0 .* in float32.*1e-300",
+    ),
+    ("net.fit(X, Y, optimizer=AdamW(epsilon=1e-40))", ValueError, "epsilon of AdamW .* in float32"),
+    ("net.fit(X, Y, optimizer=RMSprop(epsilon=1e39))", ValueError, "epsilon of RMSprop .* in float32"),
+    ("net.fit(X, Y, optimizer=Adagrad(epsilon=1e-46))", ValueError, "epsilon of Adagrad .* in float32"),
+    ("net.fit(X, Y, optimizer=SGD(1e-40))", ValueError, "learning_rate of SGD .* in float32"),
+    ("net.fit(X, Y, optimizer=SGD(1e39))", ValueError, "learning_rate of SGD .* in float32"),
+    ("net.fit(X, Y, epochs=10**5000)", ValueError, r"epochs must be below 2\*\*63, got an object of type int"),
+    ("net.fit(X, Y, patience=2**63, tolerance=0)", ValueError, r"patience must be below 2\*\*63"),
+    ("net.fit(X, Y, epochs=-10**5000)", ValueError, "epochs must be at least 1"),
+    ("net.fit(X, Y, n_threads=10**5000)", ValueError, "n_threads must be at most 1024"),
     ("net.fit(X, Y, epochs=0)", ValueError, "epochs must be at least 1, got 0"),
     ("net.fit(X, Y, epochs=1.5)", TypeError, "epochs must be a whole number, got 1.5"),
     ("net.fit(X, Y, epochs=True)", TypeError, "epochs must be a whole number, got True"),
@@ -317,10 +219,9 @@ FITTING = [
     ("net.fit(X, Y, validation=(X, None))", TypeError, "validation y has dtype object"),
     ("net.fit(X, Y, validation=(X, Y[:-1]))", ValueError, "validation y has 5 rows; validation X has 6 rows"),
 ]
-ALL = [*CONSTRUCTION, *OPTIMIZERS, *FITTING]
 
 
-@pytest.mark.parametrize(("call", "exception", "match"), ALL, ids=[case[0] for case in ALL])
+@pytest.mark.parametrize(("call", "exception", "match"), FITTING, ids=[case[0] for case in FITTING])
 def test_arguments(call, exception, match):
     check(call, exception, match)
 
@@ -364,3 +265,9 @@ def test_parameters_that_are_not_finite_are_not_trained():
     with pytest.raises(ValueError, match="parameters must be finite before training"):
         net.fit(np.ones((4, 3)), np.ones((4, 2)))
     assert net.epochs_trained == 0
+
+
+def test_what_a_message_shows_is_short():
+    with pytest.raises(TypeError, match="epochs must be a whole number") as caught:
+        NETWORKS["net"].fit(X, Y, epochs="3" * 10**6)
+    assert len(str(caught.value)) < 300

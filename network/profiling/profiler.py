@@ -249,10 +249,9 @@ class Profile:
         group_by : {"phase", "layer"}, optional
             Add up all layers of a phase, or all phases of a layer.
         """
-        if sort_by not in SORTS:
-            raise ValueError(f"sort_by {sort_by!r} is not known. Known: {', '.join(SORTS)}")
-        if group_by is not None and group_by not in GROUPS:
-            raise ValueError(f"group_by {group_by!r} is not known. Known: {', '.join(GROUPS)}")
+        arguments.choose("sort_by", sort_by, dict.fromkeys(SORTS))
+        if group_by is not None:
+            arguments.choose("group_by", group_by, dict.fromkeys(GROUPS))
         row_limit = arguments.whole_number("row_limit", row_limit, -(2**31))
         found = self._rows if group_by is None else row_sums.grouped(self._rows, group_by, self.seconds)
         footer = summary(self.seconds, self.clocks, self.calibration.name)
@@ -281,6 +280,7 @@ class Profile:
         """Write a trace for Perfetto and chrome://tracing, of at most `max_bytes`."""
         from hotloop.network.profiling.trace import chrome_trace
 
+        max_bytes = arguments.whole_number("max_bytes", max_bytes, 0)
         write_file(Path(path), chrome_trace(self, max_bytes))
 
     def flamegraph(self, path: PathLike) -> None:
@@ -316,5 +316,5 @@ class Profile:
         """
         from hotloop.network.profiling.diagnosis import diagnose
 
-        self.diagnosis = diagnose(self, try_remedies=try_remedies)
+        self.diagnosis = diagnose(self, try_remedies=arguments.flag("try_remedies", try_remedies))
         return self.diagnosis
