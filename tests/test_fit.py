@@ -10,6 +10,7 @@ from conftest import COMPILED, same_bits
 
 from hotloop import SGD, Adam, ConvergenceWarning, DivergenceError, History, Network
 from hotloop.network import fitting, pace
+from hotloop.network.metrics import r2
 
 
 def problem(rows=40):
@@ -249,3 +250,69 @@ def test_a_moment_that_overflows_is_a_divergence():
     with pytest.raises(DivergenceError, match="epoch 1"):
         net.fit(np.full((4, 1), 1e25), np.ones(4), optimizer="adam", epochs=3)
     assert np.isfinite(net.parameters).all()
+
+
+@pytest.mark.parametrize("tolerance", [None, 0.0], ids=str)
+def test_a_penalty_that_is_not_finite_is_a_divergence(tolerance, dtype):
+    """The data are met exactly, so that the loss without the penalty is 0; the squares of the weights overflow."""
+    net = Network([1, 1], l2=0.01, dtype=dtype, seed=0)
+    rate = 1e30 if dtype == np.float32 else 1e200
+    with pytest.raises(DivergenceError, match=r"epoch 2, step 1 \(after 2 updates in all\): the loss or") as caught:
+        net.fit(np.zeros((2, 1)), np.zeros((2, 1)), epochs=3, optimizer=SGD(rate), tolerance=tolerance)
+    assert np.isfinite(caught.value.history.loss).all()
+    assert len(caught.value.history.loss) == net.epochs_trained == 1
+    assert net.steps == 2
+    assert np.isfinite(net.parameters).all()
+
+
+def test_a_penalty_that_is_off_has_no_part_in_the_loss():
+    """Squares that overflow were multiplied by l2 = 0: NaN was recorded, and the run "converged"."""
+    net = Network([1, 1], l1=0.01, seed=0)
+    losses = net.fit(np.zeros((2, 1)), np.zeros((2, 1)), epochs=3, optimizer=SGD(1e30)).loss
+    assert losses[1] == pytest.approx(0.01 * 1e28, rel=1e-6)
+    assert np.isfinite(losses).all()
+    assert losses[2] < losses[1]
+
+
+def test_a_sum_of_losses_that_overflows_is_a_divergence():
+    """Each batch's loss is finite, 1e308; the sum over ten rows is not."""
+    net = Network([1, 1], initializer="zeros", dtype="float64", seed=0)
+    with pytest.raises(DivergenceError, match="epoch 1"):
+        net.fit(np.zeros((10, 1)), np.full((10, 1), 1e154), batch_size=1, epochs=1, optimizer=SGD(1e-300))
+    assert np.isfinite(net.parameters).all()
+
+
+@pytest.mark.parametrize("tolerance", [None, 0.0], ids=str)
+def test_a_validation_loss_that_is_not_finite_is_a_divergence(tolerance):
+    net, (x, y) = Network([3, 8, 1], seed=0), problem()
+    with pytest.raises(DivergenceError, match=r"epoch 1, step 2 .*the validation loss is not finite") as caught:
+        net.fit(x, y, validation=(x, 1e30 * y), epochs=3, tolerance=tolerance)
+    assert caught.value.history.validation_loss == [np.inf]
+    assert net.epochs_trained == 1
+    assert np.isfinite(net.parameters).all()
+
+
+def test_the_gradient_where_the_loss_overflows_is_what_the_formula_says():
+    net = Network([1, 1], initializer="zeros", dtype="float64", seed=0)
+    loss, gradient = net.gradient(np.ones((4, 1)), np.full((4, 1), 1e200))
+    assert loss == np.inf
+    assert net.split(gradient)[0][0][0, 0] == pytest.approx(-2e200)
+
+
+def test_evaluate_of_huge_numbers_raises_no_warning():
+    """Warnings are errors here."""
+    net = Network([1, 1], l1=0.1, l2=0.1, initializer=[(np.full((1, 1), 1e200), [0.0])], dtype="float64")
+    assert net.evaluate([[1.0], [2.0], [4.0]], [1e200, 2e200, 5e200]) == {
+        "loss": np.inf, "r2": pytest.approx(1 - 3 / 26)
+    }  # fmt: skip
+    only_l1 = Network([1, 1], loss="mae", l1=0.5, initializer=[(np.full((1, 1), 1e200), [0.0])], dtype="float64")
+    assert only_l1.evaluate([[1.0]] * 2, [0.0] * 2) == {"loss": pytest.approx(1.5e200), "r2": 0.0}
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1.0, 1e160, 1e307])
+def test_r2_of_numbers_of_any_size(size):
+    targets = np.array([[0.0, 0.1], [1.0, 0.1], [5.0, 0.1]]) * size
+    outputs = np.array([[1.0, 0.1], [1.0, 0.1], [4.0, 0.1]]) * size
+    assert r2(outputs, targets) == pytest.approx((1 - 2 / 14 + 1) / 2)
+    assert r2(outputs[:, 1:] * (1 + 1e-10), targets[:, 1:]) == 0  # all targets equal, and not met
+    assert r2(np.array([[1e308], [0.0]]), np.array([[0.0], [1e-308]])) == -np.inf

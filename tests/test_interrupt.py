@@ -86,6 +86,7 @@ def test_interrupted_after_whole_epochs(monkeypatch):
 
 def test_interrupted_as_it_diverges_it_still_keeps_finite_parameters(monkeypatch):
     net = Network([3, 8, 1], seed=0)
+    net.biases[1][:] = 100  # so that the gradient is large
     interrupt_after(1, monkeypatch)
     _, history = train(net, batch_size=40, optimizer=SGD(3e38))
     assert history.interrupted
