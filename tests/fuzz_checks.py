@@ -1,0 +1,332 @@
+"""What a fuzzed program calls: hotloop's public API, each call held to what must be true of it, whatever was drawn.
+
+A program is a few lines of Python with this file's names (see fuzz_programs.py). Each `Subject` holds a network and its
+shadow, which goes the straight way: in one piece where the network is trained in two, never saved, with another number
+of threads. At the end of every call both must agree to the bit.
+"""
+
+import copy
+import os
+import pickle
+import re
+import signal
+import tempfile
+import threading
+import time
+import warnings
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import fuzz_oracle as exact
+import numpy as np
+
+from hotloop import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    ConvergenceWarning,
+    DivergenceError,
+    Network,
+    Normal,
+    RMSprop,
+    profile,
+    warmup,
+)
+
+__all__ = [
+    "SGD", "Adagrad", "Adam", "AdamW", "Network", "Normal", "RMSprop", "Subject", "np", "profile", "refused",
+    "together", "warmup",
+]  # fmt: skip
+
+MOST_STEPS = 40  # of a fit that is replayed step by step
+ROUNDED = 1e-13  # relative, of a mean of batch losses
+QUIET = {"progress": False}
+
+
+def must(holds, message):
+    """Raise unless something holds."""
+    if not holds:
+        raise AssertionError(message)
+
+
+def be_strict():
+    """Have every warning raise, but the one that is no fault."""
+    warnings.simplefilter("error")
+    warnings.simplefilter("ignore", ConvergenceWarning)
+
+
+def state_of(net):
+    """Return all that a call could have changed, arrays to the bit."""
+    arrays = [(array.tobytes(), array.shape, str(array.dtype)) for array in (net.parameters, net.state)]
+    made_of = net.sizes, net.activations, net.loss, net.dropout, net.l1, net.l2, net.input_scale, net.seed
+    return arrays, net.epochs_trained, net.steps, net.first_step, net.optimizer, dict(net.metadata), made_of
+
+
+def same(net, other, what):
+    """Raise unless two networks are equal to the bit."""
+    names = ("arrays", "epochs_trained", "steps", "first_step", "optimizer", "metadata", "make-up")
+    differ = [name for name, a, b in zip(names, state_of(net), state_of(other), strict=True) if a != b]
+    must(not differ, f"{what}: {', '.join(differ)} differ")
+
+
+def sound(net):
+    """Raise unless parameters and moments are finite, and their padding zero."""
+    for vector in (net.parameters, *net.state):
+        must(np.isfinite(vector).all(), "a parameter or a moment is not finite")
+        inside = np.zeros(vector.shape, bool)
+        for part in (part for parts in net.split(inside) for part in parts):
+            part[...] = True
+        must(not vector[~inside].any(), "the padding is not zero")
+
+
+@contextmanager
+def leaving_no_thread():
+    """Raise if there are more threads after the block than before; where the system does not say, nothing is known."""
+    tasks = Path("/proc/self/task")
+
+    def count():
+        return len(list(tasks.iterdir())) if tasks.exists() else 0
+
+    before, until = count(), time.monotonic() + 2
+    yield
+    while (left := count() - before) > 0:
+        must(time.monotonic() < until, f"threads were left behind: {left}")
+        time.sleep(0.001)
+
+
+def refused(call, argument, *subjects):
+    """Raise unless the call is refused by an error that names the argument, and nothing is changed."""
+    before = [state_of(net) for s in subjects for net in (s.net, s.shadow)]
+    try:
+        call()
+    except Exception as error:
+        kind, text = type(error), str(error)
+        must(kind in (TypeError, ValueError, MemoryError), f"{kind.__name__} for a wrong {argument}: {text}")
+        must(re.search(rf"\b{argument}\b", text), f"the error does not name {argument}: {text}")
+        must(len(text) < 2000, f"the error for {argument} has {len(text)} characters")
+    else:
+        raise AssertionError(f"a wrong {argument} was accepted")
+    must(
+        [state_of(net) for s in subjects for net in (s.net, s.shadow)] == before,
+        f"a wrong {argument} changed a network",
+    )
+
+
+def trained(net, X, y, epochs, **options):
+    """Fit, in as many calls as `epochs` has entries, and return (losses, how it ended)."""
+    losses = []
+    for count in epochs:
+        try:
+            history = net.fit(X, y, epochs=count, **QUIET, **options)
+        except DivergenceError as error:
+            return losses + error.history.loss, str(error)
+        losses += history.loss
+        must(
+            np.isfinite(history.loss + history.validation_loss).all(), f"a loss is not finite, and no error: {history}"
+        )
+        must(len(history.epochs) == count or history.stop_reason == "converged", f"epochs are missing: {history}")
+    return losses, history.stop_reason
+
+
+class Subject:
+    """A network and its shadow."""
+
+    def __init__(self, sizes, activation="relu", *, seed, **options):
+        self.net, self.shadow = (Network(sizes, activation, seed=seed, **options) for _ in range(2))
+        same(self.net, self.shadow, "two networks of one seed")
+        must(self.net.n_parameters == sum((i + 1) * o for i, o in pairwise(sizes)), "n_parameters is wrong")
+        sound(self.net)
+
+    def data(self, rows, *, seed, kind="float64", order="C", scale=1.0, soft=False):
+        """Return inputs, in a dtype and memory layout, and targets that suit the network."""
+        rng, net = np.random.default_rng(seed), self.net
+        X, outputs = rng.normal(size=(rows, net.sizes[0])), net.sizes[-1]
+        X = np.rint(X * 9) % 256 if kind in ("uint8", "int64", "bool") else X * scale
+        if net.loss == "cross_entropy":
+            y = rng.dirichlet(np.ones(outputs), rows) if soft else rng.integers(0, outputs, rows)
+        elif net.loss == "binary_cross_entropy":
+            y = rng.random((rows, outputs)) if soft else rng.integers(0, 2, (rows, outputs))
+        else:
+            y = rng.normal(size=(rows, outputs)) * scale
+            y = y[:, 0] if outputs == 1 and soft else y
+        return arranged(X.astype(kind), order), y
+
+    def fit(self, X, y, *, epochs=(1,), n_threads=1, shadow_threads=1, watched=False, calm=True, **options):
+        """Fit the network in `epochs` pieces and the shadow in one; replay small fits step by step, and check each."""
+        net, shadow, before = self.net, self.shadow, copy.deepcopy(self.net)
+        with leaving_no_thread():
+            losses, end = trained(net, X, y, epochs, n_threads=n_threads, **options)
+        if watched:
+            with profile(health=watched != "without health"):
+                straight = trained(shadow, X, y, [sum(epochs)], n_threads=shadow_threads, **options)
+        else:
+            straight = trained(shadow, X, y, [sum(epochs)], n_threads=shadow_threads, **options)
+        must((losses, end) == straight, f"the ways differ: {(losses, end)} and {straight}")
+        same(net, shadow, "the network and its shadow, after a fit")
+        sound(net)
+        must(net.epochs_trained == before.epochs_trained + len(losses), "epochs_trained is wrong")
+        if "diverged" in end:
+            must(not calm, f"calm data and a small rate diverged: {end}")
+            return
+        steps = len(losses) * -(-len(X) // options.get("batch_size", 32))
+        must(net.steps == before.steps + steps, f"steps is {net.steps}, from {before.steps} after {steps} more")
+        if steps <= MOST_STEPS and calm:
+            replay(before, net, X, y, losses, steps, **options)
+
+    def interrupt(self, X, y, *, after, **options):
+        """Fit, interrupted after some seconds; what was trained must be what the same steps one by one give."""
+        net, before, batches = self.net, copy.deepcopy(self.net), -(-len(X) // options.get("batch_size", 32))
+        handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        with leaving_no_thread():
+            try:
+                signal.setitimer(signal.ITIMER_REAL, after)
+                net.fit(X, y, epochs=500, **QUIET, **options)
+            except KeyboardInterrupt:
+                pass  # before the training or after it
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, handler)
+        sound(net)
+        epochs, steps = net.epochs_trained - before.epochs_trained, net.steps - before.steps
+        must(epochs * batches <= steps <= (epochs + 1) * batches, f"{steps} steps in {epochs} epochs of {batches}")
+        if steps <= MOST_STEPS:
+            replay(before, net, X, y, None, steps, **{k: v for k, v in options.items() if k != "n_threads"})
+        self.shadow = copy.deepcopy(net)
+
+    def evaluate(self, X, y, *, n_threads=1, calm=True):
+        """Evaluate, and hold the loss and the outputs to the oracle, and each row to itself alone."""
+        net, before = self.net, state_of(self.net)
+        scores, outputs = net.evaluate(X, y, n_threads=n_threads), net.predict(X, n_threads=n_threads)
+        must(state_of(net) == before, "evaluate or predict changed the network")
+        must(repr(scores) == repr(self.shadow.evaluate(X, y)), "the evaluations of a network and its shadow differ")
+        must(not scores.get("r2", 0) > 1 and 0 <= scores.get("accuracy", 0) <= 1, f"no such score: {scores}")
+        rows, row = np.asarray(X), len(X) // 2
+        for part in (slice(row, row + 1), slice(None, None, -1)):
+            again = net.predict(rows[part])
+            must(again.tobytes() == outputs[part].tobytes(), "a row's prediction depends on the rows beside it")
+        if calm:
+            exact.check_outputs(net, rows, outputs)
+            exact.check_loss(net, rows, y, scores["loss"], "evaluate")
+
+    def gradient(self, X, y):
+        """Compute the gradient, and hold it and the loss to the oracle."""
+        before = state_of(self.net)
+        loss, gradient = self.net.gradient(X, y)
+        must(state_of(self.net) == before, "gradient changed the network")
+        exact.check_loss(self.net, np.asarray(X), y, loss, "gradient")
+        exact.check_gradient(self.net, np.asarray(X), y, gradient)
+
+    def through(self, way, metadata=None):
+        """Have the network go through a file, a pickle or a copy; its shadow does not."""
+        if metadata is not None:
+            self.net.metadata, self.shadow.metadata = dict(metadata), dict(metadata)
+        if way == "file":
+            with tempfile.TemporaryDirectory() as folder:
+                self.net.save(Path(folder) / "net")
+                self.net = Network.load(Path(folder) / "net")
+        elif way == "pickle":
+            self.net = pickle.loads(pickle.dumps(self.net))
+        else:
+            self.net = copy.deepcopy(self.net)
+        same(self.net, self.shadow, f"a network and what came through a {way}")
+        must(self.net.parameters.flags.writeable, f"what came through a {way} cannot be trained")
+
+    def damage(self, way, place, value):
+        """Save, damage the file, and load: an error that says so, or the network as it was."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "net"
+            self.net.save(path)
+            whole = path.read_bytes()
+            at = int(place * len(whole))
+            damaged = {
+                "cut": whole[:at], "flip": whole[:at] + bytes([whole[at] ^ value]) + whole[at + 1 :],
+                "insert": whole[:at] + bytes([value]) + whole[at:],
+                "overwrite": whole[:at] + bytes([value]) * 16 + whole[at + 16 :],
+            }[way]  # fmt: skip
+            path.write_bytes(damaged)
+            try:
+                loaded = Network.load(path)
+            except ValueError as error:
+                must("net" in str(error), f"the error does not name the file: {error}")
+            else:
+                same(self.net, loaded, "a damaged file was loaded")
+
+    def in_fork(self, X, y, **options):
+        """Train in a forked process and in this one: the same bits."""
+        read, write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            twin = copy.deepcopy(self.net)
+            trained(twin, X, y, [1], **options)
+            os.write(write, pickle.dumps(state_of(twin))[:60000])
+            os._exit(0)
+        os.close(write)
+        with os.fdopen(read, "rb") as pipe:
+            told = pipe.read()
+        must(os.waitpid(pid, 0)[1] == 0, "the forked process failed")
+        self.fit(X, y, epochs=(1,), **options)
+        must(told == pickle.dumps(state_of(self.net))[:60000], "a forked process trained to other bits")
+
+
+def together(first, second, X, y, X2, y2, **options):
+    """Train two networks at the same time, in a thread each; their shadows one after the other."""
+    errors = []
+
+    def train(net, *data):
+        try:
+            trained(net, *data, [2], **options)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=train, args=given) for given in ((first.net, X, y), (second.net, X2, y2))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    for subject, data in ((first, (X, y)), (second, (X2, y2))):
+        trained(subject.shadow, *data, [2], **options)
+        same(subject.net, subject.shadow, "networks trained at the same time, and one by one")
+        sound(subject.net)
+
+
+def replay(before, net, X, y, losses, steps, *, batch_size=32, shuffle=True, optimizer=None, **_):
+    """Train a copy batch by batch, as the rows' order says; each loss is held to the oracle, the end to the bit."""
+    rows, total, X, y = len(X), 0.0, np.asarray(X), np.asarray(y)
+    twin, first, stop = copy.deepcopy(before), before.epochs_trained, before.steps + steps
+    for epoch in range(first, first + steps):
+        generator = np.random.Generator(np.random.Philox(key=[before.seed, epoch]))
+        order, total = generator.permutation(rows) if shuffle else np.arange(rows), 0.0
+        for start in range(0, rows if twin.steps < stop else 0, batch_size):
+            batch = order[start : start + batch_size]
+            if twin.steps == stop:
+                break
+            held, masks = copy.copy(twin), exact.masks(twin, len(batch))
+            held._parameters = twin.parameters.copy()
+            step = twin.fit(X[batch], y[batch], epochs=1, batch_size=rows, optimizer=optimizer, shuffle=False, **QUIET)
+            exact.check_loss(held, X[batch], y[batch], step.loss[0], "a step of fit", masks)
+            total += step.loss[0] * len(batch)
+        if losses is not None and epoch - first < len(losses):
+            off = abs(losses[epoch - first] - total / rows)
+            must(off <= ROUNDED * abs(total / rows), f"an epoch's loss is off by {off} from the mean of its steps'")
+    must(twin.parameters.tobytes() == net.parameters.tobytes(), "training is not its steps, one by one")
+
+
+def arranged(X, order):
+    """Return an array of equal values in another layout."""
+    if order == "strided":
+        wide = np.zeros((2 * len(X), X.shape[1] + 3), X.dtype)
+        wide[::2, 3:] = X
+        return wide[::2, 3:]
+    if order == "memmap":
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(X.tobytes())
+            file.flush()
+            return np.memmap(file.name, X.dtype, "r", shape=X.shape)
+    if order == "read-only":
+        X.flags.writeable = False
+    changed = {"F": np.asfortranarray, "reversed": lambda X: X[::-1], "list": lambda X: X.tolist()}
+    return changed.get(order, lambda X: X)(X)
