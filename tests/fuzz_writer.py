@@ -45,13 +45,13 @@ BAD_X = (
     "X[0]",
     "X * float('nan')",
     "None",
-    "X.astype(object)",
+    "X.astype(str)",
     "'X'",
     "[[1], [1, 2]]",
     "X + 0j",
     "5",
 )
-BAD_Y = ("y[:-1]", "y * float('inf')", "None", "np.asarray(y, object)", "5", "[[1], [1, 2]]", "'y'", "y[None]")
+BAD_Y = ("y[:-1]", "y * float('inf')", "None", "np.asarray(y, str)", "5", "[[1], [1, 2]]", "'y'", "y[None]")
 BAD_CALLS = (
     ("Normal({})", "scale", ("0", "-1", "'1'", "True", "10**5000", "None")),
     ("SGD({})", "learning_rate", ("0", "-1", "'1'", "True", "10**5000", "None", "float('nan')")),
