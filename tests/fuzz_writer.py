@@ -32,7 +32,7 @@ BAD_FIT = {
     "optimizer": ("'bogus'", "5", "SGD", "object()", "'x' * 10**6"),
     "epsilon": ("Adam(epsilon=1e-320)", "RMSprop(epsilon=1e-310)", "Adagrad(epsilon=1e-315)"),
     "learning_rate": ("SGD(1e-320)", "AdamW(1e-310)"),
-    "patience": ("0", "2.5", "None", "10**5000"),
+    "patience": ("0", "2.5", "'5'", "10**5000"),
     "tolerance": ("-1", "float('nan')", "'0'", "10**400"),
     "shuffle": ("1", "None", "'yes'"),
     "progress": ("0", "None"),
