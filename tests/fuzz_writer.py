@@ -43,7 +43,7 @@ BAD_X = (
     "X[:, :0]",
     "X[:0]",
     "X[0]",
-    "X * float('nan')",
+    "X + float('nan')",
     "None",
     "X.astype(str)",
     "'X'",
@@ -51,7 +51,7 @@ BAD_X = (
     "X + 0j",
     "5",
 )
-BAD_Y = ("y[:-1]", "y * float('inf')", "None", "np.asarray(y, str)", "5", "[[1], [1, 2]]", "'y'", "y[None]")
+BAD_Y = ("y[:-1]", "y + float('inf')", "None", "np.asarray(y, str)", "5", "[[1], [1, 2]]", "'y'", "y[None]")
 BAD_CALLS = (
     ("Normal({})", "scale", ("0", "-1", "'1'", "True", "10**5000", "None")),
     ("SGD({})", "learning_rate", ("0", "-1", "'1'", "True", "10**5000", "None", "float('nan')")),
