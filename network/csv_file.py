@@ -36,7 +36,7 @@ FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 MANY = 12  # names that an error message lists before it breaks off
 UNKNOWN = Dialect()
-ROWS_BETWEEN_LOOKS, BYTES_OF_A_CELL = 2**16, 100  # at the memory that is left; of a cell of the target, as text
+VALUES_BETWEEN_LOOKS, BYTES_OF_A_CELL = 2**20, 100  # at the memory that is left; of a cell of the target, as text
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +71,8 @@ class _Rows:
         return has_header(self.name, self.sample or [self.first], places, self.dialect.decimal or ".")
 
     def body(self, header: bool) -> Iterator[tuple[int, list[str]]]:
-        """Yield the rows of values, each as wide as the first."""
-        width = len(self.first)
-        for line, row in self.rest if header else itertools.chain([(self.line, self.first)], self.rest):
-            if len(row) != width:
-                raise ValueError(f"{self.name}, line {line}: {len(row)} cells where the first row has {width}")
-            yield line, row
+        """Return the rows of values, each as wide as the first."""
+        return self.rest if header else itertools.chain([(self.line, self.first)], self.rest)
 
 
 def read_table(path: str | Path, target: str | int | None = None, known: Dialect = UNKNOWN) -> Table:
@@ -243,26 +239,28 @@ class _Numbers:
     values: "array.array[float]" = field(default_factory=lambda: array.array("d"))
     faults: dict[int, _Fault] = field(default_factory=dict)
     booleans: set[int] = field(default_factory=set)  # columns with True or False
-    rows: int = 0
+    next_look: int = field(default_factory=lambda: VALUES_BETWEEN_LOOKS)
+
+    def __post_init__(self) -> None:
+        self.decimal = self.table.dialect.decimal or "."
 
     def append(self, line: int, row: list[str]) -> None:
         """Add the cells of a row, or note what is wrong with them."""
-        self.rows += 1
-        if self.rows % ROWS_BETWEEN_LOOKS == 0:  # an array that grows is copied: both are there for a while
-            require(8 * len(self.values) + BYTES_OF_A_CELL * self.rows, f"a copy of what was read of {self.table.name}")
+        if len(self.values) >= self.next_look:
+            self._look()
         if not self.booleans:
             try:
-                joined = "\0".join(row)
-                if self.table.dialect.decimal == ",":
-                    values = list(map(float, joined.replace(",", ".").split("\0"))) if "." not in joined else []
-                else:
+                joined = "".join(row)
+                if self.decimal == ".":
                     values = list(map(float, row))
-                if len(values) == len(row) and "_" not in joined and all(map(math.isfinite, values)):
+                else:
+                    values = [float(cell.replace(",", ".")) for cell in row] if "." not in joined else [math.nan]
+                if all(map(math.isfinite, values)) and "_" not in joined:
                     self.values.extend(values)
                     return
             except ValueError:
                 pass
-        decimal = self.table.dialect.decimal or "."
+        decimal = self.decimal
         for place, cell in zip(self.places, row, strict=True):
             value = value_of(cell, decimal)
             if value is None or not math.isfinite(value):
@@ -272,6 +270,12 @@ class _Numbers:
             elif cell.strip().lower() in BOOLEANS:
                 self.booleans.add(place)
             self.values.append(value)
+
+    def _look(self) -> None:
+        """Raise if the memory will not do: an array that grows is copied, and both are there for a while."""
+        n_rows = len(self.values) // len(self.places)
+        require(8 * len(self.values) + BYTES_OF_A_CELL * n_rows, f"a copy of what was read of {self.table.name}")
+        self.next_look = len(self.values) + VALUES_BETWEEN_LOOKS
 
     def array(self, n_rows: int, lines: Sequence[int]) -> FloatArray:
         """Return the inputs (rows, columns), or raise for all columns that have faults."""
@@ -351,13 +355,17 @@ def _open(path: str | Path, known: Dialect, fits: Callable[[list[str]], bool], l
 
 
 def _not_blank(name: str, text: TextIO, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line, cells) of each row that is not blank."""
+    """Yield (line, cells) of each row that is not blank; all must be as wide as the first."""
     reader = csv.reader(lines_of(text), delimiter=separator, skipinitialspace=separator != "\t", strict=True)
-    line = skipped
+    line, width = skipped, 0
     try:
         for cells in reader:
             line = skipped + reader.line_num
             if len(cells) > 1 or (cells and cells[0].strip()):
+                if len(cells) != width:
+                    if width:
+                        raise ValueError(f"{name}, line {line}: {len(cells)} cells where the first row has {width}")
+                    width = len(cells)
                 yield line, cells
     except csv.Error as error:
         raise ValueError(f"{name}, line {line + 1}: not a row of a CSV file ({error})") from None

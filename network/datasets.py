@@ -339,9 +339,9 @@ def _standardisation(name: str, raw: Array, columns: tuple[str, ...] | None) -> 
 
     A network learns nothing from such a column, so another value that turns up later must not disturb it.
     """
-    constant, first = constant_columns(raw), raw[0]
-    nearly = np.flatnonzero(constant & (raw != first).any(axis=0))
-    if len(nearly):
+    constant = constant_columns(raw)
+    nearly = [int(column) for column in np.flatnonzero(constant) if (raw[:, column] != raw[0, column]).any()]
+    if nearly:
         shown = ", ".join(column_name(columns, index) if columns else f"input {index}" for index in nearly[:MANY])
         more = f" and {len(nearly) - MANY} more" if len(nearly) > MANY else ""
         note(f"{name}, {shown}{more}: all values are one number but for rounding, so they are taken to be constant")

@@ -160,8 +160,6 @@ def _reading(path: str | Path, member: zipfile.ZipInfo | None = None) -> Iterato
     """
     try:
         yield
-    except MemoryError:
-        raise
     except Exception as error:
         where = str(path) if member is None else _where(path, member)
         why = printable(str(error)) or type(error).__name__

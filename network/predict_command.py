@@ -34,7 +34,7 @@ def predict(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{arguments.model}: {error}") from None
     raw = load_inputs(
         arguments.data, net.sizes[0], schema.columns, schema.target_column, known=Dialect.of(**csv_options(arguments)),
-        like=Dialect(separator=schema.separator, decimal=schema.decimal),
+        like=Dialect.of(None, schema.separator, schema.decimal),
     )  # fmt: skip
     outputs = net.predict(raw)
     if arguments.output is None:

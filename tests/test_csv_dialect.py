@@ -2,15 +2,18 @@
 
 import gzip
 import io
+import os
 import sys
+import threading
 
 import numpy as np
 import pytest
 from command_line import TINY, run, train_tiny
 
-from hotloop.network import csv_dialect, csv_file
+from hotloop.network import cli, csv_dialect, csv_file
 from hotloop.network.csv_dialect import Dialect
 from hotloop.network.datasets import load_csv
+from hotloop.network.job import load_job
 from hotloop.network.notes import DataWarning
 from hotloop.network.sources import load_inputs
 
@@ -283,9 +286,9 @@ def test_a_file_without_line_ends(csv, monkeypatch):
 
 
 def test_a_table_larger_than_the_memory(csv, monkeypatch):
-    monkeypatch.setattr(csv_file, "ROWS_BETWEEN_LOOKS", 4)
+    monkeypatch.setattr(csv_file, "VALUES_BETWEEN_LOOKS", 8)
     monkeypatch.setattr("hotloop.network.memory.available_memory", lambda: 900)
-    with pytest.raises(MemoryError, match=r"a copy of what was read of .*table.csv needs 912 bytes .*; 900 bytes are"):
+    with pytest.raises(MemoryError, match=r"a copy of what was read of .*table.csv needs 928 bytes .*; 900 bytes are"):
         load_csv(csv(NUMBERS))
 
 
@@ -302,6 +305,9 @@ def test_the_file_of_the_training_decides_between_two_readings(csv):
     np.testing.assert_array_equal(load_inputs(thousands, 2, None, None, like=like), [[1.5, 2]])
     with pytest.raises(ValueError, match=r"1\.500 or 1500"):
         load_inputs(thousands, 2, None, None)
+    lists = csv("1,5;2,5\n3,5;4,5\n")  # with a column of text between two inputs, or of decimal commas
+    np.testing.assert_array_equal(load_inputs(lists, 2, None, 1, like=Dialect(separator=",")), [[1, 5], [3, 5]])
+    np.testing.assert_array_equal(load_inputs(lists, 2, None, 1, like=like), [[1.5, 2.5], [3.5, 4.5]])
     unlike = csv("1.5,2\n")
     np.testing.assert_array_equal(load_inputs(unlike, 2, None, None, like=like), [[1.5, 2]])
 
@@ -315,6 +321,16 @@ def test_standard_input(standard_input, compressed):
     standard_input("a\n1\nx\n")
     with pytest.raises(ValueError, match="standard input, line 3, column 'a': 'x' is not a number"):
         load_inputs("-", 1, ("a",), 1)
+
+
+def test_a_pipe_and_a_folder(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=("a,y\n1,2\n3,4\n",))
+    writer.start()
+    np.testing.assert_array_equal(load_inputs(tmp_path / "pipe", 1, ("a",), 1), [[1], [3]])
+    writer.join()
+    with pytest.raises(IsADirectoryError, match="is a folder; wanted a file"):
+        load_csv(tmp_path)
 
 
 def test_standard_input_that_is_closed(monkeypatch):
@@ -339,6 +355,13 @@ def test_predict_reads_as_training_did(csv, tmp_path, standard_input):
     points = csv(table("{comma};{half};{odd}", rows=24).replace(",", ".").replace(";", ","), "points.csv")
     assert run("predict", tmp_path / "model", points) == predicted
     assert predicted[1].count("\n") == 1 + 24
+
+
+def test_targets_of_one_number_but_for_rounding_are_not_blown_up(csv):
+    path = csv(table("{i},0.3\n{i},0.30000000000000004", first="a,y\n"))
+    job = load_job(cli.parser().parse_args(["train", "--data", str(path), "--loss", "mse", "--dtype", "float64"]))
+    assert job.target_scale == [1.0]
+    assert np.abs(job.train.y).max() < 1e-15
 
 
 def test_the_options_of_the_command_line(csv):
