@@ -223,7 +223,6 @@ def test_a_file_takes_the_place_of_another(kind, name, prof, tmp_path, without_p
 @writers
 def test_a_file_that_cannot_be_finished(name, prof, monkeypatch, tmp_path, without_pictures):
     """The old one stays, and nothing else is left."""
-
     path, full = tmp_path / name, mock.Mock(side_effect=OSError("no space left on device"))
     path.write_text("old")
     monkeypatch.setattr(files.os, "replace", full)

@@ -1,13 +1,20 @@
 """What a profile makes of spans that do not nest, of threads, and of many kinds of runs."""
 
 import contextvars
+import json
 import threading
 import time
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_profiler import QUIET, data, named
 
 from hotloop import SGD, Adam, Network, profile
+from hotloop.network.profiling import trace
+from hotloop.network.profiling.calibration import Calibration
+from hotloop.network.profiling.spans import Event
 
 
 def test_spans_that_cross_are_no_harm():
@@ -82,3 +89,22 @@ def test_a_name_of_any_signs_stays_on_its_line():
         pass
     (line,) = [line for line in prof.table().splitlines() if r"a\n\tb\x1b[31m" in line]
     assert line.endswith("yours")
+
+
+@given(st.lists(st.floats(0, 1e5), min_size=2, max_size=8))
+def test_sums_of_doubles_nest(moments):
+    """Slices within each other that end in the same moment, and siblings that meet, of a profile of up to a day."""
+    prof = profile()
+    prof.began, prof._calibration = 12345.678901, Calibration(0, 1e9)
+    moments = [prof.began + moment for moment in sorted(moments)]
+    prof.spans.kept("outer").add(Event("outer", moments[0], moments[-1], "python"))
+    for begin, end in pairwise(moments):
+        prof.spans.kept("inner").add(Event("inner", begin, end, "python"))
+    for begin in moments[1:-1]:
+        prof.spans.kept("late").add(Event("late", begin, moments[-1], "python"))
+    found = [json.loads(line) for line in trace.events(prof)["X", "outer"] + trace.events(prof)["X", "inner"]]
+    ends = [event["ts"] + event["dur"] for event in found]
+    assert ends[0] == ends[-1]
+    assert ends[1:-1] == [event["ts"] for event in found[2:]]
+    late = [json.loads(line) for line in trace.events(prof).get(("X", "late"), [])]
+    assert {event["ts"] + event["dur"] for event in late} <= {ends[0]}

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from hotloop import SGD, Adam, DivergenceError, Network, profile
 from hotloop.network import pace
-from hotloop.network.profiling import health, phase_clock, profiler, trace
-from hotloop.network.profiling.calibration import Calibration
-from hotloop.network.profiling.spans import MOST, Event, Thinned
+from hotloop.network.profiling import health, phase_clock, profiler
+from hotloop.network.profiling.spans import MOST, Thinned
 
 QUIET = {"progress": False}
 
@@ -183,25 +182,6 @@ def test_times_are_those_of_perf_counter(tmp_path):
         assert before - 1e-3 <= start <= began + 1e-3
         assert stops - 1e-3 <= stop <= after + 1e-3
     assert found["profile"] == (0, pytest.approx(prof.seconds * 1e6, abs=1e-3))
-
-
-@given(st.lists(st.floats(0, 1e5), min_size=2, max_size=8))
-def test_sums_of_doubles_nest(moments):
-    """Slices within each other that end in the same moment, and siblings that meet, of a profile of up to a day."""
-    prof = profile()
-    prof.began, prof._calibration = 12345.678901, Calibration(0, 1e9)
-    moments = [prof.began + moment for moment in sorted(moments)]
-    prof.spans.kept("outer").add(Event("outer", moments[0], moments[-1], "python"))
-    for begin, end in pairwise(moments):
-        prof.spans.kept("inner").add(Event("inner", begin, end, "python"))
-    for begin in moments[1:-1]:
-        prof.spans.kept("late").add(Event("late", begin, moments[-1], "python"))
-    found = [json.loads(line) for line in trace.events(prof)["X", "outer"] + trace.events(prof)["X", "inner"]]
-    ends = [event["ts"] + event["dur"] for event in found]
-    assert ends[0] == ends[-1]
-    assert ends[1:-1] == [event["ts"] for event in found[2:]]
-    late = [json.loads(line) for line in trace.events(prof).get(("X", "late"), [])]
-    assert {event["ts"] + event["dur"] for event in late} <= {ends[0]}
 
 
 @needs_compiler

@@ -186,9 +186,6 @@ def _cell(name: str, value: float | None) -> str:
     return f"{value:.0%}" if name in ("saturated", "dead") else f"{value:.3g}"
 
 
-# Each check returns a finding or None.
-
-
 def inputs_not_scaled(fit: FitHealth, trials: Trials | None) -> Finding | None:
     """Columns of a size that the initial weights are not made for, if standardised ones train better."""
     X = (fit.X[:4096] if trials is None else trials.X).astype(np.float64) * fit.options["input_scale"]
