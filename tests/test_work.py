@@ -1,7 +1,6 @@
 """What a profile counts: the operations, bytes and calls of each phase and layer, against the table of its document.
 
-The oracle below is that table (docs/profiling.md, What is counted) written out once more, with a batch's chunks and
-updates counted one by one.
+The oracle below is that table (docs/profiling.md, What is counted) written out, a batch's chunks counted one by one.
 """
 
 from dataclasses import dataclass
@@ -368,7 +367,8 @@ def test_rates(a_profile):
     for row in a_profile.rows:
         assert tuple(row) == FIELDS
         assert row["percent"] == pytest.approx(100 * row["seconds"] / a_profile.seconds, rel=1e-12)
-        assert (row["seconds_per_call"] or 0) * row["calls"] == pytest.approx(row["seconds"] * bool(row["calls"]), rel=1e-12)
+        each = row["seconds"] / row["calls"] if row["calls"] else None
+        assert row["seconds_per_call"] == (each and pytest.approx(each, rel=1e-12))
         assert [row[rate] for rate in RATES] == rates(row)
     found = {row["name"]: (row["calls"], row["flops"], row["bytes"], row["kind"]) for row in a_profile.rows}
     assert (found["stated"], found["unstated"]) == ((1, 1e6, 4e6, "record"), (1, 0, 0, "record"))
