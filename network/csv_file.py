@@ -4,39 +4,26 @@ import array
 import contextlib
 import csv
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TextIO
 
 from hotloop.network.compressed import name_of, open_binary
 from hotloop.network.csv_dialect import (
-    BOOLEANS,
-    DECIMAL_COMMA,
-    IN_THOUSANDS,
     MISSING,
     Dialect,
     examine,
     has_header,
-    is_missing,
     line_that_is_not_utf8,
     lines_of,
     open_text,
-    value_of,
 )
-from hotloop.network.memory import require
+from hotloop.network.csv_numbers import FILL_IN, MANY, Fault, FloatArray, Numbers, column_name
 from hotloop.network.notes import note
 from hotloop.network.printable import printable
 
-FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
-
-MANY = 12  # names that an error message lists before it breaks off
 UNKNOWN = Dialect()
-VALUES_BETWEEN_LOOKS, BYTES_OF_A_CELL = 2**20, 100  # at the memory that is left; of a cell of the target, as text
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,13 +98,13 @@ def read_table(path: str | Path, target: str | int | None = None, known: Dialect
         places = [index for index in range(len(rows.first)) if index != place]
         header = named or rows.header(places)
         names = _checked_names(rows) if header else None
-        numbers = _Numbers(rows, names, places)
+        numbers = Numbers(rows.name, rows.dialect.decimal or ".", rows.line, names, places)
         cells: list[str] = []
         lines = array.array("q")
         for line, row in rows.body(header):
             cell = row.pop(place).strip()
             if cell.lower() in MISSING:
-                numbers.faults.setdefault(place, _Fault(line, "the target is missing", FILL_IN)).rows += 1
+                numbers.faults.setdefault(place, Fault(line, "the target is missing", FILL_IN)).rows += 1
             cells.append(cell)
             lines.append(line)
             numbers.append(line, row)
@@ -198,136 +185,12 @@ def read_inputs(
                 )
             if columns is not None:
                 note(f"{rows.name} has no header: its columns are taken to be {_listed('column', columns)}")
-        numbers = _Numbers(rows, first if header else None, places)
+        numbers = Numbers(rows.name, rows.dialect.decimal or ".", rows.line, first if header else None, places)
         lines = array.array("q")
         for line, row in rows.body(header):
             numbers.append(line, [row[index] for index in places])
             lines.append(line)
         return numbers.array(len(lines), lines)
-
-
-def fail(name: str, line: int, column: str, what: str) -> NoReturn:
-    """Raise the ValueError for a cell: where, then what."""
-    raise ValueError(f"{name}, line {line}, {column}: {what}")
-
-
-def column_name(names: Sequence[str] | None, index: int) -> str:
-    """Return the words for a column in a message: by its name where there is a header."""
-    return f"column index {index}" if names is None else f"column {names[index]!r}"
-
-
-FILL_IN = "fill it in or drop the row"
-
-
-@dataclass
-class _Fault:
-    """The first fault of a column, and in how many rows it has one."""
-
-    line: int
-    what: str
-    remedy: str
-    rows: int = 0
-
-
-@dataclass
-class _Numbers:
-    """The inputs of the rows that were read, and what is wrong with them: the first fault of each column."""
-
-    table: _Rows
-    names: Sequence[str] | None
-    places: Sequence[int]
-    values: "array.array[float]" = field(default_factory=lambda: array.array("d"))
-    faults: dict[int, _Fault] = field(default_factory=dict)
-    booleans: set[int] = field(default_factory=set)  # columns with True or False
-    next_look: int = field(default_factory=lambda: VALUES_BETWEEN_LOOKS)
-
-    def __post_init__(self) -> None:
-        self.decimal = self.table.dialect.decimal or "."
-
-    def append(self, line: int, row: list[str]) -> None:
-        """Add the cells of a row, or note what is wrong with them."""
-        if len(self.values) >= self.next_look:
-            self._look()
-        if not self.booleans:
-            try:
-                joined = "".join(row)
-                if self.decimal == ".":
-                    values = list(map(float, row))
-                else:
-                    values = [float(cell.replace(",", ".")) for cell in row] if "." not in joined else [math.nan]
-                if all(map(math.isfinite, values)) and "_" not in joined:
-                    self.values.extend(values)
-                    return
-            except ValueError:
-                pass
-        decimal = self.decimal
-        for place, cell in zip(self.places, row, strict=True):
-            value = value_of(cell, decimal)
-            if value is None or not math.isfinite(value):
-                fault = self.faults.setdefault(place, self._fault(line, cell, value, decimal))
-                fault.rows += 1
-                value = 0.0
-            elif cell.strip().lower() in BOOLEANS:
-                self.booleans.add(place)
-            self.values.append(value)
-
-    def _look(self) -> None:
-        """Raise if the memory will not do: an array that grows is copied, and both are there for a while."""
-        n_rows = len(self.values) // len(self.places)
-        require(8 * len(self.values) + BYTES_OF_A_CELL * n_rows, f"a copy of what was read of {self.table.name}")
-        self.next_look = len(self.values) + VALUES_BETWEEN_LOOKS
-
-    def array(self, n_rows: int, lines: Sequence[int]) -> FloatArray:
-        """Return the inputs (rows, columns), or raise for all columns that have faults."""
-        if n_rows == 0:
-            raise ValueError(f"{self.table.name} holds a header and no rows")
-        inputs = np.frombuffer(self.values, dtype=np.float64).reshape(n_rows, len(self.places))
-        for index, place in enumerate(self.places):
-            if place not in self.booleans or place in self.faults:
-                continue
-            others = ~np.isin(inputs[:, index], (0.0, 1.0))
-            if others.any():
-                what = "there are numbers beside True and False, which are read as 1 and 0"
-                self.faults[place] = _Fault(lines[int(others.argmax())], what, "use one of them", int(others.sum()))
-        if self.faults:
-            raise ValueError(self._message())
-        return inputs
-
-    def _fault(self, line: int, cell: str, value: float | None, decimal: str) -> _Fault:
-        """Return what is wrong with a cell."""
-        shown = repr(cell.strip())
-        if is_missing(cell):
-            return _Fault(line, "the value is missing", FILL_IN)
-        if value is not None:
-            return _Fault(line, f"{cell.strip()} is not finite", "fill in a number or drop the row")
-        remedy = "inputs must be numbers: encode the column as numbers or remove it"
-        if decimal == "," and value_of(cell, ".") is not None:
-            return _Fault(line, f"{shown} is not a number", "commas are decimal signs here (--decimal . takes points)")
-        if IN_THOUSANDS.fullmatch(cell.strip()) and cell.count(",") > 1:
-            return _Fault(line, f"{shown} is not a number", "write numbers without separators of thousands")
-        if decimal == "." and DECIMAL_COMMA.fullmatch(cell.strip()):
-            return _Fault(line, f"{shown} is not a number", "decimal=',' (--decimal ,) takes commas as decimal signs")
-        if self.names is None and line == self.table.line:
-            remedy = f"line {line} reads as values, for it holds numbers: header=True (--header yes) makes it names"
-        return _Fault(line, f"{shown} is not a number", remedy)
-
-    def _message(self) -> str:
-        """Return all faults in one line, in the order of the columns."""
-        places = sorted(self.faults)
-        if len(places) == 1:
-            fault = self.faults[places[0]]
-            more = f" (and in {fault.rows - 1} more rows)" if fault.rows > 1 else ""
-            column = column_name(self.names, places[0])
-            return f"{self.table.name}, line {fault.line}, {column}: {fault.what}{more}: {fault.remedy}"
-        shown = [
-            f"{column_name(self.names, place)}: {fault.what} in line {fault.line}"
-            + (f" and {fault.rows - 1} more" if fault.rows > 1 else "")
-            for place, fault in ((place, self.faults[place]) for place in places[:MANY])
-        ]
-        if len(places) > MANY:
-            shown.append(f"and {len(places) - MANY} more columns")
-        remedies = dict.fromkeys(self.faults[place].remedy for place in places)
-        return f"{self.table.name}, {len(places)} columns: {'; '.join(shown)}. Remedies: {'; '.join(remedies)}"
 
 
 @contextlib.contextmanager

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hotloop.network.csv_dialect import Dialect
-from hotloop.network.csv_file import MANY, column_name, read_table
+from hotloop.network.csv_file import read_table
+from hotloop.network.csv_numbers import MANY, column_name
 from hotloop.network.idx_file import read_images, read_labels
 from hotloop.network.notes import note
 from hotloop.network.npz_file import array_names, check_finite, numbers, read_arrays

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hotloop.network.csv_dialect import BOOLEANS, value_of
-from hotloop.network.csv_file import Table, fail
+from hotloop.network.csv_file import Table
+from hotloop.network.csv_numbers import fail
 from hotloop.network.notes import note
 
 Array: TypeAlias = npt.NDArray[Any]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from command_line import TINY, run, train_tiny
 
-from hotloop.network import cli, csv_dialect, csv_file
+from hotloop.network import cli, csv_dialect, csv_numbers
 from hotloop.network.csv_dialect import Dialect
 from hotloop.network.datasets import load_csv
 from hotloop.network.job import load_job
@@ -286,7 +286,7 @@ def test_a_file_without_line_ends(csv, monkeypatch):
 
 
 def test_a_table_larger_than_the_memory(csv, monkeypatch):
-    monkeypatch.setattr(csv_file, "VALUES_BETWEEN_LOOKS", 8)
+    monkeypatch.setattr(csv_numbers, "VALUES_BETWEEN_LOOKS", 8)
     monkeypatch.setattr("hotloop.network.memory.available_memory", lambda: 900)
     with pytest.raises(MemoryError, match=r"a copy of what was read of .*table.csv needs 928 bytes .*; 900 bytes are"):
         load_csv(csv(NUMBERS))

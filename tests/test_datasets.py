@@ -4,7 +4,6 @@ import gzip
 import io
 import pickle
 import struct
-import zipfile
 
 import numpy as np
 import pytest
@@ -333,11 +332,6 @@ def test_npz_damaged_files(npz, tmp_path):
         load_npz(path)
     path.write_bytes(whole.replace(X[5].tobytes(), X[6].tobytes(), 1))
     with pytest.raises(ValueError, match=r"arrays.npz, array 'x.npy', cannot be read as NPZ.*CRC"):
-        load_npz(path)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("x.npy", "not an array")
-        archive.writestr("y.npy", "not an array")
-    with pytest.raises(ValueError, match=r"array 'x.npy', cannot be read"):
         load_npz(path)
     buffer = io.BytesIO()
     np.save(buffer, X)
