@@ -186,6 +186,8 @@ class Subject:
                 net.fit(X, y, epochs=500, **QUIET, **options)
             except KeyboardInterrupt:
                 pass  # before the training or after it
+            except DivergenceError as error:  # as in `fit`
+                must(any(net.dropout), str(error))
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, handler)
