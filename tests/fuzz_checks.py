@@ -188,8 +188,6 @@ class Subject:
                 pass  # before the training or after it
             except DivergenceError as error:  # as in `fit`
                 must(any(net.dropout), str(error))
-                self.shadow = copy.deepcopy(net)
-                return
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, handler)
