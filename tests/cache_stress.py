@@ -131,10 +131,14 @@ def play(folder: Path, training: bool, processes: int, seed: int, duration: floa
     moment, victim = choice.uniform(0, duration), choice.randrange(processes)
     began = time.monotonic()
     numbers = [fork(folder, training, seed * processes + index) for index in range(processes)]
-    time.sleep(max(0.0, began + moment - time.monotonic()))
     killed = numbers.pop(victim)
-    os.kill(killed, signal.SIGKILL)
-    os.waitpid(killed, 0)
+    ended = False
+    while time.monotonic() < began + moment and not ended:
+        time.sleep(0.01)
+        ended = os.waitpid(killed, os.WNOHANG)[0] == killed
+    if not ended:
+        os.kill(killed, signal.SIGKILL)
+        os.waitpid(killed, 0)
     statuses = [os.waitpid(number, 0)[1] for number in numbers]
     return statuses, moment
 
