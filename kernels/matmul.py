@@ -31,6 +31,7 @@ PITCH = 1024
 COPIED: Any = np.int64(128)
 COPIED_STEP: Any = np.int64(144)
 COPIED_SIZE = DEPTH * int(COPIED_STEP)
+STACK_BYTES = 8 * (PANEL_SIZE + EDGE_SIZE + ZEROS + COPIED_SIZE)  # that a product in float64 has on the stack
 TURNED = 4  # rows that are turned at once: 4 times faster than by single numbers; 2, 8 and 16 gain less
 # Numbers of no literal type, for which nothing is compiled once more.
 START: Any = np.int64(0)
