@@ -104,8 +104,8 @@ def stopping(tolerance: Any, patience: Any) -> tuple[float | None, int]:
     epochs = whole_number("patience", PATIENCE if patience is None else patience, 1, LARGEST)
     if tolerance is None and patience is not None:
         raise ValueError(
-            f"patience={shown(patience)} has no effect without a tolerance: give one too, such as tolerance=1e-4, or 0 for "
-            "any improvement"
+            f"patience={shown(patience)} has no effect without a tolerance: give one too, such as tolerance=1e-4, or 0 "
+            "for any improvement"
         )
     return None if tolerance is None else real_number("tolerance", tolerance, 0), epochs
 
