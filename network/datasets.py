@@ -5,9 +5,6 @@ numbers or values, a training part and a test part, and the scaling itself, so t
 new data alike.
 """
 
-import functools
-import importlib.resources
-import io
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -19,6 +16,7 @@ import numpy.typing as npt
 from hotloop.network.csv_dialect import Dialect
 from hotloop.network.csv_file import read_table
 from hotloop.network.csv_numbers import MANY, column_name
+from hotloop.network.digits import bundled_digits
 from hotloop.network.idx_file import read_images, read_labels
 from hotloop.network.notes import note
 from hotloop.network.npz_file import array_names, check_finite, numbers, read_arrays
@@ -394,12 +392,3 @@ def _check_choices(task: str | None, dtype: str) -> None:
 def _check(holds: bool, message: str) -> None:
     if not holds:
         raise ValueError(message)
-
-
-@functools.cache
-def bundled_digits() -> tuple[dict[str, Array], str]:
-    """Return the arrays of the bundled digits, and their attribution line."""
-    folder = importlib.resources.files("hotloop.network")
-    with np.load(io.BytesIO((folder / "optdigits.npz").read_bytes()), allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    return arrays, (folder / "optdigits.txt").read_text(encoding="utf-8").splitlines()[0]

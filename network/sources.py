@@ -5,7 +5,8 @@ from pathlib import Path
 from hotloop.network.compressed import STANDARD_INPUT
 from hotloop.network.csv_dialect import Dialect
 from hotloop.network.csv_file import UNKNOWN, read_inputs
-from hotloop.network.datasets import Array, Dataset, bundled_digits, load_csv, load_digits, load_idx, load_npz
+from hotloop.network.datasets import Array, Dataset, load_csv, load_digits, load_idx, load_npz
+from hotloop.network.digits import bundled_digits
 from hotloop.network.idx_file import read_images
 from hotloop.network.npz_file import array_names, numbers, read_arrays
 

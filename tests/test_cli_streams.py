@@ -304,7 +304,7 @@ def test_an_encoding_that_lacks_a_character(hostile, tmp_path):
 
 def test_predictions_in_a_terminal_are_escaped(tmp_path, monkeypatch):
     """In a pipe they have the names as they are."""
-    fields = {"offset": 0, "scale": 1, "columns": None, "classes": ["a\x1b[2J", "b"]}
+    fields = {"columns": None, "classes": ["a\x1b[2J", "b"]}
     net = Network([1, 2], loss="cross_entropy", seed=0)
     net.save(tmp_path / "model", metadata={"data": json.dumps(fields)})
     np.savez(tmp_path / "data.npz", x=np.zeros((1, 1)))

@@ -229,9 +229,9 @@ def test_csv_missing_file(tmp_path):
     [
         ({"task": "clustering"}, "task is 'clustering'; known: None, 'classification', 'regression'"),
         ({"dtype": "int8"}, "dtype is 'int8'; known: 'float32', 'float64'"),
-        ({"test_fraction": 0.0}, "fraction put aside is 0.0; wanted a number between 0 and 1"),
-        ({"test_fraction": 1.0}, "fraction put aside is 1.0"),
-        ({"test_fraction": float("nan")}, "fraction put aside is nan"),
+        ({"test_fraction": 0.0}, "test_fraction, the share put aside, is 0.0; wanted a number between 0 and 1"),
+        ({"test_fraction": 1.0}, "the share put aside, is 1.0"),
+        ({"test_fraction": float("nan")}, "the share put aside, is nan"),
     ],
 )
 def test_csv_options_are_checked(csv, options, message):

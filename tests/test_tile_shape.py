@@ -95,10 +95,10 @@ def observe(*shapes):
         os.environ["HOTLOOP_TILE"] = shape
         for name in [name for name in sys.modules if name.partition(".")[0] == "hotloop"]:
             del sys.modules[name]
-        hotloop, kernels, matmul, jit = map(
-            import_module, ("hotloop", "hotloop.kernels", "hotloop.kernels.matmul", "hotloop.kernels.jit")
+        hotloop, kernels, matmul, cache = map(
+            import_module, ("hotloop", "hotloop.kernels", "hotloop.kernels.matmul", "hotloop.kernels.cache")
         )
-        seen = {"shape": matmul.SHAPE, "stamp": jit.source_stamp(), "products": products(kernels, not COMPILED)}
+        seen = {"shape": matmul.SHAPE, "settings": cache.settings(), "products": products(kernels, not COMPILED)}
         if not COMPILED:
             seen["trained"] = [trained(hotloop, n_threads) for n_threads in (1, 2)]
         found.append(seen)
@@ -120,7 +120,7 @@ def test_no_shape_changes_a_bit():
     assert len({one["products"] for one in found}) == 1
     assert len({bits for one in found for bits in one["trained"]}) == 1
     assert shallow["products"] != found[0]["products"]
-    assert len({one["stamp"] for one in (*found, shallow)}) == len(SHAPES) + 1
+    assert len({one["settings"]["HOTLOOP_TILE"] for one in (*found, shallow)}) == len(SHAPES) + 1
 
 
 @needs_compiler
@@ -133,7 +133,7 @@ def test_nor_does_one_that_is_compiled(tmp_path):
 
 
 def test_a_mistake_is_one_clear_error():
-    command = [sys.executable, "-c", "import hotloop"]
+    command = [sys.executable, "-c", "import hotloop.kernels"]
     done = subprocess.run(command, env=ENVIRONMENT | {"HOTLOOP_TILE": "6by1"}, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("ValueError: HOTLOOP_TILE must be ROWSxVECTORS or ROWSxVEC")

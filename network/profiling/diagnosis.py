@@ -39,10 +39,8 @@ class Finding:
     kind : str
         "vanishing gradients", "exploding gradients", "dead ReLUs", "learning rate too large", "learning rate too
         small", "overfitting", "inputs not scaled" or, where no trial ended well, "divergence".
-    evidence : str
-        What was seen.
-    remedy : str
-        What to do.
+    evidence, remedy : str
+        What was seen, and what to do.
     tried : str
         What the remedy gave when it was tried; empty if it was not.
     """
@@ -251,8 +249,9 @@ def _with_new_weights(fit: FitHealth, trials: Trials | None, activation: str | N
 
 def rate_too_large(fit: FitHealth, trials: Trials | None) -> Finding | None:
     """Divergence, or steps that are large beside the weights, if smaller steps do better."""
-    rate, first, last, steps = fit.learning_rate, fit.first_loss, fit.last_loss, step_sizes(fit)
-    large = max(steps, default=0.0)
+    rate, first, last = fit.learning_rate, fit.first_loss, fit.last_loss
+    # The largest: after one such step units may be dead, and the later ones small.
+    large = max(steps := step_sizes(fit, np.max), default=0.0)
     if not (fit.diverged or large > RESTLESS):
         return None
     if fit.diverged:
@@ -379,13 +378,12 @@ def ratio_of(deltas: list[float]) -> float:
     return deltas[0] / deltas[-1] if deltas[-1] > 0 else math.nan
 
 
-def step_sizes(fit: FitHealth) -> list[float]:
+def step_sizes(fit: FitHealth, of_looks: Callable[..., Any] = np.median) -> list[float]:
     """Return, by layer, the root mean square of a step over that of the weights: the median of the looks."""
     if not fit.looks.items:
         return []
     updates, weights = per_layer(fit.looks.items, "update"), per_layer(fit.looks.items, "weight")
-    sizes: list[float] = np.median(updates / np.maximum(weights, np.finfo(np.float64).tiny), axis=0).tolist()
-    return sizes
+    return list(of_looks(updates / np.maximum(weights, np.finfo(np.float64).tiny), axis=0))
 
 
 def better(outcome: Outcome, unchanged: Outcome) -> bool:

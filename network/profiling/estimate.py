@@ -33,7 +33,9 @@ def interrupted_bins(counts: Array, sums: Array, timed: Array, rate: float) -> A
     mean = np.take_along_axis(sums, usual, -1) / np.maximum(np.take_along_axis(counts, usual, -1), 1)
     found: Array = LONGER * mean + SLACK * rate <= SHORTEST
     work = np.delete(np.where(found, 0, sums), clock.WAIT, axis=1).sum(axis=(1, 2, 3)) / np.maximum(timed, 1)
-    found[:, clock.WAIT] = LONGEST_WAIT * work.max() + WAKING * rate <= SHORTEST
+    waits = counts[:, clock.WAIT]
+    shorter = waits.cumsum(axis=-1) - waits  # the shortest are usual whatever they took: something must be
+    found[:, clock.WAIT] = (LONGEST_WAIT * work.max() + WAKING * rate <= SHORTEST) & (shorter > 0)
     return found
 
 
