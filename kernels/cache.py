@@ -10,6 +10,7 @@ another's, is not believed: the function is compiled again, and the file overwri
 and turns machine code into bytes and back.
 """
 
+import dis
 import functools
 import hashlib
 import json
@@ -81,7 +82,12 @@ class KernelCache:
         from numba.core.caching import CompileResultCacheImpl  # private to Numba: `keep` does without it
 
         self._function = dispatcher.py_func
-        self._impl = CompileResultCacheImpl(self._function)
+        try:
+            self._impl = CompileResultCacheImpl(self._function)
+        except RuntimeError:  # no folder is writable, but code may lie in one
+            self._impl = _reader()(self._function)
+            if not any(Path(self._impl.locator.get_cache_path()).glob(f"{_name(self._function)}-*{SUFFIX}")):
+                raise
         self._folder = Path(self._impl.locator.get_cache_path())
         self._options = {name: _ordered(value) for name, value in dispatcher.targetoptions.items()}
         self._source = source_of(self._function, self._impl.locator)
@@ -114,7 +120,7 @@ class KernelCache:
             return None
         try:
             key = self._key(sig, target_context.codegen())
-            found, payload = read(self._folder / file_name(key))
+            found, payload = read(self._find(file_name(key)))
             kept, data = serialize.loads(payload) if found == key else (None, None)
             # The key has the names of types, and types are equal by more than their names.
             return self._impl.rebuild(target_context, data) if kept == sig else None
@@ -139,6 +145,16 @@ class KernelCache:
         except Exception as error:
             self._failed = True
             warn_uncached(str(error))
+
+    def _find(self, name: str) -> Path:
+        """Return where a file is: in the folder, or in one that cannot be written to, as of a read-only image."""
+        path = self._folder / name
+        if not path.exists():
+            for locator in _reader()._locator_classes:
+                found = locator.from_function(self._function, self._function.__code__.co_filename)
+                if found is not None and (Path(found.get_cache_path()) / name).exists():
+                    return Path(found.get_cache_path()) / name
+        return path
 
     def _key(self, sig: Any, codegen: Any) -> dict[str, Any]:
         """Return all that compiled code depends on, of types that JSON has."""
@@ -174,6 +190,16 @@ class KernelCache:
                         path.unlink()
                 except OSError:
                     pass
+
+
+@functools.cache
+def _reader() -> Any:
+    """Return Numba's class that says in which folder, for folders that are there but need not be writable."""
+    from numba.core.caching import CompileResultCacheImpl
+
+    there = {"ensure_cache_path": lambda self: os.stat(self.get_cache_path())}
+    locators = [type(locator.__name__, (locator,), there) for locator in CompileResultCacheImpl._locator_classes]
+    return type("Reader", (CompileResultCacheImpl,), {"_locator_classes": locators})
 
 
 def keep(dispatcher: Any) -> None:
@@ -216,11 +242,10 @@ def source_stamp() -> str:
 
 def source_of(function: Any, locator: Any) -> str:
     """Return the hash of all source that a function's code is from: hotloop's kernels, and the function's own file."""
-    path = Path(function.__code__.co_filename)
-    if Path(__file__).parent in path.parents:
+    if _is_ours(function):
         return source_stamp()
     try:
-        own = path.read_bytes()
+        own = Path(function.__code__.co_filename).read_bytes()
     except OSError:  # typed at a prompt, or in an archive
         own = repr(locator.get_source_stamp()).encode()
     return _hash(source_stamp().encode(), own)
@@ -244,26 +269,59 @@ def settings() -> dict[str, str]:
 
 
 def _name(function: Any) -> str:
-    """Return the function's name in file names."""
-    name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
-    return re.sub(r"[^\w.]", "", name, flags=re.ASCII)[:LONGEST_NAME]
+    """Return the function's name in file names, with a hash where it cannot stand there as it is.
 
-
-def _code_of(function: Any) -> list[bytes]:
-    """Return a function's bytecode and what it closes over.
-
-    A compiled function that it closes over is pickled under a number that is another in each process.
+    Two functions of one folder must not have one name: each would sweep the other's files away.
     """
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}".replace("<locals>", "locals")
+    plain = re.sub(r"[^\w.]", "", name, flags=re.ASCII)[:LONGEST_NAME]
+    return plain if plain == name else f"{plain}.{_hash(name.encode('utf-8', 'surrogateescape'))[:8]}"
+
+
+def _code_of(function: Any, seen: list[Any] | None = None) -> list[bytes]:
+    """Return a function's bytecode, what it closes over, and the global constants that it names.
+
+    A compiled function, which may be itself or one of those `seen`, is taken as its own code: it is pickled under a
+    number that is another in each process. The globals of hotloop's kernels are in their source; those of a notebook
+    are in other cells.
+    """
+    seen = [] if seen is None else seen
+    seen.append(function)
     parts = [repr(_constants(function.__code__)).encode()]
-    for value in cells:
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    for name in () if _is_ours(function) else _names(function.__code__):
+        value = function.__globals__.get(name)
+        if _is_constant(value) or hasattr(value, "py_func"):
+            values += [name, value]
+    for value in values:
         inner = getattr(value, "py_func", None)
         if inner is None:
             parts.append(serialize.dumps(value))
+        elif inner in seen:
+            parts.append(b"%d" % seen.index(inner))
         else:
             path = Path(inner.__code__.co_filename)
-            parts += [path.read_bytes() if path.is_file() else b"", *_code_of(inner)]
+            parts += [path.read_bytes() if path.is_file() else b"", *_code_of(inner, seen)]
     return parts
+
+
+def _is_ours(function: Any) -> bool:
+    return Path(__file__).parent in Path(function.__code__.co_filename).parents
+
+
+def _names(code: CodeType) -> list[str]:
+    """Return the names of the globals that a function reads, or one within it."""
+    inner = [name for value in code.co_consts if isinstance(value, CodeType) for name in _names(value)]
+    return sorted({*inner, *(step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL")})
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether a global variable has a value that Numba compiles into the code, and that can be pickled."""
+    if isinstance(value, tuple):
+        return all(map(_is_constant, value))
+    if isinstance(value, (np.ndarray, np.generic)):
+        return not value.dtype.hasobject
+    return isinstance(value, (int, float, complex, str, bytes))
 
 
 def _constants(code: CodeType) -> list[Any]:

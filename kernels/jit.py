@@ -53,7 +53,7 @@ def kernel(function: Function) -> Function:
     """
     if numba.config.DISABLE_JIT:
         return function
-    ours = function.__module__.startswith("hotloop.kernels.")
+    ours = str(function.__module__).startswith("hotloop.kernels.")  # None of what exec made without a __name__
     options = FLUSHING if ours else OPTIONS | {"_nrt": True}
     dispatcher: Any = numba.njit(**options)(function)
     cache.keep(dispatcher)

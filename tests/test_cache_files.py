@@ -21,7 +21,7 @@ from numba.core import caching, serialize
 from numba.core.registry import CPUDispatcher
 from own_functions import OWN, call, compiled, files, module
 
-from hotloop.kernels import cache
+from hotloop.kernels import cache, kernel
 from hotloop.network import cache_files
 
 
@@ -231,6 +231,49 @@ def test_no_folder(own, folder, monkeypatch):
         assert call(own.twice, 2.0) == (4, False)
 
 
+def make_unwritable(monkeypatch):
+    """As on a read-only file system, or in an image that is run by another user than built it."""
+
+    def refuse(*given, **options):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(caching.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+
+
+def test_what_lies_in_a_folder_that_cannot_be_written_to_is_loaded(own, folder, monkeypatch):
+    call(own.twice, 2.0)
+    (path,) = files(folder)
+    make_unwritable(monkeypatch)
+    assert call(own.twice, 2.0) == (4, True)
+    assert compiled(own.twice).stats.cache_path == str(path.parent)
+    assert cache.failures == []
+    with one_warning("Read-only file system"):
+        assert call(own.twice, 2) == (4, False)
+    with monkeypatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setattr(cache, "failures", [])
+        assert call(own.first, Left.Pair(1.0, 2.0)) == (1.0, False)
+        assert cache.failures == [cache.NO_FOLDER]
+    assert files(folder) == [path]
+
+
+def test_what_lies_there_is_loaded_though_another_folder_can_be_written_to(own, folder, monkeypatch):
+    call(own.twice, 2.0)
+    check = caching.UserProvidedCacheLocator.ensure_cache_path
+
+    def refuse(locator):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(caching.UserProvidedCacheLocator, "ensure_cache_path", refuse)
+    assert call(own.twice, 2.0) == (4, True)
+    assert call(own.twice, 2) == (4, False)
+    assert call(own.twice, 2) == (4, True)
+    assert len(files(folder)) == 1
+    monkeypatch.setattr(caching.UserProvidedCacheLocator, "ensure_cache_path", check)
+    assert call(own.twice, 2) == (4, True)
+
+
 def test_a_folder_that_is_gone_is_made_again(own, folder):
     function = compiled(own.twice)
     shutil.rmtree(folder)
@@ -271,6 +314,14 @@ def test_a_function_without_a_file_is_not_kept(folder):
     assert (files(folder), cache.failures) == ([], [])
 
 
+def test_a_function_without_a_module_is_compiled():
+    """As `exec` makes it where the names that it is given have no __name__."""
+    names = {}
+    exec("def typed(x):\n    return x + 1", names)
+    assert names["typed"].__module__ is None
+    assert kernel(names["typed"])(2.0) == 3
+
+
 # What becomes of old files.
 
 
@@ -293,6 +344,13 @@ def test_files_of_other_sources_go_and_those_of_other_settings_stay(tmp_path, ow
         assert call(changed.twice, 2.0) == (5, False)
     assert call(changed.twice, 2.0) == (5, True)
     assert len(files(folder)) == 4
+
+
+@pytest.mark.parametrize("names", [("a-b", "ab"), ("模型", "数据"), ("é", "à"), ("x" * 120 + "a", "x" * 120 + "b")])
+def test_functions_in_files_of_like_names_keep_their_code(names, tmp_path, folder):
+    functions = [module(tmp_path / f"{name}.py", f"# {name}\n{OWN}").twice for name in names]
+    assert [call(function, 2.0) for function in functions] == [(4, False)] * 2
+    assert [call(function, 2.0) for function in functions] == [(4, True)] * 2
 
 
 def test_another_process_may_remove_old_files_too(tmp_path, own, folder, monkeypatch):

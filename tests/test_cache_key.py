@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numba
+import numpy as np
 import pytest
 from numba.core.registry import CPUDispatcher
 from own_functions import call, compiled, files, module
@@ -88,6 +89,67 @@ def test_what_a_function_closes_over_is_in_the_key(own):
     assert len({names_of(compiled(closure)) for closure in closures}) == len(closures)
     again = own.calls(compiled(own.times(4.0)))
     assert names_of(compiled(again)) == names_of(compiled(closures[-1]))
+
+
+GLOBALS = """
+def shifted(x):
+    return x + SHIFT
+
+def within(x):
+    def inner(y):
+        return y + SHIFT
+    return inner(x)
+
+def calls(x):
+    return helper(x)
+
+def recursive(keep):
+    def factorial(n):
+        if n < 2:
+            return 1
+        return n * again(n - 1)
+    again = keep(factorial)
+    return again
+"""
+
+
+def test_global_constants_are_in_the_key(tmp_path, folder):
+    """Those of a notebook stand in other cells than the function."""
+    own = module(tmp_path / "own.py", GLOBALS)
+    for hit in False, True:
+        for own.SHIFT in 1, 2.5:
+            assert call(own.shifted, 1.0) == (1 + own.SHIFT, hit)
+    for function in own.shifted, own.within:
+        seen = set()
+        for own.SHIFT in 1, 2.5, True, "1", (1, (2,)), (1, (3,)), np.float32(1), np.zeros(2), np.ones(2):
+            name = names_of(compiled(function))
+            assert name not in seen
+            assert names_of(compiled(function)) == name
+            seen.add(name)
+        for own.SHIFT in (1, object()), np.array([object()]), cache:  # no constants, nor to be pickled
+            assert names_of(compiled(function)) not in seen
+        own.x = own.SHIFT = 1  # the first is no global in the function
+        assert names_of(compiled(function)) in seen
+
+
+def test_a_global_function_that_is_called_is_in_the_key(tmp_path, folder):
+    own, other = module(tmp_path / "own.py", GLOBALS), module(tmp_path / "other.py")
+    own.helper, first = compiled(other.twice), compiled(own.calls)
+    before = names_of(first)
+    assert first(2.0) == 4
+    own.helper = compiled(other.twice)  # as in another process
+    assert call(own.calls, 2.0) == (4, True)
+    own.helper = compiled(module(tmp_path / "other.py", "def twice(x):\n    return 2 * x + 1").twice)
+    assert call(own.calls, 2.0) == (5, False)
+    assert names_of(compiled(own.calls)) != before
+
+
+def test_a_function_that_closes_over_itself_is_kept(tmp_path, folder):
+    own = module(tmp_path / "own.py", GLOBALS)
+    for hits in 0, 1:
+        factorial = own.recursive(compiled)
+        assert (factorial(5), sum(factorial.stats.cache_hits.values())) == (120, hits)
+    assert cache.failures == []
 
 
 def test_functions_that_differ_in_constants_alone(tmp_path, folder):
