@@ -86,7 +86,7 @@ class KernelCache:
             self._impl = CompileResultCacheImpl(self._function)
         except RuntimeError:  # no folder is writable, but code may lie in one
             self._impl = _reader()(self._function)
-            if not any(Path(self._impl.locator.get_cache_path()).glob(f"{_name(self._function)}-*{SUFFIX}")):
+            if not any(Path(self._impl.locator.get_cache_path()).glob(f"*{SUFFIX}")):
                 raise
         self._folder = Path(self._impl.locator.get_cache_path())
         self._options = {name: _ordered(value) for name, value in dispatcher.targetoptions.items()}
