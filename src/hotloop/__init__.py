@@ -45,6 +45,8 @@ if not TYPE_CHECKING:  # a type checker sees the names above, and no others
 
     def __getattr__(name: str) -> object:
         """Import a public name, or one of the two packages."""
+        if name.startswith("__"):  # as inspect and doctest ask for
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         import hotloop.kernels
         import hotloop.network
 
