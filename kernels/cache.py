@@ -147,13 +147,20 @@ class KernelCache:
             warn_uncached(str(error))
 
     def _find(self, name: str) -> Path:
-        """Return where a file is: in the folder, or in one that cannot be written to, as of a read-only image."""
+        """Return where a file is: in the folder, or in one before it, which cannot be written to.
+
+        As where NUMBA_CACHE_DIR is in a read-only image. Of one after it nothing is taken, or a folder would not hold
+        all that it was filled with.
+        """
         path = self._folder / name
         if not path.exists():
             for locator in _reader()._locator_classes:
                 found = locator.from_function(self._function, self._function.__code__.co_filename)
-                if found is not None and (Path(found.get_cache_path()) / name).exists():
-                    return Path(found.get_cache_path()) / name
+                if found is None:
+                    continue
+                folder = Path(found.get_cache_path())
+                if folder == self._folder or (folder / name).exists():
+                    return folder / name
         return path
 
     def _key(self, sig: Any, codegen: Any) -> dict[str, Any]:
@@ -291,8 +298,10 @@ def _code_of(function: Any, seen: list[Any] | None = None) -> list[bytes]:
     values = [cell.cell_contents for cell in function.__closure__ or ()]
     for name in () if _is_ours(function) else _names(function.__code__):
         value = function.__globals__.get(name)
-        if _is_constant(value) or hasattr(value, "py_func"):
+        if hasattr(value, "py_func"):
             values += [name, value]
+        else:
+            parts.append(f"{name} {_constant(value)}".encode())
     for value in values:
         inner = getattr(value, "py_func", None)
         if inner is None:
@@ -315,13 +324,16 @@ def _names(code: CodeType) -> list[str]:
     return sorted({*inner, *(step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL")})
 
 
-def _is_constant(value: Any) -> bool:
-    """Whether a global variable has a value that Numba compiles into the code, and that can be pickled."""
+def _constant(value: Any) -> str | None:
+    """Return a global variable as text, if it is of those that Numba compiles into the code as constants.
+
+    Not its pickle: that of a class, as a named tuple has, is another in each process.
+    """
     if isinstance(value, tuple):
-        return all(map(_is_constant, value))
-    if isinstance(value, (np.ndarray, np.generic)):
-        return not value.dtype.hasobject
-    return isinstance(value, (int, float, complex, str, bytes))
+        return f"{type(value).__qualname__} {[_constant(item) for item in value]}"
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return f"{value.dtype} {value.shape} {value.strides} {_hash(value.tobytes())}"
+    return repr(value) if isinstance(value, (int, float, complex, str, bytes, np.generic)) else None
 
 
 def _constants(code: CodeType) -> list[Any]:

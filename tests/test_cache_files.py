@@ -261,18 +261,18 @@ def test_what_lies_in_a_folder_that_cannot_be_written_to_is_loaded(own, folder, 
 
 def test_what_lies_there_is_loaded_though_another_folder_can_be_written_to(own, folder, monkeypatch):
     call(own.twice, 2.0)
-    check = caching.UserProvidedCacheLocator.ensure_cache_path
 
     def refuse(locator):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(caching.UserProvidedCacheLocator, "ensure_cache_path", refuse)
-    assert call(own.twice, 2.0) == (4, True)
-    assert call(own.twice, 2) == (4, False)
-    assert call(own.twice, 2) == (4, True)
-    assert len(files(folder)) == 1
-    monkeypatch.setattr(caching.UserProvidedCacheLocator, "ensure_cache_path", check)
-    assert call(own.twice, 2) == (4, True)
+    with monkeypatch.context() as patch:
+        patch.setattr(caching.UserProvidedCacheLocator, "ensure_cache_path", refuse)
+        assert call(own.twice, 2.0) == (4, True)
+        assert call(own.twice, 2) == (4, False)
+        assert call(own.twice, 2) == (4, True)
+        assert len(files(folder)) == 1
+    assert call(own.twice, 2) == (4, False)  # a folder is filled with all, whatever lies in one that comes after it
+    assert len(files(folder)) == 2
 
 
 def test_a_folder_that_is_gone_is_made_again(own, folder):

@@ -1,6 +1,7 @@
 """The cache's key: what changes compiled code is in it, and what does not is not."""
 
 import os
+from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -119,15 +120,31 @@ def test_global_constants_are_in_the_key(tmp_path, folder):
     for hit in False, True:
         for own.SHIFT in 1, 2.5:
             assert call(own.shifted, 1.0) == (1 + own.SHIFT, hit)
+    named = namedtuple("named", "size")  # cannot be pickled by its name, and otherwise only as another in each process
     for function in own.shifted, own.within:
         seen = set()
-        for own.SHIFT in 1, 2.5, True, "1", (1, (2,)), (1, (3,)), np.float32(1), np.zeros(2), np.ones(2):
+        for own.SHIFT in (
+            1,
+            2.5,
+            True,
+            "1",
+            (1, (2,)),
+            (1, (3,)),
+            np.float32(1),
+            np.zeros(2),
+            np.ones(2),
+            named(1),
+            named(2),
+        ):
             name = names_of(compiled(function))
             assert name not in seen
             assert names_of(compiled(function)) == name
             seen.add(name)
-        for own.SHIFT in (1, object()), np.array([object()]), cache:  # no constants, nor to be pickled
+        for own.SHIFT in object(), np.array([object()]), cache:  # no constants
             assert names_of(compiled(function)) not in seen
+            other = names_of(compiled(function))
+        own.SHIFT = None
+        assert names_of(compiled(function)) == other
         own.x = own.SHIFT = 1  # the first is no global in the function
         assert names_of(compiled(function)) in seen
 
