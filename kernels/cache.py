@@ -10,7 +10,6 @@ another's, is not believed: the function is compiled again, and the file overwri
 and turns machine code into bytes and back.
 """
 
-import dis
 import functools
 import hashlib
 import json
@@ -21,13 +20,14 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import llvmlite.binding
 import numba
 import numpy as np
 from numba.core import serialize
+
+from hotloop.kernels.function_code import code_of, hash_of, is_ours, ordered
 
 SUFFIX = ".kernel"
 MAGIC = b"hotloop kernel 1\n"
@@ -89,7 +89,7 @@ class KernelCache:
             if not any(Path(self._impl.locator.get_cache_path()).glob(f"*{SUFFIX}")):
                 raise
         self._folder = Path(self._impl.locator.get_cache_path())
-        self._options = {name: _ordered(value) for name, value in dispatcher.targetoptions.items()}
+        self._options = {name: ordered(value) for name, value in dispatcher.targetoptions.items()}
         self._source = source_of(self._function, self._impl.locator)
         self._enabled, self._failed = True, False
 
@@ -170,7 +170,7 @@ class KernelCache:
             "function": f"{function.__module__}.{function.__qualname__}",
             "name": _name(function),
             "line": function.__code__.co_firstlineno,
-            "code": _hash(*_code_of(function)),
+            "code": hash_of(*code_of(function)),
             "source": self._source,
             "signature": str(sig),
             "options": self._options,
@@ -244,18 +244,18 @@ def source_stamp() -> str:
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
     if not files:  # imported from an archive
         files = {path.name: path for path in folder.parents if path.is_file()}
-    return _hash(*(part for name, path in sorted(files.items()) for part in (name.encode(), path.read_bytes())))
+    return hash_of(*(part for name, path in sorted(files.items()) for part in (name.encode(), path.read_bytes())))
 
 
 def source_of(function: Any, locator: Any) -> str:
     """Return the hash of all source that a function's code is from: hotloop's kernels, and the function's own file."""
-    if _is_ours(function):
+    if is_ours(function):
         return source_stamp()
     try:
         own = Path(function.__code__.co_filename).read_bytes()
     except OSError:  # typed at a prompt, or in an archive
         own = repr(locator.get_source_stamp()).encode()
-    return _hash(source_stamp().encode(), own)
+    return hash_of(source_stamp().encode(), own)
 
 
 def versions() -> dict[str, str]:
@@ -282,77 +282,7 @@ def _name(function: Any) -> str:
     """
     name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}".replace("<locals>", "locals")
     plain = re.sub(r"[^\w.]", "", name, flags=re.ASCII)[:LONGEST_NAME]
-    return plain if plain == name else f"{plain}.{_hash(name.encode('utf-8', 'surrogateescape'))[:8]}"
-
-
-def _code_of(function: Any, seen: list[Any] | None = None) -> list[bytes]:
-    """Return a function's bytecode, what it closes over, and the global constants that it names.
-
-    A compiled function, which may be itself or one of those `seen`, is taken as its own code: it is pickled under a
-    number that is another in each process. The globals of hotloop's kernels are in their source; those of a notebook
-    are in other cells.
-    """
-    seen = [] if seen is None else seen
-    seen.append(function)
-    parts = [repr(_constants(function.__code__)).encode()]
-    values = [cell.cell_contents for cell in function.__closure__ or ()]
-    for name in () if _is_ours(function) else _names(function.__code__):
-        value = function.__globals__.get(name)
-        if hasattr(value, "py_func"):
-            values += [name, value]
-        else:
-            parts.append(f"{name} {_constant(value)}".encode())
-    for value in values:
-        inner = getattr(value, "py_func", None)
-        if inner is None:
-            parts.append(serialize.dumps(value))
-        elif inner in seen:
-            parts.append(b"%d" % seen.index(inner))
-        else:
-            path = Path(inner.__code__.co_filename)
-            parts += [path.read_bytes() if path.is_file() else b"", *_code_of(inner, seen)]
-    return parts
-
-
-def _is_ours(function: Any) -> bool:
-    return Path(__file__).parent in Path(function.__code__.co_filename).parents
-
-
-def _names(code: CodeType) -> list[str]:
-    """Return the names of the globals that a function reads, or one within it."""
-    inner = [name for value in code.co_consts if isinstance(value, CodeType) for name in _names(value)]
-    return sorted({*inner, *(step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL")})
-
-
-def _constant(value: Any) -> str | None:
-    """Return a global variable as text, if it is of those that Numba compiles into the code as constants.
-
-    Not its pickle: that of a class, as a named tuple has, is another in each process.
-    """
-    if isinstance(value, tuple):
-        return f"{type(value).__qualname__} {[_constant(item) for item in value]}"
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        return f"{value.dtype} {value.shape} {value.strides} {_hash(value.tobytes())}"
-    return repr(value) if isinstance(value, (int, float, complex, str, bytes, np.generic)) else None
-
-
-def _constants(code: CodeType) -> list[Any]:
-    """Return what a code object does, without where it stands."""
-    constants = [_constants(value) if isinstance(value, CodeType) else _ordered(value) for value in code.co_consts]
-    return [code.co_code, code.co_names, code.co_varnames, constants]
-
-
-def _ordered(value: Any) -> str:
-    """Return a value as text; of a set, which has another order in each process, in the order of its members."""
-    return str(sorted(map(repr, value))) if isinstance(value, (set, frozenset)) else repr(value)
-
-
-def _hash(*parts: bytes) -> str:
-    """Return a hash of some parts, which tells where each ends."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little") + part)
-    return digest.hexdigest()
+    return plain if plain == name else f"{plain}.{hash_of(name.encode('utf-8', 'surrogateescape'))[:8]}"
 
 
 # The files.
@@ -360,7 +290,7 @@ def _hash(*parts: bytes) -> str:
 
 def file_name(key: dict[str, Any]) -> str:
     """Return the name of the file for a key: that of the function, and hashes of its source and of the key."""
-    return f"{key['name']}-{key['source'][:16]}-{_hash(_text(key))[:24]}{SUFFIX}"
+    return f"{key['name']}-{key['source'][:16]}-{hash_of(_text(key))[:24]}{SUFFIX}"
 
 
 def read(path: Path) -> tuple[dict[str, Any], bytes]:

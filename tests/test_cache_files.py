@@ -21,7 +21,7 @@ from numba.core import caching, serialize
 from numba.core.registry import CPUDispatcher
 from own_functions import OWN, call, compiled, files, module
 
-from hotloop.kernels import cache, kernel
+from hotloop.kernels import cache
 from hotloop.network import cache_files
 
 
@@ -315,14 +315,6 @@ def test_a_function_without_a_file_is_not_kept(folder):
     assert (files(folder), cache.failures) == ([], [])
 
 
-def test_a_function_without_a_module_is_compiled():
-    """As `exec` makes it where the names that it is given have no __name__."""
-    names = {}
-    exec("def typed(x):\n    return x + 1", names)
-    assert names["typed"].__module__ is None
-    assert kernel(names["typed"])(2.0) == 3
-
-
 # What becomes of old files.
 
 
@@ -345,13 +337,6 @@ def test_files_of_other_sources_go_and_those_of_other_settings_stay(tmp_path, ow
         assert call(changed.twice, 2.0) == (5, False)
     assert call(changed.twice, 2.0) == (5, True)
     assert len(files(folder)) == 4
-
-
-@pytest.mark.parametrize("names", [("a-b", "ab"), ("模型", "数据"), ("é", "à"), ("x" * 120 + "a", "x" * 120 + "b")])
-def test_functions_in_files_of_like_names_keep_their_code(names, tmp_path, folder):
-    functions = [module(tmp_path / f"{name}.py", f"# {name}\n{OWN}").twice for name in names]
-    assert [call(function, 2.0) for function in functions] == [(4, False)] * 2
-    assert [call(function, 2.0) for function in functions] == [(4, True)] * 2
 
 
 def test_another_process_may_remove_old_files_too(tmp_path, own, folder, monkeypatch):

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import pytest
 from numba.core.registry import CPUDispatcher
-from own_functions import call, compiled, files, module
+from own_functions import OWN, call, compiled, files, module
 
 from hotloop import kernels
 from hotloop.kernels import cache
@@ -240,3 +240,18 @@ def test_what_was_typed_at_a_prompt_has_the_stamp_of_its_text(own):
     exec(compile("def typed(x):\n    return x + 1", "<ipython-input-1>", "exec"), names)
     stamps = [cache.source_of(names["typed"], SimpleNamespace(get_source_stamp=lambda s=s: s)) for s in ("a", "b", "a")]
     assert stamps[0] == stamps[2] != stamps[1]
+
+
+@pytest.mark.parametrize("names", [("a-b", "ab"), ("模型", "数据"), ("é", "à"), ("x" * 120 + "a", "x" * 120 + "b")])
+def test_functions_in_files_of_like_names_keep_their_code(names, tmp_path, folder):
+    functions = [module(tmp_path / f"{name}.py", f"# {name}\n{OWN}").twice for name in names]
+    assert [call(function, 2.0) for function in functions] == [(4, False)] * 2
+    assert [call(function, 2.0) for function in functions] == [(4, True)] * 2
+
+
+def test_a_function_without_a_module_is_compiled():
+    """As `exec` makes it where the names that it is given have no __name__."""
+    names = {}
+    exec("def typed(x):\n    return x + 1", names)
+    assert names["typed"].__module__ is None
+    assert kernels.kernel(names["typed"])(2.0) == 3

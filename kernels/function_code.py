@@ -1,0 +1,81 @@
+"""What the machine code of a function depends on beside its file: its bytecode, and the values that it names."""
+
+import dis
+import hashlib
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import numpy as np
+from numba.core import serialize
+
+
+def code_of(function: Any, seen: list[Any] | None = None) -> list[bytes]:
+    """Return a function's bytecode, what it closes over, and the global constants that it names.
+
+    A compiled function, which may be itself or one of those `seen`, is taken as its own code: it is pickled under a
+    number that is another in each process. The globals of hotloop's kernels are in their source; those of a notebook
+    are in other cells.
+    """
+    seen = [] if seen is None else seen
+    seen.append(function)
+    parts = [repr(_constants(function.__code__)).encode()]
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    for name in () if is_ours(function) else _names(function.__code__):
+        value = function.__globals__.get(name)
+        if hasattr(value, "py_func"):
+            values += [name, value]
+        else:
+            parts.append(f"{name} {_constant(value)}".encode())
+    for value in values:
+        inner = getattr(value, "py_func", None)
+        if inner is None:
+            parts.append(serialize.dumps(value))
+        elif inner in seen:
+            parts.append(b"%d" % seen.index(inner))
+        else:
+            path = Path(inner.__code__.co_filename)
+            parts += [path.read_bytes() if path.is_file() else b"", *code_of(inner, seen)]
+    return parts
+
+
+def is_ours(function: Any) -> bool:
+    """Whether a function is in a file of `hotloop.kernels`."""
+    return Path(__file__).parent in Path(function.__code__.co_filename).parents
+
+
+def _names(code: CodeType) -> list[str]:
+    """Return the names of the globals that a function reads, or one within it."""
+    inner = [name for value in code.co_consts if isinstance(value, CodeType) for name in _names(value)]
+    return sorted({*inner, *(step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL")})
+
+
+def _constant(value: Any) -> str | None:
+    """Return a global variable as text, if it is of those that Numba compiles into the code as constants.
+
+    Not its pickle: that of a class, as a named tuple has, is another in each process.
+    """
+    if isinstance(value, tuple):
+        return f"{type(value).__qualname__} {[_constant(item) for item in value]}"
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return f"{value.dtype} {value.shape} {value.strides} {hash_of(value.tobytes())}"
+    return repr(value) if isinstance(value, (int, float, complex, str, bytes, np.generic)) else None
+
+
+def _constants(code: CodeType) -> list[Any]:
+    """Return what a code object does, without where it stands."""
+    constants = [_constants(value) if isinstance(value, CodeType) else ordered(value) for value in code.co_consts]
+    return [code.co_code, code.co_names, code.co_varnames, constants]
+
+
+def ordered(value: Any) -> str:
+    """Return a value as text; of a set, which has another order in each process, in the order of its members."""
+    return str(sorted(map(repr, value))) if isinstance(value, (set, frozenset)) else repr(value)
+
+
+def hash_of(*parts: bytes) -> str:
+    """Return a hash of some parts, which tells where each ends."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
