@@ -18,6 +18,7 @@ NAMED_SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semic
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
 BOOLEANS = {"true": 1.0, "false": 0.0}
 SAMPLE_ROWS, SAMPLE_SIZE, LONGEST_LINE = 200, 2**18, 2**25  # characters
+FEWEST_ROWS = 5  # in which a first row of numbers may look like a header
 BYTE_ORDER_MARKS = {
     b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"
 }  # fmt: skip
@@ -141,6 +142,8 @@ def examine(
 def has_header(name: str, rows: Sequence[list[str]], places: Sequence[int], decimal: str) -> bool:
     """Say whether the first row holds names: whether text stands above numbers, and no number above numbers.
 
+    Numbers that only the first row has in this form, as years or 0, 1, 2, ..., may be either, which is asked.
+
     Parameters
     ----------
     name : str
@@ -169,11 +172,36 @@ def has_header(name: str, rows: Sequence[list[str]], places: Sequence[int], deci
             f"{name}: is the first row a header? {names[0]!r} stands above numbers, as a name does, but {values[0]!r} "
             f"is like the values below it: say header=True or header=False (--header yes or no)"
         )
+    if values and _may_number_columns(rows):
+        raise ValueError(
+            f"{name}: is the first row a header? Its numbers ({', '.join(values[:3])}, ...) are unlike the rows below: "
+            "say header=True or header=False (--header yes or no)"
+        )
     if names or values:
         return bool(names)
     inputs = [first[place] for place in places]
     named = any(not is_missing(cell) for cell in inputs)
     return named and not any(value_of(cell, decimal) is not None and not is_missing(cell) for cell in inputs)
+
+
+def _may_number_columns(rows: Sequence[list[str]]) -> bool:
+    """Say whether the first row alone counts up in ones, or alone has whole numbers, and those only."""
+    if len(rows) < FEWEST_ROWS:
+        return False
+    first, *others = ([cell.strip() for cell in row if not is_missing(cell)] for row in rows)
+    if len(first) < 2 or not all(cell.isdecimal() for cell in first):
+        return False
+    if _counts(first) and not any(map(_counts, others)):
+        return True
+    return not any(cell.isdecimal() for row in others for cell in row)
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    """Say whether three or more cells are whole numbers, each one more than the last."""
+    if len(cells) < 3 or not all(cell.isdecimal() for cell in cells):
+        return False
+    start = int(cells[0]) if len(cells[0]) < 19 else -1  # a longer number counts nothing
+    return [str(start + index) for index in range(len(cells))] == list(cells)
 
 
 def line_that_is_not_utf8(file: BinaryIO) -> int:

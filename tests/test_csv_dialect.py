@@ -182,6 +182,10 @@ ASKED = [
     ("2019,2020,species\n" + table("{i},{i},{label}"), "line 1: is it a header.*'species' stands in no other row", True,
      ("2019", "2020")),
     ("x,b\n" + table("{i},{label}"), "'x' stands above numbers, as a name does, but 'b' is like", True, ("x",)),
+    ("0,1,2\n" + NUMBERS, r"first row a header\? Its numbers \(0, 1, 2, ...\) are unlike the rows below", True,
+     ("0", "1")),
+    ("2019,2020,2021\n" + table("{i},7,{i}"), r"Its numbers \(2019, 2020, 2021, ...\) are", True, ("2019", "2020")),
+    ("10,30\n" + table("{i}.5,{half}"), r"Its numbers \(10, 30, ...\) are unlike the rows below", True, ("10",)),
 ]  # fmt: skip
 
 
@@ -191,6 +195,26 @@ def test_a_header_that_may_be_values_is_asked_for(csv, content, message, header,
         load_csv(csv(content))
     data = load_csv(csv(content), header=header)
     assert (data.columns, len(data.x_train) + len(data.x_test)) == (columns, 12)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "1,2,3\n" + table("{i},7,{i}", rows=3),  # too few rows to say what they are like
+        "1,2,3\n4,5,6\n" + table("{i},7,{i}"),  # another row counts
+        "1,3,5\n" + table("{i},7,{i}"),
+        "1,2\n" + table("{i},{i}"),
+        "4,6,8\n" + table("{i}.5,{half},1"),
+        "1.5,2.5,3.5\n" + table("{i}.5,{half},0.5"),
+    ],
+)
+def test_a_first_row_of_numbers_like_the_others(csv, content):
+    assert load_csv(csv(content)).columns is None
+
+
+def test_columns_numbered_beside_an_index(csv):
+    with pytest.raises(ValueError, match=r"is the first row a header\? Its numbers \(0, 1, 2, ...\)"):
+        load_csv(csv(",0,1,2\n" + table("{i},{half},{half},{half}")))
 
 
 def test_a_header_that_is_denied(csv):
