@@ -37,15 +37,14 @@ class Interrupts:
                 if handler in (signal.SIG_DFL, signal.default_int_handler):
                     self._before[number] = handler
                     signal.signal(number, self._handle)
-            self._before[signal.SIGALRM] = signal.signal(
-                signal.SIGALRM, lambda _, frame: self._handle(self._again, frame)
-            )
             sys.unraisablehook = self._once_more
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Leave the signals as they were."""
         sys.unraisablehook = self._unraisable
+        if signal.SIGALRM in self._before and signal.setitimer(signal.ITIMER_REAL, 0)[0] > 0:
+            self.number = self._again  # it came too late to interrupt anything
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -62,6 +61,8 @@ class Interrupts:
         """Raise again a KeyboardInterrupt that Python has dropped, since it came in a destructor or a callback of C."""
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             self._again, self.number = self.number or int(signal.SIGINT), 0
+            before = signal.signal(signal.SIGALRM, lambda _, frame: self._handle(self._again, frame))
+            self._before.setdefault(signal.SIGALRM, before)
             signal.setitimer(signal.ITIMER_REAL, 0.01)  # not now: what this function raises is dropped too
         else:
             self._unraisable(unraisable)

@@ -97,15 +97,19 @@ def test_a_later_signal_ends_the_process_at_once():
 
 
 def test_signals_that_are_ignored_or_handled_stay_so():
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    rung = []
+    alarm = signal.signal(signal.SIGALRM, lambda *_: rung.append(True))  # as a test runner has
     old = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
     try:
         with Interrupts() as listening:
             signal.raise_signal(signal.SIGHUP)
-            assert listening.status(7) == 7
+            signal.raise_signal(signal.SIGALRM)
+            assert (listening.status(7), rung) == (7, [True])
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, old)
+        signal.signal(signal.SIGALRM, alarm)
     assert {number: signal.getsignal(number) for number in before} == before
 
 
@@ -118,11 +122,19 @@ def test_in_another_thread_signals_are_left_alone(monkeypatch):
     assert statuses == [0]
 
 
-def test_an_interrupt_that_python_drops_comes_again():
-    class Dropping:
-        def __del__(self):
-            signal.raise_signal(signal.SIGINT)
+class Dropping:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
 
+
+def test_a_dropped_interrupt_that_comes_again_too_late_only_counts():
+    with Interrupts() as listening:
+        Dropping()
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0.0
+    assert listening.status(0) == 130
+
+
+def test_an_interrupt_that_python_drops_comes_again():
     with Interrupts() as listening:
         Dropping()
         with pytest.raises(KeyboardInterrupt):
