@@ -23,7 +23,7 @@ from hotloop.network.options import (
     add_profile_options,
     add_training_options,
 )
-from hotloop.network.output import BROKEN_PIPE, FAILED, complain, drop, flush, streams
+from hotloop.network.output import BROKEN_PIPE, FAILED, UNWRITABLE, complain, drop, flush, is_of_output, streams
 from hotloop.network.printable import printable
 
 UNFORESEEN, INTERRUPTED = 70, 130
@@ -147,6 +147,9 @@ def _run(argv: Sequence[str] | None, interrupts: Interrupts) -> int:
             return BROKEN_PIPE
         if isinstance(error, OSError) and (status := flush(0)):
             return status  # the error was one of standard output, and has been said
+        if isinstance(error, OSError) and is_of_output(error):
+            complain(f"{UNWRITABLE}: {error.strerror}")
+            return FAILED
         complain(f"hotloop: error: {_message(error)}")
         return FAILED if _is_foreseen(error) else UNFORESEEN
 

@@ -1,12 +1,15 @@
 """Standard output and standard error of a command: closed, full, or of an encoding that lacks a character."""
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 FAILED, BROKEN_PIPE = 2, 141
+UNWRITABLE = "hotloop: error: standard output cannot be written"
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -46,6 +49,11 @@ def complain(line: str) -> None:
         drop(sys.stderr)
 
 
+def is_of_output(error: OSError) -> bool:
+    """Say whether standard output without a buffer (PYTHONUNBUFFERED) found no space: errors of files name them."""
+    return error.errno in NO_SPACE and error.filename is None
+
+
 def flush(status: int) -> int:
     """Write out what was printed; return `status`, or that of a failure, of which a line has been said."""
     try:
@@ -55,7 +63,7 @@ def flush(status: int) -> int:
     except BrokenPipeError:
         failure = BROKEN_PIPE
     except OSError as error:
-        complain(f"hotloop: error: standard output cannot be written: {error.strerror}")
+        complain(f"{UNWRITABLE}: {error.strerror}")
         failure = FAILED
     drop(sys.stdout)
     return failure

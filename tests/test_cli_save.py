@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import resource
+import signal
 import tempfile
 from pathlib import Path
 
@@ -162,3 +163,18 @@ def test_saving_again_keeps_what_predict_needs(tmp_path):
     before = run("predict", tmp_path / "model", data)
     Network.load(tmp_path / "model").save(tmp_path / "again")
     assert run("predict", tmp_path / "again", data) == before
+
+
+def test_an_interrupt_while_it_is_saved_loses_nothing(flowers, tmp_path, monkeypatch):
+    model, replace = tmp_path / "flowers.safetensors", os.replace
+
+    def interrupted(source, target):
+        monkeypatch.setattr(os, "replace", replace)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    status, out, err = train(flowers, model)
+    assert (status, err) == (130, "")
+    assert out.endswith(f"saved in {model}; to predict: hotloop predict {model} DATA\n")
+    assert Network.load(model).epochs_trained == 2
+    assert sorted(os.listdir(tmp_path)) == ["flowers.csv", model.name]

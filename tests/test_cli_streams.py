@@ -241,6 +241,15 @@ def test_a_full_standard_output(monkeypatch):
     assert err.getvalue() == "hotloop: error: standard output cannot be written: No space left on device\n"
 
 
+def test_a_full_standard_output_without_a_buffer(monkeypatch, capsys):
+    def work(_):
+        raise OSError(28, "No space left on device")  # and nothing is left to be flushed
+
+    stand_in(monkeypatch, work)
+    assert cli.main(["train"]) == 2
+    assert capsys.readouterr().err == ("hotloop: error: standard output cannot be written: No space left on device\n")
+
+
 def test_a_closed_standard_error_does_not_become_standard_output(monkeypatch):
     def work(_):
         print("aside", file=sys.stderr)
