@@ -81,6 +81,13 @@ def check_replaceable(path: Path) -> None:
         _remove(temporary)
 
 
+def check_is_another(path: str, *sources: str) -> None:
+    """Raise a ValueError if writing `path` would replace a file that is read."""
+    files = [source for source in sources if source not in ("digits", "-") and os.path.isfile(source)]
+    if any(os.path.exists(path) and os.path.samefile(path, source) for source in files):
+        raise ValueError(f"{path} is what is read, and would be replaced: choose another name for what is written")
+
+
 def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 

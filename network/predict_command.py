@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hotloop.network.csv_dialect import Dialect
-from hotloop.network.files import check_writable, write_file
+from hotloop.network.files import check_is_another, check_writable, write_file
 from hotloop.network.network import Network
 from hotloop.network.options import csv_options
 from hotloop.network.printable import printable
@@ -24,6 +24,7 @@ Array: TypeAlias = npt.NDArray[Any]
 def predict(arguments: argparse.Namespace) -> int:
     """Carry out ``hotloop predict`` and return its exit status."""
     if arguments.output is not None:
+        check_is_another(arguments.output, arguments.model, arguments.data)
         check_writable(Path(arguments.output))
     elif sys.stdout is None:
         raise ValueError("standard output is closed: name a file with --output")

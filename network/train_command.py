@@ -17,7 +17,7 @@ from hotloop.kernels.prediction import forward_slice
 from hotloop.kernels.training import train_slice
 from hotloop.network import reports
 from hotloop.network.compiling import CompileNotice
-from hotloop.network.files import check_replaceable, path_of
+from hotloop.network.files import check_is_another, check_replaceable, path_of
 from hotloop.network.history import ConvergenceWarning, History
 from hotloop.network.job import Job, Part, load_job
 from hotloop.network.losses import LOSSES
@@ -38,6 +38,7 @@ def train(arguments: argparse.Namespace) -> int:
     """Carry out ``hotloop train`` and return its exit status."""
     if arguments.save is not None:
         check_replaceable(path_of("--save", arguments.save))
+        check_is_another(arguments.save, arguments.data)
     check_options(arguments)
     job = load_job(arguments)
     net = build(arguments, job)

@@ -178,3 +178,26 @@ def test_an_interrupt_while_it_is_saved_loses_nothing(flowers, tmp_path, monkeyp
     assert out.endswith(f"saved in {model}; to predict: hotloop predict {model} DATA\n")
     assert Network.load(model).epochs_trained == 2
     assert sorted(os.listdir(tmp_path)) == ["flowers.csv", model.name]
+
+
+def test_what_is_read_is_not_replaced(flowers, tmp_path):
+    model, link = tmp_path / "flowers.safetensors", tmp_path / "link.csv"
+    table = flowers.read_bytes()
+    link.symlink_to(flowers)
+    for save in (flowers, link):
+        assert train(flowers, save) == (
+            2, "", f"hotloop: error: {save} is what is read, and would be replaced: choose another name for what is "
+            "written\n",
+        )  # fmt: skip
+    assert train(flowers, model)[0] == 0
+    kept = model.read_bytes()
+    for output in (model, flowers):
+        status, _, err = run("predict", model, flowers, "--output", output)
+        assert (status, "would be replaced: choose another name" in err) == (2, True)
+    assert (flowers.read_bytes(), model.read_bytes()) == (table, kept)
+
+
+def test_a_model_may_have_the_name_of_the_data_that_hotloop_carries(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run("train", *TINY, "--epochs", "1", "--save", "digits")[0] == 0
