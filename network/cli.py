@@ -74,8 +74,8 @@ data:
   As for train: digits, FOLDER (the test part of both), FILE.npz (x_test, or else x) or FILE.csv (all rows).
   Inputs are scaled as in training. Columns of a CSV file go by the names that they had in training, in any
   order, and other columns are left out; without names they go by place, with or without the target at its
-  place. A CSV file is read as in training where it can be read in two ways; --header, --separator and
-  --decimal decide otherwise.
+  place. Of two separators or decimal signs that fit, those of the training are taken; --header,
+  --separator and --decimal decide otherwise.
 
 columns:
   classes     prediction, then the probability of each class: probability_0, probability_1, ...
