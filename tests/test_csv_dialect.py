@@ -197,7 +197,7 @@ def test_a_header_that_may_be_values_is_asked_for(csv, content, message, header,
     assert (data.columns, len(data.x_train) + len(data.x_test)) == (columns, 12)
 
 
-@pytest.mark.parametrize(("first", "rows"), [("1,2,3\n4,5,6\n", 9), ("1,3,5\n", 9), ("1.5,2.5,3.5\n", 9), ("1,2,3\n", 3)])
+@pytest.mark.parametrize(("first", "rows"), [("1,2,3\n4,5,6\n", 9), ("1,3,5\n", 9), ("1,2,3\n", 3)])
 def test_a_first_row_of_numbers_like_the_others_or_of_few(csv, first, rows):
     assert load_csv(csv(first + table("{i},7,{i}", rows))).columns is None
 
