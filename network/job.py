@@ -8,12 +8,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.datasets import Dataset, Scaling, constant_columns, split_rows
+from hotloop.network.datasets import Dataset, split_rows
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
 from hotloop.network.options import csv_options
 from hotloop.network.schema import Schema
 from hotloop.network.sources import load
+from hotloop.network.standardisation import Scaling, constant_columns
 
 Array: TypeAlias = npt.NDArray[Any]
 
