@@ -2,7 +2,7 @@
 
     python benchmarks/profiling.py            some six minutes
     python benchmarks/profiling.py --quick    a look
-    python benchmarks/profiling.py --ranks    whether 20 profiles beside a busy loop rank by truth; a minute
+    python benchmarks/profiling.py --ranks    whether 20 profiles beside a busy loop rank by truth; two minutes
 
 On one core, both ways of a library in turn, in one process. It writes benchmarks/reports/profiling-<cpu>.md and .json.
 PyTorch is left out if it is not installed.
