@@ -11,6 +11,7 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 # Seconds in which a second signal counts as the first: timeout(1) sends its signal to the process and to its group, and
 # a terminal that is closed is reported by the kernel and by the shell.
 ONE_REQUEST = 0.3
+ALARM: Any = getattr(signal, "SIGALRM", None)  # which Windows has not
 
 
 class Interrupts:
@@ -43,7 +44,7 @@ class Interrupts:
     def __exit__(self, *exception: object) -> None:
         """Leave the signals as they were."""
         sys.unraisablehook = self._unraisable
-        if signal.SIGALRM in self._before and signal.setitimer(signal.ITIMER_REAL, 0)[0] > 0:
+        if ALARM in self._before and signal.setitimer(signal.ITIMER_REAL, 0)[0] > 0:
             self.number = self._again  # it came too late to interrupt anything
         for number, handler in self._before.items():
             signal.signal(number, handler)
@@ -61,8 +62,10 @@ class Interrupts:
         """Raise again a KeyboardInterrupt that Python has dropped, since it came in a destructor or a callback of C."""
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             self._again, self.number = self.number or int(signal.SIGINT), 0
-            before = signal.signal(signal.SIGALRM, lambda _, frame: self._handle(self._again, frame))
-            self._before.setdefault(signal.SIGALRM, before)
+            if ALARM is None:  # without timers it stays dropped
+                return
+            before = signal.signal(ALARM, lambda _, frame: self._handle(self._again, frame))
+            self._before.setdefault(ALARM, before)
             signal.setitimer(signal.ITIMER_REAL, 0.01)  # not now: what this function raises is dropped too
         else:
             self._unraisable(unraisable)
