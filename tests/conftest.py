@@ -1,6 +1,5 @@
 """What the kernel tests share: the two dtypes, odd sizes, and arrays that notice what a kernel should not do."""
 
-import fcntl
 import json
 import math
 import os
@@ -41,22 +40,62 @@ def pytest_sessionstart():
         warmup(["float32", "float64"][worker == "gw1"], profiles=True)
 
 
+# Of the files that take longest, in this order: one that came last would keep a worker, and all others waiting for it.
+LONG_FILES = ("warmup", "benchmarks", "fuzz", "cache", "activations", "dense", "training_threads", "codegen", "losses")
+
+
+def pytest_collection_modifyitems(items):
+    """Have the longest files begin first."""
+    rank = {f"test_{name}.py": place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def observer(request, tmp_path_factory):
+    """Start the process of `observed` with the first of several workers, so that none waits for it."""
+    wanted = any("observed" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    if not (COMPILED and wanted and os.environ.get("PYTEST_XDIST_WORKER") == "gw0"):
+        yield
+        return
+    process = subprocess.Popen(**_observing(tmp_path_factory))
+    yield
+    process.terminate()
+    process.wait()
+
+
+OBSERVE = """
+import fcntl, os, sys
+report = sys.argv[1]
+with open(report + ".lock", "w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not os.path.exists(report):
+        from test_compiled_loop import observe
+        observe(report)
+"""
+
+
+def _observing(tmp_path_factory):
+    """Return the process that writes the report of `observed` unless another does or has, as arguments of Popen."""
+    import hotloop  # not above, as in pytest_sessionstart
+
+    report, cache = _observed_files(tmp_path_factory)
+    folders = os.pathsep.join([str(Path(hotloop.__file__).parents[1]), str(Path(__file__).parent)])
+    environment = os.environ | {"PYTHONPATH": folders, "NUMBA_CACHE_DIR": str(cache), "NUMBA_NRT_STATS": "1"}
+    return {"args": [sys.executable, "-c", OBSERVE, str(report)], "env": environment}
+
+
+def _observed_files(tmp_path_factory):
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    return folder / "observed.json", folder / "observed-cache"
+
+
 @pytest.fixture(scope="session")
 def observed(tmp_path_factory):
     """Return what a process saw that compiled every loop anew, and the cache that it filled: one for all workers."""
-    import hotloop  # not above, as in pytest_sessionstart
-
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    report, cache = folder / "observed.json", folder / "observed-cache"
-    with open(folder / "observed.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not report.exists():
-            folders = os.pathsep.join([str(Path(hotloop.__file__).parents[1]), str(Path(__file__).parent)])
-            environment = os.environ | {"PYTHONPATH": folders, "NUMBA_CACHE_DIR": str(cache), "NUMBA_NRT_STATS": "1"}
-            code = f"import test_compiled_loop; test_compiled_loop.observe({str(report)!r})"
-            subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    report, cache = _observed_files(tmp_path_factory)
+    if not report.exists():
+        subprocess.run(**_observing(tmp_path_factory), check=True)
     return SimpleNamespace(cache=cache, **json.loads(report.read_text()))
 
 

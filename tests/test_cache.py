@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 from conftest import COMPILED
+from numba.core import caching
 
 import hotloop
+from hotloop.kernels.training import train_slice
 
 compiled_only = pytest.mark.skipif(not COMPILED, reason="starts processes that compile; the compiled run does that")
 
@@ -34,6 +36,12 @@ def copy_package(folder):
     """Copy the package, its links resolved, and return the copy."""
     source = Path(hotloop.__file__).parent
     return Path(shutil.copytree(source, folder / "hotloop", ignore=shutil.ignore_patterns("__pycache__", "*.npz")))
+
+
+def folder_of_kernels(cache):
+    """Return where hotloop's kernels are kept, of this package, if NUMBA_CACHE_DIR is `cache`."""
+    path = train_slice.py_func.__code__.co_filename
+    return cache / caching.UserProvidedCacheLocator.get_suitable_cache_subpath(path)
 
 
 def environment(package, cache, **variables):

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import needs_compiler
+from test_cache import folder_of_kernels
 
 import hotloop
 from benchmarks import gate as gate_module
@@ -21,6 +23,7 @@ from benchmarks.comparison.worker import PeerError, Worker, variables
 from benchmarks.gate import Gate, main, promised, published, report
 from benchmarks.profiles import PROFILES, pattern
 from benchmarks.suite import entries
+from hotloop.kernels.training import train_slice
 
 ROOT = Path(__file__).parents[1]
 BASE, HEAD = Build("b" * 40, Path("/base")), Build("a" * 40, Path("/head"))
@@ -335,12 +338,12 @@ def test_settings_of_numba_stay_outside(monkeypatch):
 
 
 @needs_compiler
-def test_this_checkout_against_itself(tmp_path, monkeypatch, capsys, observed):
+def test_this_checkout_against_itself(tmp_path, monkeypatch, capsys):
     """From its own files, by real processes, with machine code that is there: what is exact, which takes one pair."""
     commit = "c" * 40
     monkeypatch.setattr(builds.Build, "package", Path(hotloop.__file__).parents[1])
-    (tmp_path / "numba-cache").mkdir()
-    (tmp_path / "numba-cache" / commit).symlink_to(observed.cache)
+    hotloop.warmup("float32")
+    shutil.copytree(train_slice.stats.cache_path, folder_of_kernels(tmp_path / "numba-cache" / commit))
     monkeypatch.setattr(gate_module, "commit_of", lambda name: commit)
     monkeypatch.setattr(gate_module, "git", lambda *_: "")
     assert main(["HEAD", "HEAD", "--work", str(tmp_path), "--bench", "figures.(Signatures|Allocations)"]) == 0

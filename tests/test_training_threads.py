@@ -331,6 +331,8 @@ def test_ctrl_c_at_some_moment():
     assert same_bits(side.net.state, twin.net.state)
 
 
+# Python drops an interrupt that comes in a destructor (of the progress bar, say), and pytest would call that an error.
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_around_a_fit_leaves_no_thread_behind():
     """Within a millisecond of its start and its end, as from Ctrl-C; the network is sound in any case."""
     (X, y), net, before = data(), build(), living()

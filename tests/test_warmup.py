@@ -14,8 +14,7 @@ from types import SimpleNamespace
 import pytest
 from command_line import run as run_here
 from conftest import COMPILED, needs_compiler
-from numba.core import caching
-from test_cache import environment, without_a_writable_folder
+from test_cache import environment, folder_of_kernels, without_a_writable_folder
 
 import hotloop
 from hotloop.kernels.cache import SUFFIX, file_name, read, write
@@ -101,9 +100,7 @@ def run_in_terminal(cache, code):
 def bring_training_loop(cache, dtype):
     """Copy the training loop from the cache of this process, as an image's layers are copied: without their times."""
     hotloop.warmup(dtype)
-    folder = cache / caching.UserProvidedCacheLocator.get_suitable_cache_subpath(
-        train_slice.py_func.__code__.co_filename
-    )
+    folder = folder_of_kernels(cache)
     folder.mkdir(parents=True)
     for path in Path(train_slice.stats.cache_path).glob(f"training.train_slice-*{SUFFIX}"):
         if dtype in read(path)[0]["signature"]:
