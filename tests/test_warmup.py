@@ -97,25 +97,24 @@ def run_in_terminal(cache, code):
     return json.loads(out), "".join(shown)
 
 
-def bring_training_loop(cache, dtype):
-    """Copy the training loop from the cache of this process, as an image's layers are copied: without their times."""
-    hotloop.warmup(dtype)
+def bring_training_loops(cache):
+    """Copy the training loops from the cache of this process, as an image's layers are copied: without their times."""
+    hotloop.warmup()
     folder = folder_of_kernels(cache)
     folder.mkdir(parents=True)
     for path in Path(train_slice.stats.cache_path).glob(f"training.train_slice-*{SUFFIX}"):
-        if dtype in read(path)[0]["signature"]:
-            shutil.copyfile(path, folder / path.name)
+        shutil.copyfile(path, folder / path.name)
 
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory):
     """A cache that was filled by a fit, then for its dtype by the command, and by the function; and what these said.
 
-    The command has the loop that predicts one row left to compile, the function all of the other dtype but its training
-    loop: that is the one which this process has, since it takes longest.
+    The training loops are those that this process has, since they take longest. The fit has the loop of outputs left to
+    compile, the command the one that predicts one row, and the function both of them, of the other dtype.
     """
     cache = tmp_path_factory.mktemp("warm")
-    bring_training_loop(cache, "float64")
+    bring_training_loops(cache)
     first_fit = run_in_terminal(cache, TRAIN)
     commands = [("-m", "hotloop", "warmup", "--dtype", "float32"), ("-c", BY_NAME)]
     done = [run(PACKAGE, cache, "-W", "error", *command) for command in commands]
@@ -192,8 +191,8 @@ def processor_seconds(cache, code):
 
 @needs_compiler
 def test_a_warm_process_is_soon_done(warm):
-    """The least of five each, in turn."""
-    pairs = [(processor_seconds(warm.cache, DIGITS), processor_seconds(warm.cache, "import numba")) for _ in range(5)]
+    """The least of three each, in turn."""
+    pairs = [(processor_seconds(warm.cache, DIGITS), processor_seconds(warm.cache, "import numba")) for _ in range(3)]
     digits, numba_alone = map(min, zip(*pairs, strict=True))
     assert digits < WARM_IMPORTS * numba_alone
 
