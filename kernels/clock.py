@@ -4,13 +4,13 @@ The clock of a run is one int64 array (threads, words), which its caller owns, o
 compiled without it: nothing is left of the calls below. Each thread has a row: what its caller sets (`KIND`, `LAYERS`,
 `STRIDE`, `FIRST`, `CAPACITY`), what is counted, a log of laps for as many as there is room, and the histograms.
 
-Laps follow each other: a lap is the time since the lap before, so that those of a chunk add up to it. Reading the
-counter takes about 12 ns in a virtual machine, where a phase of a small network takes 200: after the `FIRST` chunks one
+Laps follow each other: a lap is the time since the lap before, so that those of a micro-batch add up to it. Reading the
+counter takes about 12 ns in a virtual machine, where a phase of a small network takes 200: after the `FIRST` micro-batches one
 in `STRIDE` is timed, and the caller scales by `TOTAL`, the ticks from the beginning of each call to its end.
 
 A sum of laps would be spoiled by a single one during which another process had the core: it may be a thousand times as
 long, and is scaled as well. Each phase and layer therefore has a histogram of its laps, with their number and their sum
-for each power of two, from which the caller tells such laps from the others; and one more for the `FIRST` chunks, in
+for each power of two, from which the caller tells such laps from the others; and one more for the `FIRST` micro-batches, in
 which pages and caches are touched first, and which are not scaled.
 """
 
@@ -25,13 +25,13 @@ from hotloop.kernels.views import row
 
 GATHER, FORWARD, LOSS, BACKWARD, WEIGHT_GRADIENT, UPDATE, DESCENT, WAIT, PHASES = range(9)
 COUNTER, MONOTONIC = range(2)  # the two kinds of clock
-# The words of a row. LEFT is how many chunks go by before one is timed, LAST the tick of the last lap, HISTOGRAMS where
-# those of the chunk at hand begin, LOG where the log does.
+# The words of a row. LEFT is how many micro-batches go by before one is timed, LAST the tick of the last lap, HISTOGRAMS where
+# those of the micro-batch at hand begin, LOG where the log does.
 (
-    KIND, LAYERS, STRIDE, FIRST, LEFT, TIMED, LAST, CHUNKS, SAMPLED, ENTERED, TOTAL, LOGGED, CAPACITY, HISTOGRAMS, LOG,
+    KIND, LAYERS, STRIDE, FIRST, LEFT, TIMED, LAST, MICRO_BATCHES, SAMPLED, ENTERED, TOTAL, LOGGED, CAPACITY, HISTOGRAMS, LOG,
 ) = range(15)  # fmt: skip
 BINS = 32  # of a histogram: in bin b > 0 are laps of 2^(b - 1) to 2^b - 1 ticks, and in the last all that are longer
-BEGIN = -1  # in the log, in place of a lap: a chunk begins
+BEGIN = -1  # in the log, in place of a lap: a micro-batch begins
 APART = 16  # words of two cache lines, which a CPU may fetch together: the rows of two threads share none
 
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
@@ -61,11 +61,11 @@ def new_clock(n_threads: int, n_layers: int, kind: int, stride: int = 1, capacit
     kind : int
         `COUNTER`, or `MONOTONIC` on a CPU without a counter that can be trusted.
     stride : int
-        Of so many chunks one is timed, the first among them.
+        Of so many micro-batches one is timed, the first among them.
     capacity : int
         Laps that the log of a thread has room for.
     first : int
-        So many chunks are all timed, before the stride begins.
+        So many micro-batches are all timed, before the stride begins.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def histograms(clocks: Array) -> tuple[Array, Array]:
     Returns
     -------
     tuple of two ndarrays of int64 (threads, 2, PHASES, layers, BINS)
-        The second axis is that of the `FIRST` chunks, and of those after them.
+        The second axis is that of the `FIRST` micro-batches, and of those after them.
     """
     n_layers, start = int(clocks[0, LAYERS]), LOG + 2 * int(clocks[0, CAPACITY])
     shape = (len(clocks), 2, PHASES, n_layers, BINS, 2)
@@ -132,11 +132,11 @@ def leave(clock: Array | None) -> None:
 
 
 @inline
-def begin_chunk(clock: Array | None) -> None:
-    """Count a chunk, and start the laps if it is one to be timed."""
+def begin_micro_batch(clock: Array | None) -> None:
+    """Count a micro-batch, and start the laps if it is one to be timed."""
     if clock is not None:
-        clock[CHUNKS] += 1
-        first = clock[CHUNKS] <= clock[FIRST]
+        clock[MICRO_BATCHES] += 1
+        first = clock[MICRO_BATCHES] <= clock[FIRST]
         clock[TIMED] = first or clock[LEFT] == 0
         if clock[TIMED] != 0:
             clock[HISTOGRAMS] = LOG + 2 * clock[CAPACITY]
@@ -152,7 +152,7 @@ def begin_chunk(clock: Array | None) -> None:
 
 @inline
 def lap(clock: Array | None, phase: int, layer: int) -> None:
-    """Add the time since the last lap to the histogram of a phase of a layer, if the chunk is timed."""
+    """Add the time since the last lap to the histogram of a phase of a layer, if the micro-batch is timed."""
     if clock is not None:  # noqa: SIM102 (the compiler drops what None never reaches, by this test alone)
         if clock[TIMED] != 0:
             which, last = phase * clock[LAYERS] + layer, clock[LAST]

@@ -11,7 +11,7 @@ from hotloop.kernels.tables import Record
 from hotloop.kernels.team import share
 from hotloop.kernels.views import row, segment, stack_array
 
-# Inputs times rows of a chunk in a block of weights: the inputs, and the gradient, then stay in the second-level cache.
+# Inputs times rows of a micro-batch in a block of weights: the inputs, and the gradient, then stay in the second-level cache.
 BLOCK: Any = np.int64(2**16)
 TALL: Any = np.int64(ROWS)
 
@@ -28,15 +28,15 @@ def descend(
     """Compute dC/dW(l) = a(l-1).T delta(l), dC/db(l) = sum of delta(l), and move this thread's share of the parameters.
 
     The share of a layer is some rows of its weights, the bias being the last row, block by block, or `by_columns` the
-    columns left to right - 1 of the first layer's. `begins` says that the chunk is a batch's first, so that its
-    gradient starts from zero, `ends` that it is the last, so that the parameters move. A gradient that only this chunk
+    columns left to right - 1 of the first layer's. `begins` says that the micro-batch is a batch's first, so that its
+    gradient starts from zero, `ends` that it is the last, so that the parameters move. A gradient that only this micro-batch
     adds to (not `whole`) is written to the same place for each block, to stay in the cache. Plain gradient descent
     writes none, `in_place`: the tile subtracts alpha times its sums from the weights, which took 9 % from a step of
     784-30-10, 6 % from one of 784-128-10.
     """
     s = settings[0]
     alpha = s["learning_rate"]
-    rate, correction = updates.corrections(alpha, s["beta1"], s["beta2"], max(step - s["first_step"], 1))
+    rate, correction = updates.corrections(alpha, s["beta1"], s["beta2"], max(step - s["step_offset"], 1))
     height = max(BLOCK // rows // TALL, 4) * TALL
     for index in range(layers.size):
         layer = layers[index]

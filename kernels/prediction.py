@@ -69,7 +69,7 @@ def forward_slice(
     overwritten in the rows asked for. Threads need not wait for each other: each has rows of the workspace to itself.
     """
     s, top, none = settings[0], layers[layers.size - 1], start - start  # none: a zero of no literal type
-    room_first, room_last = share(s["chunk"], ADJACENT, thread, n_threads)
+    room_first, room_last = share(s["micro_batch"], ADJACENT, thread, n_threads)
     first_sample, last_sample = share(stop - start, ADJACENT, thread, n_threads)
     at = start + first_sample
     while at < start + last_sample and room_first < room_last:

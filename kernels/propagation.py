@@ -1,4 +1,4 @@
-"""Forward and back propagation of some rows of a chunk: from their inputs to the delta of every layer.
+"""Forward and back propagation of some rows of a micro-batch: from their inputs to the delta of every layer.
 
 A row depends on no other, so that a thread has its rows to itself, and a batch may be cut up anyhow; the weighted
 inputs of a layer may be cut by columns as well.
@@ -21,7 +21,7 @@ softmax_loop, softmax_gradient_loop = body(softmax), body(softmax_input_gradient
 def weighted_inputs(
     layer: Record, parameters: Array, first: int, last: int, left: int, right: int, workspace: Array
 ) -> None:
-    """Compute z = x W + b in the rows first to last - 1 of the chunk and the columns left to right - 1."""
+    """Compute z = x W + b in the rows first to last - 1 of the micro-batch and the columns left to right - 1."""
     x_stride, stride, rows, columns = layer["input_stride"], layer["stride"], last - first, right - left
     x = segment(workspace, layer["input"] + first * x_stride, rows * x_stride)
     weights = segment(parameters, layer["weights"] + left, layer["fan_in"] * stride - left)
@@ -38,7 +38,7 @@ def forward(
     layers: Array, parameters: Array, first: int, last: int, seed: int, step: int, first_row: int, logits: bool,
     begun: bool, workspace: Array, mine: Array | None,
 ) -> None:  # fmt: skip
-    """Compute z(l) = a(l-1) W(l) + b(l) and a(l) = f(z(l)) for every layer, in the rows first to last - 1 of the chunk.
+    """Compute z(l) = a(l-1) W(l) + b(l) and a(l) = f(z(l)) for every layer, in the rows first to last - 1 of the micro-batch.
 
     With `logits`, which the cross-entropies take, the last layer is left at z; with `begun`, the first has its z.
     Padding is computed along. `mine` is this thread's clock, or None.
@@ -112,7 +112,7 @@ def backward(
     layers: Array, parameters: Array, first: int, last: int, seed: int, step: int, first_row: int, logits: bool,
     workspace: Array, mine: Array | None,
 ) -> None:  # fmt: skip
-    """Compute delta(L) = dC/da * f'(z(L)) and delta(l-1) = (delta(l) W(l).T) * f'(z(l-1)), row by row of the chunk."""
+    """Compute delta(L) = dC/da * f'(z(L)) and delta(l-1) = (delta(l) W(l).T) * f'(z(l-1)), row by row of the micro-batch."""
     rows = last - first
     for index in range(layers.size - 1, -1, -1):
         layer = layers[index]

@@ -21,7 +21,7 @@ WEYL0, WEYL1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 WORD, MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 INVERSE_RANGE = 2.0**-32
 # A block is 32 units in a row: eight draws of four words, the first words one after another, then the second ones.
-DRAWS, BLOCK, CHUNK = 8, 32, 256  # a chunk is as many units as are applied at once
+DRAWS, BLOCK, MICRO_BATCH = 8, 32, 256  # a micro-batch is as many units as are applied at once
 
 
 @inline
@@ -75,12 +75,12 @@ def dropout(seed: int, step: int, first_row: int, first_unit: int, rate: float, 
     threshold = np.uint64(rate / INVERSE_RANGE)
     key = np.uint64(seed) & MASK, np.uint64(seed) >> WORD
     c2, c3 = np.uint64(step) & MASK, np.uint64(step) >> WORD
-    factors = stack_array(values, CHUNK)
+    factors = stack_array(values, MICRO_BATCH)
     last = first_unit + values.shape[1]
     for b in range(values.shape[0]):
         values_b, c1 = row(values, b), np.uint64(first_row + b)
-        for start in range(first_unit - first_unit % BLOCK, last, CHUNK):
-            stop = min(start + CHUNK, last)
+        for start in range(first_unit - first_unit % BLOCK, last, MICRO_BATCH):
+            stop = min(start + MICRO_BATCH, last)
             for block in range(start // BLOCK, (stop + BLOCK - 1) // BLOCK):
                 f = segment(factors, block * BLOCK - start, BLOCK)
                 for d in range(DRAWS):

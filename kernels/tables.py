@@ -20,12 +20,13 @@ LAYER = np.dtype(
     align=True,
 )  # fmt: skip
 
-# What one run is told. `chunk` is the rows that the workspace has room for, and `first_step` the number of updates made
+# What one run is told. `micro_batch` is the rows that the workspace has room for, and `step_offset` the number of updates made
 # before the optimiser's state was new (Adam counts from there). What the inputs are, `input_kind`, is a code of
 # `gather`.
 SETTINGS = np.dtype(
     [
-        ("loss", "i8"), ("update", "i8"), ("batch_size", "i8"), ("chunk", "i8"), ("seed", "i8"), ("first_step", "i8"),
+        ("loss", "i8"), ("update", "i8"), ("batch_size", "i8"), ("micro_batch", "i8"), ("seed", "i8"),
+        ("step_offset", "i8"),
         ("input_kind", "i8"), ("input_scale", "f8"), ("l1", "f8"), ("l2", "f8"), ("learning_rate", "f8"),
         ("momentum", "f8"), ("rho", "f8"), ("beta1", "f8"), ("beta2", "f8"), ("epsilon", "f8"), ("weight_decay", "f8"),
     ],

@@ -1,13 +1,13 @@
 """The compiled training loop: gather, forward, loss, backward, update, for a slice of an epoch in one call.
 
 One loop serves every depth and width, since the network is data: a table with one record a layer, the flat parameter
-vector, and one workspace. Offsets and strides count elements. A batch is worked off in chunks of rows, so that the
-workspace stays small however large the batch, and a call may stop between two chunks. Nothing is allocated.
+vector, and one workspace. Offsets and strides count elements. A batch is worked off in micro-batches of rows, so that the
+workspace stays small however large the batch, and a call may stop between two micro-batches. Nothing is allocated.
 
-All threads of a team run the same loop. Each has some rows of the chunk, from the gather to the deltas, without
+All threads of a team run the same loop. Each has some rows of the micro-batch, from the gather to the deltas, without
 waiting for anyone; after a barrier each has some rows of every layer's weights, from the gradient to the update; after
-another the next chunk begins. Where weights are updated in place (plain gradient descent, no penalty, a batch in one
-chunk) and the first layer's columns can be shared by whole tiles, evenly or nearly, a thread has columns of that layer
+another the next micro-batch begins. Where weights are updated in place (plain gradient descent, no penalty, a batch in one
+micro-batch) and the first layer's columns can be shared by whole tiles, evenly or nearly, a thread has columns of that layer
 instead, for the weighted inputs of all rows, between two barriers more, and for the update: its part of the largest
 weights stays in the cache of its core. Two threads gain 1.72 instead of 1.6 on 784-128-10, 1.85 instead of 1.76 on
 784-512-512-10. Each number is computed by one thread in one order, so that the bits do not depend on how many there
@@ -29,7 +29,7 @@ from hotloop.kernels.softmax import ordered_sum
 from hotloop.kernels.team import barrier, share
 from hotloop.kernels.views import segment
 
-GRANULE: Any = np.int64(4)  # rows of a chunk that one thread takes at least, if there are so many
+GRANULE: Any = np.int64(4)  # rows of a micro-batch that one thread takes at least, if there are so many
 
 
 @kernel
@@ -47,7 +47,7 @@ def train_slice(
     words : int64 array
         The team's, from `hotloop.kernels.team.new_team`. If it is abandoned, the call returns in the midst of a step.
     budget : int
-        Stop at the first end of a chunk at or behind this many rows.
+        Stop at the first end of a micro-batch at or behind this many rows.
     inputs : uint8 array (N, bytes of a row), read-only
         Of the kind that the settings say: I values a row.
     targets : array (N, O), or (0, 0) for integer labels
@@ -60,7 +60,7 @@ def train_slice(
         its mean loss; else it is scratch.
     state : array (0 to 2, P)
         The optimiser's moments.
-    workspace : array; row_losses : float64 array (chunk,); row_penalties : float64 array (rows of all weights,)
+    workspace : array; row_losses : float64 array (micro-batch,); row_penalties : float64 array (rows of all weights,)
         Scratch. Padding starts as zero.
     progress
         Overwritten. After a batch whose loss is not finite ``diverged`` is 1, and the parameters are those before it;
@@ -76,11 +76,11 @@ def train_slice(
     logits = s["loss"] >= losses.BINARY_CROSS_ENTROPY
     clock.enter(mine)
     while p["row"] < stop:
-        clock.begin_chunk(mine)
+        clock.begin_micro_batch(mine)
         start = p["row"]
         batch_start = start - start % s["batch_size"]
         batch_stop = min(batch_start + s["batch_size"], order.size)
-        rows, offset = min(s["chunk"], batch_stop - start), start - batch_start
+        rows, offset = min(s["micro_batch"], batch_stop - start), start - batch_start
         begins, ends = start == batch_start, start + rows == batch_stop
         whole = s["update"] == updates.NO_UPDATE or not (begins and ends)
         in_place = s["update"] == updates.SGD and not whole and not penalised

@@ -8,11 +8,11 @@ import importlib
 
 TYPE_CHECKING = False  # what type checkers take for True: typing takes as long to import as all else here
 if TYPE_CHECKING:
-    from hotloop.network.history import ConvergenceWarning, DivergenceError, History
     from hotloop.network.initializers import Normal
     from hotloop.network.network import Network
-    from hotloop.network.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
     from hotloop.network.profiling.current import profile
+    from hotloop.network.training.history import ConvergenceWarning, DivergenceError, History
+    from hotloop.network.training.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
 __all__ = [
     "SGD",
@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "history": ("ConvergenceWarning", "DivergenceError", "History"),
+    "training.history": ("ConvergenceWarning", "DivergenceError", "History"),
     "initializers": ("Normal",),
     "network": ("Network",),
-    "optimizers": ("SGD", "Adagrad", "Adam", "AdamW", "RMSprop"),
+    "training.optimizers": ("SGD", "Adagrad", "Adam", "AdamW", "RMSprop"),
     "profiling.current": ("profile",),
 }
 _HOMES = {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}

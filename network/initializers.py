@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network import arguments
 from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.validation import arguments
 
 if TYPE_CHECKING:
     from hotloop.network.network import Network

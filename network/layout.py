@@ -12,9 +12,11 @@ from hotloop.kernels.tables import LAYER
 
 ALIGNMENT = 64  # bytes: a cache line, and a vector of the kernels
 PAGE = 4096
-LARGEST_CHUNK = 256  # rows: enough to share the cost of packing, few enough for the second-level cache
-SMALLEST_CHUNK = 32
-CHUNK_WORK = 2**30  # parameters times rows in a chunk, some 0.1 s: Ctrl-C is heard between two chunks
+LARGEST_MICRO_BATCH = 256  # rows: enough to share the cost of packing, few enough for the second-level cache
+SMALLEST_MICRO_BATCH = 32
+MICRO_BATCH_WORK = (
+    2**30
+)  # parameters times rows in a micro-batch, some 0.1 s: Ctrl-C is heard between two micro-batches
 
 
 def padded(columns: int, itemsize: int) -> int:
@@ -108,19 +110,21 @@ class Layout:
             biases.append(block[fan_in, :fan_out])
         return tuple(weights), tuple(biases)
 
-    def chunk(self, batch_size: int) -> int:
+    def micro_batch(self, batch_size: int) -> int:
         """Return how many rows of a batch are worked off at a time."""
-        return min(batch_size, max(SMALLEST_CHUNK, min(LARGEST_CHUNK, CHUNK_WORK // self.size)))
+        return min(batch_size, max(SMALLEST_MICRO_BATCH, min(LARGEST_MICRO_BATCH, MICRO_BATCH_WORK // self.size)))
 
-    def table(self, chunk: int, activations: list[int], keeps_z: list[bool], dropout: list[float]) -> tuple[Array, int]:
-        """Return the layer table for a workspace of `chunk` rows, and the workspace's size.
+    def table(
+        self, micro_batch: int, activations: list[int], keeps_z: list[bool], dropout: list[float]
+    ) -> tuple[Array, int]:
+        """Return the layer table for a workspace of `micro_batch` rows, and the workspace's size.
 
         The workspace holds the inputs, then for each layer z, the activation (over z unless `keeps_z`) and delta.
         """
         table = np.zeros(len(self.sizes) - 1, LAYER)
-        place, unit, penalty, layer_input = chunk * self.strides[0], 0, 0, 0
+        place, unit, penalty, layer_input = micro_batch * self.strides[0], 0, 0, 0
         for index, layer in enumerate(table):
-            block = chunk * self.strides[index + 1]
+            block = micro_batch * self.strides[index + 1]
             layer["fan_in"], layer["fan_out"] = self.sizes[index], self.sizes[index + 1]
             layer["input_stride"], layer["stride"] = self.strides[index], self.strides[index + 1]
             layer["weights"] = self.offsets[index]

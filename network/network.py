@@ -9,23 +9,24 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.prediction import forward_slice, predict_one
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
-from hotloop.network import arguments, metrics
+from hotloop.network import metrics
 from hotloop.network.activations import ACTIVATIONS
-from hotloop.network.fitting import Plan, fit
-from hotloop.network.history import History
+from hotloop.network.datasets.input_scaling import InputScaling, ScaledInputs
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
-from hotloop.network.optimizers import Optimizer
-from hotloop.network.pace import Pace, for_prediction, work_of_a_row
-from hotloop.network.persistence import Persistent
+from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.profiling.current import CURRENT, UNWATCHED, current
-from hotloop.network.scaling import InputScaling, ScaledInputs
-from hotloop.network.stack import CALLER
 from hotloop.network.summary import summary
-from hotloop.network.task import Task
-from hotloop.network.threads import Team
-from hotloop.network.words import explains_keywords
+from hotloop.network.training.fit import FitConfiguration, fit
+from hotloop.network.training.history import History
+from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.training.optimizers import Optimizer
+from hotloop.network.training.team import Team
+from hotloop.network.training.thread_stack import CALLER
+from hotloop.network.training.thread_tuner import ThreadTuner, for_prediction, work_of_a_row
+from hotloop.network.validation import arguments
+from hotloop.network.validation.suggestions import explains_keywords
 
 CALL_WORK, ROW_WORK = 10**9, 100  # parameters (and 100) times rows in one call: some 20 ms, for Ctrl-C
 
@@ -111,13 +112,13 @@ class Network(ScaledInputs, Persistent):
         self.steps = 0
         self.metadata: dict[str, str] = {}
         self._idle: list[tuple[Array, Array, Array, float]] = []  # arguments of predict_one that no thread uses
-        self.forget_optimizer()
+        self.reset_optimizer()
 
-    def forget_optimizer(self) -> None:
+    def reset_optimizer(self) -> None:
         """Drop the optimiser's state: the next `fit` starts with new moments, whatever its optimiser."""
         self.optimizer: Optimizer | None = None
         self.state = np.zeros((0, 0), self.dtype)
-        self.first_step = 0
+        self.step_offset = 0
 
     @property
     def parameters(self) -> Array:
@@ -235,13 +236,13 @@ class Network(ScaledInputs, Persistent):
                     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
                         raise TypeError("validation must be a pair (X, y)")
                     checked = self._task(self._data(*validation, prefix="validation "))
-            with Pace(n_threads, work_of_a_row(self.n_parameters), int(task.settings["chunk"][0])) as pace:
+            with ThreadTuner(n_threads, work_of_a_row(self.n_parameters), int(task.settings["micro_batch"][0])) as pace:
                 if optimizer != self.optimizer:
-                    self.optimizer, self.first_step = optimizer, self.steps
+                    self.optimizer, self.step_offset = optimizer, self.steps
                     self.state = np.zeros((optimizer.n_moments, self.layout.size), self.dtype)
                 self.gradient_buffer = aligned_zeros(self.layout.size, self.dtype)
-                task.descend(optimizer, self.steps, self.first_step)
-                plan = Plan(epochs, task, checked, tolerance, patience, shuffle, progress, n_threads)
+                task.descend(optimizer, self.steps, self.step_offset)
+                plan = FitConfiguration(epochs, task, checked, tolerance, patience, shuffle, progress, n_threads)
                 pace.watch = None if profile is None else profile.watch(self, plan)
                 return fit(self, plan, pace)
 
@@ -305,7 +306,7 @@ class Network(ScaledInputs, Persistent):
         with UNWATCHED if profile is None else profile.spans.span("evaluate"):
             return self.score(self._task(self._data(X, y)), arguments.threads(n_threads))
 
-    def score(self, task: Task, n_threads: int | str, fewest: int | None = None) -> dict[str, float]:
+    def score(self, task: LoopArguments, n_threads: int | str, fewest: int | None = None) -> dict[str, float]:
         """Do as `evaluate`, for data checked before; with `fewest` threads, if more cannot be started."""
         outputs, total = self._forward(task, n_threads, fewest)
         loss = total + self._penalty()
@@ -347,21 +348,23 @@ class Network(ScaledInputs, Persistent):
         )
         return inputs, targets, labels
 
-    def _task(self, data: tuple[Array, Array, Array], batch_size: int = 2**30, dropout: Sequence[float] = ()) -> Task:
+    def _task(
+        self, data: tuple[Array, Array, Array], batch_size: int = 2**30, dropout: Sequence[float] = ()
+    ) -> LoopArguments:
         _ = CALLER.stack_is_enough
-        task = Task.plan(
+        task = LoopArguments.plan(
             self.layout, self.activations, self.loss, *data, batch_size=batch_size, dropout=dropout, seed=self.seed,
             input_scale=self._scaling.factor,
         )  # fmt: skip
         task.settings["l1"], task.settings["l2"] = self.l1, self.l2
         return task
 
-    def _forward(self, task: Task, n_threads: int | str, fewest: int | None = None) -> tuple[Array, float]:
+    def _forward(self, task: LoopArguments, n_threads: int | str, fewest: int | None = None) -> tuple[Array, float]:
         """Return the outputs and the sum of the losses, without penalties."""
         fewest = 1 if n_threads == "auto" else fewest
         outputs = np.empty((task.rows, self.sizes[-1]), self.dtype)
         losses = np.zeros(task.rows if task.targets.size or task.labels.size else 0)
-        n_threads = min(for_prediction(n_threads, task.rows * self.n_parameters), int(task.settings["chunk"][0]))
+        n_threads = min(for_prediction(n_threads, task.rows * self.n_parameters), int(task.settings["micro_batch"][0]))
         given, profile = task.forward(self.parameters, losses, outputs), current()
         with Team(n_threads, fewest) as team, UNWATCHED if profile is None else profile.forward(task, team.n_threads):
             rows = self._rows_in_a_call * team.n_threads
@@ -374,7 +377,7 @@ class Network(ScaledInputs, Persistent):
     def _rows_in_a_call(self) -> int:
         return max(1, CALL_WORK // (self.n_parameters + ROW_WORK))
 
-    def compile_forward(self, task: Task) -> None:
+    def compile_forward(self, task: LoopArguments) -> None:
         """Have the loop of `predict` and `evaluate` compiled, or loaded, for later calls with such a task."""
         given = task.forward(self.parameters, np.zeros(0), np.empty((0, self.sizes[-1]), self.dtype))
         forward_slice(0, 1, new_team(), 0, 0, *given)

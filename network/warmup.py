@@ -1,24 +1,18 @@
 """Compiling ahead of need: for an image build, or before something is timed."""
 
-import argparse
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
-from hotloop.kernels import cache
 from hotloop.kernels.training import train_slice
 from hotloop.network import cache_files
-from hotloop.network.arguments import flag, floating_dtype, shown
-from hotloop.network.compiling import CompileNotice
 from hotloop.network.network import Network
 from hotloop.network.profiling.current import profile
+from hotloop.network.training.compilation import CompileNotice
+from hotloop.network.validation.arguments import flag, floating_dtype, shown
 
-NOT_KEPT = 1
 DTYPES = ("float32", "float64")
 
 
@@ -59,10 +53,11 @@ def warmup(dtypes: str | Sequence[str] = DTYPES, *, profiles: bool = False) -> d
     folder = cache_folder()
     if folder is not None:
         cache_files.repair(folder)
-    return {dtype: notice.seconds if notice.compiled else 0.0 for dtype, notice in _warm(names, profiles)}
+    return {dtype: notice.seconds if notice.compiled else 0.0 for dtype, notice in compile_for(names, profiles)}
 
 
-def _warm(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, CompileNotice]]:
+def compile_for(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, CompileNotice]]:
+    """Compile, or load, all that networks of these dtypes need; yield each dtype with how it went."""
     for dtype in dtypes:
         net, one = Network([1, 1], dtype=dtype, seed=0), np.zeros((1, 1), dtype)
         with CompileNotice(dtype, visible=False) as notice:
@@ -74,32 +69,3 @@ def _warm(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, CompileN
                     net.gradient(one, one)
                 prof.roofs  # noqa: B018 (compiles the loops that measure them)
         yield dtype, notice
-
-
-def command(arguments: argparse.Namespace) -> int:
-    """Carry out ``hotloop warmup`` and return its exit status."""
-    if numba.config.DISABLE_JIT:
-        print("hotloop: error: nothing is compiled, since NUMBA_DISABLE_JIT is set; unset it", file=sys.stderr)
-        return NOT_KEPT
-    folder = cache_folder()
-    if folder is None:
-        print(
-            "hotloop: error: nothing can be kept: no folder for Numba's cache is writable. Set NUMBA_CACHE_DIR to one "
-            "that is.",
-            file=sys.stderr,
-        )
-        return NOT_KEPT
-    began = time.perf_counter()
-    for line in cache_files.repair(folder):
-        print(f"cache: {line}", flush=True)
-    for dtype, notice in _warm(arguments.dtype, arguments.profiles):
-        done = "compiled" if notice.compiled else "there already, loaded"
-        what = "training, prediction and profiling" if arguments.profiles else "training and prediction"
-        print(f"{dtype}: {what} {done} in {notice.seconds:.2f} s", flush=True)
-    if cache.failures:
-        print(f"hotloop: error: not all could be kept in {folder}: {cache.failures[0]}", file=sys.stderr)
-        return NOT_KEPT
-    kept = cache_files.examine(folder)
-    print(f"cache: {folder}, {cache_files.number_of_files(kept.count)}, {kept.size / 1e6:.1f} MB")
-    print(f"warm after {time.perf_counter() - began:.1f} s")
-    return 0

@@ -14,7 +14,7 @@ import oracle
 from autograd import value_and_grad
 from autograd.extend import defvjp, primitive
 
-from hotloop.network.fitting import shuffled
+from hotloop.network.training.fit import shuffled
 
 
 @primitive

@@ -61,12 +61,12 @@ def state_of(net):
     """Return all that a call could have changed, arrays to the bit."""
     arrays = [(array.tobytes(), array.shape, str(array.dtype)) for array in (net.parameters, net.state)]
     made_of = net.sizes, net.activations, net.loss, net.dropout, net.l1, net.l2, net.input_scale, net.seed
-    return arrays, net.epochs_trained, net.steps, net.first_step, net.optimizer, dict(net.metadata), made_of
+    return arrays, net.epochs_trained, net.steps, net.step_offset, net.optimizer, dict(net.metadata), made_of
 
 
 def same(net, other, what):
     """Raise unless two networks are equal to the bit."""
-    names = ("arrays", "epochs_trained", "steps", "first_step", "optimizer", "metadata", "make-up")
+    names = ("arrays", "epochs_trained", "steps", "step_offset", "optimizer", "metadata", "make-up")
     differ = [name for name, a, b in zip(names, state_of(net), state_of(other), strict=True) if a != b]
     must(not differ, f"{what}: {', '.join(differ)} differ")
 

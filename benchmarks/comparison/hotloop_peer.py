@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.comparison.cases import SEED, Array, Case, Layers, data, idx, initial_weights, products_input
 from hotloop import SGD, Adam, Network, RMSprop, profile
 from hotloop.kernels import accumulate_weight_gradient, dense_forward, input_gradient, predict_one
-from hotloop.network.profiling import roof
+from hotloop.network.profiling import roofline as roof
 
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "rmsprop": RMSprop}
 PREDICTIONS = {"hotloop, predict_one compiled": 100}  # in one call
@@ -37,7 +37,7 @@ class Peer:
             self.network.weights, self.network.biases, initial_weights(self.case), strict=True
         ):
             weights[:], bias[:] = initial
-        self.network.forget_optimizer()
+        self.network.reset_optimizer()
         self.network.epochs_trained = 0
 
     def train(self, epochs: int) -> float:

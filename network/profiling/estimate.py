@@ -1,8 +1,8 @@
-"""How the ticks of each thread fall to the phases, from the laps of the chunks that were timed.
+"""How the ticks of each thread fall to the phases, from the laps of the micro-batches that were timed.
 
 A lap in which another process had the core, or the system interrupted, says nothing of the phase that it hit by chance.
 Such a lap is recognised by its length, and counts as a usual one of its phase. What it took beyond that is a sum of its
-own, and so is what the chunks that were not timed took beyond what the timed ones let expect.
+own, and so is what the micro-batches that were not timed took beyond what the timed ones let expect.
 """
 
 import numpy as np
@@ -12,12 +12,12 @@ from hotloop.kernels.jit import Array
 
 # A lap is interrupted if it is so many times as long as the usual ones, and `SLACK` seconds. Usual are those in the bin
 # of a high quantile, not of the median: half of the laps of a phase may be short by their nature (the loss has two a
-# chunk, the last chunk of a batch may be one row), but a tenth are not long by it.
+# micro-batch, the last micro-batch of a batch may be one row), but a tenth are not long by it.
 LONGER, SLACK, QUANTILE = 5.0, 1e-6, 0.9
-# So many times the work of the busiest thread in a chunk, and the seconds that it takes to wake a thread: a longer wait
+# So many times the work of the busiest thread in a micro-batch, and the seconds that it takes to wake a thread: a longer wait
 # is not due to how the work is divided.
 LONGEST_WAIT, WAKING = 2.0, 1e-4
-# Of what the timed chunks let expect: what the others took beyond it counts as interrupted if it is more, else as their
+# Of what the timed micro-batches let expect: what the others took beyond it counts as interrupted if it is more, else as their
 # scatter.
 SCATTER = 0.05
 SHORTEST = np.exp2(np.arange(clock.BINS) - 1.0)  # the least ticks of a lap in each bin
@@ -26,7 +26,7 @@ SHORTEST = np.exp2(np.arange(clock.BINS) - 1.0)  # the least ticks of a lap in e
 def interrupted_bins(counts: Array, sums: Array, timed: Array, rate: float) -> Array:
     """Return which bins of the histograms (threads, PHASES, layers, BINS) hold interrupted laps.
 
-    `timed` is how many chunks of each thread were, `rate` the ticks a second.
+    `timed` is how many micro-batches of each thread were, `rate` the ticks a second.
     """
     reached = counts.cumsum(axis=-1) >= QUANTILE * counts.sum(axis=-1, keepdims=True)
     usual = reached.argmax(axis=-1)[..., np.newaxis]
@@ -59,11 +59,11 @@ def ticks_of_phases(clocks: Array, rate: float) -> tuple[Array, Array]:
     cut = interrupted_bins(counts.sum(axis=1), sums.sum(axis=1), timed, rate)[:, np.newaxis]
     kept, kept_ticks = np.where(cut, 0, counts).sum(axis=-1), np.where(cut, 0, sums).sum(axis=-1)
     mean = kept_ticks.sum(axis=1, keepdims=True) / np.maximum(kept.sum(axis=1, keepdims=True), 1)
-    usual = kept_ticks + (counts.sum(axis=-1) - kept) * mean  # (threads, first or later chunks, phases, layers)
+    usual = kept_ticks + (counts.sum(axis=-1) - kept) * mean  # (threads, first or later micro-batches, phases, layers)
     interrupted = sums.sum(axis=(1, 2, 3, 4)) - usual.sum(axis=(1, 2, 3))
 
-    first = np.minimum(clocks[:, clock.CHUNKS], clocks[:, clock.FIRST])
-    scale = (clocks[:, clock.CHUNKS] - first) / np.maximum(timed - first, 1)
+    first = np.minimum(clocks[:, clock.MICRO_BATCHES], clocks[:, clock.FIRST])
+    scale = (clocks[:, clock.MICRO_BATCHES] - first) / np.maximum(timed - first, 1)
     phases = usual[:, 0] + usual[:, 1] * scale[:, np.newaxis, np.newaxis]
     expected = phases.sum(axis=(1, 2))
     beyond = total - interrupted - expected

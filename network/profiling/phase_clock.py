@@ -16,11 +16,11 @@ from hotloop.network.profiling.spans import BATCH, Event, Path, Spans, Thinned
 from hotloop.network.profiling.work import METHODS, Counts, Work
 
 if TYPE_CHECKING:
-    from hotloop.network.task import Task
+    from hotloop.network.training.loop_arguments import LoopArguments
 
 LOOP = "compiled loop"
 SHARE = 0.004  # of a step, at most, that reading the clock may take, assuming that a step runs at QUICKEST
-FIRST_CHUNKS = 32  # that are all timed: pages and caches are touched first in them, and short fits have no more
+FIRST_MICRO_BATCHES = 32  # that are all timed: pages and caches are touched first in them, and short fits have no more
 QUICKEST = 2e11  # floating-point operations a second
 LOGGED_STEPS, LOGGED_THREADS = 2, 8  # in each call, of the steps that are timed
 MOST_LOGS = 256
@@ -74,14 +74,14 @@ class PhaseClock:
         The spans within which the compiled loop is called.
     network : str
         Its sizes.
-    task : Task
+    task : LoopArguments
     kind : int
         Of clock.
     read_seconds : float
         How long it takes to read.
     """
 
-    def __init__(self, path: Path, network: str, task: "Task", kind: int, read_seconds: float) -> None:
+    def __init__(self, path: Path, network: str, task: "LoopArguments", kind: int, read_seconds: float) -> None:
         self.path, self.network = path, network
         self.work = Work(task)
         self.dtype = task.workspace.dtype
@@ -91,10 +91,10 @@ class PhaseClock:
         laps = 3 * self._layers + 5
         quickest = self.work.step_flops() / QUICKEST
         self.stride = max(1, math.ceil(laps * read_seconds / (SHARE * quickest)))
-        epoch, batch = self.work.chunks_of_an_epoch(task.rows), -(-self.work.batch_size // self.work.chunk)
-        while math.gcd(self.stride, epoch * batch) > 1:  # else always the same chunks of an epoch, or of a batch
+        epoch, batch = self.work.micro_batches_of_an_epoch(task.rows), -(-self.work.batch_size // self.work.micro_batch)
+        while math.gcd(self.stride, epoch * batch) > 1:  # else always the same micro-batches of an epoch, or of a batch
             self.stride += 1
-        if self.work.mixed:  # the one chunk of an epoch that is unlike the others must be seen too
+        if self.work.mixed:  # the one micro-batch of an epoch that is unlike the others must be seen too
             self.stride = 1
         self._capacity = LOGGED_STEPS * 2 * laps
         self._clocks: dict[int, Array] = {}
@@ -108,7 +108,7 @@ class PhaseClock:
         """Return the clock for the next call in so many threads."""
         if n_threads not in self._clocks:
             self._clocks[n_threads] = clock.new_clock(
-                n_threads, self._layers, self._kind, self.stride, self._capacity, FIRST_CHUNKS
+                n_threads, self._layers, self._kind, self.stride, self._capacity, FIRST_MICRO_BATCHES
             )
             self._walls[n_threads] = 0.0
         clocks = self._clocks[n_threads]
@@ -134,7 +134,7 @@ class PhaseClock:
         work = self.work
         for n_threads, start, stop, row, rows, total in self._calls:
             self._walls[n_threads] += stop - start
-            self.counts.add(row, rows, total, work.batch_size, work.chunk, whole=work.whole)
+            self.counts.add(row, rows, total, work.batch_size, work.micro_batch, whole=work.whole)
             self.events.add(Event(LOOP, start, stop, "loop", {"threads": n_threads, "rows": rows}))
         self.calls += len(self._calls)
         self._calls.clear()
@@ -170,9 +170,9 @@ class PhaseClock:
         return sum(self._walls.values())
 
     def sampled(self) -> tuple[int, int]:
-        """Return how many chunks were timed, and how many there were."""
+        """Return how many micro-batches were timed, and how many there were."""
         rows = [clocks[0] for clocks in self._clocks.values()]
-        return sum(int(r[clock.SAMPLED]) for r in rows), sum(int(r[clock.CHUNKS]) for r in rows)
+        return sum(int(r[clock.SAMPLED]) for r in rows), sum(int(r[clock.MICRO_BATCHES]) for r in rows)
 
     def thread_seconds(self) -> float:
         """Return the seconds of all calls times their threads."""
@@ -181,7 +181,7 @@ class PhaseClock:
     def phases(self, calibration: Calibration) -> list[Phase]:
         """Return what each phase took: a thread's time in a call is one n-th of the wall's, with n threads.
 
-        The chunks that were timed say how a call's ticks, from its beginning to its end, fall to the phases.
+        The micro-batches that were timed say how a call's ticks, from its beginning to its end, fall to the phases.
         """
         seconds, interrupted = np.zeros(clock.PHASES * self._layers), 0.0
         for n_threads, clocks in self._clocks.items():
@@ -197,10 +197,10 @@ class PhaseClock:
             phase, layer = divmod(int(which), self._layers)
             flops, moved = self.work.of(phase, layer, self.counts)
             calls = {
-                clock.WEIGHT_GRADIENT: self.counts.whole_chunks,
+                clock.WEIGHT_GRADIENT: self.counts.whole_micro_batches,
                 clock.UPDATE: self.counts.whole_updates,
-                clock.DESCENT: self.counts.chunks - self.counts.whole_chunks,
-            }.get(phase, self.counts.chunks)
+                clock.DESCENT: self.counts.micro_batches - self.counts.whole_micro_batches,
+            }.get(phase, self.counts.micro_batches)
             found.append(Phase(phase, layer, calls, float(seconds[which]), flops, moved))
         if interrupted > 0:
             found.append(Phase(INTERRUPTED, 0, 0, interrupted, 0.0, 0.0))

@@ -14,26 +14,26 @@ import numba
 from numba.core import event
 
 from hotloop.kernels.jit import Array
-from hotloop.network import arguments
-from hotloop.network.files import write_file
+from hotloop.network.persistence.atomic_write import write_file
 from hotloop.network.profiling import rows as row_sums
 from hotloop.network.profiling.calibration import Calibration, clock_kind, read_both, seconds_of_a_read
 from hotloop.network.profiling.current import CURRENT, current
+from hotloop.network.profiling.observer import Observer
 from hotloop.network.profiling.phase_clock import PhaseClock, described
-from hotloop.network.profiling.roof import Roof, measured
+from hotloop.network.profiling.roofline import Roof, measured
 from hotloop.network.profiling.rows import GROUPS, SORTS, Row
 from hotloop.network.profiling.spans import Span, Spans, Thinned
 from hotloop.network.profiling.table import summary, table
-from hotloop.network.profiling.watch import Watch
 from hotloop.network.profiling.work import forward_work
+from hotloop.network.validation import arguments
 
 if TYPE_CHECKING:
-    from hotloop.network.fitting import Plan
-    from hotloop.network.history import History
     from hotloop.network.network import Network
-    from hotloop.network.profiling.diagnosis import Diagnosis
-    from hotloop.network.profiling.health import FitHealth
-    from hotloop.network.task import Task
+    from hotloop.network.profiling.diagnosis.diagnosis import Diagnosis
+    from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots
+    from hotloop.network.training.fit import FitConfiguration
+    from hotloop.network.training.history import History
+    from hotloop.network.training.loop_arguments import LoopArguments
 
 ROOT = "profile"
 MOST_MARKS = 4096
@@ -76,7 +76,7 @@ class Profile:
     def __init__(self, *, health: bool = True) -> None:
         self.health = health
         self.spans = Spans()
-        self.fits: list[FitHealth] = []  # the first that were looked at
+        self.fits: list[FitSnapshots] = []  # the first that were looked at
         self.n_fits = 0
         self.counters: dict[str, Thinned[tuple[float, float]]] = {}
         self.marks: Thinned[tuple[float, str, dict[str, Any]]] = Thinned(MOST_MARKS)
@@ -157,12 +157,12 @@ class Profile:
         """Note an instant for the trace."""
         self.marks.add((moment, name, arguments))
 
-    def watch(self, net: "Network", plan: "Plan") -> Watch:
+    def watch(self, net: "Network", plan: "FitConfiguration") -> Observer:
         """Return the eyes of this profile on one fit."""
-        return Watch(self, net, plan)
+        return Observer(self, net, plan)
 
     @contextmanager
-    def training(self, net: "Network", task: "Task", n_threads: int, row: int) -> Iterator[Array]:
+    def training(self, net: "Network", task: "LoopArguments", n_threads: int, row: int) -> Iterator[Array]:
         """Return a context for a call of the training loop from `row` on, which gives its clock."""
         clock, start = self.clock_of(net, task), time.perf_counter()
         try:
@@ -170,11 +170,11 @@ class Profile:
         finally:
             clock.called(self.spans, n_threads, start, row, int(task.progress["row"][0]) - row, task.rows)
 
-    def forward(self, task: "Task", n_threads: int) -> Span:
+    def forward(self, task: "LoopArguments", n_threads: int) -> Span:
         """Return a span for calls of the loop that computes outputs."""
         return self.spans.span("forward, all layers", "forward", *forward_work(task), n_threads)
 
-    def clock_of(self, net: "Network", task: "Task") -> PhaseClock:
+    def clock_of(self, net: "Network", task: "LoopArguments") -> PhaseClock:
         """Return the clock of such runs of the training loop, at this place of the program."""
         settings = task.settings[0]
         key = (
@@ -263,7 +263,7 @@ class Profile:
 
     def to_json(self, path: PathLike | None = None) -> str:
         """Return all of it as JSON, and write it to a file if a path is given."""
-        from hotloop.network.profiling.report import as_dict
+        from hotloop.network.profiling.export.json_report import as_dict
 
         text = json.dumps(as_dict(self), indent=1, allow_nan=False)
         if path is not None:
@@ -278,27 +278,27 @@ class Profile:
 
     def chrome_trace(self, path: PathLike, max_bytes: int = TRACE_BYTES) -> None:
         """Write a trace for Perfetto and chrome://tracing, of at most `max_bytes`."""
-        from hotloop.network.profiling.trace import chrome_trace
+        from hotloop.network.profiling.export.trace import chrome_trace
 
         max_bytes = arguments.whole_number("max_bytes", max_bytes, 0)
         write_file(Path(path), chrome_trace(self, max_bytes))
 
     def flamegraph(self, path: PathLike) -> None:
         """Write collapsed stacks (``a;b;c microseconds``), or speedscope's JSON if the name ends in ``.json``."""
-        from hotloop.network.profiling.flamegraph import collapsed, speedscope
+        from hotloop.network.profiling.export.flamegraph import collapsed, speedscope
 
         make: Callable[[Profile], str] = speedscope if os.fspath(path).endswith(".json") else collapsed
         write_file(Path(path), make(self))
 
     def plot(self) -> Any:
         """Return a matplotlib figure: time by layer and phase, and the roofline with each phase on it."""
-        from hotloop.network.profiling.charts import overview
+        from hotloop.network.profiling.export.charts import overview
 
         return overview(self)
 
     def html(self, path: PathLike) -> None:
         """Write a page with charts, table and diagnosis that needs nothing but a browser; takes matplotlib to make."""
-        from hotloop.network.profiling.page import page
+        from hotloop.network.profiling.export.html_page import page
 
         write_file(Path(path), page(self))
 
@@ -314,7 +314,7 @@ class Profile:
         -----
         It takes the data of the fits, which the profile keeps (not a copy): they must not have been changed since.
         """
-        from hotloop.network.profiling.diagnosis import diagnose
+        from hotloop.network.profiling.diagnosis.diagnosis import diagnose
 
         self.diagnosis = diagnose(self, try_remedies=arguments.flag("try_remedies", try_remedies))
         return self.diagnosis

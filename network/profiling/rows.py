@@ -11,7 +11,7 @@ from hotloop.network.profiling.spans import Spans
 
 if TYPE_CHECKING:
     from hotloop.network.profiling.calibration import Calibration
-    from hotloop.network.profiling.roof import Roof
+    from hotloop.network.profiling.roofline import Roof
 
 Row = dict[str, Any]
 ENTER = "enter the compiled loop"

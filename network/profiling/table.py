@@ -70,10 +70,10 @@ def summary(seconds: float, clocks: Sequence["PhaseClock"], clock_name: str) -> 
     kinds = list(dict.fromkeys(clock.kind for clock in clocks))
     for kind in kinds[:MOST_KINDS]:
         runs = [clock for clock in clocks if clock.kind == kind]
-        sampled, chunks = (sum(counts) for counts in zip(*(run.sampled() for run in runs), strict=True))
+        sampled, micro_batches = (sum(counts) for counts in zip(*(run.sampled() for run in runs), strict=True))
         wall, threads = sum(run.wall() for run in runs), sum(run.thread_seconds() for run in runs)
         mean = threads / wall if wall else 1.0
-        timed = "each" if sampled == chunks else f"1 in {chunks / sampled:.0f}"
+        timed = "each" if sampled == micro_batches else f"1 in {micro_batches / sampled:.0f}"
         lines.append(
             f"{' '.join(kind)}: {sum(run.counts.updates for run in runs)} steps, "
             f"{sum(run.counts.rows for run in runs)} rows, {duration(wall)} in the compiled loop, "

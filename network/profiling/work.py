@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hotloop.kernels import losses, updates
 from hotloop.kernels.activations import IDENTITY
 from hotloop.kernels.clock import BACKWARD, DESCENT, FORWARD, GATHER, LOSS, UPDATE, WEIGHT_GRADIENT
-from hotloop.network.task import Task
+from hotloop.network.training.loop_arguments import LoopArguments
 
 METHODS = {
     updates.NO_UPDATE: "gradient", updates.SGD: "SGD", updates.MOMENTUM: "momentum", updates.NESTEROV: "Nesterov",
@@ -32,25 +32,36 @@ class Counts:
 
     rows: int = 0
     whole_rows: int = 0
-    chunks: int = 0
-    whole_chunks: int = 0
+    micro_batches: int = 0
+    whole_micro_batches: int = 0
     updates: int = 0
     whole_updates: int = 0
 
-    def add(self, start: int, rows: int, total: int, batch_size: int, chunk: int, *, whole: bool) -> None:
-        """Add the rows from `start` on, which ends a chunk, of an epoch of `total` rows."""
+    def add(self, start: int, rows: int, total: int, batch_size: int, micro_batch: int, *, whole: bool) -> None:
+        """Add the rows from `start` on, which ends a micro-batch, of an epoch of `total` rows."""
         at, stop = start, start + rows
         while at < stop:
             batch_start = at - at % batch_size
             batch_rows = min(batch_size, total - batch_start)
-            if batch_rows <= chunk:  # batches of one chunk: all of the full ones at once
+            if batch_rows <= micro_batch:  # batches of one micro-batch: all of the full ones at once
                 batches = max(1, min(stop - at, total - at) // batch_size) if batch_rows == batch_size else 1
-                taken, chunks, kept = min(batches * batch_rows, stop - at), batches, whole
+                taken, micro_batches, kept = min(batches * batch_rows, stop - at), batches, whole
             else:
                 taken = min(batch_start + batch_rows, stop) - at
-                chunks, kept, batches = -(-taken // chunk), True, int(at + taken == batch_start + batch_rows)
-            self.rows, self.chunks, self.updates = self.rows + taken, self.chunks + chunks, self.updates + batches
-            self.whole_rows, self.whole_chunks = self.whole_rows + kept * taken, self.whole_chunks + kept * chunks
+                micro_batches, kept, batches = (
+                    -(-taken // micro_batch),
+                    True,
+                    int(at + taken == batch_start + batch_rows),
+                )
+            self.rows, self.micro_batches, self.updates = (
+                self.rows + taken,
+                self.micro_batches + micro_batches,
+                self.updates + batches,
+            )
+            self.whole_rows, self.whole_micro_batches = (
+                self.whole_rows + kept * taken,
+                self.whole_micro_batches + kept * micro_batches,
+            )
             self.whole_updates += kept * batches
             at += taken
 
@@ -60,20 +71,20 @@ class Work:
 
     Parameters
     ----------
-    task : Task
+    task : LoopArguments
         Whose tables say what is computed.
     training : bool, default True
         Whether the last layer is left at z for a loss that takes it; outputs alone have their activation.
     """
 
-    def __init__(self, task: Task, *, training: bool = True) -> None:
+    def __init__(self, task: LoopArguments, *, training: bool = True) -> None:
         settings = task.settings[0]
         self.fan_in = [int(layer["fan_in"]) for layer in task.layers]
         self.fan_out = [int(layer["fan_out"]) for layer in task.layers]
         self.itemsize = task.workspace.itemsize
         self.input_itemsize = task.inputs.shape[1] // self.fan_in[0]
         self.data_bytes = task.inputs.nbytes
-        self.batch_size, self.chunk = int(settings["batch_size"]), int(settings["chunk"])
+        self.batch_size, self.micro_batch = int(settings["batch_size"]), int(settings["micro_batch"])
         self.update = int(settings["update"])
         self.penalised = bool(settings["l1"] > 0 or settings["l2"] > 0)
         self.whole = self.update != updates.SGD or self.penalised
@@ -88,9 +99,9 @@ class Work:
             for index, layer in enumerate(task.layers)
         ]
         self.labelled = bool(task.labels.size)
-        # Batches of several chunks are summed up, but a last one of one chunk is not.
+        # Batches of several micro-batches are summed up, but a last one of one micro-batch is not.
         remainder = task.rows % self.batch_size
-        self.mixed = not self.whole and self.batch_size > self.chunk and 0 < remainder <= self.chunk
+        self.mixed = not self.whole and self.batch_size > self.micro_batch and 0 < remainder <= self.micro_batch
 
     @property
     def parameters(self) -> int:
@@ -99,21 +110,21 @@ class Work:
 
     @property
     def step_bytes(self) -> int:
-        """Bytes that a step touches: parameters, moments, gradient, and the values and deltas of a chunk."""
+        """Bytes that a step touches: parameters, moments, gradient, and the values and deltas of a micro-batch."""
         arrays = 1 + MOMENTS.get(self.update, 1) + self.whole
         values = self.fan_in[0] + sum(o * (2 + keeps) for o, keeps in zip(self.fan_out, self.keeps_z, strict=True))
-        return self.itemsize * (arrays * self.parameters + self.chunk * values)
+        return self.itemsize * (arrays * self.parameters + self.micro_batch * values)
 
-    def chunks_of_an_epoch(self, rows: int) -> int:
-        """Return how many chunks so many rows make."""
+    def micro_batches_of_an_epoch(self, rows: int) -> int:
+        """Return how many micro-batches so many rows make."""
         counts = Counts()
-        counts.add(0, rows, rows, self.batch_size, self.chunk, whole=self.whole)
-        return counts.chunks
+        counts.add(0, rows, rows, self.batch_size, self.micro_batch, whole=self.whole)
+        return counts.micro_batches
 
     def step_flops(self) -> float:
-        """Return the operations of a chunk of rows."""
+        """Return the operations of a micro-batch of rows."""
         whole = int(self.whole)
-        counts = Counts(self.chunk, self.chunk * whole, 1, whole, 1, whole)
+        counts = Counts(self.micro_batch, self.micro_batch * whole, 1, whole, 1, whole)
         phases = (GATHER, FORWARD, LOSS, BACKWARD, WEIGHT_GRADIENT, UPDATE, DESCENT)
         return sum(self.of(phase, index, counts)[0] for phase in phases for index in range(len(self.fan_in)))
 
@@ -126,34 +137,36 @@ class Work:
         if phase == FORWARD:
             # z = x W + b, a = f(z)
             flops = rows * o * (2 * i + self.active[layer])
-            return flops, s * (rows * i + counts.chunks * weights + rows * o * (1 + self.keeps_z[layer]))
+            return flops, s * (rows * i + counts.micro_batches * weights + rows * o * (1 + self.keeps_z[layer]))
         if phase == LOSS and top:
             return rows * o, rows * o * s + rows * (8 if self.labelled else o * s) + rows * o * s
         if phase == BACKWARD:
             # delta = dC/da f'(z), dC/dx = delta W.T
             active, below = self.active[layer], layer > 0
-            moved = rows * o * (1 + 2 * active) + below * (counts.chunks * i * o + rows * i)
+            moved = rows * o * (1 + 2 * active) + below * (counts.micro_batches * i * o + rows * i)
             return rows * o * active + below * 2 * rows * i * o, s * moved
         if phase == WEIGHT_GRADIENT:
-            # dC/dW = x.T delta, dC/db = sum of delta; a batch in several chunks is added up
-            rows, chunks = counts.whole_rows, counts.whole_chunks
-            read_again = max(chunks - counts.whole_updates, 0)
-            return rows * o * (2 * i + 1), s * (rows * (i + o) + (chunks + read_again) * weights)
-        if phase == UPDATE and self.update != updates.NO_UPDATE and counts.whole_chunks:
+            # dC/dW = x.T delta, dC/db = sum of delta; a batch in several micro-batches is added up
+            rows, micro_batches = counts.whole_rows, counts.whole_micro_batches
+            read_again = max(micro_batches - counts.whole_updates, 0)
+            return rows * o * (2 * i + 1), s * (rows * (i + o) + (micro_batches + read_again) * weights)
+        if phase == UPDATE and self.update != updates.NO_UPDATE and counts.whole_micro_batches:
             n = counts.whole_updates
             flops = n * (UPDATE_FLOPS[self.update] * weights + self.penalised * PENALTY_FLOPS * i * o)
             return flops, s * n * weights * (3 + 2 * MOMENTS.get(self.update, 1))
         if phase == DESCENT:
             # W := W - alpha x.T delta, in one pass
-            rows, chunks = rows - counts.whole_rows, counts.chunks - counts.whole_chunks
-            return rows * o * (2 * i + 1) + 2 * chunks * weights, s * (rows * (i + o) + 2 * chunks * weights)
+            rows, micro_batches = rows - counts.whole_rows, counts.micro_batches - counts.whole_micro_batches
+            return rows * o * (2 * i + 1) + 2 * micro_batches * weights, s * (
+                rows * (i + o) + 2 * micro_batches * weights
+            )
         return 0.0, 0.0
 
 
-def forward_work(task: Task) -> tuple[float, float]:
+def forward_work(task: LoopArguments) -> tuple[float, float]:
     """Return the operations and bytes of the outputs of all rows of a task, and of their losses."""
-    work, chunk = Work(task, training=False), int(task.settings["chunk"][0])
-    counts = Counts(rows=task.rows, chunks=-(-task.rows // chunk))
+    work, micro_batch = Work(task, training=False), int(task.settings["micro_batch"][0])
+    counts = Counts(rows=task.rows, micro_batches=-(-task.rows // micro_batch))
     phases = (GATHER, FORWARD, *([LOSS] if task.labels.size or task.targets.size else []))
     parts = [work.of(phase, layer, counts) for phase in phases for layer in range(len(work.fan_in))]
     return sum(flops for flops, _ in parts), sum(moved for _, moved in parts)

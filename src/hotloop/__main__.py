@@ -13,7 +13,7 @@ def main() -> int:
     listens = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
     if listens:
         _signal.signal(_signal.SIGINT, _leave)
-    from hotloop.network.cli import main
+    from hotloop.network.cli.main import main
 
     if listens:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)

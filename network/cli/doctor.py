@@ -1,0 +1,214 @@
+"""What this machine is, what its limits are, measured, and what keeps hotloop from them: ``hotloop doctor``."""
+
+import argparse
+import json
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import numba
+import numpy as np
+
+from hotloop import __version__
+from hotloop.kernels import cache, limits
+from hotloop.kernels.jit import assembly
+from hotloop.network import cache_files
+from hotloop.network.layout import Layout
+from hotloop.network.profiling.roofline import bandwidth, peak_flops
+from hotloop.network.training.cores import available_cores
+from hotloop.network.training.thread_tuner import candidates, work_of_a_row
+from hotloop.network.warmup import cache_folder
+
+UNWELL = 1
+OLDEST_NUMBA = (0, 62)
+# Settings that slow every loop down: with any value but 0, and with 0.
+SLOW_IF_SET = (
+    "NUMBA_BOUNDSCHECK", "NUMBA_DEBUGINFO", "NUMBA_DEBUG_JIT", "NUMBA_DEBUG_NRT", "NUMBA_ENABLE_PROFILING",
+    "NUMBA_EXTEND_VARIABLE_LIFETIMES",
+)  # fmt: skip
+TARGET = ("NUMBA_CPU_FEATURES", "NUMBA_CPU_NAME", "NUMBA_ENABLE_AVX")
+SLOW_IF_ZERO = ("NUMBA_ENABLE_AVX", "NUMBA_LOOP_VECTORIZE")
+# Names of vector registers in assembly, x86-64 and AArch64, and their bytes.
+REGISTERS = {r"%zmm\d": 64, r"%ymm\d": 32, r"%xmm\d": 16, r"\bv\d+\.(4s|2d|16b)\b": 16, r"\bq\d+\b": 16}
+
+
+def vector_bytes(code: str) -> int:
+    """Return the bytes of the widest vector register named in assembly, 0 if there is none."""
+    return max((size for name, size in REGISTERS.items() if re.search(name, code)), default=0)
+
+
+def examine() -> dict[str, Any]:
+    """Return all that the doctor sees, of types that JSON has. Takes some seconds."""
+    compiled = not numba.config.DISABLE_JIT
+    folder = cache_folder()
+    set_here = environment()
+    seen: dict[str, Any] = {
+        "versions": {
+            "hotloop": __version__, "numba": numba.__version__, "llvmlite": llvmlite.__version__,
+            "numpy": np.__version__, "python": platform.python_version(),
+        },
+        "cpu": cpu_name(),
+        "compiled_for": (numba.config.CPU_NAME or llvmlite.binding.get_host_cpu_name()) if compiled else None,
+        "cores": available_cores(),
+        "cores_of_machine": os.cpu_count() or 1,
+        "threads": threads(),
+        "cache": None if folder is None else str(folder),
+        "cache_files": None if folder is None else cache_files.examine(folder).to_json(),
+        "cache_fault": None if folder is None else cache_files.why_unwritable(folder),
+        "vector_bytes": None,
+        "peak_flops": None,
+        "bandwidth": None,
+        "settings": set_here,
+        "settings_that_change_code": [name for name in set_here if changes_code(name)],
+    }  # fmt: skip
+    if compiled:
+        one = np.ones(limits.ACCUMULATORS * 16, np.float32)
+        seen["vector_bytes"] = vector_bytes(assembly(limits.multiply_adds, one, one, 1, one))
+        seen["peak_flops"] = {dtype: peak_flops(dtype) for dtype in ("float32", "float64")}
+        seen["bandwidth"] = bandwidth()
+    seen["problems"] = [{"problem": problem, "remedy": remedy} for problem, remedy in problems(seen)]
+    return seen
+
+
+def problems(seen: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is wrong in what was seen, each with its remedy."""
+    found = []
+    settings = seen["settings"]
+    if seen["compiled_for"] is None:
+        found.append((
+            "NUMBA_DISABLE_JIT is set: every loop runs as plain Python, hundreds of times slower",
+            "unset NUMBA_DISABLE_JIT",
+        ))  # fmt: skip
+    elif seen["cache"] is None:
+        found.append((
+            "no folder for compiled code is writable: every process compiles anew, some ten seconds",
+            "set NUMBA_CACHE_DIR to a folder that can be written to",
+        ))  # fmt: skip
+    if seen["cache_fault"] is not None:
+        found.append((
+            f"compiled code cannot be written to {seen['cache']}: {seen['cache_fault']}; what is not there yet is "
+            "compiled anew in every process",
+            "make room, lift the limit, or set NUMBA_CACHE_DIR to a folder that can be written to",
+        ))  # fmt: skip
+    damaged = seen["cache_files"]["damaged"] if seen["cache_files"] else {}
+    if damaged:
+        found.append((
+            f"{cache_files.number_of_files(len(damaged))} of compiled code damaged: {cache_files.describe(damaged)}",
+            "hotloop warmup, which removes damaged files; whatever needs one compiles it again, too",
+        ))  # fmt: skip
+    for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
+        if name in settings:
+            found.append((
+                f"{name} is {settings[name]!r}: loops are not compiled for the CPU that they run on",
+                f"unset {name}, unless the machine code is for another machine",
+            ))  # fmt: skip
+    if settings.get("NUMBA_OPT", "3") not in ("3", "max"):
+        found.append((f"NUMBA_OPT is {settings['NUMBA_OPT']!r}: loops are not optimised", "unset NUMBA_OPT"))
+    for names, usual, how in (SLOW_IF_SET, True, "set"), (SLOW_IF_ZERO, False, "0"):
+        for name in names:
+            if name in settings and (settings[name] == "0") != usual:
+                found.append((f"{name} is {how}, which slows every loop down", f"unset {name}"))
+    if seen["cores"] == 1 < seen["cores_of_machine"]:
+        found.append((
+            f"this process may use one core of {seen['cores_of_machine']}",
+            "start it without taskset or numactl, or give the container more CPUs",
+        ))  # fmt: skip
+    if tuple(int(part) for part in seen["versions"]["numba"].split(".")[:2]) < OLDEST_NUMBA:
+        oldest = ".".join(map(str, OLDEST_NUMBA))
+        found.append((
+            f"numba {seen['versions']['numba']} is older than {oldest}, the oldest that hotloop is for",
+            f"python -m pip install 'numba>={oldest}'",
+        ))  # fmt: skip
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Return the settings of Numba and hotloop: of the environment, and of Numba's file .numba_config.yaml."""
+    reloader = getattr(numba.core.config, "_env_reloader", None)  # private to Numba
+    found = {**getattr(reloader, "old_environ", {}), **os.environ}
+    return {name: str(value) for name, value in sorted(found.items()) if name.startswith(("NUMBA_", "HOTLOOP_"))}
+
+
+def changes_code(name: str) -> bool:
+    """Whether a setting changes compiled code, which is then kept apart from other code."""
+    return name in cache.SETTINGS or name in cache.OWN_SETTINGS or name in TARGET
+
+
+def threads() -> list[list[Any]]:
+    """Return which numbers of threads n_threads="auto" would try here, for networks of three sizes."""
+    rows: list[list[Any]] = []
+    for sizes, batch in ((64, 32, 10), 32), ((784, 128, 10), 32), ((784, 512, 512, 10), 128):
+        layout = Layout(sizes, np.dtype("float32"))
+        work = work_of_a_row(layout.n_parameters) * layout.micro_batch(batch)
+        tried = candidates("auto", work, available_cores)
+        rows.append(["-".join(map(str, sizes)), batch, " or ".join(map(str, tried))])
+    return rows
+
+
+def cpu_name() -> str:
+    """Return the CPU's name as the system gives it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.M)
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def report(seen: dict[str, Any]) -> str:
+    """Return what was seen as text."""
+    versions = dict(seen["versions"])
+    lines = [
+        ("hotloop", versions.pop("hotloop")),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("CPU", seen["cpu"]),
+        ("cores", f"{seen['cores']} usable of {seen['cores_of_machine']}"),
+        ("threads", "; ".join(f"{network} batch {batch}: {tried}" for network, batch, tried in seen["threads"])),
+        ("cache", _cache(seen)),
+    ]
+    if seen["compiled_for"] is not None:
+        peaks = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in seen["peak_flops"].items())
+        lines += [
+            ("compiled for", f"{seen['compiled_for']}, vector registers of {seen['vector_bytes']} bytes"),
+            ("peak", f"{peaks}, one core, multiply-adds from the first-level cache"),
+            ("memory", f"{seen['bandwidth'] / 1e9:.1f} GB/s, one core, c = a + 3 b: two arrays read, one written"),
+        ]
+    if seen["settings"]:
+        lines.append(("settings", ", ".join(f"{name}={value}" for name, value in seen["settings"].items())))
+    if seen["settings_that_change_code"]:
+        names = ", ".join(seen["settings_that_change_code"])
+        lines.append(("", f"change code, which is kept apart for each value: {names}"))
+    text = [f"{name:<13} {value}" for name, value in lines]
+    for found in seen["problems"]:
+        text += ["", f"problem: {found['problem']}", f"remedy:  {found['remedy']}"]
+    return "\n".join([*text, "", _verdict(len(seen["problems"]))])
+
+
+def _cache(seen: dict[str, Any]) -> str:
+    """Return where compiled code is kept, how much there is, and how much of it this process has no use for."""
+    if seen["cache"] is None:
+        return "none: nothing is kept"
+    files = seen["cache_files"]
+    parts = [f"{seen['cache']}: {cache_files.number_of_files(files['count'])}, {files['bytes'] / 1e6:.1f} MB"]
+    for name, what in (
+        ("other", "for other settings or versions"),
+        ("stale", "of older sources"),
+        ("superseded", "more of Numba's own cache, which an earlier hotloop used"),
+    ):
+        if files[name]:
+            parts.append(f"{files[name]} {what}")
+    return ", ".join(parts)
+
+
+def _verdict(count: int) -> str:
+    return "nothing is wrong" if count == 0 else f"{count} problem" + ("s" if count > 1 else "")
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Carry out ``hotloop doctor`` and return its exit status."""
+    seen = examine()
+    print(json.dumps(seen, indent=2) if arguments.json else report(seen))
+    return UNWELL if seen["problems"] else 0

@@ -1,0 +1,262 @@
+"""The options that commands share, and the converters of their arguments, each of which says what it wanted."""
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hotloop.network.validation.suggestions import hint
+
+# The names that Network knows, repeated so that --help need not import it; tests/test_cli.py compares them.
+ACTIVATIONS = (
+    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "identity", "softmax"
+)  # fmt: skip
+LOSSES = ("mse", "mae", "huber", "binary_cross_entropy", "cross_entropy")
+OPTIMIZERS = ("sgd", "rmsprop", "adagrad", "adam", "adamw")
+INITIALIZERS = (
+    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
+    "orthogonal", "zeros", "normal",
+)  # fmt: skip
+
+# What a table of a profile may be sorted by, as in hotloop.network.profiling.rows.
+SORTS = (
+    "self_cpu_time_total", "cpu_time_total", "cpu_time", "count", "flops", "bytes", "roof_percent", "order",
+)  # fmt: skip
+
+
+def _checked(convert: Callable[[str], Any], wanted: str, fits: Callable[[Any], bool]) -> Callable[[str], Any]:
+    """Return a converter of one argument that says what it wanted."""
+
+    def converted(text: str) -> Any:
+        try:
+            value = convert(text)
+        except ValueError:
+            value = None
+        if value is None or not fits(value):
+            raise argparse.ArgumentTypeError(f"found {text!r}; wanted {wanted}")
+        return value
+
+    return converted
+
+
+_whole = _checked(int, "a whole number, 0 or above", lambda value: value >= 0)
+_positive_whole = _checked(int, "a whole number above 0", lambda value: value > 0)
+_threads = _checked(
+    lambda text: text if text == "auto" else int(text),
+    "a whole number from 1 to 1024, or auto",
+    lambda value: value == "auto" or 0 < value <= 1024,
+)
+_positive_number = _checked(float, "a number above 0", lambda value: 0 < value < math.inf)
+_number_from_zero = _checked(float, "a number, 0 or above", lambda value: 0 <= value < math.inf)
+_fraction = _checked(float, "a number between 0 and 1", lambda value: 0 < value < 1)
+_fraction_or_zero = _checked(float, "a number from 0 to below 1", lambda value: 0 <= value < 1)
+_sizes = _checked(
+    lambda text: [int(size) for size in text.split(",")],
+    "whole numbers above 0, separated by commas",
+    lambda sizes: min(sizes) > 0,
+)
+
+
+def _header(text: str) -> bool:
+    """Convert yes or no."""
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"found {text!r}; wanted yes or no")
+    return text == "yes"
+
+
+def _name(what: str, known: Sequence[str]) -> Callable[[str], str]:
+    """Return a converter of a name that must be known."""
+
+    def converted(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(
+                f"unknown {what} {text!r}; known: {', '.join(known)}.{hint(what, text, known)}".removesuffix(".")
+            )
+        return text
+
+    return converted
+
+
+def _names(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
+    """Return a converter of a list of names, separated by commas, all of them known."""
+    single = _name(what, known)
+    return lambda text: [single(name.strip()) for name in text.split(",")]
+
+
+def add_data_options(group: Any, default: str = "digits") -> None:
+    """Add the options that say what is learned from; `default` is what the help says of it."""
+    group.add_argument(
+        "--data",
+        metavar="SOURCE",
+        default="digits",
+        help=f"digits, FOLDER, FILE.csv, FILE.npz, or - for a CSV file on standard input (default: {default})",
+    )
+    group.add_argument(
+        "--target",
+        metavar="COLUMN",
+        help="target column of a CSV file, by name or by index from 0 (default: the last); of an NPZ file the "
+        "name that stands for y",
+    )
+    add_csv_options(group)
+    group.add_argument(
+        "--test-fraction",
+        metavar="F",
+        type=_fraction,
+        help="share of the rows put aside for the test, where the data brings no test part (default: 0.2)",
+    )
+    group.add_argument(
+        "--validation-fraction",
+        metavar="F",
+        type=_fraction_or_zero,
+        default=0.1,
+        help="share of the training rows that only watches the training; 0 for none (default: 0.1)",
+    )
+
+
+def add_csv_options(group: Any) -> None:
+    """Add the options that say how a CSV file is written."""
+    group.add_argument(
+        "--header",
+        metavar="yes|no",
+        type=_header,
+        help="whether the first line of a CSV file names the columns (default: if text stands there above numbers)",
+    )
+    group.add_argument(
+        "--separator",
+        metavar="CHARACTER",
+        help="what separates the cells of a CSV file: a character, tab or space (default: found out)",
+    )
+    group.add_argument(
+        "--decimal",
+        metavar="SIGN",
+        type=_name("decimal sign", (".", ",")),
+        help="what stands before the fraction of a number in a CSV file, . or , (default: found out)",
+    )
+
+
+def csv_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options say of how a CSV file is written."""
+    return {name: getattr(arguments, name) for name in ("header", "separator", "decimal")}
+
+
+def add_network_options(group: Any) -> None:
+    """Add the options that say what a network is made of."""
+    sizes = group.add_mutually_exclusive_group()
+    sizes.add_argument(
+        "--layers",
+        metavar="N,N,...",
+        type=_sizes,
+        help="units of every layer, from the inputs to the outputs, for example 64,32,10; must fit the data",
+    )
+    sizes.add_argument(
+        "--hidden",
+        metavar="N,...",
+        type=_sizes,
+        default=[192],
+        help="units of the hidden layers only; the data gives the rest (default: 192)",
+    )
+    group.add_argument(
+        "--activation",
+        metavar="NAME[,NAME...]",
+        type=_names("activation", ACTIVATIONS[:-1]),
+        help=f"of the hidden layers, one for all or one for each: {', '.join(ACTIVATIONS[:-1])} (default: relu)",
+    )
+    group.add_argument(
+        "--output",
+        metavar="NAME",
+        type=_name("activation", ACTIVATIONS),
+        help="activation of the last layer (default: softmax for cross_entropy, sigmoid for "
+        "binary_cross_entropy, else identity)",
+    )
+    group.add_argument(
+        "--loss",
+        metavar="NAME",
+        type=_name("loss", LOSSES),
+        help=f"{', '.join(LOSSES)} (default: cross_entropy for classes, mse for values)",
+    )
+    group.add_argument(
+        "--initializer",
+        metavar="NAME",
+        type=_name("initializer", INITIALIZERS),
+        help=f"{', '.join(INITIALIZERS)} (default: follows the activation)",
+    )
+    group.add_argument(
+        "--dropout",
+        metavar="RATE",
+        type=_fraction_or_zero,
+        help="of the hidden layers (default: 0.3 for classes, else 0)",
+    )
+    group.add_argument(
+        "--l2",
+        metavar="C",
+        type=_number_from_zero,
+        default=0.0,
+        help="adds C sum of w^2 to the loss (default: 0)",
+    )
+    group.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="(default: %(default)s)")
+
+
+def add_training_options(group: Any, epochs: str = "40") -> None:
+    """Add the options that say how it is trained; `epochs` is what the help says of their default."""
+    group.add_argument(
+        "--optimizer",
+        metavar="NAME",
+        type=_name("optimizer", OPTIMIZERS),
+        default="adam",
+        help=f"{', '.join(OPTIMIZERS)} (default: %(default)s)",
+    )
+    group.add_argument(
+        "--learning-rate",
+        metavar="A",
+        type=_positive_number,
+        help="(default: 0.002 for adam; others below)",
+    )
+    group.add_argument("--momentum", metavar="M", type=_fraction_or_zero, help="of sgd (default: 0.9)")
+    group.add_argument("--batch-size", metavar="N", type=_positive_whole, default=32, help="(default: %(default)s)")
+    group.add_argument("--epochs", metavar="N", type=_positive_whole, default=40, help=f"(default: {epochs})")
+    group.add_argument(
+        "--tolerance",
+        metavar="T",
+        type=_number_from_zero,
+        help="stop when the validation loss (without one: the training loss) has not improved by more than T "
+        "for --patience epochs (default: run all epochs)",
+    )
+    group.add_argument("--patience", metavar="N", type=_positive_whole, help="of --tolerance (default: 5)")
+    group.add_argument(
+        "--seed",
+        metavar="N",
+        type=_whole,
+        default=0,
+        help="of the weights, the shuffles, the dropout and the split of the data (default: %(default)s)",
+    )
+    group.add_argument(
+        "--threads",
+        metavar="N",
+        type=_threads,
+        default="auto",
+        help="that share each step; the result is the same (default: as many as are fastest, tried as it goes)",
+    )
+
+
+def add_profile_options(group: Any) -> None:
+    """Add the options that say what is shown of a profile, and written."""
+    group.add_argument(
+        "--sort-by",
+        metavar="NAME",
+        type=_name("order", SORTS),
+        default=SORTS[0],
+        help=f"of the table: {', '.join(SORTS)} (default: %(default)s)",
+    )
+    group.add_argument("--row-limit", metavar="N", type=_positive_whole, default=30, help="(default: %(default)s)")
+    group.add_argument("--trace", metavar="FILE", help="where to write a trace")
+    group.add_argument("--json", metavar="FILE", help="where to write the numbers")
+    group.add_argument("--html", metavar="FILE", help="where to write a page")
+    group.add_argument("--flamegraph", metavar="FILE", help="where to write stacks")
+    group.add_argument("--no-trials", action="store_true", help="a diagnosis that tries no remedy")
+    group.add_argument("--no-diagnosis", action="store_true", help="do not look at the gradients at all")
+    group.add_argument(
+        "--include-compile",
+        action="store_true",
+        help="profile the compiling of the kernels, or their loading from the cache, too",
+    )
+    group.add_argument("--no-progress", action="store_true", help="no progress bar (there is none in a pipe anyway)")

@@ -1,0 +1,124 @@
+"""What ``hotloop profile`` does: a training run under a profile, its table, its diagnosis, and the files asked for."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from hotloop.network.cli import reports
+from hotloop.network.cli.prepared_data import PreparedData, load_data, prepare
+from hotloop.network.cli.train import INTERRUPTED, build, check_options, fit, optimizer_of, say
+from hotloop.network.datasets.dataset import Dataset
+from hotloop.network.datasets.synthetic import synthetic
+from hotloop.network.losses import LOSSES
+from hotloop.network.network import Network
+from hotloop.network.persistence.atomic_write import check_writable
+from hotloop.network.profiling.current import profile
+from hotloop.network.profiling.profiler import Profile
+from hotloop.network.training.compilation import CompileNotice
+from hotloop.network.training.history import DivergenceError
+from hotloop.network.training.thread_tuner import work_of_a_row
+
+DIVERGED = 2
+EPOCHS = 40
+# Of made-up data: floating-point operations that take about a second, and the epochs between which they may be.
+SYNTHETIC_WORK, FEWEST_EPOCHS, MOST_EPOCHS = 5e10, 3, 100
+SYNTHETIC_BATCHES, FEWEST_ROWS, MOST_NUMBERS = 100, 4096, 2**26
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Carry out ``hotloop profile`` and return its exit status."""
+    files = {name: getattr(arguments, name) for name in ("trace", "json", "html", "flamegraph")}
+    named = [file for file in files.values() if file is not None]
+    for file in named:
+        check_writable(Path(file))
+    if len(set(named)) < len(named):
+        raise ValueError("--trace, --json, --html and --flamegraph name one file twice")
+    if files["html"] is not None:
+        _need_pictures()
+    check_options(arguments)
+    data = _data(arguments)
+    job = prepare(arguments, data)
+    net, optimizer = build(arguments, job), optimizer_of(arguments)
+    say(reports.data(job.data, job.loss_name, len(job.train.x), len(job.validation.x) if job.validation else 0))
+    say("", net.summary(), "")
+    if not arguments.include_compile:
+        say(_compile(net, job), "")
+    error, status = None, 0
+    with profile(health=not arguments.no_diagnosis) as prof:
+        try:
+            status = INTERRUPTED if fit(arguments, net, job, optimizer).interrupted else 0
+        except DivergenceError as raised:
+            error, status = raised, DIVERGED
+    diagnosis = None if arguments.no_diagnosis else prof.diagnose(try_remedies=not arguments.no_trials)
+    written = _write(prof, files)  # before anything is said: the reader of a pipe may have left
+    say(prof.table(arguments.sort_by, arguments.row_limit))
+    if diagnosis is not None:
+        say("", str(diagnosis))
+    if written:
+        say("", *written)
+    if error is not None:
+        print(f"hotloop: error: {error}", file=sys.stderr)
+    return status
+
+
+def _need_pictures() -> None:
+    """Raise now, rather than after the training, if there is nothing to draw with."""
+    from hotloop.network.profiling.export.charts import figure
+
+    try:
+        figure(1, 1)
+    except ImportError as error:
+        raise ValueError(error) from None
+
+
+def _data(arguments: argparse.Namespace) -> Dataset:
+    """Return the data: synthetic if there is --layers without --data."""
+    made_up = arguments.data == "synthetic" or (arguments.data is None and arguments.layers is not None)
+    if not made_up:
+        arguments.epochs = arguments.epochs or EPOCHS
+        arguments.data = arguments.data or "digits"
+        return load_data(arguments)
+    sizes = arguments.layers
+    if sizes is None:
+        raise ValueError("--data synthetic needs --layers, which says how many inputs and outputs there are")
+    for name in ("target", "test_fraction"):
+        if getattr(arguments, name) is not None:
+            raise ValueError(f"synthetic data has no --{name.replace('_', '-')}")
+    rows = max(FEWEST_ROWS, min(SYNTHETIC_BATCHES * arguments.batch_size, MOST_NUMBERS // sizes[0]))
+    if arguments.epochs is None:
+        work = work_of_a_row(sum(i * o for i, o in pairwise(sizes))) * rows
+        arguments.epochs = int(min(MOST_EPOCHS, max(FEWEST_EPOCHS, SYNTHETIC_WORK / max(work, 1))))
+    classes = LOSSES[arguments.loss].classifies if arguments.loss is not None else sizes[-1] > 1
+    return synthetic(sizes, rows, classes=classes, dtype=arguments.dtype, seed=arguments.seed)
+
+
+def _compile(net: Network, job: PreparedData) -> str:
+    """Have the loops that a profile runs compiled, or loaded from the cache, before it begins; return how that went."""
+    from hotloop.network.warmup import cache_folder
+
+    what = f"{net.dtype} with a clock"
+    with CompileNotice(what, visible=sys.stderr is not None and sys.stderr.isatty()) as notice, Profile(health=False):
+        net.gradient(job.train.x[:1], job.train.y[:1])
+        net.evaluate(job.train.x[:1], job.train.y[:1])
+    folder = cache_folder()
+    return reports.kernels(notice.seconds, notice.compiled, None if folder is None else str(folder))
+
+
+def _write(prof: Profile, files: dict[str, Any]) -> list[str]:
+    """Write the files that were asked for, and return a line about each."""
+    writers: dict[str, Callable[[str], Any]] = {
+        "trace": prof.chrome_trace, "json": prof.to_json, "html": prof.html, "flamegraph": prof.flamegraph
+    }  # fmt: skip
+    hints = {
+        "trace": "open it in https://ui.perfetto.dev or chrome://tracing", "json": "all numbers",
+        "html": "open it in a browser", "flamegraph": "stacks for speedscope or flamegraph.pl",
+    }  # fmt: skip
+    lines = []
+    for name, file in files.items():
+        if file is not None:
+            writers[name](file)
+            lines.append(f"{name}: {file} ({Path(file).stat().st_size / 1e3:.0f} kB; {hints[name]})")
+    return lines

@@ -1,0 +1,96 @@
+"""What the commands print, as text: readable in a pipe as in a terminal; names from the data are made printable."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hotloop.network.datasets.dataset import Dataset
+from hotloop.network.training.history import PATIENCE, History
+from hotloop.network.validation.printable import printable
+
+MOST_ROWS = 12  # of the table of epochs
+MOST_NAMES = 10  # of classes in a line
+
+
+def data(data: Dataset, loss: str, n_train: int, n_validation: int) -> str:
+    """Return what is learned from: rows of each part, inputs, classes, and who made it."""
+    parts = [f"{n_train} training rows", f"{n_validation} validation", f"{len(data.x_test)} test"]
+    if n_validation == 0:
+        del parts[1]
+    lines = [f"data: {printable(data.name)}: {', '.join(parts)}; {data.x_train.shape[1]} inputs, {_scaling(data)}"]
+    target = f"target {printable(data.target)}: " if data.target is not None else "target: "
+    if data.classes is None:
+        outputs = data.y_train.shape[1] if data.y_train.ndim == 2 else 1
+        lines.append(target + (f"{outputs} values a row" if outputs > 1 else "a value") + f" ({loss})")
+    else:
+        shown = ", ".join(map(printable, data.classes[:MOST_NAMES])) + (
+            ", ..." if len(data.classes) > MOST_NAMES else ""
+        )
+        lines.append(f"{target}{len(data.classes)} classes: {shown} ({loss})")
+    if data.attribution:
+        lines.append(f"source: {data.attribution}")
+    return "\n".join(lines)
+
+
+def _scaling(data: Dataset) -> str:
+    return "standardised by the training rows" if np.ndim(data.scale) else f"divided by {data.scale:g}"
+
+
+def kernels(seconds: float, compiled: bool, folder: str | None) -> str:
+    """Return whether kernels were compiled or loaded, how long that took, and where they are kept."""
+    if folder is None:
+        return f"kernels compiled in {seconds:.1f} s, and not kept: no folder for them can be written to"
+    if compiled:
+        return f"kernels compiled in {seconds:.1f} s, the first time on this machine; kept in {folder}"
+    return f"kernels loaded in {seconds:.2f} s from {folder}"
+
+
+def epochs(records: Sequence[Mapping[str, float]]) -> str:
+    """Return a table of loss and accuracy, of at most a dozen epochs, the first and the last among them."""
+    rows = np.unique(np.linspace(0, len(records) - 1, min(len(records), MOST_ROWS)).round().astype(int))
+    columns = []
+    for name in records[0]:
+        if name != "seconds":
+            head = "training loss" if name == "loss" else name.replace("_", " ")
+            cells = [head, *(_cell(name, records[row][name]) if name in records[row] else "-" for row in rows)]
+            columns.append([cell.rjust(max(map(len, cells))) for cell in cells])
+    return "\n".join("  ".join(line) for line in zip(*columns, strict=True))
+
+
+def _cell(name: str, value: float) -> str:
+    if name == "epoch":
+        return f"{value:.0f}"
+    return percent(value) if name.endswith("accuracy") else f"{value:#.4g}"
+
+
+def percent(share: float) -> str:
+    """Return a share as per cent."""
+    return f"{100 * share:.2f} %"
+
+
+def ending(history: History, epochs: int, tolerance: float | None, patience: int | None) -> str:
+    """Return why training ended."""
+    done = len(history.epochs)
+    if history.interrupted:
+        return f"interrupted in epoch {done + 1} of {epochs}: what is reached is kept"
+    if history.converged:
+        return f"converged after {done} epochs: no better by more than {tolerance:g} in {patience or PATIENCE} epochs"
+    if tolerance is not None:
+        return f"not converged in {epochs} epochs (tolerance {tolerance:g}): train longer or raise the tolerance"
+    return f"trained {epochs} epochs"
+
+
+def test(scores: Mapping[str, float], right: int, rows: int, loss: str) -> str:
+    """Return how the network does on the test part."""
+    measured = f"test loss {scores['loss']:.4g} ({loss})"
+    if rows:
+        return f"test accuracy {percent(right / rows)} ({right} of {rows} right), {measured}"
+    if "accuracy" in scores:
+        return f"test accuracy {percent(scores['accuracy'])}, {measured}"
+    return f"test r2 {scores['r2']:.4f}, {measured}"
+
+
+def speed(n_epochs: int, n_rows: int, seconds: float) -> str:
+    """Return the time of training after compiling, and the samples a second."""
+    rate = n_epochs * n_rows / max(seconds, 1e-9)
+    return f"training took {seconds:.2f} s after compiling, {rate:,.0f} samples a second"

@@ -1,0 +1,139 @@
+"""The numbers in the rows of a CSV file, and one message for all columns that hold something else."""
+
+import array
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hotloop.network.datasets.csv_dialect import BOOLEANS, DECIMAL_COMMA, IN_THOUSANDS, is_missing, value_of
+from hotloop.network.validation.memory import require
+
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+
+MANY = 12  # names that an error message lists before it breaks off
+VALUES_BETWEEN_LOOKS, BYTES_OF_A_CELL = 2**20, 100  # at the memory that is left; of a cell of the target, as text
+FILL_IN = "fill it in or drop the row"
+
+
+def fail(name: str, line: int, column: str, what: str) -> NoReturn:
+    """Raise the ValueError for a cell: where, then what."""
+    raise ValueError(f"{name}, line {line}, {column}: {what}")
+
+
+def column_name(names: Sequence[str] | None, index: int) -> str:
+    """Return the words for a column in a message: by its name where there is a header."""
+    return f"column index {index}" if names is None else f"column {names[index]!r}"
+
+
+@dataclass
+class Fault:
+    """The first fault of a column, and in how many rows it has one."""
+
+    line: int
+    what: str
+    remedy: str
+    rows: int = 0
+
+
+@dataclass
+class Numbers:
+    """The inputs of the rows that were read, and what is wrong with them: the first fault of each column."""
+
+    name: str  # of the file
+    decimal: str
+    first_line: int
+    names: Sequence[str] | None
+    places: Sequence[int]
+    values: "array.array[float]" = field(default_factory=lambda: array.array("d"))
+    faults: dict[int, Fault] = field(default_factory=dict)
+    booleans: set[int] = field(default_factory=set)  # columns with True or False
+    next_look: int = field(default_factory=lambda: VALUES_BETWEEN_LOOKS)
+
+    def append(self, line: int, row: list[str]) -> None:
+        """Add the cells of a row, or note what is wrong with them."""
+        if len(self.values) >= self.next_look:
+            self._look()
+        if not self.booleans:
+            try:
+                joined = "".join(row)
+                if self.decimal == ".":
+                    values = list(map(float, row))
+                else:
+                    values = [float(cell.replace(",", ".")) for cell in row] if "." not in joined else [math.nan]
+                if all(map(math.isfinite, values)) and "_" not in joined:
+                    self.values.extend(values)
+                    return
+            except ValueError:
+                pass
+        decimal = self.decimal
+        for place, cell in zip(self.places, row, strict=True):
+            value = value_of(cell, decimal)
+            if value is None or not math.isfinite(value):
+                fault = self.faults.setdefault(place, self._fault(line, cell, value, decimal))
+                fault.rows += 1
+                value = 0.0
+            elif cell.strip().lower() in BOOLEANS:
+                self.booleans.add(place)
+            self.values.append(value)
+
+    def _look(self) -> None:
+        """Raise if the memory will not do: an array that grows is copied, and both are there for a while."""
+        n_rows = len(self.values) // len(self.places)
+        require(8 * len(self.values) + BYTES_OF_A_CELL * n_rows, f"a copy of what was read of {self.name}")
+        self.next_look = len(self.values) + VALUES_BETWEEN_LOOKS
+
+    def array(self, n_rows: int, lines: Sequence[int]) -> FloatArray:
+        """Return the inputs (rows, columns), or raise for all columns that have faults."""
+        if n_rows == 0:
+            raise ValueError(f"{self.name} holds a header and no rows")
+        inputs = np.frombuffer(self.values, dtype=np.float64).reshape(n_rows, len(self.places))
+        for index, place in enumerate(self.places):
+            if place not in self.booleans or place in self.faults:
+                continue
+            others = ~np.isin(inputs[:, index], (0.0, 1.0))
+            if others.any():
+                what = "there are numbers beside True and False, which are read as 1 and 0"
+                self.faults[place] = Fault(lines[int(others.argmax())], what, "use one of them", int(others.sum()))
+        if self.faults:
+            raise ValueError(self._message())
+        return inputs
+
+    def _fault(self, line: int, cell: str, value: float | None, decimal: str) -> Fault:
+        """Return what is wrong with a cell."""
+        shown = repr(cell.strip())
+        if is_missing(cell):
+            return Fault(line, "the value is missing", FILL_IN)
+        if value is not None:
+            return Fault(line, f"{cell.strip()} is not finite", "fill in a number or drop the row")
+        remedy = "inputs must be numbers: encode the column as numbers or remove it"
+        if decimal == "," and value_of(cell, ".") is not None:
+            return Fault(line, f"{shown} is not a number", "commas are decimal signs here (--decimal . takes points)")
+        if IN_THOUSANDS.fullmatch(cell.strip()) and cell.count(",") > 1:
+            return Fault(line, f"{shown} is not a number", "write numbers without separators of thousands")
+        if decimal == "." and DECIMAL_COMMA.fullmatch(cell.strip()):
+            return Fault(line, f"{shown} is not a number", "decimal=',' (--decimal ,) takes commas as decimal signs")
+        if self.names is None and line == self.first_line:
+            remedy = f"line {line} reads as values, for it holds numbers: header=True (--header yes) makes it names"
+        return Fault(line, f"{shown} is not a number", remedy)
+
+    def _message(self) -> str:
+        """Return all faults in one line, in the order of the columns."""
+        places = sorted(self.faults)
+        if len(places) == 1:
+            fault = self.faults[places[0]]
+            more = f" (and in {fault.rows - 1} more rows)" if fault.rows > 1 else ""
+            column = column_name(self.names, places[0])
+            return f"{self.name}, line {fault.line}, {column}: {fault.what}{more}: {fault.remedy}"
+        shown = [
+            f"{column_name(self.names, place)}: {fault.what} in line {fault.line}"
+            + (f" and {fault.rows - 1} more" if fault.rows > 1 else "")
+            for place, fault in ((place, self.faults[place]) for place in places[:MANY])
+        ]
+        if len(places) > MANY:
+            shown.append(f"and {len(places) - MANY} more columns")
+        remedies = dict.fromkeys(self.faults[place].remedy for place in places)
+        return f"{self.name}, {len(places)} columns: {'; '.join(shown)}. Remedies: {'; '.join(remedies)}"

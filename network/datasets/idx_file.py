@@ -1,0 +1,109 @@
+"""Images and labels in the IDX format of the MNIST files, plain or gzipped.
+
+An IDX file opens with two zero bytes, a code for the type (8: unsigned byte) and the number of axes; the
+length of each axis follows as a big-endian 32-bit integer, then the values. Source: Y. LeCun, C. Cortes and
+C. Burges, the MNIST database.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hotloop.network.datasets.compressed import MOST_INFLATED, open_binary
+from hotloop.network.validation.memory import require
+
+ByteArray: TypeAlias = npt.NDArray[np.uint8]
+
+UNSIGNED_BYTE = 8
+BLOCK = 2**24  # bytes read at a time
+NAMES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+def read_images(folder: str | Path, part: str) -> ByteArray:
+    """Return the images of a part, "train" or "test", as unsigned bytes (images, pixels).
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not hold the file under its MNIST name, plain or with .gz.
+    ValueError
+        If the file is damaged, is no IDX file of images, or is empty.
+    """
+    path = find_file(Path(folder), NAMES[part][0])
+    images = read_idx(path, axes=3)
+    if images.size == 0:
+        raise ValueError(f"{path} holds no images: its header says {images.shape}")
+    return images.reshape(len(images), -1)
+
+
+def read_labels(folder: str | Path, part: str, n_images: int) -> npt.NDArray[np.int64]:
+    """Return the labels of a part, "train" or "test"; there must be one for each image.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not hold the file under its MNIST name, plain or with .gz.
+    ValueError
+        If the file is damaged, is no IDX file of labels, or holds another number of labels than `n_images`.
+    """
+    path = find_file(Path(folder), NAMES[part][1])
+    labels = read_idx(path, axes=1)
+    if len(labels) != n_images:
+        raise ValueError(f"{path} holds {len(labels)} labels, but there are {n_images} images beside it")
+    return labels.astype(np.int64)
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """Return the path of an IDX file by its MNIST name: plain or gzipped, or with a dot before "idx"."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}")
+    dotted = name.replace("-idx", ".idx")
+    for candidate in (name, f"{name}.gz", dotted, f"{dotted}.gz"):
+        if (folder / candidate).is_file():
+            return folder / candidate
+    wanted = ", ".join(name for pair in NAMES.values() for name in pair)
+    raise FileNotFoundError(f"{folder} holds no file {name} or {name}.gz; a folder of IDX files has {wanted}")
+
+
+def read_idx(path: Path, axes: int) -> ByteArray:
+    """Return the array of unsigned bytes in an IDX file that must have the given number of axes.
+
+    No more is read, or taken of the memory, than the header says.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, of another type or number of axes, or shorter or longer than its header says.
+    MemoryError
+        If the array does not fit in memory.
+    """
+    with open_binary(path) as file:
+        header = file.read(4 + 4 * axes)
+        if len(header) < 4 or header[:2] != b"\0\0":
+            raise ValueError(f"{path} is not an IDX file: its first four bytes are {header[:4].hex(' ')}")
+        if header[2] != UNSIGNED_BYTE or header[3] != axes:
+            raise ValueError(
+                f"{path} holds values of IDX type {header[2]} on {header[3]} axes; wanted type {UNSIGNED_BYTE} "
+                f"(unsigned byte) on {axes}"
+            )
+        if len(header) < 4 + 4 * axes:
+            raise ValueError(f"{path} is truncated after {len(header)} bytes, within its header: fetch it again")
+        shape: tuple[Any, ...] = tuple(np.frombuffer(header, dtype=">u4", count=axes, offset=4).tolist())
+        wanted = math.prod(shape)
+        most = path.stat().st_size * MOST_INFLATED  # that the file can hold
+        require(min(wanted, most), f"what {path} holds")
+        values = np.empty(min(wanted, most), np.uint8)
+        found, view = 0, memoryview(values)  # type: ignore[arg-type]
+        while found < len(values) and (count := file.readinto(view[found : found + BLOCK])):  # type: ignore[attr-defined]
+            found += count
+        if found < wanted:
+            raise ValueError(f"{path} is truncated: {found} values, where its header says {wanted}: fetch it again")
+        if file.read(1):
+            raise ValueError(f"{path} is too long: more than the {wanted} values that its header says: fetch it again")
+        return values.reshape(shape)

@@ -1,0 +1,169 @@
+"""Arrays read from NumPy's NPZ files; never unpickled, since a pickle runs its writer's code."""
+
+import math
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hotloop.network.datasets.compressed import MOST_INFLATED
+from hotloop.network.validation.memory import require
+from hotloop.network.validation.printable import printable
+
+Array: TypeAlias = npt.NDArray[Any]
+
+ENCRYPTED = 1  # bit of a member's flags
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+MANY = 12  # names that an error message lists before it breaks off
+
+
+def array_names(path: str | Path) -> tuple[str, ...]:
+    """Return the names of the arrays of an NPZ file, in lower case.
+
+    Raises
+    ------
+    ValueError
+        If it is no NPZ file.
+    FileNotFoundError
+        If there is no such file.
+    """
+    with _archive(path) as archive:
+        return tuple(_members(path, archive))
+
+
+def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, Array]:
+    """Return the arrays of these names, in upper or lower case, from an NPZ file.
+
+    What they take is known from their headers, and compared with the file and the memory before any is read.
+
+    Raises
+    ------
+    ValueError
+        If it is no NPZ file, lacks an array, is damaged, or holds Python objects.
+    FileNotFoundError
+        If there is no such file.
+    MemoryError
+        If the arrays do not fit in memory.
+    """
+    with _archive(path) as archive:
+        members = _members(path, archive)
+        for name in names:
+            if name.lower() not in members:
+                found = ", ".join(printable(known) for known in list(members)[:MANY]) or "nothing"
+                raise ValueError(f"{path} holds no array {name!r}; found {found}")
+        chosen = {name: members[name.lower()] for name in names}
+        sizes = [_checked_size(path, archive, member) for member in chosen.values()]
+        require(sum(sizes), f"what {path} holds")
+        arrays = {}
+        for name, member in chosen.items():
+            with _reading(path, member), archive.open(member) as file:
+                arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+        return arrays
+
+
+def numbers(path: str | Path, name: str, array: Array) -> Array:
+    """Return `array` as finite numbers (rows, columns), or raise a ValueError that says where it is none."""
+    where = f"{path}, array {name!r}"
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{where}: found dtype {array.dtype}; wanted numbers, as float32, float64 or uint8")
+    if array.ndim < 2:
+        raise ValueError(f"{where}: found shape {array.shape}; wanted (rows, inputs)")
+    if array.size == 0:
+        raise ValueError(f"{where}: shape {array.shape} holds no values")
+    rows = array.reshape(len(array), -1)
+    check_finite(path, name, rows)
+    return rows
+
+
+def check_finite(path: str | Path, name: str, rows: Array) -> None:
+    """Raise a ValueError that names the first row and column that is NaN or infinite."""
+    faults = np.argwhere(~np.isfinite(rows))
+    if len(faults):
+        row, column = faults[0][0], faults[0][1:]
+        place = f"row {row}" + (f", column {column[0]}" if len(column) else "")
+        value = rows[tuple(faults[0])]
+        raise ValueError(f"{path}, array {name!r}, {place}: {value} is not finite: fill it in or drop the row")
+
+
+@contextmanager
+def _archive(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    with path.open("rb") as file:
+        with _reading(path):
+            archive = zipfile.ZipFile(file)
+        with archive:
+            yield archive
+
+
+def _members(path: str | Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Return the members of an archive by the lower-case names of their arrays."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for member in archive.infolist():
+        name = member.filename.removesuffix(".npy").lower()
+        if name in members:
+            raise ValueError(f"{path} holds two arrays that are called {name!r}: rename one")
+        if not member.is_dir():
+            members[name] = member
+    return members
+
+
+def _checked_size(path: str | Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+    """Return the bytes of an array, by its header, if the archive can hold as many."""
+    where = _where(path, member)
+    if member.flag_bits & ENCRYPTED:
+        raise ValueError(f"{where} is encrypted: save it without a password")
+    if member.compress_type not in METHODS:
+        raise ValueError(f"{where} is compressed by method {member.compress_type}, which is unknown: use numpy.savez")
+    with _reading(path, member), archive.open(member) as file:
+        shape, dtype = _header(file)
+        start = file.tell()
+    if dtype.hasobject:
+        raise ValueError(
+            f"{where} holds Python objects (dtype {dtype}), which only unpickling could read, and that runs what their "
+            "writer chose: save numbers, as array.astype('float32') or numpy.stack(list(array))"
+        )
+    size = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or start + size != member.file_size:
+        raise ValueError(
+            f"{where} is damaged: its header says {shape} of {dtype}, {size} bytes; {member.file_size - start} follow"
+        )
+    if member.compress_type == zipfile.ZIP_STORED or member.compress_type == zipfile.ZIP_DEFLATED:
+        ratio = 1 if member.compress_type == zipfile.ZIP_STORED else MOST_INFLATED
+        if member.file_size > ratio * member.compress_size:
+            raise ValueError(f"{where} is damaged: {member.compress_size} bytes cannot hold {member.file_size}")
+    return size
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    else:  # version 3 is for names of fields in a structured array
+        raise ValueError(f"its format is version {version[0]}.{version[1]}; wanted an array of numbers or text")
+    return shape, dtype
+
+
+@contextmanager
+def _reading(path: str | Path, member: zipfile.ZipInfo | None = None) -> Iterator[None]:
+    """Turn whatever the readers of zip and NPY raise into one error.
+
+    A damaged file makes them raise errors of a dozen types, from struct.error and SyntaxError to RuntimeError.
+    """
+    try:
+        yield
+    except Exception as error:
+        where = str(path) if member is None else _where(path, member)
+        why = printable(str(error)) or type(error).__name__
+        raise ValueError(f"{where} cannot be read as NPZ, the format of numpy.savez ({why})") from None
+
+
+def _where(path: str | Path, member: zipfile.ZipInfo) -> str:
+    return f"{path}, array {member.filename!r},"

@@ -1,0 +1,103 @@
+"""Data by the name of its source: "digits", a folder of IDX files, a CSV file or an NPZ file."""
+
+from pathlib import Path
+
+from hotloop.network.datasets.compressed import STANDARD_INPUT
+from hotloop.network.datasets.csv_dialect import Dialect
+from hotloop.network.datasets.csv_file import UNKNOWN, read_inputs
+from hotloop.network.datasets.dataset import Array, Dataset, load_csv, load_digits, load_idx, load_npz
+from hotloop.network.datasets.digits import bundled_digits
+from hotloop.network.datasets.idx_file import read_images
+from hotloop.network.datasets.npz_file import array_names, numbers, read_arrays
+
+KINDS = {".csv": "csv", ".tsv": "csv", ".npz": "npz"}
+
+
+def load(
+    source: str | Path,
+    target: str | None = None,
+    *,
+    test_fraction: float | None = None,
+    seed: int = 0,
+    task: str | None = None,
+    dtype: str = "float32",
+    header: bool | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+) -> Dataset:
+    """Return the data that `source` names.
+
+    The parameters are those of `load_csv` and `load_npz`. The digits and IDX folders bring classes and a test
+    part of their own, and raise a ValueError for a `target` or `test_fraction`.
+    """
+    kind = kind_of(source)
+    if kind == "csv":
+        fraction = 0.2 if test_fraction is None else test_fraction
+        return load_csv(
+            source, target, test_fraction=fraction, seed=seed, task=task, dtype=dtype, header=header,
+            separator=separator, decimal=decimal,
+        )  # fmt: skip
+    _check_is_no_table(source, Dialect(header, separator, decimal))
+    if kind == "npz":
+        name = "y" if target is None else target
+        return load_npz(source, name, test_fraction=test_fraction, seed=seed, task=task, dtype=dtype)
+    if target is not None:
+        raise ValueError(f"{source} has one target, its labels: leave the target out")
+    if test_fraction is not None:
+        raise ValueError(f"{source} brings its own test part: leave the test fraction out")
+    return load_digits(dtype) if kind == "digits" else load_idx(source, dtype)
+
+
+def load_inputs(
+    source: str | Path,
+    n_inputs: int,
+    columns: tuple[str, ...] | None,
+    target_column: int | None,
+    *,
+    known: Dialect = UNKNOWN,
+    like: Dialect = UNKNOWN,
+) -> Array:
+    """Return raw, unscaled inputs (rows, n_inputs) for a trained network from what `load` reads.
+
+    The test part of the digits and of an IDX folder; x_test, or x, of an NPZ file; all rows of a CSV file, by
+    the names of the `columns` where it has them, else by their places, with or without the target at
+    `target_column`. A CSV file is written as `known` says, or else, where two readings fit, like the file of the
+    training.
+    """
+    kind = kind_of(source)
+    if kind == "csv":
+        return read_inputs(source, n_inputs, columns, target_column, known, like)
+    _check_is_no_table(source, known)
+    if kind == "npz":
+        name = "x_test" if "x_test" in array_names(source) else "x"
+        raw = numbers(source, name, read_arrays(source, [name])[name])
+    else:
+        raw = bundled_digits()[0]["x_test"] if kind == "digits" else read_images(source, "test")
+    if raw.shape[1] != n_inputs:
+        raise ValueError(f"{source} has {raw.shape[1]} inputs a row; the network takes {n_inputs}")
+    return raw
+
+
+def kind_of(source: str | Path) -> str:
+    """Return "digits", "idx", "csv" or "npz", or raise a FileNotFoundError or ValueError."""
+    path = Path(source)
+    if str(source) == "digits":
+        return "digits"
+    if str(source) == STANDARD_INPUT or path.is_fifo():
+        return "csv"
+    if path.is_dir():
+        return "idx"
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file or folder {source} ('digits' is the data that hotloop carries)")
+    name = path.name.lower().removesuffix(".gz")
+    kind = next((kind for suffix, kind in KINDS.items() if name.endswith(suffix)), None)
+    if kind is None:
+        wanted = "'digits', a folder of IDX files, FILE.csv, FILE.tsv (also .gz), FILE.npz, or - for standard input"
+        raise ValueError(f"{source}: unknown kind of data; wanted {wanted}")
+    return kind
+
+
+def _check_is_no_table(source: str | Path, known: Dialect) -> None:
+    for name in ("header", "separator", "decimal"):
+        if getattr(known, name) is not None:
+            raise ValueError(f"{source} is no CSV file: omit {name} (--{name})")

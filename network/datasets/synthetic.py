@@ -1,0 +1,39 @@
+"""Made-up data of any shape, for timing a network before there is real data: a noisy linear teacher, learnable."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hotloop.network.datasets.dataset import Dataset
+
+TEST_SHARE = 5  # one row in so many
+NOISE = 0.1  # of the standard deviation of the teacher's answers
+
+
+def synthetic(sizes: Sequence[int], rows: int, *, classes: bool, dtype: str = "float32", seed: int = 0) -> Dataset:
+    """Return standard normal inputs, and as targets what a random linear teacher says of them.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Of a network: the first is the inputs, the last the outputs.
+    rows : int
+        Of the training part.
+    classes : bool
+        Whether the target is the teacher's largest output (of one output: whether it is above zero), or its values.
+    dtype : {"float32", "float64"}
+    seed : int
+    """
+    rng = np.random.default_rng(seed)
+    n_inputs, n_outputs, total = sizes[0], sizes[-1], rows + max(1, rows // TEST_SHARE)
+    x = rng.standard_normal((total, n_inputs), np.dtype(dtype))
+    teacher = rng.standard_normal((n_inputs, n_outputs), np.dtype(dtype)) / np.sqrt(n_inputs).astype(dtype)
+    y = x @ teacher + NOISE * rng.standard_normal((total, n_outputs), np.dtype(dtype)).astype(dtype)
+    names = None
+    if classes:
+        y = (y[:, 0] > 0).astype(np.int64) if n_outputs == 1 else y.argmax(axis=1)
+        names = tuple(str(number) for number in range(max(n_outputs, 2)))
+    elif n_outputs == 1:
+        y = y[:, 0]
+    y = y if classes else y.astype(dtype)
+    return Dataset("synthetic", x[:rows], y[:rows], x[rows:], y[rows:], names, 0.0, 1.0, target="a random linear map")

@@ -1,0 +1,87 @@
+"""What the inputs and outputs of a trained network are called in its data: kept in a model file's metadata."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hotloop.network.datasets.csv_dialect import Dialect
+from hotloop.network.datasets.dataset import Dataset
+
+Array: TypeAlias = npt.NDArray[Any]
+
+KEY = "data"  # in the metadata
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The names of the inputs and their place in a table, and the names of the classes.
+
+    The default is that of a network saved without any.
+    """
+
+    columns: tuple[str, ...] | None = None
+    target_column: int | None = None
+    classes: tuple[str, ...] | None = None
+    separator: str | None = None  # of the CSV file
+    decimal: str | None = None
+
+    @classmethod
+    def of(cls, data: Dataset) -> "Schema":
+        """Return the schema of a data set."""
+        return cls(data.columns, data.target_column, data.classes, data.separator, data.decimal)
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str], n_inputs: int, n_outputs: int) -> "Schema":
+        """Return what `to_metadata` wrote, for a network with so many inputs and outputs.
+
+        Raises
+        ------
+        ValueError
+            If the metadata has been altered, or belongs to another network.
+        """
+        if KEY not in metadata:
+            return cls()
+        try:
+            kept = cls(**json.loads(metadata[KEY]))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"metadata {KEY!r} is not what hotloop train writes ({error})") from None
+        columns, classes = _names("columns", kept.columns), _names("classes", kept.classes)
+        if columns is not None and len(columns) != n_inputs:
+            raise ValueError(f"metadata {KEY!r} names {len(columns)} columns; the network has {n_inputs} inputs")
+        if classes is not None and len(classes) != max(n_outputs, 2):  # one output tells two classes apart
+            raise ValueError(f"metadata {KEY!r} names {len(classes)} classes; the network has {n_outputs} outputs")
+        place = kept.target_column
+        if place is not None and (type(place) is not int or place < 0):
+            raise ValueError(f"metadata {KEY!r} has the target column {place!r}; wanted a number from 0")
+        try:
+            dialect = Dialect.of(None, kept.separator, kept.decimal)
+        except ValueError as error:
+            raise ValueError(f"metadata {KEY!r}: {error}") from None
+        return cls(columns, place, classes, dialect.separator, dialect.decimal)
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return it as metadata of a model's file."""
+        return {KEY: json.dumps(asdict(self))}
+
+
+def _names(what: str, value: Any) -> tuple[str, ...] | None:
+    if value is not None and not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+        raise ValueError(f"metadata {KEY!r} has {what} that are no list of names")
+    return None if value is None else tuple(value)
+
+
+def split_format_1(metadata: dict[str, str]) -> tuple[Array, Array, dict[str, str]] | None:
+    """Return offset and divisor of the inputs, and the rest of the metadata; None without a scaling.
+
+    `hotloop train` kept both in the metadata before a network could scale its inputs itself.
+    """
+    try:
+        kept = json.loads(metadata[KEY])
+        offset, divisor = kept.pop("offset"), kept.pop("scale")
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        return None  # a text of the user's
+    rest = {**metadata, KEY: json.dumps(kept)}
+    return np.asarray(offset, np.float64), np.asarray(divisor, np.float64), rest

@@ -1,0 +1,1 @@
+"""A profile in other forms: JSON, traces, stacks, pictures and a page."""

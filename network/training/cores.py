@@ -1,0 +1,84 @@
+"""How many cores this process may use, and which of them the threads of a team are put on."""
+
+import ctypes
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+
+def available_cores(root: Path = Path("/")) -> int:
+    """Return how many cores this process may use: by its affinity, and by the quota of its control groups.
+
+    Of a quota of 2.5 cores it is 2: were there a third thread, all would stand still together while the quota is spent.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Where ``proc`` and ``sys`` are.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(cores, _quota(root))))
+
+
+def _quota(root: Path) -> float:
+    """Return how many cores' time the control groups of this process grant it, or infinity.
+
+    Each group on the way up may set a limit. In a container the groups of the host are listed but not all mounted:
+    those that are not there are passed over.
+    """
+    try:
+        memberships = (root / "proc/self/cgroup").read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return math.inf
+    limits = [math.inf]
+    for membership in memberships:
+        _, controllers, path = membership.split(":", 2)
+        groups = [str(group).lstrip("/") for group in (PurePosixPath(path), *PurePosixPath(path).parents)]
+        if controllers == "":  # version 2
+            limits += [_limit(root / "sys/fs/cgroup" / group / "cpu.max") for group in groups]
+        elif "cpu" in controllers.split(","):  # version 1, mounted under one name or all
+            for folder in (
+                root / "sys/fs/cgroup" / mount / group for mount in ("cpu", controllers) for group in groups
+            ):
+                limits.append(_limit(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us"))
+    return min(limits)
+
+
+def _limit(*paths: Path) -> float:
+    """Return the quotient of the two numbers in the files; infinity if there is no limit or no file."""
+    try:
+        quota, period = (int(word) for path in paths for word in path.read_text().split())
+    except (OSError, ValueError):  # "max", in version 2
+        return math.inf
+    return quota / period if quota > 0 and period > 0 else math.inf
+
+
+def _core_of_this_thread() -> Callable[[], int] | None:
+    """Return the C library's function that says which core its caller is on, if there is one."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    function: Callable[[], int] | None = getattr(ctypes.CDLL(None), "sched_getcpu", None)
+    return function
+
+
+_core = _core_of_this_thread()
+
+
+def cores_for_others(n_threads: int) -> set[int]:
+    """Return the cores that the others of a team may be on: all but the caller's, if there are as many as threads.
+
+    A thread that is woken may land on the core of the one that woke it, and stay there for milliseconds while another
+    core sleeps, above all in a virtual machine: two threads then took longer than one. It holds until the next run,
+    which may begin on another core. Of two cores one is left; the caller's own affinity is never changed. Empty if
+    nothing is known.
+    """
+    if _core is None:
+        return set()
+    cores = os.sched_getaffinity(0)
+    return cores - {_core()} if n_threads <= len(cores) else cores

@@ -1,0 +1,95 @@
+"""One job of the compiled loops: checked data, the tables that describe the network, and scratch memory of its size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
+from hotloop.kernels.jit import Array
+from hotloop.kernels.losses import CROSS_ENTROPY
+from hotloop.kernels.tables import PROGRESS, SETTINGS
+from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.layout import Layout, aligned_zeros
+from hotloop.network.losses import LOSSES
+from hotloop.network.training.optimizers import Optimizer
+
+INPUT_KINDS = {np.dtype("uint8"): UINT8, np.dtype("float32"): FLOAT32, np.dtype("float64"): FLOAT64}
+IN_ORDER = np.empty(0, np.int64)  # no order is the data's own
+
+
+def bytes_of_rows(array: Array) -> Array:
+    """Return a C-ordered matrix as the bytes of its rows, read-only: the one type that the loops are compiled for."""
+    view = array.view(np.uint8)
+    view.setflags(write=False)
+    return view
+
+
+@dataclass
+class LoopArguments:
+    """The arguments of a compiled loop, in the types that it was compiled for. See `hotloop.kernels.training`."""
+
+    inputs: Array
+    targets: Array
+    labels: Array
+    layers: Array
+    settings: Array
+    workspace: Array
+    row_losses: Array
+    row_penalties: Array
+    progress: Array
+
+    @property
+    def rows(self) -> int:
+        """Number of samples."""
+        return int(self.inputs.shape[0])
+
+    @classmethod
+    def plan(
+        cls, layout: Layout, activations: tuple[str, ...], loss: str, inputs: Array, targets: Array, labels: Array,
+        *, batch_size: int, dropout: Sequence[float] = (), seed: int = 0, input_scale: float = 1.0,
+    ) -> "LoopArguments":  # fmt: skip
+        """Size the workspace for these data and fill the tables."""
+        kinds = [ACTIVATIONS[name] for name in activations]
+        last = len(kinds) - 1
+        batch = min(batch_size, inputs.shape[0])
+        micro_batch = layout.micro_batch(batch)
+        rates = [*(dropout or [0.0] * last), 0.0]
+        keeps_z = [kind.needs_z or index == last for index, kind in enumerate(kinds)]
+        layers, size = layout.table(micro_batch, [kind.code for kind in kinds], keeps_z, rates)
+        settings = np.zeros(1, SETTINGS)
+        settings["loss"] = CROSS_ENTROPY if labels.size else LOSSES[loss].code
+        settings["batch_size"], settings["micro_batch"], settings["seed"] = batch, micro_batch, seed
+        settings["input_kind"], settings["input_scale"] = INPUT_KINDS[inputs.dtype], input_scale
+        workspace = aligned_zeros(size, layout.dtype)
+        row_losses, row_penalties = np.zeros(micro_batch), np.zeros(sum(layout.sizes[:-1]))
+        progress = np.zeros(1, PROGRESS)
+        return cls(
+            bytes_of_rows(inputs), targets, labels, layers, settings, workspace, row_losses, row_penalties, progress
+        )
+
+    def records(self, n_threads: int) -> None:
+        """Have a record of progress for each of so many threads."""
+        self.progress = np.repeat(self.progress[:1], n_threads)
+
+    def training(self, parameters: Array, gradient: Array, state: Array, order: Array) -> tuple[Array, ...]:
+        """Return the arguments of `train_slice` behind its budget, without its clocks."""
+        return (
+            self.inputs, self.targets, self.labels, order, self.layers, self.settings, parameters, gradient, state,
+            self.workspace, self.row_losses, self.row_penalties, self.progress,
+        )  # fmt: skip
+
+    def forward(self, parameters: Array, losses: Array, outputs: Array) -> tuple[Array, ...]:
+        """Return the arguments of `forward_slice` behind its start and stop."""
+        return (
+            self.inputs, self.targets, self.labels, IN_ORDER, self.layers, self.settings, parameters, self.workspace,
+            losses, outputs,
+        )  # fmt: skip
+
+    def descend(self, optimizer: Optimizer, step: int, step_offset: int) -> None:
+        """Tell the loop to update by this method, after `step` updates, of which `step_offset` with another method."""
+        self.settings["update"] = optimizer.code
+        for name in SETTINGS.names or ():
+            if hasattr(optimizer, name):
+                self.settings[name] = getattr(optimizer, name)
+        self.settings["step_offset"], self.progress["step"] = step_offset, step

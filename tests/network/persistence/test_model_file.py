@@ -1,0 +1,352 @@
+"""Model files: everything comes back, and nothing but a whole file of hotloop's is taken for one."""
+
+import json
+import os
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+from conftest import same_bits
+
+from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop
+from hotloop.network.persistence import model_file as checkpoint
+
+X = np.random.default_rng(0).normal(size=(12, 3))
+Y = np.random.default_rng(1).normal(size=(12, 2))
+OPTIMIZERS = [
+    None,
+    SGD(0.1),
+    SGD(0.03, momentum=0.9),
+    SGD(1, momentum=0.5, nesterov=True),
+    RMSprop(0.01, rho=1 / 3),
+    Adagrad(),
+    Adam(0.02),
+    AdamW(weight_decay=0.1),
+]
+
+
+def trained(optimizer="adam", **options):
+    options = {"loss": "huber", "dropout": [0.25, 0.5], "l1": 1e-4, "l2": 1 / 3, "seed": 2**63 - 1} | options
+    net = Network([3, 5, 4, 2], ["gelu", "tanh"], **options)
+    if optimizer is not None:
+        net.fit(X, Y, epochs=1, optimizer=SGD(0.02))  # so that the optimizer did not make the first step
+        net.fit(X, Y, epochs=2, batch_size=5, optimizer=optimizer)
+    return net
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A small model file."""
+    path = tmp_path_factory.mktemp("saved") / "model.safetensors"
+    net = Network([2, 3, 1], seed=0)
+    net.fit(X[:, :2], Y[:, 0], epochs=1, optimizer=SGD(0.1, momentum=0.9))
+    net.save(path, {"trained on": "noise", "ключ": "значение ☃ \n"})
+    return path
+
+
+def state(net):
+    """Return all that a network is."""
+    plain = ["sizes", "activations", "loss", "dropout", "l1", "l2", "dtype", "seed", "epochs_trained", "metadata"]
+    names = [*plain, "steps", "step_offset", "optimizer"]
+    arrays = [array.tobytes() for array in (net.parameters, net.state)]
+    return {name: getattr(net, name) for name in names} | {"arrays": arrays, "moments": net.state.shape}
+
+
+# There and back.
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_round_trip(optimizer, dtype, tmp_path):
+    net = trained(optimizer, dtype=dtype)
+    net.save(tmp_path / "model")
+    twin = Network.load(str(tmp_path / "model"))
+    assert state(twin) == state(net)
+    assert twin.parameters.ctypes.data % 64 == 0
+    assert same_bits(twin.predict(X), net.predict(X))
+    for each in (net, twin):  # it goes on as if nothing had happened
+        each.fit(X, Y, epochs=2, optimizer=optimizer or "adam")
+    assert state(twin) == state(net)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize(("loss", "output"), [("cross_entropy", None), ("binary_cross_entropy", "identity")])
+def test_round_trip_of_one_layer(loss, output, tmp_path):
+    net = Network([3, 2], loss=loss, output=output, seed=1)
+    net.save(tmp_path / "model")
+    assert state(Network.load(tmp_path / "model")) == state(net)
+
+
+def test_an_optimizer_of_numpy_numbers_is_saved(tmp_path):
+    net = trained(Adam(np.float64(0.5), epsilon=np.float32(0.25)))
+    net.save(tmp_path / "model")
+    assert Network.load(tmp_path / "model").optimizer == Adam(0.5, epsilon=0.25)
+
+
+def test_metadata(tmp_path, saved):
+    net = Network.load(saved)
+    assert net.metadata == {"trained on": "noise", "ключ": "значение ☃ \n"}
+    net.save(tmp_path / "again")  # by default the network's own
+    assert Network.load(tmp_path / "again").metadata == net.metadata
+    net.save(tmp_path / "other", {})
+    assert Network.load(tmp_path / "other").metadata == {}
+    assert net.metadata != {}
+
+
+@pytest.mark.parametrize(("metadata", "exception", "match"), [
+    ({"epoch": 3}, TypeError, "metadata must be a dict of str to str"),
+    ({3: "epoch"}, TypeError, "metadata must be a dict of str to str"),
+    ([("a", "b")], TypeError, "metadata must be a dict of str to str"),
+    ("note", TypeError, "metadata must be a dict of str to str"),
+    ({"hotloop": "x"}, ValueError, "must not use the key 'hotloop'"),
+    ({"note": "a\ud800b"}, ValueError, r"metadata must be Unicode text: found the lone surrogate '\\ud800' in 'note'"),
+    ({"\udfff": "x"}, ValueError, r"found the lone surrogate '\\udfff' in '\\udfff'"),
+])  # fmt: skip
+def test_bad_metadata(metadata, exception, match, tmp_path):
+    with pytest.raises(exception, match=match):
+        trained(None).save(tmp_path / "model", metadata)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_other_readers_find_the_arrays(saved):
+    from safetensors import safe_open
+
+    net = Network.load(saved)
+    with safe_open(saved, "numpy") as file:
+        assert file.metadata()["trained on"] == "noise"
+        assert same_bits(file.get_tensor("layers.0.weights"), np.ascontiguousarray(net.weights[0]))
+        assert same_bits(file.get_tensor("layers.1.bias"), np.ascontiguousarray(net.biases[1]))
+        moment = net.split(net.state[0])[0][1]
+        assert same_bits(file.get_tensor("optimizer.0.layers.1.weights"), np.ascontiguousarray(moment))
+
+
+@pytest.mark.parametrize(("offset", "scale", "loaded_offset", "loaded_scale"), [
+    ([2000.0, -1.0], [4.0, float("inf")], [2000, -1], [0.25, 0]),
+    (0.0, 16.0, 0.0, 0.0625),
+    ([1.0, 2.0], 8.0, [1, 2], 0.125),
+])  # fmt: skip
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_files_of_format_1(factor, offset, scale, loaded_offset, loaded_scale, saved, tmp_path):
+    """Their metadata held a scaling of inputs, which `Network.load` left to others."""
+    kept = {"offset": offset, "scale": scale, "columns": ["a", "b"], "target_column": 2, "classes": None}
+    metadata = {"data": json.dumps(kept), "note": "x"}
+    net = Network.load(rewritten(saved, tmp_path / "model", format=1, input_scale=factor, metadata=metadata))
+    assert np.array_equal(net.input_offset, loaded_offset)
+    assert np.array_equal(net.input_scale, np.multiply(loaded_scale, factor))
+    assert net.metadata.pop("note") == "x"
+    assert json.loads(net.metadata.pop("data")) == {"columns": ["a", "b"], "target_column": 2, "classes": None}
+    assert not net.metadata
+
+
+@pytest.mark.parametrize("text", ["mnist", "{}", "[]", "3", '{"offset": 1}', "[" * 100_000])
+def test_a_users_metadata_in_format_1(text, saved, tmp_path):
+    net = Network.load(rewritten(saved, tmp_path / "model", format=1, input_scale=0.5, metadata={"data": text}))
+    assert (net.input_offset, net.input_scale, net.metadata) == (0, 0.5, {"data": text})
+
+
+# Files that are damaged.
+
+
+def refused(path, match):
+    """Demand a ValueError that names the file."""
+    with pytest.raises(ValueError, match=match) as caught:
+        Network.load(path)
+    assert caught.type is ValueError
+    assert str(path) in str(caught.value)
+
+
+def test_truncated_at_any_length(saved, tmp_path):
+    whole, path = saved.read_bytes(), tmp_path / "model"
+    header = 8 + struct.unpack("<Q", whole[:8])[0]
+    assert 100 < header < len(whole) - 100
+    for length in [*range(20), *range(20, len(whole), 5), header - 1, header, header + 1, len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        refused(path, "no safetensors file, or is truncated or altered")
+
+
+def test_longer_than_it_should_be(saved, tmp_path):
+    path = tmp_path / "model"
+    for extra in (b"\0", b"\n", saved.read_bytes()):
+        path.write_bytes(saved.read_bytes() + extra)
+        refused(path, "no safetensors file, or is truncated or altered")
+
+
+def test_altered_at_any_byte(saved, tmp_path):
+    """It is refused, or the change was one of spelling alone and the network is the same."""
+    whole, path, expected, taken = saved.read_bytes(), tmp_path / "model", state(Network.load(saved)), []
+    header = 8 + struct.unpack("<Q", whole[:8])[0]
+    for place, byte in enumerate(whole):
+        changed = byte ^ (0x01, 0x20, 0xFF)[place % 3]
+        path.write_bytes(whole[:place] + bytes([changed]) + whole[place + 1 :])
+        try:
+            net = Network.load(path)
+        except ValueError as error:
+            problem = type(error) is not ValueError or str(path) not in str(error)
+        else:
+            problem = state(net) != expected
+            taken.append(place)
+        assert not problem, place
+    assert all(place < header for place in taken), "an altered number was taken"
+    assert len(taken) < 0.05 * header
+
+
+def crafted(path, kind="F32", data=bytes(8), metadata=None, name="a", shape=(2,)):
+    """Write a sound safetensors file by hand."""
+    entry = {"dtype": kind, "shape": [*shape], "data_offsets": [0, len(data)]}
+    header = json.dumps({name: entry} | ({} if metadata is None else {"__metadata__": metadata})).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+    return path
+
+
+def rewritten(saved, path, change=lambda arrays: None, **changes):
+    """Write the file again with changes to what its header says of the network, and a checksum that holds."""
+    from safetensors import safe_open
+    from safetensors.numpy import save
+
+    with safe_open(saved, "numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        about = json.loads(file.metadata()["hotloop"]) | changes
+    change(arrays)
+    about.pop("checksum")
+    about["checksum"] = checkpoint._checksum(about, arrays)
+    path.write_bytes(save(arrays, {"hotloop": json.dumps(about)}))
+    return path
+
+
+def test_a_rewritten_file_is_sound(saved, tmp_path):
+    """So those below are refused for the change that each makes."""
+    assert state(Network.load(rewritten(saved, tmp_path / "model"))) == state(Network.load(saved))
+
+
+@pytest.mark.parametrize(("changes", "match"), [
+    ({"format": 3}, "has format 3; this version of hotloop reads formats 1 to 2"),
+    ({"format": 0}, "has format 0"),
+    ({"format": "1"}, "has format '1'"),
+    ({"format": None}, "has format None"),
+    ({"sizes": [2, 4, 1]}, r"damaged.*layers.0.weights has shape \(2, 3\); wanted \(2, 4\)"),
+    ({"sizes": [2, 3, 1, 1], "activations": ["relu", "relu", "identity"]}, "damaged"),
+    ({"sizes": 5}, "damaged"),
+    ({"sizes": [10**9, 10**9]}, "damaged"),
+    ({"activations": ["bogus", "identity"]}, "damaged.*'bogus' is not known"),
+    ({"activations": []}, "damaged"),
+    ({"activations": None}, "damaged"),
+    ({"loss": {}}, "damaged"),
+    ({"dtype": "float64"}, "damaged.*layers.0.weights"),
+    ({"dtype": "float16"}, "damaged"),
+    ({"seed": -1}, "damaged.*seed"),
+    ({"optimizer": {"name": "sgd", "learning_rate": -1}}, "damaged.*learning_rate"),
+    ({"optimizer": {"name": "lbfgs"}}, "damaged"),
+    ({"optimizer": {"name": "sgd", "speed": 1}}, "damaged"),
+    ({"optimizer": "sgd"}, "damaged"),
+    ({"optimizer": {"name": "adam"}}, "damaged.*optimizer.1"),
+    ({"metadata": 3}, "damaged"),
+    ({"steps": "many"}, "damaged"),
+    ({"epochs_trained": -3}, "damaged"),
+    ({"epochs_trained": None}, "damaged"),
+    ({"step_offset": 1.5}, "damaged"),
+    ({"step_offset": 13}, "damaged.*step_offset 13 is beyond the 1 steps"),
+    ({"steps": 2**63}, r"damaged.*steps must be below 2\*\*62, got 9223372036854775808"),
+    ({"epochs_trained": 2**62}, "damaged.*epochs_trained must be below"),
+    ({"epochs_trained": True}, "damaged.*epochs_trained must be a whole number"),
+    ({"seed": 10**400}, "damaged.*seed"),
+    ({"l1": 10**400}, "damaged.*l1"),
+    ({"dropout": [0.5, 0.5]}, "damaged.*dropout"),
+    ({"dtype": "(2,"}, "damaged.*dtype"),
+    ({"dtype": ["float32"]}, "damaged.*dtype"),
+    ({"sizes": [2, 2**70, 1]}, r"damaged.*sizes\[1\] must be below"),
+    ({"sizes": [2, 2**40, 1]}, "damaged.*layers.0.weights has shape"),
+    ({"metadata": ["ab"]}, "damaged.*metadata must be a dict of str to str"),
+    ({"metadata": {"a": 1}}, "damaged.*metadata must be a dict of str to str"),
+    ({"input_offset": 10**400}, "damaged.*input_offset must be finite"),
+    ({"input_offset": [0, 10**400]}, "damaged.*input_offset has dtype object"),
+    ({"input_offset": [0]}, r"damaged.*input_offset has shape \(1,\)"),
+    ({"input_offset": float("nan")}, "damaged.*input_offset must be finite"),
+    ({"input_scale": 0}, "damaged.*input_scale must be above 0"),
+    ({"input_scale": [1, float("inf")]}, "damaged.*input_scale must be finite"),
+    ({"input_scale": None}, "damaged.*input_scale must be a number"),
+    *(({"format": 1, "metadata": {"data": json.dumps({"offset": offset, "scale": scale})}}, f"damaged.*{match}")
+      for offset, scale, match in [
+        (10**400, 1, "int too large"), ([0, 10**400], 1, "int too large"), (float("nan"), 1, "input_offset"),
+        ([0, 0, 0], 1, r"input_offset has shape \(3,\)"), (0, 0, "divides"), (0, -1, "divides"),
+        (0, [1, float("nan")], "divides"), ("a", 1, "could not convert"), (0, None, "divides"), ([[0], [1, 2]], 1, ""),
+      ]),
+], ids=str)  # fmt: skip
+def test_parts_that_do_not_fit(changes, match, saved, tmp_path):
+    refused(rewritten(saved, tmp_path / "model", **changes), match)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["layers.0.weights", "layers.1.bias", "optimizer.0.layers.0.weights"])
+def test_numbers_that_are_not_finite(name, value, saved, tmp_path):
+    def spoil(arrays):
+        arrays[name].flat[-1] = value
+
+    refused(rewritten(saved, tmp_path / "model", spoil), f"damaged.*{name} holds NaN or infinity")
+
+
+@pytest.mark.parametrize("name", ["parameters", "state"])
+def test_a_network_that_could_not_be_loaded_is_not_saved(name, saved, tmp_path):
+    net = Network.load(saved)
+    getattr(net, name).flat[0] = np.nan
+    with pytest.raises(ValueError, match=f"net.{name} must be finite to be saved"):
+        net.save(tmp_path / "model")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_sizes_are_compared_with_the_arrays_before_memory_is_taken(saved, tmp_path):
+    path = rewritten(saved, tmp_path / "model", sizes=[2, 10**7, 1])
+    tracemalloc.start()
+    try:
+        refused(path, "damaged.*layers.0.weights has shape")
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("content", [struct.pack("<Q", 2**35) + b"{}", struct.pack("<Q", 2) + b"{}"], ids=range(2))
+def test_a_file_longer_than_memory(content, tmp_path):
+    """The end of such a file is a hole: it takes no room on the disk."""
+    path = tmp_path / "model"
+    path.write_bytes(content)
+    os.truncate(path, 2**36)
+    tracemalloc.start()
+    try:
+        refused(path, "no safetensors file, or is truncated or altered")
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_that_is_rewritten_while_it_is_read(tmp_path, monkeypatch):
+    """A mapped file would end the process (SIGBUS). The arrays are longer than what is read ahead."""
+    path, net, loads = tmp_path / "model", Network([200, 400, 10], seed=0), json.loads
+    net.save(path)
+
+    def rewrite(text):
+        monkeypatch.setattr(json, "loads", loads)
+        os.truncate(path, 200_000)
+        return loads(text)
+
+    monkeypatch.setattr(json, "loads", rewrite)
+    refused(path, "is truncated or altered")
+    net.save(path)
+    twin = Network.load(path)
+    os.truncate(path, 0)
+    assert same_bits(twin.parameters, net.parameters)
+
+
+def test_a_part_that_is_missing(saved, tmp_path):
+    for name in ("sizes", "loss", "l1", "optimizer", "metadata", "steps", "input_offset", "input_scale"):
+        path = tmp_path / name
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(json, "dumps", lambda about, dumps=json.dumps, name=name, **options: dumps(
+                {key: value for key, value in about.items() if key != name}, **options
+            ))  # fmt: skip
+            rewritten(saved, path)
+        refused(path, f"damaged.*'{name}'")
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "null", '"text"', "{}", '{"format": 1}', "[" * 100_000, "9" * 5000])
+def test_a_header_that_cannot_be_read(text, tmp_path):
+    refused(crafted(tmp_path / "model", metadata={"hotloop": text}), "damaged: its header cannot be read")

@@ -1,0 +1,402 @@
+"""A profile as stacks, JSON, a data frame, pictures and a page: complete, well formed, and never half written."""
+
+import json
+import os
+import re
+import sys
+import tomllib
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from hotloop import SGD, Adam, DivergenceError, Network, __version__, profile
+from hotloop.network.persistence import atomic_write as files
+from hotloop.network.profiling import profiler
+from hotloop.network.profiling.export import html_page as page_of_profile
+from hotloop.network.profiling.roofline import Roof
+from hotloop.network.profiling.rows import FIELDS
+
+CORE = Roof(1e11, (1e4, 1e6, 1e8), (1e11, 5e10, 1e10))  # to measure one takes half a second
+QUIET = {"progress": False}
+HOSTILE = "<b>&amp; </td>\"'</script><script>"
+RECORDS = ("a;b", "a b", "c\nd", HOSTILE, "long " * 20, "µs")
+
+
+@pytest.fixture(autouse=True)
+def roof(monkeypatch):
+    monkeypatch.setattr(profiler, "measured", lambda *_, **__: CORE)
+
+
+def fitted(sizes=(6, 5, 3), optimizer=None, rows=60, **options):
+    X, y = np.random.default_rng(rows).normal(size=(rows, sizes[0])), np.arange(rows) % sizes[-1]
+    net = Network(sizes, loss="cross_entropy", seed=0)
+    net.fit(X, y, **QUIET | {"epochs": 3, "batch_size": 8, "optimizer": optimizer, "n_threads": 1} | options)
+    return net
+
+
+@pytest.fixture(scope="module")
+def prof():
+    """Two networks, one in two threads; records within each other, with names that need care."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(profiler, "measured", lambda *_, **__: CORE)
+        with profile() as prof:
+            with prof.record("mine"):
+                fitted(optimizer=Adam())
+            fitted((4, 9, 8, 2), SGD(0.1), n_threads=2).predict(np.ones((5, 4)))
+            for name in RECORDS:
+                with prof.record(name, flops=10.0, bytes=20.0), prof.record("inner"):
+                    sum(range(20_000))
+        prof.diagnose(try_remedies=False)
+        assert prof.rows
+    return prof
+
+
+def strictly(text):
+    """Return what a JSON text says; NaN and infinity are no JSON."""
+
+    def refuse(name):
+        raise ValueError(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def innermost(prof):
+    """Return the microseconds of each row by its name as the innermost of a stack, where layers have a number."""
+    names, found = {"enter the compiled loop": "compiled loop", "outside hotloop": "profile"}, Counter()
+    for row in prof.rows:
+        name = names.get(row["name"], row["name"])
+        found[f"{name} {row['layer']}" if row["layer"] else name] += 1e6 * row["seconds"]
+    return found
+
+
+# Stacks.
+
+
+def test_collapsed_stacks(prof, tmp_path):
+    """A line a stack: names between semicolons, a space, whole microseconds. All of the time is in them, once."""
+    prof.flamegraph(tmp_path / "stacks.txt")
+    lines = (tmp_path / "stacks.txt").read_text(encoding="utf-8").split("\n")
+    assert lines.pop() == ""
+    stacks = {}
+    for line in lines:
+        stack, microseconds = re.fullmatch(r"(profile(?:;[^;]+)*) ([1-9][0-9]*)", line).groups()
+        assert stack not in stacks
+        stacks[tuple(stack.split(";"))] = int(microseconds)
+    unseen = 0.5 * len(prof.spans.tree) + 0.5 * 50  # by rounding, half a microsecond each
+    assert sum(stacks.values()) == pytest.approx(1e6 * prof.seconds, rel=0.01, abs=unseen)
+    assert set(stacks) >= {("profile",), ("profile", "mine", "fit"), ("profile", "a,b"), ("profile", "c d")}
+    assert set(stacks) >= {("profile", HOSTILE.replace(";", ",")), ("profile", "a b", "inner"), ("profile", "µs")}
+    assert ("profile", "mine", "fit", "compiled loop", "forward", "forward 1") in stacks
+    assert ("profile", "fit", "compiled loop", "weight gradient + update", "weight gradient + update 3") in stacks
+    leaves = Counter()
+    for stack, microseconds in stacks.items():
+        leaves[stack[-1]] += microseconds
+    expected = {name.replace(";", ",").replace("\n", " "): value for name, value in innermost(prof).items()}
+    assert {name: leaves[name] for name in expected} == pytest.approx(expected, abs=4)  # a stack is rounded by a half
+
+
+def test_stacks_for_speedscope(prof, tmp_path):
+    """By its schema, version 0.0.1: a profile of the type "sampled" has a stack of frames and a weight a sample."""
+    prof.flamegraph(str(tmp_path / "stacks.json"))
+    found = strictly((tmp_path / "stacks.json").read_bytes())
+    assert found["$schema"] == "https://www.speedscope.app/file-format-schema.json"
+    (sampled,), frames = found["profiles"], [frame["name"] for frame in found["shared"]["frames"]]
+    assert (sampled["type"], sampled["unit"], sampled["startValue"]) == ("sampled", "nanoseconds", 0)
+    assert isinstance(sampled["name"], str)
+    samples, weights = sampled["samples"], sampled["weights"]
+    assert len(samples) == len(weights) > 20
+    assert all(weight >= 0 for weight in weights)
+    assert all(weight == int(weight) for weight in weights)  # of whole numbers all sums of doubles are exact
+    assert sum(map(float, weights)) == sampled["endValue"]
+    assert sum(weights) == pytest.approx(1e9 * prof.seconds, rel=0.01)
+    assert {index for stack in samples for index in stack} == set(range(len(frames)))
+    assert len(set(frames)) == len(frames)
+    assert set(frames) > {"profile", *RECORDS}
+    stacks = [tuple(frames[index] for index in stack) for stack in samples]
+    assert len(set(stacks)) == len(stacks)
+    assert all(stack[0] == "profile" for stack in stacks)
+    leaves = Counter()
+    for stack, weight in zip(stacks, weights, strict=True):
+        leaves[stack[-1]] += weight / 1000
+    assert leaves == pytest.approx(innermost(prof), abs=2)
+
+
+# Plain data.
+
+
+def test_json(prof, tmp_path):
+    """What is written is what is returned, and says what the profile says."""
+    text = prof.to_json(tmp_path / "profile.json")
+    assert (tmp_path / "profile.json").read_text(encoding="utf-8") == text == prof.to_json()
+    found = strictly(text)
+    assert list(found) == ["format", "hotloop", "seconds", "clock", "roofs", "runs", "rows", "fits", "diagnosis"]
+    assert (found["format"], found["hotloop"], found["seconds"]) == (1, __version__, prof.seconds)
+    assert found["clock"]["ticks_per_second"] > 1e6
+    assert found["rows"] == prof.rows
+    assert [(run["network"], run["dtype"], run["steps"], run["rows"]) for run in found["runs"]] == [
+        ("6-5-3", "float32", 24, 180), ("4-9-8-2", "float32", 24, 180),
+    ]  # fmt: skip
+    assert all(
+        1 <= run["timed_micro_batches"] <= run["micro_batches"] == 24 and run["seconds"] > 0 for run in found["runs"]
+    )
+    assert [fit["network"] for fit in found["fits"]] == [[6, 5, 3], [4, 9, 8, 2]]
+    for fit in found["fits"]:
+        assert fit["stop_reason"] == "epochs"
+        assert [set(epoch) for epoch in fit["epochs"]] == [{"epoch", "loss", "seconds"}] * 3
+        assert all(len(look["gradient"]) == len(fit["network"]) - 1 for look in fit["looks"])
+        assert fit["looks"]
+    assert [fit["network"].split()[0].rstrip(",") for fit in found["diagnosis"]] == ["6-5-3", "4-9-8-2"]
+
+
+@pytest.mark.parametrize("rate", [1e30, 1e38])
+def test_json_of_a_run_that_diverged(rate, tmp_path):
+    """What is not finite is null."""
+    net, X = Network((6, 5, 1), seed=0), 1e3 * np.random.default_rng(0).normal(size=(60, 6))
+    with profile() as prof, pytest.raises(DivergenceError):
+        net.fit(X, X[:, 0], epochs=3, batch_size=8, optimizer=SGD(rate), **QUIET)
+    prof.diagnose(try_remedies=False)
+    found = strictly(prof.to_json())
+    assert found["fits"][0]["stop_reason"] == "diverged"
+    prof.chrome_trace(tmp_path / "trace.json")
+    assert strictly((tmp_path / "trace.json").read_bytes())
+
+
+def test_json_of_work_that_numpy_counted():
+    with profile() as prof, prof.record("mine", flops=np.float32(3), bytes=np.int64(4)):
+        pass
+    assert [(row["flops"], row["bytes"]) for row in strictly(prof.to_json())["rows"] if row["flops"]] == [(3, 4)]
+
+
+@pytest.mark.parametrize("argument", ["flops", "bytes"])
+def test_infinite_work_is_refused(argument):
+    """There is no JSON of it."""
+    with profile() as prof, pytest.raises(ValueError, match=f"{argument} must be finite, at least 0, got inf"):
+        prof.record("mine", **{argument: np.inf})
+
+
+def test_a_data_frame(prof):
+    pytest.importorskip("pandas")
+    frame = prof.to_pandas()
+    assert tuple(frame.columns) == FIELDS
+    assert len(frame) == len(prof.rows)
+    for name in ("name", "kind", "calls", "seconds", "flops", "bytes"):
+        assert list(frame[name]) == [row[name] for row in prof.rows]
+    assert frame["layer"].isna().sum() == sum(row["layer"] is None for row in prof.rows)
+
+
+# Files.
+
+WRITERS = {
+    "trace.json": lambda prof, path: prof.chrome_trace(path),
+    "stacks.txt": lambda prof, path: prof.flamegraph(path),
+    "stacks.json": lambda prof, path: prof.flamegraph(path),
+    "profile.json": lambda prof, path: prof.to_json(path),
+    "profile.html": lambda prof, path: prof.html(path),
+}
+writers = pytest.mark.parametrize("name", WRITERS)
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """They take two seconds to draw."""
+    monkeypatch.setattr(page_of_profile, "_svg", lambda *_: "<svg></svg>")
+
+
+def written(prof, name, path):
+    if name.endswith("html"):
+        pytest.importorskip("matplotlib")
+    WRITERS[name](prof, path)
+
+
+@writers
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_file_takes_the_place_of_another(kind, name, prof, tmp_path, without_pictures):
+    path = tmp_path / name
+    path.write_text("old " * 1_000_000)
+    written(prof, name, kind(path))
+    assert not path.read_text(encoding="utf-8").startswith("old")
+    assert os.listdir(tmp_path) == [name]
+
+
+@writers
+def test_a_file_that_cannot_be_finished(name, prof, monkeypatch, tmp_path, without_pictures):
+    """The old one stays, and nothing else is left."""
+    path, full = tmp_path / name, mock.Mock(side_effect=OSError("no space left on device"))
+    path.write_text("old")
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(OSError, match="no space"):
+        written(prof, name, path)
+    assert (path.read_text(), os.listdir(tmp_path)) == ("old", [name])
+
+
+@writers
+def test_no_such_folder(name, prof, tmp_path, without_pictures):
+    with pytest.raises(FileNotFoundError, match="there is no"):
+        written(prof, name, tmp_path / "missing" / name)
+    assert os.listdir(tmp_path) == []
+
+
+@writers
+def test_an_open_profile(name, tmp_path):
+    """There is nothing to write before it has ended."""
+    with profile() as prof:
+        with pytest.raises(RuntimeError, match="the profile has not ended"):
+            written(prof, name, tmp_path / name)
+        fitted(epochs=1)
+        with pytest.raises(RuntimeError, match="the profile has not ended"):
+            written(prof, name, tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+@writers
+def test_a_profile_of_nothing(name, tmp_path):
+    with profile() as prof:
+        pass
+    written(prof, name, tmp_path / name)
+    assert (tmp_path / name).stat().st_size > 0
+
+
+# Pictures.
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_figure(prof, tmp_path):
+    """Time by layer and phase; roofline. It can be saved."""
+    figure = pytest.importorskip("matplotlib.figure")
+    drawn = prof.plot()
+    assert isinstance(drawn, figure.Figure)
+    assert len(drawn.axes) == 2
+    bars = {tuple(label.get_text().split("\n")) for label in drawn.axes[0].get_yticklabels()}
+    layers = {("6-5-3", f"layer {n}") for n in (1, 2)} | {("4-9-8-2", f"layer {n}") for n in (1, 2, 3)}
+    assert bars == layers | {(name, "all layers") for name in ("6-5-3", "4-9-8-2")} | {("outside the loops",)}
+    found, expected = Counter(), Counter()
+    for bar in drawn.axes[0].patches:
+        found[drawn.axes[0].get_yticklabels()[round(bar.get_y() + bar.get_height() / 2)].get_text()] += bar.get_width()
+    for row in prof.rows:
+        layer = f"layer {row['layer']}" if row["layer"] else "all layers"
+        inside = row["kind"] in ("kernel", "wait", "interrupted")
+        expected[f"{row['network']}\n{layer}" if inside else "outside the loops"] += 1e3 * row["seconds"]
+    assert found == pytest.approx(expected, rel=1e-9)
+    drawn.savefig(tmp_path / "profile.png")
+    assert (tmp_path / "profile.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "make", [lambda prof, _: prof.plot(), lambda prof, path: prof.html(path)], ids=["plot", "html"]
+)
+def test_without_matplotlib(make, prof, monkeypatch, tmp_path):
+    """The error says what to install, which the project declares."""
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match="pictures need matplotlib: python -m pip install 'hotloop") as caught:
+        make(prof, tmp_path / "profile.html")
+    assert os.listdir(tmp_path) == []
+    extra = re.search(r"hotloop\[(\w+)\]", str(caught.value))[1]
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    assert any(each.startswith("matplotlib") for each in project["optional-dependencies"].get(extra, []))
+
+
+# The page.
+
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+LOADING = {"src", "href", "xlink:href", "srcset", "data", "poster", "action", "formaction", "background", "ping"}
+
+
+class Page(HTMLParser):
+    """What is on a page: elements with their attributes, rows of tables, all text, the text of scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.rows, self.text, self.code = [], [], [], "", ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("script", "style"):
+            self.code += data
+            return
+        self.text += data
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def page(prof, tmp_path_factory):
+    pytest.importorskip("matplotlib")
+    path = tmp_path_factory.mktemp("page") / "profile.html"
+    prof.html(path)
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_page_is_well_formed(page):
+    found = Page(page)
+    assert page.startswith("<!DOCTYPE html>")
+    counts = Counter(tag for tag, _ in found.elements)
+    assert [counts[tag] for tag in ("html", "head", "body", "title", "table", "thead", "tbody", "h1")] == [1] * 8
+    assert counts["svg"] == 4
+    assert "6-5-3" in found.text
+
+
+def test_the_page_loads_nothing(page):
+    """Neither an element nor a style nor the script; pictures refer to parts of themselves."""
+    found = Page(page)
+    assert not {tag for tag, _ in found.elements} & {
+        "iframe",
+        "object",
+        "embed",
+        "img",
+        "base",
+        "image",
+        "audio",
+        "video",
+    }
+    for tag, attributes in found.elements:
+        for name in LOADING & set(attributes):
+            assert attributes[name].startswith(("#", "data:")), (tag, attributes)
+        assert not [name for name in attributes if name.startswith("on")]
+        assert "http-equiv" not in attributes
+    assert {attributes.get("href", "") for tag, attributes in found.elements if tag == "link"} == {"data:,"}
+    everywhere = found.code + " ".join(str(value) for _, attributes in found.elements for value in attributes.values())
+    assert [url for url in re.findall(r"url\(\s*[\"']?([^)]*)", everywhere) if not url.startswith("#")] == []
+    assert re.search(r"@import|@font-face|https?:", found.code) is None
+    assert re.search(r"\b(fetch|XMLHttpRequest|import|WebSocket|sendBeacon|eval)\b", found.code) is None
+
+
+def test_every_row_is_in_the_table_of_the_page(page, prof):
+    head, *rows = Page(page).rows
+    assert head[:2] == ["Name", "Layer"]
+    calls = head.index("# of Calls")
+    expected = Counter()
+    for row in prof.rows:
+        name = f"{row['network'] or ''} {row['name']}".lstrip().replace("\n", r"\n")
+        name = name if len(name) <= 40 else f"{name[:37]}..."
+        expected[name, str(row["layer"] or "-"), str(row["calls"])] += 1
+    assert Counter((row[0], row[1], row[calls]) for row in rows) == expected
+
+
+def test_the_page_escapes_text(page):
+    """A name is shown as it is: no element and no entity comes of it."""
+    found = Page(page)
+    assert HOSTILE in found.text
+    assert not [tag for tag, _ in found.elements if tag == "b"]
+    assert [tag for tag, _ in found.elements].count("script") == 1

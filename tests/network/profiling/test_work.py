@@ -1,0 +1,420 @@
+"""What a profile counts: the operations, bytes and calls of each phase and layer, against the table of its document.
+
+The oracle below is that table (docs/profiling.md, What is counted) written out, a batch's micro-batches counted one by one.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from conftest import COMPILED
+
+from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop, profile
+from hotloop.network import layout, network
+from hotloop.network.profiling import phase_clock, profiler
+from hotloop.network.profiling.diagnosis import snapshots as health
+from hotloop.network.profiling.roofline import Roof
+from hotloop.network.profiling.rows import FIELDS, grouped
+from hotloop.network.training import thread_tuner as pace
+
+CORE = Roof(1e11, (1e4, 1e6, 1e8), (1e11, 5e10, 1e10))  # to measure one takes half a second; counts do not depend on it
+SMALL, ROWS_OF_A_MICRO_BATCH = (3, 4, 2), 256
+
+
+@pytest.fixture(autouse=True)
+def every_step_timed(monkeypatch):
+    """Also of networks of some ten parameters, lest a kind of micro-batch goes by unseen. One batch of a fit is looked at."""
+    monkeypatch.setattr(phase_clock, "SHARE", 1e9)
+    monkeypatch.setattr(health, "SHARE", 0.0)
+    monkeypatch.setattr(profiler, "measured", lambda *_, **__: CORE)
+
+
+# The oracle.
+
+# An optimizer, its operations a parameter, and its moments.
+METHODS = {
+    "SGD": (SGD(0.01), 2, 0),
+    "momentum": (SGD(0.01, momentum=0.9), 4, 1),
+    "Nesterov": (SGD(0.01, momentum=0.9, nesterov=True), 6, 1),
+    "Adagrad": (Adagrad(0.01), 7, 1),
+    "RMSprop": (RMSprop(0.001), 9, 1),
+    "Adam": (Adam(0.001), 13, 2),
+    "AdamW": (AdamW(0.001), 14, 2),
+}
+
+
+@dataclass(frozen=True)
+class LoopArguments:
+    """A loss, its targets, and the activations, the last layer's being the last."""
+
+    loss: str
+    activations: tuple
+    labels: bool = False
+
+    def network(self, sizes=SMALL, **options):
+        return Network(sizes, self.activations[:-1], output=self.activations[-1], loss=self.loss, seed=3, **options)
+
+    def data(self, rows, sizes=SMALL, kind="float64"):
+        X = np.random.default_rng(rows).integers(0, 5, (rows, sizes[0])).astype(kind)
+        labels = np.arange(rows) % sizes[-1]
+        return X, (labels if self.labels else np.eye(sizes[-1])[labels])
+
+
+TASKS = {
+    "labels": LoopArguments("cross_entropy", ("relu", "softmax"), labels=True),
+    "labels, logits": LoopArguments("cross_entropy", ("leaky_relu", "identity"), labels=True),
+    "one-hot": LoopArguments("cross_entropy", ("elu", "softmax")),
+    "mse of identity": LoopArguments("mse", ("tanh", "identity")),
+    "mse over gelu": LoopArguments("mse", ("gelu", "identity")),
+    "mse over identity": LoopArguments("mse", ("identity", "identity")),
+    "mse of sigmoid": LoopArguments("mse", ("silu", "sigmoid")),
+    "mse of gelu": LoopArguments("mse", ("sigmoid", "gelu")),
+    "mse of softmax": LoopArguments("mse", ("softplus", "softmax")),
+    "mae": LoopArguments("mae", ("tanh", "tanh")),
+    "huber": LoopArguments("huber", ("silu", "identity")),
+    "binary": LoopArguments("binary_cross_entropy", ("tanh", "sigmoid")),
+    "binary, logits": LoopArguments("binary_cross_entropy", ("gelu", "identity")),
+}
+
+
+def batches_of(rows, batch_size, epochs=1, micro_batch=ROWS_OF_A_MICRO_BATCH):
+    """Return the batches, each a list of the rows of its micro-batches."""
+    sizes = [min(batch_size, rows - start) for start in range(0, rows, batch_size)] * epochs
+    return [[min(micro_batch, size - start) for start in range(0, size, micro_batch)] for size in sizes]
+
+
+def counted(task, batches, method, sizes=SMALL, *, s=4, data=8, penalty=False, n_threads=1):
+    """Return {(phase, layer): (calls, operations, bytes)} by the document's table; no method is a gradient alone.
+
+    With plain gradient descent, batches of several micro-batches are updated apart, those of one in place: B, C and U of a row
+    are those of its batches.
+    """
+    B, C, found = sum(map(sum, batches)), sum(map(len, batches)), {}
+    found["gather", None] = C, B * sizes[0], B * sizes[0] * (data + s)
+    found["loss", None] = C, B * sizes[-1], 2 * s * B * sizes[-1] + (8 * B if task.labels else s * B * sizes[-1])
+    if n_threads > 1:
+        found["wait for other threads", None] = C, 0, 0
+    in_place = [batch for batch in batches if len(batch) == 1 and method is METHODS["SGD"] and not penalty]
+    apart = [batch for batch in batches if batch not in in_place]
+    for layer, (I, O) in enumerate(pairwise(sizes), 1):  # noqa: E741
+        P, top, above, name = (I + 1) * O, layer == len(sizes) - 1, layer > 1, task.activations[layer - 1]
+        has_a = not (top and task.loss.endswith("cross_entropy"))  # which are computed from z
+        f = has_a and name != "identity"
+        z_beside_a = has_a and (top or name in ("gelu", "silu"))
+        moved = s * (B * I + C * P + B * O) + s * B * O * z_beside_a
+        found["forward", layer] = C, 2 * B * I * O + B * O * f, moved
+        moved = s * B * O + 2 * s * B * O * f + s * (C * I * O + B * I) * above
+        found["backward", layer] = C, B * O * f + 2 * B * I * O * above, moved
+        if apart:
+            b, c, u = sum(map(sum, apart)), sum(map(len, apart)), len(apart)
+            moved = s * (b * I + b * O + c * P) + s * (c - u) * P
+            found["weight gradient", layer] = c, 2 * b * I * O + b * O, moved
+            if method:
+                _, operations, moments = method
+                found["update", layer] = u, u * P * operations + 4 * u * I * O * penalty, s * u * P * (3 + 2 * moments)
+        if in_place:
+            b, c = sum(map(sum, in_place)), len(in_place)
+            moved = s * (b * I + b * O + 2 * c * P)
+            found["weight gradient + update", layer] = c, 2 * b * I * O + b * O + 2 * c * P, moved
+    return found
+
+
+def measured(prof):
+    """Return the same of a profile."""
+    rows = [row for row in prof.rows if row["kind"] in ("kernel", "wait")]
+    found = {(row["name"], row["layer"]): (row["calls"], row["flops"], row["bytes"]) for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def fitted(task, rows, batch_size, method, sizes=SMALL, *, kind="float64", n_threads=1, health=True, epochs=1, **net):
+    """Return the profile of a fit; `net` is the options of the network."""
+    net, (X, y) = task.network(sizes, **net), task.data(rows, sizes, kind)
+    options = {"optimizer": method[0], "n_threads": n_threads, "progress": False}
+    with profile(health=health) as prof:
+        net.fit(X, y, epochs=epochs, batch_size=batch_size, **options)
+    return prof
+
+
+def check(
+    task,
+    rows,
+    batch_size,
+    method,
+    sizes=SMALL,
+    *,
+    data=8,
+    micro_batch=ROWS_OF_A_MICRO_BATCH,
+    dtype="float32",
+    **options,
+):
+    """Compare the two for one fit."""
+    prof = fitted(task, rows, batch_size, method, sizes, dtype=dtype, **options)
+    batches, s = batches_of(rows, batch_size, options.get("epochs", 1), micro_batch), np.dtype(dtype).itemsize
+    penalty, n_threads = bool(options.get("l1") or options.get("l2")), options.get("n_threads", 1)
+    expected = counted(task, batches, method, sizes, s=s, data=data, penalty=penalty, n_threads=n_threads)
+    assert measured(prof) == expected
+    return prof
+
+
+# On paper.
+
+
+def test_a_worked_example_of_gradient_descent():
+    """3-4-2, ReLU, labels; 5 rows of doubles, batches of 2, 2 and 1; numbers of 4 bytes, all updates in place.
+
+    B = 5, C = U = 3; P = (3 + 1) 4 = 16 and (4 + 1) 2 = 10.
+    """
+    assert measured(fitted(TASKS["labels"], 5, 2, METHODS["SGD"], (3, 4, 2), dtype="float32")) == {
+        ("gather", None): (3, 15, 180),  # 5*3; 15 (8 + 4)
+        ("forward", 1): (3, 140, 332),  # 2*5*3*4 + 5*4; 4 (5*3 + 3*16 + 5*4), a over z
+        ("forward", 2): (3, 80, 240),  # 2*5*4*2; 4 (5*4 + 3*10 + 5*2), no a
+        ("loss", None): (3, 10, 120),  # 5*2; 2*4*5*2 + 8*5
+        ("backward", 2): (3, 80, 216),  # 2*5*4*2; 4*5*2 + 4 (3*4*2 + 5*4)
+        ("backward", 1): (3, 20, 240),  # 5*4; 4*5*4 + 2*4*5*4
+        ("weight gradient + update", 1): (3, 236, 524),  # 2*5*3*4 + 5*4 + 2*3*16; 4 (5*3 + 5*4 + 2*3*16)
+        ("weight gradient + update", 2): (3, 150, 360),  # 2*5*4*2 + 5*2 + 2*3*10; 4 (5*4 + 5*2 + 2*3*10)
+    }
+
+
+def test_a_worked_example_of_adam():
+    """2-3-1, GELU, squared error of identity, a penalty; 4 rows of bytes, batches of 3 and 1; numbers of 8 bytes.
+
+    B = 4, C = U = 2; P = (2 + 1) 3 = 9 and (3 + 1) 1 = 4; two moments.
+    """
+    task, options = TASKS["mse over gelu"], {"dtype": "float64", "kind": "uint8", "l1": 1e-3, "l2": 1e-3}
+    assert measured(fitted(task, 4, 3, METHODS["Adam"], (2, 3, 1), **options)) == {
+        ("gather", None): (2, 8, 72),  # 4*2; 8 (1 + 8)
+        ("forward", 1): (2, 60, 400),  # 2*4*2*3 + 4*3; 8 (4*2 + 2*9 + 4*3) + 8*4*3 for z
+        ("forward", 2): (2, 24, 224),  # 2*4*3*1; 8 (4*3 + 2*4 + 4*1) + 8*4*1 for z
+        ("loss", None): (2, 4, 96),  # 4*1; 2*8*4*1 + 8*4*1
+        ("backward", 2): (2, 24, 176),  # 2*4*3*1; 8*4*1 + 8 (2*3*1 + 4*3)
+        ("backward", 1): (2, 12, 288),  # 4*3; 8*4*3 + 2*8*4*3
+        ("weight gradient", 1): (2, 60, 304),  # 2*4*2*3 + 4*3; 8 (4*2 + 4*3 + 2*9)
+        ("weight gradient", 2): (2, 28, 192),  # 2*4*3*1 + 4*1; 8 (4*3 + 4*1 + 2*4)
+        ("update", 1): (2, 282, 1008),  # 13*2*9 + 4*2*2*3; 8*2*9 (3 + 2*2)
+        ("update", 2): (2, 128, 448),  # 13*2*4 + 4*2*3*1; 8*2*4 (3 + 2*2)
+    }
+
+
+@pytest.mark.parametrize(("rows", "expected"), [
+    (557, {  # batches of 300 and 257 rows, in micro-batches of 256 + 44 and 256 + 1
+        ("gather", None): (4, 557, 4456),  # 557 (4 + 4)
+        ("forward", 1): (4, 1114, 6716),  # 2*557; 4 (557 + 4*2 + 557) + 4*557 for z
+        ("loss", None): (4, 557, 6684),  # 2*4*557 + 4*557
+        ("backward", 1): (4, 0, 2228),  # 4*557
+        ("weight gradient", 1): (4, 1671, 4504),  # 2*557 + 557; 4 (557 + 557 + 4*2) + 4 (4 - 2) 2
+        ("update", 1): (2, 8, 48),  # 2*2*2; 4*2*2*3
+    }),
+    (400, {  # of 300 and 100: the second is one micro-batch, which updates in place
+        ("gather", None): (3, 400, 3200),
+        ("forward", 1): (3, 800, 4824),  # 4 (400 + 3*2 + 400) + 4*400
+        ("loss", None): (3, 400, 4800),
+        ("backward", 1): (3, 0, 1600),
+        ("weight gradient", 1): (2, 900, 2424),  # 3*300; 4 (300 + 300 + 2*2) + 4 (2 - 1) 2
+        ("update", 1): (1, 4, 24),
+        ("weight gradient + update", 1): (1, 304, 816),  # 2*100 + 100 + 2*1*2; 4 (100 + 100 + 2*1*2)
+    }),
+])  # fmt: skip
+def test_a_worked_example_of_micro_batches(rows, expected):
+    """1-1, squared error, batches of 300, one number of 4 bytes a row; P = 2."""
+    prof = fitted(
+        LoopArguments("mse", ("identity",)), rows, 300, METHODS["SGD"], (1, 1), dtype="float32", kind="float32"
+    )
+    assert measured(prof) == expected
+
+
+# By the table.
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("task", TASKS)
+def test_tasks_and_methods(task, method, dtype):
+    """15 rows: four batches of four and less, twice."""
+    check(TASKS[task], 15, 4, METHODS[method], epochs=2, dtype=dtype)
+
+
+@pytest.mark.parametrize("penalties", [{"l1": 1e-3}, {"l2": 1e-3}, {"l1": 1e-3, "l2": 1e-2}], ids=str)
+@pytest.mark.parametrize("method", METHODS)
+def test_penalties(method, penalties, dtype):
+    """With one, plain gradient descent does not update in place."""
+    check(TASKS["labels"], 10, 4, METHODS[method], dtype=dtype, **penalties)
+
+
+# Of others than these three the loop gathers what they were converted to as a whole.
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64", "int64", "float16"])
+def test_kinds_of_inputs(kind, dtype):
+    data = {"uint8": 1, "float32": 4, "float64": 8}.get(kind, np.dtype(dtype).itemsize)
+    check(TASKS["one-hot"], 7, 3, METHODS["momentum"], kind=kind, data=data, dtype=dtype)
+
+
+DEEP = LoopArguments("mse", ("relu", "gelu", "identity", "tanh", "sigmoid"))
+
+
+@pytest.mark.parametrize("method", ["SGD", "Adam"])
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("wide", [17, 192] if COMPILED else [17])
+def test_depth_dropout_and_threads(wide, dropout, n_threads, method, dtype):
+    """Dropout is not counted. Of 192 units in place, two or three threads have columns; else they have rows."""
+    sizes = (6, wide, 5, 9, 1, 8)
+    check(DEEP, 13, 5, METHODS[method], sizes, n_threads=n_threads, dropout=dropout, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "task", [LoopArguments("cross_entropy", ("softmax",), labels=True), LoopArguments("mse", ("tanh",))], ids=str
+)
+@pytest.mark.parametrize("method", ["SGD", "AdamW"])
+def test_one_layer(method, task):
+    """It is the first and the last."""
+    check(task, 7, 3, METHODS[method], (3, 2))
+
+
+BATCHES = [(300, 257), (257, 1000), (300, 256), (300, 300), (700, 300), (600, 512), (1200, 600)]
+
+
+@pytest.mark.parametrize("health", [True, False])
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize(("rows", "batch_size"), BATCHES if COMPILED else BATCHES[:2])
+@pytest.mark.parametrize("method", ["SGD", "Nesterov"])
+def test_micro_batches(method, rows, batch_size, n_threads, health):
+    """Some of these have batches of one micro-batch and of several side by side. Of three steps two are looked at."""
+    check(TASKS["labels"], rows, batch_size, METHODS[method], n_threads=n_threads, health=health, epochs=3)
+
+
+@pytest.mark.parametrize("l2", [0.0, 1e-3])
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize(("rows", "batch_size"), [(40, 9), (100, 70), (97, 96)])
+def test_a_call_for_each_micro_batch(rows, batch_size, n_threads, l2, monkeypatch):
+    """The compiled loop is left and entered at any micro-batch, also within a batch, here of micro-batches of 32 rows."""
+    monkeypatch.setattr(pace, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(layout, "LARGEST_MICRO_BATCH", 32)
+    options = {"n_threads": n_threads, "l2": l2, "health": False, "micro_batch": 32}
+    prof = check(TASKS["mse of identity"], rows, batch_size, METHODS["SGD"], **options)
+    entered = next(row["calls"] for row in prof.rows if row["name"] == "enter the compiled loop")
+    assert entered == sum(map(len, batches_of(rows, batch_size, micro_batch=32)))
+
+
+def test_smaller_micro_batches_of_a_large_network(monkeypatch):  # of more than four million parameters
+    monkeypatch.setattr(layout, "MICRO_BATCH_WORK", 40 * Network(SMALL).layout.size)
+    check(TASKS["labels"], 150, 100, METHODS["Adam"], micro_batch=40)
+
+
+def test_no_kind_of_micro_batch_goes_by_unseen(monkeypatch):
+    """Of a network so small that one step in some hundred is timed: two micro-batches that are summed up, and one in place."""
+    monkeypatch.undo()
+    monkeypatch.setattr(profiler, "measured", lambda *_, **__: CORE)
+    check(TASKS["labels"], 400, 300, METHODS["SGD"])
+
+
+def test_fits_of_a_profile():
+    """Their rows are added up, wherever in the program they are."""
+    task, method = TASKS["binary"], METHODS["RMSprop"]
+    net, (X, y) = task.network(), task.data(9)
+    options = {"batch_size": 4, "optimizer": method[0], "progress": False}
+    with profile() as prof:
+        net.fit(X, y, epochs=2, **options)
+        net.fit(X, y, epochs=1, **options)
+        with prof.record("mine"):
+            net.fit(X, y, epochs=3, **options)
+    assert measured(prof) == counted(task, batches_of(9, 4, 6), method)
+
+
+@pytest.mark.parametrize("rows", [7, 300, 700])
+@pytest.mark.parametrize("task", ["labels", "mse over gelu"])
+@pytest.mark.parametrize("work", [1, 10**9])
+def test_a_gradient(work, task, rows, monkeypatch):
+    """All rows are one batch, whose micro-batches add up to one gradient; the loop may be entered for each of them."""
+    monkeypatch.setattr(network, "CALL_WORK", work)
+    task = TASKS[task]
+    with profile() as prof:
+        task.network().gradient(*task.data(rows))
+    found = {phase: counts for phase, counts in measured(prof).items() if phase[0] != "update"}
+    assert found == counted(task, batches_of(rows, rows), None)
+
+
+def test_a_gradient_updates_nothing():
+    with profile() as prof:
+        TASKS["labels"].network().gradient(*TASKS["labels"].data(7))
+    assert [row for row in prof.rows if row["name"] == "update"] == []
+
+
+@pytest.mark.parametrize("task", ["mse of identity", "mse over gelu", "mse of sigmoid", "labels", "binary"])
+def test_outputs_and_their_losses(task):
+    """Of `predict` and `evaluate`: gather and forward, in which the last layer always has its activation; loss."""
+    task = TASKS[task]
+    net, (X, y) = task.network(), task.data(9)
+    operations = 9 * 3 + 9 * 4 * (2 * 3) + 9 * 2 * (2 * 4)
+    operations += sum(9 * width * (name != "identity") for width, name in zip((4, 2), task.activations, strict=True))
+    for call, more in ((lambda: net.predict(X), 0), (lambda: net.evaluate(X, y), 9 * 2)):
+        with profile() as prof:
+            call()
+        (found,) = [row for row in prof.rows if row["flops"]]
+        assert (found["name"], found["calls"], found["flops"]) == ("forward, all layers", 1, operations + more)
+
+
+# What follows from the counts.
+
+SUMMED = ("calls", "seconds", "flops", "bytes", "percent")
+RATES = ("flops_per_second", "bytes_per_second", "flops_per_byte")
+
+
+def rates(row):
+    flops, moved, seconds = row["flops"], row["bytes"], row["seconds"]
+    return [a / b if a and b else None for a, b in ((flops, seconds), (moved, seconds), (flops, moved))]
+
+
+@pytest.fixture(scope="module")
+def a_profile():
+    """One of two networks, a part that states its work, and one that does not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(profiler, "measured", lambda *_, **__: CORE)
+        with profile() as prof:
+            for sizes, task in (
+                (SMALL, TASKS["labels"]),
+                ((4, 5, 6, 3), LoopArguments("mse", ("tanh", "relu", "identity"))),
+            ):
+                task.network(sizes).fit(*task.data(30, sizes), epochs=2, batch_size=8, progress=False)
+            for name, work in (("stated", {"flops": 1e6, "bytes": 4e6}), ("unstated", {})):
+                with prof.record(name, **work):
+                    sum(range(1000))
+        assert prof.rows
+    return prof
+
+
+def test_rates(a_profile):
+    for row in a_profile.rows:
+        assert tuple(row) == FIELDS
+        assert row["percent"] == pytest.approx(100 * row["seconds"] / a_profile.seconds, rel=1e-12)
+        each = row["seconds"] / row["calls"] if row["calls"] else None
+        assert row["seconds_per_call"] == (each and pytest.approx(each, rel=1e-12))
+        assert [row[rate] for rate in RATES] == rates(row)
+    found = {row["name"]: (row["calls"], row["flops"], row["bytes"], row["kind"]) for row in a_profile.rows}
+    assert (found["stated"], found["unstated"]) == ((1, 1e6, 4e6, "record"), (1, 0, 0, "record"))
+    assert sum(row["seconds"] for row in a_profile.rows) == pytest.approx(a_profile.seconds, rel=1e-9)
+
+
+def test_rows_are_plain_data(a_profile):
+    assert {type(value) for row in a_profile.rows for value in row.values()} <= {str, int, float, type(None)}
+
+
+@pytest.mark.parametrize("group_by", ["phase", "layer"])
+def test_groups(group_by, a_profile):
+    """Rows of a layer are added up, others stay, and rates are those of the sums."""
+    sums = {}
+    for row in a_profile.rows:
+        name, layer = row["name"], row["layer"]
+        if layer is not None:
+            name, layer = (name, None) if group_by == "phase" else ("layer", layer)
+        group = sums.setdefault((name, layer, row["network"], row["kind"]), dict.fromkeys(SUMMED, 0))
+        for column in SUMMED:
+            group[column] += row[column]
+    found = grouped(a_profile.rows, group_by, a_profile.seconds)
+    assert len(found) == len(sums) < len(a_profile.rows)
+    for row in found:
+        group = sums[row["name"], row["layer"], row["network"], row["kind"]]
+        assert {column: row[column] for column in SUMMED} == pytest.approx(group, rel=1e-12)
+        assert [row[rate] for rate in RATES] == rates(row)
+    lines = len(a_profile.table().splitlines()) - len(a_profile.rows)
+    assert len(a_profile.table(group_by=group_by).splitlines()) == lines + len(sums)

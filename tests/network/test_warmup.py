@@ -1,0 +1,265 @@
+"""What a user sees of compiling, and `hotloop warmup`: afterwards nothing is left to compile."""
+
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from command_line import run as run_here
+from conftest import COMPILED, needs_compiler
+from test_cache import environment, folder_of_kernels, without_a_writable_folder
+
+import hotloop
+from hotloop.kernels.cache import SUFFIX, file_name, read, write
+from hotloop.kernels.training import train_slice
+from hotloop.network import warmup
+
+PACKAGE = Path(hotloop.__file__).parent
+# Every loss, output and optimizer, penalties and dropout, one row and several, bytes and floats.
+EVERYTHING = """
+import json
+import numpy as np
+from hotloop import Network
+from hotloop.kernels.prediction import forward_slice
+from hotloop.kernels.training import train_slice
+from hotloop.network.losses import LOSSES
+from hotloop.network.training.optimizers import OPTIMIZERS
+
+compiled, X = [], np.ones((9, 4), np.uint8)
+for kind in ("uint8", "f4", "f8"):
+    for loss in LOSSES:
+        for optimizer in OPTIMIZERS:
+            net = Network([4, 5, 2], loss=loss, dropout=0.1, l1=1e-3, l2=1e-3, dtype=DTYPE, seed=0, input_scale=0.5)
+            y = np.eye(2)[np.zeros(9, int)]
+            history = net.fit(X.astype(kind), y, epochs=1, optimizer=optimizer, batch_size=4, validation=(X, y))
+            compiled.append(history.compiled)
+    net.predict(X[:1].astype(kind))
+    net.evaluate(X.astype(kind), y)
+    net.gradient(X.astype(kind), y)
+misses = [sum(loop.stats.cache_misses.values()) for loop in (train_slice, forward_slice)]
+print(json.dumps([len(compiled), any(compiled), misses]))
+"""
+DIGITS = """
+from hotloop import Network
+from hotloop.network.datasets.dataset import load_digits
+
+digits = load_digits()
+history = Network([64, 32, 10], loss="cross_entropy", seed=0).fit(digits.x_train, digits.y_train, epochs=1)
+assert not history.compiled and history.loss[0] < 2.3
+"""
+# Of a process from its start to the end of one epoch, over one which imports numba alone: 1.5 s where that takes
+# 0.38, as on the machine for which this limit was set. There it was 0.7 s; where Python is slower, all of it is.
+WARM_IMPORTS = 4
+
+
+def run(package, cache, *command, **variables):
+    options = {"env": environment(package, cache, **variables), "capture_output": True, "text": True, "timeout": 600}
+    return subprocess.run([sys.executable, *command], check=False, **options)
+
+
+BY_NAME = "import json, hotloop; print(json.dumps([hotloop.warmup(), hotloop.warmup('float64'), hotloop.warmup([])]))"
+
+
+TRAIN = """
+import json
+import numpy as np
+from hotloop import Network
+
+x, y = np.ones((8, 2)), np.ones(8)
+history = Network([2, 1], seed=0).fit(x, y, epochs=2, validation=(x, y))
+print(json.dumps([history.compile_seconds, history.seconds]))
+"""
+
+
+def run_in_terminal(cache, code):
+    """Return what a process prints, as JSON, and what it shows on a terminal as standard error."""
+    controller, inside = os.openpty()
+    termios.tcsetwinsize(inside, (50, 250))
+    command, ours = [sys.executable, "-W", "error", "-c", code], environment(PACKAGE, cache)
+    process = subprocess.Popen(command, env=ours, stdout=subprocess.PIPE, stderr=inside)
+    os.close(inside)
+    shown = []
+    try:
+        while data := os.read(controller, 4096):
+            shown.append(data.decode())
+    except OSError:  # the process has ended
+        pass
+    os.close(controller)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, "".join(shown)
+    return json.loads(out), "".join(shown)
+
+
+def bring_training_loops(cache):
+    """Copy the training loops from the cache of this process, as an image's layers are copied: without their times."""
+    hotloop.warmup()
+    folder = folder_of_kernels(cache)
+    folder.mkdir(parents=True)
+    for path in Path(train_slice.stats.cache_path).glob(f"training.train_slice-*{SUFFIX}"):
+        shutil.copyfile(path, folder / path.name)
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    """A cache that was filled by a fit, then for its dtype by the command, and by the function; and what these said.
+
+    The training loops are those that this process has, since they take longest. The fit has the loop of outputs left to
+    compile, the command the one that predicts one row, and the function both of them, of the other dtype.
+    """
+    cache = tmp_path_factory.mktemp("warm")
+    bring_training_loops(cache)
+    first_fit = run_in_terminal(cache, TRAIN)
+    commands = [("-m", "hotloop", "warmup", "--dtype", "float32"), ("-c", BY_NAME)]
+    done = [run(PACKAGE, cache, "-W", "error", *command) for command in commands]
+    assert [(one.returncode, one.stderr) for one in done] == [(0, "")] * 2
+    return SimpleNamespace(
+        cache=cache, first_fit=first_fit, command=done[0].stdout, function=json.loads(done[1].stdout)
+    )
+
+
+@needs_compiler
+def test_compiling_is_announced_the_first_time_alone(warm):
+    (compiling, training), shown = warm.first_fit
+    assert shown.count("hotloop: compiling kernels for float32, once on this machine ...") == 1
+    assert re.search(r"hotloop: compiled in \d+\.\d s", shown)
+    assert "epoch 2/2" in shown
+    assert compiling > 1
+    (loading, training_again), shown = run_in_terminal(warm.cache, TRAIN)
+    assert "compil" not in shown
+    assert "epoch 2/2" in shown
+    assert loading < compiling / 2
+    assert training_again < 0.5
+    assert training < 0.5, "something was compiled during the training, unannounced and counted as training"
+
+
+def check_lines(lines, dtypes, done):
+    """Demand a line for each dtype, and return the seconds that it all took."""
+    assert len(lines) == len(dtypes) + 2
+    for line, dtype in zip(lines, dtypes, strict=False):
+        assert re.fullmatch(rf"{dtype}: training and prediction {done} in \d+\.\d\d s", line)
+    return float(re.fullmatch(r"warm after (\d+\.\d) s", lines[-1])[1])
+
+
+@needs_compiler
+def test_what_it_prints(warm):
+    again = run(PACKAGE, warm.cache, "-W", "error", "-m", "hotloop", "warmup")
+    assert (again.returncode, again.stderr) == (0, "")
+    compiling = check_lines(warm.command.splitlines(), ["float32"], "compiled")
+    loading = check_lines(again.stdout.splitlines(), ["float32", "float64"], "there already, loaded")
+    assert loading < compiling / 2
+    folder, files, size = re.search(r"^cache: (.+), (\d+) files, (\d+\.\d) MB$", again.stdout, re.M).groups()
+    found = [*Path(folder).iterdir()]
+    assert Path(folder).parent == warm.cache
+    assert (int(files), size) == (len(found), f"{sum(path.stat().st_size for path in found) / 1e6:.1f}")
+
+
+@needs_compiler
+def test_what_the_function_returns(warm):
+    """Of what was compiled the seconds; all dtypes, one by its name, or none."""
+    every, one, none = warm.function
+    assert every.keys() == {"float32", "float64"}
+    assert every["float32"] == 0.0
+    assert every["float64"] > 0.1
+    assert (one, none) == ({"float64": 0.0}, {})
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nothing_is_left_to_compile(warm, dtype):
+    before = sorted(path.name for path in warm.cache.rglob(f"*{SUFFIX}"))
+    done = run(PACKAGE, warm.cache, "-W", "error", "-c", f"DTYPE = {dtype!r}\n{EVERYTHING}")
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == [75, False, [0, 0]]
+    assert sorted(path.name for path in warm.cache.rglob(f"*{SUFFIX}")) == before
+
+
+def processor_seconds(cache, code):
+    """Return the processor time of a process, which must not complain: waiting for the machine is not in it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = run(PACKAGE, cache, "-W", "error", "-c", code)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (done.returncode, done.stderr) == (0, "")
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@needs_compiler
+def test_a_warm_process_is_soon_done(warm):
+    """The least of three each, in turn."""
+    pairs = [(processor_seconds(warm.cache, DIGITS), processor_seconds(warm.cache, "import numba")) for _ in range(3)]
+    digits, numba_alone = map(min, zip(*pairs, strict=True))
+    assert digits < WARM_IMPORTS * numba_alone
+
+
+@needs_compiler
+def test_a_damaged_file_is_replaced(warm):
+    """Of a loop that the command compiles; the doctor's, which it does not, is removed."""
+    (folder,) = warm.cache.iterdir()
+    (one,) = [path for path in folder.glob(f"prediction.predict_one-*{SUFFIX}") if "float32" in str(read(path)[0])]
+    one.write_bytes(one.read_bytes()[:-1])
+    other = folder / f"limits.triad-0-1{SUFFIX}"
+    other.write_bytes(b"")
+    done = run(PACKAGE, warm.cache, "-W", "error", "-m", "hotloop", "warmup", "--dtype", "float32")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *lines = done.stdout.splitlines()
+    assert first == "cache: removed 2 files damaged"
+    check_lines(lines, ["float32"], "compiled")
+    assert read(one)[0]["function"] == "hotloop.kernels.prediction.predict_one"
+    assert not other.exists()
+
+
+def test_the_lines_of_the_command(tmp_path, monkeypatch):
+    """In this process, where nothing is compiled: the kernels are there already, or are plain Python."""
+    hotloop.warmup()
+    key = {"name": "a", "function": "a", "source": "0" * 64, "versions": {}, "settings": {}}
+    for line in 1, 2:
+        write(tmp_path / file_name(key | {"line": line}), key | {"line": line}, bytes(60_000))
+    for name in ("other", f"b-0-1{SUFFIX}"):
+        (tmp_path / name).write_bytes(b"x" * 60_000)
+    monkeypatch.setattr(warmup.numba.config, "DISABLE_JIT", 0)
+    monkeypatch.setattr(warmup, "cache_folder", lambda: tmp_path)
+    status, out, err = run_here("warmup", "--dtype", "float64", "float32")
+    assert (status, err) == (0, "")
+    first, *lines = out.splitlines()
+    assert first == "cache: removed 1 file damaged"
+    check_lines(lines, ["float64", "float32"], "there already, loaded")
+    assert lines[2] == f"cache: {tmp_path}, 2 files, 0.1 MB"
+    (tmp_path / f"b-0-1{SUFFIX}").write_bytes(b"")
+    hotloop.warmup([])
+    assert len([*tmp_path.iterdir()]) == 3
+    monkeypatch.setattr(warmup.cache, "failures", ["No space left on device"])
+    error = f"hotloop: error: not all could be kept in {tmp_path}: No space left on device\n"
+    assert run_here("warmup", "--dtype", "float64")[::2] == (1, error)
+    monkeypatch.setattr(warmup, "cache_folder", lambda: None)
+    assert run_here("warmup")[:2] == (1, "")
+
+
+@needs_compiler
+def test_where_no_folder_is_writable(tmp_path):
+    package, cache, places = without_a_writable_folder(tmp_path)
+    done = run(package, cache, "-m", "hotloop", "warmup", **places)
+    assert (done.returncode, done.stdout) == (1, "")
+    error = "hotloop: error: nothing can be kept: no folder for Numba's cache is writable. Set NUMBA_CACHE_DIR"
+    assert done.stderr.splitlines()[-1].startswith(error)
+
+
+@pytest.mark.skipif(COMPILED, reason="about plain Python")
+def test_without_the_compiler():
+    assert run_here("warmup") == (
+        1, "", "hotloop: error: nothing is compiled, since NUMBA_DISABLE_JIT is set; unset it\n"
+    )  # fmt: skip
+    assert hotloop.warmup() == {"float32": 0.0, "float64": 0.0}
+
+
+def test_bad_dtypes():
+    status, out, err = run_here("warmup", "--dtype", "float16")
+    assert (status, out) == (2, "")
+    assert "invalid choice: 'float16'" in err
+    with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64', got float16"):
+        hotloop.warmup("float16")

