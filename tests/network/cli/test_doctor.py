@@ -145,7 +145,7 @@ def test_the_report_of_files_and_settings():
     ) in lines
     at = lines.index("settings      NUMBA_CACHE_DIR=/cache, NUMBA_DEBUGINFO=1, NUMBA_OPT=1")
     assert lines[at + 1] == (
-        "              change code, which is kept apart for each value: NUMBA_DEBUGINFO, NUMBA_OPT"
+        "              change code, which is kept separately for each value: NUMBA_DEBUGINFO, NUMBA_OPT"
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from command_line import TINY, run, train_tiny
 
-from hotloop.network.cli.main import main as cli
+from hotloop.network.cli import main as cli
 from hotloop.network.cli.prepared_data import load_prepared
 from hotloop.network.datasets import csv_dialect, csv_numbers
 from hotloop.network.datasets.csv_dialect import Dialect
