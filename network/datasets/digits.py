@@ -14,7 +14,7 @@ Array: TypeAlias = npt.NDArray[Any]
 @functools.cache
 def bundled_digits() -> tuple[dict[str, Array], str]:
     """Return the arrays of the bundled digits, and their attribution line."""
-    folder = importlib.resources.files("hotloop.network")
+    folder = importlib.resources.files("hotloop.network.datasets")
     with np.load(io.BytesIO((folder / "optdigits.npz").read_bytes()), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     return arrays, (folder / "optdigits.txt").read_text(encoding="utf-8").splitlines()[0]
