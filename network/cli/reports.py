@@ -33,7 +33,9 @@ def data(data: Dataset, loss: str, n_train: int, n_validation: int) -> str:
 
 
 def _scaling(data: Dataset) -> str:
-    return "standardised by the training rows" if np.ndim(data.scale) else f"divided by {data.scale:g}"
+    return (
+        "standardised by the training rows" if np.ndim(data.scaling.scale) else f"divided by {1 / data.scaling.scale:g}"
+    )
 
 
 def kernels(seconds: float, compiled: bool, folder: str | None) -> str:

@@ -50,9 +50,9 @@ def train(arguments: argparse.Namespace) -> int:
     saved = None
     if arguments.save is not None:  # before anything is said: the reader of a pipe may have left
         try:
-            saved = save(job.whole(net), Path(arguments.save))
+            saved = save(job.for_raw_data(net), Path(arguments.save))
         except KeyboardInterrupt:  # it asks for an end, not for the loss; a second one ends the process
-            saved = save(job.whole(net), Path(arguments.save))
+            saved = save(job.for_raw_data(net), Path(arguments.save))
     scores, right = net.evaluate(job.test.x, job.test.y, n_threads=arguments.threads), right_rows(net, job.test)
     if history.epochs:
         say(reports.epochs(history.epochs), "")

@@ -6,7 +6,7 @@ from typing import Any, Self, cast
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network.datasets.input_scaling import InputScaling
+from hotloop.network.datasets.scaled_inputs import checked_scaling
 from hotloop.network.layout import Layout, aligned_zeros
 
 SCRATCH = ("layout", "gradient_buffer", "_idle")  # made anew
@@ -86,6 +86,6 @@ class Persistent:
             state=np.array(state["state"], dtype, order="C", subok=False),
             gradient_buffer=np.zeros(0, dtype),
             metadata=dict(state["metadata"]),
-            _scaling=InputScaling.of(offset, scale, sizes[0], dtype),
+            _scaling=checked_scaling(offset, scale, sizes[0], dtype),
             _idle=[],
         )

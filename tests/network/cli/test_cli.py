@@ -24,7 +24,7 @@ from hotloop.network.cli import predict as predict_command
 from hotloop.network.cli import train as train_command
 from hotloop.network.cli.main import main as cli
 from hotloop.network.cli.prepared_data import Part, load_prepared
-from hotloop.network.datasets.dataset import load_csv, load_digits
+from hotloop.network.datasets import load_csv, load_digits
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
 from hotloop.network.training.optimizers import OPTIMIZERS

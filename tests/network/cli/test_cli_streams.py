@@ -23,7 +23,7 @@ from hotloop.network.cli import predict as predict_command
 from hotloop.network.cli import train as train_command
 from hotloop.network.cli.interrupts import Interrupts
 from hotloop.network.cli.main import main as cli
-from hotloop.network.datasets.dataset import load_csv
+from hotloop.network.datasets import load_csv
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import thread_tuner as pace
 
