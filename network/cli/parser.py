@@ -1,6 +1,7 @@
 """The parser of the command line: the commands, their help, and the options that only one of them has."""
 
 import argparse
+from collections.abc import Sequence
 from typing import NoReturn
 
 from hotloop import __version__
@@ -98,9 +99,7 @@ def parser() -> argparse.ArgumentParser:
     whole = _Parser(
         prog="hotloop", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    whole.add_argument(
-        "--version", action="version", version=f"hotloop {__version__}", help="print the version and exit"
-    )
+    whole.add_argument("--version", action=_Version)
     commands = whole.add_subparsers(
         title="commands", dest="command", required=True, metavar="{train,predict,profile,warmup,doctor}"
     )
@@ -157,3 +156,14 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(FAILED, f"hotloop: error: {printable(message)}\nSee: {self.prog} --help\n")
+
+
+class _Version(argparse.Action):
+    """Print the version. The action of argparse would print it to standard error if standard output is closed."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"hotloop {__version__}")
+        parser.exit()

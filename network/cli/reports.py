@@ -35,7 +35,9 @@ def data(prepared: PreparedData) -> str:
 
 
 def _scaling(data: Dataset) -> str:
-    return "standardised by the training rows" if np.ndim(data.scale) else f"divided by {data.scale:g}"
+    return (
+        "standardised by the training rows" if np.ndim(data.scaling.scale) else f"divided by {1 / data.scaling.scale:g}"
+    )
 
 
 def kernels(seconds: float, compiled: bool, folder: str | None) -> str:

@@ -34,9 +34,9 @@ def command(arguments: argparse.Namespace) -> int:
     saved = None
     if arguments.save is not None:  # before anything is printed: the reader of a pipe may have left
         try:
-            saved = save(prepared.whole(net), Path(arguments.save))
+            saved = save(prepared.for_raw_data(net), Path(arguments.save))
         except KeyboardInterrupt:  # it asks for an end, not to lose the network; a second one ends the process
-            saved = save(prepared.whole(net), Path(arguments.save))
+            saved = save(prepared.for_raw_data(net), Path(arguments.save))
     scores = net.evaluate(prepared.test.x, prepared.test.y, n_threads=arguments.threads)
     right = right_rows(net, prepared.test)
     if history.epochs:

@@ -48,7 +48,7 @@ print(json.dumps([len(compiled), any(compiled), misses]))
 """
 DIGITS = """
 from hotloop import Network
-from hotloop.network.datasets.dataset import load_digits
+from hotloop.datasets import load_digits
 
 digits = load_digits()
 history = Network([64, 32, 10], loss="cross_entropy", seed=0).fit(digits.x_train, digits.y_train, epochs=1)

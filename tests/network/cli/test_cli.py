@@ -24,7 +24,7 @@ from hotloop.network.cli import predict as predict_command
 from hotloop.network.cli import train as train_command
 from hotloop.network.cli.parser import parser
 from hotloop.network.cli.prepared_data import Part, load_prepared
-from hotloop.network.datasets.dataset import load_csv, load_digits
+from hotloop.network.datasets import load_csv, load_digits
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
 from hotloop.network.training.optimizers import OPTIMIZERS
@@ -225,7 +225,9 @@ def test_the_validation_part_comes_from_the_training_part(flowers):
     prepared = load_prepared(arguments)
     parts = [{tuple(row) for row in part.x.tolist()} for part in (prepared.train, prepared.validation, prepared.test)]
     assert [len(part) for part in parts] == [14, 5, 5]
-    assert set.union(*parts) == {tuple(row) for row in np.concatenate([prepared.data.x_train, prepared.data.x_test]).tolist()}
+    assert set.union(*parts) == {
+        tuple(row) for row in np.concatenate([prepared.data.x_train, prepared.data.x_test]).tolist()
+    }
     assert sum(map(len, parts)) == len(set.union(*parts))
     np.testing.assert_array_equal(prepared.test.x, prepared.data.x_test)
 

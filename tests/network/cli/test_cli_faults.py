@@ -15,9 +15,9 @@ from users import as_nobody
 
 import hotloop
 from hotloop import Network
+from hotloop.network.cli import main as cli
 from hotloop.network.cli import predict as predict_command
 from hotloop.network.cli import train as train_command
-from hotloop.network.cli import main as cli
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import thread_tuner as pace
 
@@ -61,7 +61,7 @@ def houses(tmp_path):
         (["train", "--dtype", "float16"], "invalid choice: 'float16'"),
         (["train", "--momentum", "0.5", "--optimizer", "adam"], "--momentum belongs to --optimizer sgd"),
         (["train", "--data", "nowhere"], "there is no file or folder nowhere"),
-        (["train", "--test-fraction", "0.5"], "digits brings its own test part: leave the test fraction out"),
+        (["train", "--test-fraction", "0.5"], "digits has its own test set; omit test_fraction"),
         (["train", "--layers", "63,10"], "--layers 63,10 does not fit digits: wanted 64,...,10 (64 inputs"),
         (["train", "--layers", "64"], "--layers 64 does not fit digits"),
         (["train", "--hidden", "8,8", "--activation", "relu,relu,relu"], "names 3 activations for 2 hidden layers"),
@@ -113,9 +113,7 @@ def test_too_few_rows_for_a_validation_part(tmp_path):
     path.write_text("1,a\n2,b\n3,a\n4,b\n")
     status, _, err = run("train", "--data", path, *TINY, "--test-fraction", "0.5")
     assert status == 2
-    assert (
-        "few.csv, training rows: no class has two of the 2 rows: none can be put aside; --validation-fraction 0" in err
-    )
+    assert "few.csv, training rows: no class has two of the 2 rows, so none can be held out; --validation-f" in err
     train_tiny(path, "--test-fraction", "0.5", "--validation-fraction", "0", "--epochs", "1")
 
 

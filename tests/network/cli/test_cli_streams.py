@@ -18,11 +18,11 @@ from command_line import TINY, run, write_flowers
 from step_kernels import ENVIRONMENT
 
 from hotloop import Network
-from hotloop.network.cli import reports, streams
+from hotloop.network.cli import main as cli
 from hotloop.network.cli import predict as predict_command
+from hotloop.network.cli import reports, streams
 from hotloop.network.cli import train as train_command
 from hotloop.network.cli.interrupts import Interrupts
-from hotloop.network.cli import main as cli
 from hotloop.network.cli.parser import parser
 from hotloop.network.cli.prepared_data import load_prepared
 from hotloop.network.training import fit as fitting
