@@ -3,10 +3,10 @@
 import argparse
 import sys
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from hotloop.network import flops
 from hotloop.network.cli import reports
 from hotloop.network.cli.prepared_data import PreparedData, load_data, prepare
 from hotloop.network.cli.train import INTERRUPTED, build, check_options, fit, optimizer_of, say
@@ -15,11 +15,9 @@ from hotloop.network.datasets.synthetic import synthetic
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_writable
-from hotloop.network.profiling.current import profile
-from hotloop.network.profiling.profiler import Profile
+from hotloop.network.profiling.profiler import Profile, profile
 from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.history import DivergenceError
-from hotloop.network.training.thread_tuner import work_of_a_row
 
 DIVERGED = 2
 EPOCHS = 40
@@ -47,7 +45,7 @@ def command(arguments: argparse.Namespace) -> int:
     if not arguments.include_compile:
         say(_compile(net, job), "")
     error, status = None, 0
-    with profile(health=not arguments.no_diagnosis) as prof:
+    with profile(snapshots=not arguments.no_diagnosis) as prof:
         try:
             status = INTERRUPTED if fit(arguments, net, job, optimizer).interrupted else 0
         except DivergenceError as raised:
@@ -89,7 +87,7 @@ def _data(arguments: argparse.Namespace) -> Dataset:
             raise ValueError(f"synthetic data has no --{name.replace('_', '-')}")
     rows = max(FEWEST_ROWS, min(SYNTHETIC_BATCHES * arguments.batch_size, MOST_NUMBERS // sizes[0]))
     if arguments.epochs is None:
-        work = work_of_a_row(sum(i * o for i, o in pairwise(sizes))) * rows
+        work = flops.training_of_a_row(sizes) * rows
         arguments.epochs = int(min(MOST_EPOCHS, max(FEWEST_EPOCHS, SYNTHETIC_WORK / max(work, 1))))
     classes = LOSSES[arguments.loss].classifies if arguments.loss is not None else sizes[-1] > 1
     return synthetic(sizes, rows, classes=classes, dtype=arguments.dtype, seed=arguments.seed)
@@ -100,7 +98,8 @@ def _compile(net: Network, job: PreparedData) -> str:
     from hotloop.network.warmup import cache_folder
 
     what = f"{net.dtype} with a clock"
-    with CompileNotice(what, visible=sys.stderr is not None and sys.stderr.isatty()) as notice, Profile(health=False):
+    visible = sys.stderr is not None and sys.stderr.isatty()
+    with CompileNotice(what, visible) as notice, Profile(snapshots=False):
         net.gradient(job.train.x[:1], job.train.y[:1])
         net.evaluate(job.train.x[:1], job.train.y[:1])
     folder = cache_folder()
