@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # what type checkers take for True: typing takes as long 
 if TYPE_CHECKING:
     from hotloop.network.initializers import Normal
     from hotloop.network.network import Network
-    from hotloop.network.profiling.current import profile
+    from hotloop.network.profiling.profiler import profile
     from hotloop.network.training.history import ConvergenceWarning, DivergenceError, History
     from hotloop.network.training.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
@@ -33,7 +33,7 @@ _MODULES = {
     "initializers": ("Normal",),
     "network": ("Network",),
     "training.optimizers": ("SGD", "Adagrad", "Adam", "AdamW", "RMSprop"),
-    "profiling.current": ("profile",),
+    "profiling.profiler": ("profile",),
 }
 _HOMES = {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}
 

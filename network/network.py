@@ -9,7 +9,7 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.prediction import forward_slice, predict_one
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
-from hotloop.network import metrics
+from hotloop.network import flops, metrics
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.initializers import Initializer, initialize
@@ -24,7 +24,7 @@ from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.training.team import Team
 from hotloop.network.training.thread_stack import CALLER
-from hotloop.network.training.thread_tuner import ThreadTuner, for_prediction, work_of_a_row
+from hotloop.network.training.thread_tuner import ThreadTuner, for_prediction
 from hotloop.network.validation import arguments
 from hotloop.network.validation.suggestions import explains_keywords
 
@@ -236,7 +236,8 @@ class Network(ScaledInputs, Persistent):
                     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
                         raise TypeError("validation must be a pair (X, y)")
                     checked = self._task(self._data(*validation, prefix="validation "))
-            with ThreadTuner(n_threads, work_of_a_row(self.n_parameters), int(task.settings["micro_batch"][0])) as pace:
+            work = flops.estimate_of_a_row(self.n_parameters)
+            with ThreadTuner(n_threads, work, int(task.settings["micro_batch"][0])) as pace:
                 if optimizer != self.optimizer:
                     self.optimizer, self.step_offset = optimizer, self.steps
                     self.state = np.zeros((optimizer.n_moments, self.layout.size), self.dtype)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hotloop.network import flops
+
 if TYPE_CHECKING:
     from hotloop.network.network import Network
 
@@ -15,10 +17,9 @@ def summary(net: "Network") -> str:
     for layer, (fan_in, fan_out) in enumerate(pairwise(net.sizes)):
         rate = f"{net.dropout[layer]:g}" if layer < len(net.dropout) and net.dropout[layer] else "-"
         shape, name = f"{fan_in} x {fan_out}", net.activations[layer]
-        numbers = f"{(fan_in + 1) * fan_out:>12,}{2 * fan_in * fan_out:>14,}"
+        numbers = f"{(fan_in + 1) * fan_out:>12,}{flops.forward(1, fan_in, fan_out):>14,}"
         lines.append(f"{layer + 1:>5}  {shape:>13}  {name:<12}{rate:>8}{numbers}")
-    forward = sum(2 * fan_in * fan_out for fan_in, fan_out in pairwise(net.sizes))
-    step = 3 * forward - 2 * net.sizes[0] * net.sizes[1]
+    forward, step = flops.forward_of_a_row(net.sizes), flops.training_of_a_row(net.sizes)
     used, padded = net.n_parameters * net.dtype.itemsize, net.parameters.nbytes
     return "\n".join(
         [

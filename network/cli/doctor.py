@@ -15,12 +15,12 @@ import numpy as np
 from hotloop import __version__
 from hotloop.kernels import cache, limits
 from hotloop.kernels.jit import assembly
-from hotloop.network import cache_files
+from hotloop.network import cache_files, flops
 from hotloop.network.cli.exit_status import UNWELL
 from hotloop.network.layout import Layout
 from hotloop.network.profiling.roofline import bandwidth, peak_flops
 from hotloop.network.training.cores import available_cores
-from hotloop.network.training.thread_tuner import candidates, work_of_a_row
+from hotloop.network.training.thread_tuner import candidates
 from hotloop.network.warmup import cache_folder
 
 OLDEST_NUMBA = (0, 62)
@@ -142,7 +142,7 @@ def threads() -> list[list[Any]]:
     rows: list[list[Any]] = []
     for sizes, batch in ((64, 32, 10), 32), ((784, 128, 10), 32), ((784, 512, 512, 10), 128):
         layout = Layout(sizes, np.dtype("float32"))
-        work = work_of_a_row(layout.n_parameters) * layout.micro_batch(batch)
+        work = flops.estimate_of_a_row(layout.n_parameters) * layout.micro_batch(batch)
         tried = candidates("auto", work, available_cores)
         rows.append(["-".join(map(str, sizes)), batch, " or ".join(map(str, tried))])
     return rows

@@ -2,10 +2,10 @@
 
 import argparse
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from hotloop.network import flops
 from hotloop.network.cli import reports
 from hotloop.network.cli.exit_status import FAILED, INTERRUPTED
 from hotloop.network.cli.prepared_data import load_data, prepare
@@ -15,10 +15,8 @@ from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.datasets.synthetic import synthetic
 from hotloop.network.losses import LOSSES
 from hotloop.network.persistence.atomic_write import check_writable
-from hotloop.network.profiling.current import profile
-from hotloop.network.profiling.profiler import Profile
+from hotloop.network.profiling.profiler import Profile, profile
 from hotloop.network.training.history import DivergenceError
-from hotloop.network.training.thread_tuner import work_of_a_row
 
 EPOCHS = 40
 # Of made-up data: floating-point operations that take about a second, and the bounds of the number of epochs.
@@ -41,9 +39,9 @@ def command(arguments: argparse.Namespace) -> int:
     net, optimizer = build_network(arguments, prepared), build_optimizer(arguments)
     say(reports.data(prepared), "", net.summary(), "")
     if not arguments.include_compile:
-        say(compile_kernels(net, prepared, f"{net.dtype} with a clock", Profile(health=False)), "")
+        say(compile_kernels(net, prepared, f"{net.dtype} with a clock", Profile(snapshots=False)), "")
     error, status = None, 0
-    with profile(health=not arguments.no_diagnosis) as prof:
+    with profile(snapshots=not arguments.no_diagnosis) as prof:
         try:
             status = INTERRUPTED if fit(arguments, net, prepared, optimizer).interrupted else 0
         except DivergenceError as raised:
@@ -85,7 +83,7 @@ def _data(arguments: argparse.Namespace) -> Dataset:
             raise ValueError(f"synthetic data has no --{name.replace('_', '-')}")
     rows = max(FEWEST_ROWS, min(SYNTHETIC_BATCHES * arguments.batch_size, MOST_NUMBERS // sizes[0]))
     if arguments.epochs is None:
-        work = work_of_a_row(sum(i * o for i, o in pairwise(sizes))) * rows
+        work = flops.training_of_a_row(sizes) * rows
         arguments.epochs = int(min(MOST_EPOCHS, max(FEWEST_EPOCHS, SYNTHETIC_WORK / max(work, 1))))
     classes = LOSSES[arguments.loss].classifies if arguments.loss is not None else sizes[-1] > 1
     return synthetic(sizes, rows, classes=classes, dtype=arguments.dtype, seed=arguments.seed)

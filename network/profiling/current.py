@@ -1,48 +1,15 @@
-"""`profile`, and the profile that is open in a thread, which `Network` asks for before it does anything for one.
-
-All else of this folder is imported when a profile is opened: ``import hotloop`` does not wait for it.
-"""
+"""The profile that is open in a thread, which `Network` asks for before it does anything for one."""
 
 import threading
 from contextlib import nullcontext
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from hotloop.network.profiling.profiler import Profile
-
-CURRENT: ContextVar["Profile | None"] = ContextVar("hotloop.profile", default=None)
+CURRENT: ContextVar[Any] = ContextVar("hotloop.profile", default=None)
 UNWATCHED: Any = nullcontext()  # in place of a span, where there is no profile
 
 
-def current() -> "Profile | None":
+def current() -> Any:
     """Return the profile that this thread has opened; not one whose context was copied into it."""
     found = CURRENT.get()
     return None if found is None or found.thread != threading.get_ident() else found
-
-
-def profile(*, health: bool = True) -> "Profile":
-    """Return a new profile, to be used in a ``with`` statement: what this thread does in it is measured.
-
-    Parameters
-    ----------
-    health : bool, default True
-        Whether `fit` is to look at its gradients now and then, for `Profile.diagnose`.
-
-    Returns
-    -------
-    Profile
-
-    Examples
-    --------
-    >>> from hotloop import Network, profile
-    >>> net = Network([2, 8, 1], seed=0)
-    >>> with profile() as prof:
-    ...     history = net.fit([[0.0, 1.0], [1.0, 0.0]], [1.0, 0.0], epochs=3)
-    >>> print(prof.table(row_limit=5))  # doctest: +SKIP
-    """
-    from hotloop.network.profiling.profiler import Profile
-
-    if not isinstance(health, bool):
-        raise TypeError(f"health must be True or False, got {health!r}")
-    return Profile(health=health)

@@ -2,37 +2,35 @@
 
 import time
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hotloop.network.network import Network
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots
-
-if TYPE_CHECKING:
-    from hotloop.network.network import Network
-    from hotloop.network.profiling.profiler import Profile
-    from hotloop.network.training.fit import FitConfiguration
-    from hotloop.network.training.history import History
+from hotloop.network.profiling.recording import Recording
+from hotloop.network.training.fit import FitConfiguration
+from hotloop.network.training.history import History
 
 MOST_FITS = 50  # that are looked at
 
 
 class Observer:
-    """The eyes of a profile on one fit.
+    """Observes one fit for a profile.
 
     Parameters
     ----------
-    profile : Profile
+    profile : Recording
         Open.
     net : Network
     plan : FitConfiguration
     """
 
-    def __init__(self, profile: "Profile", net: "Network", plan: "FitConfiguration") -> None:
+    def __init__(self, profile: Recording, net: Network, plan: FitConfiguration) -> None:
         self._profile, self._net, self._plan = profile, net, plan
         self.clock = profile.clock_of(net, plan.task)
         self._moments: list[float] = []  # when each epoch ended
         self._health: FitSnapshots | None = None
         profile.n_fits += 1
-        if profile.health and len(profile.fits) < MOST_FITS:
+        if profile.takes_snapshots and len(profile.fits) < MOST_FITS:
             self._health = FitSnapshots.of(net, plan)
             profile.fits.append(self._health)
         self._count_rate()
@@ -59,10 +57,10 @@ class Observer:
         health, task = self._health, self._plan.task
         if health is None or not health.due(task.progress):
             return False
-        looks = len(health.looks.items)
-        trained = health.look(self._net, task, arguments, self.clock, self._profile.spans)
-        if len(health.looks.items) > looks:
-            look = health.looks.items[-1]
+        taken = len(health.snapshots.items)
+        trained = health.take(self._net, task, arguments, self.clock, self._profile.spans)
+        if len(health.snapshots.items) > taken:
+            look = health.snapshots.items[-1]
             self._profile.count("gradient norm", look.moment, look.gradient_norm)
             for layer, gradient in enumerate(look.gradient):
                 self._profile.count(f"gradient, layer {layer + 1} (rms)", look.moment, gradient)
@@ -76,7 +74,7 @@ class Observer:
         rate = float(self._plan.task.settings["learning_rate"][0])
         self._profile.count("learning rate", time.perf_counter(), rate)
 
-    def ended(self, history: "History") -> None:
+    def ended(self, history: History) -> None:
         """Note how the fit ended."""
         self._count_rate()
         self._profile.histories.append((self._moments, history))

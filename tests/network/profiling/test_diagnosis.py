@@ -213,10 +213,10 @@ def test_each_fit_has_its_diagnosis(digits):
     found = prof.diagnose()
     assert [len(fit.findings) for fit in found.fits] == [0, 1]
     lines = str(found).splitlines()
-    assert lines[0].startswith("diagnosis of the fit 1 of 2, 64-10 ")
+    assert lines[0].startswith("diagnosis of fit 1 of 2, 64-10 ")
     assert lines[0].endswith("nothing is wrong")
     assert lines[1].split() == ["layer", "gradient", "growth", "step", "saturated", "dead"]
-    assert lines[3].startswith("diagnosis of the fit 2 of 2, 64-32-")
+    assert lines[3].startswith("diagnosis of fit 2 of 2, 64-32-")
     assert [line.split(":")[0].strip() for line in lines[4:8]] == ["vanishing gradients", "evidence", "remedy", "tried"]
     assert [line.split()[0] for line in lines[9:]] == list("123456789")
     assert prof.diagnosis is found

@@ -1,4 +1,4 @@
-"""A profile as stacks, JSON, a data frame, pictures and a page: complete, well formed, and never half written."""
+"""A profile as stacks, JSON, a data frame and charts: complete, well formed, and never half written."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import re
 import sys
 import tomllib
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 from unittest import mock
 
@@ -15,8 +14,8 @@ import pytest
 
 from hotloop import SGD, Adam, DivergenceError, Network, __version__, profile
 from hotloop.network.persistence import atomic_write as files
-from hotloop.network.profiling import profiler
-from hotloop.network.profiling.export import html_page as page_of_profile
+from hotloop.network.profiling import recording
+from hotloop.network.profiling.export import html_page
 from hotloop.network.profiling.roofline import Roof
 from hotloop.network.profiling.rows import FIELDS
 
@@ -28,7 +27,7 @@ RECORDS = ("a;b", "a b", "c\nd", HOSTILE, "long " * 20, "µs")
 
 @pytest.fixture(autouse=True)
 def roof(monkeypatch):
-    monkeypatch.setattr(profiler, "measured", lambda *_, **__: CORE)
+    monkeypatch.setattr(recording, "measured", lambda *_, **__: CORE)
 
 
 def fitted(sizes=(6, 5, 3), optimizer=None, rows=60, **options):
@@ -38,11 +37,10 @@ def fitted(sizes=(6, 5, 3), optimizer=None, rows=60, **options):
     return net
 
 
-@pytest.fixture(scope="module")
-def prof():
-    """Two networks, one in two threads; records within each other, with names that need care."""
+def recorded():
+    """Return a profile of two networks, one in two threads, and of nested records with names that need care."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(profiler, "measured", lambda *_, **__: CORE)
+        patch.setattr(recording, "measured", lambda *_, **__: CORE)
         with profile() as prof:
             with prof.record("mine"):
                 fitted(optimizer=Adam())
@@ -53,6 +51,11 @@ def prof():
         prof.diagnose(try_remedies=False)
         assert prof.rows
     return prof
+
+
+@pytest.fixture(scope="module")
+def prof():
+    return recorded()
 
 
 def strictly(text):
@@ -147,8 +150,8 @@ def test_json(prof, tmp_path):
     for fit in found["fits"]:
         assert fit["stop_reason"] == "epochs"
         assert [set(epoch) for epoch in fit["epochs"]] == [{"epoch", "loss", "seconds"}] * 3
-        assert all(len(look["gradient"]) == len(fit["network"]) - 1 for look in fit["looks"])
-        assert fit["looks"]
+        assert all(len(each["gradient"]) == len(fit["network"]) - 1 for each in fit["snapshots"])
+        assert fit["snapshots"]
     assert [fit["network"].split()[0].rstrip(",") for fit in found["diagnosis"]] == ["6-5-3", "4-9-8-2"]
 
 
@@ -203,7 +206,7 @@ writers = pytest.mark.parametrize("name", WRITERS)
 @pytest.fixture
 def without_pictures(monkeypatch):
     """They take two seconds to draw."""
-    monkeypatch.setattr(page_of_profile, "_svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr(html_page, "_svg", lambda *_: "<svg></svg>")
 
 
 def written(prof, name, path):
@@ -260,7 +263,7 @@ def test_a_profile_of_nothing(name, tmp_path):
     assert (tmp_path / name).stat().st_size > 0
 
 
-# Pictures.
+# Charts.
 
 
 @pytest.mark.filterwarnings("error")
@@ -298,105 +301,3 @@ def test_without_matplotlib(make, prof, monkeypatch, tmp_path):
     extra = re.search(r"hotloop\[(\w+)\]", str(caught.value))[1]
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     assert any(each.startswith("matplotlib") for each in project["optional-dependencies"].get(extra, []))
-
-
-# The page.
-
-VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-LOADING = {"src", "href", "xlink:href", "srcset", "data", "poster", "action", "formaction", "background", "ping"}
-
-
-class Page(HTMLParser):
-    """What is on a page: elements with their attributes, rows of tables, all text, the text of scripts and styles."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.open, self.rows, self.text, self.code = [], [], [], "", ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] in ("script", "style"):
-            self.code += data
-            return
-        self.text += data
-        if "td" in self.open or "th" in self.open:
-            self.rows[-1][-1] += data
-
-
-@pytest.fixture(scope="module")
-def page(prof, tmp_path_factory):
-    pytest.importorskip("matplotlib")
-    path = tmp_path_factory.mktemp("page") / "profile.html"
-    prof.html(path)
-    return path.read_text(encoding="utf-8")
-
-
-def test_the_page_is_well_formed(page):
-    found = Page(page)
-    assert page.startswith("<!DOCTYPE html>")
-    counts = Counter(tag for tag, _ in found.elements)
-    assert [counts[tag] for tag in ("html", "head", "body", "title", "table", "thead", "tbody", "h1")] == [1] * 8
-    assert counts["svg"] == 4
-    assert "6-5-3" in found.text
-
-
-def test_the_page_loads_nothing(page):
-    """Neither an element nor a style nor the script; pictures refer to parts of themselves."""
-    found = Page(page)
-    assert not {tag for tag, _ in found.elements} & {
-        "iframe",
-        "object",
-        "embed",
-        "img",
-        "base",
-        "image",
-        "audio",
-        "video",
-    }
-    for tag, attributes in found.elements:
-        for name in LOADING & set(attributes):
-            assert attributes[name].startswith(("#", "data:")), (tag, attributes)
-        assert not [name for name in attributes if name.startswith("on")]
-        assert "http-equiv" not in attributes
-    assert {attributes.get("href", "") for tag, attributes in found.elements if tag == "link"} == {"data:,"}
-    everywhere = found.code + " ".join(str(value) for _, attributes in found.elements for value in attributes.values())
-    assert [url for url in re.findall(r"url\(\s*[\"']?([^)]*)", everywhere) if not url.startswith("#")] == []
-    assert re.search(r"@import|@font-face|https?:", found.code) is None
-    assert re.search(r"\b(fetch|XMLHttpRequest|import|WebSocket|sendBeacon|eval)\b", found.code) is None
-
-
-def test_every_row_is_in_the_table_of_the_page(page, prof):
-    head, *rows = Page(page).rows
-    assert head[:2] == ["Name", "Layer"]
-    calls = head.index("# of Calls")
-    expected = Counter()
-    for row in prof.rows:
-        name = f"{row['network'] or ''} {row['name']}".lstrip().replace("\n", r"\n")
-        name = name if len(name) <= 40 else f"{name[:37]}..."
-        expected[name, str(row["layer"] or "-"), str(row["calls"])] += 1
-    assert Counter((row[0], row[1], row[calls]) for row in rows) == expected
-
-
-def test_the_page_escapes_text(page):
-    """A name is shown as it is: no element and no entity comes of it."""
-    found = Page(page)
-    assert HOSTILE in found.text
-    assert not [tag for tag, _ in found.elements if tag == "b"]
-    assert [tag for tag, _ in found.elements].count("script") == 1

@@ -100,7 +100,7 @@ def test_a_clock_that_never_ran():
 
 @pytest.mark.parametrize(("short", "share"), [(0.5, 4), (0.85, 30), (0.5, 1000), (0.88, 1000)])
 def test_a_phase_of_two_kinds_of_laps_has_their_mean(short, share):
-    """A last batch of a few rows, micro-batches of different size, the two laps of the loss: also if one in eight is long."""
+    """A short last batch, micro-batches of different sizes, the two laps of the loss: even if one in eight is long."""
     laps = {100: round(short * 1000), 100 * share: 1000 - round(short * 1000)}
     clocks = planted(0, timed=1000)
     for ticks, times in laps.items():
@@ -218,7 +218,7 @@ def equal_layers(sizes=DEEP, rows_=320, **options):
     """Return the profile of a fit of layers that are equal in all phases but the first's backward pass."""
     X = np.random.default_rng(0).normal(size=(rows_, sizes[0])).astype(np.float32)
     net = Network(sizes, "relu", output="relu", loss="mse", seed=0)
-    with profile(health=False) as prof:
+    with profile(snapshots=False) as prof:
         net.fit(X, X, **QUIET | {"batch_size": 8, "optimizer": SGD(1e-3, momentum=0.5)} | options)
     return prof
 
@@ -258,7 +258,7 @@ def test_an_interruption_has_a_row_and_spoils_no_other(phase):
 
 @pytest.mark.parametrize(("n_rows", "batch_size"), [(640, 8), (1100, 512), (256, 32)])
 def test_each_micro_batch_of_an_epoch_is_timed_in_turn(n_rows, batch_size, monkeypatch):
-    """The stride has no divisor in common with the micro-batches of an epoch and of a batch: else some are never seen."""
+    """The stride shares no divisor with the micro-batches of an epoch or a batch: else some are never timed."""
     monkeypatch.setattr(phase_clock, "SHARE", 0.001)
     prof = equal_layers(rows_=n_rows, batch_size=batch_size, epochs=1)
     (run,) = prof.clocks

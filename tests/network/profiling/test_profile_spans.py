@@ -43,7 +43,7 @@ def test_a_record_may_be_entered_again():
         for _ in range(2):
             with part, prof.record("inner"):
                 time.sleep(0.01)
-        with part, pytest.raises(RuntimeError, match="'part' is open already"):
+        with part, pytest.raises(RuntimeError, match="'part' is already open"):
             part.__enter__()
     assert named(prof, "part")["calls"] == 3
     assert 0 <= named(prof, "part")["seconds"] < named(prof, "inner")["seconds"]
@@ -80,7 +80,7 @@ def test_many_kinds_of_runs_do_not_fill_the_screen():
         for width in range(4, 20):
             Network([6, width, 3], loss="cross_entropy", seed=0).fit(*data((6, 5, 3), 8), epochs=1, **QUIET)
     assert prof.table(row_limit=3).count("in the compiled loop") == 10
-    assert "and 6 kinds of runs more" in prof.table()
+    assert "and 6 more kinds of runs" in prof.table()
     assert str(prof.diagnose(try_remedies=False)).count("diagnosis of") == 36
 
 

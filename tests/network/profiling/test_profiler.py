@@ -10,9 +10,9 @@ from conftest import COMPILED, alone, needs_compiler
 
 from hotloop import SGD, DivergenceError, Network, profile
 from hotloop.kernels import accumulate_weight_gradient, clock, dense_forward, descent, matmul, sigmoid
-from hotloop.network.profiling import calibration, profiler, rows
+from hotloop.network.profiling import calibration, recording, rows
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import thread_tuner
 
 QUIET = {"progress": False, "n_threads": 1}
 
@@ -90,7 +90,7 @@ def test_a_wrong_rate_of_the_counter_is_seen(monkeypatch):
 @needs_compiler
 @alone
 def test_the_clock_of_the_c_library_serves_as_well(monkeypatch):
-    monkeypatch.setattr(profiler, "clock_kind", lambda: clock.MONOTONIC)
+    monkeypatch.setattr(recording, "clock_kind", lambda: clock.MONOTONIC)
     prof = fitted((64, 64, 10), 4096, epochs=20, batch_size=32)
     assert prof.calibration.name.startswith("monotonic clock, 1000.")
     assert -0.005 < named(prof, rows.ENTER)["seconds"] / prof.seconds < 0.05
@@ -105,7 +105,7 @@ def test_threads_share_the_wall(n_threads):
     assert sum(row["seconds"] for row in prof.rows) == pytest.approx(prof.seconds, rel=1e-6)
     assert named(prof, "wait for other threads")["seconds"] > 0
     assert named(prof, rows.ENTER)["seconds"] > 0
-    assert prof.clocks[0].thread_seconds() / prof.clocks[0].wall() > 1.5  # but for looks, which are of one thread
+    assert prof.clocks[0].thread_seconds() / prof.clocks[0].wall() > 1.5  # but for snapshots, which one thread takes
 
 
 def test_every_row_of_a_fit_with_validation():
@@ -118,7 +118,7 @@ def test_every_row_of_a_fit_with_validation():
     steps |= {(name, layer): 15 for name in ("forward", "backward", "weight gradient + update") for layer in (1, 2)}
     once = dict.fromkeys((rows.OUTSIDE, "fit", "check the data", "load kernels"), 1)
     assert calls.pop((rows.ENTER, None)) >= 3
-    assert calls.pop(("look at the gradients", None)) >= 2
+    assert calls.pop(("take a snapshot", None)) >= 2
     expected = steps | {(name, None): count for name, count in once.items()}
     expected |= {(name, None): 3 for name in ("validation", "forward, all layers", "draw the order")}
     assert calls == expected
@@ -217,14 +217,14 @@ def test_without_a_fit():
 
 def test_one_at_a_time_in_a_thread():
     with profile() as prof:
-        with pytest.raises(RuntimeError, match="a profile is open in this thread already"), profile():
+        with pytest.raises(RuntimeError, match="a profile is already open in this thread"), profile():
             pass
-        with pytest.raises(RuntimeError, match="look at it behind its with statement"):
+        with pytest.raises(RuntimeError, match="read it after the with block"):
             prof.rows  # noqa: B018
         assert str(prof) == "a profile that has not ended"
     with pytest.raises(RuntimeError, match="this profile has been used"), prof:
         pass
-    with pytest.raises(RuntimeError, match="use record within its with statement"):
+    with pytest.raises(RuntimeError, match="call record inside its with block"):
         prof.record("late")
     with profile() as other:
         pass
@@ -266,7 +266,7 @@ def test_record_belongs_to_the_thread_that_opened_it():
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
-    assert errors == ["record belongs to the thread that opened the profile"]
+    assert errors == ["record must be called in the thread that opened the profile"]
 
 
 @needs_compiler  # plain Python warns of the overflow
@@ -288,11 +288,11 @@ def test_an_error_in_the_block_ends_the_profile():
         pass
 
 
-def test_health_is_a_flag():
-    with pytest.raises(TypeError, match="health must be True or False, got 1"):
-        profile(health=1)
+def test_snapshots_is_a_flag():
+    with pytest.raises(TypeError, match="snapshots must be True or False, got 1"):
+        profile(snapshots=1)
     net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 40)
-    with profile(health=False) as prof:
+    with profile(snapshots=False) as prof:
         net.fit(X, y, epochs=1, **QUIET)
     assert prof.fits == []
 
@@ -325,7 +325,7 @@ def test_a_planted_slow_phase_is_named(monkeypatch):
     monkeypatch.setattr(time, "perf_counter_ns", read)
     monkeypatch.setattr(time, "perf_counter", lambda: read() / 1e9)
     net, (X, y) = Network([32, 32, 32, 32, 10], loss="cross_entropy", seed=0), data((32, 10), 96)
-    with profile(health=False) as prof:
+    with profile(snapshots=False) as prof:
         net.fit(X, y, epochs=2, batch_size=32, optimizer=SGD(1e-3, momentum=0.5), **QUIET)
     slowest = next(row for row in prof.rows if row["kind"] == "kernel")
     twin = named(prof, "weight gradient", 3)
@@ -363,9 +363,9 @@ def test_ctrl_c_in_the_midst_is_in_it(monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(fitting, "train_slice", interrupted)
-    monkeypatch.setattr(pace, "SLICE_SECONDS", 0.0)  # a call is a batch
+    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # a call is a batch
     net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 80)
-    with profile(health=False) as prof:
+    with profile(snapshots=False) as prof:
         history = net.fit(X, y, epochs=9, batch_size=8, **QUIET)
     assert history.interrupted
     assert (named(prof, "gather")["calls"], prof.clocks[0].counts.rows) == (3, 24)  # the first call trains nothing

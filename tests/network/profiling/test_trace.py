@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotloop import SGD, Adam, DivergenceError, Network, profile
-from hotloop.network.profiling import phase_clock, profiler
-from hotloop.network.profiling.diagnosis import snapshots as health
+from hotloop.network.profiling import phase_clock, recording
+from hotloop.network.profiling.diagnosis import snapshots
 from hotloop.network.profiling.spans import MOST, Thinned
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import thread_tuner
 
 QUIET = {"progress": False}
 
@@ -106,7 +106,7 @@ def test_levels(optimizer, phases, n_threads, every_step_timed, monkeypatch, tmp
 
     Weights are shared by rows in tiles: 17 rows, the bias's included, are two tiles even of the tallest, 16 rows.
     """
-    monkeypatch.setattr(pace, "SLICE_SECONDS", 0.0)  # a call is a batch
+    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # a call is a batch
     prof, _ = fitted(64, sizes=(16, 16, 3), optimizer=optimizer, n_threads=n_threads)
     events, _ = traced(prof, tmp_path)
     assert {event["tid"] for event in events if event["ph"] == "X"} == set(range(n_threads))
@@ -132,14 +132,14 @@ def test_levels(optimizer, phases, n_threads, every_step_timed, monkeypatch, tmp
 @pytest.mark.parametrize("batch_size", [100, 300, 700])
 @pytest.mark.parametrize("sizes", [(6, 5, 3), (64, 192, 10)] if COMPILED else [(6, 5, 3)], ids=str)
 def test_slices_nest(sizes, batch_size, n_threads, tmp_path):
-    """Also of batches in several micro-batches, and of a thread that has columns, not rows. All steps lie in the loop."""
+    """Of batches in several micro-batches too, and where a thread has columns, not rows. All steps lie in the loop."""
     prof, _ = fitted(700, sizes=sizes, batch_size=batch_size, n_threads=n_threads)
     events, _ = traced(prof, tmp_path)
     for thread in range(n_threads):
         found = nested(events, thread)
     levels = parents(nested(events))
     assert (levels["step"], levels["compiled loop"]) == ({"compiled loop"}, {"fit"})
-    assert "look at the gradients" in levels
+    assert "take a snapshot" in levels
     assert found
 
 
@@ -226,7 +226,7 @@ def test_any_name_of_a_record(name, tmp_path):
 
 
 def test_counters(monkeypatch, tmp_path):
-    monkeypatch.setattr(health, "SHARE", 1e9)  # a look at each step
+    monkeypatch.setattr(snapshots, "SHARE", 1e9)  # one of each step
     net, (X, y) = build(), data()
     with profile() as prof:
         history = net.fit(X, y, epochs=4, batch_size=8, optimizer=SGD(0.25), validation=(X[:20], y[:20]), **QUIET)
@@ -247,8 +247,8 @@ def test_counters(monkeypatch, tmp_path):
     assert sum(loop["args"]["rows"] for loop in loops) == 4 * 60
 
 
-def test_the_gradient_of_a_look(tmp_path):
-    """The first look is at the first batch, in the order that the fit drew."""
+def test_the_gradient_of_a_snapshot(tmp_path):
+    """The first is of the first batch, in the order that the fit drew."""
     net, (X, y) = build(dtype="float64"), data(8)
     _, gradient = net.gradient(X, y)
     expected = [np.sqrt(np.mean(g**2)) for g in net.split(gradient)[0]]
@@ -283,7 +283,7 @@ def interrupted(*_):
 def test_an_instant_for_an_early_end(reason, monkeypatch, tmp_path):
     (X, y), optimizer = data(), SGD(1e37 if reason == "NaN or infinity" else 1e-9)
     if reason == "interrupted":
-        monkeypatch.setattr(pace.ThreadTuner, "call", interrupted)
+        monkeypatch.setattr(thread_tuner.ThreadTuner, "call", interrupted)
     with profile() as prof:
         try:
             net = Network((6, 5, 1), loss="mse", seed=0)
@@ -364,7 +364,7 @@ def test_a_trace_of_too_few_bytes(long_run, tmp_path):
 
 def test_spans_beyond_the_most_are_thinned(monkeypatch, tmp_path):
     """The rows still count each; of names beyond the most, all share what room there is."""
-    monkeypatch.setattr(profiler, "measured", lambda *_, **__: None)  # a roof, which takes half a second to measure
+    monkeypatch.setattr(recording, "measured", lambda *_, **__: None)  # a roof, which takes half a second to measure
     with profile() as prof:
         for _ in range(3 * MOST):
             with prof.record("tick"):
