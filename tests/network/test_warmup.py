@@ -19,6 +19,7 @@ from test_cache import environment, folder_of_kernels, without_a_writable_folder
 import hotloop
 from hotloop.kernels.cache import SUFFIX, file_name, read, write
 from hotloop.kernels.training import train_slice
+from hotloop.network import warmup as warmup_module
 from hotloop.network.cli import warmup
 
 PACKAGE = Path(hotloop.__file__).parent
@@ -223,7 +224,8 @@ def test_the_lines_of_the_command(tmp_path, monkeypatch):
     for name in ("other", f"b-0-1{SUFFIX}"):
         (tmp_path / name).write_bytes(b"x" * 60_000)
     monkeypatch.setattr(warmup.numba.config, "DISABLE_JIT", 0)
-    monkeypatch.setattr(warmup, "cache_folder", lambda: tmp_path)
+    for module in warmup, warmup_module:
+        monkeypatch.setattr(module, "cache_folder", lambda: tmp_path)
     status, out, err = run_here("warmup", "--dtype", "float64", "float32")
     assert (status, err) == (0, "")
     first, *lines = out.splitlines()
