@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from hotloop import SGD, Network
-from hotloop.network.datasets import load_digits, split_rows
+from hotloop.datasets import load_digits, split_rows
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ import sys
 import numpy as np
 
 from hotloop import SGD, Network
-from hotloop.network.datasets import Dataset, load_idx
+from hotloop.datasets import Dataset, load_idx
 
 
 def textbook(data: Dataset, epochs: int) -> float:

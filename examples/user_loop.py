@@ -21,7 +21,7 @@ from hotloop.kernels import (
     sigmoid,
     sigmoid_derivative,
 )
-from hotloop.network.datasets import load_digits
+from hotloop.datasets import load_digits
 
 INPUTS, HIDDEN, OUTPUTS, BATCH = 64, 30, 10, 10
 

@@ -11,7 +11,7 @@ from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network import flops, metrics
 from hotloop.network.activations import ACTIVATIONS
-from hotloop.network.datasets.input_scaling import InputScaling, ScaledInputs
+from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
@@ -100,7 +100,7 @@ class Network(ScaledInputs, Persistent):
         self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
         self.dtype = arguments.floating_dtype(dtype)
         self.l1, self.l2 = arguments.penalty("l1", l1, self.dtype), arguments.penalty("l2", l2, self.dtype)
-        self._scaling = InputScaling.of(input_offset, input_scale, self.sizes[0], self.dtype)
+        self._set_scaling(input_offset, input_scale)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
         self.seed = arguments.whole_number("seed", seed, 0, arguments.LARGEST)
@@ -262,7 +262,7 @@ class Network(ScaledInputs, Persistent):
         n_threads, outputs = arguments.threads(n_threads), self._predict_one(X)
         if outputs is not None:
             return outputs
-        checked = self._scaling.inputs(X, self.sizes[0], self.dtype)
+        checked = self._scaled(X)
         task = self._task((checked, np.empty((0, 0), self.dtype), np.empty(0, np.int64)))
         return self._forward(task, n_threads)[0]
 
@@ -288,7 +288,7 @@ class Network(ScaledInputs, Persistent):
 
         The parameters are a view. The workspace is new: each thread needs its own.
         """
-        self._scaling.check_in_loop()
+        self._check_scaling_in_loop()
         return self._arguments_of_one()
 
     def _arguments_of_one(self) -> tuple[Array, Array, Array, float]:
@@ -339,11 +339,11 @@ class Network(ScaledInputs, Persistent):
         hidden = list(self.activations[:-1])
         activation = f"activation={hidden}, " if hidden else ""
         kind = f"output={self.activations[-1]!r}, loss={self.loss!r}, dtype='{self.dtype}'"
-        return f"Network({list(self.sizes)}, {activation}{kind}{self._scaling})"
+        return f"Network({list(self.sizes)}, {activation}{kind}{self._scaling_in_words()})"
 
     def _data(self, X: Any, y: Any, prefix: str = "") -> tuple[Array, Array, Array]:
         """Return inputs, targets and labels, checked and converted."""
-        inputs = self._scaling.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
+        inputs = self._scaled(X, f"{prefix}X")
         targets, labels = arguments.targets(
             y, len(inputs), self.sizes[-1], self.loss, self.dtype, f"{prefix}y", f"{prefix}X"
         )

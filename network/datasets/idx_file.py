@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hotloop.network.datasets.compressed import MOST_INFLATED, open_binary
+from hotloop.network.datasets.dataset import Dataset, check_dtype
+from hotloop.network.datasets.scaling import Scaling
 from hotloop.network.validation.memory import require
 
 ByteArray: TypeAlias = npt.NDArray[np.uint8]
@@ -23,6 +25,44 @@ NAMES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
+
+
+def load_idx(folder: str | Path, dtype: str = "float32") -> Dataset:
+    """Return the images and labels of a folder of IDX files, under the names of MNIST, plain or gzipped.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte,
+        t10k-labels-idx1-ubyte.
+    dtype : {"float32", "float64", "uint8"}
+        Of the inputs. With "uint8" they are the bytes of the file, a fourth of the memory: let the network scale them,
+        ``Network(..., input_scale=1 / 255)``.
+
+    Returns
+    -------
+    Dataset
+        Pixels divided by 255 (as they are, with "uint8"), one row an image; labels 0 to the largest that occurs are
+        the classes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    ValueError
+        If a file is damaged, is not what its name says, or the parts do not fit together.
+    """
+    x_train, x_test = read_images(folder, "train"), read_images(folder, "test")
+    if x_train.shape[1] != x_test.shape[1]:
+        found = f"{x_train.shape[1]} pixels in training and {x_test.shape[1]} in test images"
+        raise ValueError(f"{folder}: {found}; the sizes must agree")
+    y_train, y_test = read_labels(folder, "train", len(x_train)), read_labels(folder, "test", len(x_test))
+    classes = tuple(str(label) for label in range(int(max(y_train.max(), y_test.max())) + 1))
+    if dtype == "uint8":
+        return Dataset(str(folder), x_train, y_train, x_test, y_test, classes)
+    check_dtype(dtype)
+    pixels = Scaling(scale=1 / 255)
+    return Dataset.of_raw(str(folder), (x_train, x_test), (y_train, y_test), classes, dtype, pixels)
 
 
 def read_images(folder: str | Path, part: str) -> ByteArray:

@@ -11,6 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hotloop.network.datasets.compressed import MOST_INFLATED
+from hotloop.network.datasets.dataset import Dataset, check_dtype
+from hotloop.network.datasets.scaling import Scaling
+from hotloop.network.datasets.split import split_rows
+from hotloop.network.datasets.targets import check_task, npz_targets
 from hotloop.network.validation.memory import require
 from hotloop.network.validation.printable import printable
 
@@ -19,6 +23,68 @@ Array: TypeAlias = npt.NDArray[Any]
 ENCRYPTED = 1  # bit of a member's flags
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 MANY = 12  # names that an error message lists before it breaks off
+
+
+def load_npz(
+    path: str | Path,
+    target: str = "y",
+    *,
+    test_fraction: float | None = None,
+    seed: int = 0,
+    task: str | None = None,
+    dtype: str = "float32",
+) -> Dataset:
+    """Return arrays from an NPZ file, the format of ``numpy.savez``; nothing is unpickled.
+
+    Unsigned bytes (pixels) are divided by the largest in the training set; other inputs are standardised
+    column by column, as by `load_csv`. Inputs of more than two axes become rows.
+
+    Parameters
+    ----------
+    path : str or Path
+        Holds x_train, y_train, x_test and y_test, or x and y.
+    target : str
+        What stands for "y" in those names.
+    test_fraction : float, optional
+        Share of the rows held out as the test set where the file has none; 0.2 by default.
+    seed : int
+        Seed of the shuffle that chooses them.
+    task : {None, "classification", "regression"}
+        None decides by the dtype of the targets: whole numbers, booleans and text (rows,) are classes.
+    dtype : {"float32", "float64"}
+        Of the inputs, and of targets that are values.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If an array is missing, holds no numbers, or does not fit the others.
+    """
+    check_task(task)
+    check_dtype(dtype)
+    names = array_names(path)
+    has_test = "x_test" in names
+    x_name, y_name = ("x_train", f"{target}_train") if has_test or "x_train" in names else ("x", target)
+    arrays = read_arrays(path, [x_name, y_name, *(["x_test", f"{target}_test"] if has_test else [])])
+    x, y = _inputs_and_targets(path, arrays, x_name, y_name)
+    if has_test:
+        if test_fraction is not None:
+            raise ValueError(f"{path} has its own test set, x_test; omit test_fraction")
+        x_test, y_test = _inputs_and_targets(path, arrays, "x_test", f"{target}_test")
+        for one, other, name in ((x, x_test, "x"), (y, y_test, target)):
+            if one.shape[1:] != other.shape[1:]:
+                found = f"{name}_train has shape {one.shape} and {name}_test {other.shape}"
+                raise ValueError(f"{path}: {found}; they may differ only in their rows")
+        targets, classes = npz_targets(path, y_name, np.concatenate([y, y_test]), task, dtype)
+        inputs, outputs = (x, x_test), (targets[: len(x)], targets[len(x) :])
+    else:
+        targets, classes = npz_targets(path, y_name, y, task, dtype)
+        fraction = 0.2 if test_fraction is None else test_fraction
+        train, test = split_rows(len(x), fraction, seed, None if classes is None else targets)
+        inputs, outputs = (x[train], x[test]), (targets[train], targets[test])
+    scaling = Scaling(scale=1 / float(max(inputs[0].max(), 1))) if x.dtype == np.uint8 else None
+    return Dataset.of_raw(str(path), inputs, outputs, classes, dtype, scaling=scaling, target=f"array {y_name!r}")
 
 
 def array_names(path: str | Path) -> tuple[str, ...]:
@@ -87,6 +153,17 @@ def check_finite(path: str | Path, name: str, rows: Array) -> None:
         place = f"row {row}" + (f", column {column[0]}" if len(column) else "")
         value = rows[tuple(faults[0])]
         raise ValueError(f"{path}, array {name!r}, {place}: {value} is not finite: fill it in or drop the row")
+
+
+def _inputs_and_targets(path: str | Path, arrays: dict[str, Array], x_name: str, y_name: str) -> tuple[Array, Array]:
+    """Return inputs and targets of an NPZ file, with equally many rows, all finite."""
+    x, y = numbers(path, x_name, arrays[x_name]), arrays[y_name]
+    rows = len(y) if y.ndim else 0
+    if rows != len(x):
+        raise ValueError(f"{path}: {x_name} has {len(x)} rows and {y_name} has {rows}; the numbers must agree")
+    if y.dtype.kind == "f":
+        check_finite(path, y_name, y)
+    return x, y
 
 
 @contextmanager

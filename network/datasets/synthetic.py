@@ -36,4 +36,4 @@ def synthetic(sizes: Sequence[int], rows: int, *, classes: bool, dtype: str = "f
     elif n_outputs == 1:
         y = y[:, 0]
     y = y if classes else y.astype(dtype)
-    return Dataset("synthetic", x[:rows], y[:rows], x[rows:], y[rows:], names, 0.0, 1.0, target="a random linear map")
+    return Dataset("synthetic", x[:rows], y[:rows], x[rows:], y[rows:], names, target="a random linear map")

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hotloop.network.datasets.csv_dialect import BOOLEANS, value_of
-from hotloop.network.datasets.csv_file import Table
 from hotloop.network.datasets.csv_numbers import fail
+from hotloop.network.datasets.csv_table import Table
 from hotloop.network.datasets.data_warning import note
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -19,6 +19,11 @@ Targets: TypeAlias = tuple[Array, tuple[str, ...] | None]
 
 TASKS = (None, "classification", "regression")
 FEW_CLASSES = 20  # whole numbers of a CSV column are classes up to here
+
+
+def check_task(task: str | None) -> None:
+    """Raise a ValueError unless this is what a target can be taken for."""
+    _check(task in TASKS, f"task is {task!r}; known: None, 'classification', 'regression'")
 
 
 def csv_targets(table: Table, task: str | None) -> Targets:

@@ -2,15 +2,10 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.dataset import Dataset
-
-Array: TypeAlias = npt.NDArray[Any]
 
 KEY = "data"  # in the metadata
 
@@ -71,17 +66,3 @@ def _names(what: str, value: Any) -> tuple[str, ...] | None:
     if value is not None and not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
         raise ValueError(f"metadata {KEY!r} has {what} that are no list of names")
     return None if value is None else tuple(value)
-
-
-def split_format_1(metadata: dict[str, str]) -> tuple[Array, Array, dict[str, str]] | None:
-    """Return offset and divisor of the inputs, and the rest of the metadata; None without a scaling.
-
-    `hotloop train` kept both in the metadata before a network could scale its inputs itself.
-    """
-    try:
-        kept = json.loads(metadata[KEY])
-        offset, divisor = kept.pop("offset"), kept.pop("scale")
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
-        return None  # a text of the user's
-    rest = {**metadata, KEY: json.dumps(kept)}
-    return np.asarray(offset, np.float64), np.asarray(divisor, np.float64), rest

@@ -10,7 +10,7 @@ from conftest import COMPILED, ODD_SIZES, fenced, needs_compiler, same_bits
 from hotloop import Adam, Network
 from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import kernel
-from hotloop.network.persistence import model_file as checkpoint
+from hotloop.network.persistence import model_file
 from hotloop.network.training.loop_arguments import INPUT_KINDS, bytes_of_rows
 from hotloop.network.validation import arguments
 
@@ -227,7 +227,7 @@ def test_the_scale_is_kept_in_the_file(first_files, tmp_path, monkeypatch):
     net, X = Network([7, 3], seed=0, input_scale=1 / 255), raw("uint8")
     if first_files:
         dumps = json.dumps
-        monkeypatch.setattr(checkpoint, "FORMAT", 1)
+        monkeypatch.setattr(model_file, "FORMAT", 1)
         monkeypatch.setattr(json, "dumps", lambda about, **options: dumps(
             {key: value for key, value in about.items() if key != "input_scale"}, **options
         ))  # fmt: skip

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from command_line import TINY, run, train_tiny
 
-from hotloop.network.cli.main import main as cli
+from hotloop.datasets import DataWarning, load_csv
+from hotloop.network.cli import main as cli
 from hotloop.network.cli.prepared_data import load_prepared
 from hotloop.network.datasets import csv_dialect, csv_numbers
 from hotloop.network.datasets.csv_dialect import Dialect
-from hotloop.network.datasets.data_warning import DataWarning
-from hotloop.network.datasets.dataset import load_csv
 from hotloop.network.datasets.sources import load_inputs
 
 
@@ -46,7 +45,7 @@ def standard_input(monkeypatch):
 
 def raw(data):
     """Return the inputs as they were in the file, sorted."""
-    return np.sort(np.concatenate([data.x_train, data.x_test]) * data.scale + data.offset, axis=0)
+    return np.sort(np.concatenate([data.x_train, data.x_test]) / data.scaling.scale + data.scaling.offset, axis=0)
 
 
 # Read in the one way that fits.
@@ -112,7 +111,7 @@ def test_a_column_of_one_number_but_for_rounding_is_constant(csv):
     content = table("0.3,{i},{half}\n0.30000000000000004,{i},{half}", first="a,b,y\n")
     with pytest.warns(DataWarning, match=r"table.csv, column 'a': all values are one number but for rounding"):
         data = load_csv(csv(content))
-    assert data.scale[0] == np.inf
+    assert data.scaling.scale[0] == 0
     assert np.all(data.x_train[:, 0] == 0)
 
 
@@ -126,7 +125,7 @@ def test_a_column_of_two_close_numbers_is_not(csv, low, high):
         with pytest.raises(ValueError, match="too small to be standardised"):
             load_csv(csv(content), test_fraction=0.3)
     else:
-        assert np.isfinite(load_csv(csv(content), test_fraction=0.3, seed=1).scale).all()
+        assert np.isfinite(load_csv(csv(content), test_fraction=0.3, seed=1).scaling.scale).all()
 
 
 # What is said.
@@ -369,9 +368,10 @@ def test_predict_reads_as_training_did(csv, tmp_path, standard_input):
 
 def test_targets_of_one_number_but_for_rounding_are_not_blown_up(csv):
     path = csv(table("{i},0.3\n{i},0.30000000000000004", first="a,y\n"))
-    job = load_prepared(cli.parser().parse_args(["train", "--data", str(path), "--loss", "mse", "--dtype", "float64"]))
-    assert job.target_scale == [1.0]
-    assert np.abs(job.train.y).max() < 1e-15
+    options = ["train", "--data", str(path), "--loss", "mse", "--dtype", "float64"]
+    prepared = load_prepared(cli.parser().parse_args(options))
+    assert prepared.target_scaling.scale == [1.0]
+    assert np.abs(prepared.train.y).max() < 1e-15
 
 
 def test_the_options_of_the_command_line(csv):

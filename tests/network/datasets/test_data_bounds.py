@@ -12,7 +12,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from hotloop.network.datasets.dataset import load_npz
+from hotloop.datasets import load_npz
 from hotloop.network.datasets.idx_file import read_idx
 from hotloop.network.datasets.npz_file import array_names, read_arrays
 from hotloop.network.validation import memory
@@ -149,7 +149,7 @@ def test_npz_cut_and_flipped_anywhere(archive, method):
             try:
                 found = read_arrays(path, ["x", "y"])
             except ValueError as error:
-                assert str(error).startswith(str(path))  # noqa: PT017 (most, not all, raise)
+                assert str(error).startswith(str(path))
             else:
                 np.testing.assert_array_equal(found["x"], X)
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import same_bits
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop
-from hotloop.network.persistence import model_file as checkpoint
+from hotloop.network.persistence import model_file
 
 X = np.random.default_rng(0).normal(size=(12, 3))
 Y = np.random.default_rng(1).normal(size=(12, 2))
@@ -161,14 +161,14 @@ def test_truncated_at_any_length(saved, tmp_path):
     assert 100 < header < len(whole) - 100
     for length in [*range(20), *range(20, len(whole), 5), header - 1, header, header + 1, len(whole) - 1]:
         path.write_bytes(whole[:length])
-        refused(path, "no safetensors file, or is truncated or altered")
+        refused(path, "not a safetensors file, or is truncated or altered")
 
 
 def test_longer_than_it_should_be(saved, tmp_path):
     path = tmp_path / "model"
     for extra in (b"\0", b"\n", saved.read_bytes()):
         path.write_bytes(saved.read_bytes() + extra)
-        refused(path, "no safetensors file, or is truncated or altered")
+        refused(path, "not a safetensors file, or is truncated or altered")
 
 
 def test_altered_at_any_byte(saved, tmp_path):
@@ -209,7 +209,7 @@ def rewritten(saved, path, change=lambda arrays: None, **changes):
         about = json.loads(file.metadata()["hotloop"]) | changes
     change(arrays)
     about.pop("checksum")
-    about["checksum"] = checkpoint._checksum(about, arrays)
+    about["checksum"] = model_file._checksum(about, arrays)
     path.write_bytes(save(arrays, {"hotloop": json.dumps(about)}))
     return path
 
@@ -312,7 +312,7 @@ def test_a_file_longer_than_memory(content, tmp_path):
     os.truncate(path, 2**36)
     tracemalloc.start()
     try:
-        refused(path, "no safetensors file, or is truncated or altered")
+        refused(path, "not a safetensors file, or is truncated or altered")
         assert tracemalloc.get_traced_memory()[1] < 10**6
     finally:
         tracemalloc.stop()

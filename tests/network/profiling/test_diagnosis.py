@@ -5,7 +5,7 @@ import pytest
 from conftest import needs_compiler
 
 from hotloop import SGD, Adam, DivergenceError, Network, Normal, profile
-from hotloop.network.datasets.dataset import load_digits
+from hotloop.datasets import load_digits
 from hotloop.network.profiling.diagnosis import diagnosis
 
 pytestmark = needs_compiler  # trials train for thousands of steps

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, Normal, RMSprop, profile, warmup
+from hotloop.datasets import load_csv
 from hotloop.network import layout
-from hotloop.network.datasets.dataset import load_csv
 from hotloop.network.training.optimizers import Optimizer
 
 X = np.random.default_rng(0).normal(size=(6, 3))

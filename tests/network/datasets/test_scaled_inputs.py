@@ -8,7 +8,7 @@ from conftest import COMPILED, same_bits
 
 from hotloop import SGD, Network, profile
 from hotloop.kernels import predict_one
-from hotloop.network.datasets import input_scaling as scaling
+from hotloop.network.datasets import scaling
 
 RNG = np.random.default_rng(0)
 YEARS = 2019 + RNG.normal(size=(20, 3)) * [1, 1e-3, 5]  # float32 keeps four digits of a year's fraction
