@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from hotloop.network import text_table
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -61,9 +63,7 @@ class FitDiagnosis:
         """Return the layers as lines of text."""
         heads = ("layer", "gradient", "growth", "step", "saturated", "dead")
         cells = [[_cell(name, layer[name]) for name in heads] for layer in self.layers]
-        widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-        lines = [heads, *cells] if cells else []
-        return ["  " + "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in lines]
+        return [f"  {line}" for line in text_table.table(heads, cells)] if cells else []
 
 
 def _cell(name: str, value: float | None) -> str:
