@@ -11,46 +11,18 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from recorded_profile import CORE, HOSTILE, QUIET, RECORDS, fitted, recorded
 
-from hotloop import SGD, Adam, DivergenceError, Network, __version__, profile
+from hotloop import SGD, DivergenceError, Network, __version__, profile
 from hotloop.network.persistence import atomic_write as files
 from hotloop.network.profiling import recording
 from hotloop.network.profiling.export import html_page
-from hotloop.network.profiling.roofline import Roof
 from hotloop.network.profiling.rows import FIELDS
-
-CORE = Roof(1e11, (1e4, 1e6, 1e8), (1e11, 5e10, 1e10))  # to measure one takes half a second
-QUIET = {"progress": False}
-HOSTILE = "<b>&amp; </td>\"'</script><script>"
-RECORDS = ("a;b", "a b", "c\nd", HOSTILE, "long " * 20, "µs")
 
 
 @pytest.fixture(autouse=True)
 def roof(monkeypatch):
     monkeypatch.setattr(recording, "measured", lambda *_, **__: CORE)
-
-
-def fitted(sizes=(6, 5, 3), optimizer=None, rows=60, **options):
-    X, y = np.random.default_rng(rows).normal(size=(rows, sizes[0])), np.arange(rows) % sizes[-1]
-    net = Network(sizes, loss="cross_entropy", seed=0)
-    net.fit(X, y, **QUIET | {"epochs": 3, "batch_size": 8, "optimizer": optimizer, "n_threads": 1} | options)
-    return net
-
-
-def recorded():
-    """Return a profile of two networks, one in two threads, and of nested records with names that need care."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recording, "measured", lambda *_, **__: CORE)
-        with profile() as prof:
-            with prof.record("mine"):
-                fitted(optimizer=Adam())
-            fitted((4, 9, 8, 2), SGD(0.1), n_threads=2).predict(np.ones((5, 4)))
-            for name in RECORDS:
-                with prof.record(name, flops=10.0, bytes=20.0), prof.record("inner"):
-                    sum(range(20_000))
-        prof.diagnose(try_remedies=False)
-        assert prof.rows
-    return prof
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +31,7 @@ def prof():
 
 
 def strictly(text):
-    """Return what a JSON text says; NaN and infinity are no JSON."""
+    """Return what a JSON text says; NaN and infinity are not JSON."""
 
     def refuse(name):
         raise ValueError(f"{name} is no JSON")
@@ -68,7 +40,7 @@ def strictly(text):
 
 
 def innermost(prof):
-    """Return the microseconds of each row by its name as the innermost of a stack, where layers have a number."""
+    """Return the microseconds of each row by its name at the end of a stack, where layers have numbers."""
     names, found = {"enter the compiled loop": "compiled loop", "outside hotloop": "profile"}, Counter()
     for row in prof.rows:
         name = names.get(row["name"], row["name"])
@@ -113,7 +85,7 @@ def test_stacks_for_speedscope(prof, tmp_path):
     samples, weights = sampled["samples"], sampled["weights"]
     assert len(samples) == len(weights) > 20
     assert all(weight >= 0 for weight in weights)
-    assert all(weight == int(weight) for weight in weights)  # of whole numbers all sums of doubles are exact
+    assert all(weight == int(weight) for weight in weights)  # sums of whole numbers are exact in doubles
     assert sum(map(float, weights)) == sampled["endValue"]
     assert sum(weights) == pytest.approx(1e9 * prof.seconds, rel=0.01)
     assert {index for stack in samples for index in stack} == set(range(len(frames)))
@@ -132,7 +104,7 @@ def test_stacks_for_speedscope(prof, tmp_path):
 
 
 def test_json(prof, tmp_path):
-    """What is written is what is returned, and says what the profile says."""
+    """What is written is also returned, and says what the profile says."""
     text = prof.to_json(tmp_path / "profile.json")
     assert (tmp_path / "profile.json").read_text(encoding="utf-8") == text == prof.to_json()
     found = strictly(text)
@@ -176,7 +148,7 @@ def test_json_of_work_that_numpy_counted():
 
 @pytest.mark.parametrize("argument", ["flops", "bytes"])
 def test_infinite_work_is_refused(argument):
-    """There is no JSON of it."""
+    """JSON has no number for it."""
     with profile() as prof, pytest.raises(ValueError, match=f"{argument} must be finite, at least 0, got inf"):
         prof.record("mine", **{argument: np.inf})
 
@@ -204,7 +176,7 @@ writers = pytest.mark.parametrize("name", WRITERS)
 
 
 @pytest.fixture
-def without_pictures(monkeypatch):
+def without_charts(monkeypatch):
     """They take two seconds to draw."""
     monkeypatch.setattr(html_page, "_svg", lambda *_: "<svg></svg>")
 
@@ -217,7 +189,7 @@ def written(prof, name, path):
 
 @writers
 @pytest.mark.parametrize("kind", [str, Path])
-def test_a_file_takes_the_place_of_another(kind, name, prof, tmp_path, without_pictures):
+def test_a_file_takes_the_place_of_another(kind, name, prof, tmp_path, without_charts):
     path = tmp_path / name
     path.write_text("old " * 1_000_000)
     written(prof, name, kind(path))
@@ -226,8 +198,8 @@ def test_a_file_takes_the_place_of_another(kind, name, prof, tmp_path, without_p
 
 
 @writers
-def test_a_file_that_cannot_be_finished(name, prof, monkeypatch, tmp_path, without_pictures):
-    """The old one stays, and nothing else is left."""
+def test_a_file_that_cannot_be_finished(name, prof, monkeypatch, tmp_path, without_charts):
+    """The old one stays, and no other file is left."""
     path, full = tmp_path / name, mock.Mock(side_effect=OSError("no space left on device"))
     path.write_text("old")
     monkeypatch.setattr(files.os, "replace", full)
@@ -237,7 +209,7 @@ def test_a_file_that_cannot_be_finished(name, prof, monkeypatch, tmp_path, witho
 
 
 @writers
-def test_no_such_folder(name, prof, tmp_path, without_pictures):
+def test_no_such_folder(name, prof, tmp_path, without_charts):
     with pytest.raises(FileNotFoundError, match="there is no"):
         written(prof, name, tmp_path / "missing" / name)
     assert os.listdir(tmp_path) == []
@@ -292,7 +264,7 @@ def test_the_figure(prof, tmp_path):
     "make", [lambda prof, _: prof.plot(), lambda prof, path: prof.html(path)], ids=["plot", "html"]
 )
 def test_without_matplotlib(make, prof, monkeypatch, tmp_path):
-    """The error says what to install, which the project declares."""
+    """The error says which extra to install, and the project declares it."""
     for name in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match="pictures need matplotlib: python -m pip install 'hotloop") as caught:

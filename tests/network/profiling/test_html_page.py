@@ -1,18 +1,18 @@
-"""A profile as one HTML page: well formed, complete, and on its own."""
+"""A profile as one HTML page: well formed, complete, and without other files."""
 
 import re
 from collections import Counter
 from html.parser import HTMLParser
 
 import pytest
-from test_exports import HOSTILE, recorded
+from recorded_profile import HOSTILE, recorded
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 LOADING = {"src", "href", "xlink:href", "srcset", "data", "poster", "action", "formaction", "background", "ping"}
 
 
 class Page(HTMLParser):
-    """What is on a page: elements with their attributes, rows of tables, all text, the text of scripts and styles."""
+    """A parsed page: elements with their attributes, rows of tables, text, and the text of scripts and styles."""
 
     def __init__(self, text):
         super().__init__()
@@ -68,7 +68,7 @@ def test_the_page_is_well_formed(page):
 
 
 def test_the_page_loads_nothing(page):
-    """Neither an element nor a style nor the script; pictures refer to parts of themselves."""
+    """Neither elements nor styles nor the script do; charts refer only to parts of themselves."""
     found = Page(page)
     loading = {"iframe", "object", "embed", "img", "base", "image", "audio", "video"}
     assert not loading & {tag for tag, _ in found.elements}
@@ -97,7 +97,7 @@ def test_every_row_is_in_the_table_of_the_page(page, prof):
 
 
 def test_the_page_escapes_text(page):
-    """A name is shown as it is: no element and no entity comes of it."""
+    """A name is shown as it is: it becomes no element and no entity."""
     found = Page(page)
     assert HOSTILE in found.text
     assert not [tag for tag, _ in found.elements if tag == "b"]

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 from conftest import alone, needs_compiler
+from profiled_fits import made_up
 
 from hotloop import SGD, Network, profile
 from hotloop.network.profiling.diagnosis import checks, snapshots
 from hotloop.network.profiling.diagnosis.layers import layers_of
-from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots, Snapshot
-from hotloop.network.profiling.spans import Thinned
-from hotloop.network.training.history import History
 
 QUIET = {"progress": False, "n_threads": 1}
 
@@ -34,7 +32,7 @@ def rms(array):
 
 
 def test_a_snapshot_shows_the_gradient_and_the_update(monkeypatch):
-    """Held to `Network.gradient` and to the formula of descent, step by step."""
+    """Compared with `Network.gradient` and the formula of gradient descent, step by step."""
     twin, X, y, taken = taken_at(monkeypatch)
     assert len(taken) == 3
     for step, snapshot in enumerate(taken):
@@ -63,8 +61,8 @@ def test_saturation(activation, outputs, share):
     assert snapshots.saturation(activation, np.array(outputs)) == (None if share is None else pytest.approx(share))
 
 
-def test_what_was_dropped_is_not_saturated(monkeypatch):
-    """Every unit is 1/2, but for the dropped, which are zero."""
+def test_dropped_units_are_not_saturated(monkeypatch):
+    """Every unit is 1/2, except the dropped ones, which are zero."""
     monkeypatch.setattr(snapshots, "SHARE", 1e9)
     net = Network([3, 40, 1], "sigmoid", initializer="zeros", dropout=0.5, seed=0)
     with profile() as prof:
@@ -97,7 +95,7 @@ def test_dead_units_are_counted(monkeypatch):
     (80 * 8 - 3, 1, [1, 17, 33, 49, 65]), (40, 40, [1, 41, 81, 121, 161]),
 ])  # fmt: skip
 def test_a_short_fit_has_more_than_one_snapshot(n_rows, epochs, expected, monkeypatch):
-    """However fast it is: five, eight steps apart; two of fewer than sixteen steps."""
+    """However fast it is: five, at least eight steps apart; two if it has fewer than sixteen steps."""
     monkeypatch.setattr(snapshots, "SHARE", 0.0)
     rng = np.random.default_rng(0)
     net = Network([5, 4, 2], seed=0)
@@ -127,7 +125,7 @@ def test_no_snapshot_between_the_micro_batches_of_a_batch(monkeypatch):
 @needs_compiler  # plain Python takes seconds an epoch
 @alone
 def test_snapshots_stay_cheap():
-    """Of a fit of some hundred milliseconds, a few are taken: the first, and then as their share allows."""
+    """A fit of some hundred milliseconds takes a few: those it must take, and then as many as their share allows."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(4096, 64)), rng.integers(0, 10, 4096)
     net = Network([64, 64, 10], loss="cross_entropy", seed=0)
@@ -143,21 +141,6 @@ def test_snapshots_stay_cheap():
 
 
 # Single checks, on made-up snapshots.
-
-
-def made_up(history=(), **changes):
-    """Return a fit of one made-up snapshot."""
-    shown = {"gradient": [1.0] * 3, "delta": [1.0] * 3, "weight": [1.0] * 3, "update": [1e-3] * 3}
-    shown |= {name: value for name, value in changes.items() if name in shown}
-    fit = FitSnapshots(
-        (4, 4, 4, 2), ("tanh", "tanh", "identity"), {"input_scale": 1.0, "dtype": "float64"}, SGD(0.1), 8,
-        np.zeros(1), np.zeros(1), np.random.default_rng(0).normal(size=(64, 4)), np.zeros((64, 2)),
-    )  # fmt: skip
-    fit.snapshots = Thinned(4)
-    fit.snapshots.add(Snapshot(0.0, 1, 1, 8, 1.0, 1.0, **shown, saturated=[0.0, 0.0, None], dead=[None] * 3))
-    names = ("epoch", "loss", "validation_loss")
-    fit.history = History(epochs=[dict(zip(names, (n + 1, *record), strict=True)) for n, record in enumerate(history)])
-    return fit
 
 
 @pytest.mark.parametrize(("delta", "kind"), [

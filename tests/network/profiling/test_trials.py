@@ -1,11 +1,11 @@
-"""Trials of remedies: twins are what they should be, a probe sees what is there, and outcomes decide what is said."""
+"""Trials of remedies: twins and probes are right, and the outcomes decide the findings."""
 
 import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_snapshots import made_up
+from profiled_fits import made_up
 
 from hotloop import SGD, Adam, Network, profile
 from hotloop.network.profiling.current import current
@@ -53,7 +53,7 @@ def test_a_twin_is_the_network_before_the_fit():
 
 
 def test_a_trial_trains_as_the_fit_did(short):
-    """On the same rows, for as many steps, with the same optimiser: to the bit the network that the fit left."""
+    """On the same rows, for as many steps, with the same optimizer: to the same bits as the fit."""
     fit, net = fitted(optimizer=Adam(0.01))
     tried = Trials(fit, in_own_profile)
     assert (tried.steps, tried.batch_size) == (6, 8)
@@ -78,7 +78,7 @@ def test_a_trial_at_another_rate(short):
     (64, 5, 8, 40),  # as many as there were
     (64, 5000, 8, 2000),  # at most two thousand
     (5000, 1, 8, 512),  # of four thousand rows
-    (5000, 100, 5000, 100),  # but of a whole batch
+    (5000, 100, 5000, 100),  # of at least a whole batch
 ])  # fmt: skip
 def test_how_long_a_trial_is(rows, epochs, batch_size, steps):
     fit = made_up([(1.0, 1.0)] * epochs)
@@ -113,7 +113,7 @@ def test_a_probe_sees_the_gradients_and_the_units(loss):
 
 
 def test_a_probe_of_many_rows_takes_four_micro_batches(monkeypatch):
-    """A unit that one row of them wakes is alive."""
+    """A unit that is positive for one of the rows is alive."""
     monkeypatch.setattr(trials, "PROBE_ROWS", 5)
     net = Network([1, 1, 1], initializer="zeros", seed=0)
     net.weights[0][:] = 1
@@ -230,30 +230,30 @@ def test_new_weights_are_tried_for_gradients(monkeypatch):
     assert found.tried.endswith(
         "with new weights layer 1 gets 0.6 of it: loss 0.1 after 99 steps of 8 rows; unchanged: diverged"
     )
-    assert checks.exploding(fit, tried(BAD, start=2.0)) is None  # it learns as it is, and no better with others
+    assert checks.exploding(fit, tried(BAD, start=2.0)) is None  # it learns, and no better with new weights
     fit.snapshots.items.clear()
-    assert checks.exploding(fit, tried()) is None  # by a probe of the weights before
+    assert checks.exploding(fit, tried()) is None  # by a probe of the initial weights
     assert checks.gradient_ratio(fit, None) is None
 
 
 @pytest.mark.parametrize(("step", "rates", "expected"), [
-    (1e-9, {1e8: GOOD}, "1e+07"),  # times the rate of 0.1: as long as steps stay small
+    (1e-9, {1e8: GOOD}, "1e+07"),  # times the rate of 0.1
     (1e-5, {1e8: GOOD}, None),
 ])  # fmt: skip
-def test_larger_rates_are_tried_as_long_as_steps_are_small(step, rates, expected):
+def test_larger_rates_are_tried_while_steps_are_small(step, rates, expected):
     found = checks.rate_too_small(made_up([(1.0, 1.0), (0.99, 1.0)], update=[step] * 3), tried(rates=rates))
     assert (found is None) == (expected is None)
     assert found is None or f"learning rate {expected}: loss 0.1" in found.tried
 
 
-def test_what_goes_on_from_before_is_not_called_slow():
+def test_a_fit_that_continues_another_is_not_called_slow():
     fit = made_up([(1.0, 1.0), (0.99, 1.0)])
     fit.resumed = True
     assert checks.rate_too_small(fit, tried(rates={10.0: GOOD})) is None
 
 
 def test_ctrl_c_ends_a_diagnosis(short, monkeypatch):
-    """A fit keeps what it has learnt when it hears it; a trial is no fit of the user's."""
+    """A fit would keep what it has learnt, and return; a trial must not."""
     fit, _ = fitted()
 
     def interrupted(*given):
@@ -274,14 +274,14 @@ def test_a_diagnosis_within_another_profile(short):
     assert prof.clocks == []
 
 
-def test_a_gradient_of_which_nothing_is_left_has_vanished():
-    """Forty layers of sigmoid: below the smallest number of float32."""
+def test_a_gradient_of_zero_has_vanished():
+    """As in forty layers of sigmoid: it is below the smallest float32."""
     assert checks.gradient_ratio(made_up(delta=[0.0, 1e-30, 1.0]), None) == 0
     assert checks.gradient_ratio(made_up(delta=[0.0, 0.0, 0.0]), None) is None
 
 
 def test_a_whole_diagnosis_in_small(short):
-    """Each check is made, with trials that train."""
+    """All checks, with trials that train."""
     fit, _ = fitted()
     found = diagnosis_of(fit, Trials(fit, in_own_profile))
     assert found.network == "4-6-5-2 tanh, identity"

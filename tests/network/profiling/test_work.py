@@ -23,7 +23,7 @@ SMALL, ROWS_OF_A_MICRO_BATCH = (3, 4, 2), 256
 
 @pytest.fixture(autouse=True)
 def every_step_timed(monkeypatch):
-    """In networks of about ten parameters too, lest a kind of micro-batch goes unseen. A fit takes one snapshot."""
+    """In the smallest networks too, so that every kind of micro-batch is timed. A fit takes few snapshots."""
     monkeypatch.setattr(phase_clock, "SHARE", 1e9)
     monkeypatch.setattr(snapshots, "SHARE", 0.0)
     monkeypatch.setattr(recording, "measured", lambda *_, **__: CORE)
@@ -45,7 +45,7 @@ METHODS = {
 
 @dataclass(frozen=True)
 class LoopArguments:
-    """A loss, its targets, and the activations, the last layer's being the last."""
+    """A loss, its kind of targets, and the activations of all layers."""
 
     loss: str
     activations: tuple
@@ -231,11 +231,11 @@ def test_tasks_and_methods(task, method, dtype):
 @pytest.mark.parametrize("penalties", [{"l1": 1e-3}, {"l2": 1e-3}, {"l1": 1e-3, "l2": 1e-2}], ids=str)
 @pytest.mark.parametrize("method", METHODS)
 def test_penalties(method, penalties, dtype):
-    """With one, plain gradient descent does not update in place."""
+    """With a penalty, plain gradient descent does not update in place."""
     check(TASKS["labels"], 10, 4, METHODS[method], dtype=dtype, **penalties)
 
 
-# Of others than these three the loop gathers what they were converted to as a whole.
+# Other kinds than the first three are converted as a whole before the loop gathers them.
 @pytest.mark.parametrize("kind", ["uint8", "float32", "float64", "int64", "float16"])
 def test_kinds_of_inputs(kind, dtype):
     data = {"uint8": 1, "float32": 4, "float64": 8}.get(kind, np.dtype(dtype).itemsize)
@@ -272,7 +272,7 @@ BATCHES = [(300, 257), (257, 1000), (300, 256), (300, 300), (700, 300), (600, 51
 @pytest.mark.parametrize(("rows", "batch_size"), BATCHES if COMPILED else BATCHES[:2])
 @pytest.mark.parametrize("method", ["SGD", "Nesterov"])
 def test_micro_batches(method, rows, batch_size, n_threads, takes_snapshots):
-    """Some of these have batches of one micro-batch and of several side by side. Two of three steps have snapshots."""
+    """Some have both batches of one micro-batch and of several. Two of three steps have snapshots."""
     options = {"n_threads": n_threads, "takes_snapshots": takes_snapshots}
     check(TASKS["labels"], rows, batch_size, METHODS[method], epochs=3, **options)
 
@@ -303,7 +303,7 @@ def test_no_kind_of_micro_batch_goes_by_unseen(monkeypatch):
 
 
 def test_fits_of_a_profile():
-    """Their rows are added up, wherever in the program they are."""
+    """Their rows are added up, wherever in the program the fits are."""
     task, method = TASKS["binary"], METHODS["RMSprop"]
     net, (X, y) = task.network(), task.data(9)
     options = {"batch_size": 4, "optimizer": method[0], "progress": False}
@@ -336,7 +336,7 @@ def test_a_gradient_updates_nothing():
 
 @pytest.mark.parametrize("task", ["mse of identity", "mse over gelu", "mse of sigmoid", "labels", "binary"])
 def test_outputs_and_their_losses(task):
-    """Of `predict` and `evaluate`: gather and forward, in which the last layer always has its activation; loss."""
+    """Of `predict` and `evaluate`: gather, forward, in which the last layer always has its activation, and loss."""
     task = TASKS[task]
     net, (X, y) = task.network(), task.data(9)
     operations = 9 * 3 + 9 * 4 * (2 * 3) + 9 * 2 * (2 * 4)
