@@ -61,7 +61,7 @@ def houses(tmp_path):
         (["train", "--dtype", "float16"], "invalid choice: 'float16'"),
         (["train", "--momentum", "0.5", "--optimizer", "adam"], "--momentum belongs to --optimizer sgd"),
         (["train", "--data", "nowhere"], "there is no file or folder nowhere"),
-        (["train", "--test-fraction", "0.5"], "digits brings its own test part: leave the test fraction out"),
+        (["train", "--test-fraction", "0.5"], "digits has its own test set; omit test_fraction"),
         (["train", "--layers", "63,10"], "--layers 63,10 does not fit digits: wanted 64,...,10 (64 inputs"),
         (["train", "--layers", "64"], "--layers 64 does not fit digits"),
         (["train", "--hidden", "8,8", "--activation", "relu,relu,relu"], "names 3 activations for 2 hidden layers"),
@@ -114,7 +114,7 @@ def test_too_few_rows_for_a_validation_part(tmp_path):
     status, _, err = run("train", "--data", path, *TINY, "--test-fraction", "0.5")
     assert status == 2
     assert (
-        "few.csv, training rows: no class has two of the 2 rows: none can be put aside; --validation-fraction 0" in err
+        "few.csv, training rows: no class has two of the 2 rows, so none can be held out; --validation-fraction 0" in err
     )
     train_tiny(path, "--test-fraction", "0.5", "--validation-fraction", "0", "--epochs", "1")
 
@@ -126,12 +126,12 @@ def test_too_few_rows_for_a_validation_part(tmp_path):
         ("[]", "is not what hotloop train writes"),
         ("[" * 100_000, "is not what hotloop train writes"),
         ('{"more": 1}', "is not what hotloop train writes"),
-        ('{"classes": 3}', "has classes that are no list of names"),
-        ('{"classes": ["a", 3]}', "has classes that are no list of names"),
-        ('{"classes": "ab"}', "has classes that are no list of names"),
+        ('{"classes": 3}', "has classes that are not a list of names"),
+        ('{"classes": ["a", 3]}', "has classes that are not a list of names"),
+        ('{"classes": "ab"}', "has classes that are not a list of names"),
         ('{"classes": ["a"]}', "names 1 classes; the network has 2 outputs"),
         ('{"classes": ["a", "b", "c"]}', "names 3 classes; the network has 2 outputs"),
-        ('{"columns": {"a": 1}}', "has columns that are no list of names"),
+        ('{"columns": {"a": 1}}', "has columns that are not a list of names"),
         ('{"columns": ["a", "b"]}', "names 2 columns; the network has 3 inputs"),
         ('{"target_column": -1}', "has the target column -1"),
         ('{"target_column": 1e400}', "has the target column inf"),
