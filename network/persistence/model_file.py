@@ -44,11 +44,11 @@ def save(net: "Network", path: str | os.PathLike[str], metadata: dict[str, str])
 
     path = path_of("path", path)
     _check_metadata(metadata)
-    for name, vector in (("parameters", net.parameters), ("state", net.state)):
+    for name, vector in (("net.parameters", net.parameters), ("the optimizer's moments", net._training.moments)):
         if not np.isfinite(vector).all():
-            raise ValueError(f"net.{name} must be finite to be saved: found NaN or infinity")
+            raise ValueError(f"{name} must be finite to be saved: found NaN or infinity")
     arrays = _arrays(net.layout.split(net.parameters), "")
-    for moment, vector in enumerate(net.state):
+    for moment, vector in enumerate(net._training.moments):
         arrays |= _arrays(net.layout.split(vector), f"optimizer.{moment}.")
     optimizer = None
     if net.optimizer is not None:
@@ -68,7 +68,7 @@ def save(net: "Network", path: str | os.PathLike[str], metadata: dict[str, str])
         "seed": net.seed,
         "epochs_trained": net.epochs_trained,
         "steps": net.steps,
-        "step_offset": net.step_offset,
+        "step_offset": net._training.step_offset,
         "optimizer": optimizer,
         "metadata": metadata,
     }
@@ -112,11 +112,11 @@ def load(kind: "type[Network]", path: str | os.PathLike[str]) -> "Network":
         _fill(net.layout.split(net.parameters), "", arrays)
         if about["optimizer"] is not None:
             values = dict(about["optimizer"])
-            net.optimizer = OPTIMIZERS[values.pop("name")](**values)
-            net.state = np.zeros((net.optimizer.n_moments, net.layout.size), net.dtype)
-            for moment, vector in enumerate(net.state):
+            net._training.use(OPTIMIZERS[values.pop("name")](**values), net.layout.size)
+            for moment, vector in enumerate(net._training.moments):
                 _fill(net.layout.split(vector), f"optimizer.{moment}.", arrays)
-        net.epochs_trained, net.steps, net.step_offset = (about[name] for name in COUNTERS)
+        training = net._training
+        training.epochs, training.steps, training.step_offset = (about[name] for name in COUNTERS)
         net.metadata = metadata
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: its parts do not fit together ({error})") from None

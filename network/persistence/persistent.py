@@ -9,7 +9,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.datasets.input_scaling import InputScaling
 from hotloop.network.layout import Layout, aligned_zeros
 
-SCRATCH = ("layout", "gradient_buffer", "_idle")  # made anew
+SCRATCH = ("layout", "_idle")  # made anew
 
 
 class Persistent:
@@ -83,8 +83,7 @@ class Persistent:
             dtype=dtype,
             layout=layout,
             _parameters=parameters,
-            state=np.array(state["state"], dtype, order="C", subok=False),
-            gradient_buffer=np.zeros(0, dtype),
+            _training=state["_training"].own_copy(dtype),
             metadata=dict(state["metadata"]),
             _scaling=InputScaling.of(offset, scale, sizes[0], dtype),
             _idle=[],
