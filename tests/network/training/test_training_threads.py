@@ -46,11 +46,11 @@ def restless(monkeypatch):
     return taken
 
 
-def trained(n_threads, X, y, *, epochs=EPOCHS, batch_size=10, optimizer="adam", validation=None, **options):
+def trained(n_threads, X, y, *, epochs=EPOCHS, batch_size=10, optimizer="adam", validation_data=None, **options):
     """Return all that a fit makes: parameters, moments, counters, losses."""
     net = build(**options)
     history = net.fit(
-        X, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, validation_data=validation,
+        X, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, validation_data=validation_data,
         n_threads=n_threads, **QUIET,
     )  # fmt: skip
     assert np.isfinite(net.parameters).all()
