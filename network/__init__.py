@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hotloop.network.initializers import Normal
     from hotloop.network.network import Network
     from hotloop.network.profiling.current import profile
+    from hotloop.network.training.callbacks import Callback
     from hotloop.network.training.history import ConvergenceWarning, DivergenceError, History
     from hotloop.network.training.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
@@ -19,6 +20,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Callback",
     "ConvergenceWarning",
     "DivergenceError",
     "History",
@@ -34,6 +36,7 @@ _MODULES = {
     "network": ("Network",),
     "training.optimizers": ("SGD", "Adagrad", "Adam", "AdamW", "RMSprop"),
     "profiling.current": ("profile",),
+    "training.callbacks": ("Callback",),
 }
 _HOMES = {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}
 

@@ -188,7 +188,7 @@ def fit(arguments: argparse.Namespace, net: Network, job: PreparedData, optimize
             epochs=arguments.epochs,
             batch_size=arguments.batch_size,
             optimizer=optimizer,
-            validation=None if job.validation is None else (job.validation.x, job.validation.y),
+            validation_data=None if job.validation is None else (job.validation.x, job.validation.y),
             tolerance=arguments.tolerance,
             patience=arguments.patience,
             n_threads=arguments.threads,

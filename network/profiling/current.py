@@ -1,24 +1,12 @@
-"""`profile`, and the profile that is open in a thread, which `Network` asks for before it does anything for one.
+"""`profile`, which opens a profile.
 
 All else of this folder is imported when a profile is opened: ``import hotloop`` does not wait for it.
 """
 
-import threading
-from contextlib import nullcontext
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hotloop.network.profiling.profiler import Profile
-
-CURRENT: ContextVar["Profile | None"] = ContextVar("hotloop.profile", default=None)
-UNWATCHED: Any = nullcontext()  # in place of a span, where there is no profile
-
-
-def current() -> "Profile | None":
-    """Return the profile that this thread has opened; not one whose context was copied into it."""
-    found = CURRENT.get()
-    return None if found is None or found.thread != threading.get_ident() else found
 
 
 def profile(*, health: bool = True) -> "Profile":

@@ -3,9 +3,7 @@
 import json
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,25 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numba
 from numba.core import event
 
-from hotloop.kernels.jit import Array
 from hotloop.network.persistence.atomic_write import write_file
 from hotloop.network.profiling import rows as row_sums
 from hotloop.network.profiling.calibration import Calibration, clock_kind, read_both, seconds_of_a_read
-from hotloop.network.profiling.current import CURRENT, current
-from hotloop.network.profiling.observer import Observer
+from hotloop.network.profiling.observer import ProfileObserver, current
 from hotloop.network.profiling.phase_clock import PhaseClock, described
 from hotloop.network.profiling.roofline import Roof, measured
 from hotloop.network.profiling.rows import GROUPS, SORTS, Row
 from hotloop.network.profiling.spans import Span, Spans, Thinned
 from hotloop.network.profiling.table import summary, table
-from hotloop.network.profiling.work import forward_work
+from hotloop.network.training.callbacks import activate, deactivate
 from hotloop.network.validation import arguments
 
 if TYPE_CHECKING:
     from hotloop.network.network import Network
     from hotloop.network.profiling.diagnosis.diagnosis import Diagnosis
     from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots
-    from hotloop.network.training.fit import FitConfiguration
     from hotloop.network.training.history import History
     from hotloop.network.training.loop_arguments import LoopArguments
 
@@ -98,7 +93,8 @@ class Profile:
         self._read_seconds = seconds_of_a_read(self._kind)
         self._first = read_both(self._kind)
         self.thread = threading.get_ident()
-        CURRENT.set(self)
+        self._observer = ProfileObserver(self)
+        activate(self._observer)
         self._listener = CompileSpans(self.spans)
         if not numba.config.DISABLE_JIT:
             event.register("numba:compile", self._listener)
@@ -112,7 +108,7 @@ class Profile:
         self.spans.over = True
         if not numba.config.DISABLE_JIT:
             event.unregister("numba:compile", self._listener)
-        CURRENT.set(None)
+        deactivate(self._observer)
         for clock in self._clocks.values():
             clock.settle()
         for moments, history in self.histories:
@@ -156,23 +152,6 @@ class Profile:
     def mark(self, name: str, moment: float, arguments: dict[str, Any]) -> None:
         """Note an instant for the trace."""
         self.marks.add((moment, name, arguments))
-
-    def watch(self, net: "Network", plan: "FitConfiguration") -> Observer:
-        """Return the eyes of this profile on one fit."""
-        return Observer(self, net, plan)
-
-    @contextmanager
-    def training(self, net: "Network", task: "LoopArguments", n_threads: int, row: int) -> Iterator[Array]:
-        """Return a context for a call of the training loop from `row` on, which gives its clock."""
-        clock, start = self.clock_of(net, task), time.perf_counter()
-        try:
-            yield clock.of(n_threads)
-        finally:
-            clock.called(self.spans, n_threads, start, row, int(task.progress["row"][0]) - row, task.rows)
-
-    def forward(self, task: "LoopArguments", n_threads: int) -> Span:
-        """Return a span for calls of the loop that computes outputs."""
-        return self.spans.span("forward, all layers", "forward", *forward_work(task), n_threads)
 
     def clock_of(self, net: "Network", task: "LoopArguments") -> PhaseClock:
         """Return the clock of such runs of the training loop, at this place of the program."""

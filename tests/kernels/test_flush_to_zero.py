@@ -177,7 +177,7 @@ def train(optimizer, n_threads=1, **options):
     net, loss = build(**options), options.get("loss", "labels")
     settings = QUIET | {"optimizer": OPTIMIZERS[optimizer], "n_threads": n_threads}
     net.fit(*data(loss), epochs=1, **settings)
-    net.state[:] = np.finfo(net.dtype).tiny / 4
+    net._training.moments[:] = np.finfo(net.dtype).tiny / 4
     net.fit(*data(loss), epochs=2 if COMPILED else 1, **settings)
     return net
 
@@ -187,9 +187,9 @@ def test_moments_of_dead_units(optimizer, dtype):
     net = train(optimizer, dtype=dtype)
     if COMPILED:
         assert not is_denormal(net.parameters).any()
-        assert not is_denormal(net.state).any()
+        assert not is_denormal(net._training.moments).any()
     else:
-        assert is_denormal(net.state).any() == (net.state.size > 0)
+        assert is_denormal(net._training.moments).any() == (net._training.moments.size > 0)
 
 
 @needs_mode
@@ -201,7 +201,7 @@ def test_the_same_bits_for_any_number_of_threads(optimizer, activation, dtype):
     one, *others = (train(optimizer, n_threads, activation=activation, dtype=dtype) for n_threads in (1, 2, 3))
     for other in others:
         assert same_bits(other.parameters, one.parameters)
-        assert same_bits(other.state, one.state)
+        assert same_bits(other._training.moments, one._training.moments)
         assert same_bits(other.predict(data()[0], n_threads=2), one.predict(data()[0], n_threads=1))
         assert other.evaluate(*data(), n_threads=3) == one.evaluate(*data(), n_threads=1)
 

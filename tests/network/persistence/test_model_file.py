@@ -48,9 +48,12 @@ def saved(tmp_path_factory):
 def state(net):
     """Return all that a network is."""
     plain = ["sizes", "activations", "loss", "dropout", "l1", "l2", "dtype", "seed", "epochs_trained", "metadata"]
-    names = [*plain, "steps", "step_offset", "optimizer"]
-    arrays = [array.tobytes() for array in (net.parameters, net.state)]
-    return {name: getattr(net, name) for name in names} | {"arrays": arrays, "moments": net.state.shape}
+    training = net._training
+    own = {name: getattr(net, name) for name in plain} | {
+        name: getattr(training, name) for name in ("steps", "step_offset", "optimizer")
+    }
+    arrays = [array.tobytes() for array in (net.parameters, training.moments)]
+    return own | {"arrays": arrays, "moments": training.moments.shape}
 
 
 # There and back.
@@ -116,7 +119,7 @@ def test_other_readers_find_the_arrays(saved):
         assert file.metadata()["trained on"] == "noise"
         assert same_bits(file.get_tensor("layers.0.weights"), np.ascontiguousarray(net.weights[0]))
         assert same_bits(file.get_tensor("layers.1.bias"), np.ascontiguousarray(net.biases[1]))
-        moment = net.split(net.state[0])[0][1]
+        moment = net.split(net._training.moments[0])[0][1]
         assert same_bits(file.get_tensor("optimizer.0.layers.1.weights"), np.ascontiguousarray(moment))
 
 
@@ -285,11 +288,11 @@ def test_numbers_that_are_not_finite(name, value, saved, tmp_path):
     refused(rewritten(saved, tmp_path / "model", spoil), f"damaged.*{name} holds NaN or infinity")
 
 
-@pytest.mark.parametrize("name", ["parameters", "state"])
+@pytest.mark.parametrize("name", ["net.parameters", "the optimizer's moments"])
 def test_a_network_that_could_not_be_loaded_is_not_saved(name, saved, tmp_path):
     net = Network.load(saved)
-    getattr(net, name).flat[0] = np.nan
-    with pytest.raises(ValueError, match=f"net.{name} must be finite to be saved"):
+    (net.parameters if name == "net.parameters" else net._training.moments).flat[0] = np.nan
+    with pytest.raises(ValueError, match=f"{name} must be finite to be saved"):
         net.save(tmp_path / "model")
     assert not [*tmp_path.iterdir()]
 

@@ -147,7 +147,7 @@ def test_overfitting():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(260, 20)), rng.integers(0, 2, 260)
     net, options = Network([20, 64, 2], **CLASSES), {"epochs": 60, "batch_size": 10, "optimizer": Adam(0.01)}
-    found = only(diagnosed(net, X[:60], y[:60], validation=(X[60:], y[60:]), **options))
+    found = only(diagnosed(net, X[:60], y[:60], validation_data=(X[60:], y[60:]), **options))
     assert found.kind == "overfitting"
     turned = int(found.evidence.split("turns at epoch ")[1].split(":")[0])
     assert 1 <= turned <= 20

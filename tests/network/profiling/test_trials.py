@@ -8,9 +8,9 @@ import pytest
 from test_snapshots import made_up
 
 from hotloop import SGD, Adam, Network, profile
-from hotloop.network.profiling.current import current
 from hotloop.network.profiling.diagnosis import diagnosis, trials
 from hotloop.network.profiling.diagnosis.trials import Outcome, Probe, Trials, probe, twin
+from hotloop.network.profiling.observer import current
 from hotloop.network.training import fit as fitting
 
 QUIET = {"progress": False, "n_threads": 1}
