@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterable, Sequence
 GAP = "  "
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()) -> list[str]:
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], *, left: Collection[str] = (), ruled: bool = False
+) -> list[str]:
     """Return the lines of a table, heads first: each column as wide as its widest cell.
 
     Parameters
@@ -15,6 +17,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[
         A cell for each head.
     left : collection of str
         The heads of the columns that are aligned to the left.
+    ruled : bool, default False
+        Whether to draw lines of dashes around the heads and below the rows.
 
     Examples
     --------
@@ -27,5 +31,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[
     columns = []
     for head, *cells in zip(heads, *rows, strict=True):
         width = max(map(len, (head, *cells)))
-        columns.append([cell.ljust(width) if head in left else cell.rjust(width) for cell in (head, *cells)])
+        column = [cell.ljust(width) if head in left else cell.rjust(width) for cell in (head, *cells)]
+        rule = ["-" * width] * ruled
+        columns.append([*rule, column[0], *rule, *column[1:], *rule])
     return [GAP.join(line) for line in zip(*columns, strict=True)]

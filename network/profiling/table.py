@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from hotloop.network import text_table
 from hotloop.network.profiling.phase_clock import PhaseClock
 from hotloop.network.profiling.rows import Row
-from hotloop.network.text_table import GAP
 
 WIDEST_NAME = 40
 MOST_KINDS = 10  # of runs, in the lines under the table
@@ -53,13 +52,11 @@ COLUMNS: list[tuple[str, Callable[[Row], str]]] = [
 def table(rows: Sequence[Row], row_limit: int, footer: Sequence[str]) -> str:
     """Return rows as text, at most `row_limit` of them (all if it is negative), followed by the footer."""
     shown = rows if row_limit < 0 else rows[:row_limit]
-    titles = [title for title, _ in COLUMNS]
     cells = [[cell(row) for _, cell in COLUMNS] for row in shown]
-    head, *body = text_table.table(titles, cells)
-    rule = GAP.join("-" * max(map(len, column)) for column in zip(titles, *cells, strict=True))
+    lines = text_table.table([title for title, _ in COLUMNS], cells, ruled=True)
     left_out = len(rows) - len(shown)
     more = [f"{left_out} more rows: row_limit is {row_limit}"] if left_out else []
-    return "\n".join([rule, head, rule, *body, rule, *more, *footer])
+    return "\n".join([*lines, *more, *footer])
 
 
 def summary(seconds: float, clocks: Sequence[PhaseClock], clock_name: str) -> list[str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from hotloop.network import text_table
+from hotloop.network.text_table import table
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class FitDiagnosis:
         """Return the layers as lines of text."""
         heads = ("layer", "gradient", "growth", "step", "saturated", "dead")
         cells = [[_cell(name, layer[name]) for name in heads] for layer in self.layers]
-        return [f"  {line}" for line in text_table.table(heads, cells)] if cells else []
+        return [f"  {line}" for line in table(heads, cells)] if cells else []
 
 
 def _cell(name: str, value: float | None) -> str:
