@@ -28,7 +28,7 @@ def main() -> None:
         data.y_train[rows],
         epochs=arguments.epochs,
         optimizer=SGD(0.05, momentum=0.9),
-        validation=(data.x_train[held], data.y_train[held]),
+        validation_data=(data.x_train[held], data.y_train[held]),
         tolerance=1e-4,
         patience=20,
     )

@@ -9,16 +9,13 @@ learning (ICLR 2014).
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.validation import arguments
-
-if TYPE_CHECKING:
-    from hotloop.network.network import Network
 
 Draw = Callable[[np.random.Generator, int, int], Array]
 
@@ -107,14 +104,31 @@ Initializer = str | Draw | Sequence[Any] | None
 STREAM = 2**64 - 1  # the key of these random numbers; an epoch's shuffle has the epoch's number
 
 
-def initialize(net: "Network", initializer: Initializer) -> None:
-    """Set the weights of a new network, each layer by an entry of `initializer` or by its activation."""
+def initialize(
+    initializer: Initializer,
+    views: tuple[tuple[Array, ...], tuple[Array, ...]],
+    activations: Sequence[str],
+    dtype: np.dtype[np.floating],
+    seed: int,
+) -> None:
+    """Set the weights and biases of a new network, each layer by an entry of `initializer` or by its activation.
+
+    Parameters
+    ----------
+    initializer : str, callable, sequence or None
+        As `Network` takes it.
+    views : (weights, biases)
+        To be filled; an array for each layer.
+    activations : sequence of str
+    dtype : numpy.dtype
+    seed : int
+    """
     if isinstance(initializer, np.ndarray) and initializer.ndim < 3:
         raise TypeError("initializer must be a sequence with one entry a layer: use [weights] for a single layer")
-    entries = arguments.per_layer("initializer", initializer, len(net.sizes) - 1, lambda entry: entry)
-    generator = np.random.Generator(np.random.Philox(key=np.array([net.seed, STREAM], np.uint64)))
-    views = zip(net.weights, net.biases, strict=True)
-    for layer, (entry, activation, (weights, bias)) in enumerate(zip(entries, net.activations, views, strict=True)):
+    entries = arguments.per_layer("initializer", initializer, len(activations), lambda entry: entry)
+    generator = np.random.Generator(np.random.Philox(key=np.array([seed, STREAM], np.uint64)))
+    pairs = zip(*views, strict=True)
+    for layer, (entry, activation, (weights, bias)) in enumerate(zip(entries, activations, pairs, strict=True)):
         entry = ACTIVATIONS[activation].initializer if entry is None else entry
         if isinstance(entry, tuple):
             if len(entry) != 2:
@@ -124,7 +138,7 @@ def initialize(net: "Network", initializer: Initializer) -> None:
         if isinstance(entry, str):
             entry = arguments.choose("initializer", entry, INITIALIZERS)
         if isinstance(entry, Normal):
-            arguments.scale("scale of initializer", entry.scale, net.dtype)
+            arguments.scale("scale of initializer", entry.scale, dtype)
         if callable(entry):
             entry = entry(generator, *weights.shape)
         weights[:] = _given(f"initializer[{layer}]", entry, weights)

@@ -107,7 +107,7 @@ def fit(arguments: argparse.Namespace, net: Network, prepared: PreparedData, opt
             epochs=arguments.epochs,
             batch_size=arguments.batch_size,
             optimizer=optimizer,
-            validation=None if prepared.validation is None else (prepared.validation.x, prepared.validation.y),
+            validation_data=None if prepared.validation is None else (prepared.validation.x, prepared.validation.y),
             tolerance=arguments.tolerance,
             patience=arguments.patience,
             n_threads=arguments.threads,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from hotloop.network.datasets.compressed import name_of, open_binary
 from hotloop.network.datasets.csv_dialect import (
     MISSING,
     Dialect,
@@ -21,6 +20,7 @@ from hotloop.network.datasets.csv_dialect import (
 )
 from hotloop.network.datasets.csv_numbers import FILL_IN, MANY, Fault, FloatArray, Numbers, column_name
 from hotloop.network.datasets.data_warning import note
+from hotloop.network.datasets.open_binary import name_of, open_binary
 from hotloop.network.validation.printable import printable
 
 UNKNOWN = Dialect()
@@ -42,7 +42,7 @@ class Table:
 
 @dataclass
 class _Rows:
-    """The rows of a file that is open: the first, and those from it or after it."""
+    """The rows of an open file: the first row, and an iterator over the rest."""
 
     name: str
     dialect: Dialect
@@ -52,7 +52,7 @@ class _Rows:
     rest: Iterator[tuple[int, list[str]]]
 
     def header(self, places: Sequence[int]) -> bool:
-        """Say whether the first row is a header, where the inputs stand at `places`."""
+        """Say whether the first row is a header, if the inputs are the columns `places`."""
         if self.dialect.header is not None:
             return self.dialect.header
         return has_header(self.name, self.sample or [self.first], places, self.dialect.decimal or ".")
@@ -83,8 +83,8 @@ def read_table(path: str | Path, target: str | int | None = None, known: Dialect
     Raises
     ------
     ValueError
-        If a row has another number of cells than the first, a value is missing or is no number, there are no rows, or
-        two readings fit.
+        If a row has another number of cells than the first, a value is missing or is not a number, there are no rows,
+        or two readings fit.
     FileNotFoundError
         If there is no such file.
     """
@@ -133,19 +133,18 @@ def read_inputs(
     Parameters
     ----------
     path : str or Path
-        With a header that names all of `columns`, those columns are taken, in any order, and others are left
-        out. Otherwise the columns go by their places: as many as the network has inputs, or one more, the
-        target among them at `target_column`.
+        If its header names all of `columns`, these are read, in any order, and others are ignored. Otherwise columns
+        are found by position: as many as the network has inputs, or one more, with the target at `target_column`.
     n_inputs : int
         Inputs of the network.
     columns : sequence of str or None
         Names of the inputs in training; None if they had none.
     target_column : int or None
-        Where the target stood in training; the last column if None.
+        Position of the target in training; the last column if None.
     known : Dialect
         How the file is written, as far as that is known.
     like : Dialect
-        How the file of the training was written, which decides where two readings fit.
+        How the training file was written; decides where two readings fit.
 
     Returns
     -------
@@ -168,7 +167,7 @@ def read_inputs(
         first = [cell.strip() for cell in rows.first]
         if columns is not None and wanted is not None and wanted <= set(first):
             header = True
-            where = {name: index for index, name in reversed([*enumerate(first)])}  # of two of a name the first
+            where = {name: index for index, name in reversed([*enumerate(first)])}  # the first of equal names
             places = [where[name] for name in columns]
         else:
             place = n_inputs if target_column is None else target_column
@@ -181,7 +180,7 @@ def read_inputs(
             if len(places) != n_inputs:
                 raise ValueError(
                     f"{rows.name} has {len(first)} columns; the network takes {n_inputs} inputs "
-                    f"(a table of {n_inputs + 1} columns, the target among them, fits too)"
+                    f"(or {n_inputs + 1} columns, with the target)"
                 )
             if columns is not None:
                 note(f"{rows.name} has no header: its columns are taken to be {_listed('column', columns)}")
@@ -204,7 +203,7 @@ def _open(path: str | Path, known: Dialect, fits: Callable[[list[str]], bool], l
             rest = _not_blank(name, text, dialect.separator or ",", skipped)
             for line, first in rest:
                 if _ends_with_separator(sample):
-                    note(f"{name}: each line ends with {dialect.separator!r}: no column is taken to come after it")
+                    note(f"{name}: each line ends with {dialect.separator!r}, which is taken to start no other column")
                     first, rest, sample = first[:-1], _shortened(name, rest), [row[:-1] for row in sample]
                 yield _Rows(name, dialect, sample, first, line, rest)
                 return
@@ -250,7 +249,7 @@ def _target_place(rows: _Rows, target: str | int | None) -> tuple[int, bool]:
     """Return the index of the target column, and whether it was found by name (a header then)."""
     first, where = rows.first, f"{rows.name}, line {rows.line}"
     if len(first) < 2:
-        hint = "" if rows.dialect.separator == " " else " (separator, or --separator, says what is between them)"
+        hint = "" if rows.dialect.separator == " " else " (separator= or --separator says what is between them)"
         raise ValueError(f"{where}: one column; wanted two or more, an input and the target{hint}")
     if target is None:
         return len(first) - 1, False

@@ -1,4 +1,4 @@
-"""Arrays read from NumPy's NPZ files; never unpickled, since a pickle runs its writer's code."""
+"""Data sets from NumPy's NPZ files; nothing is unpickled, since a pickle runs its writer's code."""
 
 import math
 import zipfile
@@ -10,8 +10,8 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.datasets.compressed import MOST_INFLATED
 from hotloop.network.datasets.dataset import Dataset, check_dtype
+from hotloop.network.datasets.open_binary import MOST_INFLATED
 from hotloop.network.datasets.scaling import Scaling
 from hotloop.network.datasets.split import split_rows
 from hotloop.network.datasets.targets import check_task, npz_targets
@@ -22,7 +22,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 ENCRYPTED = 1  # bit of a member's flags
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-MANY = 12  # names that an error message lists before it breaks off
+MANY = 12  # names that an error message lists at most
 
 
 def load_npz(
@@ -104,7 +104,7 @@ def array_names(path: str | Path) -> tuple[str, ...]:
 def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, Array]:
     """Return the arrays of these names, in upper or lower case, from an NPZ file.
 
-    What they take is known from their headers, and compared with the file and the memory before any is read.
+    Their headers say how large they are, which is compared with the file and the memory before any is read.
 
     Raises
     ------
@@ -132,10 +132,10 @@ def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, Array]:
 
 
 def numbers(path: str | Path, name: str, array: Array) -> Array:
-    """Return `array` as finite numbers (rows, columns), or raise a ValueError that says where it is none."""
+    """Return `array` as finite numbers (rows, columns), or raise a ValueError that says where it is not."""
     where = f"{path}, array {name!r}"
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{where}: found dtype {array.dtype}; wanted numbers, as float32, float64 or uint8")
+        raise ValueError(f"{where}: found dtype {array.dtype}; wanted numbers, for example float32 or uint8")
     if array.ndim < 2:
         raise ValueError(f"{where}: found shape {array.shape}; wanted (rows, inputs)")
     if array.size == 0:
@@ -184,14 +184,14 @@ def _members(path: str | Path, archive: zipfile.ZipFile) -> dict[str, zipfile.Zi
     for member in archive.infolist():
         name = member.filename.removesuffix(".npy").lower()
         if name in members:
-            raise ValueError(f"{path} holds two arrays that are called {name!r}: rename one")
+            raise ValueError(f"{path} holds two arrays named {name!r}: rename one")
         if not member.is_dir():
             members[name] = member
     return members
 
 
 def _checked_size(path: str | Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
-    """Return the bytes of an array, by its header, if the archive can hold as many."""
+    """Return the bytes of an array, by its header, if the archive can hold that many."""
     where = _where(path, member)
     if member.flag_bits & ENCRYPTED:
         raise ValueError(f"{where} is encrypted: save it without a password")
@@ -202,8 +202,8 @@ def _checked_size(path: str | Path, archive: zipfile.ZipFile, member: zipfile.Zi
         start = file.tell()
     if dtype.hasobject:
         raise ValueError(
-            f"{where} holds Python objects (dtype {dtype}), which only unpickling could read, and that runs what their "
-            "writer chose: save numbers, as array.astype('float32') or numpy.stack(list(array))"
+            f"{where} holds Python objects (dtype {dtype}); unpickling them would run code that their writer chose: "
+            "save numbers, for example array.astype('float32') or numpy.stack(list(array))"
         )
     size = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or start + size != member.file_size:

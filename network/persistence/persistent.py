@@ -13,10 +13,12 @@ from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.persistence import model_file
 from hotloop.network.persistence.atomic_write import path_of
 from hotloop.network.training.optimizers import OPTIMIZERS
+from hotloop.network.training.training_state import TrainingState
 
 # Besides sizes and activations: arguments of `Network` that are attributes under the same names.
 ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed")
-SCRATCH = ("layout", "gradient_buffer", "_idle")  # made anew
+COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "step_offset": "step_offset"}  # in the file: in the training
+SCRATCH = ("layout", "_idle")  # made anew
 
 
 class Persistent:
@@ -47,18 +49,19 @@ class Persistent:
         net: Any = self
         path, metadata = path_of("path", path), net.metadata if metadata is None else metadata
         model_file.check_metadata(metadata)
-        for name, vector in (("parameters", net.parameters), ("state", net.state)):
+        training: TrainingState = net._training
+        for name, vector in (("net.parameters", net.parameters), ("the optimizer's moments", training.moments)):
             if not np.isfinite(vector).all():
-                raise ValueError(f"net.{name} must be finite to be saved: found NaN or infinity")
+                raise ValueError(f"{name} must be finite to be saved: found NaN or infinity")
         optimizer = None
-        if net.optimizer is not None:
-            name = next(name for name, kind in OPTIMIZERS.items() if type(net.optimizer) is kind)
-            optimizer = {"name": name, **asdict(net.optimizer)}
+        if training.optimizer is not None:
+            name = next(name for name, kind in OPTIMIZERS.items() if type(training.optimizer) is kind)
+            optimizer = {"name": name, **asdict(training.optimizer)}
         config = {
             "sizes": net.sizes,
             "activations": net.activations,
             **{name: _plain(getattr(net, name)) for name in ARGUMENTS},
-            **{name: getattr(net, name) for name in model_file.COUNTERS},
+            **{name: getattr(training, count) for name, count in COUNTERS.items()},
             "optimizer": optimizer,
         }
         model_file.write(path, config, _vectors(net), metadata)
@@ -84,11 +87,10 @@ class Persistent:
             net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
             if config["optimizer"] is not None:
                 values = dict(config["optimizer"])
-                net.optimizer = OPTIMIZERS[values.pop("name")](**values)
-                net.state = np.zeros((net.optimizer.n_moments, net.layout.size), net.dtype)
+                net._training.use(OPTIMIZERS[values.pop("name")](**values), net.layout.size)
             model_file.fill(_vectors(net), arrays)
-            for name in model_file.COUNTERS:
-                setattr(net, name, config[name])
+            for name, count in COUNTERS.items():
+                setattr(net._training, count, config[name])
             net.metadata = config["metadata"]
         return cast(Self, net)
 
@@ -115,8 +117,7 @@ class Persistent:
             dtype=dtype,
             layout=layout,
             _parameters=parameters,
-            state=np.array(state["state"], dtype, order="C", subok=False),
-            gradient_buffer=np.zeros(0, dtype),
+            _training=state["_training"].own_copy(dtype),
             metadata=dict(state["metadata"]),
             _scaling=checked_scaling(offset, scale, sizes[0], dtype),
             _idle=[],
@@ -125,7 +126,7 @@ class Persistent:
 
 def _vectors(net: Any) -> Sequence[model_file.Layers]:
     """Return the vectors that are saved, by layers: the parameters, then the optimizer's moments."""
-    return [net.layout.split(vector) for vector in (net.parameters, *net.state)]
+    return [net.layout.split(vector) for vector in (net.parameters, *net._training.moments)]
 
 
 def _plain(value: Any) -> Any:

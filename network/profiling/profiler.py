@@ -11,19 +11,17 @@ from typing import Any
 import numba
 from numba.core import event
 
-from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import write_file
 from hotloop.network.profiling.compile_spans import CompileSpans
-from hotloop.network.profiling.current import CURRENT, current
 from hotloop.network.profiling.diagnosis.diagnosis import diagnose
 from hotloop.network.profiling.diagnosis.findings import Diagnosis
 from hotloop.network.profiling.export import charts, flamegraph, html_page, json_report, trace
-from hotloop.network.profiling.observer import Observer
+from hotloop.network.profiling.observer import ProfileObserver, current
 from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.rows import GROUPS, SORTS, arranged, grouped
 from hotloop.network.profiling.spans import Span
 from hotloop.network.profiling.table import summary, table
-from hotloop.network.training.fit import FitConfiguration
+from hotloop.network.training.callbacks import ACTIVE, activate, deactivate
 from hotloop.network.validation import arguments
 
 TRACE_BYTES = 20_000_000
@@ -57,7 +55,7 @@ def in_own_profile(call: Callable[[], float]) -> float:
     """Call a function in a new profile, whichever is open: its loop with a clock has been compiled before."""
 
     def profiled() -> float:
-        CURRENT.set(None)
+        ACTIVE.set(())
         with Profile(snapshots=False):
             return call()
 
@@ -90,7 +88,8 @@ class Profile(Recording):
             raise RuntimeError("this profile has been used: call profile() for a new one")
         self.thread = threading.get_ident()
         self.begin()
-        CURRENT.set(self)
+        self._observer = ProfileObserver(self)
+        activate(self._observer)
         self._listener = CompileSpans(self.spans)
         if not numba.config.DISABLE_JIT:
             event.register("numba:compile", self._listener)
@@ -100,7 +99,7 @@ class Profile(Recording):
         """End, also when something was raised: what was recorded until then can be read."""
         if not numba.config.DISABLE_JIT:
             event.unregister("numba:compile", self._listener)
-        CURRENT.set(None)
+        deactivate(self._observer)
         self.end()
 
     def record(self, name: str, *, flops: float = 0.0, bytes: float = 0.0) -> Span:
@@ -129,10 +128,6 @@ class Profile(Recording):
         if threading.get_ident() != self.thread:
             raise RuntimeError("record must be called in the thread that opened the profile")
         return self.spans.span(name, "record", flops, bytes)
-
-    def watch(self, net: Network, plan: FitConfiguration) -> Observer:
-        """Return an observer of one fit."""
-        return Observer(self, net, plan)
 
     def table(self, sort_by: str = "self_cpu_time_total", row_limit: int = -1, group_by: str | None = None) -> str:
         """Return the table as text.

@@ -1,14 +1,10 @@
 """What is recorded while a profile is open, and the plain data made of it."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import numba
 
-from hotloop.kernels.jit import Array
 from hotloop.network.network import Network
 from hotloop.network.profiling import rows as row_sums
 from hotloop.network.profiling.calibration import Calibration, clock_kind, read_both, seconds_of_a_read
@@ -16,8 +12,7 @@ from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots
 from hotloop.network.profiling.phase_clock import PhaseClock, described
 from hotloop.network.profiling.roofline import Roof, measured
 from hotloop.network.profiling.rows import Row
-from hotloop.network.profiling.spans import Span, Spans, Thinned
-from hotloop.network.profiling.work import forward_work
+from hotloop.network.profiling.spans import Spans, Thinned
 from hotloop.network.training.history import History
 from hotloop.network.training.loop_arguments import LoopArguments
 
@@ -89,19 +84,6 @@ class Recording:
     def mark(self, name: str, moment: float, arguments: dict[str, Any]) -> None:
         """Note an instant for the trace."""
         self.marks.add((moment, name, arguments))
-
-    @contextmanager
-    def training(self, net: Network, task: LoopArguments, n_threads: int, row: int) -> Iterator[Array]:
-        """Return a context for a call of the training loop from `row` on; it gives the clock for the call."""
-        clock, start = self.clock_of(net, task), time.perf_counter()
-        try:
-            yield clock.of(n_threads)
-        finally:
-            clock.called(self.spans, n_threads, start, row, int(task.progress["row"][0]) - row, task.rows)
-
-    def forward(self, task: LoopArguments, n_threads: int) -> Span:
-        """Return a span for calls of the loop that computes outputs."""
-        return self.spans.span("forward, all layers", "forward", *forward_work(task), n_threads)
 
     def clock_of(self, net: Network, task: LoopArguments) -> PhaseClock:
         """Return the clock for runs of this kind, at this place in the program."""

@@ -56,9 +56,10 @@ KEYWORDS = {
     "batchsize": "batch_size", "bs": "batch_size", "hidden_layer_sizes": "sizes", "layers": "sizes", "units": "sizes",
     "input_dim": "sizes", "input_shape": "sizes", "layer_sizes": "sizes", "activations": "activation",
     "output_activation": "output", "out_activation": "output", "criterion": "loss", "solver": "optimizer",
-    "random_state": "seed", "random_seed": "seed", "rng": "seed", "validation_data": "validation",
-    "val_data": "validation", "validation_set": "validation", "eval_set": "validation",
-    "validation_split": "validation", "validation_fraction": "validation", "tol": "tolerance",
+    "random_state": "seed", "random_seed": "seed", "rng": "seed", "validation": "validation_data",
+    "val_data": "validation_data", "validation_set": "validation_data", "eval_set": "validation_data",
+    "validation_split": "validation_data", "validation_fraction": "validation_data", "callback": "callbacks",
+    "tol": "tolerance",
     "min_delta": "tolerance", "early_stopping": "tolerance", "n_iter_no_change": "patience", "verbose": "progress",
     "n_jobs": "n_threads", "num_threads": "n_threads",
     "num_workers": "n_threads", "threads": "n_threads", "kernel_initializer": "initializer", "init": "initializer",
@@ -69,7 +70,6 @@ KEYWORDS = {
 }  # fmt: skip
 NOTES = {
     "metrics": "evaluate and the History of a fit have the accuracy or the R^2 without being asked.",
-    "callbacks": "There are no callbacks; tolerance and patience stop a fit early.",
     "class_weight": "hotloop does not weight classes.",
     "sample_weight": "hotloop does not weight samples.",
     "warm_start": "fit always goes on from where the network stands.",
@@ -86,8 +86,8 @@ NOTES = {
 HOMES = {
     **dict.fromkeys(("sizes", "activation", "output", "loss", "initializer", "dropout", "l1", "l2", "input_scale",
                      "dtype", "seed"), "Network(...)"),
-    **dict.fromkeys(("epochs", "batch_size", "optimizer", "validation", "tolerance", "patience", "shuffle", "progress",
-                     "n_threads"), "Network.fit"),
+    **dict.fromkeys(("epochs", "batch_size", "optimizer", "validation_data", "tolerance", "patience", "shuffle",
+                     "progress", "n_threads", "callbacks"), "Network.fit"),
     "learning_rate": "the optimizer, such as fit(..., optimizer=Adam(learning_rate=0.01))",
     "momentum": "SGD", "nesterov": "SGD", "rho": "RMSprop", "beta1": "Adam and AdamW", "beta2": "Adam and AdamW",
     "epsilon": "RMSprop, Adagrad, Adam and AdamW", "weight_decay": "AdamW",

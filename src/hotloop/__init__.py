@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hotloop.network.initializers import Normal
     from hotloop.network.network import Network
     from hotloop.network.profiling.profiler import profile
+    from hotloop.network.training.callbacks import Callback
     from hotloop.network.training.history import ConvergenceWarning, DivergenceError, History
     from hotloop.network.training.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
     from hotloop.network.warmup import warmup
@@ -27,6 +28,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Callback",
     "ConvergenceWarning",
     "DivergenceError",
     "History",
@@ -42,6 +44,7 @@ _MODULES = {
     "hotloop.network.initializers": ("Normal",),
     "hotloop.network.network": ("Network",),
     "hotloop.network.profiling.profiler": ("profile",),
+    "hotloop.network.training.callbacks": ("Callback",),
     "hotloop.network.training.history": ("ConvergenceWarning", "DivergenceError", "History"),
     "hotloop.network.training.optimizers": ("SGD", "Adagrad", "Adam", "AdamW", "RMSprop"),
     "hotloop.network.warmup": ("warmup",),

@@ -122,11 +122,11 @@ def trained(n_micro_batches=6, stride=1, capacity=0, optimizer=None, first=0, **
         np.random.default_rng(0).normal(size=(4 * n_micro_batches, 5)).astype(np.float32),
         np.arange(4 * n_micro_batches) % 3,
     )
-    task = net._task(net._data(X, y), 4)
-    task.descend(optimizer or SGD(0.1), 0, 0)
+    task = net._prepared(net._checked(X, y), 4)
+    task.set_optimizer(optimizer or SGD(0.1), 0, 0)
     clocks = clock.new_clock(1, 2, clock.COUNTER, stride, capacity, first)
     state = np.zeros(((optimizer or SGD()).n_moments, net.parameters.size), np.float32)
-    given = task.training(net.parameters, np.zeros_like(net.parameters), state, np.arange(len(X)))
+    given = task.train_arguments(net.parameters, np.zeros_like(net.parameters), state, np.arange(len(X)))
     training.train_slice(0, 1, new_team(), len(X), *given, clocks)
     return clocks, net.parameters
 
@@ -232,7 +232,7 @@ def test_a_profile_changes_no_bit(optimizer, n_threads, monkeypatch):
             assert len(prof.fits[0].snapshots.items) > 2
         else:
             history = net.fit(X, y, **options)
-        results.append((net.parameters.copy(), net.state.copy(), history.loss, net.steps))
+        results.append((net.parameters.copy(), net._training.moments.copy(), history.loss, net.steps))
     assert same_bits(results[0][0], results[1][0])
     assert same_bits(results[0][1], results[1][1])
     assert results[0][2:] == results[1][2:]

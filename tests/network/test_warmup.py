@@ -39,7 +39,7 @@ for kind in ("uint8", "f4", "f8"):
         for optimizer in OPTIMIZERS:
             net = Network([4, 5, 2], loss=loss, dropout=0.1, l1=1e-3, l2=1e-3, dtype=DTYPE, seed=0, input_scale=0.5)
             y = np.eye(2)[np.zeros(9, int)]
-            history = net.fit(X.astype(kind), y, epochs=1, optimizer=optimizer, batch_size=4, validation=(X, y))
+            history = net.fit(X.astype(kind), y, epochs=1, optimizer=optimizer, batch_size=4, validation_data=(X, y))
             compiled.append(history.compiled)
     net.predict(X[:1].astype(kind))
     net.evaluate(X.astype(kind), y)
@@ -74,7 +74,7 @@ import numpy as np
 from hotloop import Network
 
 x, y = np.ones((8, 2)), np.ones(8)
-history = Network([2, 1], seed=0).fit(x, y, epochs=2, validation=(x, y))
+history = Network([2, 1], seed=0).fit(x, y, epochs=2, validation_data=(x, y))
 print(json.dumps([history.compile_seconds, history.seconds]))
 """
 

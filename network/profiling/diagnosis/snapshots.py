@@ -22,7 +22,6 @@ from hotloop.kernels.updates import NO_UPDATE
 from hotloop.network.network import Network
 from hotloop.network.profiling.phase_clock import PhaseClock
 from hotloop.network.profiling.spans import Spans, Thinned
-from hotloop.network.training.fit import FitConfiguration
 from hotloop.network.training.history import History
 from hotloop.network.training.loop_arguments import INPUT_KINDS, LoopArguments
 from hotloop.network.training.optimizers import Optimizer
@@ -99,18 +98,18 @@ class FitSnapshots:
     steps: int = 0  # steps that it took
 
     @classmethod
-    def of(cls, net: Network, plan: FitConfiguration) -> "FitSnapshots":
+    def of(cls, net: Network, task: LoopArguments, epochs: int) -> "FitSnapshots":
         """Return those of a fit that is about to begin."""
         options = {
             "output": net.activations[-1], "loss": net.loss, "dropout": list(net.dropout), "l1": net.l1, "l2": net.l2,
-            "input_scale": float(plan.task.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
+            "input_scale": float(task.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
         }  # fmt: skip
         if net.optimizer is None:
             raise ValueError("the network has no optimizer: fit sets it before it trains")
         return cls(
-            net.sizes, net.activations, options, net.optimizer, int(plan.task.settings["batch_size"][0]),
-            net.parameters.copy(), net.parameters, *data_of(plan.task), resumed=net.steps > 0, first=net.steps,
-            asked=plan.epochs * -(-plan.task.rows // int(plan.task.settings["batch_size"][0])),
+            net.sizes, net.activations, options, net.optimizer, int(task.settings["batch_size"][0]),
+            net.parameters.copy(), net.parameters, *data_of(task), resumed=net.steps > 0, first=net.steps,
+            asked=epochs * -(-task.rows // int(task.settings["batch_size"][0])),
         )  # fmt: skip
 
     @property
@@ -189,7 +188,7 @@ def one_batch(task: LoopArguments, arguments: tuple[Any, ...]) -> None:
 def after_step(net: Network, task: LoopArguments, before: Array) -> Snapshot:
     """Return what the workspace, the gradient buffer and the parameters show after a step."""
     progress, old, new = task.progress[0], net.split(before)[0], net.weights
-    gradients, deltas, saturated, dead = net.split(net.gradient_buffer)[0], [], [], []
+    gradients, deltas, saturated, dead = net.split(net._training.gradient)[0], [], [], []
     micro_batch, batch = int(task.settings["micro_batch"][0]), int(task.settings["batch_size"][0])
     last = int(progress["row"]) - 1
     rows = (last % batch) % micro_batch + 1  # of the batch's last micro-batch, which the workspace holds

@@ -132,13 +132,13 @@ def probe(net: Network, X: Array, y: Array) -> Probe | None:
         labelled = y.ndim == 1 and net.loss == "cross_entropy"
         targets = np.empty((0, 0), net.dtype) if labelled else y[start : start + PROBE_ROWS]
         labels = y[start : start + PROBE_ROWS] if labelled else np.empty(0, np.int64)
-        task = LoopArguments.plan(
+        task = LoopArguments.prepare(
             net.layout, net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
             batch_size=len(rows), input_scale=net.input_scale,
         )  # fmt: skip
         task.settings["update"] = NO_UPDATE
         gradient, state = np.zeros_like(net.parameters), np.zeros((0, 0), net.dtype)
-        given = task.training(net.parameters, gradient, state, np.arange(task.rows))
+        given = task.train_arguments(net.parameters, gradient, state, np.arange(task.rows))
         one_batch(task, (*given, new_clock(1, task.layers.size, COUNTER, 2**62)))
         if task.progress["diverged"][0]:
             return None

@@ -134,9 +134,9 @@ def test_a_column_of_two_close_numbers_is_not(csv, low, high):
 @pytest.mark.parametrize(
     ("content", "separator", "said"),
     [
-        (table("{comma};{label}"), ";", r"separated by ';' and commas are decimal signs; ',' would fit, too"),
-        (table("{comma};{i}"), ";", r"separated by ';' and commas are decimal signs; ',' would fit, too"),
-        (table("{i},{half},x;{label}"), ",", r"separated by ','; ';' would fit, too \(--separator decides\)"),
+        (table("{comma};{label}"), ";", r"separated by ';' and commas are decimal signs; ',' would also fit"),
+        (table("{comma};{i}"), ";", r"separated by ';' and commas are decimal signs; ',' would also fit"),
+        (table("{i},{half},x;{label}"), ",", r"separated by ','; ';' would also fit \(--separator decides\)"),
     ],
 )
 def test_separators_that_both_fit(csv, content, separator, said):
@@ -147,7 +147,7 @@ def test_separators_that_both_fit(csv, content, separator, said):
 
 
 def test_separators_at_the_ends_of_lines(csv):
-    with pytest.warns(DataWarning, match="each line ends with ',': no column is taken to come after it"):
+    with pytest.warns(DataWarning, match="each line ends with ',', which is taken to start no other column"):
         data = load_csv(csv(table("{i},{half},", first="a,y,\n")))
     assert data.columns == ("a",)
     with (
@@ -158,7 +158,7 @@ def test_separators_at_the_ends_of_lines(csv):
 
 
 def test_labels_are_what_is_written(csv):
-    with pytest.warns(DataWarning, match=r"column index 1: '01' and '1' are one number, and two classes"):
+    with pytest.warns(DataWarning, match=r"column index 1: '01' and '1' are taken to be two classes"):
         data = load_csv(csv("".join(f"{i},{'1' if i % 3 else '01'}\n" for i in range(12))))
     assert data.classes == ("01", "1")
     assert sorted(np.concatenate([data.y_train, data.y_test])) == [0] * 4 + [1] * 8
@@ -179,7 +179,7 @@ ASKED = [
     ("2019,2020,y\n" + NUMBERS, "is the first row a header.*'y' stands above numbers.*'2019' is like the values", True,
      ("2019", "2020")),
     ("id,2019,y\n" + NUMBERS, "'id' stands above numbers, as a name does, but '2019' is like", True, ("id", "2019")),
-    ("2019,2020,species\n" + table("{i},{i},{label}"), "line 1: is it a header.*'species' stands in no other row", True,
+    ("2019,2020,species\n" + table("{i},{i},{label}"), "is it a header.*'species' is the target of no other row", True,
      ("2019", "2020")),
     ("x,b\n" + table("{i},{label}"), "'x' stands above numbers, as a name does, but 'b' is like", True, ("x",)),
     ("0,1,2\n" + NUMBERS, r"first row a header\? Its numbers \(0, 1, 2, ...\) are unlike the rows below", True,
@@ -218,9 +218,9 @@ def test_a_header_by_the_name_of_the_target(csv):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a;y\n1,500;1\n2,250;2\n", r"'1,500' is 1\.500 or 1500: say decimal=',' \(--decimal ,\)"),
+        ("a;y\n1,500;1\n2,250;2\n", r"'1,500' is 1\.500 or 1500: pass decimal=',' \(--decimal ,\)"),
         ('a,y\n"1,500",1\n"2,250",2\n', r"'1,500' is 1\.500 or 1500"),
-        ('a,y\n"1,500,000",1\n"2,000,000",2\n', "'1,500,000' is not a number .*: write numbers without separators"),
+        ('a,y\n"1,500,000",1\n"2,000,000",2\n', "'1,500,000' is not a number .*: write numbers without thousands"),
         (table("{comma};{half};{i}", first="a;b;y\n"), r"'0,5' is not a number \(and in 11 more rows\): decimal=','"),
         ("inf,5.0\n1,2\n3,4\n", "line 1, column index 0: inf is not finite"),
         ("nan,5.0\n1,2\n3,4\n", "line 1, column index 0: the value is missing"),
@@ -229,7 +229,7 @@ def test_a_header_by_the_name_of_the_target(csv):
         (NUMBERS.replace(",3,", ",True,", 1), "line 3, column index 1: there are numbers beside True and False"),
         ("a,b,y\n1,2,\n1,2,3\n1,2,4\n", "line 2, column 'y': the target is missing"),
         ("a y\n1 2\n3 4\n", "one column; wanted two or more.*--separator"),
-        (b"PK\3\4rest", "is a zip archive, as of a spreadsheet, not a CSV file: save it as CSV"),
+        (b"PK\3\4rest", "is a zip archive, such as a spreadsheet, not a CSV file: save it as CSV"),
         (b"PAR1", "is a Parquet file"),
         ("a,y\n1,2\n".encode("utf-16-le"), "holds NUL bytes: .*save it as UTF-8"),
         ("ü,y\n1,2\n".encode("latin-1"), "line 1: not UTF-8 text .*iconv -f LATIN1 -t UTF-8"),
@@ -295,9 +295,9 @@ def test_a_file_without_line_ends(csv, monkeypatch):
 
 
 def test_a_table_larger_than_the_memory(csv, monkeypatch):
-    monkeypatch.setattr(csv_numbers, "VALUES_BETWEEN_LOOKS", 8)
+    monkeypatch.setattr(csv_numbers, "VALUES_BETWEEN_CHECKS", 8)
     monkeypatch.setattr("hotloop.network.validation.memory.available_memory", lambda: 900)
-    with pytest.raises(MemoryError, match=r"a copy of what was read of .*table.csv needs 928 bytes .*; 900 bytes are"):
+    with pytest.raises(MemoryError, match=r"a copy of the rows read from .*csv needs 928 bytes .*; 900 bytes are"):
         load_csv(csv(NUMBERS))
 
 
@@ -387,7 +387,7 @@ def test_the_options_of_the_command_line(csv):
         (["--separator", "xx"], "separator is 'xx'; wanted one character"),
     ):
         assert message in run("train", "--data", path, *option)[2]
-    assert "digits is no CSV file: omit header (--header)" in run("train", "--header", "no")[2]
+    assert "digits is not a CSV file: omit header (--header)" in run("train", "--header", "no")[2]
 
 
 def test_a_note_on_the_command_line(csv):
@@ -395,6 +395,6 @@ def test_a_note_on_the_command_line(csv):
     status, _, err = run("train", "--data", path, *TINY, "--epochs", "1")
     assert (status, err) == (
         0,
-        f"hotloop: note: {path}: cells are separated by ';' and commas are decimal signs; ',' would fit, too "
+        f"hotloop: note: {path}: cells are separated by ';' and commas are decimal signs; ',' would also fit "
         "(--separator decides)\n",
     )

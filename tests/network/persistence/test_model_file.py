@@ -93,7 +93,7 @@ def test_other_readers_find_the_arrays(saved):
         assert file.metadata()["trained on"] == "noise"
         assert same_bits(file.get_tensor("layers.0.weights"), np.ascontiguousarray(net.weights[0]))
         assert same_bits(file.get_tensor("layers.1.bias"), np.ascontiguousarray(net.biases[1]))
-        moment = net.split(net.state[0])[0][1]
+        moment = net.split(net._training.moments[0])[0][1]
         assert same_bits(file.get_tensor("optimizer.0.layers.1.weights"), np.ascontiguousarray(moment))
 
 
@@ -230,11 +230,11 @@ def test_numbers_that_are_not_finite(name, value, saved, tmp_path):
     refused(rewritten(saved, tmp_path / "model", spoil), f"damaged.*{name} holds NaN or infinity")
 
 
-@pytest.mark.parametrize("name", ["parameters", "state"])
+@pytest.mark.parametrize("name", ["net.parameters", "the optimizer's moments"])
 def test_a_network_that_could_not_be_loaded_is_not_saved(name, saved, tmp_path):
     net = Network.load(saved)
-    getattr(net, name).flat[0] = np.nan
-    with pytest.raises(ValueError, match=f"net.{name} must be finite to be saved"):
+    (net.parameters if name == "net.parameters" else net._training.moments).flat[0] = np.nan
+    with pytest.raises(ValueError, match=f"{name} must be finite to be saved"):
         net.save(tmp_path / "model")
     assert not [*tmp_path.iterdir()]
 

@@ -147,7 +147,7 @@ def test_overfitting():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(260, 20)), rng.integers(0, 2, 260)
     net, options = Network([20, 64, 2], **CLASSES), {"epochs": 60, "batch_size": 10, "optimizer": Adam(0.01)}
-    found = only(diagnosed(net, X[:60], y[:60], validation=(X[60:], y[60:]), **options))
+    found = only(diagnosed(net, X[:60], y[:60], validation_data=(X[60:], y[60:]), **options))
     assert found.kind == "overfitting"
     turned = int(found.evidence.split("turns at epoch ")[1].split(":")[0])
     assert 1 <= turned <= 20
@@ -173,7 +173,7 @@ SOUND = {
 def test_nothing_is_concluded_about_a_sound_run(name, digits):
     sizes, activation, optimizer, of_network, of_fit = SOUND[name]
     X, y = digits
-    options = {"validation": (X[3000:], y[3000:]), "optimizer": optimizer, **of_fit}
+    options = {"validation_data": (X[3000:], y[3000:]), "optimizer": optimizer, **of_fit}
     found = diagnosed(Network(sizes, activation, **CLASSES | of_network), X[:3000], y[:3000], **options)
     assert found.findings == []
     assert "nothing is wrong" in str(found)

@@ -91,7 +91,7 @@ def test_threads_share_the_wall(n_threads):
 def test_every_row_of_a_fit_with_validation():
     net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 40)
     with profile() as prof:
-        net.fit(X, y, epochs=3, batch_size=8, validation=(X[:9], y[:9]), **QUIET)
+        net.fit(X, y, epochs=3, batch_size=8, validation_data=(X[:9], y[:9]), **QUIET)
     seen = [row for row in prof.rows if row["name"] not in (rows.COMPILE, "interruptions")]
     calls = {(row["name"], row["layer"]): row["calls"] for row in seen}
     steps = {("gather", None): 15, ("loss", None): 15}

@@ -148,7 +148,7 @@ def test_parts_of_a_program(tmp_path):
     net, (X, y) = build(), data()
     with profile() as prof:
         with prof.record("mine"), prof.record("inner"):
-            net.fit(X, y, epochs=2, validation=(X, y), **QUIET)
+            net.fit(X, y, epochs=2, validation_data=(X, y), **QUIET)
         with prof.record("other"):
             net.predict(X)
             net.gradient(X, y)
@@ -229,7 +229,7 @@ def test_counters(monkeypatch, tmp_path):
     monkeypatch.setattr(snapshots, "SHARE", 1e9)  # one of each step
     net, (X, y) = build(), data()
     with profile() as prof:
-        history = net.fit(X, y, epochs=4, batch_size=8, optimizer=SGD(0.25), validation=(X[:20], y[:20]), **QUIET)
+        history = net.fit(X, y, epochs=4, batch_size=8, optimizer=SGD(0.25), validation_data=(X[:20], y[:20]), **QUIET)
     events, _ = traced(prof, tmp_path)
     assert values(events, "loss") == history.loss
     assert values(events, "validation loss") == history.validation_loss

@@ -8,10 +8,10 @@ import pytest
 from profiled_fits import made_up
 
 from hotloop import SGD, Adam, Network, profile
-from hotloop.network.profiling.current import current
 from hotloop.network.profiling.diagnosis import checks, trials
 from hotloop.network.profiling.diagnosis.diagnosis import diagnosis_of
 from hotloop.network.profiling.diagnosis.trials import Outcome, Probe, Trials, probe, twin
+from hotloop.network.profiling.observer import current
 from hotloop.network.profiling.profiler import in_own_profile
 from hotloop.network.training import fit as fitting
 

@@ -11,11 +11,11 @@ import pytest
 from conftest import COMPILED
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop, profile
-from hotloop.network import layout, network
+from hotloop.network import layout
 from hotloop.network.profiling import phase_clock, recording
 from hotloop.network.profiling.diagnosis import snapshots
 from hotloop.network.profiling.roofline import Roof
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import passes, thread_tuner
 
 CORE = Roof(1e11, (1e4, 1e6, 1e8), (1e11, 5e10, 1e10))  # to measure one takes half a second; counts do not depend on it
 SMALL, ROWS_OF_A_MICRO_BATCH = (3, 4, 2), 256
@@ -320,7 +320,7 @@ def test_fits_of_a_profile():
 @pytest.mark.parametrize("work", [1, 10**9])
 def test_a_gradient(work, task, rows, monkeypatch):
     """All rows are one batch, whose micro-batches add up to one gradient; the loop may be entered for each of them."""
-    monkeypatch.setattr(network, "CALL_WORK", work)
+    monkeypatch.setattr(passes, "CALL_WORK", work)
     task = TASKS[task]
     with profile() as prof:
         task.network().gradient(*task.data(rows))
