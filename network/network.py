@@ -10,22 +10,22 @@ from hotloop.kernels.prediction import forward_slice, predict_one
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network import metrics
-from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.activations import ACTIVATIONS, hidden_activation
 from hotloop.network.datasets.input_scaling import InputScaling, ScaledInputs
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import LOSSES
+from hotloop.network.losses import LOSSES, output_activation
 from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.profiling.current import CURRENT, UNWATCHED, current
 from hotloop.network.summary import summary
 from hotloop.network.training.fit import FitConfiguration, fit
-from hotloop.network.training.history import History
+from hotloop.network.training.history import History, stopping
 from hotloop.network.training.loop_arguments import LoopArguments
-from hotloop.network.training.optimizers import Optimizer
+from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.team import Team
 from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.thread_tuner import ThreadTuner, for_prediction, work_of_a_row
-from hotloop.network.validation import arguments
+from hotloop.network.validation import arguments, arrays
 from hotloop.network.validation.suggestions import explains_keywords
 
 CALL_WORK, ROW_WORK = 10**9, 100  # parameters (and 100) times rows in one call: some 20 ms, for Ctrl-C
@@ -91,11 +91,10 @@ class Network(ScaledInputs, Persistent):
     ) -> None:
         self.sizes = arguments.sizes_of_network(sizes)
         hidden = len(self.sizes) - 2
-        arguments.choose("loss", loss, LOSSES)
-        self.loss = loss
+        self.loss = arguments.name_of("loss", loss, LOSSES)
         self.activations = (
-            *arguments.per_layer("activation", activation, hidden, arguments.hidden_activation),
-            arguments.output_activation(output, loss, self.sizes[-1]),
+            *arguments.per_layer("activation", activation, hidden, hidden_activation),
+            output_activation(output, self.loss, self.sizes[-1]),
         )
         self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
         self.dtype = arguments.floating_dtype(dtype)
@@ -106,7 +105,7 @@ class Network(ScaledInputs, Persistent):
         self.seed = arguments.whole_number("seed", seed, 0, arguments.LARGEST)
         self.layout = Layout(self.sizes, self.dtype)
         self._parameters = self.layout.parameters()
-        initialize(self, initializer)
+        initialize(initializer, (self.weights, self.biases), self.activations, self.dtype, self.seed)
         self.gradient_buffer = np.zeros(0, self.dtype)
         self.epochs_trained = 0
         self.steps = 0
@@ -221,10 +220,10 @@ class Network(ScaledInputs, Persistent):
         """
         epochs = arguments.whole_number("epochs", epochs, 1, arguments.LARGEST)
         batch_size = arguments.whole_number("batch_size", batch_size, 1)
-        tolerance, patience = arguments.stopping(tolerance, patience)
+        tolerance, patience = stopping(tolerance, patience)
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
-        optimizer = arguments.optimizer_of(optimizer, self.dtype)
+        optimizer = optimizer_of(optimizer, self.dtype)
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         profile = current()
@@ -310,12 +309,8 @@ class Network(ScaledInputs, Persistent):
         """Do as `evaluate`, for data checked before; with `fewest` threads, if more cannot be started."""
         outputs, total = self._forward(task, n_threads, fewest)
         loss = total + self._penalty()
-        if self.loss == "cross_entropy" and not task.labels.size:
-            return {"loss": loss, "accuracy": metrics.class_accuracy(outputs, task.targets)}
-        if LOSSES[self.loss].classifies:
-            threshold = 0.0 if self.activations[-1] == "identity" else 0.5
-            return {"loss": loss, "accuracy": metrics.accuracy(outputs, task.targets, task.labels, threshold)}
-        return {"loss": loss, "r2": metrics.r2(outputs, task.targets)}
+        metric = metrics.score(LOSSES[self.loss], self.activations[-1], outputs, task.targets, task.labels)
+        return {"loss": loss, **metric}
 
     def gradient(self, X: Any, y: Any) -> tuple[float, Array]:
         """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
@@ -343,8 +338,8 @@ class Network(ScaledInputs, Persistent):
     def _data(self, X: Any, y: Any, prefix: str = "") -> tuple[Array, Array, Array]:
         """Return inputs, targets and labels, checked and converted."""
         inputs = self._scaling.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
-        targets, labels = arguments.targets(
-            y, len(inputs), self.sizes[-1], self.loss, self.dtype, f"{prefix}y", f"{prefix}X"
+        targets, labels = arrays.targets(
+            y, len(inputs), self.sizes[-1], LOSSES[self.loss], self.dtype, f"{prefix}y", f"{prefix}X"
         )
         return inputs, targets, labels
 

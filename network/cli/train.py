@@ -18,6 +18,7 @@ from hotloop.kernels.training import train_slice
 from hotloop.network.cli import reports
 from hotloop.network.cli.prepared_data import Part, PreparedData, load_prepared
 from hotloop.network.losses import LOSSES
+from hotloop.network.metrics import predicted_classes
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_replaceable, path_of
 from hotloop.network.training.compilation import CompileNotice
@@ -200,7 +201,5 @@ def right_rows(net: Network, part: Part) -> tuple[int, int]:
     """Return how many rows are put into the right class, and how many there are; (0, 0) without classes."""
     if part.labels is None:
         return 0, 0
-    outputs = net.predict(part.x)
-    threshold = 0.0 if net.activations[-1] == "identity" else 0.5  # of the one output of binary_cross_entropy
-    classes = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > threshold
+    classes = predicted_classes(net.activations[-1], net.predict(part.x))
     return int(np.sum(classes == part.labels)), len(part.labels)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network.validation import arguments
+from hotloop.network.validation import arguments, arrays
+from hotloop.network.validation.array_like import numeric
 
 BLOCK = 2**22  # bytes scaled at a time, so that the float64 copy stays small
 
@@ -55,8 +56,8 @@ class InputScaling:
     def inputs(self, X: Any, n_inputs: int, dtype: np.dtype[Any], argument: str = "X") -> Array:
         """Return X (rows, inputs), checked, for loops that multiply it by `factor`."""
         if self.in_loop:
-            return arguments.inputs(X, n_inputs, dtype, self.factor, argument)
-        raw = arguments.inputs(X, n_inputs, np.dtype(np.float64), argument=argument)
+            return arrays.inputs(X, n_inputs, dtype, self.factor, argument)
+        raw = arrays.inputs(X, n_inputs, np.dtype(np.float64), argument=argument)
         scaled = self.apply(raw, dtype)
         for row, column in np.argwhere(~np.isfinite(scaled))[:1]:
             raise ValueError(
@@ -88,7 +89,7 @@ def _are_several(value: Any) -> bool:
 
 def _for_each_input(argument: str, value: Any, n_inputs: int) -> Array:
     """Return `value` as a read-only array of one finite number for each input."""
-    array = arguments.numeric(argument, value)
+    array = numeric(argument, value)
     if array.shape != (n_inputs,):
         raise ValueError(f"{argument} has shape {array.shape}; wanted one number, or ({n_inputs},): one for each input")
     found = array.astype(np.float64)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hotloop.kernels import clock
+from hotloop.kernels.codes import NO_UPDATE
 from hotloop.kernels.jit import Array
-from hotloop.kernels.updates import NO_UPDATE
 from hotloop.network.profiling.calibration import Calibration
 from hotloop.network.profiling.estimate import ticks_of_phases
 from hotloop.network.profiling.spans import BATCH, Event, Path, Spans, Thinned
-from hotloop.network.profiling.work import METHODS, Counts, Work
+from hotloop.network.profiling.work import Counts, Work
+from hotloop.network.training.optimizers import METHODS
 
 if TYPE_CHECKING:
     from hotloop.network.training.loop_arguments import LoopArguments
@@ -163,7 +164,7 @@ class PhaseClock:
     @property
     def kind(self) -> tuple[str, str, str]:
         """The network's sizes, its dtype, and the method."""
-        return self.network, str(self.dtype), METHODS[self.work.update]
+        return self.network, str(self.dtype), METHODS[self.work.update].label
 
     def wall(self) -> float:
         """Return the seconds of all calls."""

@@ -8,21 +8,11 @@ or writes it, twice in one that does both. docs/profiling.md has the table.
 
 from dataclasses import dataclass
 
-from hotloop.kernels import losses, updates
-from hotloop.kernels.activations import IDENTITY
+from hotloop.kernels import codes
 from hotloop.kernels.clock import BACKWARD, DESCENT, FORWARD, GATHER, LOSS, UPDATE, WEIGHT_GRADIENT
 from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.training.optimizers import METHODS
 
-METHODS = {
-    updates.NO_UPDATE: "gradient", updates.SGD: "SGD", updates.MOMENTUM: "momentum", updates.NESTEROV: "Nesterov",
-    updates.RMSPROP: "RMSprop", updates.ADAGRAD: "Adagrad", updates.ADAM: "Adam", updates.ADAMW: "AdamW",
-}  # fmt: skip
-# Operations a parameter, each + - * / and root of the formula in hotloop.kernels.updates; and arrays of moments.
-UPDATE_FLOPS = {
-    updates.NO_UPDATE: 0, updates.SGD: 2, updates.MOMENTUM: 4, updates.NESTEROV: 6, updates.RMSPROP: 9,
-    updates.ADAGRAD: 7, updates.ADAM: 13, updates.ADAMW: 14,
-}  # fmt: skip
-MOMENTS = {updates.NO_UPDATE: 0, updates.SGD: 0, updates.ADAM: 2, updates.ADAMW: 2}  # the others have one
 PENALTY_FLOPS = 4  # a weight, for the gradient and the loss: two of l1 sign(w) + 2 l2 w, two of l1 |w| + l2 w^2
 
 
@@ -87,11 +77,11 @@ class Work:
         self.batch_size, self.micro_batch = int(settings["batch_size"]), int(settings["micro_batch"])
         self.update = int(settings["update"])
         self.penalised = bool(settings["l1"] > 0 or settings["l2"] > 0)
-        self.whole = self.update != updates.SGD or self.penalised
-        last, logits = len(self.fan_in) - 1, training and settings["loss"] >= losses.BINARY_CROSS_ENTROPY
+        self.whole = self.update != codes.SGD or self.penalised
+        last, logits = len(self.fan_in) - 1, training and settings["loss"] >= codes.BINARY_CROSS_ENTROPY
         # Layers of which an activation is computed, and those that keep z beside it; a cross-entropy takes z alone.
         self.active = [
-            layer["activation"] != IDENTITY and not (logits and index == last)
+            layer["activation"] != codes.IDENTITY and not (logits and index == last)
             for index, layer in enumerate(task.layers)
         ]
         self.keeps_z = [
@@ -111,7 +101,7 @@ class Work:
     @property
     def step_bytes(self) -> int:
         """Bytes that a step touches: parameters, moments, gradient, and the values and deltas of a micro-batch."""
-        arrays = 1 + MOMENTS.get(self.update, 1) + self.whole
+        arrays = 1 + METHODS[self.update].n_moments + self.whole
         values = self.fan_in[0] + sum(o * (2 + keeps) for o, keeps in zip(self.fan_out, self.keeps_z, strict=True))
         return self.itemsize * (arrays * self.parameters + self.micro_batch * values)
 
@@ -150,10 +140,10 @@ class Work:
             rows, micro_batches = counts.whole_rows, counts.whole_micro_batches
             read_again = max(micro_batches - counts.whole_updates, 0)
             return rows * o * (2 * i + 1), s * (rows * (i + o) + (micro_batches + read_again) * weights)
-        if phase == UPDATE and self.update != updates.NO_UPDATE and counts.whole_micro_batches:
+        if phase == UPDATE and self.update != codes.NO_UPDATE and counts.whole_micro_batches:
             n = counts.whole_updates
-            flops = n * (UPDATE_FLOPS[self.update] * weights + self.penalised * PENALTY_FLOPS * i * o)
-            return flops, s * n * weights * (3 + 2 * MOMENTS.get(self.update, 1))
+            flops = n * (METHODS[self.update].flops * weights + self.penalised * PENALTY_FLOPS * i * o)
+            return flops, s * n * weights * (3 + 2 * METHODS[self.update].n_moments)
         if phase == DESCENT:
             # W := W - alpha x.T delta, in one pass
             rows, micro_batches = rows - counts.whole_rows, counts.micro_batches - counts.whole_micro_batches

@@ -1,6 +1,10 @@
 """What a fit reports: a record for each epoch, why it stopped, and the warnings and errors of training."""
 
 from dataclasses import dataclass, field
+from typing import Any
+
+from hotloop.network.validation import arguments
+from hotloop.network.validation.printable import shown
 
 Record = dict[str, float]
 PATIENCE = 5  # epochs without an improvement, where a tolerance is given and nothing else
@@ -89,3 +93,14 @@ class History:
             columns.append([cell.rjust(max(map(len, cells))) for cell in cells])
         lines = ["  ".join(line) for line in zip(*columns, strict=True)]
         return "\n".join([*lines, f"stopped: {self.stop_reason}"])
+
+
+def stopping(tolerance: Any, patience: Any) -> tuple[float | None, int]:
+    """Return when a fit counts as converged: the tolerance, None for never, and the patience."""
+    epochs = arguments.whole_number("patience", PATIENCE if patience is None else patience, 1, arguments.LARGEST)
+    if tolerance is None and patience is not None:
+        raise ValueError(
+            f"patience={shown(patience)} has no effect without a tolerance: give one too, such as tolerance=1e-4, or 0 "
+            "for any improvement"
+        )
+    return None if tolerance is None else arguments.real_number("tolerance", tolerance), epochs
