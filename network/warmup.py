@@ -9,7 +9,7 @@ import numpy as np
 from hotloop.kernels.training import train_slice
 from hotloop.network import cache_files
 from hotloop.network.network import Network
-from hotloop.network.profiling.current import profile
+from hotloop.network.profiling.profiler import profile
 from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.validation.arguments import flag, floating_dtype
 from hotloop.network.validation.printable import shown
@@ -66,7 +66,7 @@ def compile_for(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, Co
             net.predict(one)
             net.predict(np.zeros((2, 1), dtype))
             if profiles:
-                with profile(health=False) as prof:
+                with profile(snapshots=False) as prof:
                     net.gradient(one, one)
                 prof.roofs  # noqa: B018 (compiles the loops that measure them)
         yield dtype, notice

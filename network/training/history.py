@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from hotloop.network.text_table import table
 from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import shown
 
@@ -85,13 +86,10 @@ class History:
         """Return a table, a line an epoch."""
         if not self.epochs:
             return f"no epoch finished ({self.stop_reason})"
-        columns = []
-        for name in self.epochs[0]:
-            form = ".0f" if name == "epoch" else ".4g"
-            cells = [format(record[name], form) if name in record else "-" for record in self.epochs]
-            cells = [name.replace("_", " "), *cells]
-            columns.append([cell.rjust(max(map(len, cells))) for cell in cells])
-        lines = ["  ".join(line) for line in zip(*columns, strict=True)]
+        names = list(self.epochs[0])
+        lines = table(
+            [name.replace("_", " ") for name in names], [[_cell(e, name) for name in names] for e in self.epochs]
+        )
         return "\n".join([*lines, f"stopped: {self.stop_reason}"])
 
 
@@ -104,3 +102,9 @@ def stopping(tolerance: Any, patience: Any) -> tuple[float | None, int]:
             "for any improvement"
         )
     return None if tolerance is None else arguments.real_number("tolerance", tolerance), epochs
+
+
+def _cell(record: Record, name: str) -> str:
+    if name not in record:
+        return "-"
+    return f"{record[name]:.0f}" if name == "epoch" else f"{record[name]:.4g}"

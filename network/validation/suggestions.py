@@ -55,9 +55,10 @@ KEYWORDS = {
     "batchsize": "batch_size", "bs": "batch_size", "hidden_layer_sizes": "sizes", "layers": "sizes", "units": "sizes",
     "input_dim": "sizes", "input_shape": "sizes", "layer_sizes": "sizes", "activations": "activation",
     "output_activation": "output", "out_activation": "output", "criterion": "loss", "solver": "optimizer",
-    "random_state": "seed", "random_seed": "seed", "rng": "seed", "validation_data": "validation",
-    "val_data": "validation", "validation_set": "validation", "eval_set": "validation",
-    "validation_split": "validation", "validation_fraction": "validation", "tol": "tolerance",
+    "random_state": "seed", "random_seed": "seed", "rng": "seed", "validation": "validation_data",
+    "val_data": "validation_data", "validation_set": "validation_data", "eval_set": "validation_data",
+    "validation_split": "validation_data", "validation_fraction": "validation_data", "callback": "callbacks",
+    "tol": "tolerance",
     "min_delta": "tolerance", "early_stopping": "tolerance", "n_iter_no_change": "patience", "verbose": "progress",
     "n_jobs": "n_threads", "num_threads": "n_threads",
     "num_workers": "n_threads", "threads": "n_threads", "kernel_initializer": "initializer", "init": "initializer",
@@ -68,7 +69,6 @@ KEYWORDS = {
 }  # fmt: skip
 NOTES = {
     "metrics": "evaluate and the History of a fit have the accuracy or the R^2 without being asked.",
-    "callbacks": "There are no callbacks; tolerance and patience stop a fit early.",
     "class_weight": "hotloop does not weight classes.",
     "sample_weight": "hotloop does not weight samples.",
     "warm_start": "fit always goes on from where the network stands.",

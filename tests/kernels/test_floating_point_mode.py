@@ -12,8 +12,8 @@ import numba
 import numpy as np
 import pytest
 from conftest import COMPILED, needs_compiler, same_bits
+from dead_units import FLUSH, MACHINE, QUIET, build, data, is_denormal, needs_mode, small, train
 from llvmlite import binding
-from test_flush_to_zero import FLUSH, MACHINE, QUIET, build, data, is_denormal, needs_mode, small, train
 
 from hotloop import Adam, DivergenceError, kernels
 from hotloop.kernels import flush_to_zero, jit, updates
@@ -74,7 +74,7 @@ def diverge(net):
 
 CALLS = {
     "fit": lambda net: net.fit(*data(), epochs=2, n_threads=1, **QUIET),
-    "fit by threads": lambda net: net.fit(*data(), epochs=2, n_threads=3, validation=data(), **QUIET),
+    "fit by threads": lambda net: net.fit(*data(), epochs=2, n_threads=3, validation_data=data(), **QUIET),
     "a fit that diverges": diverge,
     "predict": lambda net: net.predict(data()[0]),
     "predict of a row": lambda net: net.predict(np.ones((1, 5), net.dtype)),

@@ -10,7 +10,7 @@ from conftest import COMPILED, ODD_SIZES, fenced, needs_compiler, same_bits
 from hotloop import Adam, Network
 from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import kernel
-from hotloop.network.persistence import model_file as checkpoint
+from hotloop.network.persistence import model_file
 from hotloop.network.training.loop_arguments import INPUT_KINDS, bytes_of_rows
 from hotloop.network.validation import arrays
 
@@ -93,11 +93,11 @@ CONVERTED = {
 
 def all_of(net, X, y):
     """Return the bits of all that is computed from inputs."""
-    history = net.fit(X, y, epochs=2, batch_size=5, optimizer=Adam(0.01), validation=(X, y), progress=False)
+    history = net.fit(X, y, epochs=2, batch_size=5, optimizer=Adam(0.01), validation_data=(X, y), progress=False)
     loss, gradient = net.gradient(X, y)
     return [
-        net.parameters.tobytes(), net.state.tobytes(), history.loss, history.validation_loss, loss, gradient.tobytes(),
-        net.predict(X).tobytes(), net.evaluate(X, y),
+        net.parameters.tobytes(), net._training.moments.tobytes(), history.loss, history.validation_loss, loss,
+        gradient.tobytes(), net.predict(X).tobytes(), net.evaluate(X, y),
     ]  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def test_inputs_are_never_copied_as_a_whole(kind, dtype, tmp_path):
     all_of(net, X[:5], y[:5])  # so that nothing is compiled or loaded below
     tracemalloc.start()
     try:
-        net.fit(X, y, epochs=1, batch_size=100, validation=(X, y), progress=False)
+        net.fit(X, y, epochs=1, batch_size=100, validation_data=(X, y), progress=False)
         net.predict(X)
         net.evaluate(X, y)
         net.gradient(X, y)
@@ -227,7 +227,7 @@ def test_the_scale_is_kept_in_the_file(first_files, tmp_path, monkeypatch):
     net, X = Network([7, 3], seed=0, input_scale=1 / 255), raw("uint8")
     if first_files:
         dumps = json.dumps
-        monkeypatch.setattr(checkpoint, "FORMAT", 1)
+        monkeypatch.setattr(model_file, "FORMAT", 1)
         monkeypatch.setattr(json, "dumps", lambda about, **options: dumps(
             {key: value for key, value in about.items() if key != "input_scale"}, **options
         ))  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from conftest import same_bits
 
 from hotloop import SGD, Network, Normal
-from hotloop.network import network as module
+from hotloop.network.training import passes
 
 HIDDEN = tuple(oracle.ACTIVATIONS)
 RELU_KIN = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
@@ -308,7 +308,7 @@ def test_a_row_of_predict_does_not_depend_on_the_others(rows, rng, monkeypatch):
     whole = net.predict(x)
     assert whole.shape == (rows, 2)
     assert same_bits(whole[-1:], net.predict(x[-1:]))
-    monkeypatch.setattr(module, "CALL_WORK", 7 * net.n_parameters)
+    monkeypatch.setattr(passes, "CALL_WORK", 7 * net.n_parameters)
     assert same_bits(net.predict(x), whole)
 
 
@@ -321,7 +321,7 @@ def test_any_real_array_like_serves(rng):
     trained = []
     for given in [x, *kinds, np.asfortranarray(x), x[::-1].copy()[::-1], read_only, spread, [tuple(row) for row in x]]:
         net = Network([3, 4, 2], seed=0)
-        net.fit(given, np.asfortranarray(y), epochs=2, batch_size=3, validation=(given, y))
+        net.fit(given, np.asfortranarray(y), epochs=2, batch_size=3, validation_data=(given, y))
         trained.append(np.concatenate([net.parameters, net.predict(given).ravel()]))
     assert all(same_bits(each, trained[0]) for each in trained)
     assert same_bits(x, kept[0])

@@ -112,7 +112,7 @@ def test_a_page_without_matplotlib_is_refused_before_the_training(tmp_path, monk
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--data", "synthetic"], "--data synthetic needs --layers, which says how many inputs and outputs there are"),
+    (["--data", "synthetic"], "--data synthetic needs --layers for the numbers of inputs and outputs"),
     ([*SMALL, "--target", "3"], "synthetic data has no --target"),
     ([*SMALL, "--test-fraction", "0.5"], "synthetic data has no --test-fraction"),
     (["--layers", "5,4,1", "--loss", "cross_entropy"], "does not fit synthetic"),

@@ -8,12 +8,10 @@ import tracemalloc
 import numpy as np
 import pytest
 from conftest import same_bits
+from model_files import X, Y, crafted, refused, rewritten, state, trained, write_small
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop
-from hotloop.network.persistence import model_file as checkpoint
 
-X = np.random.default_rng(0).normal(size=(12, 3))
-Y = np.random.default_rng(1).normal(size=(12, 2))
 OPTIMIZERS = [
     None,
     SGD(0.1),
@@ -26,31 +24,10 @@ OPTIMIZERS = [
 ]
 
 
-def trained(optimizer="adam", **options):
-    options = {"loss": "huber", "dropout": [0.25, 0.5], "l1": 1e-4, "l2": 1 / 3, "seed": 2**63 - 1} | options
-    net = Network([3, 5, 4, 2], ["gelu", "tanh"], **options)
-    if optimizer is not None:
-        net.fit(X, Y, epochs=1, optimizer=SGD(0.02))  # so that the optimizer did not make the first step
-        net.fit(X, Y, epochs=2, batch_size=5, optimizer=optimizer)
-    return net
-
-
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """A small model file."""
-    path = tmp_path_factory.mktemp("saved") / "model.safetensors"
-    net = Network([2, 3, 1], seed=0)
-    net.fit(X[:, :2], Y[:, 0], epochs=1, optimizer=SGD(0.1, momentum=0.9))
-    net.save(path, {"trained on": "noise", "ключ": "значение ☃ \n"})
-    return path
-
-
-def state(net):
-    """Return all that a network is."""
-    plain = ["sizes", "activations", "loss", "dropout", "l1", "l2", "dtype", "seed", "epochs_trained", "metadata"]
-    names = [*plain, "steps", "step_offset", "optimizer"]
-    arrays = [array.tobytes() for array in (net.parameters, net.state)]
-    return {name: getattr(net, name) for name in names} | {"arrays": arrays, "moments": net.state.shape}
+    return write_small(tmp_path_factory.mktemp("saved") / "model.safetensors")
 
 
 # There and back.
@@ -116,7 +93,7 @@ def test_other_readers_find_the_arrays(saved):
         assert file.metadata()["trained on"] == "noise"
         assert same_bits(file.get_tensor("layers.0.weights"), np.ascontiguousarray(net.weights[0]))
         assert same_bits(file.get_tensor("layers.1.bias"), np.ascontiguousarray(net.biases[1]))
-        moment = net.split(net.state[0])[0][1]
+        moment = net.split(net._training.moments[0])[0][1]
         assert same_bits(file.get_tensor("optimizer.0.layers.1.weights"), np.ascontiguousarray(moment))
 
 
@@ -147,28 +124,20 @@ def test_a_users_metadata_in_format_1(text, saved, tmp_path):
 # Files that are damaged.
 
 
-def refused(path, match):
-    """Demand a ValueError that names the file."""
-    with pytest.raises(ValueError, match=match) as caught:
-        Network.load(path)
-    assert caught.type is ValueError
-    assert str(path) in str(caught.value)
-
-
 def test_truncated_at_any_length(saved, tmp_path):
     whole, path = saved.read_bytes(), tmp_path / "model"
     header = 8 + struct.unpack("<Q", whole[:8])[0]
     assert 100 < header < len(whole) - 100
     for length in [*range(20), *range(20, len(whole), 5), header - 1, header, header + 1, len(whole) - 1]:
         path.write_bytes(whole[:length])
-        refused(path, "no safetensors file, or is truncated or altered")
+        refused(path, "not a safetensors file, or is truncated or altered")
 
 
 def test_longer_than_it_should_be(saved, tmp_path):
     path = tmp_path / "model"
     for extra in (b"\0", b"\n", saved.read_bytes()):
         path.write_bytes(saved.read_bytes() + extra)
-        refused(path, "no safetensors file, or is truncated or altered")
+        refused(path, "not a safetensors file, or is truncated or altered")
 
 
 def test_altered_at_any_byte(saved, tmp_path):
@@ -188,30 +157,6 @@ def test_altered_at_any_byte(saved, tmp_path):
         assert not problem, place
     assert all(place < header for place in taken), "an altered number was taken"
     assert len(taken) < 0.05 * header
-
-
-def crafted(path, kind="F32", data=bytes(8), metadata=None, name="a", shape=(2,)):
-    """Write a sound safetensors file by hand."""
-    entry = {"dtype": kind, "shape": [*shape], "data_offsets": [0, len(data)]}
-    header = json.dumps({name: entry} | ({} if metadata is None else {"__metadata__": metadata})).encode()
-    header += b" " * (-len(header) % 8)
-    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
-    return path
-
-
-def rewritten(saved, path, change=lambda arrays: None, **changes):
-    """Write the file again with changes to what its header says of the network, and a checksum that holds."""
-    from safetensors import safe_open
-    from safetensors.numpy import save
-
-    with safe_open(saved, "numpy") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        about = json.loads(file.metadata()["hotloop"]) | changes
-    change(arrays)
-    about.pop("checksum")
-    about["checksum"] = checkpoint._checksum(about, arrays)
-    path.write_bytes(save(arrays, {"hotloop": json.dumps(about)}))
-    return path
 
 
 def test_a_rewritten_file_is_sound(saved, tmp_path):
@@ -285,11 +230,11 @@ def test_numbers_that_are_not_finite(name, value, saved, tmp_path):
     refused(rewritten(saved, tmp_path / "model", spoil), f"damaged.*{name} holds NaN or infinity")
 
 
-@pytest.mark.parametrize("name", ["parameters", "state"])
+@pytest.mark.parametrize("name", ["net.parameters", "the optimizer's moments"])
 def test_a_network_that_could_not_be_loaded_is_not_saved(name, saved, tmp_path):
     net = Network.load(saved)
-    getattr(net, name).flat[0] = np.nan
-    with pytest.raises(ValueError, match=f"net.{name} must be finite to be saved"):
+    (net.parameters if name == "net.parameters" else net._training.moments).flat[0] = np.nan
+    with pytest.raises(ValueError, match=f"{name} must be finite to be saved"):
         net.save(tmp_path / "model")
     assert not [*tmp_path.iterdir()]
 
@@ -312,7 +257,7 @@ def test_a_file_longer_than_memory(content, tmp_path):
     os.truncate(path, 2**36)
     tracemalloc.start()
     try:
-        refused(path, "no safetensors file, or is truncated or altered")
+        refused(path, "not a safetensors file, or is truncated or altered")
         assert tracemalloc.get_traced_memory()[1] < 10**6
     finally:
         tracemalloc.stop()

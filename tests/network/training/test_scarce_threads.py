@@ -4,29 +4,14 @@ import threading
 
 import pytest
 from conftest import needs_compiler
-from step_kernels import ends_with, living
-from test_same_bits import build, data, everything
-from test_team_of_threads import parts_done, run_script, works
-from test_training_threads import OPTIONS
+from programs import run_script
+from small_networks import OPTIONS, build, data, everything
+from thread_teams import at_most, ends_with, living, parts_done, works
 
 from hotloop import SGD
-from hotloop.network.training import team as threads
 from hotloop.network.training import thread_stack as stack
 from hotloop.network.training import thread_tuner as pace
 from hotloop.network.training.team import Team
-
-
-def at_most(others, monkeypatch):
-    """Let no team start more than so many threads, all teams together."""
-    start, left = threads.start_new_thread, [None] * others
-
-    def limited(*given):
-        if not left:
-            raise RuntimeError("can't start new thread")
-        left.pop()
-        return start(*given)
-
-    monkeypatch.setattr(threads, "start_new_thread", limited)
 
 
 @pytest.mark.parametrize("others", [0, 1])
@@ -92,7 +77,7 @@ def test_validation_needs_no_threads_of_its_own(monkeypatch):
     """What was trained is not lost for them: one thread evaluates."""
     (X, y), net = data(), build()
     at_most(1, monkeypatch)
-    history = net.fit(X, y, n_threads=2, validation=(X, y), **OPTIONS)
+    history = net.fit(X, y, n_threads=2, validation_data=(X, y), **OPTIONS)
     assert (history.n_threads, len(history.validation_loss)) == (2, 1)
 
 
@@ -106,7 +91,7 @@ def test_auto_does_without_threads(monkeypatch):
         with monkeypatch.context() as patch:
             at_most(others, patch)
             net = build()
-            history = net.fit(X, y, validation=(X, y), **OPTIONS | {"epochs": 3})
+            history = net.fit(X, y, validation_data=(X, y), **OPTIONS | {"epochs": 3})
             results.append((everything(net), history.loss, history.validation_loss, net.predict(X).tobytes(),
                             net.evaluate(X, y)))  # fmt: skip
     assert results[0] == results[1]
@@ -192,7 +177,7 @@ def test_a_thread_with_a_small_stack(dtype):
     net.predict(X[:1]), net.predict(X[:2])
     before = everything(net)
     calls = [
-        lambda: net.fit(X, y, n_threads=1, validation=(X, y), **OPTIONS | {"optimizer": SGD(0.1)}),
+        lambda: net.fit(X, y, n_threads=1, validation_data=(X, y), **OPTIONS | {"optimizer": SGD(0.1)}),
         lambda: net.predict(X), lambda: net.predict(X[:1]), lambda: net.evaluate(X, y), lambda: net.gradient(X, y),
     ]  # fmt: skip
     for call in calls:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, Normal, RMSprop, profile, warmup
+from hotloop.datasets import load_csv
 from hotloop.network import layout
-from hotloop.network.datasets.dataset import load_csv
 from hotloop.network.training.optimizers import Optimizer
 
 X = np.random.default_rng(0).normal(size=(6, 3))
@@ -199,12 +199,13 @@ def test_a_network_of_many_layers_is_made_in_time():
 @pytest.mark.parametrize("limit", [10**9, 10**3])
 def test_memory_that_the_system_does_not_grant(limit, monkeypatch):
     """Of an array that is larger than the memory there is, and of one that is refused."""
-    monkeypatch.setattr(layout, "memory", lambda: limit)
+    monkeypatch.setattr(layout, "total_memory", lambda: limit)
     monkeypatch.setattr(layout, "aligned_zeros", lambda *size: (_ for _ in ()).throw(MemoryError("by NumPy")))
     with pytest.raises(MemoryError, match=r"a network of these sizes has 1.01e\+04 parameters: 4.52e-05 GB"):
         Network([100, 100])
 
 
 def test_memory_that_is_not_known(monkeypatch):
-    monkeypatch.setattr(layout.os, "sysconf", lambda name: (_ for _ in ()).throw(ValueError("unknown")))
-    assert layout.memory() == 2**63 - 1
+    monkeypatch.setattr(layout, "total_memory", lambda: np.inf)
+    with pytest.raises(MemoryError, match="more than memory"):
+        Network([2**62, 2**62])
