@@ -8,7 +8,6 @@ import contextlib
 import importlib
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
@@ -46,6 +45,8 @@ def _run(argv: Sequence[str] | None, interrupts: Interrupts) -> int:
             complain("hotloop: interrupted")
             return INTERRUPTED
         if os.environ.get("HOTLOOP_TRACEBACK"):
+            import traceback  # its modules take longer to import than half of the command line
+
             complain("".join(traceback.format_exception(error)).rstrip())
         if isinstance(error, BrokenPipeError):  # the reader has what it wanted
             discard(sys.stdout)

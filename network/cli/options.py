@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Collection
 from typing import Any
 
+from hotloop.network.profiling.sort_orders import SORTS
 from hotloop.network.validation.suggestions import hint
 
 # The names that Network knows, repeated so that --help need not import it; tests/test_cli.py compares them.
@@ -16,11 +17,6 @@ OPTIMIZERS = ("sgd", "rmsprop", "adagrad", "adam", "adamw")
 INITIALIZERS = (
     "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
     "orthogonal", "zeros", "normal",
-)  # fmt: skip
-
-# What a table of a profile may be sorted by, as in hotloop.network.profiling.rows.
-SORTS = (
-    "self_cpu_time_total", "cpu_time_total", "cpu_time", "count", "flops", "bytes", "roof_percent", "order",
 )  # fmt: skip
 
 HIDDEN_ACTIVATIONS = [name for name in ACTIVATIONS if name != "softmax"]

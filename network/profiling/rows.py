@@ -9,6 +9,7 @@ from hotloop.kernels.clock import WAIT
 from hotloop.network.profiling.calibration import Calibration
 from hotloop.network.profiling.phase_clock import INTERRUPTED, LAYERLESS, PHASE_NAMES, PhaseClock
 from hotloop.network.profiling.roofline import Roof
+from hotloop.network.profiling.sort_orders import SORTS
 from hotloop.network.profiling.spans import Spans
 
 Row = dict[str, Any]
@@ -19,11 +20,6 @@ FIELDS = (
     "name", "layer", "network", "kind", "calls", "seconds", "percent", "seconds_per_call", "flops", "bytes",
     "flops_per_second", "bytes_per_second", "flops_per_byte", "roof_percent", "bound_by",
 )  # fmt: skip
-# What a table may be sorted by, with PyTorch's names; "order" is the order of a training step.
-SORTS = {
-    "self_cpu_time_total": "seconds", "cpu_time_total": "seconds", "cpu_time": "seconds_per_call", "count": "calls",
-    "flops": "flops", "bytes": "bytes", "roof_percent": "roof_percent", "order": None,
-}  # fmt: skip
 GROUPS = ("phase", "layer")
 WAITING = {WAIT: "wait", INTERRUPTED: "interrupted"}  # kinds of rows in which a thread computes nothing
 PHASE_KINDS = ("kernel", *WAITING.values())  # of rows

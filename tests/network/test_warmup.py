@@ -19,7 +19,8 @@ from kernel_caches import environment, folder_of_kernels, without_a_writable_fol
 import hotloop
 from hotloop.kernels.cache import SUFFIX, file_name, read, write
 from hotloop.kernels.training import train_slice
-from hotloop.network import warmup
+from hotloop.network import warmup as warmup_module
+from hotloop.network.cli import warmup
 
 PACKAGE = Path(hotloop.__file__).parent
 # Every loss, output and optimizer, penalties and dropout, one row and several, bytes and floats.
@@ -208,7 +209,7 @@ def test_a_damaged_file_is_replaced(warm):
     done = run(PACKAGE, warm.cache, "-W", "error", "-m", "hotloop", "warmup", "--dtype", "float32")
     assert (done.returncode, done.stderr) == (0, "")
     first, *lines = done.stdout.splitlines()
-    assert first == "cache: removed 2 files damaged"
+    assert first == "cache: removed 2 damaged files"
     check_lines(lines, ["float32"], "compiled")
     assert read(one)[0]["function"] == "hotloop.kernels.prediction.predict_one"
     assert not other.exists()
@@ -223,11 +224,12 @@ def test_the_lines_of_the_command(tmp_path, monkeypatch):
     for name in ("other", f"b-0-1{SUFFIX}"):
         (tmp_path / name).write_bytes(b"x" * 60_000)
     monkeypatch.setattr(warmup.numba.config, "DISABLE_JIT", 0)
-    monkeypatch.setattr(warmup, "cache_folder", lambda: tmp_path)
+    for module in warmup, warmup_module:
+        monkeypatch.setattr(module, "cache_folder", lambda: tmp_path)
     status, out, err = run_here("warmup", "--dtype", "float64", "float32")
     assert (status, err) == (0, "")
     first, *lines = out.splitlines()
-    assert first == "cache: removed 1 file damaged"
+    assert first == "cache: removed 1 damaged file"
     check_lines(lines, ["float64", "float32"], "already compiled, loaded")
     assert lines[2] == f"cache: {tmp_path}, 2 files, 0.1 MB"
     (tmp_path / f"b-0-1{SUFFIX}").write_bytes(b"")
