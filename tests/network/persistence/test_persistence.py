@@ -1,6 +1,7 @@
 """Networks in pickles and copies: they own writable arrays of the one type that kernels are compiled for."""
 
 import copy
+import inspect
 import pickle
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from hotloop import Adam, Network
 from hotloop.kernels import predict_one
 from hotloop.kernels.prediction import forward_slice
 from hotloop.kernels.training import train_slice
+from hotloop.network.persistence import model_file, persistent
 
 X = np.random.default_rng(0).normal(size=(12, 3))
 Y = np.random.default_rng(1).normal(size=(12, 2))
@@ -142,6 +144,13 @@ def test_a_pickle_of_another_byte_order():
     twin.__setstate__(swapped | {"dtype": np.dtype(">f4")})
     assert twin.dtype == np.dtype("=f4")
     assert same_bits(twin.predict(X), net.predict(X))
+
+
+def test_every_argument_of_a_network_is_kept():
+    """But for what its weights and its activations say."""
+    wanted = {*inspect.signature(Network).parameters} - {"sizes", "activation", "output", "initializer"}
+    assert wanted == {*persistent.ARGUMENTS}
+    assert {*persistent.COUNTERS} == {*model_file.COUNTERS}
 
 
 @needs_compiler
