@@ -1,4 +1,4 @@
-"""The public names of the data sets: one list, in the documents, by the short way and without Numba."""
+"""The public names of the data sets: one list, documented, importable by two ways and without Numba."""
 
 import re
 import subprocess
@@ -38,7 +38,7 @@ def test_the_example_of_the_document():
 
 
 def test_data_is_loaded_without_numba(tmp_path):
-    """It takes as long to import as all else together."""
+    """Its import takes longer than reading most files."""
     (tmp_path / "table.csv").write_text("a,y\n" + "1,2.5\n2,3.5\n" * 4)
     program = """
 import sys
@@ -52,7 +52,7 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] == "numba" or n
 
 
 def test_benchmarks_take_the_way_that_old_commits_have():
-    """They time old commits with the present suite: `hotloop.network.datasets` must stay importable."""
+    """They time old commits with the current suite, so `hotloop.network.datasets` must stay importable."""
     sources = "".join(path.read_text() for path in (ROOT / "benchmarks").rglob("*.py"))
     used = set(re.findall(r"from hotloop\.network\.datasets import (.+)", sources))
     assert used

@@ -29,7 +29,7 @@ def trained(dtype="float32"):
 
 
 def out_of_band(net):
-    """Return the network as a worker gets it that maps the arrays: each buffer is read-only and oddly aligned."""
+    """Return the network as a worker gets it that maps arrays: each buffer is read-only and oddly aligned."""
     buffers = []
     stream = pickle.dumps(net, protocol=5, buffer_callback=buffers.append)
     assert len(buffers) >= 2  # parameters and moments: not within the stream
@@ -71,8 +71,8 @@ def test_everything_comes_along(again, dtype):
     assert state(twin) == state(net)
 
 
-def test_nothing_is_compiled_anew(again, dtype):
-    """A kernel compiled for a read-only or badly aligned array would be another, and take 20 s in each worker."""
+def test_nothing_is_compiled_again(again, dtype):
+    """A kernel for read-only or badly aligned arrays would be another one, and take each worker 20 s to compile."""
     net = trained(dtype)
     kernels = (train_slice, forward_slice, predict_one)
     before = [list(getattr(kernel, "signatures", [])) for kernel in kernels]
@@ -116,7 +116,7 @@ def test_a_subclass_keeps_its_own(again):
 
 
 class Named(Network):
-    """With an attribute of its own."""
+    """A subclass with another attribute."""
 
     def __init__(self, name):
         super().__init__([3, 1], seed=0, input_offset=[1, 2, 3])
@@ -125,7 +125,7 @@ class Named(Network):
 
 
 def test_a_pickle_from_before():
-    """Every attribute was in it, and the scale of the inputs was one."""
+    """It had every attribute, among them one scale for all inputs."""
     net = Network([3, 5, 2], seed=0, input_scale=0.25)
     old = vars(net) | {"input_scale": 0.25, "_idle": [net.compiled_arguments()]}
     del old["_scaling"]
@@ -147,7 +147,7 @@ def test_a_pickle_of_another_byte_order():
 
 
 def test_every_argument_of_a_network_is_kept():
-    """But for what its weights and its activations say."""
+    """Except those that the weights and the activations give."""
     wanted = {*inspect.signature(Network).parameters} - {"sizes", "activation", "output", "initializer"}
     assert wanted == {*persistent.ARGUMENTS}
     assert {*persistent.COUNTERS} == {*model_file.COUNTERS}
