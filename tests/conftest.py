@@ -69,7 +69,7 @@ report = sys.argv[1]
 with open(report + ".lock", "w") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     if not os.path.exists(report):
-        from test_compiled_loop import observe
+        from compiled_loops import observe
         observe(report)
 """
 
@@ -97,6 +97,24 @@ def observed(tmp_path_factory):
     if not report.exists():
         subprocess.run(**_observing(tmp_path_factory), check=True)
     return SimpleNamespace(cache=cache, **json.loads(report.read_text()))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Numba's folder for caches, empty; nothing has failed yet."""
+    from hotloop.kernels import cache  # not above, as in pytest_sessionstart
+
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "failures", [])
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def own(tmp_path, folder):
+    """Tiny functions in a file, as a user's are."""
+    from own_functions import module
+
+    return module(tmp_path / "own.py")
 
 
 @pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"], scope="module")

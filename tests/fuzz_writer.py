@@ -195,7 +195,9 @@ class Writer:
         """Write a fit with a wrong argument."""
         name = self.draw(*BAD_FIT)
         bad, keyword = self.draw(*BAD_FIT[name]), "optimizer" if name in ("epsilon", "learning_rate") else name
-        self.lines.append(f"refused(lambda: net.net.fit(X, Y, {keyword}={upper(bad)}), {name.removesuffix('_data')!r}, net, other)")
+        self.lines.append(
+            f"refused(lambda: net.net.fit(X, Y, {keyword}={upper(bad)}), {name.removesuffix('_data')!r}, net, other)"
+        )
 
     def wrong_data(self):
         """Write a call with data that do not fit."""

@@ -207,6 +207,18 @@ LOSSES = {
 # Updates: each returns what the kernel leaves behind, state first, parameters last.
 
 
+# How many vectors of state a method has, and its numbers at step t. Epsilon is large, so that its place shows.
+METHODS = {
+    "sgd": (0, lambda t: (0.1,)),
+    "momentum": (1, lambda t: (0.1, 0.9)),
+    "nesterov": (1, lambda t: (0.1, 0.9)),
+    "rmsprop": (1, lambda t: (0.1, 0.9, 0.25)),
+    "adagrad": (1, lambda t: (0.1, 0.25)),
+    "adam": (2, lambda t: (0.1, 0.9, 0.99, 0.25, t)),
+    "adamw": (2, lambda t: (0.1, 0.9, 0.99, 0.25, 0.2, t)),
+}
+
+
 def sgd(gradient, learning_rate, parameters):
     return (parameters - learning_rate * gradient,)
 

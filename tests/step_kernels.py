@@ -1,40 +1,9 @@
-"""Loops that test_team.py and test_threads.py run in several threads, and the environment of programs that do."""
+"""Loops that tests run in several threads."""
 
-import _thread
-import os
-import time
-from pathlib import Path
-
-import hotloop
 from hotloop.kernels import kernel
 from hotloop.kernels.team import barrier, share
 
 APART = 16  # how many words from one to the next, on cache lines of their own
-
-FOLDERS = (Path(hotloop.__file__).parents[1], Path(__file__).parent)
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, FOLDERS))}
-
-
-def count():
-    tasks = Path("/proc/self/task")
-    return len(list(tasks.iterdir())) if tasks.is_dir() else _thread._count()
-
-
-def living():
-    """Return how many threads this process has, those of teams included, of which `threading` does not know."""
-    last, now = -1, count()
-    while now != last:  # one of another test may be about to end
-        time.sleep(0.005)
-        last, now = now, count()
-    return now
-
-
-def ends_with(before):
-    """Whether there are soon no more threads than before: one that has said that it ends still takes some us."""
-    deadline = time.monotonic() + 20
-    while count() > before and time.monotonic() < deadline:
-        time.sleep(0.0005)
-    return count() <= before
 
 
 @kernel

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import needs_compiler
-from test_cache import folder_of_kernels
+from kernel_caches import folder_of_kernels
 
 import hotloop
 from benchmarks import gate as gate_module

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from test_peers import COMPILED
+from conftest import needs_compiler
 
 from benchmarks.comparison import cases, hotloop_peer, numpy_peer
 from benchmarks.comparison.cases import NETWORKS
@@ -35,7 +35,7 @@ def exact_numbers(case, monkeypatch):
     return inputs, targets, layers
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=COMPILED) for name in NETWORKS])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs_compiler) for name in NETWORKS])
 def test_numpy_has_the_gradient_of_hotloop(name, monkeypatch):
     """A step of plain descent at rate 1 is the gradient. float32 sums of up to 1024 terms: 1e-5 of the largest."""
     case = replace(NETWORKS[name], rows=NETWORKS[name].batch, optimizer="sgd", learning_rate=1.0)

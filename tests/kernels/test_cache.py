@@ -6,17 +6,15 @@ Each test runs fresh processes on a cache of its own, and changes a copy of the 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import COMPILED
-from numba.core import caching
+from kernel_caches import copy_package, environment, without_a_writable_folder
 
 import hotloop
-from hotloop.kernels.training import train_slice
 
 compiled_only = pytest.mark.skipif(not COMPILED, reason="starts processes that compile; the compiled run does that")
 
@@ -30,25 +28,6 @@ out = np.empty(1)
 tanh(np.array([-2.0]), out)
 print(json.dumps([round(out.item(), 4), sum(tanh.stats.cache_hits.values()), sum(tanh.stats.cache_misses.values())]))
 """
-
-
-def copy_package(folder):
-    """Copy the package, its links resolved, and return the copy."""
-    source = Path(hotloop.__file__).parent
-    return Path(shutil.copytree(source, folder / "hotloop", ignore=shutil.ignore_patterns("__pycache__", "*.npz")))
-
-
-def folder_of_kernels(cache):
-    """Return where hotloop's kernels are kept, of this package, if NUMBA_CACHE_DIR is `cache`."""
-    path = train_slice.py_func.__code__.co_filename
-    return cache / caching.UserProvidedCacheLocator.get_suitable_cache_subpath(path)
-
-
-def environment(package, cache, **variables):
-    """Bytecode is not written: Python would not see a change within one second that leaves a file's size as it was."""
-    inherited = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
-    ours = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
-    return inherited | ours | variables
 
 
 def run(package, cache, code=CALL_KERNEL, **variables):
@@ -137,17 +116,6 @@ print(json.dumps([outputs, hits, [(type(warning.message).__name__, str(warning.m
 OUTPUTS = [0, 0, 0.693, 0, 1]
 
 
-def without_a_writable_folder(tmp_path):
-    """Return a copy of the package, a cache folder and an environment: all below a regular file.
-
-    Nothing can be made there, not even by root.
-    """
-    package, wall = copy_package(tmp_path), tmp_path / "wall"
-    for file in (wall, package / "kernels" / "__pycache__"):
-        file.write_text("")
-    return package, wall / "cache", {"HOME": str(wall / "home"), "XDG_CACHE_HOME": str(wall / "user")}
-
-
 @compiled_only
 def test_where_no_folder_is_writable_it_warns_once_and_works(tmp_path):
     package, cache, places = without_a_writable_folder(tmp_path)
@@ -181,7 +149,7 @@ def test_where_files_may_not_be_large_it_warns_once_and_works(tmp_path):
 @compiled_only
 def test_many_processes_may_fill_one_cache():
     """A short run of what is to be run at length by hand: see there."""
-    script = Path(__file__).with_name("cache_stress.py")
+    script = Path(__file__).parents[1] / "cache_stress.py"
     command = [sys.executable, "-W", "error", str(script), "--rounds=1", "--processes=4"]
     environment = os.environ | {"PYTHONPATH": str(Path(hotloop.__file__).parents[1])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)

@@ -25,20 +25,6 @@ from hotloop.kernels import cache
 from hotloop.network import cache_files
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Numba's folder for caches; nothing has failed yet."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "failures", [])
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def own(tmp_path, folder):
-    """Functions in a file, as a user's are."""
-    return module(tmp_path / "own.py")
-
-
 def test_each_signature_has_a_file_and_is_found_again(own, folder):
     """With what this version of Numba has inside."""
     for number, argument in enumerate((2.0, np.float32(2), 2, 2j)):

@@ -15,20 +15,6 @@ from hotloop import kernels
 from hotloop.kernels import cache
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Numba's folder for caches; nothing has failed yet."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "failures", [])
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def own(tmp_path, folder):
-    """Functions in a file, as a user's are."""
-    return module(tmp_path / "own.py")
-
-
 def names_of(dispatcher, argument=(numba.float64,)):
     """Return the name of the file for a signature."""
     return cache.file_name(dispatcher._cache._key(argument, dispatcher.targetctx.codegen()))

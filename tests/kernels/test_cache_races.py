@@ -7,24 +7,9 @@ import numba
 import numpy as np
 import pytest
 from numba.core.registry import CPUDispatcher
-from own_functions import call, compiled, files, module
+from own_functions import call, compiled, files
 
 from hotloop.kernels import cache
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Numba's folder for caches; nothing has failed yet."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "failures", [])
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def own(tmp_path, folder):
-    """Functions in a file, as a user's are."""
-    return module(tmp_path / "own.py")
-
 
 SUMS = [float(np.float32(0.2)), 0.2]
 TURNS = ("AABB", "ABAB", "ABBA", "BAAB", "BABA", "BBAA")

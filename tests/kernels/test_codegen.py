@@ -18,7 +18,7 @@ import pytest
 from conftest import needs_compiler
 from llvmlite import binding
 from numba import types
-from step_kernels import ENVIRONMENT
+from programs import ENVIRONMENT
 
 from hotloop.kernels import clock, jit, matmul, simd, tile_shape, updates, views
 

@@ -12,8 +12,8 @@ import numba
 import numpy as np
 import pytest
 from conftest import COMPILED, needs_compiler, same_bits
+from dead_units import FLUSH, MACHINE, QUIET, build, data, is_denormal, needs_mode, small, train
 from llvmlite import binding
-from test_flush_to_zero import FLUSH, MACHINE, QUIET, build, data, is_denormal, needs_mode, small, train
 
 from hotloop import Adam, DivergenceError, kernels
 from hotloop.kernels import flush_to_zero, jit, updates

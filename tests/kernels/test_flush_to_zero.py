@@ -7,33 +7,23 @@ them. How fast dead units are, `benchmarks/dead_units.py` measures.
 import importlib
 import pickle
 import pkgutil
-import platform
 
 import numpy as np
 import oracle
 import pytest
 from autograd_network import HIDDEN
 from conftest import COMPILED, needs_compiler, same_bits
+from dead_units import build, data, is_denormal, needs_mode, small, train
 from numba.core.dispatcher import Dispatcher
-from test_same_bits import OPTIMIZERS, TASKS
-from test_updates import METHODS
+from oracle import METHODS
+from small_networks import OPTIMIZERS, TASKS
 
 from hotloop import Network, kernels
 from hotloop.kernels import jit
 from hotloop.network.activations import ACTIVATIONS
 
-MACHINE = platform.machine().lower().replace("arm64", "aarch64").replace("amd64", "x86_64")
-FLUSH = {"x86_64": 0x8040, "aarch64": 1 << 24}  # of MXCSR the bits FTZ and DAZ, of FPCR the bit FZ
-needs_mode = pytest.mark.skipif(
-    not COMPILED or MACHINE not in FLUSH, reason="denormal numbers are flushed in compiled code alone"
-)
-QUIET = {"batch_size": 8, "progress": False}
 COPYING = ("identity", "relu", "leaky_relu")  # may hand on a denormal number as it is
 TAILED = ("sigmoid", "softplus", "silu", "gelu")  # give one of an ordinary number
-
-
-def is_denormal(array):
-    return (array != 0) & (abs(array) < np.finfo(array.dtype).tiny)
 
 
 # Every kernel.
@@ -64,11 +54,6 @@ def test_a_kernel_is_pickled_by_name():
     """So that it is this one in another process too: Numba's own form of it forgets the compiler."""
     assert kernels.softplus.__reduce_ex__(4) == "softplus"
     assert pickle.loads(pickle.dumps(kernels.softplus)) is kernels.softplus
-
-
-def small(dtype):
-    """Return a number whose square is denormal."""
-    return dtype(np.sqrt(np.finfo(dtype).tiny) / 8)
 
 
 @needs_mode
@@ -141,26 +126,6 @@ def test_nan_and_infinity_stay_visible(dtype):
 # Networks with dead units.
 
 
-def dead(net):
-    """Have all units but two of each hidden layer die: the activations at their z are denormal."""
-    tiny = np.log(np.finfo(net.dtype).tiny)
-    for bias in net.biases[:-1]:
-        bias[2::2] = np.linspace(0.9, 1.2, bias[2::2].size) * tiny
-        bias[3::2] = -np.sqrt(-2 * np.linspace(0.9, 1.2, bias[3::2].size) * tiny)  # of the normal distribution
-    return net
-
-
-def build(activation="silu", loss="labels", output=None, dtype="float32"):
-    kind = "cross_entropy" if loss == "labels" else loss
-    return dead(Network([5, 40, 40, 3], activation, output=output, loss=kind, dtype=dtype, seed=3))
-
-
-def data(loss="labels", rows=24 if COMPILED else 8):
-    rng = np.random.default_rng(1)
-    X, labels = rng.normal(size=(rows, 5)), rng.integers(0, 3, rows)
-    return X, (labels if loss == "labels" else np.eye(3)[labels])
-
-
 @pytest.mark.parametrize("activation", HIDDEN)
 def test_gradients_of_dead_units(activation, dtype):
     loss, gradient = build(activation, dtype=dtype).gradient(*data())
@@ -170,16 +135,6 @@ def test_gradients_of_dead_units(activation, dtype):
         assert not is_denormal(gradient).any()
     elif activation in TAILED:
         assert is_denormal(gradient).any()
-
-
-def train(optimizer, n_threads=1, **options):
-    """Return a network with dead units, whose moments have decayed, after some epochs more."""
-    net, loss = build(**options), options.get("loss", "labels")
-    settings = QUIET | {"optimizer": OPTIMIZERS[optimizer], "n_threads": n_threads}
-    net.fit(*data(loss), epochs=1, **settings)
-    net._training.moments[:] = np.finfo(net.dtype).tiny / 4
-    net.fit(*data(loss), epochs=2 if COMPILED else 1, **settings)
-    return net
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

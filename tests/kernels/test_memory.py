@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 from conftest import needs_compiler
-from test_same_bits import build, data
+from small_networks import build, data
 
 from hotloop import profile
 from hotloop.kernels import kernel, prediction, training

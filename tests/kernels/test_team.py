@@ -13,7 +13,8 @@ import pytest
 from conftest import COMPILED, alone, llvm_code, needs_compiler
 from hypothesis import given
 from hypothesis import strategies as st
-from step_kernels import APART, ENVIRONMENT, keep_step, part, wait, work_in_phases
+from programs import ENVIRONMENT
+from step_kernels import APART, keep_step, part, wait, work_in_phases
 
 from hotloop.kernels.team import ARRIVED, ASLEEP, abandon, new_team
 from hotloop.network.training.cores import available_cores
@@ -140,7 +141,7 @@ def test_more_threads_than_cores():
 
 CACHED = """
 import threading, sys
-from step_kernels import ENVIRONMENT, wait
+from step_kernels import wait
 from hotloop.kernels.team import abandon, new_team
 words = new_team()
 threading.Timer(0.1, abandon, [words]).start()

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 import pytest
 from conftest import COMPILED, needs_compiler
-from step_kernels import ENVIRONMENT
+from programs import ENVIRONMENT
 
 from hotloop import kernels
 from hotloop.kernels import matmul, tile_shape

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from autograd_network import HIDDEN
 from conftest import COMPILED, ODD_SIZES, same_bits
-from step_kernels import ends_with, living
+from thread_teams import ends_with, living
 
 from hotloop import Network
 from hotloop.kernels import predict_one

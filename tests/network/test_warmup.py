@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from command_line import run as run_here
 from conftest import COMPILED, needs_compiler
-from test_cache import environment, folder_of_kernels, without_a_writable_folder
+from kernel_caches import environment, folder_of_kernels, without_a_writable_folder
 
 import hotloop
 from hotloop.kernels.cache import SUFFIX, file_name, read, write

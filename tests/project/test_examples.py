@@ -45,7 +45,7 @@ def number(pattern, text):
 
 def test_every_example_is_tested():
     names = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert names == {"worked_example", "digits", "mnist", "regression", "user_loop", "perf_map"}
+    assert names == {"reference_step", "worked_example", "digits", "mnist", "regression", "user_loop", "perf_map"}
 
 
 def test_worked_example():
@@ -57,6 +57,16 @@ def test_worked_example():
                 [0.136716286484, 0.546865145935, 0.820297718903], [0.273432572968], weights, bias,
                 weights, bias, [0.692185911012]]  # fmt: skip
     assert numbers == expected
+
+
+def test_reference_step():
+    """The losses of both agree to the last digit printed, and fall; the parameters differ by some roundings."""
+    out = run("reference_step")
+    rows = re.findall(r"^ +(\d)  (\d\.\d{12})  (\d\.\d{12})$", out, re.M)
+    assert [int(step) for step, *_ in rows] == [1, 2, 3, 4, 5]
+    assert all(theirs == ours for _, theirs, ours in rows)
+    assert sorted(rows, key=lambda row: -float(row[1])) == rows
+    assert number(r"largest difference of a parameter: (\S+)", out) < 1e-14
 
 
 @compiled

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 import pytest
 from command_line import TINY, run, write_flowers
-from step_kernels import ENVIRONMENT
+from programs import ENVIRONMENT
 
 from hotloop import Network
 from hotloop.network.cli import output, reports

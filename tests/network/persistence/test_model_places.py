@@ -5,13 +5,16 @@ import re
 import resource
 
 import pytest
-import test_model_file
-from test_model_file import crafted, refused, state, trained
+from model_files import crafted, refused, state, trained, write_small
 from users import as_nobody
 
 from hotloop import Network
 
-saved = test_model_file.saved  # the fixture
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A small model file."""
+    return write_small(tmp_path_factory.mktemp("saved") / "model.safetensors")
 
 
 # Files that are not ours, and places where none can be.

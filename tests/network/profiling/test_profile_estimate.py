@@ -9,7 +9,7 @@ import pytest
 from conftest import alone, needs_compiler
 from hypothesis import given
 from hypothesis import strategies as st
-from test_profiler import QUIET
+from profiled_fits import QUIET
 
 from hotloop import SGD, Network, profile
 from hotloop.kernels import clock

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_profiler import QUIET, data, named
+from profiled_fits import QUIET, data, named
 
 from hotloop import SGD, Adam, Network, profile
 from hotloop.network.profiling.calibration import Calibration

@@ -1,7 +1,7 @@
 """The table of a profile: its look, its order, and what it refuses."""
 
 import pytest
-from test_profiler import fitted
+from profiled_fits import fitted
 
 from hotloop import Adam, profile
 from hotloop.network.profiling import rows

@@ -7,33 +7,13 @@ import numba
 import numpy as np
 import pytest
 from conftest import COMPILED, alone, needs_compiler
+from profiled_fits import QUIET, data, fitted, named
 
 from hotloop import SGD, DivergenceError, Network, profile
 from hotloop.kernels import accumulate_weight_gradient, clock, dense_forward, descent, matmul, sigmoid
 from hotloop.network.profiling import calibration, profiler, rows
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import thread_tuner as pace
-
-QUIET = {"progress": False, "n_threads": 1}
-
-
-def data(sizes, n_rows, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(n_rows, sizes[0])).astype(np.float32), rng.integers(0, sizes[-1], n_rows)
-
-
-def fitted(sizes=(6, 5, 3), n_rows=40, **options):
-    """Return the profile of a fit."""
-    net, (X, y) = Network(sizes, loss="cross_entropy", seed=0), data(sizes, n_rows)
-    with profile() as prof:
-        net.fit(X, y, **QUIET | {"epochs": 2, "batch_size": 8} | options)
-    return prof
-
-
-def named(prof, name, layer=None):
-    (row,) = [row for row in prof.rows if (row["name"], row["layer"]) == (name, layer)]
-    return row
-
 
 # All of the time, and no more.
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_snapshots import made_up
+from profiled_fits import made_up
 
 from hotloop import SGD, Adam, Network, profile
 from hotloop.network.profiling.diagnosis import diagnosis, trials

@@ -4,7 +4,7 @@ import os
 import threading
 
 import pytest
-from test_team_of_threads import parts_done, works
+from thread_teams import parts_done, works
 
 from hotloop.network.training import cores as cores_module
 from hotloop.network.training.cores import available_cores

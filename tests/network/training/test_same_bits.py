@@ -8,50 +8,20 @@ import numpy as np
 import pytest
 from autograd_network import HIDDEN, padding
 from conftest import COMPILED, ODD_SIZES, same_bits
+from small_networks import OPTIMIZERS, TASKS, build, data, everything
 
-from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop
+from hotloop import Adam, Network
 from hotloop.network import layout, network
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import passes
 from hotloop.network.training import thread_tuner as pace
 from hotloop.network.training.loop_arguments import LoopArguments
 
-OPTIMIZERS = {
-    "SGD": SGD(0.05),
-    "momentum": SGD(0.05, momentum=0.9),
-    "Nesterov": SGD(0.05, momentum=0.9, nesterov=True),
-    "RMSprop": RMSprop(0.01),
-    "Adagrad": Adagrad(0.05),
-    "Adam": Adam(0.01),
-    "AdamW": AdamW(0.01, weight_decay=0.1),
-}
-# A loss and its output: every way through the compiled loop's branches.
-TASKS = [
-    ("mse", "tanh"), ("mse", "softmax"), ("mae", "gelu"), ("huber", "softplus"),
-    ("binary_cross_entropy", "sigmoid"), ("cross_entropy", "softmax"), ("labels", "softmax"),
-]  # fmt: skip
 EPOCHS, ROWS = (10, 25) if COMPILED else (2, 12)
-
-
-def build(sizes=(5, 17, 6, 3), loss="mse", hidden=("tanh", "silu"), dtype="float32", seed=7, **options):
-    kind = "cross_entropy" if loss == "labels" else loss
-    return Network(sizes, hidden, loss=kind, dtype=dtype, seed=seed, **options)
-
-
-def data(loss="mse", rows=25, inputs=5, outputs=3):
-    rng = np.random.default_rng(rows)
-    X, labels = rng.normal(size=(rows, inputs)), rng.integers(0, outputs, rows)
-    return X, (labels if loss == "labels" else np.eye(outputs)[labels])
 
 
 def fit(net, X, y, **settings):
     return net.fit(X, y, **{"epochs": EPOCHS, "batch_size": 8, "optimizer": Adam(0.01), "progress": False} | settings)
-
-
-def everything(net):
-    """Return all that training changes."""
-    training = net._training
-    return net.parameters.tobytes(), training.moments.tobytes(), training.epochs, training.steps, training.step_offset
 
 
 # Runs.

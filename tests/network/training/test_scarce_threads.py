@@ -4,29 +4,14 @@ import threading
 
 import pytest
 from conftest import needs_compiler
-from step_kernels import ends_with, living
-from test_same_bits import build, data, everything
-from test_team_of_threads import parts_done, run_script, works
-from test_training_threads import OPTIONS
+from programs import run_script
+from small_networks import OPTIONS, build, data, everything
+from thread_teams import at_most, ends_with, living, parts_done, works
 
 from hotloop import SGD
-from hotloop.network.training import team as threads
 from hotloop.network.training import thread_stack as stack
 from hotloop.network.training import thread_tuner as pace
 from hotloop.network.training.team import Team
-
-
-def at_most(others, monkeypatch):
-    """Let no team start more than so many threads, all teams together."""
-    start, left = threads.start_new_thread, [None] * others
-
-    def limited(*given):
-        if not left:
-            raise RuntimeError("can't start new thread")
-        left.pop()
-        return start(*given)
-
-    monkeypatch.setattr(threads, "start_new_thread", limited)
 
 
 @pytest.mark.parametrize("others", [0, 1])

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -11,34 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import COMPILED, needs_compiler
-from step_kernels import APART, ENVIRONMENT, ends_with, keep_step, living, wait
+from conftest import needs_compiler
+from programs import run_script
+from step_kernels import wait
+from thread_teams import ends_with, interrupted_by_an_alarm, living, parts_done, works
 
 from hotloop.kernels import kernel
 from hotloop.kernels.team import ARRIVED, barrier
 from hotloop.network.training import team as threads
 from hotloop.network.training.team import Team
-
-STEPS = 2000 if COMPILED else 30
-
-
-def parts_done(team, *arguments):
-    """Run a function that notes how it was called, and return the notes in the threads' order."""
-    notes = []
-
-    def note(thread, n_threads, words, *arguments):
-        notes.append((thread, n_threads, words is team.words, threading.get_ident(), *arguments))
-        return f"by {thread}"
-
-    assert team.run(note, *arguments) == "by 0"
-    return sorted(notes)
-
-
-def works(team):
-    """Whether all threads of the team keep step."""
-    counts, faults = np.zeros(team.n_threads * APART, np.int64), np.zeros(team.n_threads, np.int64)
-    passed = team.run(keep_step, STEPS, counts, faults)
-    return passed == STEPS and set(counts[::APART]) == {STEPS} and not faults.any()
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 4])
@@ -206,24 +186,20 @@ def test_ctrl_c_at_any_moment_leaves_no_thread_behind():
 def test_signals_at_random_moments_leave_no_thread_behind():
     """As the one above, but from a timer: between bytecodes, within calls of C, and in a thread's first moments."""
 
-    def whole(seconds):
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+    def whole(microseconds):
+        alarm(microseconds)
         with Team(2) as team:  # whose last reference goes with this frame: Ctrl-C may come as it enters __exit__
             team.run(wait)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        alarm(0)
 
     rng, before, came = np.random.default_rng(5), living(), 0
-    old = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
+    with interrupted_by_an_alarm() as alarm:
         for microseconds in rng.integers(1, 400, 300):
             with contextlib.suppress(KeyboardInterrupt):
-                whole(microseconds * 1e-6)
+                whole(microseconds)
                 came -= 1
             came += 1
             assert ends_with(before)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
     assert came > 0
 
 
@@ -248,21 +224,11 @@ def test_teams_in_threads_of_a_pool():
         assert list(pool.map(use, [2, 3, 2, 1])) == [[True] * 3] * 4
 
 
-def run_script(script):
-    """Run a program that may hang if the code is wrong, and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore:.*multi-threaded:DeprecationWarning", "-c", script],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.split()
-
-
 FORK = """
 import os
 import sys
 from hotloop.network.training.team import Team
-from test_team_of_threads import works
+from thread_teams import works
 
 def child():
     pid = os.fork()
@@ -329,7 +295,7 @@ EXIT = """
 import threading
 import time
 from hotloop.network.training.team import Team
-from step_kernels import ENVIRONMENT, wait
+from step_kernels import wait
 
 def hang(thread, n_threads, words):
     entered.release()

@@ -6,8 +6,7 @@ from types import SimpleNamespace
 import numba
 import numpy as np
 import pytest
-from step_kernels import ends_with, living
-from test_scarce_threads import at_most
+from thread_teams import at_most, ends_with, living
 
 from hotloop import Network
 from hotloop.kernels.tables import PROGRESS

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from autograd_network import HIDDEN
 from conftest import COMPILED, ODD_SIZES, alone, needs_compiler, same_bits
-from step_kernels import ends_with, living
-from test_same_bits import OPTIMIZERS, TASKS, build, data, everything
-from test_team_of_threads import run_script
+from programs import run_script
+from small_networks import OPTIMIZERS, OPTIONS, QUIET, TASKS, Side, build, data, everything
+from thread_teams import ends_with, interrupted_by_an_alarm, living
 
-from hotloop import SGD, Adam, DivergenceError, Network
+from hotloop import SGD, DivergenceError, Network
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import thread_tuner as pace
 from hotloop.network.training.cores import available_cores
@@ -26,7 +26,6 @@ from hotloop.network.training.team import Team
 
 COUNTS = (1, 2, 3, 4, 8, "auto") if COMPILED else (1, 2, 3)
 EPOCHS = 2
-QUIET = {"progress": False}
 
 
 @pytest.fixture
@@ -149,19 +148,6 @@ def test_divergence(batch_size, rate, dtype, restless):
 # Beside others.
 
 
-class Side:
-    """A network and its data, to be trained beside others."""
-
-    def __init__(self, seed, rows=2000 if COMPILED else 30):
-        self.net = Network([40, 64, 5], "gelu", loss="cross_entropy", dropout=0.2, seed=seed)
-        rng = np.random.default_rng(seed)
-        self.X, self.y = rng.normal(size=(rows, 40)), rng.integers(0, 5, rows)
-
-    def fit(self, n_threads=2, epochs=10 if COMPILED else 1):
-        self.net.fit(self.X, self.y, epochs=epochs, optimizer="adam", n_threads=n_threads, **QUIET)
-        return everything(self.net)
-
-
 def test_networks_in_a_pool_of_threads():
     expected = [Side(seed).fit(n_threads=1) for seed in range(3)]
     with ThreadPoolExecutor(3) as pool:
@@ -182,15 +168,15 @@ def test_networks_in_threads():
 
 FORK = """
 import multiprocessing, threading, time
-import test_training_threads as tests
+from small_networks import Side
 
 context = multiprocessing.get_context("fork")
-expected = tests.Side(1).fit(n_threads=1)
-parent = tests.Side(2)
-parents, stop = tests.Side(2).fit(1, epochs={epochs}), threading.Event()
+expected = Side(1).fit(n_threads=1)
+parent = Side(2)
+parents, stop = Side(2).fit(1, epochs={epochs}), threading.Event()
 
 def child():
-    raise SystemExit(0 if tests.Side(1).fit() == expected else 3)
+    raise SystemExit(0 if Side(1).fit() == expected else 3)
 
 def end(process):
     process.join(60)
@@ -209,7 +195,7 @@ while thread.is_alive() or len(codes) < 2:
     during += thread.is_alive()
     codes.append(end(process))
 thread.join()
-print(during > 0, set(codes), result == [parents], tests.Side(1).fit() == expected)
+print(during > 0, set(codes), result == [parents], Side(1).fit() == expected)
 """
 
 
@@ -233,9 +219,6 @@ def disturbed(monkeypatch, disturb):
 
     monkeypatch.setattr(fitting, "train_slice", sliced)
     monkeypatch.setattr(pace, "SLICE_SECONDS", 0.0)  # a call is a batch
-
-
-OPTIONS = {"epochs": 1, "batch_size": 5, "optimizer": Adam(0.01), "shuffle": False, **QUIET}
 
 
 @pytest.mark.parametrize("n_threads", [2, 4])
@@ -340,19 +323,15 @@ def test_a_signal_around_a_fit_leaves_no_thread_behind():
     (X, y), net, before = data(), build(), living()
     net.fit(X, y, n_threads=2, **OPTIONS)  # llvmlite, which loads the machine code, does not bear interrupts
     rng, interrupts = np.random.default_rng(3), 0
-    old = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
+    with interrupted_by_an_alarm() as alarm:
         for microseconds in rng.integers(1, 1500, 120 if COMPILED else 40):
             try:
-                signal.setitimer(signal.ITIMER_REAL, microseconds * 1e-6)
+                alarm(microseconds)
                 interrupts += net.fit(X, y, n_threads=2, **OPTIONS).interrupted
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                alarm(0)
             except KeyboardInterrupt:
                 interrupts += 1
             assert ends_with(before)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
     assert interrupts > 0
     assert np.isfinite(net.parameters).all()
 
