@@ -47,9 +47,9 @@ def save(net: "Network", path: str | os.PathLike[str], metadata: dict[str, str])
     for name, vector in (("net.parameters", net.parameters), ("the optimizer's moments", net._training.moments)):
         if not np.isfinite(vector).all():
             raise ValueError(f"{name} must be finite to be saved: found NaN or infinity")
-    arrays = _arrays(net.layout.split(net.parameters), "")
+    arrays = _arrays(net.split(net.parameters), "")
     for moment, vector in enumerate(net._training.moments):
-        arrays |= _arrays(net.layout.split(vector), f"optimizer.{moment}.")
+        arrays |= _arrays(net.split(vector), f"optimizer.{moment}.")
     optimizer = None
     if net.optimizer is not None:
         name = next(name for name, kind in OPTIMIZERS.items() if type(net.optimizer) is kind)
@@ -109,12 +109,12 @@ def load(kind: "type[Network]", path: str | os.PathLike[str]) -> "Network":
             dtype=about["dtype"],
             seed=about["seed"],
         )
-        _fill(net.layout.split(net.parameters), "", arrays)
+        _fill(net.split(net.parameters), "", arrays)
         if about["optimizer"] is not None:
             values = dict(about["optimizer"])
-            net._training.use(OPTIMIZERS[values.pop("name")](**values), net.layout.size)
+            net._training.use(OPTIMIZERS[values.pop("name")](**values), net.parameters.size)
             for moment, vector in enumerate(net._training.moments):
-                _fill(net.layout.split(vector), f"optimizer.{moment}.", arrays)
+                _fill(net.split(vector), f"optimizer.{moment}.", arrays)
         training = net._training
         training.epochs, training.steps, training.step_offset = (about[name] for name in COUNTERS)
         net.metadata = metadata

@@ -9,7 +9,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.datasets.input_scaling import InputScaling
 from hotloop.network.layout import Layout, aligned_zeros
 
-SCRATCH = ("layout", "_idle")  # made anew
+SCRATCH = ("_layout", "_idle")  # made anew
 
 
 class Persistent:
@@ -81,7 +81,7 @@ class Persistent:
         vars(self).update(
             state,
             dtype=dtype,
-            layout=layout,
+            _layout=layout,
             _parameters=parameters,
             _training=state["_training"].own_copy(dtype),
             metadata=dict(state["metadata"]),
