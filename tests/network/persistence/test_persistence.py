@@ -53,7 +53,7 @@ def again(request):
 
 def state(net):
     """Return what a network is, without scratch memory."""
-    scratch = ("layout", "_idle", "_scaling", "_training")
+    scratch = ("_layout", "_idle", "_scaling", "_training")
     plain = {name: value for name, value in vars(net).items() if name not in scratch}
     plain |= {name: value for name, value in vars(net._training).items() if name != "gradient"}
     arrays = {name: value.tobytes() for name, value in plain.items() if isinstance(value, np.ndarray)}
