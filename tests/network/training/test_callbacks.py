@@ -2,12 +2,15 @@
 
 import contextvars
 import copy
+import doctest
+import re
 import threading
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import same_bits
+from conftest import needs_compiler, same_bits
 
 import hotloop
 from hotloop import SGD, Adam, Callback, DivergenceError, Network
@@ -343,6 +346,26 @@ def test_none_is_none(callbacks):
 
 def test_it_is_public():
     assert hotloop.Callback is hotloop.network.Callback is module.Callback
+
+
+@needs_compiler
+def test_the_example_of_the_document(capsys):
+    text = (Path(__file__).parents[3] / "docs" / "callbacks.md").read_text()
+    ((program, printed),) = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.M | re.S)
+    exec(compile(program, "callbacks.md", "exec"), {})
+    assert capsys.readouterr().out == printed
+
+
+@needs_compiler
+def test_the_example_of_the_docstring():
+    (found,) = doctest.DocTestFinder(recurse=False).find(Callback, "Callback")
+    assert doctest.DocTestRunner().run(found) == (0, 4)
+
+
+def test_the_document_lists_every_moment():
+    text = (Path(__file__).parents[3] / "docs" / "callbacks.md").read_text()
+    rows = re.findall(r"^\| (`on_.*?) \|", text, re.M)
+    assert re.findall(r"`(\w+)`", " ".join(rows)) == list(MOMENTS)
 
 
 # Observers.
