@@ -7,6 +7,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.kernels.prediction import predict_one
+from hotloop.network import flops
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.initializers import Initializer, initialize
@@ -21,7 +22,7 @@ from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.training.passes import loss_and_gradient, outputs_and_loss, scores
 from hotloop.network.training.thread_stack import CALLER
-from hotloop.network.training.thread_tuner import ThreadTuner, work_of_a_row
+from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.training_state import TrainingState
 from hotloop.network.validation import arguments
 from hotloop.network.validation.suggestions import explains_keywords
@@ -267,7 +268,7 @@ class Network(ScaledInputs, Persistent):
                     if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                         raise TypeError("validation_data must be a pair (X, y)")
                     validation = self._prepared(self._checked(*validation_data, prefix="validation "))
-            work = work_of_a_row(self.n_parameters)
+            work = flops.estimate_of_a_row(self.n_parameters)
             with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner:
                 training = self._training
                 training.use(optimizer, self._layout.size)

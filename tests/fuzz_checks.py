@@ -160,7 +160,7 @@ class Subject:
         with leaving_no_thread():
             losses, end = trained(net, X, y, epochs, n_threads=n_threads, **options)
         if watched:
-            with profile(health=watched != "without health"):
+            with profile(snapshots=watched != "without snapshots"):
                 straight = trained(shadow, X, y, [sum(epochs)], n_threads=shadow_threads, **options)
         else:
             straight = trained(shadow, X, y, [sum(epochs)], n_threads=shadow_threads, **options)

@@ -63,7 +63,7 @@ BAD_CALLS = (
     ("warmup({})", "dtype", ("'float16'", "['float32', 'f2']", "['(2,']", "[None]")),
     ("warmup({})", "dtypes", ("5", "None", "np.float32")),
     ("warmup('float32', profiles={})", "profiles", ("1", "None")),
-    ("profile(health={})", "health", ("1", "None", "'yes'")),
+    ("profile(snapshots={})", "snapshots", ("1", "None", "'yes'")),
     ("net.net.split({})", "vector", ("None", "np.zeros(3)", "[0.0]", "net.net.parameters[None]")),
 )
 
@@ -136,7 +136,7 @@ class Writer:
             name, data = "other", "U, V"
         epochs = self.draw((1,), (2,), (1, 1), (1, 2), (2, 1, 1), (3,))
         threads = f"n_threads={self.draw(1, 2, 3, chr(34) + 'auto' + chr(34))}, shadow_threads={self.draw(1, 2)}"
-        watched = self.draw("", "", "", ", watched=True", ", watched='without health'")
+        watched = self.draw("", "", "", ", watched=True", ", watched='without snapshots'")
         extra = f", validation_data=({data})" if self.draw(0, 0, 1) else ""
         if len(epochs) == 1 and self.draw(0, 1):
             extra += f", tolerance={self.draw(0, 0.1, 1e9)}, patience={self.draw(1, 2)}"

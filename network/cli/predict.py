@@ -1,4 +1,4 @@
-"""What ``hotloop predict`` does: a saved network, new data, predictions as CSV."""
+"""``hotloop predict``: write the predictions of a saved network for new data as CSV."""
 
 import argparse
 import csv
@@ -21,7 +21,7 @@ from hotloop.network.validation.printable import printable
 Array: TypeAlias = npt.NDArray[Any]
 
 
-def predict(arguments: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """Carry out ``hotloop predict`` and return its exit status."""
     if arguments.output is not None:
         check_is_another(arguments.output, arguments.model, arguments.data)
@@ -51,7 +51,7 @@ def predict(arguments: argparse.Namespace) -> int:
 
 
 def write(file: TextIO, net: Network, classes: tuple[str, ...] | None, outputs: Array) -> None:
-    """Write one line a row: the predicted class and the output of each class, or the values."""
+    """Write a line for each row: the predicted class and the output of each class, or the values."""
     writer = csv.writer(file, lineterminator="\n")
     if classes is None and net.loss == "cross_entropy":
         classes = tuple(str(index) for index in range(outputs.shape[1]))

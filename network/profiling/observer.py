@@ -3,44 +3,23 @@
 import threading
 import time
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 from hotloop.kernels.jit import Array
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots
-from hotloop.network.profiling.phase_clock import PhaseClock
-from hotloop.network.profiling.spans import Spans
+from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.work import forward_work
 from hotloop.network.training.callbacks import CallObserver, FitObserver, FitProgress, Observer, active
-from hotloop.network.training.history import History
 from hotloop.network.training.loop_arguments import LoopArguments
 
 MOST_FITS = 50  # that have snapshots
 MARKS = {"converged": "early stop", "diverged": "NaN or infinity"}
 
 
-class Recorder(Protocol):
-    """The part of a profile that observers write into."""
-
-    health: bool
-    spans: Spans
-    fits: list[FitSnapshots]
-    n_fits: int
-    histories: list[tuple[list[float], History]]
-
-    def clock_of(self, net: Any, data: LoopArguments) -> PhaseClock:
-        """Return the clock for runs of this kind, at this place in the program."""
-
-    def count(self, name: str, moment: float, value: float) -> None:
-        """Note a value for a counter track of the trace."""
-
-    def mark(self, name: str, moment: float, arguments: dict[str, Any]) -> None:
-        """Note an instant for the trace."""
-
-
 class ProfileObserver(Observer):
     """Observes the present thread for an open profile."""
 
-    def __init__(self, profile: Recorder) -> None:
+    def __init__(self, profile: Recording) -> None:
         super().__init__(threading.get_ident())
         self.profile = profile
 
@@ -61,7 +40,7 @@ class ProfileObserver(Observer):
         return ProfiledFit(self.profile, fit, data)
 
 
-def current() -> Recorder | None:
+def current() -> Recording | None:
     """Return the profile that this thread has opened; not one whose context was copied into it."""
     return next((observer.profile for observer in active() if isinstance(observer, ProfileObserver)), None)
 
@@ -69,7 +48,7 @@ def current() -> Recorder | None:
 class ClockedCalls(CallObserver):
     """Gives calls of the training loop a clock, and notes them."""
 
-    def __init__(self, profile: Recorder, network: Any, data: LoopArguments) -> None:
+    def __init__(self, profile: Recording, network: Any, data: LoopArguments) -> None:
         self._profile, self._data = profile, data
         self._clock = profile.clock_of(network, data)
 
@@ -87,41 +66,41 @@ class ProfiledFit(ClockedCalls, FitObserver):
 
     Parameters
     ----------
-    profile : Recorder
+    profile : Recording
         Open.
     fit : FitProgress
     data : LoopArguments
         Of the fit.
     """
 
-    def __init__(self, profile: Recorder, fit: FitProgress, data: LoopArguments) -> None:
+    def __init__(self, profile: Recording, fit: FitProgress, data: LoopArguments) -> None:
         super().__init__(profile, fit.network, data)
         self._net = fit.network
         self._moments: list[float] = []  # when each epoch ended
-        self._health: FitSnapshots | None = None
+        self._snapshots: FitSnapshots | None = None
         profile.n_fits += 1
-        if profile.health and len(profile.fits) < MOST_FITS:
-            self._health = FitSnapshots.of(self._net, data, fit.epochs)
-            profile.fits.append(self._health)
+        if profile.takes_snapshots and len(profile.fits) < MOST_FITS:
+            self._snapshots = FitSnapshots.of(self._net, data, fit.epochs)
+            profile.fits.append(self._snapshots)
         self._count_rate()
 
     def limit(self, rows: int) -> int:
         """Return how many of `rows` rows to train in the next call: none beyond a snapshot that is wanted."""
-        wanted = None if self._health is None else self._health.rows_before(self._data.progress)
+        wanted = None if self._snapshots is None else self._snapshots.rows_before(self._data.progress)
         return min(rows, wanted) if wanted else rows
 
     def take_batch(self, arguments: tuple[Any, ...]) -> bool:
-        """Train one batch and look at its gradients, if a look is due; return whether it was trained."""
-        health, data = self._health, self._data
-        if health is None or not health.due(data.progress):
+        """Train one batch and take a snapshot, if one is due; return whether it was trained."""
+        snapshots, data = self._snapshots, self._data
+        if snapshots is None or not snapshots.due(data.progress):
             return False
-        looks = len(health.looks.items)
-        trained = health.look(self._net, data, arguments, self._clock, self._profile.spans)
-        if len(health.looks.items) > looks:
-            look = health.looks.items[-1]
-            self._profile.count("gradient norm", look.moment, look.gradient_norm)
-            for layer, gradient in enumerate(look.gradient):
-                self._profile.count(f"gradient, layer {layer + 1} (rms)", look.moment, gradient)
+        taken = len(snapshots.snapshots.items)
+        trained = snapshots.take(self._net, data, arguments, self._clock, self._profile.spans)
+        if len(snapshots.snapshots.items) > taken:
+            snapshot = snapshots.snapshots.items[-1]
+            self._profile.count("gradient norm", snapshot.moment, snapshot.gradient_norm)
+            for layer, gradient in enumerate(snapshot.gradient):
+                self._profile.count(f"gradient, layer {layer + 1} (rms)", snapshot.moment, gradient)
         return trained
 
     def on_epoch_begin(self, fit: FitProgress) -> None:
@@ -137,11 +116,11 @@ class ProfiledFit(ClockedCalls, FitObserver):
         history = fit.history
         self._count_rate()
         self._profile.histories.append((self._moments, history))
-        if self._health is not None:
-            self._health.history = history
-            self._health.steps = int(self._data.progress["step"][0]) - self._health.first
-            self._health.final = self._net.parameters.copy()
-            self._health.diverged = history.stop_reason == "diverged"
+        if self._snapshots is not None:
+            self._snapshots.history = history
+            self._snapshots.steps = int(self._data.progress["step"][0]) - self._snapshots.first
+            self._snapshots.final = self._net.parameters.copy()
+            self._snapshots.diverged = history.stop_reason == "diverged"
         if history.stop_reason != "epochs":
             self._profile.mark(MARKS.get(history.stop_reason, history.stop_reason), time.perf_counter(), {})
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from hotloop.network.text_table import table
+
 Record = dict[str, float]
 PATIENCE = 5  # epochs without an improvement, where a tolerance is given and nothing else
 
@@ -81,11 +83,14 @@ class History:
         """Return a table, a line an epoch."""
         if not self.epochs:
             return f"no epoch finished ({self.stop_reason})"
-        columns = []
-        for name in self.epochs[0]:
-            form = ".0f" if name == "epoch" else ".4g"
-            cells = [format(record[name], form) if name in record else "-" for record in self.epochs]
-            cells = [name.replace("_", " "), *cells]
-            columns.append([cell.rjust(max(map(len, cells))) for cell in cells])
-        lines = ["  ".join(line) for line in zip(*columns, strict=True)]
+        names = list(self.epochs[0])
+        lines = table(
+            [name.replace("_", " ") for name in names], [[_cell(e, name) for name in names] for e in self.epochs]
+        )
         return "\n".join([*lines, f"stopped: {self.stop_reason}"])
+
+
+def _cell(record: Record, name: str) -> str:
+    if name not in record:
+        return "-"
+    return f"{record[name]:.0f}" if name == "epoch" else f"{record[name]:.4g}"

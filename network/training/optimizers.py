@@ -198,3 +198,29 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adam": Adam,
     "adamw": AdamW,
 }
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is known of an update kernel: its code, name, operations a parameter and number of moments."""
+
+    code: int
+    label: str
+    flops: int
+    n_moments: int
+
+
+# By the update kernel's code. The operations are each + - * / and root of the formula in hotloop.kernels.updates.
+METHODS: dict[int, Method] = {
+    method.code: method
+    for method in (
+        Method(updates.NO_UPDATE, "gradient", 0, 0),
+        Method(updates.SGD, "SGD", 2, 0),
+        Method(updates.MOMENTUM, "momentum", 4, 1),
+        Method(updates.NESTEROV, "Nesterov", 6, 1),
+        Method(updates.RMSPROP, "RMSprop", 9, 1),
+        Method(updates.ADAGRAD, "Adagrad", 7, 1),
+        Method(updates.ADAM, "Adam", 13, 2),
+        Method(updates.ADAMW, "AdamW", 14, 2),
+    )
+}

@@ -35,11 +35,6 @@ FIRST_MICRO_BATCHES = 16
 PROOF, RELAPSE = 2, 4
 
 
-def work_of_a_row(n_parameters: int) -> int:
-    """Return the floating-point operations that a row takes in training: about three products with all weights."""
-    return 6 * n_parameters
-
-
 def enough_for(work: float, of_a_thread: int, cores: Callable[[], int]) -> int:
     """Return how many threads have enough work and a core each; the cores are counted only if there is work for two.
 

@@ -15,9 +15,9 @@ from users import as_nobody
 
 import hotloop
 from hotloop import Network
+from hotloop.network.cli import main as cli
 from hotloop.network.cli import predict as predict_command
 from hotloop.network.cli import train as train_command
-from hotloop.network.cli.main import main as cli
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import thread_tuner as pace
 
@@ -150,7 +150,7 @@ def test_warnings_are_one_line(monkeypatch):
         warnings.warn("the cache is full", RuntimeWarning, stacklevel=1)
         return 0
 
-    monkeypatch.setattr(train_command, "train", warn)
+    monkeypatch.setattr(train_command, "command", warn)
     with pytest.MonkeyPatch.context() as context:
         context.setattr(cli.warnings, "filters", [("default", None, RuntimeWarning, None, 0)])
         assert run("train") == (0, "", "hotloop: warning: the cache is full\n")
@@ -177,7 +177,7 @@ def test_an_interrupted_training_is_kept(flowers, tmp_path, monkeypatch):
     interrupt_in_call(4, monkeypatch)
     status, out, err = run("train", "--data", flowers, *TINY, "--epochs", "9", "--save", tmp_path / "model")
     assert (status, err) == (130, "")
-    assert "\ninterrupted in epoch 3 of 9: what is reached is kept\ntest accuracy" in out
+    assert "\ninterrupted in epoch 3 of 9: the network so far is kept\ntest accuracy" in out
     assert Network.load(tmp_path / "model").epochs_trained == 2
 
 
@@ -190,12 +190,12 @@ def test_an_interrupt_before_the_first_epoch(flowers, monkeypatch):
 
 
 def test_an_interrupt_elsewhere_is_one_line(monkeypatch):
-    monkeypatch.setattr(train_command, "train", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(train_command, "command", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     assert run("train") == (130, "", "hotloop: interrupted\n")
 
 
 def test_a_closed_pipe_is_quiet(monkeypatch, tmp_path):
-    monkeypatch.setattr(train_command, "train", lambda _: (_ for _ in ()).throw(BrokenPipeError))
+    monkeypatch.setattr(train_command, "command", lambda _: (_ for _ in ()).throw(BrokenPipeError))
     with open(tmp_path / "closed", "w") as out:
         monkeypatch.setattr(sys, "stdout", out)
         assert cli.main(["train"]) == 141
@@ -232,5 +232,5 @@ def test_control_c_in_the_middle_of_training(tmp_path):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "")
-    assert "of 1000000: what is reached is kept" in out
+    assert "of 1000000: the network so far is kept" in out
     assert Network.load(model).epochs_trained > 0
