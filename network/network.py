@@ -8,23 +8,23 @@ import numpy as np
 from hotloop.kernels.jit import Array
 from hotloop.kernels.prediction import predict_one
 from hotloop.network import flops
-from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.activations import ACTIVATIONS, hidden_activation
 from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import LOSSES
+from hotloop.network.losses import LOSSES, output_activation
 from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.summary import summary
 from hotloop.network.training.callbacks import ACTIVE, Callback, active, checked_callbacks, span
 from hotloop.network.training.fit import FitConfiguration, fit
-from hotloop.network.training.history import History
+from hotloop.network.training.history import History, stopping
 from hotloop.network.training.loop_arguments import LoopArguments
-from hotloop.network.training.optimizers import Optimizer
+from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.passes import loss_and_gradient, outputs_and_loss, scores
 from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.training_state import TrainingState
-from hotloop.network.validation import arguments
+from hotloop.network.validation import arguments, arrays
 from hotloop.network.validation.suggestions import explains_keywords
 
 
@@ -95,11 +95,10 @@ class Network(ScaledInputs, Persistent):
     ) -> None:
         self.sizes = arguments.sizes_of_network(sizes)
         hidden = len(self.sizes) - 2
-        arguments.choose("loss", loss, LOSSES)
-        self.loss = loss
+        self.loss = arguments.name_of("loss", loss, LOSSES)
         self.activations = (
-            *arguments.per_layer("activation", activation, hidden, arguments.hidden_activation),
-            arguments.output_activation(output, loss, self.sizes[-1]),
+            *arguments.per_layer("activation", activation, hidden, hidden_activation),
+            output_activation(output, self.loss, self.sizes[-1]),
         )
         self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
         self.dtype = arguments.floating_dtype(dtype)
@@ -254,10 +253,10 @@ class Network(ScaledInputs, Persistent):
         """
         epochs = arguments.whole_number("epochs", epochs, 1, arguments.LARGEST)
         batch_size = arguments.whole_number("batch_size", batch_size, 1)
-        tolerance, patience = arguments.stopping(tolerance, patience)
+        tolerance, patience = stopping(tolerance, patience)
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
-        optimizer, callbacks = arguments.optimizer_of(optimizer, self.dtype), checked_callbacks(callbacks)
+        optimizer, callbacks = optimizer_of(optimizer, self.dtype), checked_callbacks(callbacks)
         self._check_no_fit_runs("fit")
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
@@ -357,8 +356,8 @@ class Network(ScaledInputs, Persistent):
     def _checked(self, X: Any, y: Any, prefix: str = "") -> tuple[Array, Array, Array]:
         """Return inputs, targets and labels, checked and converted."""
         inputs = self._scaled(X, f"{prefix}X")
-        targets, labels = arguments.targets(
-            y, len(inputs), self.sizes[-1], self.loss, self.dtype, f"{prefix}y", f"{prefix}X"
+        targets, labels = arrays.targets(
+            y, len(inputs), self.sizes[-1], LOSSES[self.loss], self.dtype, f"{prefix}y", f"{prefix}X"
         )
         return inputs, targets, labels
 

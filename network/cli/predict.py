@@ -13,6 +13,7 @@ import numpy.typing as npt
 from hotloop.network.cli.options import csv_options
 from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.sources import load_inputs
+from hotloop.network.metrics import predicted_classes
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_writable, write_file
 from hotloop.network.persistence.schema import Schema
@@ -60,9 +61,10 @@ def write(file: TextIO, net: Network, classes: tuple[str, ...] | None, outputs: 
         writer.writerow([f"prediction_{index}" for index in range(outputs.shape[1])] if several else ["prediction"])
         writer.writerows(map(str, row) for row in outputs)
         return
+    predicted = predicted_classes(net.activations[-1], outputs)
     outputs, name = as_shares(net, outputs)
     writer.writerow(["prediction", *(f"{name}_{label}" for label in classes)])
-    writer.writerows([classes[row.argmax()], *map(str, row)] for row in outputs)
+    writer.writerows([classes[index], *map(str, row)] for index, row in zip(predicted, outputs, strict=True))
 
 
 def as_shares(net: Network, outputs: Array) -> tuple[Array, str]:

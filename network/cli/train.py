@@ -14,6 +14,7 @@ from hotloop.network.cli.exit_status import FAILED, INTERRUPTED
 from hotloop.network.cli.prepared_data import Part, load_prepared
 from hotloop.network.cli.streams import complain, say
 from hotloop.network.cli.training_run import build_network, build_optimizer, check_options, compile_kernels, fit
+from hotloop.network.metrics import predicted_classes
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_replaceable, path_of
 
@@ -91,7 +92,5 @@ def right_rows(net: Network, part: Part) -> tuple[int, int]:
     """Return how many rows are put into the right class, and how many there are; (0, 0) without classes."""
     if part.labels is None:
         return 0, 0
-    outputs = net.predict(part.x)
-    threshold = 0.0 if net.activations[-1] == "identity" else 0.5  # of the one output of binary_cross_entropy
-    classes = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > threshold
+    classes = predicted_classes(net.activations[-1], net.predict(part.x))
     return int(np.sum(classes == part.labels)), len(part.labels)

@@ -6,7 +6,8 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.datasets.scaling import Scaling
-from hotloop.network.validation import arguments
+from hotloop.network.validation import arguments, arrays
+from hotloop.network.validation.array_like import numeric
 
 
 class ScaledInputs:
@@ -43,8 +44,8 @@ class ScaledInputs:
         """Return X (rows, inputs), checked, for loops that multiply it by the scaling's `factor`."""
         n_inputs, dtype, scaling = self.sizes[0], self.dtype, self._scaling
         if scaling.in_loop:
-            return arguments.inputs(X, n_inputs, dtype, scaling.factor, argument)
-        raw = arguments.inputs(X, n_inputs, np.dtype(np.float64), argument=argument)
+            return arrays.inputs(X, n_inputs, dtype, scaling.factor, argument)
+        raw = arrays.inputs(X, n_inputs, np.dtype(np.float64), argument=argument)
         scaled = scaling.apply(raw, dtype)
         for row, column in np.argwhere(~np.isfinite(scaled))[:1]:
             raise ValueError(
@@ -89,7 +90,7 @@ def _are_several(value: Any) -> bool:
 
 def _for_each_input(argument: str, value: Any, n_inputs: int) -> Array:
     """Return `value` as a read-only array of one finite number for each input."""
-    array = arguments.numeric(argument, value)
+    array = numeric(argument, value)
     if array.shape != (n_inputs,):
         raise ValueError(f"{argument} has shape {array.shape}; wanted one number, or ({n_inputs},): one for each input")
     found = array.astype(np.float64)

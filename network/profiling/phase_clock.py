@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels import clock
+from hotloop.kernels.codes import NO_UPDATE
 from hotloop.kernels.jit import Array
-from hotloop.kernels.updates import NO_UPDATE
 from hotloop.network.profiling.calibration import Calibration
 from hotloop.network.profiling.estimate import ticks_of_phases
 from hotloop.network.profiling.spans import BATCH, Event, Path, Spans, Thinned

@@ -7,8 +7,7 @@ padding and the copies of packed panels are not counted. docs/profiling.md has t
 
 from dataclasses import dataclass
 
-from hotloop.kernels import losses, updates
-from hotloop.kernels.activations import IDENTITY
+from hotloop.kernels import codes
 from hotloop.kernels.clock import BACKWARD, DESCENT, FORWARD, GATHER, LOSS, UPDATE, WEIGHT_GRADIENT
 from hotloop.network import flops
 from hotloop.network.training.loop_arguments import LoopArguments
@@ -72,11 +71,11 @@ class Work:
         self.batch_size, self.micro_batch = int(settings["batch_size"]), int(settings["micro_batch"])
         self.method = METHODS[int(settings["update"])]
         self.penalised = bool(settings["l1"] > 0 or settings["l2"] > 0)
-        self.summed = self.method.code != updates.SGD or self.penalised
-        last, logits = len(self.fan_in) - 1, training and settings["loss"] >= losses.BINARY_CROSS_ENTROPY
+        self.summed = self.method.code != codes.SGD or self.penalised
+        last, logits = len(self.fan_in) - 1, training and settings["loss"] >= codes.BINARY_CROSS_ENTROPY
         # Whether a layer's activation is computed, and whether z is kept beside it. A cross-entropy takes only z.
         self.active = [
-            bool(layer["activation"] != IDENTITY) and not (logits and index == last)
+            bool(layer["activation"] != codes.IDENTITY) and not (logits and index == last)
             for index, layer in enumerate(task.layers)
         ]
         self.keeps_z = [
@@ -133,13 +132,13 @@ class Work:
             read_again = max(micro_batches - counts.summed_updates, 0)
             values = rows * (i + o) + (micro_batches + read_again) * parameters
             return flops.weight_gradient(rows, i, o), s * values
-        if phase == UPDATE and self.method.code != updates.NO_UPDATE and counts.summed_micro_batches:
+        if phase == UPDATE and self.method.code != codes.NO_UPDATE and counts.summed_micro_batches:
             n = counts.summed_updates
             each = flops.update(i, o, self.method.flops, penalised=self.penalised)
             return n * each, s * n * parameters * (3 + 2 * n_moments)
         if phase == DESCENT:  # W := W - alpha x.T delta, in one pass
             rows, micro_batches = rows - counts.summed_rows, counts.micro_batches - counts.summed_micro_batches
-            update = micro_batches * flops.update(i, o, METHODS[updates.SGD].flops)
+            update = micro_batches * flops.update(i, o, METHODS[codes.SGD].flops)
             return flops.weight_gradient(rows, i, o) + update, s * (rows * (i + o) + 2 * micro_batches * parameters)
         return 0.0, 0.0
 

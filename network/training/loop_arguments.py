@@ -7,7 +7,6 @@ import numpy as np
 
 from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
 from hotloop.kernels.jit import Array
-from hotloop.kernels.losses import CROSS_ENTROPY
 from hotloop.kernels.tables import PROGRESS, SETTINGS
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.layout import Layout, aligned_zeros
@@ -65,7 +64,7 @@ class LoopArguments:
         keeps_z = [kind.needs_z or index == last for index, kind in enumerate(kinds)]
         layers, size = layout.table(micro_batch, [kind.code for kind in kinds], keeps_z, rates)
         settings = np.zeros(1, SETTINGS)
-        settings["loss"] = CROSS_ENTROPY if labels.size else LOSSES[loss].code
+        settings["loss"] = LOSSES[loss].label_code if labels.size else LOSSES[loss].code
         settings["batch_size"], settings["micro_batch"], settings["seed"] = batch, micro_batch, seed
         settings["input_kind"], settings["input_scale"] = INPUT_KINDS[inputs.dtype], input_scale
         settings["l1"], settings["l2"] = l1, l2

@@ -11,7 +11,7 @@ from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.layout import aligned_zeros
 from hotloop.network.losses import LOSSES
-from hotloop.network.metrics import accuracy, class_accuracy, r2
+from hotloop.network.metrics import score
 from hotloop.network.training.callbacks import active, clocks_of, observed
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.team import Team
@@ -63,13 +63,8 @@ def load_forward(data: LoopArguments, parameters: Array) -> None:
 def scores(data: LoopArguments, parameters: Array, n_threads: int | str, fewest: int | None = None) -> dict[str, float]:
     """Return the loss, penalties included, and the accuracy or the R^2; arguments as of `outputs_and_loss`."""
     outputs, total = outputs_and_loss(data, parameters, n_threads, fewest)
-    loss = total + _penalty(data, parameters)
-    if data.loss == "cross_entropy" and not data.labels.size:
-        return {"loss": loss, "accuracy": class_accuracy(outputs, data.targets)}
-    if LOSSES[data.loss].classifies:
-        threshold = 0.0 if data.activations[-1] == "identity" else 0.5
-        return {"loss": loss, "accuracy": accuracy(outputs, data.targets, data.labels, threshold)}
-    return {"loss": loss, "r2": r2(outputs, data.targets)}
+    metric = score(LOSSES[data.loss], data.activations[-1], outputs, data.targets, data.labels)
+    return {"loss": total + _penalty(data, parameters), **metric}
 
 
 def loss_and_gradient(network: Any, data: LoopArguments, parameters: Array) -> tuple[float, Array]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop
-from hotloop.kernels.updates import NO_UPDATE
+from hotloop.kernels.codes import NO_UPDATE
 from hotloop.network import flops
 from hotloop.network.training.optimizers import METHODS
 

@@ -12,7 +12,7 @@ from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import kernel
 from hotloop.network.persistence import model_file
 from hotloop.network.training.loop_arguments import INPUT_KINDS, bytes_of_rows
-from hotloop.network.validation import arguments
+from hotloop.network.validation import arrays
 
 KINDS = ["uint8", "float32", "float64"]
 
@@ -123,7 +123,7 @@ def test_same_bits_as_the_converted_array(form, kind, scale, dtype, tmp_path):
 def test_what_is_used_as_it_is(kind, form, dtype, tmp_path):
     """The very memory, in the one array type that the loops are compiled for."""
     given = AS_THEY_ARE[form](raw(kind), tmp_path)
-    checked = arguments.inputs(given, 7, np.dtype(dtype))
+    checked = arrays.inputs(given, 7, np.dtype(dtype))
     assert type(checked) is np.ndarray
     seen = bytes_of_rows(checked)
     assert seen.ctypes.data == given.ctypes.data
@@ -135,7 +135,7 @@ def test_what_is_used_as_it_is(kind, form, dtype, tmp_path):
 @pytest.mark.parametrize("form", CONVERTED)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_converted(kind, form, dtype, tmp_path):
-    checked = arguments.inputs(CONVERTED[form](raw(kind), tmp_path), 7, np.dtype(dtype))
+    checked = arrays.inputs(CONVERTED[form](raw(kind), tmp_path), 7, np.dtype(dtype))
     assert checked.flags.c_contiguous
     assert checked.dtype in INPUT_KINDS
 
@@ -170,7 +170,7 @@ def test_inputs_are_never_copied_as_a_whole(kind, dtype, tmp_path):
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 @pytest.mark.parametrize("kind", ["float32", "float64"])
 def test_the_first_bad_row_of_many_blocks(kind, scale, dtype, monkeypatch):
-    monkeypatch.setattr(arguments, "BLOCK", 3 * 7 * np.dtype(dtype).itemsize)  # three rows of 23
+    monkeypatch.setattr(arrays, "BLOCK", 3 * 7 * np.dtype(dtype).itemsize)  # three rows of 23
     net, X = Network([7, 1], dtype=dtype, seed=0, input_scale=scale), raw(kind)
     net.predict(X)
     X[[22, 17, 17], [0, 6, 5]] = np.nan, np.inf, -np.inf
@@ -179,7 +179,7 @@ def test_the_first_bad_row_of_many_blocks(kind, scale, dtype, monkeypatch):
 
 
 def test_a_row_longer_than_a_block(monkeypatch):
-    monkeypatch.setattr(arguments, "BLOCK", 1)
+    monkeypatch.setattr(arrays, "BLOCK", 1)
     X = raw("float64")
     Network([7, 1], dtype="float64", seed=0).predict(X)
     X[1, 2] = np.nan

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.clock import COUNTER, new_clock
+from hotloop.kernels.codes import NO_UPDATE
 from hotloop.kernels.jit import Array
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
-from hotloop.kernels.updates import NO_UPDATE
 from hotloop.network.network import Network
 from hotloop.network.profiling.phase_clock import PhaseClock
 from hotloop.network.profiling.spans import Spans, Thinned

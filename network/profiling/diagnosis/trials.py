@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.clock import COUNTER, new_clock
+from hotloop.kernels.codes import NO_UPDATE
 from hotloop.kernels.jit import Array
-from hotloop.kernels.updates import NO_UPDATE
 from hotloop.network import flops
 from hotloop.network.network import Network
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots, one_batch, rms, values
