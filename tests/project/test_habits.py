@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,21 @@ def test_imports_are_absolute_and_of_what_is_installed(path):
 ])  # fmt: skip
 def test_a_planted_stray_import_is_seen(breach):
     assert strays(breach) != []
+
+
+def imported_tests(source):
+    """Return the test files that a file imports, or a program within it."""
+    return re.findall(r"^\s*(?:from|import) (test_\w+)", source, re.M)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=name)
+def test_no_file_imports_a_test(path):
+    """What several need is a module in tests/: a test file that is imported runs twice, or under two names."""
+    assert imported_tests(path.read_text()) == []
+
+
+def test_a_planted_import_of_a_test_is_seen():
+    assert imported_tests('PROGRAM = """\n' + "from " + "test_fit import fitted\n" + '"""') == ["test_fit"]
 
 
 @pytest.mark.parametrize("path", ALL_SOURCES, ids=name)
