@@ -60,8 +60,10 @@ class Ratio(Benchmark):
         self.networks = [network_of(activation), network_of(activation, -100.0)]
         for net in self.networks:
             self.run(net)
-        if self.networks[1].state.size:  # as the moments of dead units are after some hundred steps
-            self.networks[1].state[:] = DENORMAL
+        dead = self.networks[1]
+        moments = dead._training.moments if hasattr(dead, "_training") else dead.state  # of a commit before
+        if moments.size:  # as the moments of dead units are after some hundred steps
+            moments[:] = DENORMAL
             self.run(self.networks[1])
 
     def run(self, net):

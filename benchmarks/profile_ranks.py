@@ -31,7 +31,7 @@ X = np.random.default_rng(0).normal(size=(2048, 64)).astype("f4")
 
 def profiled(epochs):
     net = Network([64] * 7, "relu", output="relu", loss="mse", seed=0)
-    with profile(health=False) as prof:
+    with profile(snapshots=False) as prof:
         net.fit(X, X, epochs=epochs, optimizer=SGD(1e-3, momentum=0.5), n_threads=1, progress=False)
     return prof
 

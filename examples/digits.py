@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from hotloop import SGD, Network
-from hotloop.network.datasets import load_digits, split_rows
+from hotloop.datasets import load_digits, split_rows
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
         data.y_train[rows],
         epochs=arguments.epochs,
         optimizer=SGD(0.05, momentum=0.9),
-        validation=(data.x_train[held], data.y_train[held]),
+        validation_data=(data.x_train[held], data.y_train[held]),
         tolerance=1e-4,
         patience=20,
     )

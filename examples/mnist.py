@@ -26,7 +26,7 @@ import sys
 import numpy as np
 
 from hotloop import SGD, Network
-from hotloop.network.datasets import Dataset, load_idx
+from hotloop.datasets import Dataset, load_idx
 
 
 def textbook(data: Dataset, epochs: int) -> float:
@@ -40,7 +40,7 @@ def textbook(data: Dataset, epochs: int) -> float:
         epochs=epochs,
         batch_size=10,
         optimizer=SGD(3.0 * 10 / 2),
-        validation=(data.x_test, one_hot[data.y_test]),
+        validation_data=(data.x_test, one_hot[data.y_test]),
     )
     print(history)
     return float(np.mean(net.predict(data.x_test).argmax(axis=1) == data.y_test))
@@ -55,7 +55,7 @@ def cross_entropy(data: Dataset, epochs: int) -> float:
         data.y_train,
         epochs=epochs,
         optimizer=SGD(0.05, momentum=0.9),
-        validation=(data.x_test, data.y_test),
+        validation_data=(data.x_test, data.y_test),
     )
     print(history)
     return net.evaluate(data.x_test, data.y_test)["accuracy"]

@@ -12,6 +12,7 @@ import argparse
 import numpy as np
 from numba import njit
 
+from hotloop.datasets import load_digits
 from hotloop.kernels import (
     accumulate_weight_gradient,
     dense_forward,
@@ -21,7 +22,6 @@ from hotloop.kernels import (
     sigmoid,
     sigmoid_derivative,
 )
-from hotloop.network.datasets import load_digits
 
 INPUTS, HIDDEN, OUTPUTS, BATCH = 64, 30, 10, 10
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 
-from hotloop.kernels import maths
+from hotloop.kernels import codes, maths
 from hotloop.kernels.jit import Array, inline, kernel, part
 from hotloop.kernels.maths import expm1_negative, logistic
 from hotloop.kernels.views import check_dtype, segment, vector_of
@@ -27,7 +27,6 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
 else:
     from hotloop.kernels.llvm_maths import copy
 
-IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, GELU, SILU, SOFTPLUS, SOFTMAX = range(10)
 LEAKY_SLOPE = 0.01
 BLOCK = 128  # numbers
 
@@ -267,28 +266,28 @@ def softplus_derivative(activation: Array, out: Array) -> None:
 def activate(code: int, z: Array, out: Array) -> None:
     """Apply the elementwise activation with this code, from one vector to another or in place."""
     copy(z, out)
-    if code == SIGMOID:
+    if code == codes.SIGMOID:
         for i in range(out.size):
             out[i] = logistic(out[i])
-    elif code == TANH:
+    elif code == codes.TANH:
         for i in range(out.size):
             out[i] = maths.tanh(out[i])
-    elif code == RELU:
+    elif code == codes.RELU:
         for i in range(out.size):
             out[i] = rectified(out[i])
-    elif code == LEAKY_RELU:
+    elif code == codes.LEAKY_RELU:
         for i in range(out.size):
             out[i] = leaky(out[i])
-    elif code == ELU:
+    elif code == codes.ELU:
         for i in range(out.size):
             out[i] = exponential_linear(out[i])
-    elif code == GELU:
+    elif code == codes.GELU:
         for i in range(out.size):
             out[i] = maths.gelu(out[i])
-    elif code == SILU:
+    elif code == codes.SILU:
         for i in range(out.size):
             out[i] = weighted_logistic(out[i])
-    elif code == SOFTPLUS:
+    elif code == codes.SOFTPLUS:
         for i in range(out.size):
             out[i] = maths.softplus(out[i])
 
@@ -300,27 +299,27 @@ def times_derivative(code: int, z: Array, activation: Array, keep: float, delta:
     After dropout the activation stands as a / keep where it was kept; where it was not, delta is zero.
     """
     share = delta.dtype.type(keep)
-    if code == SIGMOID:
+    if code == codes.SIGMOID:
         for i in range(delta.size):
             delta[i] *= sigmoid_slope(share * activation[i])
-    elif code == TANH:
+    elif code == codes.TANH:
         for i in range(delta.size):
             delta[i] *= tanh_slope(share * activation[i])
-    elif code == RELU:
+    elif code == codes.RELU:
         for i in range(delta.size):
             delta[i] *= relu_slope(share * activation[i])
-    elif code == LEAKY_RELU:
+    elif code == codes.LEAKY_RELU:
         for i in range(delta.size):
             delta[i] *= leaky_slope(share * activation[i])
-    elif code == ELU:
+    elif code == codes.ELU:
         for i in range(delta.size):
             delta[i] *= elu_slope(share * activation[i])
-    elif code == GELU:
+    elif code == codes.GELU:
         for i in range(delta.size):
             delta[i] *= maths.gelu_slope(z[i])
-    elif code == SILU:
+    elif code == codes.SILU:
         for i in range(delta.size):
             delta[i] *= silu_slope(z[i])
-    elif code == SOFTPLUS:
+    elif code == codes.SOFTPLUS:
         for i in range(delta.size):
             delta[i] *= softplus_slope(share * activation[i])

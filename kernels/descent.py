@@ -5,18 +5,15 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels import clock, updates
-from hotloop.kernels.jit import Array, body, inline, part
+from hotloop.kernels.jit import Array, inline, part
 from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, ROWS, START, product
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import share
-from hotloop.kernels.views import row, segment, stack_array
+from hotloop.kernels.views import segment, stack_array
 
 # Inputs times rows of a micro-batch in a block of weights: the inputs, and the gradient, then stay in the second-level cache.
 BLOCK: Any = np.int64(2**16)
 TALL: Any = np.int64(ROWS)
-
-sgd_loop, momentum_loop, nesterov_loop = body(updates.sgd), body(updates.momentum), body(updates.nesterov)
-rmsprop_loop, adagrad_loop = body(updates.rmsprop), body(updates.adagrad)
 
 
 @part
@@ -62,7 +59,7 @@ def descend(
                         segment(g, r * stride, layer["fan_out"]),
                     )  # fmt: skip
             if ends:
-                update(s, rate, correction, at + i * stride, g, state, w)
+                updates.update(s, rate, correction, at + i * stride, g, state, w)
                 clock.lap(mine, clock.UPDATE, index)
 
 
@@ -90,29 +87,4 @@ def weight_gradient(
         product(
             one, START, START, delta, stride, ADJACENT, columns, scale, bias, initial_row, bias, stride, ADJACENT,
             columns, rows,
-        )  # fmt: skip
-
-
-@part
-def update(
-    s: Record, rate: float, correction: float, at: int, gradient: Array, state: Array, parameters: Array
-) -> None:
-    """Move a segment of the parameters, which starts at `at` of the vector, by the method that the settings name."""
-    method, alpha, size = s["update"], s["learning_rate"], parameters.size
-    if method == updates.SGD:
-        sgd_loop(gradient, alpha, parameters)
-    elif method == updates.MOMENTUM:
-        momentum_loop(gradient, alpha, s["momentum"], segment(row(state, 0), at, size), parameters)
-    elif method == updates.NESTEROV:
-        nesterov_loop(gradient, alpha, s["momentum"], segment(row(state, 0), at, size), parameters)
-    elif method == updates.RMSPROP:
-        rmsprop_loop(gradient, alpha, s["rho"], s["epsilon"], segment(row(state, 0), at, size), parameters)
-    elif method == updates.ADAGRAD:
-        adagrad_loop(gradient, alpha, s["epsilon"], segment(row(state, 0), at, size), parameters)
-    elif method == updates.ADAM or method == updates.ADAMW:
-        keep = 1 - alpha * s["weight_decay"]
-        first_moment, second_moment = segment(row(state, 0), at, size), segment(row(state, 1), at, size)
-        updates.adamw_pass(
-            gradient, rate, s["beta1"], s["beta2"], s["epsilon"], correction, keep, first_moment, second_moment,
-            parameters,
         )  # fmt: skip

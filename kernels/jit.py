@@ -12,6 +12,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+import hotloop.kernels.tile_shape  # noqa: F401 - each key of the cache has its setting
 from hotloop.kernels import cache
 from hotloop.kernels.flush_to_zero import FlushingCompiler
 

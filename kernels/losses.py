@@ -11,12 +11,11 @@ softmax or sigmoid folded in, they are stable at any size of z, and their delta 
 
 from typing import Any
 
+from hotloop.kernels import codes
 from hotloop.kernels.jit import Array, inline, kernel, reduction
 from hotloop.kernels.maths import logistic, softplus
-from hotloop.kernels.softmax import ROWS, logarithms, ordered_sum, softmax_rows
+from hotloop.kernels.row_softmax import ROWS, logarithms, ordered_sum, softmax_rows
 from hotloop.kernels.views import check_matrices, check_rows, row, stack_array
-
-MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, HUBER, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(6)
 
 
 @inline
@@ -49,7 +48,7 @@ def log_probability(z: Any, top: Any, log_sum: Any) -> Any:
 @inline
 def mean_over(loss: int, rows: int, columns: int) -> float:
     """Return what a loss weighs each of its terms by: 1 / B for the cross-entropies, else 1 / (B O)."""
-    return 1.0 / max(rows if loss >= CROSS_ENTROPY else rows * columns, 1)
+    return 1.0 / max(rows if loss >= codes.CROSS_ENTROPY else rows * columns, 1)
 
 
 @reduction
@@ -123,7 +122,7 @@ def cross_entropy_row(z: Array, label: int, g: Array, top: Any, log_sum: Any, we
 def mean_squared_error(outputs: Array, targets: Array, gradient: Array) -> float:
     """C = sum (a - y)^2 / (B O); dC/da = 2 (a - y) / (B O)."""
     check_shapes(outputs, targets, gradient)
-    total, weight = 0.0, mean_over(MEAN_SQUARED_ERROR, targets.shape[0], targets.shape[1])
+    total, weight = 0.0, mean_over(codes.MEAN_SQUARED_ERROR, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
         total += squared_error_row(row(outputs, b), row(targets, b), row(gradient, b), weight)
     return total
@@ -133,7 +132,7 @@ def mean_squared_error(outputs: Array, targets: Array, gradient: Array) -> float
 def mean_absolute_error(outputs: Array, targets: Array, gradient: Array) -> float:
     """C = sum |a - y| / (B O); dC/da = sign(a - y) / (B O), 0 where a = y."""
     check_shapes(outputs, targets, gradient)
-    total, weight = 0.0, mean_over(MEAN_ABSOLUTE_ERROR, targets.shape[0], targets.shape[1])
+    total, weight = 0.0, mean_over(codes.MEAN_ABSOLUTE_ERROR, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
         total += absolute_error_row(row(outputs, b), row(targets, b), row(gradient, b), weight)
     return total
@@ -143,7 +142,7 @@ def mean_absolute_error(outputs: Array, targets: Array, gradient: Array) -> floa
 def huber(outputs: Array, targets: Array, gradient: Array) -> float:
     """C = sum h(a - y) / (B O), h(d) = d^2 / 2 where |d| <= 1, else |d| - 1/2; dC/da = clip(a - y, -1, 1) / (B O)."""
     check_shapes(outputs, targets, gradient)
-    total, weight = 0.0, mean_over(HUBER, targets.shape[0], targets.shape[1])
+    total, weight = 0.0, mean_over(codes.HUBER, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
         total += huber_row(row(outputs, b), row(targets, b), row(gradient, b), weight)
     return total
@@ -156,7 +155,7 @@ def binary_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
     This is -y log a - (1 - y) log(1 - a) with a = sigmoid(z). Targets are probabilities, one or several labels a row.
     """
     check_shapes(logits, targets, delta)
-    total, weight = 0.0, mean_over(BINARY_CROSS_ENTROPY, targets.shape[0], targets.shape[1])
+    total, weight = 0.0, mean_over(codes.BINARY_CROSS_ENTROPY, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
         total += binary_cross_entropy_row(row(logits, b), row(targets, b), row(delta, b), weight)
     return total
@@ -166,7 +165,7 @@ def binary_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
 def soft_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
     """C = -sum y_j log a_j / B; dC/dz = (a sum(y) - y) / B, with a = softmax(z) row by row; y one-hot or soft."""
     check_shapes(logits, targets, delta)
-    loss, weight = 0.0, mean_over(SOFT_CROSS_ENTROPY, targets.shape[0], targets.shape[1])
+    loss, weight = 0.0, mean_over(codes.SOFT_CROSS_ENTROPY, targets.shape[0], targets.shape[1])
     top, total = stack_array(logits, ROWS), stack_array(logits, ROWS)
     for first in range(0, targets.shape[0], ROWS):
         rows = softmax_rows(logits, first, logits.dtype.type(1), delta, top, total)
@@ -205,7 +204,7 @@ def cross_entropy(logits: Array, labels: Array, delta: Array) -> float:
         raise ValueError("cross_entropy: delta must have the shape of the logits, labels one entry a row")
     check_rows(logits)
     check_rows(delta)
-    loss, weight = 0.0, mean_over(CROSS_ENTROPY, labels.shape[0], logits.shape[1])
+    loss, weight = 0.0, mean_over(codes.CROSS_ENTROPY, labels.shape[0], logits.shape[1])
     for b in range(labels.shape[0]):
         if labels[b] < 0 or labels[b] >= logits.shape[1]:
             raise ValueError("cross_entropy: a label is not a column of the logits")

@@ -4,13 +4,13 @@ A row depends on no other, so that a thread has its rows to itself, and a batch 
 inputs of a layer may be cut by columns as well.
 """
 
-from hotloop.kernels import clock, losses
-from hotloop.kernels.activations import SOFTMAX, activate, times_derivative
+from hotloop.kernels import clock, codes, losses
+from hotloop.kernels.activations import activate, times_derivative
 from hotloop.kernels.gather import sample
 from hotloop.kernels.jit import Array, body, inline, part
 from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, START, product
 from hotloop.kernels.random import dropout
-from hotloop.kernels.softmax import ROWS, logarithms, softmax, softmax_input_gradient, softmax_rows
+from hotloop.kernels.row_softmax import ROWS, logarithms, softmax, softmax_input_gradient, softmax_rows
 from hotloop.kernels.tables import Record
 from hotloop.kernels.views import matrix, row, segment, stack_array
 
@@ -54,7 +54,7 @@ def forward(
             clock.lap(mine, clock.FORWARD, index)
             return
         output = segment(workspace, layer["output"] + first * stride, size)
-        if layer["activation"] == SOFTMAX:
+        if layer["activation"] == codes.SOFTMAX:
             columns = layer["fan_out"]
             softmax_loop(matrix(z, START, rows, columns, stride), matrix(output, START, rows, columns, stride))
         else:
@@ -80,16 +80,16 @@ def loss_rows(
     a = matrix(workspace, layer["output"] + first * stride, rows, columns, stride)
     delta = matrix(workspace, layer["delta"] + first * stride, rows, columns, stride)
     start, place = start + first, place + first
-    if loss >= losses.CROSS_ENTROPY:
+    if loss >= codes.CROSS_ENTROPY:
         top, total = stack_array(workspace, ROWS), stack_array(workspace, ROWS)
-        factor = workspace.dtype.type(weight if loss == losses.CROSS_ENTROPY else 1.0)
+        factor = workspace.dtype.type(weight if loss == codes.CROSS_ENTROPY else 1.0)
         for block in range(0, rows, ROWS):
             height = softmax_rows(z, block, factor, delta, top, total)
             logarithms(height, total)
             for i in range(height):
                 r = block + i
                 index, x, g = sample(order, start + r), row(z, r), row(delta, r)
-                if loss == losses.CROSS_ENTROPY:
+                if loss == codes.CROSS_ENTROPY:
                     row_losses[place + r] = losses.cross_entropy_row(x, labels[index], g, top[i], total[i], weight)
                 else:
                     y = row(targets, index)
@@ -97,11 +97,11 @@ def loss_rows(
         return
     for r in range(rows):
         y, g = row(targets, sample(order, start + r)), row(delta, r)
-        if loss == losses.BINARY_CROSS_ENTROPY:
+        if loss == codes.BINARY_CROSS_ENTROPY:
             row_losses[place + r] = losses.binary_cross_entropy_row(row(z, r), y, g, weight)
-        elif loss == losses.MEAN_ABSOLUTE_ERROR:
+        elif loss == codes.MEAN_ABSOLUTE_ERROR:
             row_losses[place + r] = losses.absolute_error_row(row(a, r), y, g, weight)
-        elif loss == losses.HUBER:
+        elif loss == codes.HUBER:
             row_losses[place + r] = losses.huber_row(row(a, r), y, g, weight)
         else:
             row_losses[place + r] = losses.squared_error_row(row(a, r), y, g, weight)
@@ -120,7 +120,7 @@ def backward(
         z = segment(workspace, layer["z"] + first * stride, size)
         a = segment(workspace, layer["output"] + first * stride, size)
         delta = segment(workspace, layer["delta"] + first * stride, size)
-        if layer["activation"] == SOFTMAX:
+        if layer["activation"] == codes.SOFTMAX:
             if not logits:
                 outputs = matrix(a, START, rows, layer["fan_out"], stride)
                 gradient = matrix(delta, START, rows, layer["fan_out"], stride)

@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels import clock, losses, updates
+from hotloop.kernels import clock, codes
 from hotloop.kernels.descent import descend
 from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import Array, kernel, part
 from hotloop.kernels.matmul import START, VECTORS
 from hotloop.kernels.propagation import backward, forward, loss_rows, weighted_inputs
+from hotloop.kernels.row_softmax import ordered_sum
 from hotloop.kernels.simd import width
-from hotloop.kernels.softmax import ordered_sum
 from hotloop.kernels.team import barrier, share
 from hotloop.kernels.views import segment
 
@@ -73,7 +73,7 @@ def train_slice(
     bottom, top = layers[0], layers[layers.size - 1]
     of_a_tile = VECTORS * width(parameters)
     penalised = s["l1"] > 0 or s["l2"] > 0
-    logits = s["loss"] >= losses.BINARY_CROSS_ENTROPY
+    logits = s["loss"] >= codes.BINARY_CROSS_ENTROPY
     clock.enter(mine)
     while p["row"] < stop:
         clock.begin_micro_batch(mine)
@@ -82,8 +82,8 @@ def train_slice(
         batch_stop = min(batch_start + s["batch_size"], order.size)
         rows, offset = min(s["micro_batch"], batch_stop - start), start - batch_start
         begins, ends = start == batch_start, start + rows == batch_stop
-        whole = s["update"] == updates.NO_UPDATE or not (begins and ends)
-        in_place = s["update"] == updates.SGD and not whole and not penalised
+        whole = s["update"] == codes.NO_UPDATE or not (begins and ends)
+        in_place = s["update"] == codes.SGD and not whole and not penalised
         by_columns = in_place and columns_for_all(bottom["stride"], of_a_tile, n_threads)
         left, right = share(bottom["stride"], of_a_tile, thread, n_threads)
         first, last = share(rows, GRANULE, thread, n_threads)
@@ -114,7 +114,7 @@ def train_slice(
         p["row"] = start + rows
         if not np.isfinite(p["batch_loss"]):
             p["diverged"] = 1
-            if s["update"] != updates.NO_UPDATE:
+            if s["update"] != codes.NO_UPDATE:
                 clock.leave(mine)
                 return
         clock.lap(mine, clock.LOSS, layers.size - 1)

@@ -2,16 +2,17 @@
 
 g is dC/dw, w the parameters, alpha the learning rate. Vectors are contiguous and one length; the last arguments, state
 and parameters, are overwritten. Hyper-parameters are Python floats, rounded once to the dtype of the parameters.
+The training loop calls `update`, which has a branch for each code.
 """
 
 import math
 
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, kernel, part, reduction
-from hotloop.kernels.views import check_vectors
-
-NO_UPDATE, SGD, MOMENTUM, NESTEROV, RMSPROP, ADAGRAD, ADAM, ADAMW = range(8)
+from hotloop.kernels import codes
+from hotloop.kernels.jit import Array, body, inline, kernel, part, reduction
+from hotloop.kernels.tables import Record
+from hotloop.kernels.views import check_vectors, row, segment
 
 
 @inline
@@ -128,6 +129,35 @@ def adamw_pass(
         first_moment[i] = m
         second_moment[i] = v
         parameters[i] = kept * parameters[i] - alpha * m / (np.sqrt(v) * root_scale + eps)
+
+
+sgd_loop, momentum_loop, nesterov_loop = body(sgd), body(momentum), body(nesterov)
+rmsprop_loop, adagrad_loop = body(rmsprop), body(adagrad)
+
+
+@part
+def update(
+    s: Record, rate: float, correction: float, at: int, gradient: Array, state: Array, parameters: Array
+) -> None:
+    """Update a segment of the parameters, which starts at `at` of the vector, by the method that the settings name."""
+    method, alpha, size = s["update"], s["learning_rate"], parameters.size
+    if method == codes.SGD:
+        sgd_loop(gradient, alpha, parameters)
+    elif method == codes.MOMENTUM:
+        momentum_loop(gradient, alpha, s["momentum"], segment(row(state, 0), at, size), parameters)
+    elif method == codes.NESTEROV:
+        nesterov_loop(gradient, alpha, s["momentum"], segment(row(state, 0), at, size), parameters)
+    elif method == codes.RMSPROP:
+        rmsprop_loop(gradient, alpha, s["rho"], s["epsilon"], segment(row(state, 0), at, size), parameters)
+    elif method == codes.ADAGRAD:
+        adagrad_loop(gradient, alpha, s["epsilon"], segment(row(state, 0), at, size), parameters)
+    elif method == codes.ADAM or method == codes.ADAMW:
+        keep = 1 - alpha * s["weight_decay"]
+        first_moment, second_moment = segment(row(state, 0), at, size), segment(row(state, 1), at, size)
+        adamw_pass(
+            gradient, rate, s["beta1"], s["beta2"], s["epsilon"], correction, keep, first_moment, second_moment,
+            parameters,
+        )  # fmt: skip
 
 
 @kernel

@@ -1,8 +1,10 @@
-"""The activations by name: the kernel's code, what its derivative takes, and the initial weights that suit it."""
+"""The activations: a row of the table for each. The formulas are in `hotloop.kernels.activations`."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from hotloop.kernels import activations as kernels
+from hotloop.kernels import codes
+from hotloop.network.validation import arguments
 
 
 @dataclass(frozen=True)
@@ -11,28 +13,49 @@ class Activation:
 
     Parameters
     ----------
+    name : str
+        What users call it.
     code : int
-        The kernel's number.
+        What the kernels call it.
     initializer : str
-        Name of the initial weights for a layer with this activation.
+        Default initial weights of a layer with this activation.
     needs_z : bool
         Whether the derivative takes z, so that z must be kept beside the activation.
+    hidden : bool
+        Whether hidden layers may have it.
+    aliases : tuple of str
+        Other names of exactly the same.
     """
 
+    name: str
     code: int
     initializer: str
     needs_z: bool = False
+    hidden: bool = True
+    aliases: tuple[str, ...] = ()
 
 
 ACTIVATIONS = {
-    "identity": Activation(kernels.IDENTITY, "glorot_uniform"),
-    "sigmoid": Activation(kernels.SIGMOID, "glorot_uniform"),
-    "tanh": Activation(kernels.TANH, "glorot_uniform"),
-    "relu": Activation(kernels.RELU, "he_normal"),
-    "leaky_relu": Activation(kernels.LEAKY_RELU, "he_normal"),
-    "elu": Activation(kernels.ELU, "he_normal"),
-    "gelu": Activation(kernels.GELU, "he_normal", needs_z=True),
-    "silu": Activation(kernels.SILU, "he_normal", needs_z=True),
-    "softplus": Activation(kernels.SOFTPLUS, "he_normal"),
-    "softmax": Activation(kernels.SOFTMAX, "glorot_uniform"),
+    row.name: row
+    for row in (
+        Activation("identity", codes.IDENTITY, "glorot_uniform", aliases=("linear",)),
+        Activation("sigmoid", codes.SIGMOID, "glorot_uniform", aliases=("logistic",)),
+        Activation("tanh", codes.TANH, "glorot_uniform"),
+        Activation("relu", codes.RELU, "he_normal"),
+        Activation("leaky_relu", codes.LEAKY_RELU, "he_normal"),
+        Activation("elu", codes.ELU, "he_normal"),
+        Activation("gelu", codes.GELU, "he_normal", needs_z=True),
+        Activation("silu", codes.SILU, "he_normal", needs_z=True, aliases=("swish",)),
+        Activation("softplus", codes.SOFTPLUS, "he_normal"),
+        Activation("softmax", codes.SOFTMAX, "glorot_uniform", hidden=False),
+    )
 }
+HIDDEN_ACTIVATIONS = {name: row for name, row in ACTIVATIONS.items() if row.hidden}
+
+
+def hidden_activation(name: Any) -> str:
+    """Return the name of an activation of a hidden layer."""
+    found = arguments.name_of("activation", name, ACTIVATIONS)
+    if found not in HIDDEN_ACTIVATIONS:
+        raise ValueError(f"activation {found!r} is for the last layer: use output={found!r}")
+    return found

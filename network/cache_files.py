@@ -1,4 +1,4 @@
-"""What lies in the folder of compiled code: which files are sound, which are damaged, and which nobody will load."""
+"""The files in the folder of compiled code: which are sound, which damaged, and which nothing will load any more."""
 
 import re
 import tempfile
@@ -8,15 +8,15 @@ from typing import Any
 
 from hotloop.kernels import cache
 
-# Those of Numba's own cache, which earlier versions used: module.function-line.py311.nbi, and .1.nbc
+# Files of Numba's own cache, which earlier versions used: module.function-line.py311.nbi, and .1.nbc
 NUMBAS = re.compile(r"(\w+)\.[\w.]+-\d+\.py\d+\w*(\.\d+)?\.nb[ic]")
-LARGEST = 1 << 20  # bytes of a file, about: the training loop's
+LARGEST = 1 << 20  # bytes, about, of the largest file, which has the training loop
 SHOWN = 3  # damaged files in a message
 
 
 @dataclass
 class CacheFiles:
-    """The files of one folder, by what is to be done about them."""
+    """The files of one folder, by what to do about them."""
 
     folder: Path
     count: int = 0
@@ -27,16 +27,17 @@ class CacheFiles:
     superseded: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the numbers, and what is damaged, of types that JSON has."""
+        """Return the numbers, and the damaged files, in types that JSON has."""
         counts = {"other": len(self.other), "stale": len(self.stale), "superseded": len(self.superseded)}
         return {"count": self.count, "bytes": self.size, "damaged": self.damaged} | counts
 
 
 def examine(folder: Path) -> CacheFiles:
-    """Read every file, and tell which are damaged, of `other` settings, CPUs or versions, `stale`, and `superseded`.
+    """Read every file, and sort out those that are `damaged`, `other`, `stale` or `superseded`.
 
-    Stale are those of other sources of hotloop's kernels, superseded those of Numba's own cache. Of a function that is
-    not hotloop's it is not known what its source is now. Other processes may add and remove files meanwhile.
+    Other files are for other settings, CPUs or versions, stale ones for other sources of hotloop's kernels, superseded
+    ones are of Numba's own cache. Whether the source of a function outside hotloop has changed is not known. Other
+    processes may add and remove files meanwhile.
     """
     found = CacheFiles(folder)
     modules = {path.stem for path in Path(cache.__file__).parent.rglob("*.py")}
@@ -66,23 +67,23 @@ def examine(folder: Path) -> CacheFiles:
 
 
 def repair(folder: Path) -> list[str]:
-    """Remove what is damaged, stale or superseded; return a line about each kind of which there was any."""
+    """Remove damaged, stale and superseded files; return a line about each kind that there was."""
     found, lines = examine(folder), []
-    for names, what in (
-        (list(found.damaged), "damaged"),
-        (found.stale, "of older sources"),
-        (found.superseded, "of Numba's cache, which hotloop no longer uses"),
+    for names, kind, what in (
+        (list(found.damaged), "damaged", ""),
+        (found.stale, "", " of older sources"),
+        (found.superseded, "", " of Numba's cache, which hotloop no longer uses"),
     ):
         removed = [name for name in names if _remove(folder / name)]
         if removed:
-            lines.append(f"removed {number_of_files(len(removed))} {what}")
+            lines.append(f"removed {number_of_files(len(removed), kind)}{what}")
         if len(removed) < len(names):
-            lines.append(f"cannot remove {number_of_files(len(names) - len(removed))} {what}")
+            lines.append(f"cannot remove {number_of_files(len(names) - len(removed), kind)}{what}")
     return lines
 
 
 def why_unwritable(folder: Path) -> str | None:
-    """Return why a file as large as the training loop's cannot be written there; None if it can."""
+    """Return why no file as large as the training loop's can be written there; None if one can."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(LARGEST))
@@ -91,19 +92,19 @@ def why_unwritable(folder: Path) -> str | None:
     return None
 
 
-def number_of_files(count: int) -> str:
-    """Return a number of files in words."""
-    return f"{count} file" + ("s" if count != 1 else "")
+def number_of_files(count: int, kind: str = "") -> str:
+    """Return a number of files in words: "1 file", "2 damaged files"."""
+    return " ".join(filter(None, (str(count), kind, "file" if count == 1 else "files")))
 
 
 def describe(damaged: dict[str, str]) -> str:
-    """Return which files are damaged, and how; of many the first ones."""
+    """Return which files are damaged, and how; of many only the first."""
     shown = [f"{name} {fault}" for name, fault in damaged.items()][:SHOWN]
     return "; ".join(shown + ["..."] * (len(damaged) > SHOWN))
 
 
 def _remove(path: Path) -> bool:
-    """Remove a file or an empty folder; whether it is gone."""
+    """Remove a file or an empty folder; return whether it is gone."""
     try:
         if path.is_dir():
             path.rmdir()

@@ -1,6 +1,5 @@
 """Where everything lives: the flat parameter vector, the layer table, the workspace."""
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -9,9 +8,11 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.kernels.tables import LAYER
+from hotloop.network.validation.memory import total_memory
 
 ALIGNMENT = 64  # bytes: a cache line, and a vector of the kernels
 PAGE = 4096
+LARGEST_ARRAY = 2**63 - 1  # bytes
 LARGEST_MICRO_BATCH = 256  # rows: enough to share the cost of packing, few enough for the second-level cache
 SMALLEST_MICRO_BATCH = 32
 MICRO_BATCH_WORK = (
@@ -35,14 +36,6 @@ def aligned_zeros(size: int, dtype: np.dtype[np.floating]) -> Array:
     memory = np.zeros(size + lanes, dtype)
     first = -memory.ctypes.data % ALIGNMENT // dtype.itemsize
     return memory[first : first + size]
-
-
-def memory() -> int:
-    """Return how many bytes of memory the machine has; of an array as many as it can have, where that is not known."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ class Layout:
             If it would be larger than the machine's memory. The operating system may grant it all the same, and end the
             process when it is filled.
         """
-        if self.size * self.dtype.itemsize > memory():
+        if self.size * self.dtype.itemsize > min(total_memory(), LARGEST_ARRAY):
             raise MemoryError(self._too_large)
         try:
             return aligned_zeros(self.size, self.dtype)

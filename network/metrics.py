@@ -1,27 +1,45 @@
-"""Measures beside the loss, in float64."""
+"""The metrics beside the loss, in float64, and the class that a row of outputs means."""
 
 from typing import Any
 
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.losses import Loss
 
 SMALLEST_SUM = 1e-280  # of squares: below it some of them may have lost digits, or be zero
 
 
-def accuracy(outputs: Array, targets: Array, labels: Array, threshold: float) -> float:
-    """Share of right classes.
+def score(loss: Loss, output: str, outputs: Array, targets: Array, labels: Array) -> dict[str, float]:
+    """Return the metric that goes with a loss, under its name.
 
-    The largest output against the label; without labels each output against `threshold`, targets being true above 1/2.
+    Parameters
+    ----------
+    loss : Loss
+    output : str
+        Activation of the last layer.
+    outputs : array (rows, outputs)
+    targets, labels : array (rows, outputs), array (rows,)
+        One of them is empty.
     """
-    if labels.size:
-        return float(np.mean(outputs.argmax(axis=1) == labels))
-    return float(np.mean((outputs > threshold) == (targets > 0.5)))
+    if not loss.classifies:
+        return {"r2": r2(outputs, targets)}
+    if not loss.takes_labels:  # outputs that do not exclude each other
+        return {"accuracy": float(np.mean((outputs > threshold(output)) == (targets > 0.5)))}
+    wanted = labels if labels.size else targets.argmax(axis=1)
+    return {"accuracy": float(np.mean(predicted_classes(output, outputs) == wanted))}
 
 
-def class_accuracy(outputs: Array, targets: Array) -> float:
-    """Share of rows whose largest output stands where the largest target does."""
-    return float(np.mean(outputs.argmax(axis=1) == targets.argmax(axis=1)))
+def predicted_classes(output: str, outputs: Array) -> Array:
+    """Return the class that each row of outputs means: the largest, or of a single output 1 above the threshold."""
+    if outputs.shape[1] > 1:
+        return np.asarray(np.argmax(outputs, axis=1))
+    return np.asarray(outputs[:, 0] > threshold(output), np.intp)
+
+
+def threshold(output: str) -> float:
+    """Return the output above which a class is more likely than not: probability 1/2, which is logit 0."""
+    return 0.0 if output == "identity" else 0.5
 
 
 def r2(outputs: Array, targets: Array) -> float:

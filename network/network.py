@@ -1,4 +1,4 @@
-"""The network: sizes, parameters, and what one does with them. It validates, allocates, calls kernels and reports."""
+"""The network: sizes, parameters, and what is done with them. It checks arguments and hands on what they ask for."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,29 +6,26 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.kernels.prediction import forward_slice, predict_one
-from hotloop.kernels.team import new_team
-from hotloop.kernels.training import train_slice
-from hotloop.network import metrics
-from hotloop.network.activations import ACTIVATIONS
-from hotloop.network.datasets.input_scaling import InputScaling, ScaledInputs
+from hotloop.kernels.prediction import predict_one
+from hotloop.network import flops
+from hotloop.network.activations import ACTIVATIONS, hidden_activation
+from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import LOSSES
+from hotloop.network.losses import LOSSES, output_activation
 from hotloop.network.persistence.persistent import Persistent
-from hotloop.network.profiling.current import CURRENT, UNWATCHED, current
 from hotloop.network.summary import summary
+from hotloop.network.training.callbacks import ACTIVE, Callback, active, checked_callbacks, span
 from hotloop.network.training.fit import FitConfiguration, fit
-from hotloop.network.training.history import History
+from hotloop.network.training.history import History, stopping
 from hotloop.network.training.loop_arguments import LoopArguments
-from hotloop.network.training.optimizers import Optimizer
-from hotloop.network.training.team import Team
+from hotloop.network.training.optimizers import Optimizer, optimizer_of
+from hotloop.network.training.passes import loss_and_gradient, outputs_and_loss, scores
 from hotloop.network.training.thread_stack import CALLER
-from hotloop.network.training.thread_tuner import ThreadTuner, for_prediction, work_of_a_row
-from hotloop.network.validation import arguments
+from hotloop.network.training.thread_tuner import ThreadTuner
+from hotloop.network.training.training_state import TrainingState
+from hotloop.network.validation import arguments, arrays
 from hotloop.network.validation.suggestions import explains_keywords
-
-CALL_WORK, ROW_WORK = 10**9, 100  # parameters (and 100) times rows in one call: some 20 ms, for Ctrl-C
 
 
 class Network(ScaledInputs, Persistent):
@@ -91,34 +88,58 @@ class Network(ScaledInputs, Persistent):
     ) -> None:
         self.sizes = arguments.sizes_of_network(sizes)
         hidden = len(self.sizes) - 2
-        arguments.choose("loss", loss, LOSSES)
-        self.loss = loss
+        self.loss = arguments.name_of("loss", loss, LOSSES)
         self.activations = (
-            *arguments.per_layer("activation", activation, hidden, arguments.hidden_activation),
-            arguments.output_activation(output, loss, self.sizes[-1]),
+            *arguments.per_layer("activation", activation, hidden, hidden_activation),
+            output_activation(output, self.loss, self.sizes[-1]),
         )
         self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
         self.dtype = arguments.floating_dtype(dtype)
         self.l1, self.l2 = arguments.penalty("l1", l1, self.dtype), arguments.penalty("l2", l2, self.dtype)
-        self._scaling = InputScaling.of(input_offset, input_scale, self.sizes[0], self.dtype)
+        self._set_scaling(input_offset, input_scale)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
         self.seed = arguments.whole_number("seed", seed, 0, arguments.LARGEST)
         self.layout = Layout(self.sizes, self.dtype)
         self._parameters = self.layout.parameters()
-        initialize(self, initializer)
-        self.gradient_buffer = np.zeros(0, self.dtype)
-        self.epochs_trained = 0
-        self.steps = 0
+        initialize(initializer, self.layout.split(self._parameters), self.activations, self.dtype, self.seed)
+        self._training = TrainingState(self.dtype)
         self.metadata: dict[str, str] = {}
         self._idle: list[tuple[Array, Array, Array, float]] = []  # arguments of predict_one that no thread uses
-        self.reset_optimizer()
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """Of the last fit, whose moments an equal one goes on with; None before the first, and after a reset."""
+        return self._training.optimizer
+
+    @property
+    def steps(self) -> int:
+        """Steps taken in all fits."""
+        return self._training.steps
+
+    @property
+    def epochs_trained(self) -> int:
+        """Epochs finished in all fits. With the seed it decides the next epoch's order: set it to repeat one."""
+        return self._training.epochs
+
+    @epochs_trained.setter
+    def epochs_trained(self, value: int) -> None:
+        self._training.epochs = arguments.whole_number("epochs_trained", value, 0, arguments.LARGEST)
 
     def reset_optimizer(self) -> None:
-        """Drop the optimiser's state: the next `fit` starts with new moments, whatever its optimiser."""
-        self.optimizer: Optimizer | None = None
-        self.state = np.zeros((0, 0), self.dtype)
-        self.step_offset = 0
+        """Drop the optimizer's moments: the next `fit` starts with new ones, whatever its optimizer.
+
+        Raises
+        ------
+        RuntimeError
+            In the middle of a fit.
+        """
+        self._check_no_fit_runs("reset_optimizer")
+        self._training.reset()
+
+    def _check_no_fit_runs(self, method: str) -> None:
+        if self._training.is_fitting:
+            raise RuntimeError(f"{method} was called in the middle of a fit of this network: use a copy (copy.copy)")
 
     @property
     def parameters(self) -> Array:
@@ -162,98 +183,103 @@ class Network(ScaledInputs, Persistent):
         epochs: int = 10,
         batch_size: int = 32,
         optimizer: Optimizer | str | None = None,
-        validation: tuple[Any, Any] | None = None,
+        validation_data: tuple[Any, Any] | None = None,
         tolerance: float | None = None,
         patience: int | None = None,
         shuffle: bool = True,
         n_threads: int | str = "auto",
         progress: bool = True,
+        callbacks: Sequence[Callback] | None = None,
     ) -> History:
         """Train by gradient descent, from where the network stands.
 
         Parameters
         ----------
         X : array-like (N, inputs)
-            Real and finite. An array of uint8, float32 or float64 in C order is used as it is, be it a read-only
-            ``np.memmap`` larger than memory: rows are converted batch by batch. Others are converted as a whole, and so
-            are all if the network has an `input_offset`, or an `input_scale` for each input.
+            Real and finite. An array of uint8, float32 or float64 in C order is used as it is, also a read-only
+            ``np.memmap`` larger than memory: its rows are converted batch by batch. Others are converted as a whole,
+            and so is any if the network has an `input_offset`, or an `input_scale` for each input.
         y : array-like (N, outputs)
             Targets; (N,) for one output. For cross_entropy integer classes (N,), or distributions (N, outputs).
         epochs : int, default 10
         batch_size : int, default 32
             Samples in a step: 1 for one at a time, N or more for full batches.
         optimizer : Optimizer or str, default SGD(0.01)
-            SGD, RMSprop, Adagrad, Adam, AdamW, or a name. If it equals that of the last fit, its moments go on, so that
+            SGD, RMSprop, Adagrad, Adam, AdamW, or a name. If it equals the last fit's, its moments are kept, so that
             two fits of 10 epochs give the same bits as one of 20.
-        validation : (X, y), optional
+        validation_data : (X, y), optional
             Evaluated after each epoch.
         tolerance : float, optional
-            Stop as converged when the validation loss (the training loss without validation data) has not improved by
-            more than this for `patience` epochs.
+            Stop as converged when the validation loss (or, without validation data, the training loss) has not improved
+            by more than this for `patience` epochs.
         patience : int, optional
-            Needs a tolerance; then 5 by default.
+            Needs a tolerance; 5 by default.
         shuffle : bool, default True
             Whether to draw a new order of the samples for each epoch.
         n_threads : int or "auto", default "auto"
-            How many threads share each step; the result is the same to the bit. "auto" tries, as it goes, one and more
-            of the cores that this process may use, if a step has work for them, and keeps the fastest.
+            How many threads share each step; the result is the same to the bit. "auto" tries, during the fit, one and
+            more of the cores that this process may use, if a step has work for them, and keeps the fastest.
         progress : bool, default True
-            Show a bar on standard error, if that is a terminal.
+            Whether to show a bar on standard error, if that is a terminal.
+        callbacks : sequence of Callback, optional
+            Told when the fit, each epoch and each compiled call begin and end; see `hotloop.Callback`.
 
         Returns
         -------
         History
-            Also after Ctrl-C, which keeps the parameters reached.
+            Also after Ctrl-C, which keeps the parameters reached so far.
 
         Raises
         ------
         TypeError, ValueError
             Before anything is changed.
         RuntimeError
-            Before anything is changed, if `n_threads` cannot be started, or this thread's stack is below 512 KiB.
+            Before anything is changed, if `n_threads` cannot be started, this thread's stack is below 512 KiB, or a
+            callback of a running fit calls for another of the same network.
         DivergenceError
             The loss, the validation loss or a parameter became infinite or NaN; the last finite parameters are kept.
 
         Warns
         -----
         ConvergenceWarning
-            If a tolerance was given and the epochs ran out.
+            If a tolerance was given and the epochs ended before the loss converged.
         """
         epochs = arguments.whole_number("epochs", epochs, 1, arguments.LARGEST)
         batch_size = arguments.whole_number("batch_size", batch_size, 1)
-        tolerance, patience = arguments.stopping(tolerance, patience)
+        tolerance, patience = stopping(tolerance, patience)
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
-        optimizer = arguments.optimizer_of(optimizer, self.dtype)
+        optimizer, callbacks = optimizer_of(optimizer, self.dtype), checked_callbacks(callbacks)
+        self._check_no_fit_runs("fit")
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
-        profile = current()
-        with UNWATCHED if profile is None else profile.spans.span("fit"):
-            with UNWATCHED if profile is None else profile.spans.span("check the data"):
-                task = self._task(self._data(X, y), batch_size, self.dropout)
-                checked = None
-                if validation is not None:
-                    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-                        raise TypeError("validation must be a pair (X, y)")
-                    checked = self._task(self._data(*validation, prefix="validation "))
-            with ThreadTuner(n_threads, work_of_a_row(self.n_parameters), int(task.settings["micro_batch"][0])) as pace:
-                if optimizer != self.optimizer:
-                    self.optimizer, self.step_offset = optimizer, self.steps
-                    self.state = np.zeros((optimizer.n_moments, self.layout.size), self.dtype)
-                self.gradient_buffer = aligned_zeros(self.layout.size, self.dtype)
-                task.descend(optimizer, self.steps, self.step_offset)
-                plan = FitConfiguration(epochs, task, checked, tolerance, patience, shuffle, progress, n_threads)
-                pace.watch = None if profile is None else profile.watch(self, plan)
-                return fit(self, plan, pace)
+        with span("fit"):
+            with span("check the data"):
+                data, validation = self._prepared(self._checked(X, y), batch_size, self.dropout), None
+                if validation_data is not None:
+                    if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+                        raise TypeError("validation_data must be a pair (X, y)")
+                    validation = self._prepared(self._checked(*validation_data, prefix="validation "))
+            work = flops.estimate_of_a_row(self.n_parameters)
+            with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner:
+                training = self._training
+                training.use(optimizer, self.layout.size)
+                training.gradient = aligned_zeros(self.layout.size, self.dtype)
+                data.set_optimizer(optimizer, training.steps, training.step_offset)
+                configuration = FitConfiguration(
+                    self, self._parameters, training, data, validation, epochs, self.seed, shuffle, n_threads,
+                    tolerance, patience, progress, callbacks,
+                )  # fmt: skip
+                return fit(configuration, tuner)
 
     def predict(self, X: Any, *, n_threads: int | str = "auto") -> Array:
         """Return the outputs (N, outputs) for inputs X (N, inputs), after the output activation; dropout is off.
 
-        A row's result does not depend on the rows beside it nor on the number of threads, to the bit. "auto" takes more
-        than one of the cores that this process may use if there is work for some 0.5 ms each. X as in `fit`.
+        A row's result does not depend on the rows beside it or on the number of threads, to the bit. "auto" takes more
+        than one of the cores that this process may use if there is work for about 0.5 ms each. X as in `fit`.
         """
-        if CURRENT.get() is not None and (profile := current()) is not None:  # one row takes 3 us: no call for nothing
-            with profile.spans.span("predict"):
+        if ACTIVE.get() and active():  # one row takes 3 us: no call for nothing
+            with span("predict"):
                 return self._predict(X, n_threads)
         return self._predict(X, n_threads)
 
@@ -261,9 +287,8 @@ class Network(ScaledInputs, Persistent):
         n_threads, outputs = arguments.threads(n_threads), self._predict_one(X)
         if outputs is not None:
             return outputs
-        checked = self._scaling.inputs(X, self.sizes[0], self.dtype)
-        task = self._task((checked, np.empty((0, 0), self.dtype), np.empty(0, np.int64)))
-        return self._forward(task, n_threads)[0]
+        data = self._prepared((self._scaled(X), np.empty((0, 0), self.dtype), np.empty(0, np.int64)))
+        return outputs_and_loss(data, self._parameters, n_threads)[0]
 
     def _predict_one(self, X: Any) -> Array | None:
         """Return the outputs of one row without a copy or a table, in a third of the time; None of anything else."""
@@ -279,7 +304,7 @@ class Network(ScaledInputs, Persistent):
         except IndexError:
             given = self._arguments_of_one()
         finite = predict_one(*given, X[0], out[0])
-        idle.append(given)  # it has its own workspace: threads may predict at once
+        idle.append(given)  # each has its own workspace: threads may predict at the same time
         return out if finite else None
 
     def compiled_arguments(self) -> tuple[Array, Array, Array, float]:
@@ -287,7 +312,7 @@ class Network(ScaledInputs, Persistent):
 
         The parameters are a view. The workspace is new: each thread needs its own.
         """
-        self._scaling.check_in_loop()
+        self._check_scaling_in_loop()
         return self._arguments_of_one()
 
     def _arguments_of_one(self) -> tuple[Array, Array, Array, float]:
@@ -302,32 +327,13 @@ class Network(ScaledInputs, Persistent):
 
         With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2.
         """
-        profile = current()
-        with UNWATCHED if profile is None else profile.spans.span("evaluate"):
-            return self.score(self._task(self._data(X, y)), arguments.threads(n_threads))
-
-    def score(self, task: LoopArguments, n_threads: int | str, fewest: int | None = None) -> dict[str, float]:
-        """Do as `evaluate`, for data checked before; with `fewest` threads, if more cannot be started."""
-        outputs, total = self._forward(task, n_threads, fewest)
-        loss = total + self._penalty()
-        if self.loss == "cross_entropy" and not task.labels.size:
-            return {"loss": loss, "accuracy": metrics.class_accuracy(outputs, task.targets)}
-        if LOSSES[self.loss].classifies:
-            threshold = 0.0 if self.activations[-1] == "identity" else 0.5
-            return {"loss": loss, "accuracy": metrics.accuracy(outputs, task.targets, task.labels, threshold)}
-        return {"loss": loss, "r2": metrics.r2(outputs, task.targets)}
+        with span("evaluate"):
+            return scores(self._prepared(self._checked(X, y)), self._parameters, arguments.threads(n_threads))
 
     def gradient(self, X: Any, y: Any) -> tuple[float, Array]:
         """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
-        profile, gradient = current(), aligned_zeros(self.layout.size, self.dtype)
-        with UNWATCHED if profile is None else profile.spans.span("gradient"):
-            task = self._task(self._data(X, y))
-            order, state, progress = np.arange(task.rows), np.zeros((0, 0), self.dtype), task.progress
-            arguments_, words = task.training(self.parameters, gradient, state, order), new_team()
-            while (row := int(progress["row"][0])) < task.rows:
-                with UNWATCHED if profile is None else profile.training(self, task, 1, row) as clocks:
-                    train_slice(0, 1, words, self._rows_in_a_call, *(*arguments_, clocks))
-        return float(progress["batch_loss"][0]), gradient
+        with span("gradient"):
+            return loss_and_gradient(self, self._prepared(self._checked(X, y)), self._parameters)
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and parameters; operations a sample; bytes."""
@@ -338,54 +344,22 @@ class Network(ScaledInputs, Persistent):
         hidden = list(self.activations[:-1])
         activation = f"activation={hidden}, " if hidden else ""
         kind = f"output={self.activations[-1]!r}, loss={self.loss!r}, dtype='{self.dtype}'"
-        return f"Network({list(self.sizes)}, {activation}{kind}{self._scaling})"
+        return f"Network({list(self.sizes)}, {activation}{kind}{self._scaling_in_words()})"
 
-    def _data(self, X: Any, y: Any, prefix: str = "") -> tuple[Array, Array, Array]:
+    def _checked(self, X: Any, y: Any, prefix: str = "") -> tuple[Array, Array, Array]:
         """Return inputs, targets and labels, checked and converted."""
-        inputs = self._scaling.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
-        targets, labels = arguments.targets(
-            y, len(inputs), self.sizes[-1], self.loss, self.dtype, f"{prefix}y", f"{prefix}X"
+        inputs = self._scaled(X, f"{prefix}X")
+        targets, labels = arrays.targets(
+            y, len(inputs), self.sizes[-1], LOSSES[self.loss], self.dtype, f"{prefix}y", f"{prefix}X"
         )
         return inputs, targets, labels
 
-    def _task(
-        self, data: tuple[Array, Array, Array], batch_size: int = 2**30, dropout: Sequence[float] = ()
+    def _prepared(
+        self, checked: tuple[Array, Array, Array], batch_size: int = 2**30, dropout: Sequence[float] = ()
     ) -> LoopArguments:
+        """Return what the compiled loops are handed for checked data."""
         _ = CALLER.stack_is_enough
-        task = LoopArguments.plan(
-            self.layout, self.activations, self.loss, *data, batch_size=batch_size, dropout=dropout, seed=self.seed,
-            input_scale=self._scaling.factor,
+        return LoopArguments.prepare(
+            self.layout, self.activations, self.loss, *checked, batch_size=batch_size, dropout=dropout, seed=self.seed,
+            input_scale=self._scaling.factor, l1=self.l1, l2=self.l2,
         )  # fmt: skip
-        task.settings["l1"], task.settings["l2"] = self.l1, self.l2
-        return task
-
-    def _forward(self, task: LoopArguments, n_threads: int | str, fewest: int | None = None) -> tuple[Array, float]:
-        """Return the outputs and the sum of the losses, without penalties."""
-        fewest = 1 if n_threads == "auto" else fewest
-        outputs = np.empty((task.rows, self.sizes[-1]), self.dtype)
-        losses = np.zeros(task.rows if task.targets.size or task.labels.size else 0)
-        n_threads = min(for_prediction(n_threads, task.rows * self.n_parameters), int(task.settings["micro_batch"][0]))
-        given, profile = task.forward(self.parameters, losses, outputs), current()
-        with Team(n_threads, fewest) as team, UNWATCHED if profile is None else profile.forward(task, team.n_threads):
-            rows = self._rows_in_a_call * team.n_threads
-            for start in range(0, task.rows, rows):
-                team.run(forward_slice, start, min(start + rows, task.rows), *given)
-        with np.errstate(over="ignore", invalid="ignore"):  # infinite or NaN, and so returned
-            return outputs, float(losses.sum())
-
-    @property
-    def _rows_in_a_call(self) -> int:
-        return max(1, CALL_WORK // (self.n_parameters + ROW_WORK))
-
-    def compile_forward(self, task: LoopArguments) -> None:
-        """Have the loop of `predict` and `evaluate` compiled, or loaded, for later calls with such a task."""
-        given = task.forward(self.parameters, np.zeros(0), np.empty((0, self.sizes[-1]), self.dtype))
-        forward_slice(0, 1, new_team(), 0, 0, *given)
-
-    def _penalty(self) -> float:
-        total = 0.0
-        with np.errstate(over="ignore"):
-            for w in (w.astype(np.float64) for w in self.weights if self.l1 > 0 or self.l2 > 0):
-                total += self.l1 * float(np.abs(w).sum()) if self.l1 > 0 else 0.0
-                total += self.l2 * float(np.square(w).sum()) if self.l2 > 0 else 0.0
-        return total

@@ -5,24 +5,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hotloop.network import flops
+from hotloop.network.text_table import table
+
 if TYPE_CHECKING:
     from hotloop.network.network import Network
 
 
 def summary(net: "Network") -> str:
     """Return the table of `Network.summary`."""
-    lines = [f"{'layer':>5}  {'weights':>13}  {'activation':<12}{'dropout':>8}{'parameters':>12}{'FLOPs/sample':>14}"]
+    heads = ["layer", "weights", "activation", "dropout", "parameters", "FLOPs/sample"]
+    rows = []
     for layer, (fan_in, fan_out) in enumerate(pairwise(net.sizes)):
         rate = f"{net.dropout[layer]:g}" if layer < len(net.dropout) and net.dropout[layer] else "-"
-        shape, name = f"{fan_in} x {fan_out}", net.activations[layer]
-        numbers = f"{(fan_in + 1) * fan_out:>12,}{2 * fan_in * fan_out:>14,}"
-        lines.append(f"{layer + 1:>5}  {shape:>13}  {name:<12}{rate:>8}{numbers}")
-    forward = sum(2 * fan_in * fan_out for fan_in, fan_out in pairwise(net.sizes))
-    step = 3 * forward - 2 * net.sizes[0] * net.sizes[1]
+        numbers = f"{(fan_in + 1) * fan_out:,}", f"{flops.forward(1, fan_in, fan_out):,}"
+        rows.append([str(layer + 1), f"{fan_in} x {fan_out}", net.activations[layer], rate, *numbers])
+    forward, step = flops.forward_of_a_row(net.sizes), flops.training_of_a_row(net.sizes)
     used, padded = net.n_parameters * net.dtype.itemsize, net.parameters.nbytes
     return "\n".join(
         [
-            *lines,
+            *table(heads, rows, left=["activation"]),
             f"{net.n_parameters:,} parameters, {net.dtype}, {used:,} bytes ({padded:,} with padding)",
             f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {net.loss}",
             *_scaling(net.input_offset, net.input_scale),

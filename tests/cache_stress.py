@@ -63,7 +63,7 @@ def training_tasks() -> dict[str, Callable[[], tuple[bytes, Any]]]:
         x, y = rng.standard_normal((64, 5)), rng.standard_normal((64, 2))
         net = Network([5, 7, 2], dtype=dtype, seed=0)
         if profiled:
-            with profile(health=False):
+            with profile(snapshots=False):
                 net.fit(x, y, epochs=3, n_threads=1)
         else:
             net.fit(x, y, epochs=3, n_threads=1)

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from hotloop.network.cli.main import main as cli
+from hotloop.network.cli import main as cli
 
 TINY = ["--hidden", "4", "--dropout", "0", "--batch-size", "4"]  # a network that also trains as plain Python
 

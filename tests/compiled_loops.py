@@ -48,7 +48,7 @@ def train(number):
     )  # fmt: skip
     X, y = data(loss, int(rng.integers(1, 50)), sizes[0], sizes[-1])
     X, optimizer = FORMS[number % len(FORMS)](X), OPTIMIZERS[number % len(OPTIMIZERS)]
-    net.fit(X, y, epochs=2, batch_size=8, optimizer=optimizer, validation=(X, y), progress=False)
+    net.fit(X, y, epochs=2, batch_size=8, optimizer=optimizer, validation_data=(X, y), progress=False)
     net.predict(X)
     net.gradient(X, y)
 
@@ -100,16 +100,16 @@ def training_call(loss, optimizer, dropout, penalty, dtype, steps):
     X, y = data(loss, 6 * 40)
     X, y = X.astype(dtype), y.astype(np.int64 if loss == "labels" else dtype)
     targets = (np.empty((0, 0), dtype), y) if loss == "labels" else (y, np.empty(0, np.int64))
-    task = LoopArguments.plan(
+    task = LoopArguments.prepare(
         net.layout, net.activations, net.loss, X, *targets, batch_size=6, dropout=net.dropout, seed=0
     )
     task.settings["l1"], task.settings["l2"] = net.l1, net.l2
-    task.descend(optimizer, 0, 0)
+    task.set_optimizer(optimizer, 0, 0)
     gradient, order = np.zeros_like(net.parameters), np.arange(len(X))
     state = np.zeros((optimizer.n_moments, gradient.size), dtype)
 
     def call():
-        train_slice(0, 1, new_team(), 6 * steps, *task.training(net.parameters, gradient, state, order), None)
+        train_slice(0, 1, new_team(), 6 * steps, *task.train_arguments(net.parameters, gradient, state, order), None)
         assert task.progress["step"][0] == steps
 
     return call

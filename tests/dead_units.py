@@ -51,6 +51,6 @@ def train(optimizer, n_threads=1, **options):
     net, loss = build(**options), options.get("loss", "labels")
     settings = QUIET | {"optimizer": OPTIMIZERS[optimizer], "n_threads": n_threads}
     net.fit(*data(loss), epochs=1, **settings)
-    net.state[:] = np.finfo(net.dtype).tiny / 4
+    net._training.moments[:] = np.finfo(net.dtype).tiny / 4
     net.fit(*data(loss), epochs=2 if COMPILED else 1, **settings)
     return net

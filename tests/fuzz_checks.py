@@ -59,9 +59,10 @@ def be_strict():
 
 def state_of(net):
     """Return all that a call could have changed, arrays to the bit."""
-    arrays = [(array.tobytes(), array.shape, str(array.dtype)) for array in (net.parameters, net.state)]
+    arrays = [(array.tobytes(), array.shape, str(array.dtype)) for array in (net.parameters, net._training.moments)]
     made_of = net.sizes, net.activations, net.loss, net.dropout, net.l1, net.l2, net.input_scale, net.seed
-    return arrays, net.epochs_trained, net.steps, net.step_offset, net.optimizer, dict(net.metadata), made_of
+    training = net._training
+    return arrays, training.epochs, training.steps, training.step_offset, net.optimizer, dict(net.metadata), made_of
 
 
 def same(net, other, what):
@@ -73,7 +74,7 @@ def same(net, other, what):
 
 def sound(net):
     """Raise unless parameters and moments are finite, and their padding zero."""
-    for vector in (net.parameters, *net.state):
+    for vector in (net.parameters, *net._training.moments):
         must(np.isfinite(vector).all(), "a parameter or a moment is not finite")
         inside = np.zeros(vector.shape, bool)
         for part in (part for parts in net.split(inside) for part in parts):
@@ -159,7 +160,7 @@ class Subject:
         with leaving_no_thread():
             losses, end = trained(net, X, y, epochs, n_threads=n_threads, **options)
         if watched:
-            with profile(health=watched != "without health"):
+            with profile(snapshots=watched != "without snapshots"):
                 straight = trained(shadow, X, y, [sum(epochs)], n_threads=shadow_threads, **options)
         else:
             straight = trained(shadow, X, y, [sum(epochs)], n_threads=shadow_threads, **options)

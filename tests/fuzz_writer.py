@@ -37,7 +37,7 @@ BAD_FIT = {
     "shuffle": ("1", "None", "'yes'"),
     "progress": ("0", "None"),
     "n_threads": ("0", "1.5", "'all'", "10**5000", "None", "True", "-1"),
-    "validation": ("5", "(1,)", "(X, None)", "(X[:, :0], y)", "'ab'", "(X, y, y)", "{}"),
+    "validation_data": ("5", "(1,)", "(X, None)", "(X[:, :0], y)", "'ab'", "(X, y, y)", "{}"),
 }  # fmt: skip
 BAD_X = (
     "X[:, :0]",
@@ -63,7 +63,7 @@ BAD_CALLS = (
     ("warmup({})", "dtype", ("'float16'", "['float32', 'f2']", "['(2,']", "[None]")),
     ("warmup({})", "dtypes", ("5", "None", "np.float32")),
     ("warmup('float32', profiles={})", "profiles", ("1", "None")),
-    ("profile(health={})", "health", ("1", "None", "'yes'")),
+    ("profile(snapshots={})", "snapshots", ("1", "None", "'yes'")),
     ("net.net.split({})", "vector", ("None", "np.zeros(3)", "[0.0]", "net.net.parameters[None]")),
 )
 
@@ -136,8 +136,8 @@ class Writer:
             name, data = "other", "U, V"
         epochs = self.draw((1,), (2,), (1, 1), (1, 2), (2, 1, 1), (3,))
         threads = f"n_threads={self.draw(1, 2, 3, chr(34) + 'auto' + chr(34))}, shadow_threads={self.draw(1, 2)}"
-        watched = self.draw("", "", "", ", watched=True", ", watched='without health'")
-        extra = f", validation=({data})" if self.draw(0, 0, 1) else ""
+        watched = self.draw("", "", "", ", watched=True", ", watched='without snapshots'")
+        extra = f", validation_data=({data})" if self.draw(0, 0, 1) else ""
         if len(epochs) == 1 and self.draw(0, 1):
             extra += f", tolerance={self.draw(0, 0.1, 1e9)}, patience={self.draw(1, 2)}"
         self.lines.append(f"{name}.fit({data}, epochs={epochs}, {self.options()}, {threads}{watched}{extra})")
@@ -195,7 +195,9 @@ class Writer:
         """Write a fit with a wrong argument."""
         name = self.draw(*BAD_FIT)
         bad, keyword = self.draw(*BAD_FIT[name]), "optimizer" if name in ("epsilon", "learning_rate") else name
-        self.lines.append(f"refused(lambda: net.net.fit(X, Y, {keyword}={upper(bad)}), {name!r}, net, other)")
+        self.lines.append(
+            f"refused(lambda: net.net.fit(X, Y, {keyword}={upper(bad)}), {name.removesuffix('_data')!r}, net, other)"
+        )
 
     def wrong_data(self):
         """Write a call with wrong data."""

@@ -33,9 +33,12 @@ def trained(optimizer="adam", **options):
 def state(net):
     """Return all that a network is."""
     plain = ["sizes", "activations", "loss", "dropout", "l1", "l2", "dtype", "seed", "epochs_trained", "metadata"]
-    names = [*plain, "steps", "step_offset", "optimizer"]
-    arrays = [array.tobytes() for array in (net.parameters, net.state)]
-    return {name: getattr(net, name) for name in names} | {"arrays": arrays, "moments": net.state.shape}
+    training = net._training
+    own = {name: getattr(net, name) for name in plain} | {
+        name: getattr(training, name) for name in ("steps", "step_offset", "optimizer")
+    }
+    arrays = [array.tobytes() for array in (net.parameters, training.moments)]
+    return own | {"arrays": arrays, "moments": training.moments.shape}
 
 
 def refused(path, match):

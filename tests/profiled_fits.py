@@ -3,7 +3,7 @@
 import numpy as np
 
 from hotloop import SGD, Network, profile
-from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots, Look
+from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots, Snapshot
 from hotloop.network.profiling.spans import Thinned
 from hotloop.network.training.history import History
 
@@ -29,15 +29,15 @@ def named(prof, name, layer=None):
 
 
 def made_up(history=(), **changes):
-    """Return a fit of one made-up look."""
-    look = {"gradient": [1.0] * 3, "delta": [1.0] * 3, "weight": [1.0] * 3, "update": [1e-3] * 3}
-    look |= {name: value for name, value in changes.items() if name in look}
+    """Return a fit of one made-up snapshot."""
+    shown = {"gradient": [1.0] * 3, "delta": [1.0] * 3, "weight": [1.0] * 3, "update": [1e-3] * 3}
+    shown |= {name: value for name, value in changes.items() if name in shown}
     fit = FitSnapshots(
         (4, 4, 4, 2), ("tanh", "tanh", "identity"), {"input_scale": 1.0, "dtype": "float64"}, SGD(0.1), 8,
         np.zeros(1), np.zeros(1), np.random.default_rng(0).normal(size=(64, 4)), np.zeros((64, 2)),
     )  # fmt: skip
-    fit.looks = Thinned(4)
-    fit.looks.add(Look(0.0, 1, 1, 8, 1.0, 1.0, **look, saturated=[0.0, 0.0, None], dead=[None] * 3))
+    fit.snapshots = Thinned(4)
+    fit.snapshots.add(Snapshot(0.0, 1, 1, 8, 1.0, 1.0, **shown, saturated=[0.0, 0.0, None], dead=[None] * 3))
     names = ("epoch", "loss", "validation_loss")
     fit.history = History(epochs=[dict(zip(names, (n + 1, *record), strict=True)) for n, record in enumerate(history)])
     return fit

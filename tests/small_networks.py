@@ -36,7 +36,8 @@ def data(loss="mse", rows=25, inputs=5, outputs=3):
 
 def everything(net):
     """Return all that training changes."""
-    return net.parameters.tobytes(), net.state.tobytes(), net.epochs_trained, net.steps, net.step_offset
+    training = net._training
+    return net.parameters.tobytes(), training.moments.tobytes(), training.epochs, training.steps, training.step_offset
 
 
 class Side:

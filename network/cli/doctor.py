@@ -1,4 +1,4 @@
-"""What this machine is, what its limits are, measured, and what keeps hotloop from them: ``hotloop doctor``."""
+"""``hotloop doctor``: print what this machine is, its measured limits, and what keeps hotloop from them."""
 
 import argparse
 import json
@@ -15,16 +15,16 @@ import numpy as np
 from hotloop import __version__
 from hotloop.kernels import cache, limits
 from hotloop.kernels.jit import assembly
-from hotloop.network import cache_files
+from hotloop.network import cache_files, flops
+from hotloop.network.cli.exit_status import UNWELL
 from hotloop.network.layout import Layout
 from hotloop.network.profiling.roofline import bandwidth, peak_flops
 from hotloop.network.training.cores import available_cores
-from hotloop.network.training.thread_tuner import candidates, work_of_a_row
+from hotloop.network.training.thread_tuner import candidates
 from hotloop.network.warmup import cache_folder
 
-UNWELL = 1
 OLDEST_NUMBA = (0, 62)
-# Settings that slow every loop down: with any value but 0, and with 0.
+# Settings that slow every loop down: unless they are 0, and if they are 0.
 SLOW_IF_SET = (
     "NUMBA_BOUNDSCHECK", "NUMBA_DEBUGINFO", "NUMBA_DEBUG_JIT", "NUMBA_DEBUG_NRT", "NUMBA_ENABLE_PROFILING",
     "NUMBA_EXTEND_VARIABLE_LIFETIMES",
@@ -41,7 +41,7 @@ def vector_bytes(code: str) -> int:
 
 
 def examine() -> dict[str, Any]:
-    """Return all that the doctor sees, of types that JSON has. Takes some seconds."""
+    """Return all findings, in types that JSON has. Takes a few seconds."""
     compiled = not numba.config.DISABLE_JIT
     folder = cache_folder()
     set_here = environment()
@@ -84,26 +84,26 @@ def problems(seen: dict[str, Any]) -> list[tuple[str, str]]:
         ))  # fmt: skip
     elif seen["cache"] is None:
         found.append((
-            "no folder for compiled code is writable: every process compiles anew, some ten seconds",
+            "no folder for compiled code is writable: every process compiles again, for about ten seconds",
             "set NUMBA_CACHE_DIR to a folder that can be written to",
         ))  # fmt: skip
     if seen["cache_fault"] is not None:
         found.append((
             f"compiled code cannot be written to {seen['cache']}: {seen['cache_fault']}; what is not there yet is "
-            "compiled anew in every process",
+            "compiled again in every process",
             "make room, lift the limit, or set NUMBA_CACHE_DIR to a folder that can be written to",
         ))  # fmt: skip
     damaged = seen["cache_files"]["damaged"] if seen["cache_files"] else {}
     if damaged:
         found.append((
             f"{cache_files.number_of_files(len(damaged))} of compiled code damaged: {cache_files.describe(damaged)}",
-            "hotloop warmup, which removes damaged files; whatever needs one compiles it again, too",
+            "hotloop warmup, which removes damaged files; a process that needs one also compiles it again",
         ))  # fmt: skip
     for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
         if name in settings:
             found.append((
                 f"{name} is {settings[name]!r}: loops are not compiled for the CPU that they run on",
-                f"unset {name}, unless the machine code is for another machine",
+                f"unset {name}, unless you compile for another machine",
             ))  # fmt: skip
     if settings.get("NUMBA_OPT", "3") not in ("3", "max"):
         found.append((f"NUMBA_OPT is {settings['NUMBA_OPT']!r}: loops are not optimised", "unset NUMBA_OPT"))
@@ -119,7 +119,7 @@ def problems(seen: dict[str, Any]) -> list[tuple[str, str]]:
     if tuple(int(part) for part in seen["versions"]["numba"].split(".")[:2]) < OLDEST_NUMBA:
         oldest = ".".join(map(str, OLDEST_NUMBA))
         found.append((
-            f"numba {seen['versions']['numba']} is older than {oldest}, the oldest that hotloop is for",
+            f"numba {seen['versions']['numba']} is older than {oldest}, the oldest that hotloop supports",
             f"python -m pip install 'numba>={oldest}'",
         ))  # fmt: skip
     return found
@@ -133,16 +133,16 @@ def environment() -> dict[str, str]:
 
 
 def changes_code(name: str) -> bool:
-    """Whether a setting changes compiled code, which is then kept apart from other code."""
+    """Return whether a setting changes compiled code, so that the code for each value is kept separately."""
     return name in cache.SETTINGS or name in cache.OWN_SETTINGS or name in TARGET
 
 
 def threads() -> list[list[Any]]:
-    """Return which numbers of threads n_threads="auto" would try here, for networks of three sizes."""
+    """Return the numbers of threads that n_threads="auto" would try here, for networks of three sizes."""
     rows: list[list[Any]] = []
     for sizes, batch in ((64, 32, 10), 32), ((784, 128, 10), 32), ((784, 512, 512, 10), 128):
         layout = Layout(sizes, np.dtype("float32"))
-        work = work_of_a_row(layout.n_parameters) * layout.micro_batch(batch)
+        work = flops.estimate_of_a_row(layout.n_parameters) * layout.micro_batch(batch)
         tried = candidates("auto", work, available_cores)
         rows.append(["-".join(map(str, sizes)), batch, " or ".join(map(str, tried))])
     return rows
@@ -159,7 +159,7 @@ def cpu_name() -> str:
 
 
 def report(seen: dict[str, Any]) -> str:
-    """Return what was seen as text."""
+    """Return the findings as text."""
     versions = dict(seen["versions"])
     lines = [
         ("hotloop", versions.pop("hotloop")),
@@ -180,7 +180,7 @@ def report(seen: dict[str, Any]) -> str:
         lines.append(("settings", ", ".join(f"{name}={value}" for name, value in seen["settings"].items())))
     if seen["settings_that_change_code"]:
         names = ", ".join(seen["settings_that_change_code"])
-        lines.append(("", f"change code, which is kept apart for each value: {names}"))
+        lines.append(("", f"change code, which is kept separately for each value: {names}"))
     text = [f"{name:<13} {value}" for name, value in lines]
     for found in seen["problems"]:
         text += ["", f"problem: {found['problem']}", f"remedy:  {found['remedy']}"]
@@ -188,7 +188,7 @@ def report(seen: dict[str, Any]) -> str:
 
 
 def _cache(seen: dict[str, Any]) -> str:
-    """Return where compiled code is kept, how much there is, and how much of it this process has no use for."""
+    """Return where compiled code is kept, how much there is, and how much of it this process cannot use."""
     if seen["cache"] is None:
         return "none: nothing is kept"
     files = seen["cache_files"]
@@ -196,7 +196,7 @@ def _cache(seen: dict[str, Any]) -> str:
     for name, what in (
         ("other", "for other settings or versions"),
         ("stale", "of older sources"),
-        ("superseded", "more of Numba's own cache, which an earlier hotloop used"),
+        ("superseded", "more of Numba's own cache, which earlier versions of hotloop used"),
     ):
         if files[name]:
             parts.append(f"{files[name]} {what}")

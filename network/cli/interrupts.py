@@ -8,21 +8,21 @@ from types import FrameType
 from typing import Any
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-# Seconds in which a second signal counts as the first: timeout(1) sends its signal to the process and to its group, and
-# a terminal that is closed is reported by the kernel and by the shell.
+# Seconds within which a second signal counts as the first: timeout(1) signals the process and its group, and both the
+# kernel and the shell report that a terminal was closed.
 ONE_REQUEST = 0.3
-ALARM: Any = getattr(signal, "SIGALRM", None)  # which Windows has not
+ALARM: Any = getattr(signal, "SIGALRM", None)  # Windows has none
 
 
 class Interrupts:
-    """A context in which the first of these signals raises KeyboardInterrupt, and a later one ends the process at once.
+    """A context in which the first of these signals raises KeyboardInterrupt, and a later one kills the process.
 
-    A signal that is ignored (as SIGHUP under nohup) or that the program around handles itself is left alone.
+    Signals that are ignored (SIGHUP under nohup), or that the calling program handles itself, are left as they are.
 
     Attributes
     ----------
     number : int
-        Of the signal that came; 0 if none did.
+        Of the signal that arrived; 0 if none did.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Interrupts:
         self._again, self._unraisable = int(signal.SIGINT), sys.unraisablehook
 
     def __enter__(self) -> "Interrupts":
-        """Listen to the signals; only the main thread can."""
+        """Listen for the signals; only the main thread can."""
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name) for name in NAMES if hasattr(signal, name)):
                 handler = signal.getsignal(number)
@@ -59,17 +59,17 @@ class Interrupts:
             signal.raise_signal(number)
 
     def _once_more(self, unraisable: Any) -> None:
-        """Raise again a KeyboardInterrupt that Python has dropped, since it came in a destructor or a callback of C."""
+        """Raise a KeyboardInterrupt again that Python dropped because it came in a destructor or a callback from C."""
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             self._again, self.number = self.number or int(signal.SIGINT), 0
             if ALARM is None:  # without timers it stays dropped
                 return
             before = signal.signal(ALARM, lambda _, frame: self._handle(self._again, frame))
             self._before.setdefault(ALARM, before)
-            signal.setitimer(signal.ITIMER_REAL, 0.01)  # not now: what this function raises is dropped too
+            signal.setitimer(signal.ITIMER_REAL, 0.01)  # later: whatever this function raises is dropped too
         else:
             self._unraisable(unraisable)
 
     def status(self, status: int) -> int:
-        """Return the exit status: after a signal the one that a shell gives it, 128 and its number."""
+        """Return the exit status: after a signal, as a shell reports it, 128 plus its number."""
         return 128 + self.number if self.number else status

@@ -2,9 +2,10 @@
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
+from hotloop.network.profiling.sort_orders import SORTS
 from hotloop.network.validation.suggestions import hint
 
 # The names that Network knows, repeated so that --help need not import it; tests/test_cli.py compares them.
@@ -18,10 +19,8 @@ INITIALIZERS = (
     "orthogonal", "zeros", "normal",
 )  # fmt: skip
 
-# What a table of a profile may be sorted by, as in hotloop.network.profiling.rows.
-SORTS = (
-    "self_cpu_time_total", "cpu_time_total", "cpu_time", "count", "flops", "bytes", "roof_percent", "order",
-)  # fmt: skip
+HIDDEN_ACTIVATIONS = [name for name in ACTIVATIONS if name != "softmax"]
+DTYPES = ("float32", "float64")
 
 
 def _checked(convert: Callable[[str], Any], wanted: str, fits: Callable[[Any], bool]) -> Callable[[str], Any]:
@@ -64,7 +63,7 @@ def _header(text: str) -> bool:
     return text == "yes"
 
 
-def _name(what: str, known: Sequence[str]) -> Callable[[str], str]:
+def _name(what: str, known: Collection[str]) -> Callable[[str], str]:
     """Return a converter of a name that must be known."""
 
     def converted(text: str) -> str:
@@ -77,14 +76,14 @@ def _name(what: str, known: Sequence[str]) -> Callable[[str], str]:
     return converted
 
 
-def _names(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
+def _names(what: str, known: Collection[str]) -> Callable[[str], list[str]]:
     """Return a converter of a list of names, separated by commas, all of them known."""
     single = _name(what, known)
     return lambda text: [single(name.strip()) for name in text.split(",")]
 
 
 def add_data_options(group: Any, default: str = "digits") -> None:
-    """Add the options that say what is learned from; `default` is what the help says of it."""
+    """Add the options for the data; `default` is the default source, for the help."""
     group.add_argument(
         "--data",
         metavar="SOURCE",
@@ -94,72 +93,72 @@ def add_data_options(group: Any, default: str = "digits") -> None:
     group.add_argument(
         "--target",
         metavar="COLUMN",
-        help="target column of a CSV file, by name or by index from 0 (default: the last); of an NPZ file the "
-        "name that stands for y",
+        help="target column of a CSV file, by name or by index from 0 (default: the last); in an NPZ file the name of "
+        "the array y",
     )
     add_csv_options(group)
     group.add_argument(
         "--test-fraction",
         metavar="F",
         type=_fraction,
-        help="share of the rows put aside for the test, where the data brings no test part (default: 0.2)",
+        help="share of the rows put aside for the test, if the data has no test set (default: 0.2)",
     )
     group.add_argument(
         "--validation-fraction",
         metavar="F",
         type=_fraction_or_zero,
         default=0.1,
-        help="share of the training rows that only watches the training; 0 for none (default: 0.1)",
+        help="share of the training rows held out for validation; 0 for none (default: 0.1)",
     )
 
 
 def add_csv_options(group: Any) -> None:
-    """Add the options that say how a CSV file is written."""
+    """Add the options for the format of a CSV file."""
     group.add_argument(
         "--header",
         metavar="yes|no",
         type=_header,
-        help="whether the first line of a CSV file names the columns (default: if text stands there above numbers)",
+        help="whether the first line of a CSV file names the columns (default: if it has text above numbers)",
     )
     group.add_argument(
         "--separator",
         metavar="CHARACTER",
-        help="what separates the cells of a CSV file: a character, tab or space (default: found out)",
+        help="what separates the cells of a CSV file: a character, tab or space (default: detected)",
     )
     group.add_argument(
         "--decimal",
         metavar="SIGN",
         type=_name("decimal sign", (".", ",")),
-        help="what stands before the fraction of a number in a CSV file, . or , (default: found out)",
+        help="decimal sign of the numbers in a CSV file, . or , (default: detected)",
     )
 
 
 def csv_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what the options say of how a CSV file is written."""
+    """Return the options for the format of a CSV file."""
     return {name: getattr(arguments, name) for name in ("header", "separator", "decimal")}
 
 
 def add_network_options(group: Any) -> None:
-    """Add the options that say what a network is made of."""
+    """Add the options for the network."""
     sizes = group.add_mutually_exclusive_group()
     sizes.add_argument(
         "--layers",
         metavar="N,N,...",
         type=_sizes,
-        help="units of every layer, from the inputs to the outputs, for example 64,32,10; must fit the data",
+        help="units of every layer, inputs and outputs included, for example 64,32,10; must fit the data",
     )
     sizes.add_argument(
         "--hidden",
         metavar="N,...",
         type=_sizes,
         default=[192],
-        help="units of the hidden layers only; the data gives the rest (default: 192)",
+        help="units of the hidden layers only; the rest follows from the data (default: 192)",
     )
     group.add_argument(
         "--activation",
         metavar="NAME[,NAME...]",
-        type=_names("activation", ACTIVATIONS[:-1]),
-        help=f"of the hidden layers, one for all or one for each: {', '.join(ACTIVATIONS[:-1])} (default: relu)",
+        type=_names("activation", HIDDEN_ACTIVATIONS),
+        help=f"of the hidden layers, one for all or one each: {', '.join(HIDDEN_ACTIVATIONS)} (default: relu)",
     )
     group.add_argument(
         "--output",
@@ -193,11 +192,11 @@ def add_network_options(group: Any) -> None:
         default=0.0,
         help="adds C sum of w^2 to the loss (default: 0)",
     )
-    group.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="(default: %(default)s)")
+    group.add_argument("--dtype", choices=DTYPES, default="float32", help="(default: %(default)s)")
 
 
 def add_training_options(group: Any, epochs: str = "40") -> None:
-    """Add the options that say how it is trained; `epochs` is what the help says of their default."""
+    """Add the options for the training; `epochs` is their default, for the help."""
     group.add_argument(
         "--optimizer",
         metavar="NAME",
@@ -234,17 +233,17 @@ def add_training_options(group: Any, epochs: str = "40") -> None:
         metavar="N",
         type=_threads,
         default="auto",
-        help="that share each step; the result is the same (default: as many as are fastest, tried as it goes)",
+        help="that share each step; the result is the same for any number (default: the fastest, by trial)",
     )
 
 
 def add_profile_options(group: Any) -> None:
-    """Add the options that say what is shown of a profile, and written."""
+    """Add the options for what of a profile is shown and written."""
     group.add_argument(
         "--sort-by",
         metavar="NAME",
         type=_name("order", SORTS),
-        default=SORTS[0],
+        default="self_cpu_time_total",
         help=f"of the table: {', '.join(SORTS)} (default: %(default)s)",
     )
     group.add_argument("--row-limit", metavar="N", type=_positive_whole, default=30, help="(default: %(default)s)")
@@ -252,11 +251,15 @@ def add_profile_options(group: Any) -> None:
     group.add_argument("--json", metavar="FILE", help="where to write the numbers")
     group.add_argument("--html", metavar="FILE", help="where to write a page")
     group.add_argument("--flamegraph", metavar="FILE", help="where to write stacks")
-    group.add_argument("--no-trials", action="store_true", help="a diagnosis that tries no remedy")
-    group.add_argument("--no-diagnosis", action="store_true", help="do not look at the gradients at all")
+    group.add_argument("--no-trials", action="store_true", help="do not try the remedies of the diagnosis")
+    group.add_argument("--no-diagnosis", action="store_true", help="no diagnosis: do not look at the gradients")
     group.add_argument(
         "--include-compile",
         action="store_true",
-        help="profile the compiling of the kernels, or their loading from the cache, too",
+        help="also profile compiling the kernels, or loading them from the cache",
     )
-    group.add_argument("--no-progress", action="store_true", help="no progress bar (there is none in a pipe anyway)")
+
+
+def add_progress_option(group: Any) -> None:
+    """Add the option for the progress bar."""
+    group.add_argument("--no-progress", action="store_true", help="no progress bar (a pipe never gets one)")

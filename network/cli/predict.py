@@ -1,4 +1,4 @@
-"""What ``hotloop predict`` does: a saved network, new data, predictions as CSV."""
+"""``hotloop predict``: write the predictions of a saved network for new data as CSV."""
 
 import argparse
 import csv
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from hotloop.network.cli.options import csv_options
 from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.sources import load_inputs
+from hotloop.network.metrics import predicted_classes
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_writable, write_file
 from hotloop.network.persistence.schema import Schema
@@ -21,7 +22,7 @@ from hotloop.network.validation.printable import printable
 Array: TypeAlias = npt.NDArray[Any]
 
 
-def predict(arguments: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """Carry out ``hotloop predict`` and return its exit status."""
     if arguments.output is not None:
         check_is_another(arguments.output, arguments.model, arguments.data)
@@ -51,7 +52,7 @@ def predict(arguments: argparse.Namespace) -> int:
 
 
 def write(file: TextIO, net: Network, classes: tuple[str, ...] | None, outputs: Array) -> None:
-    """Write one line a row: the predicted class and the output of each class, or the values."""
+    """Write a line for each row: the predicted class and the output of each class, or the values."""
     writer = csv.writer(file, lineterminator="\n")
     if classes is None and net.loss == "cross_entropy":
         classes = tuple(str(index) for index in range(outputs.shape[1]))
@@ -60,9 +61,10 @@ def write(file: TextIO, net: Network, classes: tuple[str, ...] | None, outputs: 
         writer.writerow([f"prediction_{index}" for index in range(outputs.shape[1])] if several else ["prediction"])
         writer.writerows(map(str, row) for row in outputs)
         return
+    predicted = predicted_classes(net.activations[-1], outputs)
     outputs, name = as_shares(net, outputs)
     writer.writerow(["prediction", *(f"{name}_{label}" for label in classes)])
-    writer.writerows([classes[row.argmax()], *map(str, row)] for row in outputs)
+    writer.writerows([classes[index], *map(str, row)] for index, row in zip(predicted, outputs, strict=True))
 
 
 def as_shares(net: Network, outputs: Array) -> tuple[Array, str]:

@@ -1,4 +1,4 @@
-"""What ``hotloop train`` is to learn: training, validation and test part of the data, in the form the loss takes."""
+"""The data of a training run: training, validation and test rows, in the form that the loss takes."""
 
 import argparse
 import copy
@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hotloop.network.cli.options import csv_options
-from hotloop.network.datasets.dataset import Dataset, split_rows
-from hotloop.network.datasets.scaling import Scaling, constant_columns
+from hotloop.network.datasets.dataset import Dataset
+from hotloop.network.datasets.scaling import Scaling
 from hotloop.network.datasets.sources import load
+from hotloop.network.datasets.split import split_rows
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
 from hotloop.network.persistence.schema import Schema
@@ -30,15 +31,14 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class PreparedData:
-    """The data in its three parts, the loss, and how targets that are values were scaled."""
+    """The data in three parts, the loss, and how targets that are values were scaled, if they were."""
 
     data: Dataset
     loss: str
     train: Part
     validation: Part | None
     test: Part
-    target_offset: Scaling
-    target_scale: Scaling
+    target_scaling: Scaling | None
 
     @property
     def n_outputs(self) -> int:
@@ -50,28 +50,28 @@ class PreparedData:
     @property
     def loss_name(self) -> str:
         """The loss, and the scale that it is in."""
-        return self.loss + (" of standardised targets" if np.ndim(self.target_scale) else "")
+        return self.loss + ("" if self.target_scaling is None else " of standardised targets")
 
-    def whole(self, net: Network) -> Network:
-        """Return a copy that takes raw inputs, and gives values in the scale of the data."""
+    def for_raw_data(self, net: Network) -> Network:
+        """Return a copy of the trained network that takes raw inputs and predicts in the scale of the data."""
         net = copy.copy(net)
-        net.input_offset, net.input_scale = self.data.offset, 1 / np.asarray(self.data.scale)[()]
-        if np.ndim(self.target_scale):
-            # Fold the scaling of the targets into the last layer.
-            net.weights[-1][:] *= self.target_scale
-            net.biases[-1][:] = net.biases[-1] * self.target_scale + self.target_offset
-            net.reset_optimizer()  # whose state belongs to the weights before
+        net.input_offset, net.input_scale = self.data.scaling.offset, self.data.scaling.scale
+        if self.target_scaling is not None:  # folded into the last layer
+            offset, scale = self.target_scaling.offset, self.target_scaling.scale
+            net.weights[-1][:] /= scale
+            net.biases[-1][:] = net.biases[-1] / scale + offset
+            net.reset_optimizer()  # its moments belong to the weights before
         net.metadata = Schema.of(self.data).to_metadata()
         return net
 
 
 def load_prepared(arguments: argparse.Namespace) -> PreparedData:
-    """Load the data, settle the loss, and hold the validation part back from the training part."""
+    """Load the data that the options name, and prepare it."""
     return prepare(arguments, load_data(arguments))
 
 
 def load_data(arguments: argparse.Namespace) -> Dataset:
-    """Load the data, its targets as the loss wants them."""
+    """Load the data, its targets as classes or values by the loss."""
     task = None
     if arguments.loss is not None:
         task = "classification" if LOSSES[arguments.loss].classifies else "regression"
@@ -87,46 +87,42 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
 
 
 def prepare(arguments: argparse.Namespace, data: Dataset) -> PreparedData:
-    """Settle the loss, and hold the validation part back from the training part."""
+    """Choose the loss, hold validation rows out of the training set, and bring targets into the form of the loss."""
     loss = arguments.loss or ("mse" if data.classes is None else "cross_entropy")
-    rows, held = np.arange(len(data.x_train)), np.arange(0)
+    rows, held_out = np.arange(len(data.x_train)), np.arange(0)
     if arguments.validation_fraction > 0:
         labels = None if data.classes is None else data.y_train
         try:
-            rows, held = split_rows(len(rows), arguments.validation_fraction, arguments.seed, labels)
+            rows, held_out = split_rows(len(rows), arguments.validation_fraction, arguments.seed, labels)
         except ValueError as error:
-            hint = "--validation-fraction 0 leaves them whole"
+            hint = "--validation-fraction 0 trains on all of them"
             raise ValueError(f"{data.name}, training rows: {error}; {hint}") from None
-    offset, scale = _target_scaling(arguments, data, loss, data.y_train[rows])
+    scaling = _target_scaling(arguments, data, loss, data.y_train[rows])
 
     def part(x: Array, y: Array) -> Part:
-        y = ((y - offset) / scale).astype(x.dtype) if np.ndim(scale) else y
+        y = y if scaling is None else scaling.apply(y, x.dtype)
         return Part(x, _outputs(data, loss, y, x.dtype), None if data.classes is None else y)
 
     return PreparedData(
         data=data,
         loss=loss,
         train=part(data.x_train[rows], data.y_train[rows]),
-        validation=part(data.x_train[held], data.y_train[held]) if len(held) else None,
+        validation=part(data.x_train[held_out], data.y_train[held_out]) if len(held_out) else None,
         test=part(data.x_test, data.y_test),
-        target_offset=offset,
-        target_scale=scale,
+        target_scaling=scaling,
     )
 
 
-def _target_scaling(arguments: argparse.Namespace, data: Dataset, loss: str, y: Array) -> tuple[Scaling, Scaling]:
-    """Return mean and standard deviation of the training targets; (0, 1) unless they are values at a linear output."""
+def _target_scaling(arguments: argparse.Namespace, data: Dataset, loss: str, y: Array) -> Scaling | None:
+    """Return the scaling that standardises the training targets, if they are values and the output is linear."""
     if data.classes is not None or LOSSES[loss].classifies or arguments.output not in (None, "identity"):
-        return 0.0, 1.0
-    values = y.astype(np.float64).reshape(len(y), -1)
-    offset, scale = values.mean(axis=0), values.std(axis=0)
-    constant = constant_columns(y.reshape(len(y), -1))
-    offset[constant], scale[constant] = values[0, constant], 1.0
-    return offset, scale
+        return None
+    values = y.reshape(len(y), -1)
+    return Scaling.standardising(values, lambda index: f"{data.name}, target value {index}", constant_scale=1.0)
 
 
 def _outputs(data: Dataset, loss: str, y: Array, dtype: Any) -> Array:
-    """Return the targets of the loss: class numbers for cross_entropy, else an output for each class or value."""
+    """Return the targets of the loss: class numbers for cross_entropy, else one output for each class or value."""
     if data.classes is None or loss == "cross_entropy":
         return y
     if loss == "binary_cross_entropy" and len(data.classes) == 2:

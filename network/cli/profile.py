@@ -1,29 +1,25 @@
-"""What ``hotloop profile`` does: a training run under a profile, its table, its diagnosis, and the files asked for."""
+"""``hotloop profile``: train under a profile; print its table and diagnosis, and write the files asked for."""
 
 import argparse
-import sys
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from hotloop.network import flops
 from hotloop.network.cli import reports
-from hotloop.network.cli.prepared_data import PreparedData, load_data, prepare
-from hotloop.network.cli.train import INTERRUPTED, build, check_options, fit, optimizer_of, say
+from hotloop.network.cli.exit_status import FAILED, INTERRUPTED
+from hotloop.network.cli.prepared_data import load_data, prepare
+from hotloop.network.cli.streams import complain, say
+from hotloop.network.cli.training_run import build_network, build_optimizer, check_options, compile_kernels, fit
 from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.datasets.synthetic import synthetic
 from hotloop.network.losses import LOSSES
-from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_writable
-from hotloop.network.profiling.current import profile
-from hotloop.network.profiling.profiler import Profile
-from hotloop.network.training.compilation import CompileNotice
+from hotloop.network.profiling.profiler import Profile, profile
 from hotloop.network.training.history import DivergenceError
-from hotloop.network.training.thread_tuner import work_of_a_row
 
-DIVERGED = 2
 EPOCHS = 40
-# Of made-up data: floating-point operations that take about a second, and the epochs between which they may be.
+# Of made-up data: floating-point operations that take about a second, and the bounds of the number of epochs.
 SYNTHETIC_WORK, FEWEST_EPOCHS, MOST_EPOCHS = 5e10, 3, 100
 SYNTHETIC_BATCHES, FEWEST_ROWS, MOST_NUMBERS = 100, 4096, 2**26
 
@@ -39,33 +35,31 @@ def command(arguments: argparse.Namespace) -> int:
     if files["html"] is not None:
         _need_pictures()
     check_options(arguments)
-    data = _data(arguments)
-    job = prepare(arguments, data)
-    net, optimizer = build(arguments, job), optimizer_of(arguments)
-    say(reports.data(job.data, job.loss_name, len(job.train.x), len(job.validation.x) if job.validation else 0))
-    say("", net.summary(), "")
+    prepared = prepare(arguments, _data(arguments))
+    net, optimizer = build_network(arguments, prepared), build_optimizer(arguments)
+    say(reports.data(prepared), "", net.summary(), "")
     if not arguments.include_compile:
-        say(_compile(net, job), "")
+        say(compile_kernels(net, prepared, f"{net.dtype} with a clock", Profile(snapshots=False)), "")
     error, status = None, 0
-    with profile(health=not arguments.no_diagnosis) as prof:
+    with profile(snapshots=not arguments.no_diagnosis) as prof:
         try:
-            status = INTERRUPTED if fit(arguments, net, job, optimizer).interrupted else 0
+            status = INTERRUPTED if fit(arguments, net, prepared, optimizer).interrupted else 0
         except DivergenceError as raised:
-            error, status = raised, DIVERGED
+            error, status = raised, FAILED
     diagnosis = None if arguments.no_diagnosis else prof.diagnose(try_remedies=not arguments.no_trials)
-    written = _write(prof, files)  # before anything is said: the reader of a pipe may have left
+    written = _write(prof, files)  # before anything is printed: the reader of a pipe may have left
     say(prof.table(arguments.sort_by, arguments.row_limit))
     if diagnosis is not None:
         say("", str(diagnosis))
     if written:
         say("", *written)
     if error is not None:
-        print(f"hotloop: error: {error}", file=sys.stderr)
+        complain(f"hotloop: error: {error}")
     return status
 
 
 def _need_pictures() -> None:
-    """Raise now, rather than after the training, if there is nothing to draw with."""
+    """Raise before the training, not after it, if there is nothing to draw with."""
     from hotloop.network.profiling.export.charts import figure
 
     try:
@@ -83,32 +77,20 @@ def _data(arguments: argparse.Namespace) -> Dataset:
         return load_data(arguments)
     sizes = arguments.layers
     if sizes is None:
-        raise ValueError("--data synthetic needs --layers, which says how many inputs and outputs there are")
+        raise ValueError("--data synthetic needs --layers for the numbers of inputs and outputs")
     for name in ("target", "test_fraction"):
         if getattr(arguments, name) is not None:
             raise ValueError(f"synthetic data has no --{name.replace('_', '-')}")
     rows = max(FEWEST_ROWS, min(SYNTHETIC_BATCHES * arguments.batch_size, MOST_NUMBERS // sizes[0]))
     if arguments.epochs is None:
-        work = work_of_a_row(sum(i * o for i, o in pairwise(sizes))) * rows
+        work = flops.training_of_a_row(sizes) * rows
         arguments.epochs = int(min(MOST_EPOCHS, max(FEWEST_EPOCHS, SYNTHETIC_WORK / max(work, 1))))
     classes = LOSSES[arguments.loss].classifies if arguments.loss is not None else sizes[-1] > 1
     return synthetic(sizes, rows, classes=classes, dtype=arguments.dtype, seed=arguments.seed)
 
 
-def _compile(net: Network, job: PreparedData) -> str:
-    """Have the loops that a profile runs compiled, or loaded from the cache, before it begins; return how that went."""
-    from hotloop.network.warmup import cache_folder
-
-    what = f"{net.dtype} with a clock"
-    with CompileNotice(what, visible=sys.stderr is not None and sys.stderr.isatty()) as notice, Profile(health=False):
-        net.gradient(job.train.x[:1], job.train.y[:1])
-        net.evaluate(job.train.x[:1], job.train.y[:1])
-    folder = cache_folder()
-    return reports.kernels(notice.seconds, notice.compiled, None if folder is None else str(folder))
-
-
 def _write(prof: Profile, files: dict[str, Any]) -> list[str]:
-    """Write the files that were asked for, and return a line about each."""
+    """Write the files asked for, and return a line about each."""
     writers: dict[str, Callable[[str], Any]] = {
         "trace": prof.chrome_trace, "json": prof.to_json, "html": prof.html, "flamegraph": prof.flamegraph
     }  # fmt: skip

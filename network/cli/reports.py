@@ -1,10 +1,12 @@
-"""What the commands print, as text: readable in a pipe as in a terminal; names from the data are made printable."""
+"""The text that the commands print. Names from the data are made printable."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.datasets.dataset import Dataset
+from hotloop.network.text_table import table
 from hotloop.network.training.history import PATIENCE, History
 from hotloop.network.validation.printable import printable
 
@@ -12,34 +14,36 @@ MOST_ROWS = 12  # of the table of epochs
 MOST_NAMES = 10  # of classes in a line
 
 
-def data(data: Dataset, loss: str, n_train: int, n_validation: int) -> str:
-    """Return what is learned from: rows of each part, inputs, classes, and who made it."""
-    parts = [f"{n_train} training rows", f"{n_validation} validation", f"{len(data.x_test)} test"]
+def data(prepared: PreparedData) -> str:
+    """Return what the network learns from: rows of each part, inputs, target, and the source."""
+    data, n_validation = prepared.data, len(prepared.validation.x) if prepared.validation else 0
+    parts = [f"{len(prepared.train.x)} training rows", f"{n_validation} validation", f"{len(data.x_test)} test"]
     if n_validation == 0:
         del parts[1]
     lines = [f"data: {printable(data.name)}: {', '.join(parts)}; {data.x_train.shape[1]} inputs, {_scaling(data)}"]
-    target = f"target {printable(data.target)}: " if data.target is not None else "target: "
+    target = "target" if data.target is None else f"target {printable(data.target)}"
     if data.classes is None:
         outputs = data.y_train.shape[1] if data.y_train.ndim == 2 else 1
-        lines.append(target + (f"{outputs} values a row" if outputs > 1 else "a value") + f" ({loss})")
+        kind = f"{outputs} values a row" if outputs > 1 else "a value"
     else:
-        shown = ", ".join(map(printable, data.classes[:MOST_NAMES])) + (
-            ", ..." if len(data.classes) > MOST_NAMES else ""
-        )
-        lines.append(f"{target}{len(data.classes)} classes: {shown} ({loss})")
+        names = [*map(printable, data.classes[:MOST_NAMES]), *["..."] * (len(data.classes) > MOST_NAMES)]
+        kind = f"{len(data.classes)} classes: {', '.join(names)}"
+    lines.append(f"{target}: {kind} ({prepared.loss_name})")
     if data.attribution:
         lines.append(f"source: {data.attribution}")
     return "\n".join(lines)
 
 
 def _scaling(data: Dataset) -> str:
-    return "standardised by the training rows" if np.ndim(data.scale) else f"divided by {data.scale:g}"
+    return (
+        "standardised by the training rows" if np.ndim(data.scaling.scale) else f"divided by {1 / data.scaling.scale:g}"
+    )
 
 
 def kernels(seconds: float, compiled: bool, folder: str | None) -> str:
-    """Return whether kernels were compiled or loaded, how long that took, and where they are kept."""
+    """Return whether the kernels were compiled or loaded, how long that took, and where they are kept."""
     if folder is None:
-        return f"kernels compiled in {seconds:.1f} s, and not kept: no folder for them can be written to"
+        return f"kernels compiled in {seconds:.1f} s, and not kept: no folder for them is writable"
     if compiled:
         return f"kernels compiled in {seconds:.1f} s, the first time on this machine; kept in {folder}"
     return f"kernels loaded in {seconds:.2f} s from {folder}"
@@ -48,16 +52,14 @@ def kernels(seconds: float, compiled: bool, folder: str | None) -> str:
 def epochs(records: Sequence[Mapping[str, float]]) -> str:
     """Return a table of loss and accuracy, of at most a dozen epochs, the first and the last among them."""
     rows = np.unique(np.linspace(0, len(records) - 1, min(len(records), MOST_ROWS)).round().astype(int))
-    columns = []
-    for name in records[0]:
-        if name != "seconds":
-            head = "training loss" if name == "loss" else name.replace("_", " ")
-            cells = [head, *(_cell(name, records[row][name]) if name in records[row] else "-" for row in rows)]
-            columns.append([cell.rjust(max(map(len, cells))) for cell in cells])
-    return "\n".join("  ".join(line) for line in zip(*columns, strict=True))
+    names = [name for name in records[0] if name != "seconds"]
+    heads = ["training loss" if name == "loss" else name.replace("_", " ") for name in names]
+    return "\n".join(table(heads, [[_cell(name, records[row].get(name)) for name in names] for row in rows]))
 
 
-def _cell(name: str, value: float) -> str:
+def _cell(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
     if name == "epoch":
         return f"{value:.0f}"
     return percent(value) if name.endswith("accuracy") else f"{value:#.4g}"
@@ -72,7 +74,7 @@ def ending(history: History, epochs: int, tolerance: float | None, patience: int
     """Return why training ended."""
     done = len(history.epochs)
     if history.interrupted:
-        return f"interrupted in epoch {done + 1} of {epochs}: what is reached is kept"
+        return f"interrupted in epoch {done + 1} of {epochs}: the network so far is kept"
     if history.converged:
         return f"converged after {done} epochs: no better by more than {tolerance:g} in {patience or PATIENCE} epochs"
     if tolerance is not None:

@@ -1,6 +1,7 @@
 """How a CSV file is written: its encoding, separator, decimal sign, and whether its first line is a header.
 
-What is not given is found from the first rows. Where two readings fit, one is taken and said, or asked for.
+What is not given is found from the first rows. Where two readings fit, hotloop takes one and says so,
+or asks.
 """
 
 import csv
@@ -13,16 +14,16 @@ from typing import BinaryIO, TextIO
 
 from hotloop.network.datasets.data_warning import note
 
-SEPARATORS = "\t;|,"  # in the order in which they are preferred: commas stand in numbers and in text, too
+SEPARATORS = "\t;|,"  # in order of preference: commas also occur in numbers and text
 NAMED_SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
 BOOLEANS = {"true": 1.0, "false": 0.0}
 SAMPLE_ROWS, SAMPLE_SIZE, LONGEST_LINE = 200, 2**18, 2**25  # characters
-FEWEST_ROWS = 5  # in which a first row of numbers may look like a header
+FEWEST_ROWS = 5  # of a table whose first row of numbers may be a header
 BYTE_ORDER_MARKS = {
     b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"
 }  # fmt: skip
-NOT_TEXT = {b"PK\3\4": "a zip archive, as of a spreadsheet", b"PAR1": "a Parquet file", b"\x93NUMPY": "an NPY file"}
+NOT_TEXT = {b"PK\3\4": "a zip archive, such as a spreadsheet", b"PAR1": "a Parquet file", b"\x93NUMPY": "an NPY file"}
 DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?")
 IN_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 EXCEL_HINT = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
@@ -30,14 +31,14 @@ EXCEL_HINT = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Dialect:
-    """What is known of how a file is written; None is not known.
+    """What is known about how a file is written; None is unknown.
 
     Attributes
     ----------
     header : bool or None
         Whether the first line holds the names of the columns.
     separator, decimal : str or None
-        The characters that separate cells, and the whole part of a number from its fraction.
+        The character between cells, and the decimal sign.
     """
 
     header: bool | None = None
@@ -46,7 +47,7 @@ class Dialect:
 
     @classmethod
     def of(cls, header: bool | None, separator: str | None, decimal: str | None) -> "Dialect":
-        """Return what a caller knows of a file, checked."""
+        """Return what the caller knows about a file, checked."""
         if header not in (None, True, False):
             raise ValueError(f"header is {header!r}; wanted True, False or None")
         if separator is not None:
@@ -59,7 +60,7 @@ class Dialect:
 
 
 def value_of(cell: str, decimal: str) -> float | None:
-    """Return the number in a cell, True as 1 and False as 0; None if it is none."""
+    """Return the number in a cell, with True as 1 and False as 0; None if it is not a number."""
     if decimal == ",":
         cell = cell.replace(",", ".") if "." not in cell else "."
     if "_" in cell:  # Python reads "1_000" as a number; in a table it is more likely a name
@@ -71,7 +72,7 @@ def value_of(cell: str, decimal: str) -> float | None:
 
 
 def is_missing(cell: str) -> bool:
-    """Say whether a cell stands for a value that is not there."""
+    """Say whether a cell stands for a missing value."""
     return cell.strip().lower() in MISSING
 
 
@@ -87,7 +88,7 @@ def open_text(name: str, file: BinaryIO) -> TextIO:
 
 
 def lines_of(file: TextIO) -> Iterator[str]:
-    """Yield lines, none of them so long that a file without line ends fills the memory."""
+    """Yield the lines, none so long that a file without line ends would fill the memory."""
     read = file.readline
     while line := read(LONGEST_LINE):
         if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
@@ -107,20 +108,20 @@ def examine(
     file : TextIO
         At its start.
     known : Dialect
-        What is given, and holds.
+        What was given; it is not questioned.
     fits : callable
-        Whether a first row has the columns that are wanted.
+        Says whether a first row has the wanted columns.
     like : Dialect
-        Taken where several readings fit: that of the file of the training.
+        Decides where several readings fit: how the training file was written.
 
     Returns
     -------
     dialect : Dialect
-        Separator and decimal sign are known; the header is as given.
+        Its separator and decimal sign are known; its header is as given.
     rows : list of list of str
         The first rows, for `has_header`.
     skipped : int
-        Lines before the table: one, ``sep=;``, which spreadsheets write and read.
+        Number of lines before the table: 1 for ``sep=;``, which spreadsheets write and read.
     """
     lines = _sample(name, file)
     file.seek(0)
@@ -135,14 +136,14 @@ def examine(
     decimal = known.decimal or _decimal(name, rows, like)
     if other is not None:
         signs = " and commas are decimal signs" if decimal == "," else ""
-        note(f"{name}: cells are separated by {separator!r}{signs}; {other!r} would fit, too (--separator decides)")
+        note(f"{name}: cells are separated by {separator!r}{signs}; {other!r} would also fit (--separator decides)")
     return Dialect(known.header, separator, decimal), rows, skipped
 
 
 def has_header(name: str, rows: Sequence[list[str]], places: Sequence[int], decimal: str) -> bool:
-    """Say whether the first row holds names: whether text stands above numbers, and no number above numbers.
+    """Say whether the first row holds names: it has text above numbers, and no number above numbers.
 
-    Numbers that only the first row has in this form, as years or 0, 1, 2, ..., may be either, which is asked.
+    If numbers in the first row may be names, such as years or 0, 1, 2, ..., the error asks which they are.
 
     Parameters
     ----------
@@ -170,12 +171,12 @@ def has_header(name: str, rows: Sequence[list[str]], places: Sequence[int], deci
     if names and values:
         raise ValueError(
             f"{name}: is the first row a header? {names[0]!r} stands above numbers, as a name does, but {values[0]!r} "
-            f"is like the values below it: say header=True or header=False (--header yes or no)"
+            f"is like the values below it: pass header=True or header=False (--header yes or no)"
         )
     if values and _may_number_columns(rows):
         raise ValueError(
             f"{name}: is the first row a header? Its numbers ({', '.join(values[:3])}, ...) are unlike the rows below: "
-            "say header=True or header=False (--header yes or no)"
+            "pass header=True or header=False (--header yes or no)"
         )
     if names or values:
         return bool(names)
@@ -185,7 +186,7 @@ def has_header(name: str, rows: Sequence[list[str]], places: Sequence[int], deci
 
 
 def _may_number_columns(rows: Sequence[list[str]]) -> bool:
-    """Say whether the first row alone counts up in ones, or alone has whole numbers, and those only."""
+    """Say whether the first row is all whole numbers, and the only row that counts up or has whole numbers at all."""
     if len(rows) < FEWEST_ROWS:
         return False
     first, *others = ([cell.strip() for cell in row if not is_missing(cell)] for row in rows)
@@ -197,10 +198,10 @@ def _may_number_columns(rows: Sequence[list[str]]) -> bool:
 
 
 def _counts(cells: Sequence[str]) -> bool:
-    """Say whether three or more cells are whole numbers, each one more than the last."""
+    """Say whether the cells are three or more whole numbers, each one more than the one before."""
     if len(cells) < 3 or not all(cell.isdecimal() for cell in cells):
         return False
-    start = int(cells[0]) if len(cells[0]) < 19 else -1  # a longer number counts nothing
+    start = int(cells[0]) if len(cells[0]) < 19 else -1  # a longer number is no count
     return [str(start + index) for index in range(len(cells))] == list(cells)
 
 
@@ -216,7 +217,7 @@ def line_that_is_not_utf8(file: BinaryIO) -> int:
 
 
 def _sample(name: str, file: TextIO) -> list[str]:
-    """Return the first lines, whole ones, at least two if there are so many."""
+    """Return the first lines, complete, at least two if the file has them."""
     text, size = "", SAMPLE_SIZE
     while len(text) < LONGEST_LINE and (more := file.read(size)):
         text, size = text + more, 4 * size
@@ -224,7 +225,9 @@ def _sample(name: str, file: TextIO) -> list[str]:
         if len(lines) > 3:
             break
     if "\0" in text:
-        raise ValueError(f"{name} holds NUL bytes: it is no text, or UTF-16 that does not say so: save it as UTF-8")
+        raise ValueError(
+            f"{name} holds NUL bytes: it is not text, or UTF-16 without a byte order mark; save it as UTF-8"
+        )
     if not text:
         return []
     return lines[:-1] if len(lines) > 1 and file.read(1) else lines
@@ -240,7 +243,7 @@ def _rows(lines: Sequence[str], separator: str) -> tuple[list[list[str]], bool]:
                 rows.append(row)
                 if len(rows) == SAMPLE_ROWS:
                     break
-    except csv.Error:  # of a sample that ends within a quoted cell, too
+    except csv.Error:  # also raised if the sample ends within a quoted cell
         return rows, reader.line_num == len(lines) and len(rows) > 1
     return rows, True
 
@@ -248,7 +251,7 @@ def _rows(lines: Sequence[str], separator: str) -> tuple[list[list[str]], bool]:
 def _separator(
     lines: Sequence[str], known: Dialect, fits: Callable[[list[str]], bool], like: Dialect
 ) -> tuple[str, list[list[str]], str | None]:
-    """Return the separator that splits all rows into as many cells, the rows, and another that would do, if any."""
+    """Return the separator that splits all rows into equally many cells, the rows, and another that fits, if any."""
     found: dict[str, list[list[str]]] = {}
     readings = []
     candidates = [*SEPARATORS] if like.separator in (None, *SEPARATORS) else [like.separator, *SEPARATORS]
@@ -256,7 +259,7 @@ def _separator(
         rows, well_formed = _rows(lines, separator)
         found[separator] = rows
         if rows and len(rows[0]) == 1 and separator != (like.separator or ","):
-            continue  # a separator that does not occur is no reading of its own
+            continue  # a separator that does not occur is not another reading
         if rows and well_formed and fits(rows[0]) and len({len(row) for row in rows}) == 1:
             preferred = separator == like.separator
             readings.append((preferred, _share_of_numbers(rows, known.decimal), -rank, separator))
@@ -283,12 +286,12 @@ def _decimal(name: str, rows: Sequence[list[str]], like: Dialect) -> str:
         return "."
     if all(IN_THOUSANDS.fullmatch(cell) for cell in commas):
         if any(cell.count(",") > 1 for cell in commas):
-            return "."  # which leaves them no numbers, and the error says so
+            return "."  # then they are not numbers, and the error says so
         if like.decimal is None:
             whole = commas[0].replace(",", "")
             raise ValueError(
-                f"{name}: {commas[0]!r} is {commas[0].replace(',', '.')} or {whole}: say decimal=',' (--decimal ,), or "
-                "write numbers without separators of thousands"
+                f"{name}: {commas[0]!r} is {commas[0].replace(',', '.')} or {whole}: pass decimal=',' (--decimal ,), "
+                "or write numbers without thousands separators"
             )
         return like.decimal
     return ","

@@ -14,8 +14,9 @@ from hotloop.network.validation.memory import require
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
-MANY = 12  # names that an error message lists before it breaks off
-VALUES_BETWEEN_LOOKS, BYTES_OF_A_CELL = 2**20, 100  # at the memory that is left; of a cell of the target, as text
+MANY = 12  # names that an error message lists at most
+VALUES_BETWEEN_CHECKS = 2**20  # of the memory that is left
+BYTES_OF_A_CELL = 100  # of the target, as text
 FILL_IN = "fill it in or drop the row"
 
 
@@ -25,13 +26,13 @@ def fail(name: str, line: int, column: str, what: str) -> NoReturn:
 
 
 def column_name(names: Sequence[str] | None, index: int) -> str:
-    """Return the words for a column in a message: by its name where there is a header."""
+    """Return what messages call a column: its name where there is a header, else its index."""
     return f"column index {index}" if names is None else f"column {names[index]!r}"
 
 
 @dataclass
 class Fault:
-    """The first fault of a column, and in how many rows it has one."""
+    """The first fault of a column, and the number of rows that have one."""
 
     line: int
     what: str
@@ -51,12 +52,12 @@ class Numbers:
     values: "array.array[float]" = field(default_factory=lambda: array.array("d"))
     faults: dict[int, Fault] = field(default_factory=dict)
     booleans: set[int] = field(default_factory=set)  # columns with True or False
-    next_look: int = field(default_factory=lambda: VALUES_BETWEEN_LOOKS)
+    next_check: int = field(default_factory=lambda: VALUES_BETWEEN_CHECKS)
 
     def append(self, line: int, row: list[str]) -> None:
         """Add the cells of a row, or note what is wrong with them."""
-        if len(self.values) >= self.next_look:
-            self._look()
+        if len(self.values) >= self.next_check:
+            self._check_memory()
         if not self.booleans:
             try:
                 joined = "".join(row)
@@ -80,11 +81,11 @@ class Numbers:
                 self.booleans.add(place)
             self.values.append(value)
 
-    def _look(self) -> None:
-        """Raise if the memory will not do: an array that grows is copied, and both are there for a while."""
+    def _check_memory(self) -> None:
+        """Raise a MemoryError if the array cannot grow: it is copied, and both copies exist for a while."""
         n_rows = len(self.values) // len(self.places)
-        require(8 * len(self.values) + BYTES_OF_A_CELL * n_rows, f"a copy of what was read of {self.name}")
-        self.next_look = len(self.values) + VALUES_BETWEEN_LOOKS
+        require(8 * len(self.values) + BYTES_OF_A_CELL * n_rows, f"a copy of the rows read from {self.name}")
+        self.next_check = len(self.values) + VALUES_BETWEEN_CHECKS
 
     def array(self, n_rows: int, lines: Sequence[int]) -> FloatArray:
         """Return the inputs (rows, columns), or raise for all columns that have faults."""
@@ -97,7 +98,7 @@ class Numbers:
             others = ~np.isin(inputs[:, index], (0.0, 1.0))
             if others.any():
                 what = "there are numbers beside True and False, which are read as 1 and 0"
-                self.faults[place] = Fault(lines[int(others.argmax())], what, "use one of them", int(others.sum()))
+                self.faults[place] = Fault(lines[int(others.argmax())], what, "use one or the other", int(others.sum()))
         if self.faults:
             raise ValueError(self._message())
         return inputs
@@ -113,11 +114,11 @@ class Numbers:
         if decimal == "," and value_of(cell, ".") is not None:
             return Fault(line, f"{shown} is not a number", "commas are decimal signs here (--decimal . takes points)")
         if IN_THOUSANDS.fullmatch(cell.strip()) and cell.count(",") > 1:
-            return Fault(line, f"{shown} is not a number", "write numbers without separators of thousands")
+            return Fault(line, f"{shown} is not a number", "write numbers without thousands separators")
         if decimal == "." and DECIMAL_COMMA.fullmatch(cell.strip()):
             return Fault(line, f"{shown} is not a number", "decimal=',' (--decimal ,) takes commas as decimal signs")
         if self.names is None and line == self.first_line:
-            remedy = f"line {line} reads as values, for it holds numbers: header=True (--header yes) makes it names"
+            remedy = f"line {line} was read as values, since it holds numbers; header=True (--header yes) overrides"
         return Fault(line, f"{shown} is not a number", remedy)
 
     def _message(self) -> str:

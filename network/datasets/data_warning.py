@@ -1,4 +1,4 @@
-"""What is said of data that can be read in two ways: which of them was taken."""
+"""The warning that data can be read in two ways, which says which was taken."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""The handwritten digits that hotloop carries."""
+"""The handwritten digits that come with hotloop."""
 
 import functools
 import importlib.resources
@@ -8,13 +8,47 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from hotloop.network.datasets.dataset import Dataset, check_dtype
+from hotloop.network.datasets.scaling import Scaling
+
 Array: TypeAlias = npt.NDArray[Any]
+
+
+def load_digits(dtype: str = "float32") -> Dataset:
+    """Return the handwritten digits that come with hotloop: 8 x 8 counts of ink from 0 to 16, divided by 16.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        Of the inputs.
+
+    Returns
+    -------
+    Dataset
+        3823 training and 1797 test rows of 64 inputs, 10 classes. Other people wrote the test digits.
+
+    Notes
+    -----
+    E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
+    Repository, doi 10.24432/C50P49, CC BY 4.0.
+    """
+    arrays, attribution = bundled_digits()
+    check_dtype(dtype)
+    return Dataset.of_raw(
+        "digits",
+        (arrays["x_train"], arrays["x_test"]),
+        (arrays["y_train"].astype(np.int64), arrays["y_test"].astype(np.int64)),
+        tuple("0123456789"),
+        dtype,
+        scaling=Scaling(scale=1 / 16),
+        attribution=attribution,
+    )
 
 
 @functools.cache
 def bundled_digits() -> tuple[dict[str, Array], str]:
     """Return the arrays of the bundled digits, and their attribution line."""
-    folder = importlib.resources.files("hotloop.network")
+    folder = importlib.resources.files("hotloop.network.datasets")
     with np.load(io.BytesIO((folder / "optdigits.npz").read_bytes()), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     return arrays, (folder / "optdigits.txt").read_text(encoding="utf-8").splitlines()[0]

@@ -1,4 +1,4 @@
-"""Images and labels in the IDX format of the MNIST files, plain or gzipped.
+"""Data sets from folders of IDX files, the format of MNIST, plain or gzipped.
 
 An IDX file opens with two zero bytes, a code for the type (8: unsigned byte) and the number of axes; the
 length of each axis follows as a big-endian 32-bit integer, then the values. Source: Y. LeCun, C. Cortes and
@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.datasets.compressed import MOST_INFLATED, open_binary
+from hotloop.network.datasets.dataset import Dataset, check_dtype
+from hotloop.network.datasets.open_binary import MOST_INFLATED, open_binary
+from hotloop.network.datasets.scaling import Scaling
 from hotloop.network.validation.memory import require
 
 ByteArray: TypeAlias = npt.NDArray[np.uint8]
@@ -25,15 +27,53 @@ NAMES = {
 }
 
 
+def load_idx(folder: str | Path, dtype: str = "float32") -> Dataset:
+    """Return the images and labels of a folder of IDX files, under the names of MNIST, plain or gzipped.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte,
+        t10k-labels-idx1-ubyte.
+    dtype : {"float32", "float64", "uint8"}
+        Of the inputs. With "uint8" they are the bytes of the file, in a quarter of the memory: let the network scale
+        them, ``Network(..., input_scale=1 / 255)``.
+
+    Returns
+    -------
+    Dataset
+        One row for each image: pixels divided by 255, or as they are with "uint8". The classes are 0 to the largest
+        label.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a file is damaged, is not what its name says, or the files do not fit together.
+    """
+    x_train, x_test = read_images(folder, "train"), read_images(folder, "test")
+    if x_train.shape[1] != x_test.shape[1]:
+        found = f"{x_train.shape[1]} pixels in training and {x_test.shape[1]} in test images"
+        raise ValueError(f"{folder}: {found}; the sizes must agree")
+    y_train, y_test = read_labels(folder, "train", len(x_train)), read_labels(folder, "test", len(x_test))
+    classes = tuple(str(label) for label in range(int(max(y_train.max(), y_test.max())) + 1))
+    if dtype == "uint8":
+        return Dataset(str(folder), x_train, y_train, x_test, y_test, classes)
+    check_dtype(dtype)
+    pixels = Scaling(scale=1 / 255)
+    return Dataset.of_raw(str(folder), (x_train, x_test), (y_train, y_test), classes, dtype, pixels)
+
+
 def read_images(folder: str | Path, part: str) -> ByteArray:
-    """Return the images of a part, "train" or "test", as unsigned bytes (images, pixels).
+    """Return the images of one set, "train" or "test", as unsigned bytes (images, pixels).
 
     Raises
     ------
     FileNotFoundError
         If the folder does not hold the file under its MNIST name, plain or with .gz.
     ValueError
-        If the file is damaged, is no IDX file of images, or is empty.
+        If the file is damaged, is not an IDX file of images, or is empty.
     """
     path = find_file(Path(folder), NAMES[part][0])
     images = read_idx(path, axes=3)
@@ -43,19 +83,19 @@ def read_images(folder: str | Path, part: str) -> ByteArray:
 
 
 def read_labels(folder: str | Path, part: str, n_images: int) -> npt.NDArray[np.int64]:
-    """Return the labels of a part, "train" or "test"; there must be one for each image.
+    """Return the labels of one set, "train" or "test"; there must be one for each image.
 
     Raises
     ------
     FileNotFoundError
         If the folder does not hold the file under its MNIST name, plain or with .gz.
     ValueError
-        If the file is damaged, is no IDX file of labels, or holds another number of labels than `n_images`.
+        If the file is damaged, is not an IDX file of labels, or does not hold `n_images` labels.
     """
     path = find_file(Path(folder), NAMES[part][1])
     labels = read_idx(path, axes=1)
     if len(labels) != n_images:
-        raise ValueError(f"{path} holds {len(labels)} labels, but there are {n_images} images beside it")
+        raise ValueError(f"{path} holds {len(labels)} labels for {n_images} images")
     return labels.astype(np.int64)
 
 
@@ -74,7 +114,7 @@ def find_file(folder: Path, name: str) -> Path:
 def read_idx(path: Path, axes: int) -> ByteArray:
     """Return the array of unsigned bytes in an IDX file that must have the given number of axes.
 
-    No more is read, or taken of the memory, than the header says.
+    It reads no more, and takes no more memory, than the header says.
 
     Raises
     ------

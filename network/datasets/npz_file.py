@@ -1,4 +1,4 @@
-"""Arrays read from NumPy's NPZ files; never unpickled, since a pickle runs its writer's code."""
+"""Data sets from NumPy's NPZ files; nothing is unpickled, since a pickle runs its writer's code."""
 
 import math
 import zipfile
@@ -10,7 +10,11 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.datasets.compressed import MOST_INFLATED
+from hotloop.network.datasets.dataset import Dataset, check_dtype
+from hotloop.network.datasets.open_binary import MOST_INFLATED
+from hotloop.network.datasets.scaling import Scaling
+from hotloop.network.datasets.split import split_rows
+from hotloop.network.datasets.targets import check_task, npz_targets
 from hotloop.network.validation.memory import require
 from hotloop.network.validation.printable import printable
 
@@ -18,7 +22,69 @@ Array: TypeAlias = npt.NDArray[Any]
 
 ENCRYPTED = 1  # bit of a member's flags
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-MANY = 12  # names that an error message lists before it breaks off
+MANY = 12  # names that an error message lists at most
+
+
+def load_npz(
+    path: str | Path,
+    target: str = "y",
+    *,
+    test_fraction: float | None = None,
+    seed: int = 0,
+    task: str | None = None,
+    dtype: str = "float32",
+) -> Dataset:
+    """Return arrays from an NPZ file, the format of ``numpy.savez``; nothing is unpickled.
+
+    Unsigned bytes (pixels) are divided by the largest in the training set; other inputs are standardised
+    column by column, as by `load_csv`. Inputs of more than two axes become rows.
+
+    Parameters
+    ----------
+    path : str or Path
+        Holds x_train, y_train, x_test and y_test, or x and y.
+    target : str
+        What stands for "y" in those names.
+    test_fraction : float, optional
+        Share of the rows held out as the test set where the file has none; 0.2 by default.
+    seed : int
+        Seed of the shuffle that chooses them.
+    task : {None, "classification", "regression"}
+        None decides by the dtype of the targets: whole numbers, booleans and text (rows,) are classes.
+    dtype : {"float32", "float64"}
+        Of the inputs, and of targets that are values.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If an array is missing, holds no numbers, or does not fit the others.
+    """
+    check_task(task)
+    check_dtype(dtype)
+    names = array_names(path)
+    has_test = "x_test" in names
+    x_name, y_name = ("x_train", f"{target}_train") if has_test or "x_train" in names else ("x", target)
+    arrays = read_arrays(path, [x_name, y_name, *(["x_test", f"{target}_test"] if has_test else [])])
+    x, y = _inputs_and_targets(path, arrays, x_name, y_name)
+    if has_test:
+        if test_fraction is not None:
+            raise ValueError(f"{path} has its own test set, x_test; omit test_fraction")
+        x_test, y_test = _inputs_and_targets(path, arrays, "x_test", f"{target}_test")
+        for one, other, name in ((x, x_test, "x"), (y, y_test, target)):
+            if one.shape[1:] != other.shape[1:]:
+                found = f"{name}_train has shape {one.shape} and {name}_test {other.shape}"
+                raise ValueError(f"{path}: {found}; they may differ only in their rows")
+        targets, classes = npz_targets(path, y_name, np.concatenate([y, y_test]), task, dtype)
+        inputs, outputs = (x, x_test), (targets[: len(x)], targets[len(x) :])
+    else:
+        targets, classes = npz_targets(path, y_name, y, task, dtype)
+        fraction = 0.2 if test_fraction is None else test_fraction
+        train, test = split_rows(len(x), fraction, seed, None if classes is None else targets)
+        inputs, outputs = (x[train], x[test]), (targets[train], targets[test])
+    scaling = Scaling(scale=1 / float(max(inputs[0].max(), 1))) if x.dtype == np.uint8 else None
+    return Dataset.of_raw(str(path), inputs, outputs, classes, dtype, scaling=scaling, target=f"array {y_name!r}")
 
 
 def array_names(path: str | Path) -> tuple[str, ...]:
@@ -38,7 +104,7 @@ def array_names(path: str | Path) -> tuple[str, ...]:
 def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, Array]:
     """Return the arrays of these names, in upper or lower case, from an NPZ file.
 
-    What they take is known from their headers, and compared with the file and the memory before any is read.
+    Their headers say how large they are, which is compared with the file and the memory before any is read.
 
     Raises
     ------
@@ -66,10 +132,10 @@ def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, Array]:
 
 
 def numbers(path: str | Path, name: str, array: Array) -> Array:
-    """Return `array` as finite numbers (rows, columns), or raise a ValueError that says where it is none."""
+    """Return `array` as finite numbers (rows, columns), or raise a ValueError that says where it is not."""
     where = f"{path}, array {name!r}"
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{where}: found dtype {array.dtype}; wanted numbers, as float32, float64 or uint8")
+        raise ValueError(f"{where}: found dtype {array.dtype}; wanted numbers, for example float32 or uint8")
     if array.ndim < 2:
         raise ValueError(f"{where}: found shape {array.shape}; wanted (rows, inputs)")
     if array.size == 0:
@@ -87,6 +153,17 @@ def check_finite(path: str | Path, name: str, rows: Array) -> None:
         place = f"row {row}" + (f", column {column[0]}" if len(column) else "")
         value = rows[tuple(faults[0])]
         raise ValueError(f"{path}, array {name!r}, {place}: {value} is not finite: fill it in or drop the row")
+
+
+def _inputs_and_targets(path: str | Path, arrays: dict[str, Array], x_name: str, y_name: str) -> tuple[Array, Array]:
+    """Return inputs and targets of an NPZ file, with equally many rows, all finite."""
+    x, y = numbers(path, x_name, arrays[x_name]), arrays[y_name]
+    rows = len(y) if y.ndim else 0
+    if rows != len(x):
+        raise ValueError(f"{path}: {x_name} has {len(x)} rows and {y_name} has {rows}; the numbers must agree")
+    if y.dtype.kind == "f":
+        check_finite(path, y_name, y)
+    return x, y
 
 
 @contextmanager
@@ -107,14 +184,14 @@ def _members(path: str | Path, archive: zipfile.ZipFile) -> dict[str, zipfile.Zi
     for member in archive.infolist():
         name = member.filename.removesuffix(".npy").lower()
         if name in members:
-            raise ValueError(f"{path} holds two arrays that are called {name!r}: rename one")
+            raise ValueError(f"{path} holds two arrays named {name!r}: rename one")
         if not member.is_dir():
             members[name] = member
     return members
 
 
 def _checked_size(path: str | Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
-    """Return the bytes of an array, by its header, if the archive can hold as many."""
+    """Return the bytes of an array, by its header, if the archive can hold that many."""
     where = _where(path, member)
     if member.flag_bits & ENCRYPTED:
         raise ValueError(f"{where} is encrypted: save it without a password")
@@ -125,8 +202,8 @@ def _checked_size(path: str | Path, archive: zipfile.ZipFile, member: zipfile.Zi
         start = file.tell()
     if dtype.hasobject:
         raise ValueError(
-            f"{where} holds Python objects (dtype {dtype}), which only unpickling could read, and that runs what their "
-            "writer chose: save numbers, as array.astype('float32') or numpy.stack(list(array))"
+            f"{where} holds Python objects (dtype {dtype}); unpickling them would run code that their writer chose: "
+            "save numbers, for example array.astype('float32') or numpy.stack(list(array))"
         )
     size = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or start + size != member.file_size:

@@ -1,45 +1,83 @@
-"""Mean and standard deviation of the columns of a table, and which of them are constant."""
+"""Scaling of inputs and of columns of data, scale * (values - offset), and which columns are constant."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.datasets.csv_numbers import MANY, column_name
-from hotloop.network.datasets.data_warning import note
-
 Array: TypeAlias = npt.NDArray[Any]
-Scaling: TypeAlias = "float | npt.NDArray[np.float64]"
 
-ROUNDINGS = 8  # by which the values of a column may differ and still be one
+BLOCK = 2**22  # bytes scaled at a time, so that the float64 copy stays small
+ROUNDINGS = 8  # by which the values of a column may differ and still count as one
 
 
-def standardisation(name: str, raw: Array, columns: tuple[str, ...] | None) -> tuple[Scaling, Scaling]:
-    """Return mean and standard deviation of each column, infinite for one that is constant: it becomes 0.
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """scale * (values - offset), each one number or an array with an entry for each column.
 
-    A network learns nothing from such a column, so another value that turns up later must not disturb it.
+    The scale multiplies, as in the compiled loops; it is 0 for a column that is to be ignored.
     """
-    constant = constant_columns(raw)
-    nearly = [int(column) for column in np.flatnonzero(constant) if (raw[:, column] != raw[0, column]).any()]
-    if nearly:
-        shown = ", ".join(column_name(columns, index) if columns else f"input {index}" for index in nearly[:MANY])
-        more = f" and {len(nearly) - MANY} more" if len(nearly) > MANY else ""
-        note(f"{name}, {shown}{more}: all values are one number but for rounding, so they are taken to be constant")
-    raw = raw.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        offset, scale = raw.mean(axis=0), raw.std(axis=0)
-    offset[constant], scale[constant] = raw[0, constant], np.inf
-    faults = np.flatnonzero(~constant & (~np.isfinite(scale) | (scale == 0.0)))
-    if len(faults):
-        raise ValueError(f"{name}: the numbers of input {faults[0]} are too large or too small to be standardised")
-    return offset, scale
+
+    offset: float | Array = 0.0
+    scale: float | Array = 1.0
+
+    @classmethod
+    def standardising(cls, values: Array, label: Callable[[int], str], constant_scale: float = 0.0) -> "Scaling":
+        """Return the scaling that gives each column mean 0 and standard deviation 1.
+
+        Parameters
+        ----------
+        values : array (rows, columns)
+        label : callable
+            Returns the name of a column, for the message.
+        constant_scale : float, default 0
+            Scale of a column that is constant up to rounding. A network learns nothing from such an input, so another
+            value that turns up later must not disturb it: 0. A target keeps its unit: 1.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of a column are so large or so small that the scale is not a finite number above 0.
+        """
+        constant = constant_columns(values)
+        columns = values.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            offset, scale = columns.mean(axis=0), 1 / columns.std(axis=0)
+        offset[constant], scale[constant] = columns[0, constant], constant_scale
+        faults = np.flatnonzero(~constant & (~np.isfinite(scale) | (scale == 0.0)))
+        if len(faults):
+            raise ValueError(f"{label(int(faults[0]))}: the numbers are too large or too small to be standardised")
+        return cls(offset, scale)
+
+    @cached_property
+    def in_loop(self) -> bool:
+        """Whether the compiled loops scale each batch as they gather it: by one factor, without an offset."""
+        return isinstance(self.offset, float) and self.offset == 0 and isinstance(self.scale, float)
+
+    @cached_property
+    def factor(self) -> float:
+        """What the compiled loops multiply inputs by."""
+        return self.scale if self.in_loop else 1.0  # type: ignore[return-value]
+
+    def apply(self, values: Array, dtype: npt.DTypeLike) -> Array:
+        """Return the scaled values in `dtype`, computed in float64: years have no digits to spare in float32."""
+        scaled = np.empty(values.shape, dtype)
+        step = max(1, BLOCK * len(values) // (8 * max(1, values.size)))
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for start in range(0, len(values), step):
+                rows = values[start : start + step]
+                scaled[start : start + step] = (rows.astype(np.float64) - self.offset) * self.scale
+        return scaled
 
 
 def constant_columns(values: Array) -> npt.NDArray[np.bool_]:
     """Say of each column whether its values differ by no more than a few roundings.
 
-    A number that is computed in two ways, as 0.3 and 0.1 + 0.2, differs by some units in its last place. Whole numbers
-    up to 2 / eps are exact, so that a difference of theirs is one: identifiers, seconds since 1970.
+    A number that is computed in two ways, as 0.3 and 0.1 + 0.2, differs in its last bits. Whole numbers up to 2 / eps
+    are exact, so a difference between them counts: identifiers, seconds since 1970.
     """
     least, most = values.min(axis=0), values.max(axis=0)
     constant: npt.NDArray[np.bool_] = least == most

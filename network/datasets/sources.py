@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from hotloop.network.datasets.compressed import STANDARD_INPUT
 from hotloop.network.datasets.csv_dialect import Dialect
-from hotloop.network.datasets.csv_file import UNKNOWN, read_inputs
-from hotloop.network.datasets.dataset import Array, Dataset, load_csv, load_digits, load_idx, load_npz
-from hotloop.network.datasets.digits import bundled_digits
-from hotloop.network.datasets.idx_file import read_images
-from hotloop.network.datasets.npz_file import array_names, numbers, read_arrays
+from hotloop.network.datasets.csv_file import load_csv
+from hotloop.network.datasets.csv_table import UNKNOWN, read_inputs
+from hotloop.network.datasets.dataset import Array, Dataset
+from hotloop.network.datasets.digits import bundled_digits, load_digits
+from hotloop.network.datasets.idx_file import load_idx, read_images
+from hotloop.network.datasets.npz_file import array_names, load_npz, numbers, read_arrays
+from hotloop.network.datasets.open_binary import STANDARD_INPUT
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".npz": "npz"}
 
@@ -27,8 +28,8 @@ def load(
 ) -> Dataset:
     """Return the data that `source` names.
 
-    The parameters are those of `load_csv` and `load_npz`. The digits and IDX folders bring classes and a test
-    part of their own, and raise a ValueError for a `target` or `test_fraction`.
+    The parameters are those of `load_csv` and `load_npz`. The digits and IDX folders have their classes and their test
+    set, and raise a ValueError for a `target` or `test_fraction`.
     """
     kind = kind_of(source)
     if kind == "csv":
@@ -42,9 +43,9 @@ def load(
         name = "y" if target is None else target
         return load_npz(source, name, test_fraction=test_fraction, seed=seed, task=task, dtype=dtype)
     if target is not None:
-        raise ValueError(f"{source} has one target, its labels: leave the target out")
+        raise ValueError(f"{source} has one target, its labels; omit target")
     if test_fraction is not None:
-        raise ValueError(f"{source} brings its own test part: leave the test fraction out")
+        raise ValueError(f"{source} has its own test set; omit test_fraction")
     return load_digits(dtype) if kind == "digits" else load_idx(source, dtype)
 
 
@@ -59,10 +60,9 @@ def load_inputs(
 ) -> Array:
     """Return raw, unscaled inputs (rows, n_inputs) for a trained network from what `load` reads.
 
-    The test part of the digits and of an IDX folder; x_test, or x, of an NPZ file; all rows of a CSV file, by
-    the names of the `columns` where it has them, else by their places, with or without the target at
-    `target_column`. A CSV file is written as `known` says, or else, where two readings fit, like the file of the
-    training.
+    They are the test set of the digits or of an IDX folder; x_test, or else x, of an NPZ file; all rows of a CSV file.
+    Its columns are found by the names in `columns` if its header has them, else by position, with or without the target
+    at `target_column`. It is written as `known` says; where two readings fit, the one `like` the training file holds.
     """
     kind = kind_of(source)
     if kind == "csv":
@@ -88,7 +88,7 @@ def kind_of(source: str | Path) -> str:
     if path.is_dir():
         return "idx"
     if not path.exists():
-        raise FileNotFoundError(f"there is no file or folder {source} ('digits' is the data that hotloop carries)")
+        raise FileNotFoundError(f"there is no file or folder {source} ('digits' is the data that comes with hotloop)")
     name = path.name.lower().removesuffix(".gz")
     kind = next((kind for suffix, kind in KINDS.items() if name.endswith(suffix)), None)
     if kind is None:
@@ -100,4 +100,4 @@ def kind_of(source: str | Path) -> str:
 def _check_is_no_table(source: str | Path, known: Dialect) -> None:
     for name in ("header", "separator", "decimal"):
         if getattr(known, name) is not None:
-            raise ValueError(f"{source} is no CSV file: omit {name} (--{name})")
+            raise ValueError(f"{source} is not a CSV file: omit {name} (--{name})")

@@ -1,4 +1,4 @@
-"""Made-up data of any shape, for timing a network before there is real data: a noisy linear teacher, learnable."""
+"""Synthetic data of any shape, to time a network before there is real data: a noisy linear map."""
 
 from collections.abc import Sequence
 
@@ -6,21 +6,21 @@ import numpy as np
 
 from hotloop.network.datasets.dataset import Dataset
 
-TEST_SHARE = 5  # one row in so many
+TEST_SHARE = 5  # training rows for each test row
 NOISE = 0.1  # of the standard deviation of the teacher's answers
 
 
 def synthetic(sizes: Sequence[int], rows: int, *, classes: bool, dtype: str = "float32", seed: int = 0) -> Dataset:
-    """Return standard normal inputs, and as targets what a random linear teacher says of them.
+    """Return standard normal inputs, and as targets the noisy outputs of a random linear teacher.
 
     Parameters
     ----------
     sizes : sequence of int
-        Of a network: the first is the inputs, the last the outputs.
+        Of a network: the first is the number of inputs, the last that of outputs.
     rows : int
-        Of the training part.
+        Number of training rows.
     classes : bool
-        Whether the target is the teacher's largest output (of one output: whether it is above zero), or its values.
+        Whether the targets are classes: the teacher's largest output (whether the only output is above 0).
     dtype : {"float32", "float64"}
     seed : int
     """
@@ -36,4 +36,4 @@ def synthetic(sizes: Sequence[int], rows: int, *, classes: bool, dtype: str = "f
     elif n_outputs == 1:
         y = y[:, 0]
     y = y if classes else y.astype(dtype)
-    return Dataset("synthetic", x[:rows], y[:rows], x[rows:], y[rows:], names, 0.0, 1.0, target="a random linear map")
+    return Dataset("synthetic", x[:rows], y[:rows], x[rows:], y[rows:], names, target="a random linear map")

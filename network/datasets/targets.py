@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hotloop.network.datasets.csv_dialect import BOOLEANS, value_of
-from hotloop.network.datasets.csv_file import Table
 from hotloop.network.datasets.csv_numbers import fail
+from hotloop.network.datasets.csv_table import Table
 from hotloop.network.datasets.data_warning import note
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -19,6 +19,11 @@ Targets: TypeAlias = tuple[Array, tuple[str, ...] | None]
 
 TASKS = (None, "classification", "regression")
 FEW_CLASSES = 20  # whole numbers of a CSV column are classes up to here
+
+
+def check_task(task: str | None) -> None:
+    """Raise a ValueError unless targets can be taken for this."""
+    _check(task in TASKS, f"task is {task!r}; known: None, 'classification', 'regression'")
 
 
 def csv_targets(table: Table, task: str | None) -> Targets:
@@ -29,7 +34,7 @@ def csv_targets(table: Table, task: str | None) -> Targets:
     written = {cell: value_of(cell, decimal) for cell in set(table.cells)}
     booleans = {cell for cell in written if cell.lower() in BOOLEANS}
     truths = len(booleans) == len(written)
-    if not truths:  # among numbers they are no numbers
+    if not truths:  # among other targets, True and False are not numbers
         written.update(dict.fromkeys(booleans))
     found = [written[cell] for cell in table.cells]
     text = [row for row, value in enumerate(found) if value is None]
@@ -49,7 +54,7 @@ def csv_targets(table: Table, task: str | None) -> Targets:
 
 
 def _fractions(cells: list[str], decimal: str) -> Array | None:
-    """Return finite numbers that are not all whole, or None of anything else: in a tenth of the time."""
+    """Return the cells as finite numbers if not all are whole, else None: a shortcut that takes a tenth of the time."""
     try:
         values = np.array(list(map(float, cells if decimal == "." else [cell.replace(",", ".") for cell in cells])))
     except ValueError:
@@ -60,13 +65,13 @@ def _fractions(cells: list[str], decimal: str) -> Array | None:
 
 
 def _mixed(table: Table, text: Sequence[int], labels: bool) -> Targets:
-    """Return the classes that cells of numbers and text name, or raise if one of them is rather a fault."""
+    """Return the classes of a target that mixes numbers and text, or raise if a text looks like a fault."""
     counts = Counter(table.cells[row] for row in text)
     if not labels or min(counts.values()) == 1:
         rare = min(text, key=lambda row: counts[table.cells[row]])
         fault = (
             f"{table.cells[rare]!r} is not a number, but {len(table.cells) - len(text)} of {len(table.cells)} targets "
-            "are: mend it, or if these are classes choose a loss for classes (task='classification', "
+            "are: correct it, or if these are classes choose a loss for classes (task='classification', "
             "--loss cross_entropy)"
         )
         fail(table.name, table.lines[rare], table.target, fault)
@@ -75,21 +80,21 @@ def _mixed(table: Table, text: Sequence[int], labels: bool) -> Targets:
 
 
 def _written_classes(table: Table, values: Sequence[float | None] | None) -> Targets:
-    """Return class numbers, and as names what is written: in the order of the `values`, else in alphabetical order."""
+    """Return class numbers, and the names as written: in the order of the `values`, else alphabetical."""
     by_name = dict(zip(table.cells, values or table.cells, strict=True))
     names = sorted(by_name, key=lambda name: (by_name[name], name))
     same = [pair for pair in itertools.pairwise(names) if values and by_name[pair[0]] == by_name[pair[1]]]
     if same:
         pair = " and ".join(map(repr, same[0]))
-        note(f"{table.name}, {table.target}: {pair} are one number, and two classes, as they are written")
+        note(f"{table.name}, {table.target}: {pair} are taken to be two classes, though they are the same number")
     _check_classes(f"{table.name}, {table.target}", names, len(table.cells))
     if not table.columns and table.dialect.header is None:
         counts = Counter(table.cells)
         first = counts.pop(table.cells[0])
         if values is None and first == 1 and min(counts.values()) > 1:
             raise ValueError(
-                f"{table.name}, line {table.lines[0]}: is it a header? {table.cells[0]!r} stands in no other row as "
-                "the target: say header=True or header=False (--header yes or no)"
+                f"{table.name}, line {table.lines[0]}: is it a header? {table.cells[0]!r} is the target of no "
+                "other row: pass header=True or header=False (--header yes or no)"
             )
     numbers = {name: number for number, name in enumerate(names)}
     return np.fromiter((numbers[cell] for cell in table.cells), np.int64, len(table.cells)), tuple(names)
@@ -132,7 +137,7 @@ def _check_classes(where: str, names: Sequence[str], rows: int) -> None:
     _check(len(names) > 1, f"{where}: one class only, {names[0]!r}; wanted two or more")
     _check(
         len(names) < rows,
-        f"{where}: {rows} rows hold as many different values: these are no classes; "
+        f"{where}: {rows} rows hold as many different values: these are not classes; "
         "choose another target, or a regression loss for numbers",
     )
 

@@ -1,4 +1,4 @@
-"""Writing files: none is ever seen half written, and what cannot be written is said before the work is done."""
+"""Writing files: no reader sees half a file, and what cannot be written is reported before the work is done."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-TEMPORARY = re.compile(r"\.hotloop-[0-9a-f]{16}\.tmp")  # of one length, whatever the name of the file to come
+TEMPORARY = re.compile(r"\.hotloop-[0-9a-f]{16}\.tmp")  # of fixed length, however long the file's own name
 
 
 def path_of(argument: str, value: Any) -> Path:
@@ -29,15 +29,14 @@ def path_of(argument: str, value: Any) -> Path:
     except UnicodeEncodeError:
         fits = False
     if not fits:
-        raise ValueError(f"{argument} must be a path, got {name!r}, which holds a character that no path can")
+        raise ValueError(f"{argument} must be a path, got {name!r}, which holds a character that no path can have")
     return Path(name)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file so that at any time, and after a power cut, it holds either the old content or all of the new.
+    """Write a file so that at any time, even after a power cut, it holds either the old content or all of the new.
 
-    Its mode and owner are those of the file that it replaces. Temporary files that a process left here as it died are
-    removed.
+    It keeps the mode and owner of the file that it replaces. What dead processes left in the folder is removed.
     """
     with _naming(path):
         target = _replaceable(Path(path))
@@ -48,7 +47,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-                if os.name == "nt":  # which renames no open file
+                if os.name == "nt":  # Windows does not rename an open file
                     file.close()
                 os.replace(temporary, target)
         except BaseException:
@@ -58,7 +57,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a text file that takes the place of `path` once it is whole; write directly to a device or a pipe."""
+    """Write a text file that takes the place of `path` once it is whole; a device or a pipe is written to directly."""
     if _is_device(path):
         path.write_text(text, encoding="utf-8")
     else:
@@ -85,7 +84,7 @@ def check_is_another(path: str, *sources: str) -> None:
     """Raise a ValueError if writing `path` would replace a file that is read."""
     files = [source for source in sources if source not in ("digits", "-") and os.path.isfile(source)]
     if any(os.path.exists(path) and os.path.samefile(path, source) for source in files):
-        raise ValueError(f"{path} is what is read, and would be replaced: choose another name for what is written")
+        raise ValueError(f"{path} is also an input, and would be replaced: choose another name for the output")
 
 
 def _is_device(path: Path) -> bool:
@@ -98,7 +97,7 @@ def _may_write(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _naming(path: str | os.PathLike[str]) -> Any:
-    """Have an OSError name the file that was to be written, not a temporary one or none."""
+    """Let an OSError name the file that was to be written, not a temporary one or none."""
     try:
         yield
     except OSError as error:
@@ -108,7 +107,7 @@ def _naming(path: str | os.PathLike[str]) -> Any:
 
 
 def _replaceable(path: Path) -> Path:
-    """Return what `path` links to, or itself; raise an OSError unless a file can be there, or be replaced."""
+    """Return what `path` links to, or itself; raise an OSError unless a file can be made or replaced there."""
     target = Path(os.path.realpath(path)) if path.is_symlink() else path  # the link stays one
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a folder: give the name of a file in it")
@@ -136,7 +135,7 @@ def _temporary(target: Path) -> tuple[Path, BinaryIO]:
     while True:
         temporary = target.with_name(f".hotloop-{secrets.token_hex(8)}.tmp")
         try:
-            mode = 0o666 if old is None else 0o600  # less the umask; what others may not read, they never may
+            mode = 0o666 if old is None else 0o600  # less the umask; a private file is private from the start
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
         except PermissionError:
             raise PermissionError(
@@ -147,13 +146,13 @@ def _temporary(target: Path) -> tuple[Path, BinaryIO]:
                 os.fchown(descriptor, old.st_uid, old.st_gid)
             os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
         _lock(descriptor)
-        if temporary.exists():  # not swept by another process before it was locked
+        if temporary.exists():  # no other process swept it before it was locked
             return temporary, open(descriptor, "wb")
         os.close(descriptor)
 
 
 def _sweep(folder: Path) -> None:
-    """Remove the temporary files of this user's processes that died: those that nobody holds a lock on."""
+    """Remove the temporary files of this user's processes that died: those on which nobody holds a lock."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in [entry for entry in entries if TEMPORARY.fullmatch(entry.name)]:
             with contextlib.suppress(OSError):
@@ -188,7 +187,7 @@ def _remove(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the new name survive a power cut, where the system can open a folder."""
+    """Make the new name survive a power cut, where the system can open a folder."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

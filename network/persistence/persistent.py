@@ -1,15 +1,24 @@
-"""Networks that outlive their process: files, pickles for workers of joblib or multiprocessing, and copies."""
+"""What of a network is kept: in a model file, in a pickle for a worker of joblib or multiprocessing, in a copy."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Self, cast
 
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network.datasets.input_scaling import InputScaling
+from hotloop.network.datasets.scaled_inputs import checked_scaling
 from hotloop.network.layout import Layout, aligned_zeros
+from hotloop.network.persistence import model_file
+from hotloop.network.persistence.atomic_write import path_of
+from hotloop.network.training.optimizers import OPTIMIZERS
+from hotloop.network.training.training_state import TrainingState
 
-SCRATCH = ("layout", "gradient_buffer", "_idle")  # made anew
+# Besides sizes and activations: arguments of `Network` that are attributes under the same names.
+ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed")
+COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "step_offset": "step_offset"}  # in the file: in the training
+SCRATCH = ("layout", "_idle")  # made anew
 
 
 class Persistent:
@@ -21,7 +30,7 @@ class Persistent:
     metadata: dict[str, str]
 
     def save(self, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
-        """Write the network to a safetensors file, first under a temporary name; see `hotloop.network.persistence.model_file`.
+        """Write the network to a safetensors file that takes the place of `path` once it is whole.
 
         Parameters
         ----------
@@ -37,14 +46,29 @@ class Persistent:
         ValueError
             If the parameters are not finite: `load` would refuse them.
         """
-        from hotloop.network.persistence import model_file
-
         net: Any = self
-        model_file.save(net, path, self.metadata if metadata is None else metadata)
+        path, metadata = path_of("path", path), net.metadata if metadata is None else metadata
+        model_file.check_metadata(metadata)
+        training: TrainingState = net._training
+        for name, vector in (("net.parameters", net.parameters), ("the optimizer's moments", training.moments)):
+            if not np.isfinite(vector).all():
+                raise ValueError(f"{name} must be finite to be saved: found NaN or infinity")
+        optimizer = None
+        if training.optimizer is not None:
+            name = next(name for name, kind in OPTIMIZERS.items() if type(training.optimizer) is kind)
+            optimizer = {"name": name, **asdict(training.optimizer)}
+        config = {
+            "sizes": net.sizes,
+            "activations": net.activations,
+            **{name: _plain(getattr(net, name)) for name in ARGUMENTS},
+            **{name: getattr(training, count) for name, count in COUNTERS.items()},
+            "optimizer": optimizer,
+        }
+        model_file.write(path, config, _vectors(net), metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a network that `save` wrote, by this version of hotloop or one before, or ``hotloop train --save``.
+        """Read a network that `save` or ``hotloop train --save`` wrote, with this version of hotloop or an earlier one.
 
         It predicts from raw inputs: the scaling that it was trained with is its `input_offset` and `input_scale`.
 
@@ -53,21 +77,31 @@ class Persistent:
         OSError
             If there is no such file, or it cannot be read.
         ValueError
-            If it is no model file, is damaged, or of a later version.
+            If it is not a model file, is damaged, or was written by a later version.
         """
-        from hotloop.network.persistence import model_file
-
-        kind: Any = cls
-        return cast(Self, model_file.load(kind, path))
+        path, kind = path_of("path", path), cast(Any, cls)
+        config, arrays = model_file.read(path)
+        with model_file.damage_in(path):
+            *hidden, output = config["activations"]
+            arguments = {name: config[name] for name in ARGUMENTS}
+            net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
+            if config["optimizer"] is not None:
+                values = dict(config["optimizer"])
+                net._training.use(OPTIMIZERS[values.pop("name")](**values), net.layout.size)
+            model_file.fill(_vectors(net), arrays)
+            for name, count in COUNTERS.items():
+                setattr(net._training, count, config[name])
+            net.metadata = config["metadata"]
+        return cast(Self, net)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes but for scratch memory."""
+        """Return the attributes without scratch memory."""
         return {name: value for name, value in vars(self).items() if name not in SCRATCH}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the attributes, with copies of the arrays.
 
-        Those of a pickle may be read-only, or a file that joblib has mapped; kernels are compiled for neither.
+        The arrays of a pickle may be read-only, or a file that joblib has mapped; kernels are compiled for neither.
         """
         state = {name: value for name, value in state.items() if name not in SCRATCH}
         sizes, dtype = state["sizes"], np.dtype(state["dtype"].type)  # in this machine's byte order
@@ -83,9 +117,20 @@ class Persistent:
             dtype=dtype,
             layout=layout,
             _parameters=parameters,
-            state=np.array(state["state"], dtype, order="C", subok=False),
-            gradient_buffer=np.zeros(0, dtype),
+            _training=state["_training"].own_copy(dtype),
             metadata=dict(state["metadata"]),
-            _scaling=InputScaling.of(offset, scale, sizes[0], dtype),
+            _scaling=checked_scaling(offset, scale, sizes[0], dtype),
             _idle=[],
         )
+
+
+def _vectors(net: Any) -> Sequence[model_file.Layers]:
+    """Return the vectors that are saved, by layers: the parameters, then the optimizer's moments."""
+    return [net.layout.split(vector) for vector in (net.parameters, *net._training.moments)]
+
+
+def _plain(value: Any) -> Any:
+    """Return an argument as JSON has it."""
+    if isinstance(value, np.dtype):
+        return str(value)
+    return value.tolist() if isinstance(value, np.ndarray) else value

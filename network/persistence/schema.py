@@ -1,25 +1,20 @@
-"""What the inputs and outputs of a trained network are called in its data: kept in a model file's metadata."""
+"""What a trained network's inputs and outputs are called in its data, kept in the metadata of a model file."""
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.dataset import Dataset
-
-Array: TypeAlias = npt.NDArray[Any]
 
 KEY = "data"  # in the metadata
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The names of the inputs and their place in a table, and the names of the classes.
+    """The names of inputs and classes, and how their CSV file was laid out.
 
-    The default is that of a network saved without any.
+    The default is for a network that was saved without names.
     """
 
     columns: tuple[str, ...] | None = None
@@ -35,7 +30,7 @@ class Schema:
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str], n_inputs: int, n_outputs: int) -> "Schema":
-        """Return what `to_metadata` wrote, for a network with so many inputs and outputs.
+        """Return what `to_metadata` wrote, for a network with this many inputs and outputs.
 
         Raises
         ------
@@ -55,7 +50,7 @@ class Schema:
             raise ValueError(f"metadata {KEY!r} names {len(classes)} classes; the network has {n_outputs} outputs")
         place = kept.target_column
         if place is not None and (type(place) is not int or place < 0):
-            raise ValueError(f"metadata {KEY!r} has the target column {place!r}; wanted a number from 0")
+            raise ValueError(f"metadata {KEY!r} has the target column {place!r}; wanted a whole number, 0 or above")
         try:
             dialect = Dialect.of(None, kept.separator, kept.decimal)
         except ValueError as error:
@@ -63,25 +58,11 @@ class Schema:
         return cls(columns, place, classes, dialect.separator, dialect.decimal)
 
     def to_metadata(self) -> dict[str, str]:
-        """Return it as metadata of a model's file."""
+        """Return the metadata of a model file that hold it."""
         return {KEY: json.dumps(asdict(self))}
 
 
 def _names(what: str, value: Any) -> tuple[str, ...] | None:
     if value is not None and not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
-        raise ValueError(f"metadata {KEY!r} has {what} that are no list of names")
+        raise ValueError(f"metadata {KEY!r} has {what} that are not a list of names")
     return None if value is None else tuple(value)
-
-
-def split_format_1(metadata: dict[str, str]) -> tuple[Array, Array, dict[str, str]] | None:
-    """Return offset and divisor of the inputs, and the rest of the metadata; None without a scaling.
-
-    `hotloop train` kept both in the metadata before a network could scale its inputs itself.
-    """
-    try:
-        kept = json.loads(metadata[KEY])
-        offset, divisor = kept.pop("offset"), kept.pop("scale")
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
-        return None  # a text of the user's
-    rest = {**metadata, KEY: json.dumps(kept)}
-    return np.asarray(offset, np.float64), np.asarray(divisor, np.float64), rest

@@ -1,1 +1,1 @@
-"""Where the time of a training run goes, and how the training itself fares: `current.profile` is the way in."""
+"""Where the time of a training run goes, and how the training itself fares: `profiler.profile` is the way in."""

@@ -1,4 +1,4 @@
-"""Which clock the compiled loops read, and what its ticks are in the seconds of `time.perf_counter`."""
+"""Which clock the compiled loops read, and how its ticks become seconds of `time.perf_counter`."""
 
 import platform
 import sys
@@ -11,15 +11,15 @@ import numpy as np
 
 from hotloop.kernels.clock import COUNTER, MONOTONIC, read
 
-SHORTEST = 0.02  # s between the two readings of both clocks: each is true to some 0.2 us, so the rate to some 2e-5
-ATTEMPTS = 20  # of a reading of both clocks, of which the tightest counts
+SHORTEST = 0.02  # s between two readings of both clocks: each is good to about 0.2 us, the rate to about 2e-5
+ATTEMPTS = 20  # at reading both clocks, of which the tightest counts
 READS = 2000
 NAMES = {COUNTER: "cycle counter", MONOTONIC: "monotonic clock"}
 MACHINES = ("x86_64", "AMD64", "aarch64", "arm64")
 
 
 def clock_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> int:
-    """Return `COUNTER`, or `MONOTONIC` where the CPU has no counter that can be read, or none of a constant rate."""
+    """Return `COUNTER`, or `MONOTONIC` where the CPU has no readable counter of a constant rate."""
     if platform.machine() not in MACHINES:
         return MONOTONIC
     if sys.platform == "linux" and platform.machine() == "x86_64":
@@ -37,7 +37,7 @@ def clock_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> int:
 
 
 def read_both(kind: int) -> tuple[int, float]:
-    """Return the tick and the second of one moment."""
+    """Return one moment in ticks and in seconds."""
     count, readings = np.zeros(1, np.int64), []
     for _ in range(ATTEMPTS):
         before = time.perf_counter()
@@ -65,7 +65,7 @@ class Calibration:
 
     @classmethod
     def since(cls, kind: int, first: tuple[int, float]) -> "Calibration":
-        """Read both clocks once more, `SHORTEST` after a first reading at the earliest."""
+        """Read both clocks again, at least `SHORTEST` after a first reading."""
         time.sleep(max(0.0, first[1] + SHORTEST - time.perf_counter()))
         tick, second = read_both(kind)
         return cls(kind, (tick - first[0]) / (second - first[1]))
@@ -78,7 +78,7 @@ class Calibration:
 
 
 def seconds_of_a_read(kind: int) -> float:
-    """Return how long it takes to read the clock."""
+    """Return how many seconds it takes to read the clock."""
     counts, best = np.zeros(READS, np.int64), np.inf
     for _ in range(5):
         start = time.perf_counter()

@@ -1,8 +1,8 @@
-"""How the ticks of each thread fall to the phases, from the laps of the micro-batches that were timed.
+"""How the ticks of each thread divide among the phases, estimated from the micro-batches that were timed.
 
-A lap in which another process had the core, or the system interrupted, says nothing of the phase that it hit by chance.
-Such a lap is recognised by its length, and counts as a usual one of its phase. What it took beyond that is a sum of its
-own, and so is what the micro-batches that were not timed took beyond what the timed ones let expect.
+A lap in which another process had the core, or the system interrupted, says nothing about the phase that it hit. Such a
+lap is recognised by its length, and counts as a usual one of its phase. The excess counts as interruption, and so does
+what the other micro-batches took beyond what the timed ones predict.
 """
 
 import numpy as np
@@ -10,14 +10,14 @@ import numpy as np
 from hotloop.kernels import clock
 from hotloop.kernels.jit import Array
 
-# A lap is interrupted if it is so many times as long as the usual ones, and `SLACK` seconds. Usual are those in the bin
-# of a high quantile, not of the median: half of the laps of a phase may be short by their nature (the loss has two a
-# micro-batch, the last micro-batch of a batch may be one row), but a tenth are not long by it.
+# A lap is interrupted if it is `LONGER` times as long as the usual ones, plus `SLACK` seconds. Usual are those in the
+# bin of a high quantile, not of the median: half of a phase's laps may be short by nature (the loss has two in a
+# micro-batch, the last micro-batch of a batch may be one row), but a tenth of them is not long by nature.
 LONGER, SLACK, QUANTILE = 5.0, 1e-6, 0.9
-# So many times the work of the busiest thread in a micro-batch, and the seconds that it takes to wake a thread: a longer wait
-# is not due to how the work is divided.
+# A wait longer than this many times the work of the busiest thread in a micro-batch, plus the seconds that waking a
+# thread takes, is not due to how the work is divided.
 LONGEST_WAIT, WAKING = 2.0, 1e-4
-# Of what the timed micro-batches let expect: what the others took beyond it counts as interrupted if it is more, else as their
+# Share of what the timed micro-batches predict: if the others took more beyond it, that counts as interrupted, else as
 # scatter.
 SCATTER = 0.05
 SHORTEST = np.exp2(np.arange(clock.BINS) - 1.0)  # the least ticks of a lap in each bin
@@ -26,7 +26,7 @@ SHORTEST = np.exp2(np.arange(clock.BINS) - 1.0)  # the least ticks of a lap in e
 def interrupted_bins(counts: Array, sums: Array, timed: Array, rate: float) -> Array:
     """Return which bins of the histograms (threads, PHASES, layers, BINS) hold interrupted laps.
 
-    `timed` is how many micro-batches of each thread were, `rate` the ticks a second.
+    `timed` is how many micro-batches of each thread were timed, `rate` the ticks a second.
     """
     reached = counts.cumsum(axis=-1) >= QUANTILE * counts.sum(axis=-1, keepdims=True)
     usual = reached.argmax(axis=-1)[..., np.newaxis]
@@ -34,13 +34,13 @@ def interrupted_bins(counts: Array, sums: Array, timed: Array, rate: float) -> A
     found: Array = LONGER * mean + SLACK * rate <= SHORTEST
     work = np.delete(np.where(found, 0, sums), clock.WAIT, axis=1).sum(axis=(1, 2, 3)) / np.maximum(timed, 1)
     waits = counts[:, clock.WAIT]
-    shorter = waits.cumsum(axis=-1) - waits  # the shortest are usual whatever they took: something must be
+    shorter = waits.cumsum(axis=-1) - waits  # the shortest count as usual whatever they took
     found[:, clock.WAIT] = (LONGEST_WAIT * work.max() + WAKING * rate <= SHORTEST) & (shorter > 0)
     return found
 
 
 def ticks_of_phases(clocks: Array, rate: float) -> tuple[Array, Array]:
-    """Return the ticks of each thread, phase and layer, and those of each thread's interruptions.
+    """Return the ticks of each thread in each phase of each layer, and in interruptions.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def ticks_of_phases(clocks: Array, rate: float) -> tuple[Array, Array]:
     -------
     phases : ndarray (threads, PHASES, layers)
     interruptions : ndarray (threads,)
-        A thread's add up to its `TOTAL`.
+        Of both, a thread's ticks add up to its `TOTAL`.
     """
     total, timed = clocks[:, clock.TOTAL].astype(float), clocks[:, clock.SAMPLED]
     counts, sums = (part.astype(float) for part in clock.histograms(clocks))

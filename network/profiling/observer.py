@@ -1,90 +1,128 @@
-"""What an open profile notes of one fit: its spans, the clock of its loop, its losses, and looks at its gradients."""
+"""How a profile observes its thread: spans around what networks do, a clock for the compiled loop, and snapshots."""
 
+import threading
 import time
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hotloop.kernels.jit import Array
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots
+from hotloop.network.profiling.recording import Recording
+from hotloop.network.profiling.work import forward_work
+from hotloop.network.training.callbacks import CallObserver, FitObserver, FitProgress, Observer, active
+from hotloop.network.training.loop_arguments import LoopArguments
 
-if TYPE_CHECKING:
-    from hotloop.network.network import Network
-    from hotloop.network.profiling.profiler import Profile
-    from hotloop.network.training.fit import FitConfiguration
-    from hotloop.network.training.history import History
-
-MOST_FITS = 50  # that are looked at
+MOST_FITS = 50  # that have snapshots
+MARKS = {"converged": "early stop", "diverged": "NaN or infinity"}
 
 
-class Observer:
-    """The eyes of a profile on one fit.
+class ProfileObserver(Observer):
+    """Observes the present thread for an open profile."""
+
+    def __init__(self, profile: Recording) -> None:
+        super().__init__(threading.get_ident())
+        self.profile = profile
+
+    def span(self, name: str) -> AbstractContextManager[Any]:
+        """Return a span of the profile."""
+        return self.profile.spans.span(name)
+
+    def forward(self, data: LoopArguments, n_threads: int) -> AbstractContextManager[Any]:
+        """Return a span for the calls that compute outputs."""
+        return self.profile.spans.span("forward, all layers", "forward", *forward_work(data), n_threads)
+
+    def of_gradient(self, network: Any, data: LoopArguments) -> CallObserver:
+        """Return what gives the calls for one gradient a clock."""
+        return ClockedCalls(self.profile, network, data)
+
+    def of_fit(self, fit: FitProgress, data: LoopArguments) -> FitObserver:
+        """Return what observes one fit."""
+        return ProfiledFit(self.profile, fit, data)
+
+
+def current() -> Recording | None:
+    """Return the profile that this thread has opened; not one whose context was copied into it."""
+    return next((observer.profile for observer in active() if isinstance(observer, ProfileObserver)), None)
+
+
+class ClockedCalls(CallObserver):
+    """Gives calls of the training loop a clock, and notes them."""
+
+    def __init__(self, profile: Recording, network: Any, data: LoopArguments) -> None:
+        self._profile, self._data = profile, data
+        self._clock = profile.clock_of(network, data)
+
+    def clocks(self, n_threads: int) -> Array:
+        """Return the clock for the next call."""
+        return self._clock.of(n_threads)
+
+    def called(self, n_threads: int, start: float, row: int, rows: int) -> None:
+        """Note a call that has just ended."""
+        self._clock.called(self._profile.spans, n_threads, start, row, rows, self._data.rows)
+
+
+class ProfiledFit(ClockedCalls, FitObserver):
+    """Observes one fit for a profile.
 
     Parameters
     ----------
-    profile : Profile
+    profile : Recording
         Open.
-    net : Network
-    plan : FitConfiguration
+    fit : FitProgress
+    data : LoopArguments
+        Of the fit.
     """
 
-    def __init__(self, profile: "Profile", net: "Network", plan: "FitConfiguration") -> None:
-        self._profile, self._net, self._plan = profile, net, plan
-        self.clock = profile.clock_of(net, plan.task)
+    def __init__(self, profile: Recording, fit: FitProgress, data: LoopArguments) -> None:
+        super().__init__(profile, fit.network, data)
+        self._net = fit.network
         self._moments: list[float] = []  # when each epoch ended
-        self._health: FitSnapshots | None = None
+        self._snapshots: FitSnapshots | None = None
         profile.n_fits += 1
-        if profile.health and len(profile.fits) < MOST_FITS:
-            self._health = FitSnapshots.of(net, plan)
-            profile.fits.append(self._health)
+        if profile.takes_snapshots and len(profile.fits) < MOST_FITS:
+            self._snapshots = FitSnapshots.of(self._net, data, fit.epochs)
+            profile.fits.append(self._snapshots)
         self._count_rate()
 
-    def span(self, name: str, category: str = "python") -> AbstractContextManager[Any]:
-        """Return a span of the timeline."""
-        return self._profile.spans.span(name, category)
-
-    def drawn(self, start: float) -> None:
-        """Note that the order of an epoch has been drawn since the second `start`."""
-        self._profile.spans.part("draw the order", start)
-
-    def called(self, n_threads: int, start: float, row: int, rows: int) -> None:
-        """Note a call of the compiled loop that has just ended: rows `row` to `row` + `rows` - 1 of an epoch."""
-        self.clock.called(self._profile.spans, n_threads, start, row, rows, self._plan.task.rows)
-
-    def limited(self, rows: int) -> int:
-        """Return how many of so many rows to train in the next call: none beyond a look that is wanted."""
-        wanted = None if self._health is None else self._health.rows_before(self._plan.task.progress)
+    def limit(self, rows: int) -> int:
+        """Return how many of `rows` rows to train in the next call: none beyond a snapshot that is wanted."""
+        wanted = None if self._snapshots is None else self._snapshots.rows_before(self._data.progress)
         return min(rows, wanted) if wanted else rows
 
-    def looked(self, arguments: tuple[Any, ...]) -> bool:
-        """Train one batch and look at its gradients, if a look is due; return whether it was trained."""
-        health, task = self._health, self._plan.task
-        if health is None or not health.due(task.progress):
+    def take_batch(self, arguments: tuple[Any, ...]) -> bool:
+        """Train one batch and take a snapshot, if one is due; return whether it was trained."""
+        snapshots, data = self._snapshots, self._data
+        if snapshots is None or not snapshots.due(data.progress):
             return False
-        looks = len(health.looks.items)
-        trained = health.look(self._net, task, arguments, self.clock, self._profile.spans)
-        if len(health.looks.items) > looks:
-            look = health.looks.items[-1]
-            self._profile.count("gradient norm", look.moment, look.gradient_norm)
-            for layer, gradient in enumerate(look.gradient):
-                self._profile.count(f"gradient, layer {layer + 1} (rms)", look.moment, gradient)
+        taken = len(snapshots.snapshots.items)
+        trained = snapshots.take(self._net, data, arguments, self._clock, self._profile.spans)
+        if len(snapshots.snapshots.items) > taken:
+            snapshot = snapshots.snapshots.items[-1]
+            self._profile.count("gradient norm", snapshot.moment, snapshot.gradient_norm)
+            for layer, gradient in enumerate(snapshot.gradient):
+                self._profile.count(f"gradient, layer {layer + 1} (rms)", snapshot.moment, gradient)
         return trained
 
-    def epoch(self) -> None:
-        """Note that an epoch has ended."""
+    def on_epoch_begin(self, fit: FitProgress) -> None:
+        """Note that the order of the epoch has been drawn since it began."""
+        self._profile.spans.part("draw the order", fit.epoch_start)
+
+    def on_epoch_end(self, fit: FitProgress) -> None:
+        """Note when the epoch ended."""
         self._moments.append(time.perf_counter())
 
-    def _count_rate(self) -> None:
-        rate = float(self._plan.task.settings["learning_rate"][0])
-        self._profile.count("learning rate", time.perf_counter(), rate)
-
-    def ended(self, history: "History") -> None:
+    def on_fit_end(self, fit: FitProgress) -> None:
         """Note how the fit ended."""
+        history = fit.history
         self._count_rate()
         self._profile.histories.append((self._moments, history))
-        if self._health is not None:
-            self._health.history = history
-            self._health.steps = int(self._plan.task.progress["step"][0]) - self._health.first
-            self._health.final = self._net.parameters.copy()
-            self._health.diverged = history.stop_reason == "diverged"
+        if self._snapshots is not None:
+            self._snapshots.history = history
+            self._snapshots.steps = int(self._data.progress["step"][0]) - self._snapshots.first
+            self._snapshots.final = self._net.parameters.copy()
+            self._snapshots.diverged = history.stop_reason == "diverged"
         if history.stop_reason != "epochs":
-            names = {"converged": "early stop", "diverged": "NaN or infinity", "interrupted": "interrupted"}
-            self._profile.mark(names[history.stop_reason], time.perf_counter(), {})
+            self._profile.mark(MARKS.get(history.stop_reason, history.stop_reason), time.perf_counter(), {})
+
+    def _count_rate(self) -> None:
+        self._profile.count("learning rate", time.perf_counter(), float(self._data.settings["learning_rate"][0]))

@@ -1,30 +1,28 @@
-"""The clocks of the compiled training loop: what it was at, by phase, layer and thread, and some steps in full."""
+"""The clocks of the compiled training loop: its time by phase, layer and thread, and some steps in full."""
 
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hotloop.kernels import clock
+from hotloop.kernels.codes import NO_UPDATE
 from hotloop.kernels.jit import Array
-from hotloop.kernels.updates import NO_UPDATE
 from hotloop.network.profiling.calibration import Calibration
 from hotloop.network.profiling.estimate import ticks_of_phases
 from hotloop.network.profiling.spans import BATCH, Event, Path, Spans, Thinned
-from hotloop.network.profiling.work import METHODS, Counts, Work
-
-if TYPE_CHECKING:
-    from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.profiling.work import Counts, Work
+from hotloop.network.training.loop_arguments import LoopArguments
 
 LOOP = "compiled loop"
-SHARE = 0.004  # of a step, at most, that reading the clock may take, assuming that a step runs at QUICKEST
-FIRST_MICRO_BATCHES = 32  # that are all timed: pages and caches are touched first in them, and short fits have no more
-QUICKEST = 2e11  # floating-point operations a second
+SHARE = 0.004  # of a step that reading the clock may take, assuming that a step runs at QUICKEST FLOP/s
+QUICKEST = 2e11
+FIRST_MICRO_BATCHES = 32  # all timed: they touch pages and caches first, and short fits have no more
 LOGGED_STEPS, LOGGED_THREADS = 2, 8  # in each call, of the steps that are timed
 MOST_LOGS = 256
-INTERRUPTED = clock.PHASES  # no phase of the loop: what `estimate` finds
+INTERRUPTED = clock.PHASES  # not a phase of the loop: what `estimate` finds
 PHASE_NAMES = {
     clock.GATHER: "gather",
     clock.FORWARD: "forward",
@@ -50,7 +48,7 @@ class Step:
 
 @dataclass
 class Phase:
-    """What a phase of a layer took: seconds of the wall, and the work in them."""
+    """What a phase of a layer took: seconds of wall time, and the work in them."""
 
     phase: int
     layer: int
@@ -66,22 +64,22 @@ class Phase:
 
 
 class PhaseClock:
-    """The clocks of the runs of one kind: one network, one method, one place in the tree of spans.
+    """The clocks of all runs of one kind: one network, one method, one place in the tree of spans.
 
     Parameters
     ----------
     path : tuple of str
-        The spans within which the compiled loop is called.
+        The spans in which the compiled loop is called.
     network : str
         Its sizes.
     task : LoopArguments
     kind : int
-        Of clock.
+        Which clock: see `calibration.clock_kind`.
     read_seconds : float
-        How long it takes to read.
+        How long reading it takes.
     """
 
-    def __init__(self, path: Path, network: str, task: "LoopArguments", kind: int, read_seconds: float) -> None:
+    def __init__(self, path: Path, network: str, task: LoopArguments, kind: int, read_seconds: float) -> None:
         self.path, self.network = path, network
         self.work = Work(task)
         self.dtype = task.workspace.dtype
@@ -92,20 +90,20 @@ class PhaseClock:
         quickest = self.work.step_flops() / QUICKEST
         self.stride = max(1, math.ceil(laps * read_seconds / (SHARE * quickest)))
         epoch, batch = self.work.micro_batches_of_an_epoch(task.rows), -(-self.work.batch_size // self.work.micro_batch)
-        while math.gcd(self.stride, epoch * batch) > 1:  # else always the same micro-batches of an epoch, or of a batch
+        while math.gcd(self.stride, epoch * batch) > 1:  # else the same ones of each epoch, or of each batch
             self.stride += 1
-        if self.work.mixed:  # the one micro-batch of an epoch that is unlike the others must be seen too
+        if self.work.mixed:  # one micro-batch of an epoch is unlike the others, and must be timed too
             self.stride = 1
         self._capacity = LOGGED_STEPS * 2 * laps
         self._clocks: dict[int, Array] = {}
-        self._walls: dict[int, float] = {}  # seconds of all calls, by their number of threads
-        self._calls: list[tuple[int, float, float, int, int, int]] = []  # that are noted, and not yet worked off
+        self._walls: dict[int, float] = {}  # seconds of all calls, by number of threads
+        self._calls: list[tuple[int, float, float, int, int, int]] = []  # noted, and not yet processed
         self.events: Thinned[Event] = Thinned()  # the calls themselves
-        # When a call began, the tick of it, and what its threads logged.
+        # When a call began, in seconds and ticks, and what its threads logged.
         self.logs: Thinned[tuple[float, int, list[Array]]] = Thinned(MOST_LOGS)
 
     def of(self, n_threads: int) -> Array:
-        """Return the clock for the next call in so many threads."""
+        """Return the clock for the next call, in `n_threads` threads."""
         if n_threads not in self._clocks:
             self._clocks[n_threads] = clock.new_clock(
                 n_threads, self._layers, self._kind, self.stride, self._capacity, FIRST_MICRO_BATCHES
@@ -118,7 +116,7 @@ class PhaseClock:
         return clocks
 
     def called(self, spans: Spans, n_threads: int, start: float, row: int, rows: int, total: int) -> None:
-        """Note a call since the second `start`, which trained `rows` rows from `row` on, of an epoch's `total`."""
+        """Note a call that began at `start` and trained `rows` rows from `row` on, of an epoch's `total`."""
         stop = time.perf_counter()
         spans.open[-1].inner += stop - start
         self._calls.append((n_threads, start, stop, row, rows, total))
@@ -130,19 +128,19 @@ class PhaseClock:
             self.logs.items.append((start, int(clocks[0, clock.ENTERED]), logs))
 
     def settle(self) -> None:
-        """Work off the calls that were noted."""
+        """Process the calls that were noted."""
         work = self.work
         for n_threads, start, stop, row, rows, total in self._calls:
             self._walls[n_threads] += stop - start
-            self.counts.add(row, rows, total, work.batch_size, work.micro_batch, whole=work.whole)
+            self.counts.add(row, rows, total, work.batch_size, work.micro_batch, summed=work.summed)
             self.events.add(Event(LOOP, start, stop, "loop", {"threads": n_threads, "rows": rows}))
         self.calls += len(self._calls)
         self._calls.clear()
 
     def steps(self, calibration: Calibration) -> list[Step]:
-        """Return the steps that were kept in full, without those that the log has no room for the whole of.
+        """Return the steps that were logged in full; the log may have ended within the last.
 
-        Their ticks are counted from when thread 0 entered the call, which is some microseconds after the call began.
+        Their ticks count from the moment at which thread 0 entered the call, a few microseconds after the call began.
         """
         found, rate = [], calibration.rate
         for start, entered, logs in self.logs.items:
@@ -162,8 +160,8 @@ class PhaseClock:
 
     @property
     def kind(self) -> tuple[str, str, str]:
-        """The network's sizes, its dtype, and the method."""
-        return self.network, str(self.dtype), METHODS[self.work.update]
+        """The network's sizes, its dtype, and the update method."""
+        return self.network, str(self.dtype), self.work.method.label
 
     def wall(self) -> float:
         """Return the seconds of all calls."""
@@ -175,20 +173,20 @@ class PhaseClock:
         return sum(int(r[clock.SAMPLED]) for r in rows), sum(int(r[clock.MICRO_BATCHES]) for r in rows)
 
     def thread_seconds(self) -> float:
-        """Return the seconds of all calls times their threads."""
+        """Return the seconds of all calls, each times its number of threads."""
         return sum(n * seconds for n, seconds in self._walls.items())
 
     def phases(self, calibration: Calibration) -> list[Phase]:
-        """Return what each phase took: a thread's time in a call is one n-th of the wall's, with n threads.
+        """Return what each phase took. With n threads, a second of one thread counts as 1 / n seconds of wall time.
 
-        The micro-batches that were timed say how a call's ticks, from its beginning to its end, fall to the phases.
+        The micro-batches that were timed say how the ticks of whole calls divide among the phases.
         """
         seconds, interrupted = np.zeros(clock.PHASES * self._layers), 0.0
         for n_threads, clocks in self._clocks.items():
             ticks, lost = ticks_of_phases(clocks, calibration.rate)
             seconds += ticks.sum(axis=0).ravel() / calibration.rate / n_threads
             interrupted += float(lost.sum()) / calibration.rate / n_threads
-        if self.work.update == NO_UPDATE:  # the time of finding that there is none
+        if self.work.method.code == NO_UPDATE:  # the time that it takes to find that there is no update
             gradient, update = (phase * self._layers for phase in (clock.WEIGHT_GRADIENT, clock.UPDATE))
             seconds[gradient : gradient + self._layers] += seconds[update : update + self._layers]
             seconds[update : update + self._layers] = 0
@@ -197,9 +195,9 @@ class PhaseClock:
             phase, layer = divmod(int(which), self._layers)
             flops, moved = self.work.of(phase, layer, self.counts)
             calls = {
-                clock.WEIGHT_GRADIENT: self.counts.whole_micro_batches,
-                clock.UPDATE: self.counts.whole_updates,
-                clock.DESCENT: self.counts.micro_batches - self.counts.whole_micro_batches,
+                clock.WEIGHT_GRADIENT: self.counts.summed_micro_batches,
+                clock.UPDATE: self.counts.summed_updates,
+                clock.DESCENT: self.counts.micro_batches - self.counts.summed_micro_batches,
             }.get(phase, self.counts.micro_batches)
             found.append(Phase(phase, layer, calls, float(seconds[which]), flops, moved))
         if interrupted > 0:
@@ -208,5 +206,5 @@ class PhaseClock:
 
 
 def described(net: Any) -> str:
-    """Return the sizes of a network as a word."""
+    """Return the sizes of a network as one word: "64-32-10"."""
     return "-".join(map(str, net.sizes))

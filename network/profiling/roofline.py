@@ -1,8 +1,8 @@
-"""The measured limits of one core of this machine: arithmetic, and the traffic with each level of its memory.
+"""The measured limits of one core of this machine: arithmetic, and the bandwidth of each level of memory.
 
-A loop that does F operations on B bytes cannot take less time than F / peak, nor than B / bandwidth, the bandwidth
-being that of the memory in which its data lies: the roofline model (Williams, Waterman and Patterson, 2009). Which that
-is follows from how many bytes are in use at once.
+A loop of F operations on B bytes takes at least max(F / peak, B / bandwidth), with the bandwidth of the level of memory
+that holds its data: the roofline model (Williams, Waterman and Patterson, 2009). The number of bytes in use together
+tells which level that is.
 """
 
 import time
@@ -20,12 +20,12 @@ REPEATS = 1000  # of a tile in one call: a fraction of a millisecond
 ROUNDS = 20  # of which the fastest counts, since other load can only slow one down
 TRIAD_BYTES = 3 * 2**27  # three arrays of 128 MB: far beyond what a core has of the last-level cache
 CURVE_BYTES = [3 * 2**power for power in range(12, 26)]  # from 12 KB, within any first-level cache, to 96 MB
-CURVE_ROUNDS, CURVE_MOVED = 5, 3 * 2**25  # bytes in a round, or one pass
-OVERHEAD = 0.25  # of the roof: a phase below it is bound by neither arithmetic nor memory
+CURVE_ROUNDS, CURVE_MOVED = 5, 3 * 2**25  # bytes in a round of one or more passes
+OVERHEAD = 0.25  # share of the roof below which neither arithmetic nor memory bounds a phase
 
 
 def peak_flops(dtype: Any) -> float:
-    """Return how many floating-point operations a second one core does, in tiles that stay in its first-level cache.
+    """Return how many floating-point operations a second one core does on tiles in its first-level cache.
 
     A fused multiply-add counts as two.
 
@@ -41,16 +41,16 @@ def peak_flops(dtype: Any) -> float:
 
 
 def bandwidth(total: int = TRIAD_BYTES, passes: int = 1, rounds: int = ROUNDS) -> float:
-    """Return how many bytes a second one core moves in c := a + 3 b, by default over arrays that no cache holds.
+    """Return how many bytes a second one core moves in c := a + 3 b, by default with arrays larger than any cache.
 
-    Counted are three arrays, two read and one written; what a CPU reads of the third before it writes is not.
+    Two arrays are read and one is written. That a CPU may read the third before it writes is not counted.
 
     Parameters
     ----------
     total : int
         Bytes of the three arrays.
     passes : int
-        Over them in one call.
+        Over the arrays, in one call.
     rounds : int
         Calls, of which the fastest counts.
     """
@@ -78,7 +78,7 @@ class Roof:
     peak : float
         Floating-point operations a second.
     sizes, bandwidths : tuple of float
-        Bytes in use at once, and the bytes a second then.
+        Bytes in use together, and the bytes a second for each.
     """
 
     peak: float
@@ -86,7 +86,7 @@ class Roof:
     bandwidths: tuple[float, ...]
 
     def bandwidth(self, in_use: float) -> float:
-        """Return the bytes a second where so many are in use at once."""
+        """Return the bytes a second while `in_use` bytes are in use."""
         return float(np.interp(np.log(max(in_use, 1.0)), np.log(self.sizes), self.bandwidths))
 
     def share(self, seconds: float, flops: float, moved: float, in_use: float) -> tuple[float, str]:
@@ -100,9 +100,9 @@ _known: dict[str, Roof] = {}  # the best that was measured in this process
 
 
 def measured(dtype: str, *, again: bool = False) -> Roof:
-    """Return the limits of this machine, measured at the first call, in some 0.3 s.
+    """Return the limits of this machine, measured in about 0.3 s at the first call.
 
-    `again` measures once more, and takes the better of each: other load on the machine can only slow a core down.
+    `again` measures once more and keeps the better figures: other load on the machine can only slow a core down.
     """
     if again or dtype not in _known:
         curve = [bandwidth(size, max(1, CURVE_MOVED // size), CURVE_ROUNDS) for size in CURVE_BYTES]

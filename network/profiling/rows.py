@@ -1,17 +1,16 @@
 """The rows of a profile: one for each phase of each layer, and for each part of the time outside the compiled loops."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hotloop.kernels.clock import WAIT
+from hotloop.network.profiling.calibration import Calibration
 from hotloop.network.profiling.phase_clock import INTERRUPTED, LAYERLESS, PHASE_NAMES, PhaseClock
+from hotloop.network.profiling.roofline import Roof
+from hotloop.network.profiling.sort_orders import SORTS
 from hotloop.network.profiling.spans import Spans
-
-if TYPE_CHECKING:
-    from hotloop.network.profiling.calibration import Calibration
-    from hotloop.network.profiling.roofline import Roof
 
 Row = dict[str, Any]
 ENTER = "enter the compiled loop"
@@ -21,19 +20,14 @@ FIELDS = (
     "name", "layer", "network", "kind", "calls", "seconds", "percent", "seconds_per_call", "flops", "bytes",
     "flops_per_second", "bytes_per_second", "flops_per_byte", "roof_percent", "bound_by",
 )  # fmt: skip
-# What a table may be sorted by, PyTorch's names among them; "order" is that of a training step.
-SORTS = {
-    "self_cpu_time_total": "seconds", "cpu_time_total": "seconds", "cpu_time": "seconds_per_call", "count": "calls",
-    "flops": "flops", "bytes": "bytes", "roof_percent": "roof_percent", "order": None,
-}  # fmt: skip
 GROUPS = ("phase", "layer")
-WAITING = {WAIT: "wait", INTERRUPTED: "interrupted"}  # the kinds of rows in which a thread computes nothing
+WAITING = {WAIT: "wait", INTERRUPTED: "interrupted"}  # kinds of rows in which a thread computes nothing
 PHASE_KINDS = ("kernel", *WAITING.values())  # of rows
 PHASE_ORDER = [PHASE_NAMES[phase] for phase in sorted(PHASE_NAMES)]
 
 
 class Sums:
-    """Rows that are added up by name, layer and network."""
+    """Sums of rows by name, layer, network and kind."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[Any, ...], Row] = {}
@@ -42,7 +36,7 @@ class Sums:
         self, name: str, layer: int | None, network: str | None, kind: str, calls: int, seconds: float,
         flops: float = 0.0, moved: float = 0.0, ideal: tuple[float, str] | None = None,
     ) -> None:  # fmt: skip
-        """Add to a row; `ideal` is the least share of the seconds that it could take, and what bounds it."""
+        """Add to a row; `ideal` is the least share of its seconds that it could take, and what bounds it."""
         row = self._rows.setdefault(
             (name, layer, network, kind),
             {"name": name, "layer": layer, "network": network, "kind": kind, "calls": 0, "seconds": 0.0, "flops": 0.0,
@@ -62,7 +56,7 @@ class Sums:
 
 
 def finish(row: Row, total: float) -> Row:
-    """Return a row with all that follows from its sums."""
+    """Return a row with the rates and shares that follow from its sums."""
     seconds, flops, moved = row["seconds"], row["flops"], row["bytes"]
     timed = seconds > 0
     bounds = row["bounds"]
@@ -82,7 +76,7 @@ def finish(row: Row, total: float) -> Row:
 
 
 def labels(clocks: Iterable[PhaseClock]) -> dict[tuple[str, str, str], str | None]:
-    """Return what tells each kind of run from the others: nothing, the network, or its dtype and method too."""
+    """Return a label for each kind of run: none if there is one kind, the network, or also its dtype and method."""
     kinds = list(dict.fromkeys(clock.kind for clock in clocks))
     if len(kinds) == 1:
         return {kinds[0]: None}
@@ -90,7 +84,7 @@ def labels(clocks: Iterable[PhaseClock]) -> dict[tuple[str, str, str], str | Non
     return {kind: kind[0] if sizes.count(kind[0]) == 1 else " ".join(kind) for kind in kinds}
 
 
-def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: "Calibration", roof_of: Mapping[str, "Roof"],
+def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: Calibration, roof_of: Mapping[str, Roof],
          total: float) -> list[Row]:  # fmt: skip
     """Return the rows of a profile.
 
@@ -99,11 +93,11 @@ def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: "Calibration",
     spans : Spans
     clocks : iterable of PhaseClock
     calibration : Calibration
-        Of their ticks.
+        Of the clocks' ticks.
     roof_of : mapping of str to Roof
         By dtype.
     total : float
-        Seconds of the whole.
+        Seconds of the whole profile.
 
     Returns
     -------
@@ -136,14 +130,14 @@ def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: "Calibration",
             name = COMPILE
         ideal = None
         if (node.flops or node.bytes) and dtype in roof_of:
-            seconds, each = max(node.own, 1e-9), node.bytes / node.calls / node.threads
+            seconds, each = max(node.self_seconds, 1e-9), node.bytes / node.calls / node.threads
             ideal = roof_of[dtype].share(seconds, node.flops / node.threads, node.bytes / node.threads, each)
-        sums.add(name, None, None, kind, node.calls, node.own, node.flops, node.bytes, ideal)
+        sums.add(name, None, None, kind, node.calls, node.self_seconds, node.flops, node.bytes, ideal)
     return sums.finished(total)
 
 
 def grouped(found: Iterable[Row], group_by: str, total: float) -> list[Row]:
-    """Return sums of rows by phase (all layers) or by layer (all phases); rows of no layer stay as they are."""
+    """Return sums of rows by phase (all layers) or by layer (all phases); rows without a layer stay as they are."""
     sums = Sums()
     for row in found:
         name, layer = row["name"], row["layer"]

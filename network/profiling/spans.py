@@ -1,7 +1,7 @@
-"""What one thread was at, as nested spans: the time of each path of them, and a timeline that stays small.
+"""What one thread did, as nested spans: the time of each path, and a timeline of limited size.
 
-The tree of paths is exact. The timeline, for the trace, keeps at most `MOST` spans of a name: when they are too many,
-every other one is dropped, and from then on every other one kept.
+The tree of paths is exact. The timeline, for the trace, keeps at most `MOST` spans of a name: when there are too many,
+every other one is dropped, and from then on only every other one is kept.
 """
 
 import time
@@ -12,20 +12,20 @@ from typing import Any, Generic, NamedTuple, TypeVar
 Path = tuple[str, ...]
 Item = TypeVar("Item")
 MOST = 8192  # spans of a name in the timeline
-MOST_NAMES = 500  # then names share one list
-OTHERS = "..."  # its name
+MOST_NAMES = 500  # further names share one list
+OTHERS = "..."  # the name of that list
 BATCH = 4096
 
 
 class Thinned(Generic[Item]):
-    """A list that never holds more than `most` items, evenly spread over all that were added."""
+    """A list of at most `most` items, evenly spread over all that were added."""
 
     def __init__(self, most: int = MOST) -> None:
         self.most, self.stride, self.added = most, 1, 0
         self.items: list[Item] = []
 
     def wanted(self) -> bool:
-        """Count one more, and return whether it is to be kept: its maker may save the work."""
+        """Count one more item, and return whether to keep it: if not, it need not be made."""
         self.added += 1
         if (self.added - 1) % self.stride:
             return False
@@ -42,12 +42,12 @@ class Thinned(Generic[Item]):
 
 @dataclass(slots=True)
 class Node:
-    """The spans of one path: how many, their time, and that of it which no span within them has; work in them."""
+    """The spans of one path: how many, their time, their self time (without the spans within them), their work."""
 
     category: str
     calls: int = 0
     seconds: float = 0.0
-    own: float = 0.0
+    self_seconds: float = 0.0
     flops: float = 0.0
     bytes: float = 0.0
     threads: int = 1  # of the last
@@ -64,7 +64,7 @@ class Event(NamedTuple):
 
 
 class Span:
-    """A span, as a context."""
+    """A span, as a context manager."""
 
     __slots__ = ("_spans", "bytes", "category", "flops", "inner", "path", "start", "threads")
 
@@ -83,13 +83,13 @@ class Span:
             If the profile has ended, or this span has begun and not ended.
         """
         if self._spans.over or self in self._spans.open:
-            raise RuntimeError("the profile has ended" if self._spans.over else f"{self.path[-1]!r} is open already")
+            raise RuntimeError("the profile has ended" if self._spans.over else f"{self.path[-1]!r} is already open")
         self._spans.open.append(self)
         self.inner, self.start = 0.0, time.perf_counter()
         return self
 
     def __exit__(self, *failure: object) -> None:
-        """End, also when something was raised, and with it those within it that have not ended; once."""
+        """End, and with it all spans within it that have not ended, also when something was raised; only once."""
         stop, spans = time.perf_counter(), self._spans
         if self in spans.open:
             while spans.open.pop() is not self:
@@ -98,16 +98,16 @@ class Span:
 
 
 class Spans:
-    """The spans of a thread, from its first to its last.
+    """The spans of a thread.
 
-    What ends is only noted, and worked off when there is much of it: Python that runs once between two calls of the
-    compiled loop runs from a cold cache, several times slower than in a loop of its own.
+    Spans that end are only noted, and processed in batches: Python that runs once between two calls of the compiled
+    loop runs from a cold cache, several times slower than in a loop.
     """
 
     def __init__(self) -> None:
         self.open: list[Span] = []
         self.over = False
-        # Tuples of plain values, which Python's collector of garbage passes over.
+        # Tuples of plain values, which Python's garbage collector skips.
         self._ended: list[tuple[Path, str, float, float, float, float, float, int]] = []
         self._tree: dict[Path, Node] = {}
         self._timeline: dict[str, Thinned[Event]] = {}
@@ -119,13 +119,13 @@ class Spans:
 
     @property
     def tree(self) -> dict[Path, Node]:
-        """All spans by their paths, the names from the outermost to the innermost."""
+        """All spans by path: the names from the outermost to the innermost."""
         self._settle()
         return self._tree
 
     @property
     def timeline(self) -> dict[str, Thinned[Event]]:
-        """Spans by their names."""
+        """Spans by name."""
         self._settle()
         return self._timeline
 
@@ -136,7 +136,7 @@ class Spans:
         return Span(self, (*self.path, name), category, flops, bytes_, threads)
 
     def part(self, name: str, start: float) -> None:
-        """Note a span from the second `start` to now, within the one that is open: cheaper than a context."""
+        """Note a span from `start` to now, within the open one: cheaper than a context manager."""
         stop, around = time.perf_counter(), self.open[-1]
         around.inner += stop - start
         self._ended.append(((*around.path, name), "python", start, stop, 0.0, 0.0, 0.0, 1))
@@ -153,7 +153,7 @@ class Spans:
             self._settle()
 
     def kept(self, name: str) -> Thinned[Event]:
-        """Return the list of the timeline for spans of a name."""
+        """Return the timeline's list for a name."""
         name = name if name in self._timeline or len(self._timeline) < MOST_NAMES else OTHERS
         return self._timeline.setdefault(name, Thinned())
 
@@ -169,7 +169,7 @@ class Spans:
             node, kept = known[path]
             node.calls += 1
             node.seconds += stop - start
-            node.own += stop - start - inner
+            node.self_seconds += stop - start - inner
             node.flops += flops
             node.bytes += bytes_
             node.threads = threads

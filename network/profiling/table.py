@@ -1,16 +1,13 @@
-"""The table of a profile, in the look that users of PyTorch's profiler know."""
+"""The table of a profile, in the style of PyTorch's profiler."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from hotloop.network import text_table
+from hotloop.network.profiling.phase_clock import PhaseClock
 from hotloop.network.profiling.rows import Row
 
-if TYPE_CHECKING:
-    from hotloop.network.profiling.phase_clock import PhaseClock
-
-GAP = "  "
 WIDEST_NAME = 40
-MOST_KINDS = 10  # of runs, in the lines below
+MOST_KINDS = 10  # of runs, in the lines under the table
 
 
 def duration(seconds: float | None) -> str:
@@ -24,7 +21,7 @@ def duration(seconds: float | None) -> str:
 
 
 def number(value: float | None, scale: float = 1.0) -> str:
-    """Return a number with three figures, at most two of them decimals."""
+    """Return a number with three digits, at most two of them decimals."""
     if value is None:
         return "-"
     value /= scale
@@ -53,19 +50,17 @@ COLUMNS: list[tuple[str, Callable[[Row], str]]] = [
 
 
 def table(rows: Sequence[Row], row_limit: int, footer: Sequence[str]) -> str:
-    """Return rows as text, at most `row_limit` of them (all if it is negative), and the lines below."""
+    """Return rows as text, at most `row_limit` of them (all if it is negative), followed by the footer."""
     shown = rows if row_limit < 0 else rows[:row_limit]
-    cells = [[title for title, _ in COLUMNS], *([cell(row) for _, cell in COLUMNS] for row in shown)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    rule = GAP.join("-" * width for width in widths)
-    lines = [GAP.join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in cells]
+    cells = [[cell(row) for _, cell in COLUMNS] for row in shown]
+    lines = text_table.table([title for title, _ in COLUMNS], cells, ruled=True)
     left_out = len(rows) - len(shown)
     more = [f"{left_out} more rows: row_limit is {row_limit}"] if left_out else []
-    return "\n".join([rule, lines[0], rule, *lines[1:], rule, *more, *footer])
+    return "\n".join([*lines, *more, *footer])
 
 
-def summary(seconds: float, clocks: Sequence["PhaseClock"], clock_name: str) -> list[str]:
-    """Return the lines below the table: the whole, and for each kind of run what was timed."""
+def summary(seconds: float, clocks: Sequence[PhaseClock], clock_name: str) -> list[str]:
+    """Return the lines under the table: the total, and for each kind of run what was timed."""
     lines = [f"Self CPU time total: {duration(seconds)}"]
     kinds = list(dict.fromkeys(clock.kind for clock in clocks))
     for kind in kinds[:MOST_KINDS]:
@@ -80,4 +75,4 @@ def summary(seconds: float, clocks: Sequence["PhaseClock"], clock_name: str) -> 
             f"{mean:.2g} thread{'' if mean == 1 else 's'} on average; {timed} timed"
         )
     more = len(kinds) - MOST_KINDS
-    return [*lines, *([f"and {more} kinds of runs more"] if more > 0 else []), f"clock: {clock_name}"]
+    return [*lines, *([f"and {more} more kinds of runs"] if more > 0 else []), f"clock: {clock_name}"]

@@ -1,68 +1,52 @@
 """What a training run has to compute and to move, by formula: floating-point operations and bytes of each phase.
 
-B is the rows, I and O a layer's fan_in and fan_out, s the bytes of a number. Counted is what the formulas of training
-need, not what the loops do besides (padding, the copies of a packed panel): a multiply-add is two operations, an
-elementwise function (activation, derivative, loss) one a value, and each array is moved once in each phase that reads
-or writes it, twice in one that does both. docs/profiling.md has the table.
+B is the rows, I and O a layer's fan_in and fan_out, s the bytes of a number. The operations are those of
+`hotloop.network.flops`. Each array is moved once in each phase that reads or writes it, twice in one that does both;
+padding and the copies of packed panels are not counted. docs/profiling.md has the table.
 """
 
 from dataclasses import dataclass
 
-from hotloop.kernels import losses, updates
-from hotloop.kernels.activations import IDENTITY
+from hotloop.kernels import codes
 from hotloop.kernels.clock import BACKWARD, DESCENT, FORWARD, GATHER, LOSS, UPDATE, WEIGHT_GRADIENT
+from hotloop.network import flops
 from hotloop.network.training.loop_arguments import LoopArguments
-
-METHODS = {
-    updates.NO_UPDATE: "gradient", updates.SGD: "SGD", updates.MOMENTUM: "momentum", updates.NESTEROV: "Nesterov",
-    updates.RMSPROP: "RMSprop", updates.ADAGRAD: "Adagrad", updates.ADAM: "Adam", updates.ADAMW: "AdamW",
-}  # fmt: skip
-# Operations a parameter, each + - * / and root of the formula in hotloop.kernels.updates; and arrays of moments.
-UPDATE_FLOPS = {
-    updates.NO_UPDATE: 0, updates.SGD: 2, updates.MOMENTUM: 4, updates.NESTEROV: 6, updates.RMSPROP: 9,
-    updates.ADAGRAD: 7, updates.ADAM: 13, updates.ADAMW: 14,
-}  # fmt: skip
-MOMENTS = {updates.NO_UPDATE: 0, updates.SGD: 0, updates.ADAM: 2, updates.ADAMW: 2}  # the others have one
-PENALTY_FLOPS = 4  # a weight, for the gradient and the loss: two of l1 sign(w) + 2 l2 w, two of l1 |w| + l2 w^2
+from hotloop.network.training.optimizers import METHODS
 
 
 @dataclass
 class Counts:
-    """How much was trained. `whole` counts what was summed into a gradient, the rest updated the weights in place."""
+    """How much was trained; `summed` is the part that was summed into a gradient, the rest updated weights in place."""
 
     rows: int = 0
-    whole_rows: int = 0
+    summed_rows: int = 0
     micro_batches: int = 0
-    whole_micro_batches: int = 0
+    summed_micro_batches: int = 0
     updates: int = 0
-    whole_updates: int = 0
+    summed_updates: int = 0
 
-    def add(self, start: int, rows: int, total: int, batch_size: int, micro_batch: int, *, whole: bool) -> None:
-        """Add the rows from `start` on, which ends a micro-batch, of an epoch of `total` rows."""
+    def add(self, start: int, rows: int, total: int, batch_size: int, micro_batch: int, *, summed: bool) -> None:
+        """Add the rows from `start` on, which end with a micro-batch, of an epoch of `total` rows.
+
+        `summed` says whether batches of one micro-batch are summed into a gradient; those of several always are.
+        """
         at, stop = start, start + rows
         while at < stop:
             batch_start = at - at % batch_size
             batch_rows = min(batch_size, total - batch_start)
-            if batch_rows <= micro_batch:  # batches of one micro-batch: all of the full ones at once
+            if batch_rows <= micro_batch:  # batches of one micro-batch: all full ones in one go
                 batches = max(1, min(stop - at, total - at) // batch_size) if batch_rows == batch_size else 1
-                taken, micro_batches, kept = min(batches * batch_rows, stop - at), batches, whole
+                taken, micro_batches, kept = min(batches * batch_rows, stop - at), batches, summed
             else:
                 taken = min(batch_start + batch_rows, stop) - at
-                micro_batches, kept, batches = (
-                    -(-taken // micro_batch),
-                    True,
-                    int(at + taken == batch_start + batch_rows),
-                )
-            self.rows, self.micro_batches, self.updates = (
-                self.rows + taken,
-                self.micro_batches + micro_batches,
-                self.updates + batches,
-            )
-            self.whole_rows, self.whole_micro_batches = (
-                self.whole_rows + kept * taken,
-                self.whole_micro_batches + kept * micro_batches,
-            )
-            self.whole_updates += kept * batches
+                micro_batches, kept = -(-taken // micro_batch), True
+                batches = int(at + taken == batch_start + batch_rows)
+            self.rows += taken
+            self.micro_batches += micro_batches
+            self.updates += batches
+            self.summed_rows += kept * taken
+            self.summed_micro_batches += kept * micro_batches
+            self.summed_updates += kept * batches
             at += taken
 
 
@@ -74,7 +58,7 @@ class Work:
     task : LoopArguments
         Whose tables say what is computed.
     training : bool, default True
-        Whether the last layer is left at z for a loss that takes it; outputs alone have their activation.
+        Whether the last layer is left at z for a loss that takes it. Without training it has its activation.
     """
 
     def __init__(self, task: LoopArguments, *, training: bool = True) -> None:
@@ -85,13 +69,13 @@ class Work:
         self.input_itemsize = task.inputs.shape[1] // self.fan_in[0]
         self.data_bytes = task.inputs.nbytes
         self.batch_size, self.micro_batch = int(settings["batch_size"]), int(settings["micro_batch"])
-        self.update = int(settings["update"])
+        self.method = METHODS[int(settings["update"])]
         self.penalised = bool(settings["l1"] > 0 or settings["l2"] > 0)
-        self.whole = self.update != updates.SGD or self.penalised
-        last, logits = len(self.fan_in) - 1, training and settings["loss"] >= losses.BINARY_CROSS_ENTROPY
-        # Layers of which an activation is computed, and those that keep z beside it; a cross-entropy takes z alone.
+        self.summed = self.method.code != codes.SGD or self.penalised
+        last, logits = len(self.fan_in) - 1, training and settings["loss"] >= codes.BINARY_CROSS_ENTROPY
+        # Whether a layer's activation is computed, and whether z is kept beside it. A cross-entropy takes only z.
         self.active = [
-            layer["activation"] != IDENTITY and not (logits and index == last)
+            bool(layer["activation"] != codes.IDENTITY) and not (logits and index == last)
             for index, layer in enumerate(task.layers)
         ]
         self.keeps_z = [
@@ -99,9 +83,9 @@ class Work:
             for index, layer in enumerate(task.layers)
         ]
         self.labelled = bool(task.labels.size)
-        # Batches of several micro-batches are summed up, but a last one of one micro-batch is not.
+        # Whether batches of several micro-batches are summed up, but a last one of one micro-batch is not.
         remainder = task.rows % self.batch_size
-        self.mixed = not self.whole and self.batch_size > self.micro_batch and 0 < remainder <= self.micro_batch
+        self.mixed = not self.summed and self.batch_size > self.micro_batch and 0 < remainder <= self.micro_batch
 
     @property
     def parameters(self) -> int:
@@ -111,62 +95,58 @@ class Work:
     @property
     def step_bytes(self) -> int:
         """Bytes that a step touches: parameters, moments, gradient, and the values and deltas of a micro-batch."""
-        arrays = 1 + MOMENTS.get(self.update, 1) + self.whole
+        arrays = 1 + self.method.n_moments + self.summed
         values = self.fan_in[0] + sum(o * (2 + keeps) for o, keeps in zip(self.fan_out, self.keeps_z, strict=True))
         return self.itemsize * (arrays * self.parameters + self.micro_batch * values)
 
     def micro_batches_of_an_epoch(self, rows: int) -> int:
         """Return how many micro-batches so many rows make."""
         counts = Counts()
-        counts.add(0, rows, rows, self.batch_size, self.micro_batch, whole=self.whole)
+        counts.add(0, rows, rows, self.batch_size, self.micro_batch, summed=self.summed)
         return counts.micro_batches
 
     def step_flops(self) -> float:
-        """Return the operations of a micro-batch of rows."""
-        whole = int(self.whole)
-        counts = Counts(self.micro_batch, self.micro_batch * whole, 1, whole, 1, whole)
+        """Return the operations of a micro-batch."""
+        summed = int(self.summed)
+        counts = Counts(self.micro_batch, self.micro_batch * summed, 1, summed, 1, summed)
         phases = (GATHER, FORWARD, LOSS, BACKWARD, WEIGHT_GRADIENT, UPDATE, DESCENT)
         return sum(self.of(phase, index, counts)[0] for phase in phases for index in range(len(self.fan_in)))
 
     def of(self, phase: int, layer: int, counts: Counts) -> tuple[float, float]:
         """Return the operations and bytes of a phase of a layer (from 0)."""
         i, o, s, rows = self.fan_in[layer], self.fan_out[layer], self.itemsize, counts.rows
-        weights, top = (i + 1) * o, layer == len(self.fan_in) - 1
-        if phase == GATHER and layer == 0:
-            return rows * i, rows * i * (self.input_itemsize + s)
+        parameters, first, last = (i + 1) * o, layer == 0, layer == len(self.fan_in) - 1
+        active, n_moments = self.active[layer], self.method.n_moments
+        if phase == GATHER and first:
+            return flops.gather(rows, i), rows * i * (self.input_itemsize + s)
         if phase == FORWARD:
-            # z = x W + b, a = f(z)
-            flops = rows * o * (2 * i + self.active[layer])
-            return flops, s * (rows * i + counts.micro_batches * weights + rows * o * (1 + self.keeps_z[layer]))
-        if phase == LOSS and top:
-            return rows * o, rows * o * s + rows * (8 if self.labelled else o * s) + rows * o * s
+            values = rows * i + counts.micro_batches * parameters + rows * o * (1 + self.keeps_z[layer])
+            return flops.forward(rows, i, o, activation=active), s * values
+        if phase == LOSS and last:
+            return flops.loss(rows, o), rows * o * s + rows * (8 if self.labelled else o * s) + rows * o * s
         if phase == BACKWARD:
-            # delta = dC/da f'(z), dC/dx = delta W.T
-            active, below = self.active[layer], layer > 0
-            moved = rows * o * (1 + 2 * active) + below * (counts.micro_batches * i * o + rows * i)
-            return rows * o * active + below * 2 * rows * i * o, s * moved
-        if phase == WEIGHT_GRADIENT:
-            # dC/dW = x.T delta, dC/db = sum of delta; a batch in several micro-batches is added up
-            rows, micro_batches = counts.whole_rows, counts.whole_micro_batches
-            read_again = max(micro_batches - counts.whole_updates, 0)
-            return rows * o * (2 * i + 1), s * (rows * (i + o) + (micro_batches + read_again) * weights)
-        if phase == UPDATE and self.update != updates.NO_UPDATE and counts.whole_micro_batches:
-            n = counts.whole_updates
-            flops = n * (UPDATE_FLOPS[self.update] * weights + self.penalised * PENALTY_FLOPS * i * o)
-            return flops, s * n * weights * (3 + 2 * MOMENTS.get(self.update, 1))
-        if phase == DESCENT:
-            # W := W - alpha x.T delta, in one pass
-            rows, micro_batches = rows - counts.whole_rows, counts.micro_batches - counts.whole_micro_batches
-            return rows * o * (2 * i + 1) + 2 * micro_batches * weights, s * (
-                rows * (i + o) + 2 * micro_batches * weights
-            )
+            values = rows * o * (1 + 2 * active) + (0 if first else counts.micro_batches * i * o + rows * i)
+            return flops.backward(rows, i, o, activation=active, first=first), s * values
+        if phase == WEIGHT_GRADIENT:  # a batch in several micro-batches is added up
+            rows, micro_batches = counts.summed_rows, counts.summed_micro_batches
+            read_again = max(micro_batches - counts.summed_updates, 0)
+            values = rows * (i + o) + (micro_batches + read_again) * parameters
+            return flops.weight_gradient(rows, i, o), s * values
+        if phase == UPDATE and self.method.code != codes.NO_UPDATE and counts.summed_micro_batches:
+            n = counts.summed_updates
+            each = flops.update(i, o, self.method.flops, penalised=self.penalised)
+            return n * each, s * n * parameters * (3 + 2 * n_moments)
+        if phase == DESCENT:  # W := W - alpha x.T delta, in one pass
+            rows, micro_batches = rows - counts.summed_rows, counts.micro_batches - counts.summed_micro_batches
+            update = micro_batches * flops.update(i, o, METHODS[codes.SGD].flops)
+            return flops.weight_gradient(rows, i, o) + update, s * (rows * (i + o) + 2 * micro_batches * parameters)
         return 0.0, 0.0
 
 
 def forward_work(task: LoopArguments) -> tuple[float, float]:
-    """Return the operations and bytes of the outputs of all rows of a task, and of their losses."""
+    """Return the operations and bytes of computing the outputs of all rows of a task, and their losses."""
     work, micro_batch = Work(task, training=False), int(task.settings["micro_batch"][0])
     counts = Counts(rows=task.rows, micro_batches=-(-task.rows // micro_batch))
     phases = (GATHER, FORWARD, *([LOSS] if task.labels.size or task.targets.size else []))
     parts = [work.of(phase, layer, counts) for phase in phases for layer in range(len(work.fan_in))]
-    return sum(flops for flops, _ in parts), sum(moved for _, moved in parts)
+    return sum(operations for operations, _ in parts), sum(moved for _, moved in parts)

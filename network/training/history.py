@@ -1,6 +1,11 @@
 """What a fit reports: a record for each epoch, why it stopped, and the warnings and errors of training."""
 
 from dataclasses import dataclass, field
+from typing import Any
+
+from hotloop.network.text_table import table
+from hotloop.network.validation import arguments
+from hotloop.network.validation.printable import shown
 
 Record = dict[str, float]
 PATIENCE = 5  # epochs without an improvement, where a tolerance is given and nothing else
@@ -81,11 +86,25 @@ class History:
         """Return a table, a line an epoch."""
         if not self.epochs:
             return f"no epoch finished ({self.stop_reason})"
-        columns = []
-        for name in self.epochs[0]:
-            form = ".0f" if name == "epoch" else ".4g"
-            cells = [format(record[name], form) if name in record else "-" for record in self.epochs]
-            cells = [name.replace("_", " "), *cells]
-            columns.append([cell.rjust(max(map(len, cells))) for cell in cells])
-        lines = ["  ".join(line) for line in zip(*columns, strict=True)]
+        names = list(self.epochs[0])
+        lines = table(
+            [name.replace("_", " ") for name in names], [[_cell(e, name) for name in names] for e in self.epochs]
+        )
         return "\n".join([*lines, f"stopped: {self.stop_reason}"])
+
+
+def stopping(tolerance: Any, patience: Any) -> tuple[float | None, int]:
+    """Return when a fit counts as converged: the tolerance, None for never, and the patience."""
+    epochs = arguments.whole_number("patience", PATIENCE if patience is None else patience, 1, arguments.LARGEST)
+    if tolerance is None and patience is not None:
+        raise ValueError(
+            f"patience={shown(patience)} has no effect without a tolerance: give one too, such as tolerance=1e-4, or 0 "
+            "for any improvement"
+        )
+    return None if tolerance is None else arguments.real_number("tolerance", tolerance), epochs
+
+
+def _cell(record: Record, name: str) -> str:
+    if name not in record:
+        return "-"
+    return f"{record[name]:.0f}" if name == "epoch" else f"{record[name]:.4g}"

@@ -1,4 +1,4 @@
-"""One job of the compiled loops: checked data, the tables that describe the network, and scratch memory of its size."""
+"""What a compiled loop is handed: checked data, the tables that describe the network, and scratch of its size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ import numpy as np
 
 from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
 from hotloop.kernels.jit import Array
-from hotloop.kernels.losses import CROSS_ENTROPY
 from hotloop.kernels.tables import PROGRESS, SETTINGS
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.layout import Layout, aligned_zeros
@@ -15,7 +14,7 @@ from hotloop.network.losses import LOSSES
 from hotloop.network.training.optimizers import Optimizer
 
 INPUT_KINDS = {np.dtype("uint8"): UINT8, np.dtype("float32"): FLOAT32, np.dtype("float64"): FLOAT64}
-IN_ORDER = np.empty(0, np.int64)  # no order is the data's own
+IN_ORDER = np.empty(0, np.int64)  # an empty order: that of the data
 
 
 def bytes_of_rows(array: Array) -> Array:
@@ -27,8 +26,14 @@ def bytes_of_rows(array: Array) -> Array:
 
 @dataclass
 class LoopArguments:
-    """The arguments of a compiled loop, in the types that it was compiled for. See `hotloop.kernels.training`."""
+    """The arguments of a compiled loop, in the types that it was compiled for. See `hotloop.kernels.training`.
 
+    `layout`, `activations` and `loss` are what the tables were made from.
+    """
+
+    layout: Layout
+    activations: tuple[str, ...]
+    loss: str
     inputs: Array
     targets: Array
     labels: Array
@@ -45,9 +50,10 @@ class LoopArguments:
         return int(self.inputs.shape[0])
 
     @classmethod
-    def plan(
+    def prepare(
         cls, layout: Layout, activations: tuple[str, ...], loss: str, inputs: Array, targets: Array, labels: Array,
-        *, batch_size: int, dropout: Sequence[float] = (), seed: int = 0, input_scale: float = 1.0,
+        *, batch_size: int, dropout: Sequence[float] = (), seed: int = 0, input_scale: float = 1.0, l1: float = 0.0,
+        l2: float = 0.0,
     ) -> "LoopArguments":  # fmt: skip
         """Size the workspace for these data and fill the tables."""
         kinds = [ACTIVATIONS[name] for name in activations]
@@ -58,36 +64,38 @@ class LoopArguments:
         keeps_z = [kind.needs_z or index == last for index, kind in enumerate(kinds)]
         layers, size = layout.table(micro_batch, [kind.code for kind in kinds], keeps_z, rates)
         settings = np.zeros(1, SETTINGS)
-        settings["loss"] = CROSS_ENTROPY if labels.size else LOSSES[loss].code
+        settings["loss"] = LOSSES[loss].label_code if labels.size else LOSSES[loss].code
         settings["batch_size"], settings["micro_batch"], settings["seed"] = batch, micro_batch, seed
         settings["input_kind"], settings["input_scale"] = INPUT_KINDS[inputs.dtype], input_scale
+        settings["l1"], settings["l2"] = l1, l2
         workspace = aligned_zeros(size, layout.dtype)
         row_losses, row_penalties = np.zeros(micro_batch), np.zeros(sum(layout.sizes[:-1]))
         progress = np.zeros(1, PROGRESS)
         return cls(
-            bytes_of_rows(inputs), targets, labels, layers, settings, workspace, row_losses, row_penalties, progress
-        )
+            layout, activations, loss, bytes_of_rows(inputs), targets, labels, layers, settings, workspace, row_losses,
+            row_penalties, progress,
+        )  # fmt: skip
 
-    def records(self, n_threads: int) -> None:
-        """Have a record of progress for each of so many threads."""
+    def set_threads(self, n_threads: int) -> None:
+        """Make a record of progress for each thread."""
         self.progress = np.repeat(self.progress[:1], n_threads)
 
-    def training(self, parameters: Array, gradient: Array, state: Array, order: Array) -> tuple[Array, ...]:
-        """Return the arguments of `train_slice` behind its budget, without its clocks."""
+    def train_arguments(self, parameters: Array, gradient: Array, moments: Array, order: Array) -> tuple[Array, ...]:
+        """Return the arguments of `train_slice` after its budget, without its clocks."""
         return (
-            self.inputs, self.targets, self.labels, order, self.layers, self.settings, parameters, gradient, state,
+            self.inputs, self.targets, self.labels, order, self.layers, self.settings, parameters, gradient, moments,
             self.workspace, self.row_losses, self.row_penalties, self.progress,
         )  # fmt: skip
 
-    def forward(self, parameters: Array, losses: Array, outputs: Array) -> tuple[Array, ...]:
-        """Return the arguments of `forward_slice` behind its start and stop."""
+    def forward_arguments(self, parameters: Array, losses: Array, outputs: Array) -> tuple[Array, ...]:
+        """Return the arguments of `forward_slice` after its start and stop."""
         return (
             self.inputs, self.targets, self.labels, IN_ORDER, self.layers, self.settings, parameters, self.workspace,
             losses, outputs,
         )  # fmt: skip
 
-    def descend(self, optimizer: Optimizer, step: int, step_offset: int) -> None:
-        """Tell the loop to update by this method, after `step` updates, of which `step_offset` with another method."""
+    def set_optimizer(self, optimizer: Optimizer, step: int, step_offset: int) -> None:
+        """Set the update: `step` steps have been taken, the first `step_offset` of them with another optimizer."""
         self.settings["update"] = optimizer.code
         for name in SETTINGS.names or ():
             if hasattr(optimizer, name):

@@ -1,68 +1,93 @@
-"""Gradient descent methods: their hyper-parameters. Loops, formulas and sources are in `hotloop.kernels.updates`."""
+"""The optimizers: a class for each, with all that is known of it. The loops are in `hotloop.kernels.updates`."""
 
-import math
-import numbers
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, get_args
 
-import numpy as np
-
-from hotloop.kernels import updates
+from hotloop.kernels import codes
+from hotloop.network.validation import arguments
+from hotloop.network.validation.arguments import Fraction, NotNegative, Positive
+from hotloop.network.validation.printable import shown
 from hotloop.network.validation.suggestions import explains_its_keywords
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Method:
+    """One update of the parameters.
+
+    Parameters
+    ----------
+    code : int
+        What the kernels call it.
+    label : str
+        What a profile calls it.
+    flops : int
+        Operations a parameter: each + - * / and root of the formula in `hotloop.kernels.updates`.
+    n_moments : int
+        Arrays of the parameters' size that it keeps from step to step.
+    """
+
+    code: int
+    label: str
+    flops: int
+    n_moments: int
+
+
+METHODS = {codes.NO_UPDATE: Method(codes.NO_UPDATE, "gradient", 0, 0)}  # by code; each optimizer adds its own
+OPTIMIZERS: dict[str, type["Optimizer"]] = {}  # by name: the class's, in small letters
+
+Kind = TypeVar("Kind", bound="Optimizer")
+
+
+@dataclass_transform(frozen_default=True)
+def optimizer(kind: type[Kind]) -> type[Kind]:
+    """Make a class an optimizer that users can name: a frozen dataclass, listed above with its methods."""
+    kind = explains_its_keywords(dataclass(frozen=True)(kind))
+    OPTIMIZERS[kind.__name__.lower()] = kind
+    METHODS.update({method.code: method for method in kind.methods})
+    return kind
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """What all methods share: the checks, and what the compiled loop is told.
+    """What all optimizers share: the check of the hyper-parameters, and what the compiled loop is told.
 
-    Two optimizers with the same hyper-parameters are equal; `Network.fit` goes on with the state of an equal one.
+    A field is a flag, or a number whose type says its range. Two optimizers with the same hyper-parameters are equal;
+    `Network.fit` continues with the state of an equal one.
     """
 
-    n_moments: ClassVar[int] = 0
-
-    @property
-    def code(self) -> int:
-        """The update kernel's number."""
-        raise NotImplementedError
+    methods: ClassVar[tuple[Method, ...]]
 
     def __post_init__(self) -> None:
         """Check every hyper-parameter."""
         for field in fields(self):
-            value = getattr(self, field.name)
-            wanted, fits = _WANTED[field.name]
-            if field.name == "nesterov":
-                if not isinstance(value, (bool, np.bool_)):
-                    raise TypeError(f"{field.name} must be {wanted}, got {value!r}")
-                object.__setattr__(self, field.name, bool(value))
-                continue
-            if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-                raise TypeError(f"{field.name} must be {wanted}, got {value!r}")
-            try:
-                number = float(value)
-            except OverflowError:
-                number = math.inf
-            if not math.isfinite(number) or not fits(number):
-                raise ValueError(f"{field.name} must be {wanted}, got {number!r}")
-            object.__setattr__(self, field.name, number)
+            name, value = field.name, getattr(self, field.name)
+            if field.type is bool:
+                checked: bool | float = arguments.flag(name, value)
+            else:
+                limits = get_args(field.type)[1]
+                checked = arguments.real_number(name, value, limits.minimum, limits.below, open=limits.open)
+            object.__setattr__(self, name, checked)
+
+    @property
+    def method(self) -> Method:
+        """The update that these hyper-parameters amount to."""
+        return self.methods[0]
+
+    @property
+    def code(self) -> int:
+        """The update's number in the kernels."""
+        return self.method.code
+
+    @property
+    def n_moments(self) -> int:
+        """How many arrays of moments the update keeps."""
+        return self.method.n_moments
 
 
-_UNIT: tuple[str, Callable[[float], bool]] = ("a number from 0 to below 1", lambda value: 0 <= value < 1)
-_POSITIVE = ("a finite number above 0", lambda value: value > 0)
-_WANTED: dict[str, tuple[str, Callable[[float], bool]]] = {
-    "learning_rate": _POSITIVE,
-    "epsilon": _POSITIVE,
-    "momentum": _UNIT,
-    "rho": _UNIT,
-    "beta1": _UNIT,
-    "beta2": _UNIT,
-    "weight_decay": ("a finite number, 0 or above", lambda value: value >= 0),
-    "nesterov": ("True or False", bool),
-}
-
-
-@explains_its_keywords
-@dataclass(frozen=True)
+@optimizer
 class SGD(Optimizer):
     """w := w - alpha g; with momentum v := mu v + g, w := w - alpha v; Nesterov's w := w - alpha (g + mu v).
 
@@ -76,9 +101,15 @@ class SGD(Optimizer):
         Whether to look ahead. Needs momentum.
     """
 
-    learning_rate: float = 0.01
-    momentum: float = 0.0
+    learning_rate: Positive = 0.01
+    momentum: Fraction = 0.0
     nesterov: bool = False
+
+    methods: ClassVar[tuple[Method, ...]] = (
+        Method(codes.SGD, "SGD", flops=2, n_moments=0),
+        Method(codes.MOMENTUM, "momentum", flops=4, n_moments=1),
+        Method(codes.NESTEROV, "Nesterov", flops=6, n_moments=1),
+    )
 
     def __post_init__(self) -> None:
         """Check every hyper-parameter."""
@@ -87,20 +118,12 @@ class SGD(Optimizer):
             raise ValueError("nesterov=True needs momentum above 0, for example SGD(0.01, momentum=0.9, nesterov=True)")
 
     @property
-    def code(self) -> int:
-        """The update kernel's number."""
-        if self.momentum == 0:
-            return updates.SGD
-        return updates.NESTEROV if self.nesterov else updates.MOMENTUM
-
-    @property
-    def n_moments(self) -> int:  # type: ignore[override]
-        """One velocity, where there is momentum."""
-        return int(self.momentum > 0)
+    def method(self) -> Method:
+        """The update that these hyper-parameters amount to."""
+        return self.methods[0 if self.momentum == 0 else 2 if self.nesterov else 1]
 
 
-@explains_its_keywords
-@dataclass(frozen=True)
+@optimizer
 class RMSprop(Optimizer):
     """s := rho s + (1 - rho) g^2; w := w - alpha g / (sqrt(s) + epsilon).
 
@@ -110,19 +133,14 @@ class RMSprop(Optimizer):
         alpha above 0; rho from 0 to below 1; epsilon above 0.
     """
 
-    learning_rate: float = 0.001
-    rho: float = 0.9
-    epsilon: float = 1e-8
-    n_moments: ClassVar[int] = 1
+    learning_rate: Positive = 0.001
+    rho: Fraction = 0.9
+    epsilon: Positive = 1e-8
 
-    @property
-    def code(self) -> int:
-        """The update kernel's number."""
-        return updates.RMSPROP
+    methods: ClassVar[tuple[Method, ...]] = (Method(codes.RMSPROP, "RMSprop", flops=9, n_moments=1),)
 
 
-@explains_its_keywords
-@dataclass(frozen=True)
+@optimizer
 class Adagrad(Optimizer):
     """s := s + g^2; w := w - alpha g / (sqrt(s) + epsilon).
 
@@ -132,18 +150,13 @@ class Adagrad(Optimizer):
         Both above 0.
     """
 
-    learning_rate: float = 0.01
-    epsilon: float = 1e-10
-    n_moments: ClassVar[int] = 1
+    learning_rate: Positive = 0.01
+    epsilon: Positive = 1e-10
 
-    @property
-    def code(self) -> int:
-        """The update kernel's number."""
-        return updates.ADAGRAD
+    methods: ClassVar[tuple[Method, ...]] = (Method(codes.ADAGRAD, "Adagrad", flops=7, n_moments=1),)
 
 
-@explains_its_keywords
-@dataclass(frozen=True)
+@optimizer
 class Adam(Optimizer):
     """Moments of g and g^2, corrected for their start at zero: w := w - alpha m' / (sqrt(v') + epsilon).
 
@@ -153,20 +166,15 @@ class Adam(Optimizer):
         alpha above 0; the betas from 0 to below 1; epsilon above 0.
     """
 
-    learning_rate: float = 0.001
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    n_moments: ClassVar[int] = 2
+    learning_rate: Positive = 0.001
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    epsilon: Positive = 1e-8
 
-    @property
-    def code(self) -> int:
-        """The update kernel's number."""
-        return updates.ADAM
+    methods: ClassVar[tuple[Method, ...]] = (Method(codes.ADAM, "Adam", flops=13, n_moments=2),)
 
 
-@explains_its_keywords
-@dataclass(frozen=True)
+@optimizer
 class AdamW(Optimizer):
     """Adam with decoupled decay: w := w - alpha lambda w as well. Every parameter decays, biases too, as in its source.
 
@@ -178,23 +186,26 @@ class AdamW(Optimizer):
         lambda, 0 or above.
     """
 
-    learning_rate: float = 0.001
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float = 0.01
-    n_moments: ClassVar[int] = 2
+    learning_rate: Positive = 0.001
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    epsilon: Positive = 1e-8
+    weight_decay: NotNegative = 0.01
 
-    @property
-    def code(self) -> int:
-        """The update kernel's number."""
-        return updates.ADAMW
+    methods: ClassVar[tuple[Method, ...]] = (Method(codes.ADAMW, "AdamW", flops=14, n_moments=2),)
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "sgd": SGD,
-    "rmsprop": RMSprop,
-    "adagrad": Adagrad,
-    "adam": Adam,
-    "adamw": AdamW,
-}
+def optimizer_of(given: Any, dtype: "np.dtype[np.floating]") -> Optimizer:
+    """Return an optimizer for `dtype`: the one given, or by its name, or plain gradient descent for None."""
+    if given is None:
+        return SGD()
+    if isinstance(given, str):
+        return arguments.choose("optimizer", given, OPTIMIZERS)()
+    if not isinstance(given, Optimizer) or type(given) not in OPTIMIZERS.values():
+        names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
+        called = f"; make one: {given.__name__}()" if isinstance(given, type) else ""
+        raise TypeError(f"optimizer must be one of {names} or its name, got {shown(given)}{called}")
+    for field in fields(given):
+        if field.type is Positive:  # zero or infinity of the others is harmless, or diverges
+            arguments.scale(f"{field.name} of {type(given).__name__}", getattr(given, field.name), dtype)
+    return given

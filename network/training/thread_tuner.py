@@ -1,24 +1,22 @@
-"""How many threads a training run takes, and how many rows it trains in one compiled call: both measured as it goes.
+"""How many threads a fit uses, and how many rows it trains in one compiled call: both measured as it goes.
 
-The result does not depend on either, to the bit, so that nothing is lost by trying. A fit begins with short calls on
-each number of threads that is worth a trial, goes on with the fastest, and tries all again now and then: another
-process may have come, or gone. In a trial each has two calls in turn, of which the faster counts, since what disturbs a
-call is seldom there for the next. A choice that then turns out slower than another was in the trial is given up: with
-another process on the cores, two threads are fast when that sleeps, and slow on the average.
+The result does not depend on either, to the bit, so nothing is lost by trying. A fit begins with short calls on each
+number of threads that is worth a trial, goes on with the fastest, and tries all again now and then: another process may
+have started or ended. In a trial each number has two calls in turn, and the faster counts, since what disturbs one call
+rarely disturbs the next. A choice that then proves slower than another was in the trial is given up: beside another
+process, two threads are fast while it sleeps, and slow on average.
 """
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numba
 
 from hotloop.kernels.jit import Array
+from hotloop.network.training.callbacks import FitObserver, clocks_of
 from hotloop.network.training.cores import available_cores
 from hotloop.network.training.team import Team, ThreadStartError
-
-if TYPE_CHECKING:
-    from hotloop.network.profiling.observer import Observer
 
 SLICE_SECONDS = 0.03  # one compiled call: short enough for Ctrl-C and the progress bar, long enough to cost nothing
 TRIAL_SECONDS = 0.003
@@ -26,24 +24,19 @@ CALLS_OF_A_TRIAL = 2
 # From one trial to the next, doubling while the choice holds. Trials on half the cores then cost under 1 %.
 SHORTEST_REST, LONGEST_REST = 0.1, 2.0
 GAIN = 1.03  # how much faster another number of threads must be
-# Floating-point operations in a micro-batch, for each thread of a trial: some 5 us of one, against two barriers or four.
+# Floating-point operations in a micro-batch, for each thread of a trial: about 5 us, against two to four barriers.
 WORK_OF_A_THREAD = 1_000_000
-WORK_OF_A_PREDICTING_THREAD = 5 * 10**7  # parameters times rows: some 0.5 ms
-# To size the first call: floating point operations a second, and seconds a row besides.
+WORK_OF_A_PREDICTING_THREAD = 5 * 10**7  # parameters times rows: about 0.5 ms
+# To size the first call: floating-point operations a second, and additional seconds a row.
 FIRST_GUESS, FIRST_OVERHEAD = 5e9, 2e-6
 # Micro-batches of the first call on several threads: with more of them than cores a barrier may take milliseconds.
 FIRST_MICRO_BATCHES = 16
-# Compiled calls after which a choice has shown its speed, and how much longer it then is to the next trial.
+# Calls after which a choice has shown its speed, and the factor by which giving it up delays the next trial.
 PROOF, RELAPSE = 2, 4
 
 
-def work_of_a_row(n_parameters: int) -> int:
-    """Return the floating-point operations that a row takes in training: about three products with all weights."""
-    return 6 * n_parameters
-
-
 def enough_for(work: float, of_a_thread: int, cores: Callable[[], int]) -> int:
-    """Return how many threads there is work for, and cores; the cores are counted only if there is work for two.
+    """Return how many threads have enough work and a core each; the cores are counted only if there is work for two.
 
     Counting reads files, which takes as long as a small fit.
     """
@@ -52,7 +45,7 @@ def enough_for(work: float, of_a_thread: int, cores: Callable[[], int]) -> int:
 
 
 def candidates(n_threads: int | str, work: float, cores: Callable[[], int]) -> list[int]:
-    """Return the numbers of threads to try: the one that was asked for, or for "auto" 1, 2, 4, ... and the most.
+    """Return the numbers of threads to try: the one asked for, or for "auto" 1, 2, 4, ... and the most.
 
     Parameters
     ----------
@@ -60,7 +53,7 @@ def candidates(n_threads: int | str, work: float, cores: Callable[[], int]) -> l
     work : float
         Floating-point operations in a micro-batch.
     cores : callable
-        Returns how many there are for this process.
+        Returns how many this process may use.
     """
     if isinstance(n_threads, int):
         return [n_threads]
@@ -69,14 +62,14 @@ def candidates(n_threads: int | str, work: float, cores: Callable[[], int]) -> l
 
 
 def for_prediction(n_threads: int | str, work: int) -> int:
-    """Return how many threads predict, where none waits for another; `work` is parameters times rows."""
+    """Return how many threads predict, none of which waits for another; `work` is parameters times rows."""
     if isinstance(n_threads, int):
         return n_threads
     return enough_for(work, WORK_OF_A_PREDICTING_THREAD, available_cores)
 
 
 class ThreadTuner:
-    """The threads of one run, as a context: it ends them.
+    """The threads of one fit, as a context that ends them.
 
     Parameters
     ----------
@@ -89,9 +82,9 @@ class ThreadTuner:
     Attributes
     ----------
     n_threads : int
-        The choice at present.
-    watch : Observer or None
-        What notes each call for a profile.
+        The present choice.
+    observers : sequence of FitObserver
+        May limit the rows of a call, give its clocks, and note it.
     """
 
     def __init__(self, n_threads: int | str, row_work: float, rows: int) -> None:
@@ -105,16 +98,16 @@ class ThreadTuner:
         self._since = (0, 0, 0.0)  # calls, rows and seconds since the last trial
         self._untried = self._trial()
         self._rest, self._next_trial = SHORTEST_REST, 0.0
-        self.watch: Observer | None = None
+        self.observers: Sequence[FitObserver] = ()
         self._teams: dict[int, Team] = {}
 
     def __enter__(self) -> "ThreadTuner":
-        """Begin. A number of threads that was asked for is started now; those of "auto" when they are first used.
+        """Start the threads if their number was given; for "auto" each is started when it is first used.
 
         Raises
         ------
         ThreadStartError
-            If so many cannot be started.
+            If they cannot be started.
         """
         if self._asked_for:
             self._team(self.n_threads)
@@ -135,27 +128,28 @@ class ThreadTuner:
         return max(self._speeds)
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], progress: Array) -> None:
-        """Call ``function(thread, n_threads, words, rows, *arguments, clocks)`` in a team, and learn how fast it was.
+        """Call ``function(thread, n_threads, words, rows, *arguments, clocks)`` in a team, and learn its speed.
 
-        ``progress["row"][0]`` says how far it came; the records of the other threads are made equal to the first.
+        ``progress["row"][0]`` says how far it has come; the other threads' records are made equal to the first.
         """
         team = self._next_team()
         count = team.n_threads
-        rows = self._rows(count) if self.watch is None else self.watch.limited(self._rows(count))
+        rows, clocks = self._rows(count), None
+        if self.observers:
+            rows, clocks = min(observer.limit(rows) for observer in self.observers), clocks_of(self.observers, count)
         progress[:] = progress[0]
-        clocks = None if self.watch is None else self.watch.clock.of(count)
         start, began = int(progress["row"][0]), time.perf_counter()
         try:
             team.run(function, rows, *arguments, clocks)
         finally:  # also after Ctrl-C: what was trained has been timed
-            if self.watch is not None:
-                self.watch.called(count, began, start, int(progress["row"][0]) - start)
+            for observer in self.observers:
+                observer.called(count, began, start, int(progress["row"][0]) - start)
         now, done = time.perf_counter(), int(progress["row"][0]) - start
         # The tail of an epoch is a poor trial: it may be one step, and waking the threads most of its time.
         self._learn(count, done, max(now - began, 1e-6), now, whole=done >= rows or start == 0)
 
     def _next_team(self) -> Team:
-        """Return the team of the next call: for "auto" a smaller one where the threads cannot be started."""
+        """Return the team for the next call: for "auto" a smaller one if the threads cannot be started."""
         while True:
             count = self._untried[0] if self._untried else self.n_threads
             try:
@@ -164,7 +158,7 @@ class ThreadTuner:
                 self._give_up(count)
 
     def _give_up(self, count: int) -> None:
-        """Try so many threads, or more, no longer: they cannot be had."""
+        """Stop trying this many threads or more: they cannot be started."""
         self._speeds = {n: speed for n, speed in self._speeds.items() if n < count}
         self.n_threads = min(self.n_threads, max(self._speeds))
         self._untried, self._best = self._trial(), {}

@@ -1,4 +1,4 @@
-"""How much memory a process may still take, asked before a file is read that would need more."""
+"""How much memory there is, and how much a process may still take: checked before more is asked for."""
 
 import math
 import os
@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 
 def require(needed: int, what: str) -> None:
-    """Raise a MemoryError that says what needs so many bytes if they are not to be had."""
+    """Raise a MemoryError that says what needs so many bytes, unless they are available."""
     available = available_memory()
     if needed > available:
         raise MemoryError(f"{what} needs {in_words(needed)} of memory; {in_words(available)} are available")
@@ -18,9 +18,17 @@ def available_memory(root: Path = Path("/")) -> float:
     Parameters
     ----------
     root : Path
-        Where the files of the system are; another folder in tests.
+        The folder of the system's files; another one in tests.
     """
     return min(_of_the_system(root), _of_the_control_groups(root), _of_the_address_space(root))
+
+
+def total_memory() -> float:
+    """Return the bytes of memory that the machine has; infinity if that is unknown."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def in_words(size: float) -> str:
@@ -39,14 +47,11 @@ def _of_the_system(root: Path) -> float:
                 return 1024 * int(line.split()[1])
     except OSError:
         pass
-    try:  # where there is no /proc, at least no more than there is
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return math.inf
+    return total_memory()  # where there is no /proc, at least no more than the machine has
 
 
 def _of_the_control_groups(root: Path) -> float:
-    """Return what the memory limits of control groups of version 2 leave, those further up included."""
+    """Return what the memory limits of this process's control groups (version 2) leave, all levels included."""
     try:
         memberships = (root / "proc/self/cgroup").read_text(errors="surrogateescape").splitlines()
     except OSError:
@@ -58,7 +63,7 @@ def _of_the_control_groups(root: Path) -> float:
             try:
                 limit = int((folder / "memory.max").read_text())  # "max" is no number
                 used = int((folder / "memory.current").read_text())
-                # What files occupy in the cache counts as used, and is given back when it is needed.
+                # Cached files count as used, but their memory is given back when it is needed.
                 words = [line.split() for line in (folder / "memory.stat").read_text().splitlines()]
                 cached = sum(int(size) for name, size in words if name in ("inactive_file", "active_file"))
             except (OSError, ValueError):

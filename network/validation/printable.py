@@ -1,4 +1,8 @@
-"""Text from files and names, made safe to print."""
+"""Text from files and names, made safe to print; wrong values, made short enough for a message."""
+
+from typing import Any
+
+LONGEST_VALUE = 200  # characters of a wrong value in a message
 
 
 def printable(text: str) -> str:
@@ -10,3 +14,12 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def shown(value: Any) -> str:
+    """Return how a message shows a wrong value: as Python does, but short."""
+    try:
+        text = repr(value)
+    except Exception:  # an int of more digits than Python turns into text
+        return f"an object of type {type(value).__name__}"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."

@@ -1,6 +1,6 @@
 """Run the command line: ``hotloop``, or ``python -m hotloop``."""
 
-import _signal  # type: ignore[import-not-found]  # the module signal makes enumerations first, in which Ctrl-C is a traceback
+import _signal  # type: ignore[import-not-found]  # signal builds enumerations as it is imported, and Ctrl-C within is a traceback
 import os
 import sys
 
@@ -8,7 +8,7 @@ import sys
 def main() -> int:
     """Run the command line as a process; return its exit status.
 
-    While the modules of the command line are imported, and once it has done what was asked, Ctrl-C raises nothing.
+    Ctrl-C raises nothing while the modules of the command line are imported, nor after the command is done.
     """
     listens = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
     if listens:

@@ -10,7 +10,7 @@ from conftest import COMPILED, ODD_SIZES, alone, fenced, llvm_code, needs_compil
 from numba.core.errors import TypingError
 
 from hotloop import kernels
-from hotloop.kernels import activations
+from hotloop.kernels import activations, codes
 from hotloop.kernels.jit import kernel
 
 WRONG_LAYOUT = (TypeError, TypingError)  # a layout is part of a type: it is refused while compiling
@@ -82,7 +82,7 @@ def test_an_element_does_not_depend_on_its_neighbours(name, dtype, rng):
         assert same_bits(evaluate(name, z[-size:]), whole[-size:])
 
 
-CODES = {name: getattr(activations, name.upper()) for name in NAMES}
+CODES = {name: getattr(codes, name.upper()) for name in NAMES}
 
 
 @kernel

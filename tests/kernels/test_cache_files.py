@@ -104,7 +104,7 @@ def test_what_is_damaged_is_compiled_again_and_overwritten(damage, own, folder):
     assert call(own.twice, np.float32(1)) == (2.0, True)
     assert cache.failures == []
     damage(path)
-    assert cache_files.repair(path.parent) == ["removed 1 file damaged"]
+    assert cache_files.repair(path.parent) == ["removed 1 damaged file"]
     assert not path.exists()
     assert cache_files.examine(path.parent).to_json()["damaged"] == {}
 
@@ -275,7 +275,7 @@ def test_a_folder_with_something_in_it_in_place_of_a_file(own, folder):
     (path / "other").write_text("")
     with one_warning("Directory not empty"):
         assert call(own.twice, 2.0) == (4, False)
-    assert cache_files.repair(path.parent) == ["cannot remove 1 file damaged"]
+    assert cache_files.repair(path.parent) == ["cannot remove 1 damaged file"]
     assert (path / "other").exists()
 
 

@@ -122,11 +122,11 @@ def trained(n_micro_batches=6, stride=1, capacity=0, optimizer=None, first=0, **
         np.random.default_rng(0).normal(size=(4 * n_micro_batches, 5)).astype(np.float32),
         np.arange(4 * n_micro_batches) % 3,
     )
-    task = net._task(net._data(X, y), 4)
-    task.descend(optimizer or SGD(0.1), 0, 0)
+    task = net._prepared(net._checked(X, y), 4)
+    task.set_optimizer(optimizer or SGD(0.1), 0, 0)
     clocks = clock.new_clock(1, 2, clock.COUNTER, stride, capacity, first)
     state = np.zeros(((optimizer or SGD()).n_moments, net.parameters.size), np.float32)
-    given = task.training(net.parameters, np.zeros_like(net.parameters), state, np.arange(len(X)))
+    given = task.train_arguments(net.parameters, np.zeros_like(net.parameters), state, np.arange(len(X)))
     training.train_slice(0, 1, new_team(), len(X), *given, clocks)
     return clocks, net.parameters
 
@@ -218,7 +218,7 @@ def test_the_rows_of_two_threads_share_no_cache_line():
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 @pytest.mark.parametrize("optimizer", [SGD(0.1), Adam()], ids=["sgd", "adam"])
 def test_a_profile_changes_no_bit(optimizer, n_threads, monkeypatch):
-    """Neither its clocks nor its looks at the gradients, of which there is one at each batch here."""
+    """Neither do its clocks nor its snapshots, one for each batch here."""
     monkeypatch.setattr("hotloop.network.profiling.diagnosis.snapshots.SHARE", 1e9)
     rows = 600 if COMPILED else 24
     X, y = np.random.default_rng(0).normal(size=(rows, 9)), np.arange(rows) % 3
@@ -229,17 +229,17 @@ def test_a_profile_changes_no_bit(optimizer, n_threads, monkeypatch):
         if watched:
             with profile() as prof:
                 history = net.fit(X, y, **options)
-            assert len(prof.fits[0].looks.items) > 2
+            assert len(prof.fits[0].snapshots.items) > 2
         else:
             history = net.fit(X, y, **options)
-        results.append((net.parameters.copy(), net.state.copy(), history.loss, net.steps))
+        results.append((net.parameters.copy(), net._training.moments.copy(), history.loss, net.steps))
     assert same_bits(results[0][0], results[1][0])
     assert same_bits(results[0][1], results[1][1])
     assert results[0][2:] == results[1][2:]
 
 
 @pytest.mark.parametrize("batch_size", [300, 700], ids=["two micro-batches", "all rows"])
-def test_looks_change_no_bit_of_batches_in_several_micro_batches(batch_size, monkeypatch):
+def test_snapshots_change_no_bit_of_batches_in_several_micro_batches(batch_size, monkeypatch):
     monkeypatch.setattr("hotloop.network.profiling.diagnosis.snapshots.SHARE", 1e9)
     rows = 700
     X, y = np.random.default_rng(0).normal(size=(rows, 3)), np.arange(rows) % 2
@@ -247,10 +247,10 @@ def test_looks_change_no_bit_of_batches_in_several_micro_batches(batch_size, mon
     for watched in (False, True):
         net = Network([3, 4, 2], loss="cross_entropy", seed=0)
         options = {"epochs": 2, "batch_size": batch_size, "optimizer": SGD(0.1, momentum=0.5), "progress": False}
-        with profile(health=watched) as prof:
+        with profile(snapshots=watched) as prof:
             net.fit(X, y, n_threads=1, **options)
         results.append(net.parameters.copy())
-    assert len(prof.fits[0].looks.items) == 2 * -(-rows // batch_size)
+    assert len(prof.fits[0].snapshots.items) == 2 * -(-rows // batch_size)
     assert same_bits(*results)
 
 
@@ -265,7 +265,7 @@ def test_without_a_profile_the_loop_is_handed_none(monkeypatch):
     assert handed
     assert all(clocks is None for clocks in handed)
     del handed[:]
-    with profile(health=False):
+    with profile(snapshots=False):
         net.fit(np.ones((4, 2)), np.ones((4, 2)), epochs=1, n_threads=1, progress=False)
     assert handed
     assert not any(clocks is None for clocks in handed)

@@ -74,7 +74,7 @@ def diverge(net):
 
 CALLS = {
     "fit": lambda net: net.fit(*data(), epochs=2, n_threads=1, **QUIET),
-    "fit by threads": lambda net: net.fit(*data(), epochs=2, n_threads=3, validation=data(), **QUIET),
+    "fit by threads": lambda net: net.fit(*data(), epochs=2, n_threads=3, validation_data=data(), **QUIET),
     "a fit that diverges": diverge,
     "predict": lambda net: net.predict(data()[0]),
     "predict of a row": lambda net: net.predict(np.ones((1, 5), net.dtype)),

@@ -142,9 +142,9 @@ def test_moments_of_dead_units(optimizer, dtype):
     net = train(optimizer, dtype=dtype)
     if COMPILED:
         assert not is_denormal(net.parameters).any()
-        assert not is_denormal(net.state).any()
+        assert not is_denormal(net._training.moments).any()
     else:
-        assert is_denormal(net.state).any() == (net.state.size > 0)
+        assert is_denormal(net._training.moments).any() == (net._training.moments.size > 0)
 
 
 @needs_mode
@@ -156,7 +156,7 @@ def test_the_same_bits_for_any_number_of_threads(optimizer, activation, dtype):
     one, *others = (train(optimizer, n_threads, activation=activation, dtype=dtype) for n_threads in (1, 2, 3))
     for other in others:
         assert same_bits(other.parameters, one.parameters)
-        assert same_bits(other.state, one.state)
+        assert same_bits(other._training.moments, one._training.moments)
         assert same_bits(other.predict(data()[0], n_threads=2), one.predict(data()[0], n_threads=1))
         assert other.evaluate(*data(), n_threads=3) == one.evaluate(*data(), n_threads=1)
 

@@ -39,7 +39,7 @@ def test_no_step_takes_memory_in_any_thread():
     X, y = data()
     for name, watch in itertools.product(("float32", "float64"), (contextlib.nullcontext, profile)):
         with watch():
-            build(dtype=name).fit(X, y, epochs=1, validation=(X, y), progress=False)
+            build(dtype=name).fit(X, y, epochs=1, validation_data=(X, y), progress=False)
     for function, overloads in ((training.train_slice, 4), (prediction.forward_slice, 2)):
         assert len(function.overloads) == overloads  # for each dtype one, and of the first another with a clock
         assert calls_beyond(function) <= {"syscall", "usleep", "sqrt", "sqrtf", "clock_gettime"}

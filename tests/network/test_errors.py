@@ -51,14 +51,14 @@ def trained():
     for name, loss in losses.items():
         NETWORKS[name] = Network([3, 4, outputs[name]], loss=loss, seed=0)
         y = eval(GOOD[name], NAMES)
-        NETWORKS[name].fit(X, y, epochs=2, optimizer=Adam(0.01), validation=(X, y))
+        NETWORKS[name].fit(X, y, epochs=2, optimizer=Adam(0.01), validation_data=(X, y))
         NETWORKS[name].metadata["kept"] = "as it was"
 
 
 def snapshot(network):
     """Return all that a fit could have changed, arrays to the bit."""
-    arrays = [(array.tobytes(), array.shape) for array in (network.parameters, network.state)]
-    counts = network.epochs_trained, network.steps, network.step_offset, network.seed
+    arrays = [(array.tobytes(), array.shape) for array in (network.parameters, network._training.moments)]
+    counts = network.epochs_trained, network.steps, network._training.step_offset, network.seed
     return arrays, counts, network.optimizer, dict(network.metadata)
 
 
@@ -104,7 +104,7 @@ INPUTS = [
 ]
 CALLS = {
     "fit": "net.fit({}, Y)",
-    "validation": "net.fit(X, Y, optimizer='sgd', validation=({}, Y))",
+    "validation": "net.fit(X, Y, optimizer='sgd', validation_data=({}, Y))",
     "predict": "net.predict({})",
     "evaluate": "net.evaluate({}, Y)",
     "gradient": "net.gradient({}, Y)",
@@ -169,7 +169,9 @@ TARGETS = [
 def test_targets(name, bad, exception, match):
     for method in ("fit", "evaluate", "gradient"):
         check(f"{name}.{method}(X, {bad})", exception, match)
-    check(f"{name}.fit(X, {GOOD[name]}, optimizer='sgd', validation=(X, {bad}))", exception, f"^validation.*{match}")
+    check(
+        f"{name}.fit(X, {GOOD[name]}, optimizer='sgd', validation_data=(X, {bad}))", exception, f"^validation.*{match}"
+    )
 
 
 FITTING = [
@@ -211,13 +213,13 @@ FITTING = [
     ("net.fit(X, Y, tolerance=True)", TypeError, "tolerance must be a number, got True"),
     ("net.fit(X, Y, shuffle=1)", TypeError, "shuffle must be True or False, got 1"),
     ("net.fit(X, Y, progress='no')", TypeError, "progress must be True or False, got 'no'"),
-    ("net.fit(X, Y, validation=0.2)", TypeError, r"validation must be a pair \(X, y\)"),
-    ("net.fit(X, Y, validation=X)", TypeError, r"validation must be a pair \(X, y\)"),
-    ("net.fit(X, Y, validation=(X,))", TypeError, r"validation must be a pair \(X, y\)"),
-    ("net.fit(X, Y, validation=(X, Y, Y))", TypeError, r"validation must be a pair \(X, y\)"),
-    ("net.fit(X, Y, validation={'X': X, 'y': Y})", TypeError, r"validation must be a pair \(X, y\)"),
-    ("net.fit(X, Y, validation=(X, None))", TypeError, "validation y has dtype object"),
-    ("net.fit(X, Y, validation=(X, Y[:-1]))", ValueError, "validation y has 5 rows; validation X has 6 rows"),
+    ("net.fit(X, Y, validation_data=0.2)", TypeError, r"validation_data must be a pair \(X, y\)"),
+    ("net.fit(X, Y, validation_data=X)", TypeError, r"validation_data must be a pair \(X, y\)"),
+    ("net.fit(X, Y, validation_data=(X,))", TypeError, r"validation_data must be a pair \(X, y\)"),
+    ("net.fit(X, Y, validation_data=(X, Y, Y))", TypeError, r"validation_data must be a pair \(X, y\)"),
+    ("net.fit(X, Y, validation_data={'X': X, 'y': Y})", TypeError, r"validation_data must be a pair \(X, y\)"),
+    ("net.fit(X, Y, validation_data=(X, None))", TypeError, "validation y has dtype object"),
+    ("net.fit(X, Y, validation_data=(X, Y[:-1]))", ValueError, "validation y has 5 rows; validation X has 6 rows"),
 ]
 
 

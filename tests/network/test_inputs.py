@@ -10,9 +10,9 @@ from conftest import COMPILED, ODD_SIZES, fenced, needs_compiler, same_bits
 from hotloop import Adam, Network
 from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import kernel
-from hotloop.network.persistence import model_file as checkpoint
+from hotloop.network.persistence import model_file
 from hotloop.network.training.loop_arguments import INPUT_KINDS, bytes_of_rows
-from hotloop.network.validation import arguments
+from hotloop.network.validation import arrays
 
 KINDS = ["uint8", "float32", "float64"]
 
@@ -93,11 +93,11 @@ CONVERTED = {
 
 def all_of(net, X, y):
     """Return the bits of all that is computed from inputs."""
-    history = net.fit(X, y, epochs=2, batch_size=5, optimizer=Adam(0.01), validation=(X, y), progress=False)
+    history = net.fit(X, y, epochs=2, batch_size=5, optimizer=Adam(0.01), validation_data=(X, y), progress=False)
     loss, gradient = net.gradient(X, y)
     return [
-        net.parameters.tobytes(), net.state.tobytes(), history.loss, history.validation_loss, loss, gradient.tobytes(),
-        net.predict(X).tobytes(), net.evaluate(X, y),
+        net.parameters.tobytes(), net._training.moments.tobytes(), history.loss, history.validation_loss, loss,
+        gradient.tobytes(), net.predict(X).tobytes(), net.evaluate(X, y),
     ]  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def test_same_bits_as_the_converted_array(form, kind, scale, dtype, tmp_path):
 def test_what_is_used_as_it_is(kind, form, dtype, tmp_path):
     """The very memory, in the one array type that the loops are compiled for."""
     given = AS_THEY_ARE[form](raw(kind), tmp_path)
-    checked = arguments.inputs(given, 7, np.dtype(dtype))
+    checked = arrays.inputs(given, 7, np.dtype(dtype))
     assert type(checked) is np.ndarray
     seen = bytes_of_rows(checked)
     assert seen.ctypes.data == given.ctypes.data
@@ -135,7 +135,7 @@ def test_what_is_used_as_it_is(kind, form, dtype, tmp_path):
 @pytest.mark.parametrize("form", CONVERTED)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_converted(kind, form, dtype, tmp_path):
-    checked = arguments.inputs(CONVERTED[form](raw(kind), tmp_path), 7, np.dtype(dtype))
+    checked = arrays.inputs(CONVERTED[form](raw(kind), tmp_path), 7, np.dtype(dtype))
     assert checked.flags.c_contiguous
     assert checked.dtype in INPUT_KINDS
 
@@ -153,7 +153,7 @@ def test_inputs_are_never_copied_as_a_whole(kind, dtype, tmp_path):
     all_of(net, X[:5], y[:5])  # so that nothing is compiled or loaded below
     tracemalloc.start()
     try:
-        net.fit(X, y, epochs=1, batch_size=100, validation=(X, y), progress=False)
+        net.fit(X, y, epochs=1, batch_size=100, validation_data=(X, y), progress=False)
         net.predict(X)
         net.evaluate(X, y)
         net.gradient(X, y)
@@ -170,7 +170,7 @@ def test_inputs_are_never_copied_as_a_whole(kind, dtype, tmp_path):
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 @pytest.mark.parametrize("kind", ["float32", "float64"])
 def test_the_first_bad_row_of_many_blocks(kind, scale, dtype, monkeypatch):
-    monkeypatch.setattr(arguments, "BLOCK", 3 * 7 * np.dtype(dtype).itemsize)  # three rows of 23
+    monkeypatch.setattr(arrays, "BLOCK", 3 * 7 * np.dtype(dtype).itemsize)  # three rows of 23
     net, X = Network([7, 1], dtype=dtype, seed=0, input_scale=scale), raw(kind)
     net.predict(X)
     X[[22, 17, 17], [0, 6, 5]] = np.nan, np.inf, -np.inf
@@ -179,7 +179,7 @@ def test_the_first_bad_row_of_many_blocks(kind, scale, dtype, monkeypatch):
 
 
 def test_a_row_longer_than_a_block(monkeypatch):
-    monkeypatch.setattr(arguments, "BLOCK", 1)
+    monkeypatch.setattr(arrays, "BLOCK", 1)
     X = raw("float64")
     Network([7, 1], dtype="float64", seed=0).predict(X)
     X[1, 2] = np.nan
@@ -227,7 +227,7 @@ def test_the_scale_is_kept_in_the_file(first_files, tmp_path, monkeypatch):
     net, X = Network([7, 3], seed=0, input_scale=1 / 255), raw("uint8")
     if first_files:
         dumps = json.dumps
-        monkeypatch.setattr(checkpoint, "FORMAT", 1)
+        monkeypatch.setattr(model_file, "FORMAT", 1)
         monkeypatch.setattr(json, "dumps", lambda about, **options: dumps(
             {key: value for key, value in about.items() if key != "input_scale"}, **options
         ))  # fmt: skip

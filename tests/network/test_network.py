@@ -10,8 +10,7 @@ import pytest
 from conftest import same_bits
 
 from hotloop import SGD, Network, Normal
-from hotloop.network import metrics
-from hotloop.network import network as module
+from hotloop.network.training import passes
 
 HIDDEN = tuple(oracle.ACTIVATIONS)
 RELU_KIN = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
@@ -309,7 +308,7 @@ def test_a_row_of_predict_does_not_depend_on_the_others(rows, rng, monkeypatch):
     whole = net.predict(x)
     assert whole.shape == (rows, 2)
     assert same_bits(whole[-1:], net.predict(x[-1:]))
-    monkeypatch.setattr(module, "CALL_WORK", 7 * net.n_parameters)
+    monkeypatch.setattr(passes, "CALL_WORK", 7 * net.n_parameters)
     assert same_bits(net.predict(x), whole)
 
 
@@ -322,7 +321,7 @@ def test_any_real_array_like_serves(rng):
     trained = []
     for given in [x, *kinds, np.asfortranarray(x), x[::-1].copy()[::-1], read_only, spread, [tuple(row) for row in x]]:
         net = Network([3, 4, 2], seed=0)
-        net.fit(given, np.asfortranarray(y), epochs=2, batch_size=3, validation=(given, y))
+        net.fit(given, np.asfortranarray(y), epochs=2, batch_size=3, validation_data=(given, y))
         trained.append(np.concatenate([net.parameters, net.predict(given).ravel()]))
     assert all(same_bits(each, trained[0]) for each in trained)
     assert same_bits(x, kept[0])
@@ -369,31 +368,3 @@ def test_labels_may_be_of_any_kind(kind, rng):
     x, labels = rng.normal(size=(9, 2)), np.arange(9) % 2
     net = Network([2, 200], loss="cross_entropy", seed=0)
     assert net.evaluate(x, labels.astype(kind)) == net.evaluate(x, labels)
-
-
-OUTPUT = np.array([[0.2, 0.9], [0.6, 0.5], [0.7, 0.1]])
-
-
-def test_accuracy_by_hand():
-    labels, none = np.array([1, 1, 0]), np.empty((0, 0))
-    assert metrics.accuracy(OUTPUT, none, labels, 0.5) == pytest.approx(2 / 3)
-    truth = np.array([[0, 1], [0.4, 0.5], [1, 0.6]])  # wrong: 0.6 for 0.4 and 0.1 for 0.6; 0.5 is not above 1/2
-    assert metrics.accuracy(OUTPUT, truth, np.empty(0), 0.5) == pytest.approx(4 / 6)
-    assert metrics.accuracy(OUTPUT, truth, np.empty(0), 0.0) == pytest.approx(3 / 6)
-    assert metrics.class_accuracy(OUTPUT, np.array([[0.4, 0.6], [0.3, 0.7], [0.9, 0.1]])) == pytest.approx(2 / 3)
-
-
-def test_r2_by_hand():
-    y = np.array([[1.0], [2.0], [3.0]])
-    assert metrics.r2(y, y) == 1
-    assert metrics.r2(np.full((3, 1), 2.0), y) == 0
-    assert metrics.r2(y[::-1], y) == 1 - 8 / 2
-    assert np.isnan(metrics.r2(y[:1], y[:1]))
-    level = np.ones((3, 2))  # targets that are all equal: right or wrong
-    assert metrics.r2(np.hstack([y, level]), np.hstack([y, level])) == 1
-    assert metrics.r2(level + np.array([0, 1e-9]), level) == 0.5
-
-
-def test_r2_is_taken_in_float64():
-    y = (10_000_000 + np.arange(4)).astype(np.float32)[:, None]  # the mean, ...1.5, is no float32
-    assert metrics.r2(y + np.float32(1), y) == pytest.approx(1 - 4 / 5)

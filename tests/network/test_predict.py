@@ -11,7 +11,7 @@ from thread_teams import ends_with, living
 
 from hotloop import Network
 from hotloop.kernels import predict_one
-from hotloop.network import network
+from hotloop.network.training import passes
 from hotloop.network.training import thread_tuner as pace
 from hotloop.network.training.team import Team
 
@@ -96,7 +96,7 @@ def test_the_number_of_threads(rows, loss, dtype, taken, monkeypatch):
         assert results(n_threads) == expected
         assert taken == [min(rows, n_threads)] * teams
         taken.clear()
-    monkeypatch.setattr(network, "CALL_WORK", 100 * (net.n_parameters + network.ROW_WORK))
+    monkeypatch.setattr(passes, "CALL_WORK", 100 * (net.n_parameters + passes.ROW_WORK))
     assert results(2) == expected
 
 

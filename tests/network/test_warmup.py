@@ -19,7 +19,8 @@ from kernel_caches import environment, folder_of_kernels, without_a_writable_fol
 import hotloop
 from hotloop.kernels.cache import SUFFIX, file_name, read, write
 from hotloop.kernels.training import train_slice
-from hotloop.network import warmup
+from hotloop.network import warmup as warmup_module
+from hotloop.network.cli import warmup
 
 PACKAGE = Path(hotloop.__file__).parent
 # Every loss, output and optimizer, penalties and dropout, one row and several, bytes and floats.
@@ -38,7 +39,7 @@ for kind in ("uint8", "f4", "f8"):
         for optimizer in OPTIMIZERS:
             net = Network([4, 5, 2], loss=loss, dropout=0.1, l1=1e-3, l2=1e-3, dtype=DTYPE, seed=0, input_scale=0.5)
             y = np.eye(2)[np.zeros(9, int)]
-            history = net.fit(X.astype(kind), y, epochs=1, optimizer=optimizer, batch_size=4, validation=(X, y))
+            history = net.fit(X.astype(kind), y, epochs=1, optimizer=optimizer, batch_size=4, validation_data=(X, y))
             compiled.append(history.compiled)
     net.predict(X[:1].astype(kind))
     net.evaluate(X.astype(kind), y)
@@ -48,7 +49,7 @@ print(json.dumps([len(compiled), any(compiled), misses]))
 """
 DIGITS = """
 from hotloop import Network
-from hotloop.network.datasets.dataset import load_digits
+from hotloop.datasets import load_digits
 
 digits = load_digits()
 history = Network([64, 32, 10], loss="cross_entropy", seed=0).fit(digits.x_train, digits.y_train, epochs=1)
@@ -73,7 +74,7 @@ import numpy as np
 from hotloop import Network
 
 x, y = np.ones((8, 2)), np.ones(8)
-history = Network([2, 1], seed=0).fit(x, y, epochs=2, validation=(x, y))
+history = Network([2, 1], seed=0).fit(x, y, epochs=2, validation_data=(x, y))
 print(json.dumps([history.compile_seconds, history.seconds]))
 """
 
@@ -152,7 +153,7 @@ def test_what_it_prints(warm):
     again = run(PACKAGE, warm.cache, "-W", "error", "-m", "hotloop", "warmup")
     assert (again.returncode, again.stderr) == (0, "")
     compiling = check_lines(warm.command.splitlines(), ["float32"], "compiled")
-    loading = check_lines(again.stdout.splitlines(), ["float32", "float64"], "there already, loaded")
+    loading = check_lines(again.stdout.splitlines(), ["float32", "float64"], "already compiled, loaded")
     assert loading < compiling / 2
     folder, files, size = re.search(r"^cache: (.+), (\d+) files, (\d+\.\d) MB$", again.stdout, re.M).groups()
     found = [*Path(folder).iterdir()]
@@ -208,7 +209,7 @@ def test_a_damaged_file_is_replaced(warm):
     done = run(PACKAGE, warm.cache, "-W", "error", "-m", "hotloop", "warmup", "--dtype", "float32")
     assert (done.returncode, done.stderr) == (0, "")
     first, *lines = done.stdout.splitlines()
-    assert first == "cache: removed 2 files damaged"
+    assert first == "cache: removed 2 damaged files"
     check_lines(lines, ["float32"], "compiled")
     assert read(one)[0]["function"] == "hotloop.kernels.prediction.predict_one"
     assert not other.exists()
@@ -223,18 +224,19 @@ def test_the_lines_of_the_command(tmp_path, monkeypatch):
     for name in ("other", f"b-0-1{SUFFIX}"):
         (tmp_path / name).write_bytes(b"x" * 60_000)
     monkeypatch.setattr(warmup.numba.config, "DISABLE_JIT", 0)
-    monkeypatch.setattr(warmup, "cache_folder", lambda: tmp_path)
+    for module in warmup, warmup_module:
+        monkeypatch.setattr(module, "cache_folder", lambda: tmp_path)
     status, out, err = run_here("warmup", "--dtype", "float64", "float32")
     assert (status, err) == (0, "")
     first, *lines = out.splitlines()
-    assert first == "cache: removed 1 file damaged"
-    check_lines(lines, ["float64", "float32"], "there already, loaded")
+    assert first == "cache: removed 1 damaged file"
+    check_lines(lines, ["float64", "float32"], "already compiled, loaded")
     assert lines[2] == f"cache: {tmp_path}, 2 files, 0.1 MB"
     (tmp_path / f"b-0-1{SUFFIX}").write_bytes(b"")
     hotloop.warmup([])
     assert len([*tmp_path.iterdir()]) == 3
     monkeypatch.setattr(warmup.cache, "failures", ["No space left on device"])
-    error = f"hotloop: error: not all could be kept in {tmp_path}: No space left on device\n"
+    error = f"hotloop: error: not everything could be kept in {tmp_path}: No space left on device\n"
     assert run_here("warmup", "--dtype", "float64")[::2] == (1, error)
     monkeypatch.setattr(warmup, "cache_folder", lambda: None)
     assert run_here("warmup")[:2] == (1, "")

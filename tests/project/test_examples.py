@@ -11,7 +11,7 @@ import numba
 import pytest
 
 import hotloop
-from hotloop.network.datasets.dataset import load_digits
+from hotloop.datasets import load_digits
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

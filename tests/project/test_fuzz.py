@@ -66,7 +66,7 @@ def after_fit(change):
 
 
 def drop_a_step():
-    after_fit(lambda net, history, options: setattr(net, "steps", net.steps - 1))
+    after_fit(lambda net, history, options: setattr(net._training, "steps", net.steps - 1))
 
 
 def shift_the_loss_of_fit():
@@ -152,7 +152,7 @@ def name_no_argument():
 def lose_the_moments():
     def forget(net):
         if isinstance(net, Network):
-            net.state = np.zeros_like(net.state)
+            net._training.moments = np.zeros_like(net._training.moments)
         return net
 
     wrap(Network, "load", lambda load, kind, path: forget(load(path)))

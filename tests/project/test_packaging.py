@@ -71,7 +71,7 @@ def test_a_wheel_holds_both_folders_as_they_stand(built):
             assert files[f"hotloop/{folder}/{path.name}"] == path.read_bytes()
     assert "hotloop/__init__.py" in files
     assert "hotloop/py.typed" in files
-    assert {"hotloop/network/datasets/optdigits.npz", "hotloop/network/optdigits.txt"} <= set(files)
+    assert {"hotloop/network/datasets/optdigits.npz", "hotloop/network/datasets/optdigits.txt"} <= set(files)
 
 
 def test_a_wheel_holds_nothing_else(built):

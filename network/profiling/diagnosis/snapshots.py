@@ -1,52 +1,49 @@
-"""How a training run fares, seen at sampled steps: gradients, updates and activations of each layer.
+"""Snapshots of a training run: gradients, updates and activations of each layer at sampled steps.
 
-A look takes a step's time more than the step: the gradient of the next batch alone, then the step itself, between two
-copies of the parameters. It changes no bit of the result. After the first, a look is taken when all have cost less
-than `SHARE` of the time since, and a few in any case, spread over the steps of the fit: of a short one too something
-can be concluded.
+A snapshot takes a step's time more than the step: the gradient of the next batch first, then the step itself, between
+two copies of the parameters. It changes no bit of the result. After the first, one is taken whenever all have cost less
+than `SHARE` of the time since, and a few in any case, spread over the steps of the fit, so that something can be
+concluded about a short fit too.
 """
 
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hotloop.kernels.clock import COUNTER, new_clock
+from hotloop.kernels.codes import NO_UPDATE
 from hotloop.kernels.jit import Array
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
-from hotloop.kernels.updates import NO_UPDATE
-from hotloop.network.profiling.spans import Thinned
+from hotloop.network.network import Network
+from hotloop.network.profiling.phase_clock import PhaseClock
+from hotloop.network.profiling.spans import Spans, Thinned
+from hotloop.network.training.history import History
+from hotloop.network.training.loop_arguments import INPUT_KINDS, LoopArguments
 from hotloop.network.training.optimizers import Optimizer
 
-if TYPE_CHECKING:
-    from hotloop.network.network import Network
-    from hotloop.network.profiling.phase_clock import PhaseClock
-    from hotloop.network.profiling.spans import Spans
-    from hotloop.network.training.fit import FitConfiguration
-    from hotloop.network.training.history import History
-    from hotloop.network.training.loop_arguments import LoopArguments
-
 SHARE = 0.004
-# Looks that are taken in any case, `SPARSE` steps apart or more, but in a fit of few steps half of them.
-LEAST_LOOKS, SPARSE = 5, 8
-MOST_LOOKS = 256
+# Snapshots that are taken in any case, at least `SPARSE` steps apart, or half of the steps in a shorter fit.
+LEAST_SNAPSHOTS, SPARSE = 5, 8
+MOST_SNAPSHOTS = 256
 # A unit is saturated where its derivative is below this share of its largest.
 SATURATED = 0.05
-INPUT_KINDS = (np.dtype("uint8"), np.dtype("float32"), np.dtype("float64"))  # by the codes of kernels.gather
+SPAN = "take a snapshot"
+INPUT_DTYPES: dict[int, Any] = {code: dtype for dtype, code in INPUT_KINDS.items()}
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen at one step; lists have an entry a layer.
+class Snapshot:
+    """What was seen at one step. Lists have an entry for each layer.
 
     Attributes
     ----------
     moment, epoch, step, rows : float, int, int, int
-        When, in seconds of `time.perf_counter` and counted over all fits; and how many rows the batch had.
+        When, in seconds of `time.perf_counter` and counted over all fits, and how many rows were seen.
     loss : float
         Of the batch.
     gradient_norm : float
@@ -56,11 +53,11 @@ class Look:
     delta : list of float
         Root mean square of dC/dz.
     weight, update : list of float
-        Root mean squares of the weights, and of what the step changed them by.
+        Root mean squares of the weights and of their change in the step.
     saturated : list of float or None
-        Share of the values of a hidden layer of sigmoid or tanh at which f' is below a twentieth of its largest.
+        Share of a hidden layer's values, of sigmoid or tanh, at which f' is below a twentieth of its largest.
     dead : list of float or None
-        Share of the units of a hidden layer of ReLU that are zero in every row of the batch.
+        Share of a hidden ReLU layer's units that are zero in every row.
     """
 
     moment: float
@@ -79,7 +76,7 @@ class Look:
 
 @dataclass
 class FitSnapshots:
-    """The looks at one fit, and what it takes to try a remedy on it."""
+    """The snapshots of one fit, and what it takes to try a remedy on it."""
 
     sizes: tuple[int, ...]
     activations: tuple[str, ...]
@@ -90,29 +87,29 @@ class FitSnapshots:
     final: Array  # and now: the network's own, copied when the fit ends
     X: Array
     y: Array
-    looks: Thinned[Look] = field(default_factory=lambda: Thinned(MOST_LOOKS))
-    history: "History | None" = None
+    snapshots: Thinned[Snapshot] = field(default_factory=lambda: Thinned(MOST_SNAPSHOTS))
+    history: History | None = None
     diverged: bool = False
     resumed: bool = False  # whether the network had been trained before
-    spent: float = 0.0
-    began: float | None = None  # when the first look was taken
-    first: int = 0  # how many steps the network had taken before
-    asked: int = 0  # for so many steps, unless it ends early
-    steps: int = 0  # that it took
+    spent: float = 0.0  # seconds, on snapshots
+    began: float | None = None  # when the first was taken
+    first: int = 0  # steps that the network had taken before
+    asked: int = 0  # steps that it takes unless it ends early
+    steps: int = 0  # steps that it took
 
     @classmethod
-    def of(cls, net: "Network", plan: "FitConfiguration") -> "FitSnapshots":
-        """Return one without looks."""
+    def of(cls, net: Network, task: LoopArguments, epochs: int) -> "FitSnapshots":
+        """Return those of a fit that is about to begin."""
         options = {
             "output": net.activations[-1], "loss": net.loss, "dropout": list(net.dropout), "l1": net.l1, "l2": net.l2,
-            "input_scale": float(plan.task.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
+            "input_scale": float(task.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
         }  # fmt: skip
         if net.optimizer is None:
             raise ValueError("the network has no optimizer: fit sets it before it trains")
         return cls(
-            net.sizes, net.activations, options, net.optimizer, int(plan.task.settings["batch_size"][0]),
-            net.parameters.copy(), net.parameters, *data_of(plan.task), resumed=net.steps > 0, first=net.steps,
-            asked=plan.epochs * -(-plan.task.rows // int(plan.task.settings["batch_size"][0])),
+            net.sizes, net.activations, options, net.optimizer, int(task.settings["batch_size"][0]),
+            net.parameters.copy(), net.parameters, *data_of(task), resumed=net.steps > 0, first=net.steps,
+            asked=epochs * -(-task.rows // int(task.settings["batch_size"][0])),
         )  # fmt: skip
 
     @property
@@ -124,17 +121,17 @@ class FitSnapshots:
     @property
     def first_loss(self) -> float | None:
         """The loss of the first batch, before a step."""
-        return self.looks.items[0].loss if self.looks.items else None
+        return self.snapshots.items[0].loss if self.snapshots.items else None
 
     @property
     def last_loss(self) -> float | None:
-        """The loss of the last finished epoch, or of the last batch that was looked at."""
+        """The loss of the last finished epoch, or of the last snapshot."""
         if self.history is not None and self.history.epochs:
             return self.history.epochs[-1]["loss"]
-        return self.looks.items[-1].loss if self.looks.items else None
+        return self.snapshots.items[-1].loss if self.snapshots.items else None
 
     def due(self, progress: Array) -> bool:
-        """Return whether a look is to be taken: at the start of a batch, if it costs little enough or is wanted."""
+        """Return whether to take a snapshot: at the start of a batch, if they have cost little or one must be taken."""
         if int(progress["row"][0]) % self.batch_size:
             return False
         if self.began is None or self.spent <= SHARE * (time.perf_counter() - self.began):
@@ -142,20 +139,20 @@ class FitSnapshots:
         return self.rows_before(progress) == 0
 
     def rows_before(self, progress: Array) -> int | None:
-        """Return how many rows to train before the next look that is taken in any case; None if there is none."""
-        looks, apart = self.looks.added, max(self.asked / LEAST_LOOKS, min(SPARSE, self.asked / 2))
-        if looks >= LEAST_LOOKS:
+        """Return how many rows to train before the next snapshot that must be taken; None if none must."""
+        taken, apart = self.snapshots.added, max(self.asked / LEAST_SNAPSHOTS, min(SPARSE, self.asked / 2))
+        if taken >= LEAST_SNAPSHOTS:
             return None
-        steps = math.ceil(looks * apart) - (int(progress["step"][0]) - self.first)
+        steps = math.ceil(taken * apart) - (int(progress["step"][0]) - self.first)
         return max(0, steps * self.batch_size - int(progress["row"][0]) % self.batch_size)
 
-    def look(
-        self, net: "Network", task: "LoopArguments", arguments: tuple[Any, ...], clock: "PhaseClock", spans: "Spans"
+    def take(
+        self, net: Network, task: LoopArguments, arguments: tuple[Any, ...], clock: PhaseClock, spans: Spans
     ) -> bool:
-        """Train one batch and look at it; return False, and leave all as it is, if its loss is not finite."""
+        """Train one batch and take a snapshot of it; if its loss is not finite, change nothing and return False."""
         started, progress = time.perf_counter(), task.progress
         self.began = self.began or started
-        with spans.span("look at the gradients", "profiler"):
+        with spans.span(SPAN, "profiler"):
             if not self._gradient(task, arguments):
                 return False
             before = net.parameters.copy()
@@ -164,14 +161,14 @@ class FitSnapshots:
         one_batch(task, (*arguments, clocks))
         clock.called(spans, 1, trained, row, int(progress["row"][0]) - row, task.rows)
         trained = time.perf_counter() - trained
-        with spans.span("look at the gradients", "profiler"):
+        with spans.span(SPAN, "profiler"):
             if not progress["diverged"][0]:
-                self.looks.add(seen(net, task, before))
+                self.snapshots.add(after_step(net, task, before))
         self.spent += time.perf_counter() - started - trained
         return True
 
-    def _gradient(self, task: "LoopArguments", arguments: tuple[Any, ...]) -> bool:
-        """Compute the gradient of the next batch into the gradient buffer, and change nothing else."""
+    def _gradient(self, task: LoopArguments, arguments: tuple[Any, ...]) -> bool:
+        """Compute the gradient of the next batch into the gradient buffer; return whether its loss is finite."""
         settings, progress = task.settings, task.progress
         kept, update = progress.copy(), int(settings["update"][0])
         try:
@@ -183,28 +180,28 @@ class FitSnapshots:
             progress[:] = kept
 
 
-def one_batch(task: "LoopArguments", arguments: tuple[Any, ...]) -> None:
-    """Have the compiled loop work off one batch, from its start, in one call."""
+def one_batch(task: LoopArguments, arguments: tuple[Any, ...]) -> None:
+    """Train one batch, from its start, in one call of the compiled loop."""
     train_slice(0, 1, new_team(), int(task.settings["batch_size"][0]), *arguments)
 
 
-def seen(net: "Network", task: "LoopArguments", before: Array) -> Look:
+def after_step(net: Network, task: LoopArguments, before: Array) -> Snapshot:
     """Return what the workspace, the gradient buffer and the parameters show after a step."""
     progress, old, new = task.progress[0], net.split(before)[0], net.weights
-    gradients, deltas, saturated, dead = net.split(net.gradient_buffer)[0], [], [], []
+    gradients, deltas, saturated, dead = net.split(net._training.gradient)[0], [], [], []
     micro_batch, batch = int(task.settings["micro_batch"][0]), int(task.settings["batch_size"][0])
     last = int(progress["row"]) - 1
-    rows = (last % batch) % micro_batch + 1  # of the batch's last micro-batch, which is what the workspace holds
+    rows = (last % batch) % micro_batch + 1  # of the batch's last micro-batch, which the workspace holds
     for index, (layer, name) in enumerate(zip(task.layers, net.activations, strict=True)):
         deltas.append(rms(values(task.workspace, layer, "delta", rows)))
         hidden = index < len(net.activations) - 1
         outputs = values(task.workspace, layer, "output", rows) * (1 - layer["dropout"])
-        kept = outputs[outputs != 0] if layer["dropout"] > 0 else outputs  # what was dropped is not saturated
+        kept = outputs[outputs != 0] if layer["dropout"] > 0 else outputs  # dropped units are not saturated
         saturated.append(saturation(name, kept) if hidden and kept.size else None)
         dead.append(float(np.mean((outputs <= 0).all(axis=0))) if hidden and name == "relu" else None)
     gradient = [rms(g) for g in gradients]
     norm = np.sqrt(sum(g.size * size**2 for g, size in zip(gradients, gradient, strict=True)))
-    return Look(
+    return Snapshot(
         time.perf_counter(), net.epochs_trained + 1, int(progress["step"]), rows, float(progress["batch_loss"]),
         float(norm), gradient, deltas, [rms(w) for w in old],
         [rms(w - v) for w, v in zip(new, old, strict=True)], saturated, dead,
@@ -218,16 +215,16 @@ def values(workspace: Array, layer: Any, name: str, rows: int) -> Array:
 
 
 def rms(array: Array) -> float:
-    """Return the root mean square; no BLAS, whose threads would go on looking for work beside the training."""
+    """Return the root mean square, without BLAS, whose threads would go on spinning beside the training."""
     with np.errstate(over="ignore", under="ignore"):
         mean = float(np.mean(np.square(array), dtype=np.float64))
-    if not 1e-30 < mean < math.inf:  # squares that the array's own dtype has no room for: slower, and seldom
+    if not 1e-30 < mean < math.inf:  # rare: the squares are beyond the array's dtype
         mean = float(np.mean(np.square(array, dtype=np.float64)))
     return math.sqrt(mean)
 
 
 def saturation(activation: str, outputs: Array) -> float | None:
-    """Return the share of saturated values of a layer, by f' of the outputs."""
+    """Return the share of a layer's values that are saturated, by f' of the outputs."""
     if activation == "sigmoid":
         return float(np.mean(4 * outputs * (1 - outputs) < SATURATED))
     if activation == "tanh":
@@ -235,12 +232,12 @@ def saturation(activation: str, outputs: Array) -> float | None:
     return None
 
 
-def data_of(task: "LoopArguments") -> tuple[Array, Array]:
-    """Return the inputs and targets of a task, as views."""
-    inputs = task.inputs.view(INPUT_KINDS[int(task.settings["input_kind"][0])])
+def data_of(task: LoopArguments) -> tuple[Array, Array]:
+    """Return the inputs and targets of a run, as views."""
+    inputs = task.inputs.view(INPUT_DTYPES[int(task.settings["input_kind"][0])])
     return inputs, task.labels if task.labels.size else task.targets
 
 
-def per_layer(looks: Sequence[Look], name: str) -> Array:
-    """Return an attribute of looks as an array (looks, layers)."""
-    return np.array([getattr(look, name) for look in looks], np.float64)
+def per_layer(snapshots: Sequence[Snapshot], name: str) -> Array:
+    """Return an attribute of snapshots as an array (snapshots, layers)."""
+    return np.array([getattr(snapshot, name) for snapshot in snapshots], np.float64)

@@ -1,6 +1,5 @@
-"""Trials of a remedy: twins of a network, trained for a short while with one thing changed, and looked at."""
+"""Trials of remedies: twins of a network, trained for a short while with one thing changed."""
 
-import contextvars
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.clock import COUNTER, new_clock
+from hotloop.kernels.codes import NO_UPDATE
 from hotloop.kernels.jit import Array
-from hotloop.kernels.updates import NO_UPDATE
+from hotloop.network import flops
 from hotloop.network.network import Network
-from hotloop.network.profiling.current import CURRENT
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots, one_batch, rms, values
-from hotloop.network.profiling.profiler import Profile
 from hotloop.network.training.history import DivergenceError
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer
+
+Runner = Callable[[Callable[[], float]], float]  # calls a function, and returns what it returns
 
 WORK = 3e10  # floating-point operations of a trial: half a second to a second
 MOST_ROWS, MOST_STEPS, FEWEST_STEPS = 4096, 2000, 20
@@ -27,7 +27,7 @@ PROBES = 4
 
 @dataclass(frozen=True)
 class Probe:
-    """A network on some rows: root mean squares of dC/dz, and shares of dead units, by layer."""
+    """What some rows show of a network, by layer: the root mean square of dC/dz, and the share of dead units."""
 
     delta: list[float]
     dead: list[float | None]
@@ -35,7 +35,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a twin: the loss of its rows afterwards, infinite if it diverged."""
+    """What became of a twin: its loss afterwards, infinite if it diverged."""
 
     loss: float
 
@@ -46,11 +46,13 @@ class Trials:
     Parameters
     ----------
     fit : FitSnapshots
+    runner : callable
+        Calls each training of a twin, for example in a profile.
     """
 
-    def __init__(self, fit: FitSnapshots) -> None:
-        self._fit = fit
-        work = 6.0 * sum(i * o for i, o in zip(fit.sizes, fit.sizes[1:], strict=False))
+    def __init__(self, fit: FitSnapshots, runner: Runner) -> None:
+        self._fit, self._runner = fit, runner
+        work = flops.training_of_a_row(fit.sizes)
         self.batch_size = batch = fit.batch_size
         steps = int(min(MOST_STEPS, max(FEWEST_STEPS, WORK / (work * batch))))
         if not fit.diverged and fit.history is not None and fit.history.epochs:
@@ -70,12 +72,12 @@ class Trials:
     def start(self) -> float:
         """Return the loss before the first step."""
         net = self.twin()
-        return _alone(lambda: self._loss(net, self.X))
+        return self._runner(lambda: self._loss(net, self.X))
 
     def run(
         self, key: str, *, net: Network | None = None, optimizer: Optimizer | None = None, X: Array | None = None
     ) -> Outcome:
-        """Return the outcome with another network, optimizer, or inputs; `key` names the change."""
+        """Return the outcome with another network, optimizer or inputs; `key` names the change."""
         if key not in self._cache:
             net = self.twin() if net is None else net
             self._cache[key] = self._trained(net, optimizer or self._fit.optimizer, self.X if X is None else X)
@@ -88,7 +90,7 @@ class Trials:
         return self.run(f"rate {factor:g}", optimizer=replace(optimizer, **changed))
 
     def twin(self, activation: str | list[str] | None = None, *, initial: bool = True, **options: Any) -> Network:
-        """Return a network like the fit's before it, with its weights unless they are to be drawn by the default."""
+        """Return the network as it was before the fit, with its `initial` weights or new ones of the default."""
         return twin(self._fit, activation, initial=initial, **options)
 
     def _trained(self, net: Network, optimizer: Optimizer, X: Array) -> Outcome:
@@ -104,28 +106,17 @@ class Trials:
                 raise KeyboardInterrupt
             return self._loss(net, X)
 
-        return Outcome(_alone(train))
+        return Outcome(self._runner(train))
 
     def _loss(self, net: Network, X: Array) -> float:
         loss, _ = net.gradient(X[:PROBE_ROWS], self.y[:PROBE_ROWS])
         return loss if math.isfinite(loss) else math.inf
 
 
-def _alone(train: Callable[[], float]) -> float:
-    """Call in a profile that is nobody else's: the loop with a clock has been compiled, that without perhaps not."""
-
-    def profiled() -> float:
-        CURRENT.set(None)
-        with Profile(health=False):
-            return train()
-
-    return contextvars.copy_context().run(profiled)
-
-
 def twin(
     fit: FitSnapshots, activation: str | list[str] | None = None, *, initial: bool = True, **options: Any
 ) -> Network:
-    """Do as `Trials.twin`."""
+    """Return the network as it was before the fit: see `Trials.twin`."""
     hidden = list(fit.activations[:-1]) if activation is None else activation
     net = Network(fit.sizes, hidden or "relu", **(fit.options | options))
     if initial:
@@ -134,26 +125,24 @@ def twin(
 
 
 def probe(net: Network, X: Array, y: Array) -> Probe | None:
-    """Look at a network on up to some thousand rows, dropout off; None if its loss is not finite."""
+    """Return what up to a thousand rows show of a network, without dropout; None if its loss is not finite."""
     deltas, alive = [], []
     for start in range(0, min(len(X), PROBES * PROBE_ROWS), PROBE_ROWS):
         rows = X[start : start + PROBE_ROWS]
         labelled = y.ndim == 1 and net.loss == "cross_entropy"
         targets = np.empty((0, 0), net.dtype) if labelled else y[start : start + PROBE_ROWS]
         labels = y[start : start + PROBE_ROWS] if labelled else np.empty(0, np.int64)
-        task = LoopArguments.plan(
+        task = LoopArguments.prepare(
             net.layout, net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
             batch_size=len(rows), input_scale=net.input_scale,
         )  # fmt: skip
         task.settings["update"] = NO_UPDATE
         gradient, state = np.zeros_like(net.parameters), np.zeros((0, 0), net.dtype)
-        given = task.training(net.parameters, gradient, state, np.arange(task.rows))
+        given = task.train_arguments(net.parameters, gradient, state, np.arange(task.rows))
         one_batch(task, (*given, new_clock(1, task.layers.size, COUNTER, 2**62)))
         if task.progress["diverged"][0]:
             return None
-        last = task.rows - (task.rows - 1) // int(task.settings["micro_batch"][0]) * int(
-            task.settings["micro_batch"][0]
-        )
+        last = (task.rows - 1) % int(task.settings["micro_batch"][0]) + 1  # rows of the last micro-batch
         outputs = [values(task.workspace, layer, "output", last) for layer in task.layers]
         deltas.append([rms(values(task.workspace, layer, "delta", last)) for layer in task.layers])
         alive.append([(a > 0).any(axis=0) for a in outputs])

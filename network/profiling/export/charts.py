@@ -1,23 +1,21 @@
-"""The pictures of a profile, drawn with matplotlib: time by layer and phase, the roofline, gradients, losses."""
+"""The charts of a profile, drawn with matplotlib: time by layer and phase, the roofline, gradients, losses."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hotloop.network.profiling.diagnosis.snapshots import per_layer
+from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.rows import PHASE_KINDS, PHASE_ORDER, Row, labels
 
-if TYPE_CHECKING:
-    from hotloop.network.profiling.profiler import Profile
-
-# By phase, in the order of a step: Okabe and Ito's palette, which colour-blind readers can tell apart.
+# By phase, in the order of a step: Okabe and Ito's palette, distinct to colour-blind readers.
 COLOURS = ["#999999", "#56B4E9", "#F0E442", "#E69F00", "#0072B2", "#D55E00", "#0072B2", "#CC79A7", "#000000"]
 MARKERS = ["x", "o", "s", "^", "v", "D", "v", "x", "x"]
-LOW_BYTES = 24_576  # in use at once: in the first-level cache
+LOW_BYTES = 24_576  # in use together: they fit the first-level cache
 
 
 def figure(width: float, height: float) -> Any:
-    """Return an empty matplotlib figure; it belongs to no window.
+    """Return an empty matplotlib figure that belongs to no window.
 
     Raises
     ------
@@ -31,12 +29,12 @@ def figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def overview(profile: "Profile") -> Any:
+def overview(recording: Recording) -> Any:
     """Return the figure of `Profile.plot`."""
     drawn = figure(13, 5)
     left, right = drawn.subplots(1, 2)
-    time_by_layer(profile, left)
-    roofline(profile, right)
+    time_by_layer(recording, left)
+    roofline(recording, right)
     return drawn
 
 
@@ -50,9 +48,9 @@ def _label(row: Row) -> str:
     return where if row["network"] is None else f"{row['network']}\n{where}"
 
 
-def time_by_layer(profile: "Profile", axes: Any) -> None:
-    """Draw a bar for each layer, in it the phases; below, what belongs to no layer, and the time outside the loops."""
-    rows = profile.rows
+def time_by_layer(recording: Recording, axes: Any) -> None:
+    """Draw a bar of phases for each layer, one for what belongs to no layer, and one for the time outside the loops."""
+    rows = recording.rows
     phases = [row for row in rows if row["kind"] in PHASE_KINDS]
     layers = sorted({row["layer"] for row in phases if row["layer"] is not None})
     labels = list(dict.fromkeys(_label(row) for layer in layers for row in phases if row["layer"] == layer))
@@ -76,24 +74,24 @@ def time_by_layer(profile: "Profile", axes: Any) -> None:
     axes.set_yticks(list(bars.values()), list(bars))
     axes.invert_yaxis()
     axes.set_xlabel("milliseconds")
-    axes.set_title(f"Where {1e3 * profile.seconds:.0f} ms went")
+    axes.set_title(f"Where {1e3 * recording.seconds:.0f} ms went")
     axes.legend(fontsize="small", framealpha=0.9)
 
 
-def roofline(profile: "Profile", axes: Any) -> None:
-    """Draw the limits of a core, and each phase of each layer at its operations a byte and a second, a thread."""
-    if not profile.roofs:
+def roofline(recording: Recording, axes: Any) -> None:
+    """Draw the limits of a core, and each phase of each layer by its operations a byte and, in a thread, a second."""
+    if not recording.roofs:
         axes.set_title("No roofline: the loops ran as plain Python")
         return
-    rows = [row for row in profile.rows if row["kind"] == "kernel" and row["flops_per_second"]]
-    dtype, roof = next(iter(profile.roofs.items()))
-    names = labels(profile.clocks)
-    threads = {names[clock.kind]: clock.thread_seconds() / clock.wall() for clock in profile.clocks}
+    rows = [row for row in recording.rows if row["kind"] == "kernel" and row["flops_per_second"]]
+    dtype, roof = next(iter(recording.roofs.items()))
+    names = labels(recording.clocks)
+    threads = {names[clock.kind]: clock.thread_seconds() / clock.wall() for clock in recording.clocks}
     found = [(row["flops_per_byte"], row["flops_per_second"] / threads[row["network"]], row) for row in rows]
     intensities = np.geomspace(
         min([0.05, *(i / 2 for i, _, _ in found)]), max([200.0, *(2 * i for i, _, _ in found)]), 200
     )
-    in_use = max((clock.work.step_bytes for clock in profile.clocks), default=0)
+    in_use = max((clock.work.step_bytes for clock in recording.clocks), default=0)
     for label, size, style in (
         ("first-level cache", LOW_BYTES, ":"),
         ("a step's data", in_use, "-"),
@@ -120,19 +118,19 @@ def roofline(profile: "Profile", axes: Any) -> None:
     axes.grid(True, which="major", alpha=0.3)
 
 
-def gradient_flow(profile: "Profile", axes: Any) -> bool:
-    """Draw the gradient of each layer at the first, a middle and the last look of the last fit; False without looks."""
-    fits = [fit for fit in profile.fits if fit.looks.items]
+def gradient_flow(recording: Recording, axes: Any) -> bool:
+    """Draw each layer's gradient in the first, a middle and the last snapshot of the last fit; False without any."""
+    fits = [fit for fit in recording.fits if fit.snapshots.items]
     if not fits:
         return False
-    looks = fits[-1].looks.items
-    chosen = sorted({0, len(looks) // 2, len(looks) - 1})
-    deltas = per_layer(looks, "delta")
+    snapshots = fits[-1].snapshots.items
+    chosen = sorted({0, len(snapshots) // 2, len(snapshots) - 1})
+    deltas = per_layer(snapshots, "delta")
     for place, shade in zip(chosen, np.linspace(0.35, 0.9, len(chosen)), strict=True):
         layers = np.arange(1, deltas.shape[1] + 1)
         axes.semilogy(
             layers, np.maximum(deltas[place], 1e-30), "o-", color=(0.0, 0.3, shade),
-            label=f"epoch {looks[place].epoch}, step {looks[place].step}",
+            label=f"epoch {snapshots[place].epoch}, step {snapshots[place].step}",
         )  # fmt: skip
     axes.set_xticks(range(1, deltas.shape[1] + 1))
     axes.set_xlabel("layer")
@@ -143,9 +141,9 @@ def gradient_flow(profile: "Profile", axes: Any) -> bool:
     return True
 
 
-def losses(profile: "Profile", axes: Any) -> bool:
-    """Draw the losses of the last fit over its epochs; False if it has none."""
-    histories = [fit.history for fit in profile.fits if fit.history is not None and fit.history.epochs]
+def losses(recording: Recording, axes: Any) -> bool:
+    """Draw the losses of the last fit by epoch; False if there are none."""
+    histories = [fit.history for fit in recording.fits if fit.history is not None and fit.history.epochs]
     if not histories:
         return False
     records = histories[-1].epochs

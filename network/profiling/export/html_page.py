@@ -1,18 +1,17 @@
-"""A profile as one HTML page: pictures, table, diagnosis. It loads nothing, from the network or beside it."""
+"""A profile as one HTML page: charts, table, diagnosis. It loads no other file."""
 
 import html
 import io
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hotloop import __version__
+from hotloop.network.profiling.diagnosis.findings import Diagnosis
 from hotloop.network.profiling.export import charts
+from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.rows import arranged
 from hotloop.network.profiling.table import COLUMNS, summary
-
-if TYPE_CHECKING:
-    from hotloop.network.profiling.profiler import Profile
 
 STYLE = """
 :root { color-scheme: light; }
@@ -50,7 +49,7 @@ for (const button of document.querySelectorAll("th button")) {
   });
 }
 """
-# The plain numbers that the columns of the table are sorted by.
+# The fields of a row that the columns of the table are sorted by.
 SORTED_BY = {
     "Layer": "layer", "Self CPU %": "seconds", "Self CPU": "seconds", "CPU time avg": "seconds_per_call",
     "# of Calls": "calls", "GFLOP/s": "flops_per_second", "GB/s": "bytes_per_second", "FLOP/B": "flops_per_byte",
@@ -58,12 +57,12 @@ SORTED_BY = {
 }  # fmt: skip
 
 
-def page(profile: "Profile") -> str:
+def page(recording: Recording, diagnosis: Diagnosis) -> str:
     """Return the page."""
     draws = (charts.time_by_layer, charts.roofline, charts.gradient_flow, charts.losses)
-    pictures = [_svg(draw, profile, number) for number, draw in enumerate(draws)]
-    footer = summary(profile.seconds, profile.clocks, profile.calibration.name)
-    networks = ", ".join(dict.fromkeys(clock.network for clock in profile.clocks)) or "no network was trained"
+    pictures = [_svg(draw, recording, number) for number, draw in enumerate(draws)]
+    footer = summary(recording.seconds, recording.clocks, recording.calibration.name)
+    networks = ", ".join(dict.fromkeys(clock.network for clock in recording.clocks)) or "no network was trained"
     return "\n".join([
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -71,10 +70,10 @@ def page(profile: "Profile") -> str:
         f"<title>hotloop profile: {html.escape(networks)}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
         f"<h1>hotloop profile: {html.escape(networks)}</h1>",
         f"<pre>{html.escape(chr(10).join(footer))}</pre>",
-        f"<h2>Diagnosis</h2>\n{_diagnosis(profile)}",
+        f"<h2>Diagnosis</h2>\n{_diagnosis(diagnosis)}",
         f'<h2>Pictures</h2>\n<div class="pictures">{"".join(filter(None, pictures))}</div>',
-        f'<h2>Table</h2>\n<div class="scroll">{_table(profile)}</div>',
-        f"<p>hotloop {html.escape(__version__)}. Times are of the wall; {EXPLAINED}</p>",
+        f'<h2>Table</h2>\n<div class="scroll">{_table(recording)}</div>',
+        f"<p>hotloop {html.escape(__version__)}. Times are wall time; {EXPLAINED}</p>",
         f"<script>{SORTING}</script>\n</body>\n</html>\n",
     ])  # fmt: skip
 
@@ -85,23 +84,22 @@ EXPLAINED = (
 )
 
 
-def _svg(draw: Callable[["Profile", Any], Any], profile: "Profile", number: int) -> str:
-    """Return a picture as an element of the page; empty if there was nothing to draw."""
+def _svg(draw: Callable[[Recording, Any], Any], recording: Recording, number: int) -> str:
+    """Return a chart as an element of the page; empty if there was nothing to draw."""
     drawn = charts.figure(6.5, 4.2)
     import matplotlib
 
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hotloop", "font.family": "sans-serif"}):
-        if draw(profile, drawn.subplots()) is False:
+        if draw(recording, drawn.subplots()) is False:
             return ""
         text = io.StringIO()
         drawn.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()[text.getvalue().index("<svg") :]
-    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>picture{number}-", svg)  # names that no other picture has
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>picture{number}-", svg)  # names that are unique on the page
 
 
-def _diagnosis(profile: "Profile") -> str:
+def _diagnosis(diagnosis: Diagnosis) -> str:
     parts = []
-    diagnosis = profile.diagnosis or profile.diagnose()
     for fit in diagnosis.fits:
         head = html.escape(f"{fit.network}, {fit.basis}")
         if not fit.findings:
@@ -116,8 +114,8 @@ def _diagnosis(profile: "Profile") -> str:
     return "\n".join(parts) or "<p>No fit was looked at.</p>"
 
 
-def _table(profile: "Profile") -> str:
-    rows = arranged(profile.rows, "self_cpu_time_total")
+def _table(recording: Recording) -> str:
+    rows = arranged(recording.rows, "self_cpu_time_total")
     longest = max((row["percent"] for row in rows), default=1.0)
     lines = []
     for row in rows:

@@ -1,27 +1,26 @@
-"""A profile as plain data, for JSON: what was measured, on what, and what was seen of the training."""
+"""A profile as plain data, for JSON: what was measured, and what was seen of the training."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hotloop import __version__
+from hotloop.network.profiling.diagnosis.findings import Diagnosis
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots
-
-if TYPE_CHECKING:
-    from hotloop.network.profiling.profiler import Profile
+from hotloop.network.profiling.recording import Recording
 
 FORMAT = 1
 
 
-def as_dict(profile: "Profile") -> dict[str, Any]:
-    """Return the profile, of types that JSON has; NaN and infinity are None."""
+def as_dict(recording: Recording, diagnosis: Diagnosis | None) -> dict[str, Any]:
+    """Return the profile in types that JSON has; NaN and infinity become None."""
     found = {
         "format": FORMAT,
         "hotloop": __version__,
-        "seconds": profile.seconds,
-        "clock": {"name": profile.calibration.name, "ticks_per_second": profile.calibration.rate},
+        "seconds": recording.seconds,
+        "clock": {"name": recording.calibration.name, "ticks_per_second": recording.calibration.rate},
         "roofs": {
             dtype: {"peak_flops": roof.peak, "bytes_in_use": roof.sizes, "bandwidth": roof.bandwidths}
-            for dtype, roof in profile.roofs.items()
+            for dtype, roof in recording.roofs.items()
         },
         "runs": [
             {
@@ -29,11 +28,11 @@ def as_dict(profile: "Profile") -> dict[str, Any]:
                 "rows": clock.counts.rows, "seconds": clock.wall(), "timed_micro_batches": clock.sampled()[0],
                 "micro_batches": clock.sampled()[1],
             }
-            for clock in profile.clocks
+            for clock in recording.clocks
         ],
-        "rows": profile.rows,
-        "fits": [_fit(fit) for fit in profile.fits],
-        "diagnosis": None if profile.diagnosis is None else profile.diagnosis.to_list(),
+        "rows": recording.rows,
+        "fits": [_fit(fit) for fit in recording.fits],
+        "diagnosis": None if diagnosis is None else diagnosis.to_list(),
     }  # fmt: skip
     plain: dict[str, Any] = _finite(found)
     return plain
@@ -45,12 +44,12 @@ def _fit(fit: FitSnapshots) -> dict[str, Any]:
         "activations": list(fit.activations),
         "stop_reason": None if fit.history is None else fit.history.stop_reason,
         "epochs": [] if fit.history is None else fit.history.epochs,
-        "looks": [vars(look) for look in fit.looks.items],
+        "snapshots": [vars(snapshot) for snapshot in fit.snapshots.items],
     }
 
 
 def _finite(value: Any) -> Any:
-    """Return plain data with None for what JSON has no number for."""
+    """Return plain data with None in place of numbers that JSON does not have."""
     if isinstance(value, dict):
         return {name: _finite(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):

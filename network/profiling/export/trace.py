@@ -1,35 +1,33 @@
 """A profile as a trace in the Trace Event Format, which Perfetto and chrome://tracing open.
 
-Source: Trace Event Format (Google, 2016). Times are microseconds since the profile began, as multiples of 1/1024, about
-a nanosecond: a double holds them and their sums exactly, so that slices nest also for a viewer that adds ts and dur.
-With decimals of three digits one sum in nine fell behind the end of what the slice lies in. Thread 0 is the one that
-opened the profile; the others are those of the training loop's team.
+Source: Trace Event Format (Google, 2016). Times are microseconds since the profile began, in multiples of 1/1024, about
+a nanosecond: a double holds them and their sums exactly, so that slices also nest in viewers that add ts and dur.
+Rounded to three decimals, one sum in nine lay beyond the end of the enclosing slice. Thread 0 opened the profile; the
+others are the training loop's team.
 """
 
 import json
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hotloop.network.profiling.phase_clock import LAYERLESS, LOOP, PHASE_NAMES, PhaseClock
-
-if TYPE_CHECKING:
-    from hotloop.network.profiling.profiler import Profile
+from hotloop.network.profiling.recording import Recording
 
 STEP, RATE = "step", "samples a second"
 PARTS = 1024  # of a microsecond
-Groups = dict[tuple[str, str], list[str]]  # lines of JSON by phase of the format and name
+Groups = dict[tuple[str, str], list[str]]  # lines of JSON by the format's "ph" and a name
 
 
-def chrome_trace(profile: "Profile", max_bytes: int) -> str:
-    """Return the trace as JSON of at most `max_bytes` bytes: of the kinds of events that take most, every other goes.
+def chrome_trace(recording: Recording, max_bytes: int) -> str:
+    """Return the trace as JSON of at most `max_bytes` bytes: every other event of the largest kinds is dropped.
 
     Raises
     ------
     ValueError
-        If even one event of each kind is more than that.
+        If one event of each kind takes more than that.
     """
-    groups = events(profile)
+    groups = events(recording)
     found = {name: len(lines) for name, lines in groups.items()}
     while (size := len(_file(groups, found))) > max_bytes:
         largest = max(groups, key=lambda name: sum(map(len, groups[name])) if len(groups[name]) > 1 else 0)
@@ -46,22 +44,22 @@ def _file(groups: Groups, found: dict[tuple[str, str], int]) -> str:
     return json.dumps(head)[:-1] + ', "traceEvents": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
-def events(profile: "Profile") -> Groups:
-    """Return all events as lines of JSON, by kind; of one kind they are in the order of time, and may be thinned."""
-    process, groups, clocks = os.getpid(), dict[tuple[str, str], list[str]](), profile.clocks
+def events(recording: Recording) -> Groups:
+    """Return all events as lines of JSON, by kind; those of a kind are in order of time and may be thinned."""
+    process, groups, clocks = os.getpid(), dict[tuple[str, str], list[str]](), recording.clocks
 
     def microseconds(moment: float) -> float:
-        return round((moment - profile.began) * 1e6 * PARTS) / PARTS
+        return round((moment - recording.began) * 1e6 * PARTS) / PARTS
 
     def add(group: str, phase: str, name: str, moment: float, stop: float | None = None, **more: Any) -> None:
-        """Add an event; a slice ends at `stop`. Both ends are rounded, so that slices that meet still do."""
+        """Add an event; a slice ends at `stop`. Both ends are rounded, so that slices that meet still meet."""
         start = microseconds(moment)
         event = {"name": name, "ph": phase, "ts": start, "pid": process, "tid": 0} | more
         if stop is not None:
             event["dur"] = microseconds(stop) - start
         groups.setdefault((phase, group), []).append(json.dumps(event))
 
-    for event in sorted(profile.spans.events(), key=lambda event: event.start):
+    for event in sorted(recording.spans.events(), key=lambda event: event.start):
         add(event.name, "X", event.name, event.start, event.stop, cat=event.category, args=event.arguments or {})
     threads = {0}
     for clock in clocks:
@@ -70,26 +68,26 @@ def events(profile: "Profile") -> Groups:
             add(LOOP, "X", LOOP, event.start, event.stop, cat=event.category, args=given)
             rate = given["rows"] / max(event.stop - event.start, 1e-9)
             add(RATE, "C", RATE, event.stop, args={"value": round(rate)})
-        for name, moment, stop, thread in slices(clock, profile):
+        for name, moment, stop, thread in slices(clock, recording):
             threads.add(thread)
             add(STEP, "X", name, moment, stop, tid=thread, cat="step" if name == STEP else "phase")
-    for name, track in profile.counters.items():
+    for name, track in recording.counters.items():
         for moment, value in track.items:
             if value == value and abs(value) != float("inf"):
                 add(name, "C", name, moment, args={"value": value})
-    for moment, name, arguments in profile.marks.items:
+    for moment, name, arguments in recording.marks.items:
         title = f"epoch {arguments['epoch']}" if name == "epoch" else name
         add(name, "i", title, moment, s="p", args=arguments)
     names = {0: "main"} | {thread: f"hotloop-{thread}" for thread in sorted(threads - {0})}
-    add("names", "M", "process_name", profile.began, args={"name": "hotloop"})
+    add("names", "M", "process_name", recording.began, args={"name": "hotloop"})
     for thread, name in names.items():
-        add(f"name of {thread}", "M", "thread_name", profile.began, tid=thread, args={"name": name})
+        add(f"name of {thread}", "M", "thread_name", recording.began, tid=thread, args={"name": name})
     return groups
 
 
-def slices(clock: PhaseClock, profile: "Profile") -> Iterable[tuple[str, float, float, int]]:
-    """Yield name, start, stop and thread of the steps that were kept in full, and of the phases in them."""
-    for step in clock.steps(profile.calibration):
+def slices(clock: PhaseClock, recording: Recording) -> Iterable[tuple[str, float, float, int]]:
+    """Yield name, start, stop and thread of each step that was logged in full, and of its phases."""
+    for step in clock.steps(recording.calibration):
         yield STEP, step.begin, step.laps[-1][2], step.thread
         begin = step.begin
         for phase, layer, end in step.laps:

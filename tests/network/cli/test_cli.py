@@ -19,12 +19,12 @@ from command_line import run, train_tiny, write_flowers, write_houses
 import hotloop
 from hotloop import Network
 from hotloop.network.activations import ACTIVATIONS
-from hotloop.network.cli import options, reports
+from hotloop.network.cli import options, reports, training_run
 from hotloop.network.cli import predict as predict_command
 from hotloop.network.cli import train as train_command
-from hotloop.network.cli.main import main as cli
+from hotloop.network.cli.parser import parser
 from hotloop.network.cli.prepared_data import Part, load_prepared
-from hotloop.network.datasets.dataset import load_csv, load_digits
+from hotloop.network.datasets import load_csv, load_digits
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
 from hotloop.network.training.optimizers import OPTIMIZERS
@@ -61,12 +61,12 @@ def test_help_states_the_defaults():
     status, out, _ = run("train", "--help")
     assert status == 0
     out = " ".join(out.split())
-    rates, momentum = train_command.LEARNING_RATES, train_command.SGD_MOMENTUM
+    rates, momentum = training_run.LEARNING_RATES, training_run.SGD_MOMENTUM
     assert f"{rates['adam']:g} for adam, {rates['sgd']:g} for sgd (with momentum {momentum:g})" in out
     assert f"(default: {rates['adam']:g} for adam;" in out
     assert f"{OPTIMIZERS['adagrad']().learning_rate} for adagrad, 0.001 for rmsprop and adamw" in out
     assert {OPTIMIZERS[name]().learning_rate for name in ("rmsprop", "adamw")} == {0.001}
-    assert f"(default: {train_command.DROPOUT:g} for classes, else 0)" in out
+    assert f"(default: {training_run.DROPOUT:g} for classes, else 0)" in out
     for option in ("--data", "--target", "--layers", "--activation", "--loss", "--optimizer", "--learning-rate",
                    "--batch-size", "--epochs", "--seed", "--threads", "--dtype",
                    "--test-fraction", "--save"):  # fmt: skip
@@ -74,8 +74,8 @@ def test_help_states_the_defaults():
 
 
 def test_the_defaults_in_the_help_are_the_parsers():
-    arguments = vars(cli.parser().parse_args(["train"]))
-    help_text = " ".join(cli.parser().format_help().split())
+    arguments = vars(parser().parse_args(["train"]))
+    help_text = " ".join(parser().format_help().split())
     assert "train a network" in help_text
     assert arguments["hidden"] == [192]
     assert (arguments["epochs"], arguments["batch_size"], arguments["seed"]) == (40, 32, 0)
@@ -98,7 +98,8 @@ def test_the_table_of_epochs_is_short_and_has_both_ends():
 
 
 def test_the_lines_about_the_data():
-    lines = reports.data(load_digits(), "cross_entropy", 3823, 0).splitlines()
+    prepared = load_prepared(parser().parse_args(["train", "--validation-fraction", "0"]))
+    lines = reports.data(prepared).splitlines()
     assert lines == [
         "data: digits: 3823 training rows, 1797 test; 64 inputs, divided by 16",
         "target: 10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 (cross_entropy)",
@@ -174,16 +175,16 @@ def test_targets_are_standardised_by_the_training_rows(tmp_path, options, scaled
     """Where the last layer can take the scaling in; not for what is bounded, nor for shares of classes."""
     y = np.random.default_rng(0).uniform(0, 0.5, 40)
     np.savez(tmp_path / "data.npz", x=np.arange(40.0)[:, np.newaxis], y=np.stack([y, 1 - y, 0 * y], axis=1))
-    arguments = cli.parser().parse_args(["train", "--data", str(tmp_path / "data.npz"), *options])
-    job = load_prepared(arguments)
-    assert [len(part.y) for part in (job.train, job.validation, job.test)] == [29, 3, 8]
-    assert (job.n_outputs, job.train.labels, job.train.y.dtype) == (3, None, np.float32)
+    arguments = parser().parse_args(["train", "--data", str(tmp_path / "data.npz"), *options])
+    prepared = load_prepared(arguments)
+    assert [len(part.y) for part in (prepared.train, prepared.validation, prepared.test)] == [29, 3, 8]
+    assert (prepared.n_outputs, prepared.train.labels, prepared.train.y.dtype) == (3, None, np.float32)
     if scaled:
-        np.testing.assert_allclose(job.train.y[:, :2].mean(axis=0), 0, atol=1e-6)
-        np.testing.assert_allclose(job.train.y[:, :2].std(axis=0), 1, rtol=1e-6)
-        np.testing.assert_array_equal(job.train.y[:, 2], 0)
+        np.testing.assert_allclose(prepared.train.y[:, :2].mean(axis=0), 0, atol=1e-6)
+        np.testing.assert_allclose(prepared.train.y[:, :2].std(axis=0), 1, rtol=1e-6)
+        np.testing.assert_array_equal(prepared.train.y[:, 2], 0)
     else:
-        np.testing.assert_array_equal(job.test.y, job.data.y_test)
+        np.testing.assert_array_equal(prepared.test.y, prepared.data.y_test)
 
 
 @pytest.mark.parametrize(
@@ -197,15 +198,15 @@ def test_targets_are_standardised_by_the_training_rows(tmp_path, options, scaled
     ],
 )
 def test_optimizer_and_its_defaults(options, optimizer):
-    arguments = cli.parser().parse_args(["train", *options])
-    assert train_command.optimizer_of(arguments) == optimizer
+    arguments = parser().parse_args(["train", *options])
+    assert training_run.build_optimizer(arguments) == optimizer
 
 
 def test_network_options_arrive(flowers):
     options = "--layers 2,5,3,2 --activation tanh,elu --output identity --initializer orthogonal --dropout 0.1 --l2 0.5"
     options = ["--data", str(flowers), *options.split(), "--dtype", "float64", "--seed", "9"]
-    arguments = cli.parser().parse_args(["train", *options])
-    net = train_command.build(arguments, load_prepared(arguments))
+    arguments = parser().parse_args(["train", *options])
+    net = training_run.build_network(arguments, load_prepared(arguments))
     same = Network([2, 5, 3, 2], ["tanh", "elu"], output="identity", loss="cross_entropy", initializer="orthogonal",
                    dropout=0.1, l2=0.5, dtype="float64", seed=9)  # fmt: skip
     assert net.summary() == same.summary()
@@ -215,18 +216,20 @@ def test_network_options_arrive(flowers):
 
 @pytest.mark.parametrize(("loss", "dropout"), [("cross_entropy", (0.3,)), ("mse", (0.0,))])
 def test_dropout_follows_the_loss(flowers, loss, dropout):
-    arguments = cli.parser().parse_args(["train", "--loss", loss])
-    assert train_command.build(arguments, load_prepared(arguments)).dropout == dropout
+    arguments = parser().parse_args(["train", "--loss", loss])
+    assert training_run.build_network(arguments, load_prepared(arguments)).dropout == dropout
 
 
 def test_the_validation_part_comes_from_the_training_part(flowers):
-    arguments = cli.parser().parse_args(["train", "--data", str(flowers), "--validation-fraction", "0.25"])
-    job = load_prepared(arguments)
-    parts = [{tuple(row) for row in part.x.tolist()} for part in (job.train, job.validation, job.test)]
+    arguments = parser().parse_args(["train", "--data", str(flowers), "--validation-fraction", "0.25"])
+    prepared = load_prepared(arguments)
+    parts = [{tuple(row) for row in part.x.tolist()} for part in (prepared.train, prepared.validation, prepared.test)]
     assert [len(part) for part in parts] == [14, 5, 5]
-    assert set.union(*parts) == {tuple(row) for row in np.concatenate([job.data.x_train, job.data.x_test]).tolist()}
+    assert set.union(*parts) == {
+        tuple(row) for row in np.concatenate([prepared.data.x_train, prepared.data.x_test]).tolist()
+    }
     assert sum(map(len, parts)) == len(set.union(*parts))
-    np.testing.assert_array_equal(job.test.x, job.data.x_test)
+    np.testing.assert_array_equal(prepared.test.x, prepared.data.x_test)
 
 
 @pytest.mark.parametrize(
@@ -266,10 +269,10 @@ def test_right_classes_of_a_single_output(output, outputs):
 
 def test_squared_error_on_classes_has_an_output_for_each(tmp_path):
     np.savez(tmp_path / "data.npz", x=np.eye(4)[[0, 1, 2, 3] * 6] * 2.0, y=np.array([0, 1, 2, 3] * 6))
-    arguments = cli.parser().parse_args(["train", "--loss", "mse"])
-    job = load_prepared(arguments)
-    np.testing.assert_array_equal(job.test.y, np.eye(10)[load_digits().y_test])
-    assert (job.n_outputs, job.train.y.dtype) == (10, np.float32)
+    arguments = parser().parse_args(["train", "--loss", "mse"])
+    prepared = load_prepared(arguments)
+    np.testing.assert_array_equal(prepared.test.y, np.eye(10)[load_digits().y_test])
+    assert (prepared.n_outputs, prepared.train.y.dtype) == (10, np.float32)
     net = Network([2, 3], loss="mse", seed=0)
     shares, word = predict_command.as_shares(net, np.array([[0.1, 0.9, 0.3]]))
     assert (shares.tolist(), word) == ([[0.1, 0.9, 0.3]], "output")

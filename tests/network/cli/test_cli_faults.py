@@ -15,9 +15,9 @@ from users import as_nobody
 
 import hotloop
 from hotloop import Network
+from hotloop.network.cli import main as cli
 from hotloop.network.cli import predict as predict_command
 from hotloop.network.cli import train as train_command
-from hotloop.network.cli.main import main as cli
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import thread_tuner as pace
 
@@ -61,7 +61,7 @@ def houses(tmp_path):
         (["train", "--dtype", "float16"], "invalid choice: 'float16'"),
         (["train", "--momentum", "0.5", "--optimizer", "adam"], "--momentum belongs to --optimizer sgd"),
         (["train", "--data", "nowhere"], "there is no file or folder nowhere"),
-        (["train", "--test-fraction", "0.5"], "digits brings its own test part: leave the test fraction out"),
+        (["train", "--test-fraction", "0.5"], "digits has its own test set; omit test_fraction"),
         (["train", "--layers", "63,10"], "--layers 63,10 does not fit digits: wanted 64,...,10 (64 inputs"),
         (["train", "--layers", "64"], "--layers 64 does not fit digits"),
         (["train", "--hidden", "8,8", "--activation", "relu,relu,relu"], "names 3 activations for 2 hidden layers"),
@@ -113,9 +113,7 @@ def test_too_few_rows_for_a_validation_part(tmp_path):
     path.write_text("1,a\n2,b\n3,a\n4,b\n")
     status, _, err = run("train", "--data", path, *TINY, "--test-fraction", "0.5")
     assert status == 2
-    assert (
-        "few.csv, training rows: no class has two of the 2 rows: none can be put aside; --validation-fraction 0" in err
-    )
+    assert "few.csv, training rows: no class has two of the 2 rows, so none can be held out; --validation-f" in err
     train_tiny(path, "--test-fraction", "0.5", "--validation-fraction", "0", "--epochs", "1")
 
 
@@ -126,12 +124,12 @@ def test_too_few_rows_for_a_validation_part(tmp_path):
         ("[]", "is not what hotloop train writes"),
         ("[" * 100_000, "is not what hotloop train writes"),
         ('{"more": 1}', "is not what hotloop train writes"),
-        ('{"classes": 3}', "has classes that are no list of names"),
-        ('{"classes": ["a", 3]}', "has classes that are no list of names"),
-        ('{"classes": "ab"}', "has classes that are no list of names"),
+        ('{"classes": 3}', "has classes that are not a list of names"),
+        ('{"classes": ["a", 3]}', "has classes that are not a list of names"),
+        ('{"classes": "ab"}', "has classes that are not a list of names"),
         ('{"classes": ["a"]}', "names 1 classes; the network has 2 outputs"),
         ('{"classes": ["a", "b", "c"]}', "names 3 classes; the network has 2 outputs"),
-        ('{"columns": {"a": 1}}', "has columns that are no list of names"),
+        ('{"columns": {"a": 1}}', "has columns that are not a list of names"),
         ('{"columns": ["a", "b"]}', "names 2 columns; the network has 3 inputs"),
         ('{"target_column": -1}', "has the target column -1"),
         ('{"target_column": 1e400}', "has the target column inf"),
@@ -152,7 +150,7 @@ def test_warnings_are_one_line(monkeypatch):
         warnings.warn("the cache is full", RuntimeWarning, stacklevel=1)
         return 0
 
-    monkeypatch.setattr(train_command, "train", warn)
+    monkeypatch.setattr(train_command, "command", warn)
     with pytest.MonkeyPatch.context() as context:
         context.setattr(cli.warnings, "filters", [("default", None, RuntimeWarning, None, 0)])
         assert run("train") == (0, "", "hotloop: warning: the cache is full\n")
@@ -179,7 +177,7 @@ def test_an_interrupted_training_is_kept(flowers, tmp_path, monkeypatch):
     interrupt_in_call(4, monkeypatch)
     status, out, err = run("train", "--data", flowers, *TINY, "--epochs", "9", "--save", tmp_path / "model")
     assert (status, err) == (130, "")
-    assert "\ninterrupted in epoch 3 of 9: what is reached is kept\ntest accuracy" in out
+    assert "\ninterrupted in epoch 3 of 9: the network so far is kept\ntest accuracy" in out
     assert Network.load(tmp_path / "model").epochs_trained == 2
 
 
@@ -192,12 +190,12 @@ def test_an_interrupt_before_the_first_epoch(flowers, monkeypatch):
 
 
 def test_an_interrupt_elsewhere_is_one_line(monkeypatch):
-    monkeypatch.setattr(train_command, "train", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(train_command, "command", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     assert run("train") == (130, "", "hotloop: interrupted\n")
 
 
 def test_a_closed_pipe_is_quiet(monkeypatch, tmp_path):
-    monkeypatch.setattr(train_command, "train", lambda _: (_ for _ in ()).throw(BrokenPipeError))
+    monkeypatch.setattr(train_command, "command", lambda _: (_ for _ in ()).throw(BrokenPipeError))
     with open(tmp_path / "closed", "w") as out:
         monkeypatch.setattr(sys, "stdout", out)
         assert cli.main(["train"]) == 141
@@ -234,5 +232,5 @@ def test_control_c_in_the_middle_of_training(tmp_path):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "")
-    assert "of 1000000: what is reached is kept" in out
+    assert "of 1000000: the network so far is kept" in out
     assert Network.load(model).epochs_trained > 0

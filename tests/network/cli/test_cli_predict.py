@@ -8,7 +8,7 @@ import pytest
 from command_line import run, train_tiny, write_houses
 
 from hotloop import Network
-from hotloop.network.datasets.dataset import load_csv
+from hotloop.datasets import load_csv
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_predictions_are_those_of_the_trained_network(houses, tmp_path):
     net = Network.load(tmp_path / "model")
     np.testing.assert_array_equal(np.array(rows[1:], dtype=np.float32), net.predict(table))
     net.input_offset, net.input_scale = 0, 1  # for inputs that are scaled already
-    scaled = ((table - data.offset) / data.scale).astype(np.float32)
+    scaled = ((table - data.scaling.offset) * data.scaling.scale).astype(np.float32)
     np.testing.assert_array_equal(np.array(rows[1:], dtype=np.float32), net.predict(scaled))
 
 

@@ -186,8 +186,8 @@ def test_what_is_read_is_not_replaced(flowers, tmp_path):
     link.symlink_to(flowers)
     for save in (flowers, link):
         assert train(flowers, save) == (
-            2, "", f"hotloop: error: {save} is what is read, and would be replaced: choose another name for what is "
-            "written\n",
+            2, "", f"hotloop: error: {save} is also an input, and would be replaced: choose another name for the "
+            "output\n",
         )  # fmt: skip
     assert train(flowers, model)[0] == 0
     kept = model.read_bytes()

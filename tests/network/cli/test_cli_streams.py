@@ -18,12 +18,13 @@ from command_line import TINY, run, write_flowers
 from programs import ENVIRONMENT
 
 from hotloop import Network
-from hotloop.network.cli import output, reports
+from hotloop.network.cli import main as cli
 from hotloop.network.cli import predict as predict_command
+from hotloop.network.cli import reports, streams
 from hotloop.network.cli import train as train_command
 from hotloop.network.cli.interrupts import Interrupts
-from hotloop.network.cli.main import main as cli
-from hotloop.network.datasets.dataset import load_csv
+from hotloop.network.cli.parser import parser
+from hotloop.network.cli.prepared_data import load_prepared
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import thread_tuner as pace
 
@@ -41,7 +42,7 @@ def shell(script, **environment):
 
 def stand_in(monkeypatch, work):
     """Have ``hotloop train`` do this."""
-    monkeypatch.setattr(train_command, "train", work)
+    monkeypatch.setattr(train_command, "command", work)
 
 
 # Signals.
@@ -73,7 +74,7 @@ def test_a_signal_keeps_what_was_learnt(tmp_path, monkeypatch, name, expected):
     with default(number) if number != signal.SIGINT else contextlib.nullcontext():
         status, out, err = run("train", "--data", write_flowers(tmp_path), *TINY, "--epochs", "9", "--save", model)
     assert (status, err) == (expected, "")
-    assert "interrupted in epoch 3 of 9: what is reached is kept\ntest accuracy" in out
+    assert "interrupted in epoch 3 of 9: the network so far is kept\ntest accuracy" in out
     assert Network.load(model).epochs_trained == 2
 
 
@@ -91,7 +92,7 @@ def test_a_signal_that_comes_twice_is_one_request(monkeypatch):
 
 def test_a_later_signal_ends_the_process_at_once():
     script = (
-        "import signal, sys, time\nfrom hotloop.network import interrupts\ninterrupts.ONE_REQUEST = 0.01\n"
+        "import signal, sys, time\nfrom hotloop.network.cli import interrupts\ninterrupts.ONE_REQUEST = 0.01\n"
         "with interrupts.Interrupts():\n"
         "    try:\n        signal.raise_signal(signal.SIGTERM)\n"
         "    except KeyboardInterrupt:\n        time.sleep(0.05)\n"
@@ -272,7 +273,7 @@ def test_a_full_standard_error(monkeypatch):
     stand_in(monkeypatch, lambda _: 7)
     with contextlib.redirect_stderr(Full()):
         assert cli.main(["train", "--nonsense"]) == 2
-        output.complain("lost")
+        streams.complain("lost")
 
 
 def test_predictions_need_a_standard_output(tmp_path, monkeypatch):
@@ -304,8 +305,8 @@ def hostile(tmp_path):
 
 
 def test_names_are_printed_escaped(hostile):
-    data = load_csv(hostile, seed=0)
-    lines = reports.data(data, "cross_entropy", 17, 0)
+    arguments = parser().parse_args(["train", "--data", str(hostile)])
+    lines = reports.data(load_prepared(arguments))
     assert r"2 classes: ros\x1b[2Jé, 郁金香" in lines
     assert r"fl\x1bowers.csv" in lines
     assert "\x1b" not in lines

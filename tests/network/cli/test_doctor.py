@@ -141,11 +141,11 @@ def test_the_report_of_files_and_settings():
     lines = doctor.report(sick(settings=settings, settings_that_change_code=changing, cache_files=files)).splitlines()
     assert (
         "cache         /cache: 1 file, 9.1 MB, 1 for other settings or versions, 2 of older sources, "
-        "3 more of Numba's own cache, which an earlier hotloop used"
+        "3 more of Numba's own cache, which earlier versions of hotloop used"
     ) in lines
     at = lines.index("settings      NUMBA_CACHE_DIR=/cache, NUMBA_DEBUGINFO=1, NUMBA_OPT=1")
     assert lines[at + 1] == (
-        "              change code, which is kept apart for each value: NUMBA_DEBUGINFO, NUMBA_OPT"
+        "              change code, which is kept separately for each value: NUMBA_DEBUGINFO, NUMBA_OPT"
     )
 
 

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from command_line import TINY, run, train_tiny
 
-from hotloop.network.cli.main import main as cli
+from hotloop.datasets import DataWarning, load_csv
+from hotloop.network.cli import main as cli
 from hotloop.network.cli.prepared_data import load_prepared
 from hotloop.network.datasets import csv_dialect, csv_numbers
 from hotloop.network.datasets.csv_dialect import Dialect
-from hotloop.network.datasets.data_warning import DataWarning
-from hotloop.network.datasets.dataset import load_csv
 from hotloop.network.datasets.sources import load_inputs
 
 
@@ -46,7 +45,7 @@ def standard_input(monkeypatch):
 
 def raw(data):
     """Return the inputs as they were in the file, sorted."""
-    return np.sort(np.concatenate([data.x_train, data.x_test]) * data.scale + data.offset, axis=0)
+    return np.sort(np.concatenate([data.x_train, data.x_test]) / data.scaling.scale + data.scaling.offset, axis=0)
 
 
 # Read in the one way that fits.
@@ -112,7 +111,7 @@ def test_a_column_of_one_number_but_for_rounding_is_constant(csv):
     content = table("0.3,{i},{half}\n0.30000000000000004,{i},{half}", first="a,b,y\n")
     with pytest.warns(DataWarning, match=r"table.csv, column 'a': all values are one number but for rounding"):
         data = load_csv(csv(content))
-    assert data.scale[0] == np.inf
+    assert data.scaling.scale[0] == 0
     assert np.all(data.x_train[:, 0] == 0)
 
 
@@ -126,7 +125,7 @@ def test_a_column_of_two_close_numbers_is_not(csv, low, high):
         with pytest.raises(ValueError, match="too small to be standardised"):
             load_csv(csv(content), test_fraction=0.3)
     else:
-        assert np.isfinite(load_csv(csv(content), test_fraction=0.3, seed=1).scale).all()
+        assert np.isfinite(load_csv(csv(content), test_fraction=0.3, seed=1).scaling.scale).all()
 
 
 # What is said.
@@ -135,9 +134,9 @@ def test_a_column_of_two_close_numbers_is_not(csv, low, high):
 @pytest.mark.parametrize(
     ("content", "separator", "said"),
     [
-        (table("{comma};{label}"), ";", r"separated by ';' and commas are decimal signs; ',' would fit, too"),
-        (table("{comma};{i}"), ";", r"separated by ';' and commas are decimal signs; ',' would fit, too"),
-        (table("{i},{half},x;{label}"), ",", r"separated by ','; ';' would fit, too \(--separator decides\)"),
+        (table("{comma};{label}"), ";", r"separated by ';' and commas are decimal signs; ',' would also fit"),
+        (table("{comma};{i}"), ";", r"separated by ';' and commas are decimal signs; ',' would also fit"),
+        (table("{i},{half},x;{label}"), ",", r"separated by ','; ';' would also fit \(--separator decides\)"),
     ],
 )
 def test_separators_that_both_fit(csv, content, separator, said):
@@ -148,7 +147,7 @@ def test_separators_that_both_fit(csv, content, separator, said):
 
 
 def test_separators_at_the_ends_of_lines(csv):
-    with pytest.warns(DataWarning, match="each line ends with ',': no column is taken to come after it"):
+    with pytest.warns(DataWarning, match="each line ends with ',', which is taken to start no other column"):
         data = load_csv(csv(table("{i},{half},", first="a,y,\n")))
     assert data.columns == ("a",)
     with (
@@ -159,7 +158,7 @@ def test_separators_at_the_ends_of_lines(csv):
 
 
 def test_labels_are_what_is_written(csv):
-    with pytest.warns(DataWarning, match=r"column index 1: '01' and '1' are one number, and two classes"):
+    with pytest.warns(DataWarning, match=r"column index 1: '01' and '1' are taken to be two classes"):
         data = load_csv(csv("".join(f"{i},{'1' if i % 3 else '01'}\n" for i in range(12))))
     assert data.classes == ("01", "1")
     assert sorted(np.concatenate([data.y_train, data.y_test])) == [0] * 4 + [1] * 8
@@ -180,7 +179,7 @@ ASKED = [
     ("2019,2020,y\n" + NUMBERS, "is the first row a header.*'y' stands above numbers.*'2019' is like the values", True,
      ("2019", "2020")),
     ("id,2019,y\n" + NUMBERS, "'id' stands above numbers, as a name does, but '2019' is like", True, ("id", "2019")),
-    ("2019,2020,species\n" + table("{i},{i},{label}"), "line 1: is it a header.*'species' stands in no other row", True,
+    ("2019,2020,species\n" + table("{i},{i},{label}"), "is it a header.*'species' is the target of no other row", True,
      ("2019", "2020")),
     ("x,b\n" + table("{i},{label}"), "'x' stands above numbers, as a name does, but 'b' is like", True, ("x",)),
     ("0,1,2\n" + NUMBERS, r"first row a header\? Its numbers \(0, 1, 2, ...\) are unlike the rows below", True,
@@ -219,9 +218,9 @@ def test_a_header_by_the_name_of_the_target(csv):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a;y\n1,500;1\n2,250;2\n", r"'1,500' is 1\.500 or 1500: say decimal=',' \(--decimal ,\)"),
+        ("a;y\n1,500;1\n2,250;2\n", r"'1,500' is 1\.500 or 1500: pass decimal=',' \(--decimal ,\)"),
         ('a,y\n"1,500",1\n"2,250",2\n', r"'1,500' is 1\.500 or 1500"),
-        ('a,y\n"1,500,000",1\n"2,000,000",2\n', "'1,500,000' is not a number .*: write numbers without separators"),
+        ('a,y\n"1,500,000",1\n"2,000,000",2\n', "'1,500,000' is not a number .*: write numbers without thousands"),
         (table("{comma};{half};{i}", first="a;b;y\n"), r"'0,5' is not a number \(and in 11 more rows\): decimal=','"),
         ("inf,5.0\n1,2\n3,4\n", "line 1, column index 0: inf is not finite"),
         ("nan,5.0\n1,2\n3,4\n", "line 1, column index 0: the value is missing"),
@@ -230,7 +229,7 @@ def test_a_header_by_the_name_of_the_target(csv):
         (NUMBERS.replace(",3,", ",True,", 1), "line 3, column index 1: there are numbers beside True and False"),
         ("a,b,y\n1,2,\n1,2,3\n1,2,4\n", "line 2, column 'y': the target is missing"),
         ("a y\n1 2\n3 4\n", "one column; wanted two or more.*--separator"),
-        (b"PK\3\4rest", "is a zip archive, as of a spreadsheet, not a CSV file: save it as CSV"),
+        (b"PK\3\4rest", "is a zip archive, such as a spreadsheet, not a CSV file: save it as CSV"),
         (b"PAR1", "is a Parquet file"),
         ("a,y\n1,2\n".encode("utf-16-le"), "holds NUL bytes: .*save it as UTF-8"),
         ("ü,y\n1,2\n".encode("latin-1"), "line 1: not UTF-8 text .*iconv -f LATIN1 -t UTF-8"),
@@ -296,9 +295,9 @@ def test_a_file_without_line_ends(csv, monkeypatch):
 
 
 def test_a_table_larger_than_the_memory(csv, monkeypatch):
-    monkeypatch.setattr(csv_numbers, "VALUES_BETWEEN_LOOKS", 8)
+    monkeypatch.setattr(csv_numbers, "VALUES_BETWEEN_CHECKS", 8)
     monkeypatch.setattr("hotloop.network.validation.memory.available_memory", lambda: 900)
-    with pytest.raises(MemoryError, match=r"a copy of what was read of .*table.csv needs 928 bytes .*; 900 bytes are"):
+    with pytest.raises(MemoryError, match=r"a copy of the rows read from .*csv needs 928 bytes .*; 900 bytes are"):
         load_csv(csv(NUMBERS))
 
 
@@ -369,9 +368,10 @@ def test_predict_reads_as_training_did(csv, tmp_path, standard_input):
 
 def test_targets_of_one_number_but_for_rounding_are_not_blown_up(csv):
     path = csv(table("{i},0.3\n{i},0.30000000000000004", first="a,y\n"))
-    job = load_prepared(cli.parser().parse_args(["train", "--data", str(path), "--loss", "mse", "--dtype", "float64"]))
-    assert job.target_scale == [1.0]
-    assert np.abs(job.train.y).max() < 1e-15
+    options = ["train", "--data", str(path), "--loss", "mse", "--dtype", "float64"]
+    prepared = load_prepared(cli.parser().parse_args(options))
+    assert prepared.target_scaling.scale == [1.0]
+    assert np.abs(prepared.train.y).max() < 1e-15
 
 
 def test_the_options_of_the_command_line(csv):
@@ -387,7 +387,7 @@ def test_the_options_of_the_command_line(csv):
         (["--separator", "xx"], "separator is 'xx'; wanted one character"),
     ):
         assert message in run("train", "--data", path, *option)[2]
-    assert "digits is no CSV file: omit header (--header)" in run("train", "--header", "no")[2]
+    assert "digits is not a CSV file: omit header (--header)" in run("train", "--header", "no")[2]
 
 
 def test_a_note_on_the_command_line(csv):
@@ -395,6 +395,6 @@ def test_a_note_on_the_command_line(csv):
     status, _, err = run("train", "--data", path, *TINY, "--epochs", "1")
     assert (status, err) == (
         0,
-        f"hotloop: note: {path}: cells are separated by ';' and commas are decimal signs; ',' would fit, too "
+        f"hotloop: note: {path}: cells are separated by ';' and commas are decimal signs; ',' would also fit "
         "(--separator decides)\n",
     )

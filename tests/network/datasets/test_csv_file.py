@@ -5,8 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 
-from hotloop.network.datasets.data_warning import DataWarning
-from hotloop.network.datasets.dataset import load_csv
+from hotloop.datasets import DataWarning, load_csv
 from hotloop.network.datasets.sources import load_inputs
 
 IRIS = """length,width,species
@@ -33,7 +32,7 @@ def csv(tmp_path):
 
 def raw_inputs(data):
     """Return training and test inputs as they were in the file, in the file's order of columns."""
-    return np.concatenate([data.x_train, data.x_test]) * data.scale + data.offset
+    return np.concatenate([data.x_train, data.x_test]) / data.scaling.scale + data.scaling.offset
 
 
 def as_set(rows):
@@ -58,8 +57,8 @@ def test_csv_scaling_comes_from_the_training_part_alone(csv):
     data = load_csv(csv(rows))
     raw = raw_inputs(data)[: len(data.x_train)]
     assert len(data.x_test) == 20
-    np.testing.assert_allclose(data.offset, raw.mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(data.scale, raw.std(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(data.scaling.offset, raw.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(data.scaling.scale, 1 / raw.std(axis=0), rtol=1e-6)
 
 
 def test_csv_rows_keep_inputs_and_targets_together(csv):
@@ -88,7 +87,7 @@ def test_csv_a_column_that_is_constant_in_the_training_part_becomes_zero(csv):
     assert np.all(data.x_train[:, 1:] == 0.0)
     assert np.all(data.x_test[:, 1:] == 0.0)
     assert data.x_test[0, 0] != 0.0
-    np.testing.assert_array_equal(data.scale[1:], np.inf)
+    np.testing.assert_array_equal(data.scaling.scale[1:], 0)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +189,7 @@ def test_csv_more_than_twenty_whole_numbers_are_values(csv):
         ('a,b\n1,"x\ny"\n2,z\n\n,z\n', "b", r"line 6, column 'a': the value is missing"),
         ("a,b\n1,2\nred,4\n", "b", r"line 3, column 'a': 'red' is not a number: inputs must be numbers"),
         ("a,b\n1,2\n1_000,4\n", "b", r"line 3, column 'a': '1_000' is not a number"),
-        ("1,x,2\n3,y,5\n", None, r"line 1, column index 1: 'x' is not a number.*: line 1 reads as values, for"),
+        ("1,x,2\n3,y,5\n", None, r"line 1, column index 1: 'x' is not a number.*: line 1 was read as values, since"),
         ("a,b\n1,2\ninf,4\n", "b", r"line 3, column 'a': inf is not finite"),
         ("a,b\n1,2\n3,-inf\n", "b", r"line 3, column 'b': -inf is not finite"),
         ("a,b\n1,2\n3,4,5\n", None, r"line 3: 3 cells where the first row has 2"),
@@ -202,11 +201,15 @@ def test_csv_more_than_twenty_whole_numbers_are_values(csv):
         ("a,b\n1,2\n", 2, r"target index is 2; the columns are 0 to 1"),
         ("a,b\n1,2\n", -3, r"target index is -3; the columns are 0 to 1"),
         ("a,b\n1,x\n2,x\n", None, r"column 'b': one class only, 'x'; wanted two or more"),
-        ("a,b\n1,x\n2,y\n3,z\n", None, r"column 'b': 3 rows hold as many different values: these are no classes"),
-        ("a,b\n1,2.5\n", None, r"1 row cannot be shared out"),
+        ("a,b\n1,x\n2,y\n3,z\n", None, r"column 'b': 3 rows hold as many different values: these are not classes"),
+        ("a,b\n1,2.5\n", None, r"1 row cannot be split"),
         ('a,b\n1,2\n"3,4\n', None, r"line 3: not a row of a CSV file"),
         (b"a,b\n1,\xff\n", None, r"table.csv, line 2: not UTF-8 text \(invalid start byte\): save it as UTF-8"),
-        ("a,b\n1e308,1.5\n-1e308,2.5\n1,3\n", None, r"input 0 are too large or too small to be standardised"),
+        (
+            "a,b\n1e308,1.5\n-1e308,2.5\n1,3\n",
+            None,
+            r"table.csv, column 'a': the numbers are too large or too small",
+        ),
     ],
 )
 def test_csv_faults_are_named(csv, content, target, message):
@@ -229,9 +232,9 @@ def test_csv_missing_file(tmp_path):
     [
         ({"task": "clustering"}, "task is 'clustering'; known: None, 'classification', 'regression'"),
         ({"dtype": "int8"}, "dtype is 'int8'; known: 'float32', 'float64'"),
-        ({"test_fraction": 0.0}, "test_fraction, the share put aside, is 0.0; wanted a number between 0 and 1"),
-        ({"test_fraction": 1.0}, "the share put aside, is 1.0"),
-        ({"test_fraction": float("nan")}, "the share put aside, is nan"),
+        ({"test_fraction": 0.0}, "test_fraction, the share held out, is 0.0; wanted a number between 0 and 1"),
+        ({"test_fraction": 1.0}, "the share held out, is 1.0"),
+        ({"test_fraction": float("nan")}, "the share held out, is nan"),
     ],
 )
 def test_csv_options_are_checked(csv, options, message):
@@ -278,7 +281,7 @@ def test_inputs_from_csv(csv, content, columns, target_column, rows):
     [
         ("a,c\n1,2\n", r"lacks column 'b' that the network was trained on"),
         ("c,d,e,f\n1,2,3,4\n", r"lacks columns 'a', 'b' that"),
-        ("1,2,3,4\n", r"has 4 columns; the network takes 2 inputs \(a table of 3 columns"),
+        ("1,2,3,4\n", r"has 4 columns; the network takes 2 inputs \(or 3 columns, with the target\)"),
         ("1\n", r"has 1 columns; the network takes 2 inputs"),
         ("a,b\n", r"holds a header and no rows"),
         ("", r"is empty"),

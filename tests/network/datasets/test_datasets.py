@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotloop.network.datasets import dataset as datasets
-from hotloop.network.datasets import sources
-from hotloop.network.datasets.dataset import load_digits, load_idx, load_npz, split_rows
+from hotloop.datasets import load, load_digits, load_idx, load_npz, split_rows
 from hotloop.network.datasets.sources import load_inputs
 
 IRIS = """length,width,species
@@ -39,7 +37,7 @@ def csv(tmp_path):
 
 def raw_inputs(data):
     """Return training and test inputs as they were in the file, in the file's order of columns."""
-    return np.concatenate([data.x_train, data.x_test]) * data.scale + data.offset
+    return np.concatenate([data.x_train, data.x_test]) / data.scaling.scale + data.scaling.offset
 
 
 # The digits that hotloop carries
@@ -53,7 +51,7 @@ def test_digits_are_the_official_split_scaled_to_one():
     assert data.classes == tuple("0123456789")
     # The first row of the original text files, and their counts of each digit.
     first = [0, 1, 6, 15, 12, 1, 0, 0, 0, 7, 16, 6, 6, 10, 0, 0]
-    np.testing.assert_array_equal(data.x_train[0, :16] * data.scale + data.offset, first)
+    np.testing.assert_array_equal(data.x_train[0, :16] / data.scaling.scale + data.scaling.offset, first)
     np.testing.assert_array_equal(np.bincount(data.y_train), [376, 389, 380, 389, 387, 376, 377, 387, 380, 382])
     np.testing.assert_array_equal(np.bincount(data.y_test), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
 
@@ -107,7 +105,7 @@ def test_idx_images_become_rows_divided_by_255(idx_folder):
 def test_idx_images_stay_bytes(idx_folder):
     """And there is nothing to be done to raw inputs but what the network does."""
     data, scaled = load_idx(idx_folder, "uint8"), load_idx(idx_folder)
-    assert (data.offset, data.scale) == (0.0, 1.0)
+    assert (data.scaling.offset, data.scaling.scale) == (0.0, 1.0)
     for name in ("train", "test"):
         images = getattr(data, f"x_{name}")
         assert images.dtype == np.uint8
@@ -134,7 +132,7 @@ def test_idx_names_with_a_dot(idx_folder):
         (idx(np.zeros((2, 2, 3)), axes=(3, 2, 3)), r"is truncated: 12 values, where its header says 18"),
         (idx(np.zeros((4, 2, 3)), axes=(3, 2, 3)), r"is too long: more than the 18 values that its header says"),
         (idx(np.zeros((0, 2, 3))), r"holds no images: its header says \(0, 2, 3\)"),
-        (idx(np.zeros((4, 2, 3))), r"train-labels-idx1-ubyte holds 3 labels, but there are 4 images beside it"),
+        (idx(np.zeros((4, 2, 3))), r"train-labels-idx1-ubyte holds 3 labels for 4 images"),
         (idx(np.zeros((3, 3, 3))), r"9 pixels in training and 6 in test images"),
     ],
 )
@@ -173,7 +171,7 @@ def test_split_is_stratified(labels, fraction, seed):
     labels = np.array(labels)
     counts = np.bincount(labels)
     if counts.max() < 2:
-        with pytest.raises(ValueError, match="no class has two"):
+        with pytest.raises(ValueError, match="rows, so none can be held out"):
             split_rows(len(labels), fraction, seed, labels)
         return
     kept, aside = split_rows(len(labels), fraction, seed, labels)
@@ -239,7 +237,7 @@ def test_npz_bytes_are_divided_by_the_largest_of_the_training_part(npz):
     labels = np.array([0, 1] * 5)
     data = load_npz(npz(x_train=images[:9], y_train=labels[:9], x_test=images[9:], y_test=labels[9:]))
     assert data.x_train.shape == (9, 4)
-    assert (data.offset, data.scale) == (0.0, 35.0)
+    assert (data.scaling.offset, data.scaling.scale) == (0.0, 1 / 35)
     np.testing.assert_allclose(data.x_test, 200 / 35, rtol=1e-6)
 
 
@@ -272,7 +270,7 @@ def test_npz_what_is_classes_and_what_is_values(npz, y, task, classes, shape):
         ({"y": X}, {}, r"holds no array 'x'; found y"),
         ({}, {}, r"holds no array 'x'; found nothing"),
         ({"x_train": X, "y_train": X, "x_test": X}, {}, r"holds no array 'y_test'"),
-        ({"x": X, "y": X[:9, 0]}, {}, r"x has 10 rows and y has 9: they must be as many"),
+        ({"x": X, "y": X[:9, 0]}, {}, r"x has 10 rows and y has 9; the numbers must agree"),
         ({"x": X, "y": np.array(3.0)}, {}, r"x has 10 rows and y has 0"),
         ({"x": X[:, 0], "y": X[:, 0]}, {}, r"array 'x': found shape \(10,\); wanted \(rows, inputs\)"),
         ({"x": X[:0], "y": X[:0, 0]}, {}, r"array 'x': shape \(0, 4\) holds no values"),
@@ -298,10 +296,10 @@ def test_npz_faults_are_named(npz, arrays, options, message):
 def test_npz_parts_must_agree(npz):
     labels = np.array([0, 1] * 5)
     path = npz(x_train=X, y_train=labels, x_test=X[:, :3], y_test=labels)
-    with pytest.raises(ValueError, match=r"x_train has shape \(10, 4\) and x_test \(10, 3\): they must agree"):
+    with pytest.raises(ValueError, match=r"x_train has shape \(10, 4\) and x_test \(10, 3\); they may differ only"):
         load_npz(path)
     path = npz(x_train=X, y_train=labels, x_test=X, y_test=labels)
-    with pytest.raises(ValueError, match="brings its own test part, x_test: leave the test fraction out"):
+    with pytest.raises(ValueError, match="has its own test set, x_test; omit test_fraction"):
         load_npz(path, test_fraction=0.2)
 
 
@@ -347,31 +345,31 @@ def test_npz_damaged_files(npz, tmp_path):
 
 
 def test_load_tells_the_kinds_apart(csv, npz, idx_folder):
-    assert sources.load("digits").name == "digits"
-    assert sources.load(str(idx_folder)).x_train.shape == (3, 6)
-    assert sources.load(csv(IRIS), "species").columns == ("length", "width")
-    assert sources.load(csv(IRIS.replace(",", "\t"), "table.tsv")).classes[0] == "setosa"
-    assert sources.load(npz(x=X, y=X), test_fraction=0.5).x_train.shape == (5, 4)
+    assert load("digits").name == "digits"
+    assert load(str(idx_folder)).x_train.shape == (3, 6)
+    assert load(csv(IRIS), "species").columns == ("length", "width")
+    assert load(csv(IRIS.replace(",", "\t"), "table.tsv")).classes[0] == "setosa"
+    assert load(npz(x=X, y=X), test_fraction=0.5).x_train.shape == (5, 4)
 
 
 @pytest.mark.parametrize(
     ("source", "options", "error", "message"),
     [
         ("nowhere", {}, FileNotFoundError, "there is no file or folder nowhere .'digits' is the data"),
-        ("digits", {"target": "0"}, ValueError, "digits has one target, its labels: leave the target out"),
-        ("digits", {"test_fraction": 0.1}, ValueError, "digits brings its own test part"),
+        ("digits", {"target": "0"}, ValueError, "digits has one target, its labels; omit target"),
+        ("digits", {"test_fraction": 0.1}, ValueError, "digits has its own test set; omit test_fraction"),
         ("digits", {"dtype": "half"}, ValueError, "dtype is 'half'"),
     ],
 )
 def test_load_errors(source, options, error, message):
     with pytest.raises(error, match=message):
-        sources.load(source, **options)
+        load(source, **options)
 
 
 def test_load_unknown_kind(tmp_path):
     (tmp_path / "table.xlsx").write_bytes(b"")
     with pytest.raises(ValueError, match=r"table.xlsx: unknown kind of data; wanted 'digits', a folder"):
-        sources.load(tmp_path / "table.xlsx")
+        load(tmp_path / "table.xlsx")
 
 
 # Inputs of a trained network
@@ -387,10 +385,3 @@ def test_inputs_from_the_other_kinds(npz, idx_folder):
         load_inputs("digits", 63, None, None)
     with pytest.raises(ValueError, match="holds no array 'x'; found y"):
         load_inputs(npz(y=X), 4, None, None)
-
-
-def test_scaling_in_blocks_equals_scaling_at_once():
-    raw = np.arange(3 * 9001, dtype=np.float64).reshape(9001, 3)
-    offset, scale = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0])
-    scaled = datasets.scale_inputs(raw, offset, scale)
-    np.testing.assert_array_equal(scaled, ((raw - offset) / scale).astype(np.float32))

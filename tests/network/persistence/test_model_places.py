@@ -37,7 +37,7 @@ def test_numbers_that_numpy_has_not(tmp_path):
 )
 def test_another_kind_of_file(content, tmp_path):
     (tmp_path / "model").write_bytes(content)
-    refused(tmp_path / "model", "no safetensors file")
+    refused(tmp_path / "model", "not a safetensors file")
 
 
 @pytest.mark.parametrize("value", [None, 5, b"x", [], 1.5], ids=repr)

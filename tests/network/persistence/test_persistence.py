@@ -51,8 +51,9 @@ def again(request):
 
 def state(net):
     """Return what a network is, without scratch memory."""
-    scratch = ("layout", "gradient_buffer", "_idle", "_scaling")
+    scratch = ("layout", "_idle", "_scaling", "_training")
     plain = {name: value for name, value in vars(net).items() if name not in scratch}
+    plain |= {name: value for name, value in vars(net._training).items() if name != "gradient"}
     arrays = {name: value.tobytes() for name, value in plain.items() if isinstance(value, np.ndarray)}
     return plain | arrays | {"offset": net.input_offset.tolist(), "scale": net.input_scale}
 
@@ -79,7 +80,7 @@ def test_nothing_is_compiled_anew(again, dtype):
     twin.predict(X[:1].astype(dtype))
     twin.gradient(X, Y)
     assert [list(getattr(kernel, "signatures", [])) for kernel in kernels] == before
-    for array in (twin.parameters, twin.state):
+    for array in (twin.parameters, twin._training.moments):
         assert type(array) is np.ndarray
         assert array.flags.carray
     assert twin.parameters.ctypes.data % 64 == 0
@@ -90,7 +91,7 @@ def test_nothing_is_shared(again):
     before, twin = state(net), again(net)
     twin.fit(X, Y, epochs=1, progress=False)
     twin.parameters[:] = 3
-    twin.state[:] = 3
+    twin._training.moments[:] = 3
     twin.metadata["more"] = "y"
     twin.input_scale = 7
     assert state(net) == before | {"metadata": {"note": "x"}}
@@ -103,7 +104,7 @@ def test_scratch_memory_stays_here():
     net.predict(np.zeros((1, 300), np.float32))
     assert len(pickle.dumps(net)) < 1.1 * net.parameters.nbytes
     for twin in (copy.copy(net), pickle.loads(pickle.dumps(net))):
-        assert (twin.gradient_buffer.size, twin._idle) == (0, [])
+        assert (twin._training.gradient.size, twin._idle) == (0, [])
 
 
 def test_a_subclass_keeps_its_own(again):
@@ -118,7 +119,7 @@ class Named(Network):
     def __init__(self, name):
         super().__init__([3, 1], seed=0, input_offset=[1, 2, 3])
         self.name = name
-        self.state = np.zeros((1, 64), np.float32)  # as of an optimizer: a buffer out of band
+        self.table = np.zeros((1, 64), np.float32)  # a second buffer out of band
 
 
 def test_a_pickle_from_before():
@@ -135,7 +136,8 @@ def test_a_pickle_from_before():
 
 def test_a_pickle_of_another_byte_order():
     net = Network([3, 5, 2], seed=0)
-    swapped = vars(net) | {name: getattr(net, name).astype(">f4") for name in ("_parameters", "state")}
+    swapped = vars(net) | {"_parameters": net.parameters.astype(">f4")}
+    net._training.moments = net._training.moments.astype(">f4")
     twin = Network.__new__(Network)
     twin.__setstate__(swapped | {"dtype": np.dtype(">f4")})
     assert twin.dtype == np.dtype("=f4")

@@ -1,11 +1,11 @@
-"""What a profile concludes about a training: planted faults are named, and a remedy helps; sound runs have none."""
+"""What a profile concludes about training: planted faults are found and remedies help; sound runs have no findings."""
 
 import numpy as np
 import pytest
 from conftest import needs_compiler
 
 from hotloop import SGD, Adam, DivergenceError, Network, Normal, profile
-from hotloop.network.datasets.dataset import load_digits
+from hotloop.datasets import load_digits
 from hotloop.network.profiling.diagnosis import diagnosis
 
 pytestmark = needs_compiler  # trials train for thousands of steps
@@ -37,7 +37,7 @@ def only(found):
 
 
 def losses(finding):
-    """Return the losses with the remedy and without it, of the sentence that says what was tried."""
+    """Return the losses with the remedy and without it, from the sentence about the trial."""
     with_it, without = finding.tried.split("loss ")[1].split(" after ")[0], finding.tried.split("unchanged: ")[1]
     return float(with_it), np.inf if without == "diverged" else float(without)
 
@@ -102,15 +102,15 @@ def test_a_learning_rate_that_diverges():
     assert losses(found)[1] == np.inf
 
 
-def test_a_rate_of_which_no_tenth_converges():
-    """A thousand times 1000 is a millionfold: smaller rates are tried until one converges."""
+def test_a_rate_far_too_large():
+    """Neither a tenth nor a hundredth converges: smaller rates are tried until one does."""
     X, y = values()
     found = only(diagnosed(Network([8, 32, 1], seed=0), X, y, optimizer=SGD(1e6)))
     assert found.kind == "learning rate too large"
     assert np.isfinite(losses(found)[0])
 
 
-def test_a_training_that_no_rate_saves():
+def test_a_fit_that_no_rate_saves():
     X, y = values()
     found = only(diagnosed(Network([8, 32, 1], seed=0), X, 1e30 * y, optimizer=SGD(0.01)))
     assert found.kind == "divergence"
@@ -147,7 +147,7 @@ def test_overfitting():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(260, 20)), rng.integers(0, 2, 260)
     net, options = Network([20, 64, 2], **CLASSES), {"epochs": 60, "batch_size": 10, "optimizer": Adam(0.01)}
-    found = only(diagnosed(net, X[:60], y[:60], validation=(X[60:], y[60:]), **options))
+    found = only(diagnosed(net, X[:60], y[:60], validation_data=(X[60:], y[60:]), **options))
     assert found.kind == "overfitting"
     turned = int(found.evidence.split("turns at epoch ")[1].split(":")[0])
     assert 1 <= turned <= 20
@@ -173,7 +173,7 @@ SOUND = {
 def test_nothing_is_concluded_about_a_sound_run(name, digits):
     sizes, activation, optimizer, of_network, of_fit = SOUND[name]
     X, y = digits
-    options = {"validation": (X[3000:], y[3000:]), "optimizer": optimizer, **of_fit}
+    options = {"validation_data": (X[3000:], y[3000:]), "optimizer": optimizer, **of_fit}
     found = diagnosed(Network(sizes, activation, **CLASSES | of_network), X[:3000], y[:3000], **options)
     assert found.findings == []
     assert "nothing is wrong" in str(found)
@@ -188,13 +188,13 @@ def test_nothing_is_concluded_about_a_sound_regression(noise):
         assert found.findings == []
 
 
-def test_labels_of_chance_are_nobodys_fault():
+def test_nothing_is_concluded_about_random_labels():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(4096, 64)), rng.integers(0, 10, 4096)
     assert diagnosed(Network([64, 32, 10], **CLASSES), X, y, epochs=2).findings == []
 
 
-# How it is told.
+# How it is reported.
 
 
 def test_without_trials_nothing_is_tried(digits, monkeypatch):
@@ -213,10 +213,10 @@ def test_each_fit_has_its_diagnosis(digits):
     found = prof.diagnose()
     assert [len(fit.findings) for fit in found.fits] == [0, 1]
     lines = str(found).splitlines()
-    assert lines[0].startswith("diagnosis of the fit 1 of 2, 64-10 ")
+    assert lines[0].startswith("diagnosis of fit 1 of 2, 64-10 ")
     assert lines[0].endswith("nothing is wrong")
     assert lines[1].split() == ["layer", "gradient", "growth", "step", "saturated", "dead"]
-    assert lines[3].startswith("diagnosis of the fit 2 of 2, 64-32-")
+    assert lines[3].startswith("diagnosis of fit 2 of 2, 64-32-")
     assert [line.split(":")[0].strip() for line in lines[4:8]] == ["vanishing gradients", "evidence", "remedy", "tried"]
     assert [line.split()[0] for line in lines[9:]] == list("123456789")
     assert prof.diagnosis is found
@@ -224,7 +224,7 @@ def test_each_fit_has_its_diagnosis(digits):
 
 
 def test_the_network_is_left_as_it_was(digits):
-    """Trials are made on twins, and data is read only."""
+    """Trials train twins, and only read the data."""
     X, y = digits
     net = Network([64, 32, 10], **CLASSES)
     with profile() as prof:

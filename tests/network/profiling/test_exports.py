@@ -1,4 +1,4 @@
-"""A profile as stacks, JSON, a data frame, pictures and a page: complete, well formed, and never half written."""
+"""A profile as stacks, JSON, a data frame and charts: complete, well formed, and never half written."""
 
 import json
 import os
@@ -6,57 +6,32 @@ import re
 import sys
 import tomllib
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pytest
+from recorded_profile import CORE, HOSTILE, QUIET, RECORDS, fitted, recorded
 
-from hotloop import SGD, Adam, DivergenceError, Network, __version__, profile
+from hotloop import SGD, DivergenceError, Network, __version__, profile
 from hotloop.network.persistence import atomic_write as files
-from hotloop.network.profiling import profiler
-from hotloop.network.profiling.export import html_page as page_of_profile
-from hotloop.network.profiling.roofline import Roof
+from hotloop.network.profiling import recording
+from hotloop.network.profiling.export import html_page
 from hotloop.network.profiling.rows import FIELDS
-
-CORE = Roof(1e11, (1e4, 1e6, 1e8), (1e11, 5e10, 1e10))  # to measure one takes half a second
-QUIET = {"progress": False}
-HOSTILE = "<b>&amp; </td>\"'</script><script>"
-RECORDS = ("a;b", "a b", "c\nd", HOSTILE, "long " * 20, "µs")
 
 
 @pytest.fixture(autouse=True)
 def roof(monkeypatch):
-    monkeypatch.setattr(profiler, "measured", lambda *_, **__: CORE)
-
-
-def fitted(sizes=(6, 5, 3), optimizer=None, rows=60, **options):
-    X, y = np.random.default_rng(rows).normal(size=(rows, sizes[0])), np.arange(rows) % sizes[-1]
-    net = Network(sizes, loss="cross_entropy", seed=0)
-    net.fit(X, y, **QUIET | {"epochs": 3, "batch_size": 8, "optimizer": optimizer, "n_threads": 1} | options)
-    return net
+    monkeypatch.setattr(recording, "measured", lambda *_, **__: CORE)
 
 
 @pytest.fixture(scope="module")
 def prof():
-    """Two networks, one in two threads; records within each other, with names that need care."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(profiler, "measured", lambda *_, **__: CORE)
-        with profile() as prof:
-            with prof.record("mine"):
-                fitted(optimizer=Adam())
-            fitted((4, 9, 8, 2), SGD(0.1), n_threads=2).predict(np.ones((5, 4)))
-            for name in RECORDS:
-                with prof.record(name, flops=10.0, bytes=20.0), prof.record("inner"):
-                    sum(range(20_000))
-        prof.diagnose(try_remedies=False)
-        assert prof.rows
-    return prof
+    return recorded()
 
 
 def strictly(text):
-    """Return what a JSON text says; NaN and infinity are no JSON."""
+    """Return what a JSON text says; NaN and infinity are not JSON."""
 
     def refuse(name):
         raise ValueError(f"{name} is no JSON")
@@ -65,7 +40,7 @@ def strictly(text):
 
 
 def innermost(prof):
-    """Return the microseconds of each row by its name as the innermost of a stack, where layers have a number."""
+    """Return the microseconds of each row by its name at the end of a stack, where layers have numbers."""
     names, found = {"enter the compiled loop": "compiled loop", "outside hotloop": "profile"}, Counter()
     for row in prof.rows:
         name = names.get(row["name"], row["name"])
@@ -110,7 +85,7 @@ def test_stacks_for_speedscope(prof, tmp_path):
     samples, weights = sampled["samples"], sampled["weights"]
     assert len(samples) == len(weights) > 20
     assert all(weight >= 0 for weight in weights)
-    assert all(weight == int(weight) for weight in weights)  # of whole numbers all sums of doubles are exact
+    assert all(weight == int(weight) for weight in weights)  # sums of whole numbers are exact in doubles
     assert sum(map(float, weights)) == sampled["endValue"]
     assert sum(weights) == pytest.approx(1e9 * prof.seconds, rel=0.01)
     assert {index for stack in samples for index in stack} == set(range(len(frames)))
@@ -129,7 +104,7 @@ def test_stacks_for_speedscope(prof, tmp_path):
 
 
 def test_json(prof, tmp_path):
-    """What is written is what is returned, and says what the profile says."""
+    """What is written is also returned, and says what the profile says."""
     text = prof.to_json(tmp_path / "profile.json")
     assert (tmp_path / "profile.json").read_text(encoding="utf-8") == text == prof.to_json()
     found = strictly(text)
@@ -147,8 +122,8 @@ def test_json(prof, tmp_path):
     for fit in found["fits"]:
         assert fit["stop_reason"] == "epochs"
         assert [set(epoch) for epoch in fit["epochs"]] == [{"epoch", "loss", "seconds"}] * 3
-        assert all(len(look["gradient"]) == len(fit["network"]) - 1 for look in fit["looks"])
-        assert fit["looks"]
+        assert all(len(each["gradient"]) == len(fit["network"]) - 1 for each in fit["snapshots"])
+        assert fit["snapshots"]
     assert [fit["network"].split()[0].rstrip(",") for fit in found["diagnosis"]] == ["6-5-3", "4-9-8-2"]
 
 
@@ -173,7 +148,7 @@ def test_json_of_work_that_numpy_counted():
 
 @pytest.mark.parametrize("argument", ["flops", "bytes"])
 def test_infinite_work_is_refused(argument):
-    """There is no JSON of it."""
+    """JSON has no number for it."""
     with profile() as prof, pytest.raises(ValueError, match=f"{argument} must be finite, at least 0, got inf"):
         prof.record("mine", **{argument: np.inf})
 
@@ -201,9 +176,9 @@ writers = pytest.mark.parametrize("name", WRITERS)
 
 
 @pytest.fixture
-def without_pictures(monkeypatch):
+def without_charts(monkeypatch):
     """They take two seconds to draw."""
-    monkeypatch.setattr(page_of_profile, "_svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr(html_page, "_svg", lambda *_: "<svg></svg>")
 
 
 def written(prof, name, path):
@@ -214,7 +189,7 @@ def written(prof, name, path):
 
 @writers
 @pytest.mark.parametrize("kind", [str, Path])
-def test_a_file_takes_the_place_of_another(kind, name, prof, tmp_path, without_pictures):
+def test_a_file_takes_the_place_of_another(kind, name, prof, tmp_path, without_charts):
     path = tmp_path / name
     path.write_text("old " * 1_000_000)
     written(prof, name, kind(path))
@@ -223,8 +198,8 @@ def test_a_file_takes_the_place_of_another(kind, name, prof, tmp_path, without_p
 
 
 @writers
-def test_a_file_that_cannot_be_finished(name, prof, monkeypatch, tmp_path, without_pictures):
-    """The old one stays, and nothing else is left."""
+def test_a_file_that_cannot_be_finished(name, prof, monkeypatch, tmp_path, without_charts):
+    """The old one stays, and no other file is left."""
     path, full = tmp_path / name, mock.Mock(side_effect=OSError("no space left on device"))
     path.write_text("old")
     monkeypatch.setattr(files.os, "replace", full)
@@ -234,7 +209,7 @@ def test_a_file_that_cannot_be_finished(name, prof, monkeypatch, tmp_path, witho
 
 
 @writers
-def test_no_such_folder(name, prof, tmp_path, without_pictures):
+def test_no_such_folder(name, prof, tmp_path, without_charts):
     with pytest.raises(FileNotFoundError, match="there is no"):
         written(prof, name, tmp_path / "missing" / name)
     assert os.listdir(tmp_path) == []
@@ -260,7 +235,7 @@ def test_a_profile_of_nothing(name, tmp_path):
     assert (tmp_path / name).stat().st_size > 0
 
 
-# Pictures.
+# Charts.
 
 
 @pytest.mark.filterwarnings("error")
@@ -289,7 +264,7 @@ def test_the_figure(prof, tmp_path):
     "make", [lambda prof, _: prof.plot(), lambda prof, path: prof.html(path)], ids=["plot", "html"]
 )
 def test_without_matplotlib(make, prof, monkeypatch, tmp_path):
-    """The error says what to install, which the project declares."""
+    """The error says which extra to install, and the project declares it."""
     for name in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match="pictures need matplotlib: python -m pip install 'hotloop") as caught:
@@ -298,105 +273,3 @@ def test_without_matplotlib(make, prof, monkeypatch, tmp_path):
     extra = re.search(r"hotloop\[(\w+)\]", str(caught.value))[1]
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     assert any(each.startswith("matplotlib") for each in project["optional-dependencies"].get(extra, []))
-
-
-# The page.
-
-VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-LOADING = {"src", "href", "xlink:href", "srcset", "data", "poster", "action", "formaction", "background", "ping"}
-
-
-class Page(HTMLParser):
-    """What is on a page: elements with their attributes, rows of tables, all text, the text of scripts and styles."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.open, self.rows, self.text, self.code = [], [], [], "", ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] in ("script", "style"):
-            self.code += data
-            return
-        self.text += data
-        if "td" in self.open or "th" in self.open:
-            self.rows[-1][-1] += data
-
-
-@pytest.fixture(scope="module")
-def page(prof, tmp_path_factory):
-    pytest.importorskip("matplotlib")
-    path = tmp_path_factory.mktemp("page") / "profile.html"
-    prof.html(path)
-    return path.read_text(encoding="utf-8")
-
-
-def test_the_page_is_well_formed(page):
-    found = Page(page)
-    assert page.startswith("<!DOCTYPE html>")
-    counts = Counter(tag for tag, _ in found.elements)
-    assert [counts[tag] for tag in ("html", "head", "body", "title", "table", "thead", "tbody", "h1")] == [1] * 8
-    assert counts["svg"] == 4
-    assert "6-5-3" in found.text
-
-
-def test_the_page_loads_nothing(page):
-    """Neither an element nor a style nor the script; pictures refer to parts of themselves."""
-    found = Page(page)
-    assert not {tag for tag, _ in found.elements} & {
-        "iframe",
-        "object",
-        "embed",
-        "img",
-        "base",
-        "image",
-        "audio",
-        "video",
-    }
-    for tag, attributes in found.elements:
-        for name in LOADING & set(attributes):
-            assert attributes[name].startswith(("#", "data:")), (tag, attributes)
-        assert not [name for name in attributes if name.startswith("on")]
-        assert "http-equiv" not in attributes
-    assert {attributes.get("href", "") for tag, attributes in found.elements if tag == "link"} == {"data:,"}
-    everywhere = found.code + " ".join(str(value) for _, attributes in found.elements for value in attributes.values())
-    assert [url for url in re.findall(r"url\(\s*[\"']?([^)]*)", everywhere) if not url.startswith("#")] == []
-    assert re.search(r"@import|@font-face|https?:", found.code) is None
-    assert re.search(r"\b(fetch|XMLHttpRequest|import|WebSocket|sendBeacon|eval)\b", found.code) is None
-
-
-def test_every_row_is_in_the_table_of_the_page(page, prof):
-    head, *rows = Page(page).rows
-    assert head[:2] == ["Name", "Layer"]
-    calls = head.index("# of Calls")
-    expected = Counter()
-    for row in prof.rows:
-        name = f"{row['network'] or ''} {row['name']}".lstrip().replace("\n", r"\n")
-        name = name if len(name) <= 40 else f"{name[:37]}..."
-        expected[name, str(row["layer"] or "-"), str(row["calls"])] += 1
-    assert Counter((row[0], row[1], row[calls]) for row in rows) == expected
-
-
-def test_the_page_escapes_text(page):
-    """A name is shown as it is: no element and no entity comes of it."""
-    found = Page(page)
-    assert HOSTILE in found.text
-    assert not [tag for tag, _ in found.elements if tag == "b"]
-    assert [tag for tag, _ in found.elements].count("script") == 1

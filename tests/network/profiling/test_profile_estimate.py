@@ -1,4 +1,4 @@
-"""How ticks fall to phases: an interruption spoils no phase, what is long by its nature stays, all adds up."""
+"""How ticks divide among phases: interruptions spoil no phase, laps long by nature stay, everything adds up."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from hotloop.network.profiling.estimate import ticks_of_phases
 RATE = 1e9  # a tick is a nanosecond
 USUAL, PREEMPTED = 2500, 4_000_000
 FIRST, LATER = range(2)
-# A phase of three equal layers, laps by layer: (micro-batches that were timed, micro-batches in all).
+# Micro-batches that were timed, micro-batches in all, and equal layers.
 TIMED, MICRO_BATCHES, LAYERS = 100, 1000, 3
 FORWARDS = TIMED * LAYERS * USUAL
 
@@ -33,7 +33,7 @@ def add(clocks, phase, layer, ticks, times=1, thread=0, stratum=LATER):
 
 
 def planted(total, layers=LAYERS, threads=1, timed=TIMED, micro_batches=MICRO_BATCHES, first=0):
-    """Return a clock of so many micro-batches, with laps of equal layers in the timed ones."""
+    """Return a clock of `micro_batches` micro-batches, with laps of equal layers in the timed ones."""
     clocks = clock.new_clock(threads, layers, clock.COUNTER, first=first)
     clocks[:, clock.TOTAL], clocks[:, clock.SAMPLED], clocks[:, clock.MICRO_BATCHES] = total, timed, micro_batches
     for thread in range(threads):
@@ -55,7 +55,7 @@ def of_thread(clocks, thread=0):
 
 
 @pytest.mark.parametrize("hits", [1, 3])
-def test_a_lap_that_was_interrupted_is_a_usual_one_of_its_phase(hits):
+def test_an_interrupted_lap_counts_as_a_usual_one_of_its_phase(hits):
     """It is not multiplied by the ten micro-batches that each timed one stands for."""
     work = MICRO_BATCHES * LAYERS * USUAL + 10 * hits * USUAL
     clocks = planted(work + hits * PREEMPTED)
@@ -75,7 +75,7 @@ def test_interruptions_of_micro_batches_that_were_not_timed():
 
 @pytest.mark.parametrize("share", [-0.3, 0.0, 0.04])
 def test_scatter_is_no_interruption(share):
-    """Untimed micro-batches that took a little more than the timed, or less: the phases share it."""
+    """If untimed micro-batches took a little more than the timed ones, or less, the phases share it."""
     total = round((1 + share) * MICRO_BATCHES * LAYERS * USUAL)
     phases, interruptions = of_thread(planted(total))
     assert interruptions == 0
@@ -95,12 +95,12 @@ def test_a_clock_that_never_ran():
     assert (phases.sum(), interruptions.sum()) == (0, 0)
 
 
-# What is long by its nature.
+# What is long by nature.
 
 
 @pytest.mark.parametrize(("short", "share"), [(0.5, 4), (0.85, 30), (0.5, 1000), (0.88, 1000)])
 def test_a_phase_of_two_kinds_of_laps_has_their_mean(short, share):
-    """A last batch of a few rows, micro-batches of different size, the two laps of the loss: also if one in eight is long."""
+    """A short last batch, micro-batches of different sizes, the two laps of the loss: even if one in eight is long."""
     laps = {100: round(short * 1000), 100 * share: 1000 - round(short * 1000)}
     clocks = planted(0, timed=1000)
     for ticks, times in laps.items():
@@ -114,7 +114,7 @@ def test_a_phase_of_two_kinds_of_laps_has_their_mean(short, share):
 
 
 def test_a_long_interruption_does_not_hide_another():
-    """What untimed micro-batches took beyond the timed ones is held against the usual time, not against all."""
+    """What untimed micro-batches took beyond the timed ones is compared with the usual time, not with all of it."""
     clocks = planted(MICRO_BATCHES * LAYERS * USUAL + PREEMPTED + 1000 * PREEMPTED)
     add(clocks, clock.FORWARD, 1, 1000 * PREEMPTED)
     phases, interruptions = of_thread(clocks)
@@ -132,20 +132,20 @@ def test_a_lap_four_times_as_long_stays():
 
 
 def test_the_first_micro_batches_are_not_multiplied():
-    """Cold ones, three and ten times as long, are not scaled as the micro-batches after them are."""
+    """Cold ones, three and ten times as long, are not scaled as later micro-batches are."""
     clocks = planted(0, timed=4 + TIMED, micro_batches=4 + 10 * TIMED, first=4)
     for layer in range(LAYERS):
         for times in (1, 1, 3, 10 if layer == 1 else 3):
             add(clocks, clock.FORWARD, layer, times * USUAL, stratum=FIRST)
     clocks[0, clock.TOTAL] = (LAYERS * 8 + 7 + LAYERS * 10 * TIMED) * USUAL
     phases, interruptions = of_thread(clocks)
-    assert interruptions == pytest.approx(9 * USUAL, rel=0.01)  # ten times: cut, to its phase's mean
+    assert interruptions == pytest.approx(9 * USUAL, rel=0.01)  # the lap of ten times is cut to its phase's mean
     usual = (8 + 10 * TIMED) * USUAL
     assert phases[clock.FORWARD] == pytest.approx([usual, (6 + 10 * TIMED) * USUAL, usual], rel=1e-4)
 
 
 def test_of_few_laps_none_is_cut():
-    """Nine do not tell what is usual. All micro-batches were timed: nothing is multiplied either."""
+    """Nine do not show what is usual. All micro-batches were timed, so nothing is multiplied either."""
     clocks = planted(0, timed=8, micro_batches=8)
     add(clocks, clock.FORWARD, 1, 20 * USUAL)
     clocks[0, clock.TOTAL] = (24 + 20) * USUAL
@@ -169,7 +169,7 @@ def test_waiting_for_a_thread_that_has_more_to_do_is_waiting():
 
 @pytest.mark.parametrize("hits", [1, TIMED // 2, TIMED])
 def test_waiting_for_a_thread_that_was_interrupted_is_an_interruption(hits):
-    """However often it happens: a wait is held against the work, not against other waits."""
+    """However often it happens: a wait is compared with the work, not with other waits."""
     clocks = planted(TIMED * (LAYERS * USUAL + 300) + hits * PREEMPTED, threads=2, micro_batches=TIMED)
     for thread in range(2):
         add(clocks, clock.WAIT, 0, 300, TIMED, thread=thread)
@@ -181,7 +181,7 @@ def test_waiting_for_a_thread_that_was_interrupted_is_an_interruption(hits):
 
 
 def test_waking_a_thread_is_waiting():
-    """The work of a micro-batch is 7.5 us here; to be woken takes 50."""
+    """The work of a micro-batch is 7.5 us here; waking takes 50."""
     clocks = planted(TIMED * (LAYERS * USUAL + 50_000), threads=2, micro_batches=TIMED)
     for thread in range(2):
         add(clocks, clock.WAIT, 0, 50_000, TIMED, thread=thread)
@@ -215,10 +215,10 @@ DEEP = (16, *[16] * 6)
 
 
 def equal_layers(sizes=DEEP, rows_=320, **options):
-    """Return the profile of a fit of layers that are equal in all phases but the first's backward pass."""
+    """Return the profile of a fit with layers that are equal in all phases, except the first's backward pass."""
     X = np.random.default_rng(0).normal(size=(rows_, sizes[0])).astype(np.float32)
     net = Network(sizes, "relu", output="relu", loss="mse", seed=0)
-    with profile(health=False) as prof:
+    with profile(snapshots=False) as prof:
         net.fit(X, X, **QUIET | {"batch_size": 8, "optimizer": SGD(1e-3, momentum=0.5)} | options)
     return prof
 
@@ -233,7 +233,7 @@ def test_an_interruption_has_a_row_and_spoils_no_other(phase):
     prof = equal_layers(epochs=2)
     (clocks,) = prof.clocks[0]._clocks.values()
     counts, sums = clock.histograms(clocks)
-    laps = counts.sum(axis=-1)  # made equal, whatever was beside this test
+    laps = counts.sum(axis=-1)  # made equal, whatever else was running
     counts[:], sums[:] = 0, 0
     counts[..., USUAL.bit_length()], sums[..., USUAL.bit_length()] = laps, laps * USUAL
     clocks[0, clock.TOTAL] = clocks[0, clock.MICRO_BATCHES] * laps.sum() * USUAL // clocks[0, clock.SAMPLED]
@@ -258,7 +258,7 @@ def test_an_interruption_has_a_row_and_spoils_no_other(phase):
 
 @pytest.mark.parametrize(("n_rows", "batch_size"), [(640, 8), (1100, 512), (256, 32)])
 def test_each_micro_batch_of_an_epoch_is_timed_in_turn(n_rows, batch_size, monkeypatch):
-    """The stride has no divisor in common with the micro-batches of an epoch and of a batch: else some are never seen."""
+    """The stride shares no divisor with the micro-batches of an epoch or a batch: else some are never timed."""
     monkeypatch.setattr(phase_clock, "SHARE", 0.001)
     prof = equal_layers(rows_=n_rows, batch_size=batch_size, epochs=1)
     (run,) = prof.clocks
@@ -272,7 +272,7 @@ def test_each_micro_batch_of_an_epoch_is_timed_in_turn(n_rows, batch_size, monke
 @alone
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="puts two processes on one core")
 def test_equal_layers_are_equal_beside_a_busy_process():
-    """On the same core, half of whose time it takes: in two of three profiles at least, as one may be short of laps."""
+    """On the same core, of which it takes half: in at least two of three profiles, as one may have too few laps."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])

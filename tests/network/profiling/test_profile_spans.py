@@ -1,4 +1,4 @@
-"""What a profile makes of spans that do not nest, of threads, and of many kinds of runs."""
+"""What a profile makes of spans that do not nest, threads, and many kinds of runs."""
 
 import contextvars
 import json
@@ -18,7 +18,7 @@ from hotloop.network.profiling.spans import Event
 
 
 def test_spans_that_cross_are_no_harm():
-    """Of generators that are gone through in turn, one ends within the other; and one ends after the block."""
+    """Two generators advance in turn, so that one ends within the other; a third ends after the block."""
 
     def parts(prof, name):
         for _ in range(3):
@@ -43,7 +43,7 @@ def test_a_record_may_be_entered_again():
         for _ in range(2):
             with part, prof.record("inner"):
                 time.sleep(0.01)
-        with part, pytest.raises(RuntimeError, match="'part' is open already"):
+        with part, pytest.raises(RuntimeError, match="'part' is already open"):
             part.__enter__()
     assert named(prof, "part")["calls"] == 3
     assert 0 <= named(prof, "part")["seconds"] < named(prof, "inner")["seconds"]
@@ -80,11 +80,11 @@ def test_many_kinds_of_runs_do_not_fill_the_screen():
         for width in range(4, 20):
             Network([6, width, 3], loss="cross_entropy", seed=0).fit(*data((6, 5, 3), 8), epochs=1, **QUIET)
     assert prof.table(row_limit=3).count("in the compiled loop") == 10
-    assert "and 6 kinds of runs more" in prof.table()
+    assert "and 6 more kinds of runs" in prof.table()
     assert str(prof.diagnose(try_remedies=False)).count("diagnosis of") == 36
 
 
-def test_a_name_of_any_signs_stays_on_its_line():
+def test_a_name_of_any_characters_stays_on_its_line():
     with profile() as prof, prof.record("a\n\tb\x1b[31m"):
         pass
     (line,) = [line for line in prof.table().splitlines() if r"a\n\tb\x1b[31m" in line]
@@ -93,7 +93,7 @@ def test_a_name_of_any_signs_stays_on_its_line():
 
 @given(st.lists(st.floats(0, 1e5), min_size=2, max_size=8))
 def test_sums_of_doubles_nest(moments):
-    """Slices within each other that end in the same moment, and siblings that meet, of a profile of up to a day."""
+    """Nested slices that end at the same moment, and siblings that meet, in a profile of up to a day."""
     prof = profile()
     prof.began, prof._calibration = 12345.678901, Calibration(0, 1e9)
     moments = [prof.began + moment for moment in sorted(moments)]

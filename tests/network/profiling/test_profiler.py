@@ -1,4 +1,4 @@
-"""A profile: where the time went, row by row, and that nothing of it is lost, also when something goes wrong."""
+"""A profile: where the time went, row by row, with none of it lost, also when something goes wrong."""
 
 import threading
 import time
@@ -11,9 +11,9 @@ from profiled_fits import QUIET, data, fitted, named
 
 from hotloop import SGD, DivergenceError, Network, profile
 from hotloop.kernels import accumulate_weight_gradient, clock, dense_forward, descent, matmul, sigmoid
-from hotloop.network.profiling import calibration, profiler, rows
+from hotloop.network.profiling import calibration, recording, rows
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import thread_tuner
 
 # All of the time, and no more.
 
@@ -30,7 +30,7 @@ NETWORKS = [
 @pytest.mark.parametrize(("sizes", "batch_size", "n_rows", "epochs"), NETWORKS, ids=lambda value: str(value))
 @alone
 def test_rows_add_up_to_the_wall(sizes, batch_size, n_rows, epochs):
-    """To what another clock says of the block, within 2 %; and little of it is in the row that is left over.
+    """To another clock's time of the block, within 2 %, and little of it is in the row that is left over.
 
     The phases are ticks of the CPU's counter, made seconds by its measured rate: were that wrong, what is left of the
     calls, which `time.perf_counter` measures, would be below zero or large.
@@ -56,7 +56,7 @@ def test_rows_add_up_to_the_wall(sizes, batch_size, n_rows, epochs):
 @needs_compiler
 @alone
 def test_a_wrong_rate_of_the_counter_is_seen(monkeypatch):
-    """The test above has something to fail by."""
+    """The test above can fail."""
     since = calibration.Calibration.since.__func__
 
     def wrong(cls, kind, first):
@@ -70,7 +70,7 @@ def test_a_wrong_rate_of_the_counter_is_seen(monkeypatch):
 @needs_compiler
 @alone
 def test_the_clock_of_the_c_library_serves_as_well(monkeypatch):
-    monkeypatch.setattr(profiler, "clock_kind", lambda: clock.MONOTONIC)
+    monkeypatch.setattr(recording, "clock_kind", lambda: clock.MONOTONIC)
     prof = fitted((64, 64, 10), 4096, epochs=20, batch_size=32)
     assert prof.calibration.name.startswith("monotonic clock, 1000.")
     assert -0.005 < named(prof, rows.ENTER)["seconds"] / prof.seconds < 0.05
@@ -85,20 +85,20 @@ def test_threads_share_the_wall(n_threads):
     assert sum(row["seconds"] for row in prof.rows) == pytest.approx(prof.seconds, rel=1e-6)
     assert named(prof, "wait for other threads")["seconds"] > 0
     assert named(prof, rows.ENTER)["seconds"] > 0
-    assert prof.clocks[0].thread_seconds() / prof.clocks[0].wall() > 1.5  # but for looks, which are of one thread
+    assert prof.clocks[0].thread_seconds() / prof.clocks[0].wall() > 1.5  # but for snapshots, which one thread takes
 
 
 def test_every_row_of_a_fit_with_validation():
     net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 40)
     with profile() as prof:
-        net.fit(X, y, epochs=3, batch_size=8, validation=(X[:9], y[:9]), **QUIET)
+        net.fit(X, y, epochs=3, batch_size=8, validation_data=(X[:9], y[:9]), **QUIET)
     seen = [row for row in prof.rows if row["name"] not in (rows.COMPILE, "interruptions")]
     calls = {(row["name"], row["layer"]): row["calls"] for row in seen}
     steps = {("gather", None): 15, ("loss", None): 15}
     steps |= {(name, layer): 15 for name in ("forward", "backward", "weight gradient + update") for layer in (1, 2)}
     once = dict.fromkeys((rows.OUTSIDE, "fit", "check the data", "load kernels"), 1)
     assert calls.pop((rows.ENTER, None)) >= 3
-    assert calls.pop(("look at the gradients", None)) >= 2
+    assert calls.pop(("take a snapshot", None)) >= 2
     expected = steps | {(name, None): count for name, count in once.items()}
     expected |= {(name, None): 3 for name in ("validation", "forward, all layers", "draw the order")}
     assert calls == expected
@@ -112,7 +112,7 @@ def test_predict_evaluate_and_gradient_have_rows():
         net.evaluate(X, y)
         net.gradient(X, y)
     assert [named(prof, name)["calls"] for name in ("predict", "evaluate", "gradient")] == [2, 1, 1]
-    assert named(prof, "forward, all layers")["calls"] == 2  # a single row has a way of its own
+    assert named(prof, "forward, all layers")["calls"] == 2  # a single row takes another path
     assert named(prof, "weight gradient", 1)["calls"] == 1
     assert not [row for row in prof.rows if row["name"] == "update"] or named(prof, "update", 1)["flops"] == 0
 
@@ -128,8 +128,8 @@ def test_networks_are_told_apart():
 # Parts of a program.
 
 
-def test_a_loop_of_ones_own():
-    """Spans nest, each has the time that none within it has, and gives the rates that follow from its work."""
+def test_a_loop_written_by_a_user():
+    """Spans nest, each has its self time, and its rates follow from its work."""
     x, w, b = np.ones((4, 6), np.float32), np.ones((6, 5), np.float32), np.ones(5, np.float32)
     z, g = np.ones((4, 5), np.float32), np.zeros((6, 5), np.float32)
     dense_forward(x, w, b, z)  # compiled before
@@ -197,22 +197,22 @@ def test_without_a_fit():
 
 def test_one_at_a_time_in_a_thread():
     with profile() as prof:
-        with pytest.raises(RuntimeError, match="a profile is open in this thread already"), profile():
+        with pytest.raises(RuntimeError, match="a profile is already open in this thread"), profile():
             pass
-        with pytest.raises(RuntimeError, match="look at it behind its with statement"):
+        with pytest.raises(RuntimeError, match="read it after the with block"):
             prof.rows  # noqa: B018
         assert str(prof) == "a profile that has not ended"
     with pytest.raises(RuntimeError, match="this profile has been used"), prof:
         pass
-    with pytest.raises(RuntimeError, match="use record within its with statement"):
+    with pytest.raises(RuntimeError, match="call record inside its with block"):
         prof.record("late")
     with profile() as other:
         pass
     assert other.rows
 
 
-def test_threads_have_profiles_of_their_own():
-    """What another thread does is not in it, and that thread may have its own at the same time."""
+def test_each_thread_has_its_own_profile():
+    """What another thread does is not in it; that thread may have a profile at the same time."""
     found, X, y = {}, *data((6, 5, 3), 40)
 
     def other(watched):
@@ -246,7 +246,7 @@ def test_record_belongs_to_the_thread_that_opened_it():
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
-    assert errors == ["record belongs to the thread that opened the profile"]
+    assert errors == ["record must be called in the thread that opened the profile"]
 
 
 @needs_compiler  # plain Python warns of the overflow
@@ -268,11 +268,11 @@ def test_an_error_in_the_block_ends_the_profile():
         pass
 
 
-def test_health_is_a_flag():
-    with pytest.raises(TypeError, match="health must be True or False, got 1"):
-        profile(health=1)
+def test_snapshots_is_a_flag():
+    with pytest.raises(TypeError, match="snapshots must be True or False, got 1"):
+        profile(snapshots=1)
     net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 40)
-    with profile(health=False) as prof:
+    with profile(snapshots=False) as prof:
         net.fit(X, y, epochs=1, **QUIET)
     assert prof.fits == []
 
@@ -282,7 +282,7 @@ def test_health_is_a_flag():
 
 @pytest.mark.skipif(COMPILED, reason="in plain Python a phase can be made slow, and time be made of work")
 def test_a_planted_slow_phase_is_named(monkeypatch):
-    """The weight gradient of the second layer is computed twenty times over: the first row says so.
+    """The weight gradient of the second layer is computed twenty times: the first row says so.
 
     The clock counts the multiply-adds of the tiles, and a little for each look at it: no load of the machine shows.
     """
@@ -305,7 +305,7 @@ def test_a_planted_slow_phase_is_named(monkeypatch):
     monkeypatch.setattr(time, "perf_counter_ns", read)
     monkeypatch.setattr(time, "perf_counter", lambda: read() / 1e9)
     net, (X, y) = Network([32, 32, 32, 32, 10], loss="cross_entropy", seed=0), data((32, 10), 96)
-    with profile(health=False) as prof:
+    with profile(snapshots=False) as prof:
         net.fit(X, y, epochs=2, batch_size=32, optimizer=SGD(1e-3, momentum=0.5), **QUIET)
     slowest = next(row for row in prof.rows if row["kind"] == "kernel")
     twin = named(prof, "weight gradient", 3)
@@ -324,7 +324,7 @@ def test_the_largest_layer_is_named():
 
 
 def test_in_plain_python_too():
-    """Without the compiler each clock is perf_counter's, and there is no roof that would be worth measuring."""
+    """Without the compiler each clock is perf_counter, and no roof is worth measuring."""
     if COMPILED:
         pytest.skip("about plain Python")
     prof = fitted()
@@ -332,8 +332,8 @@ def test_in_plain_python_too():
     assert named(prof, "forward", 1)["roof_percent"] is None
 
 
-def test_ctrl_c_in_the_midst_is_in_it(monkeypatch):
-    """The call that it interrupts has trained, and counts; the fit ends, and so does the block."""
+def test_a_call_that_ctrl_c_interrupts_is_in_it(monkeypatch):
+    """What it has trained counts; the fit ends, and so does the block."""
     real, calls = fitting.train_slice, []
 
     def interrupted(*given):
@@ -343,9 +343,9 @@ def test_ctrl_c_in_the_midst_is_in_it(monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(fitting, "train_slice", interrupted)
-    monkeypatch.setattr(pace, "SLICE_SECONDS", 0.0)  # a call is a batch
+    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # a call is a batch
     net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 80)
-    with profile(health=False) as prof:
+    with profile(snapshots=False) as prof:
         history = net.fit(X, y, epochs=9, batch_size=8, **QUIET)
     assert history.interrupted
     assert (named(prof, "gather")["calls"], prof.clocks[0].counts.rows) == (3, 24)  # the first call trains nothing

@@ -1,4 +1,4 @@
-"""The looks at a training: what they see is what the formulas say; and the limits of single conclusions."""
+"""Snapshots of a training run: what they show is what the formulas say; and the limits of single checks."""
 
 import numpy as np
 import pytest
@@ -6,48 +6,48 @@ from conftest import alone, needs_compiler
 from profiled_fits import made_up
 
 from hotloop import SGD, Network, profile
-from hotloop.network.profiling.diagnosis import diagnosis
-from hotloop.network.profiling.diagnosis import snapshots as health
+from hotloop.network.profiling.diagnosis import checks, snapshots
+from hotloop.network.profiling.diagnosis.layers import layers_of
 
 QUIET = {"progress": False, "n_threads": 1}
 
 
-# What is looked at.
+# What they show.
 
 
-def looked_at(monkeypatch, activation="sigmoid", n_steps=3, batch_size=10, **options):
-    """Return a network, its data, and the looks at each of its steps."""
-    monkeypatch.setattr(health, "SHARE", 1e9)
+def taken_at(monkeypatch, activation="sigmoid", n_steps=3, batch_size=10, **options):
+    """Return a network, its data, and a snapshot of each of its steps."""
+    monkeypatch.setattr(snapshots, "SHARE", 1e9)
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(n_steps * batch_size, 5)), rng.normal(size=(n_steps * batch_size, 2))
     net = Network([5, 6, 4, 2], activation, seed=0, dtype="float64", **options)
     twin = Network([5, 6, 4, 2], activation, seed=0, dtype="float64", **options)
     with profile() as prof:
         net.fit(X, y, epochs=1, batch_size=batch_size, optimizer=SGD(0.1), shuffle=False, **QUIET)
-    return twin, X, y, prof.fits[0].looks.items
+    return twin, X, y, prof.fits[0].snapshots.items
 
 
 def rms(array):
     return np.sqrt(np.mean(array**2))
 
 
-def test_a_look_sees_the_gradient_and_the_update(monkeypatch):
-    """Held to `Network.gradient` and to the formula of descent, step by step."""
-    twin, X, y, looks = looked_at(monkeypatch)
-    assert len(looks) == 3
-    for step, look in enumerate(looks):
+def test_a_snapshot_shows_the_gradient_and_the_update(monkeypatch):
+    """Compared with `Network.gradient` and the formula of gradient descent, step by step."""
+    twin, X, y, taken = taken_at(monkeypatch)
+    assert len(taken) == 3
+    for step, snapshot in enumerate(taken):
         rows = slice(10 * step, 10 * step + 10)
         loss, gradient = twin.gradient(X[rows], y[rows])
         expected = [rms(g) for g in twin.split(gradient)[0]]
-        assert look.loss == pytest.approx(loss, rel=1e-12)
-        assert look.gradient == pytest.approx(expected, rel=1e-12)
+        assert snapshot.loss == pytest.approx(loss, rel=1e-12)
+        assert snapshot.gradient == pytest.approx(expected, rel=1e-12)
         norm = np.sqrt(sum((g**2).sum() for g in twin.split(gradient)[0]))
-        assert look.gradient_norm == pytest.approx(norm, rel=1e-12)
-        assert look.weight == pytest.approx([rms(w) for w in twin.weights], rel=1e-12)
-        assert look.update == pytest.approx([0.1 * g for g in expected], rel=1e-9)
-        assert (look.step, look.epoch, look.rows) == (step + 1, 1, 10)
+        assert snapshot.gradient_norm == pytest.approx(norm, rel=1e-12)
+        assert snapshot.weight == pytest.approx([rms(w) for w in twin.weights], rel=1e-12)
+        assert snapshot.update == pytest.approx([0.1 * g for g in expected], rel=1e-9)
+        assert (snapshot.step, snapshot.epoch, snapshot.rows) == (step + 1, 1, 10)
         last = 2 * (twin.predict(X[rows]) - y[rows]) / 20  # dC/dz of the last layer, identity under mse
-        assert look.delta[-1] == pytest.approx(rms(last), rel=1e-12)
+        assert snapshot.delta[-1] == pytest.approx(rms(last), rel=1e-12)
         twin.parameters[:] -= 0.1 * gradient
 
 
@@ -58,22 +58,22 @@ def test_a_look_sees_the_gradient_and_the_update(monkeypatch):
 ])  # fmt: skip
 def test_saturation(activation, outputs, share):
     """f' below a twentieth of its largest: of a(1 - a) 0.0125, of 1 - a^2 0.05."""
-    assert health.saturation(activation, np.array(outputs)) == (None if share is None else pytest.approx(share))
+    assert snapshots.saturation(activation, np.array(outputs)) == (None if share is None else pytest.approx(share))
 
 
-def test_what_was_dropped_is_not_saturated(monkeypatch):
-    """Every unit is 1/2, but for the dropped, which are zero."""
-    monkeypatch.setattr(health, "SHARE", 1e9)
+def test_dropped_units_are_not_saturated(monkeypatch):
+    """Every unit is 1/2, except the dropped ones, which are zero."""
+    monkeypatch.setattr(snapshots, "SHARE", 1e9)
     net = Network([3, 40, 1], "sigmoid", initializer="zeros", dropout=0.5, seed=0)
     with profile() as prof:
         net.fit(np.ones((8, 3)), np.ones(8), epochs=1, batch_size=8, **QUIET)
-    assert prof.fits[0].looks.items[0].saturated == [0.0, None]
+    assert prof.fits[0].snapshots.items[0].saturated == [0.0, None]
 
 
-def test_what_is_seen_of_each_layer():
+def test_what_is_said_of_each_layer():
     """Medians; growth is the gradient over that of the next layer."""
     fit = made_up(delta=[2.0, 4.0, 1.0], gradient=[3.0, 5.0, 7.0], weight=[2.0] * 3, update=[1e-2, 2e-2, 4e-2])
-    assert diagnosis.layers_of(fit) == [
+    assert layers_of(fit) == [
         {"layer": 1, "gradient": 3.0, "growth": 0.5, "step": 0.005, "saturated": 0.0, "dead": None},
         {"layer": 2, "gradient": 5.0, "growth": 4.0, "step": 0.01, "saturated": 0.0, "dead": None},
         {"layer": 3, "gradient": 7.0, "growth": None, "step": 0.02, "saturated": None, "dead": None},
@@ -82,75 +82,75 @@ def test_what_is_seen_of_each_layer():
 
 def test_dead_units_are_counted(monkeypatch):
     """With weights and biases that make the units of the first layer -1, 0 and positive."""
-    monkeypatch.setattr(health, "SHARE", 1e9)
+    monkeypatch.setattr(snapshots, "SHARE", 1e9)
     first = (np.zeros((2, 4)), np.array([-1.0, -1.0, 0.0, 1.0]))
     net = Network([2, 4, 1], initializer=[first, np.ones((4, 1))], seed=0)
     with profile() as prof:
         net.fit(np.ones((8, 2)), np.ones(8), epochs=1, batch_size=8, optimizer=SGD(1e-9), **QUIET)
-    assert prof.fits[0].looks.items[0].dead == [0.75, None]
+    assert prof.fits[0].snapshots.items[0].dead == [0.75, None]
 
 
 @pytest.mark.parametrize(("n_rows", "epochs", "expected"), [
     (8, 1, [1]), (8, 2, [1, 2]), (40, 1, [1, 4]), (24, 5, [1, 9]), (40 * 8, 1, [1, 9, 17, 25, 33]),
     (80 * 8 - 3, 1, [1, 17, 33, 49, 65]), (40, 40, [1, 41, 81, 121, 161]),
 ])  # fmt: skip
-def test_a_short_fit_is_looked_at_more_than_once(n_rows, epochs, expected, monkeypatch):
-    """However fast it is: five looks, eight steps apart; of fewer than sixteen steps two looks."""
-    monkeypatch.setattr(health, "SHARE", 0.0)
+def test_a_short_fit_has_more_than_one_snapshot(n_rows, epochs, expected, monkeypatch):
+    """However fast it is: five, at least eight steps apart; two if it has fewer than sixteen steps."""
+    monkeypatch.setattr(snapshots, "SHARE", 0.0)
     rng = np.random.default_rng(0)
     net = Network([5, 4, 2], seed=0)
     for _ in range(2):  # the second goes on from the first
         before = net.steps
         with profile() as prof:
             net.fit(rng.normal(size=(n_rows, 5)), np.ones((n_rows, 2)), epochs=epochs, batch_size=8, **QUIET)
-        assert [look.step - before for look in prof.fits[0].looks.items] == expected
+        assert [snapshot.step - before for snapshot in prof.fits[0].snapshots.items] == expected
         (found,) = prof.diagnose(try_remedies=False).fits
         steps = epochs * -(-n_rows // 8)
-        assert (found.looks, found.steps) == (len(expected), steps)
+        assert (found.snapshots, found.steps) == (len(expected), steps)
         text = f"looked at in {len(expected)} of {steps} step{'s' if steps > 1 else ''}: "
         assert text in str(prof.diagnosis)
 
 
-def test_looks_between_the_micro_batches_of_a_batch(monkeypatch):
-    """None: a look begins with a batch."""
-    monkeypatch.setattr(health, "SHARE", 0.0)
+def test_no_snapshot_between_the_micro_batches_of_a_batch(monkeypatch):
+    """It begins with a batch."""
+    monkeypatch.setattr(snapshots, "SHARE", 0.0)
     rows = 3000
     X, net = np.random.default_rng(0).normal(size=(rows, 2)), Network([2, 2, 1], seed=0)
     with profile() as prof:
         net.fit(X, X[:, 0], epochs=4, batch_size=700, **QUIET)
-    assert [look.step for look in prof.fits[0].looks.items] == [1, 9, 17]
-    assert [look.rows for look in prof.fits[0].looks.items] == [188] * 3  # of the batch's last micro-batch
+    assert [snapshot.step for snapshot in prof.fits[0].snapshots.items] == [1, 9, 17]
+    assert [snapshot.rows for snapshot in prof.fits[0].snapshots.items] == [188] * 3  # of the batch's last micro-batch
 
 
 @needs_compiler  # plain Python takes seconds an epoch
 @alone
-def test_looks_stay_cheap():
-    """Of a fit of some hundred milliseconds, a few are taken: the first, and then as their share allows."""
+def test_snapshots_stay_cheap():
+    """A fit of some hundred milliseconds takes a few: those it must take, and then as many as their share allows."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(4096, 64)), rng.integers(0, 10, 4096)
     net = Network([64, 64, 10], loss="cross_entropy", seed=0)
     net.fit(X, y, epochs=1, **QUIET)
     beyond = []
-    for _ in range(3):  # in one look another process may have the core
+    for _ in range(3):  # during one snapshot another process may have the core
         with profile() as prof:
             history = net.fit(X, y, epochs=60, **QUIET)
         fit = prof.fits[0]
-        assert health.LEAST_LOOKS <= len(fit.looks.items) < 100
-        beyond.append(fit.spent - 2 * health.SHARE * history.seconds)
+        assert snapshots.LEAST_SNAPSHOTS <= len(fit.snapshots.items) < 100
+        beyond.append(fit.spent - 2 * snapshots.SHARE * history.seconds)
     assert min(beyond) < 0.01
 
 
-# Single checks, on made-up looks.
+# Single checks, on made-up snapshots.
 
 
 @pytest.mark.parametrize(("delta", "kind"), [
-    ([1e-4, 1e-2, 1.0], diagnosis.vanishing), ([2e-3, 1e-2, 1.0], None), ([1.0, 1.0, 1.0], None),
-    ([999.0, 1.0, 1.0], None), ([1001.0, 10.0, 1.0], diagnosis.exploding), ([0.0, 0.0, 1.0], diagnosis.vanishing),
+    ([1e-4, 1e-2, 1.0], checks.vanishing), ([2e-3, 1e-2, 1.0], None), ([1.0, 1.0, 1.0], None),
+    ([999.0, 1.0, 1.0], None), ([1001.0, 10.0, 1.0], checks.exploding), ([0.0, 0.0, 1.0], checks.vanishing),
     ([0.0, 0.0, 0.0], None),
 ])  # fmt: skip
 def test_the_limits_of_growth_and_shrinkage(delta, kind):
     fit = made_up(delta=delta)
-    assert {check for check in (diagnosis.vanishing, diagnosis.exploding) if check(fit, None)} == ({kind} - {None})
+    assert {check for check in (checks.vanishing, checks.exploding) if check(fit, None)} == ({kind} - {None})
 
 
 TURNING = [(1.0, 1.0), (0.9, 0.8), (0.8, 0.5), (0.7, 0.6), (0.6, 0.7), (0.5, 0.8), (0.4, 0.8), (0.3, 0.8)]
@@ -159,17 +159,17 @@ TURNING = [(1.0, 1.0), (0.9, 0.8), (0.8, 0.5), (0.7, 0.6), (0.6, 0.7), (0.5, 0.8
 @pytest.mark.parametrize(("history", "epoch"), [
     (TURNING, 3),
     (TURNING[:7], None),  # four epochs ago
-    ([*TURNING[:-1], (0.3, 0.55)], None),  # back again in the end
-    ([*TURNING[:-2], (0.4, 0.5), (0.3, 0.9)], None),  # one epoch alone
+    ([*TURNING[:-1], (0.3, 0.55)], None),  # down again at the end
+    ([*TURNING[:-2], (0.4, 0.5), (0.3, 0.9)], None),  # a single epoch
     ([*TURNING[:-1], (0.85, 0.8)], None),  # the training loss has risen too
     ([(loss, 0.5 + loss) for loss, _ in TURNING], None),
     ([(1.0, 0.5), *[(0.9, 0.55)] * 9], None),  # hardly worse
     ([], None),
 ])  # fmt: skip
 def test_when_the_validation_loss_has_turned(history, epoch):
-    found = diagnosis.overfitting(made_up(history), None)
+    found = checks.overfitting(made_up(history), None)
     assert (found is None) == (epoch is None)
-    assert found is None or f"turns at epoch {epoch}: 0.5 there, 0.8 in the end" in found.evidence
+    assert found is None or f"turns at epoch {epoch}: 0.5 there, 0.8 at the end" in found.evidence
 
 
 def test_a_profile_that_is_open_is_not_diagnosed():

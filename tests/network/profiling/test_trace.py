@@ -1,4 +1,4 @@
-"""The trace of a profile: slices that nest to the last bit, what each level shows, and how it is kept small."""
+"""The trace of a profile: slices nest to the last bit, each level shows what it should, and it stays small."""
 
 import json
 import re
@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotloop import SGD, Adam, DivergenceError, Network, profile
-from hotloop.network.profiling import phase_clock, profiler
-from hotloop.network.profiling.diagnosis import snapshots as health
+from hotloop.network.profiling import phase_clock, recording
+from hotloop.network.profiling.diagnosis import snapshots
 from hotloop.network.profiling.spans import MOST, Thinned
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import thread_tuner
 
 QUIET = {"progress": False}
 
@@ -64,7 +64,7 @@ def nested(events, thread=0):
     slices = [event for event in events if event["ph"] == "X" and event["tid"] == thread]
     times = [(e["ts"], e["dur"], e["name"]) for e in slices]
     assert all(start >= 0 <= duration for start, duration, _ in times)
-    times.sort(key=lambda each: (each[0], each[1] > 0, -each[1]))  # a lap of no time comes before that after it
+    times.sort(key=lambda each: (each[0], each[1] > 0, -each[1]))  # an empty lap comes before the one after it
     found, open_ = [], []
     for start, duration, name in times:
         while open_ and found[open_[-1]][3] <= start:
@@ -102,11 +102,11 @@ APART = [*FORWARDS, *(f"{phase} {layer}" for layer in (1, 2) for phase in ("weig
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize(("optimizer", "phases"), [(SGD(0.1), IN_PLACE), (Adam(), APART)], ids=["SGD", "Adam"])
 def test_levels(optimizer, phases, n_threads, every_step_timed, monkeypatch, tmp_path):
-    """Profile, fit, compiled loop, step, phases; thread 1 has steps alone. The phases of a step follow each other.
+    """Profile, fit, compiled loop, step, phases; thread 1 has only steps. The phases of a step follow each other.
 
     Weights are shared by rows in tiles: 17 rows, the bias's included, are two tiles even of the tallest, 16 rows.
     """
-    monkeypatch.setattr(pace, "SLICE_SECONDS", 0.0)  # a call is a batch
+    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # a call is a batch
     prof, _ = fitted(64, sizes=(16, 16, 3), optimizer=optimizer, n_threads=n_threads)
     events, _ = traced(prof, tmp_path)
     assert {event["tid"] for event in events if event["ph"] == "X"} == set(range(n_threads))
@@ -132,23 +132,23 @@ def test_levels(optimizer, phases, n_threads, every_step_timed, monkeypatch, tmp
 @pytest.mark.parametrize("batch_size", [100, 300, 700])
 @pytest.mark.parametrize("sizes", [(6, 5, 3), (64, 192, 10)] if COMPILED else [(6, 5, 3)], ids=str)
 def test_slices_nest(sizes, batch_size, n_threads, tmp_path):
-    """Also of batches in several micro-batches, and of a thread that has columns, not rows. All steps lie in the loop."""
+    """Of batches in several micro-batches too, and where a thread has columns, not rows. All steps lie in the loop."""
     prof, _ = fitted(700, sizes=sizes, batch_size=batch_size, n_threads=n_threads)
     events, _ = traced(prof, tmp_path)
     for thread in range(n_threads):
         found = nested(events, thread)
     levels = parents(nested(events))
     assert (levels["step"], levels["compiled loop"]) == ({"compiled loop"}, {"fit"})
-    assert "look at the gradients" in levels
+    assert "take a snapshot" in levels
     assert found
 
 
 def test_parts_of_a_program(tmp_path):
-    """Fits, and what a fit does in Python, lie within the records that they are made in; also where one raised."""
+    """Fits, and their parts in Python, lie within the records around them, also where one raised."""
     net, (X, y) = build(), data()
     with profile() as prof:
         with prof.record("mine"), prof.record("inner"):
-            net.fit(X, y, epochs=2, validation=(X, y), **QUIET)
+            net.fit(X, y, epochs=2, validation_data=(X, y), **QUIET)
         with prof.record("other"):
             net.predict(X)
             net.gradient(X, y)
@@ -166,7 +166,7 @@ def test_parts_of_a_program(tmp_path):
 
 
 def test_times_are_those_of_perf_counter(tmp_path):
-    """Of three moments the first is before a span begins, the next within, the last behind it."""
+    """Spans begin and end between the moments read before, in and after them."""
     moments = []
     with profile() as prof:
         for name in "abc":
@@ -187,7 +187,7 @@ def test_times_are_those_of_perf_counter(tmp_path):
 
 @needs_compiler
 def test_compiling_is_a_slice(tmp_path):
-    """Of a function of one's own, within what was open; a function that it calls lies within it."""
+    """Of a user's function, within what was open; a function that it calls lies within it."""
 
     @numba.njit
     def inner(x):
@@ -212,7 +212,7 @@ def test_compiling_is_a_slice(tmp_path):
     "...", 'a "quoted" \\ name', "µ\n;",
 ])  # fmt: skip
 def test_any_name_of_a_record(name, tmp_path):
-    """It may be one of the trace's own."""
+    """It may be one that the trace uses too."""
     with profile() as prof, prof.record(name):
         build().fit(*data(), epochs=1, **QUIET)
     events, _ = traced(prof, tmp_path)
@@ -226,10 +226,10 @@ def test_any_name_of_a_record(name, tmp_path):
 
 
 def test_counters(monkeypatch, tmp_path):
-    monkeypatch.setattr(health, "SHARE", 1e9)  # a look at each step
+    monkeypatch.setattr(snapshots, "SHARE", 1e9)  # one of each step
     net, (X, y) = build(), data()
     with profile() as prof:
-        history = net.fit(X, y, epochs=4, batch_size=8, optimizer=SGD(0.25), validation=(X[:20], y[:20]), **QUIET)
+        history = net.fit(X, y, epochs=4, batch_size=8, optimizer=SGD(0.25), validation_data=(X[:20], y[:20]), **QUIET)
     events, _ = traced(prof, tmp_path)
     assert values(events, "loss") == history.loss
     assert values(events, "validation loss") == history.validation_loss
@@ -247,8 +247,8 @@ def test_counters(monkeypatch, tmp_path):
     assert sum(loop["args"]["rows"] for loop in loops) == 4 * 60
 
 
-def test_the_gradient_of_a_look(tmp_path):
-    """The first look is at the first batch, in the order that the fit drew."""
+def test_the_gradient_of_a_snapshot(tmp_path):
+    """The first is of the first batch, in the order that the fit drew."""
     net, (X, y) = build(dtype="float64"), data(8)
     _, gradient = net.gradient(X, y)
     expected = [np.sqrt(np.mean(g**2)) for g in net.split(gradient)[0]]
@@ -262,7 +262,7 @@ def test_the_gradient_of_a_look(tmp_path):
 
 
 def test_an_instant_for_each_epoch(tmp_path):
-    """At the end of it, with its loss; epochs are counted over all fits of a network."""
+    """At its end, with its loss; epochs are counted over all fits of a network."""
     net, (X, y) = build(), data()
     net.fit(X, y, epochs=2, **QUIET)
     with profile() as prof:
@@ -283,7 +283,7 @@ def interrupted(*_):
 def test_an_instant_for_an_early_end(reason, monkeypatch, tmp_path):
     (X, y), optimizer = data(), SGD(1e37 if reason == "NaN or infinity" else 1e-9)
     if reason == "interrupted":
-        monkeypatch.setattr(pace.ThreadTuner, "call", interrupted)
+        monkeypatch.setattr(thread_tuner.ThreadTuner, "call", interrupted)
     with profile() as prof:
         try:
             net = Network((6, 5, 1), loss="mse", seed=0)
@@ -328,7 +328,7 @@ def long_run():
 
 @pytest.mark.parametrize("most", [50_000, 20_000, 8_000])
 def test_a_trace_of_so_many_bytes(most, long_run, tmp_path):
-    """What is left still nests, is spread over the run, and the file says how much is not there."""
+    """What is left still nests and is spread over the run, and the file says how much was left out."""
     everything, _ = traced(long_run, tmp_path)
     assert (tmp_path / "trace.json").stat().st_size > 50_000
     events, rest = traced(long_run, tmp_path, max_bytes=most)
@@ -346,7 +346,7 @@ def test_a_trace_of_so_many_bytes(most, long_run, tmp_path):
 
 
 def test_a_trace_of_too_few_bytes(long_run, tmp_path):
-    """The error names the least size, which will do, and one less will not."""
+    """The error names the least size that is enough."""
     path = tmp_path / "trace.json"
     for few in (0, 100):
         with pytest.raises(ValueError, match=f"a trace of {few} bytes is too small: [0-9]+ is the least") as caught:
@@ -363,8 +363,8 @@ def test_a_trace_of_too_few_bytes(long_run, tmp_path):
 
 
 def test_spans_beyond_the_most_are_thinned(monkeypatch, tmp_path):
-    """The rows still count each; of names beyond the most, all share what room there is."""
-    monkeypatch.setattr(profiler, "measured", lambda *_, **__: None)  # a roof, which takes half a second to measure
+    """The rows still count each; names beyond the most share what room there is."""
+    monkeypatch.setattr(recording, "measured", lambda *_, **__: None)  # a roof, which takes half a second to measure
     with profile() as prof:
         for _ in range(3 * MOST):
             with prof.record("tick"):
@@ -386,7 +386,7 @@ def test_spans_beyond_the_most_are_thinned(monkeypatch, tmp_path):
 
 @given(st.integers(1, 40), st.integers(0, 1000))
 def test_thinned(most, added):
-    """Never more than the most, never less than half of it; the first of all, and from there at equal distances."""
+    """Never more than the most, never less than half of it: the first, and then others at equal distances."""
     kept = Thinned(most)
     for item in range(added):
         kept.add(item)

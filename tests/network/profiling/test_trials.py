@@ -1,4 +1,4 @@
-"""Trials of remedies: twins are what they should be, a probe sees what is there, and outcomes decide what is said."""
+"""Trials of remedies: twins and probes are right, and the outcomes decide the findings."""
 
 import math
 from types import SimpleNamespace
@@ -8,9 +8,11 @@ import pytest
 from profiled_fits import made_up
 
 from hotloop import SGD, Adam, Network, profile
-from hotloop.network.profiling.current import current
-from hotloop.network.profiling.diagnosis import diagnosis, trials
+from hotloop.network.profiling.diagnosis import checks, trials
+from hotloop.network.profiling.diagnosis.diagnosis import diagnosis_of
 from hotloop.network.profiling.diagnosis.trials import Outcome, Probe, Trials, probe, twin
+from hotloop.network.profiling.observer import current
+from hotloop.network.profiling.profiler import in_own_profile
 from hotloop.network.training import fit as fitting
 
 QUIET = {"progress": False, "n_threads": 1}
@@ -51,9 +53,9 @@ def test_a_twin_is_the_network_before_the_fit():
 
 
 def test_a_trial_trains_as_the_fit_did(short):
-    """On the same rows, for as many steps, with the same optimiser: to the bit the network that the fit left."""
+    """On the same rows, for as many steps, with the same optimizer: to the same bits as the fit."""
     fit, net = fitted(optimizer=Adam(0.01))
-    tried = Trials(fit)
+    tried = Trials(fit, in_own_profile)
     assert (tried.steps, tried.batch_size) == (6, 8)
     outcome, again = tried.unchanged(), tried.unchanged()
     assert outcome is again
@@ -63,9 +65,9 @@ def test_a_trial_trains_as_the_fit_did(short):
 
 def test_a_trial_at_another_rate(short):
     fit, _ = fitted()
-    tried = Trials(fit)
+    tried = Trials(fit, in_own_profile)
     other, _ = fitted(optimizer=SGD(0.01))
-    assert tried.at_rate(0.1).loss == pytest.approx(Trials(other).unchanged().loss, rel=1e-6)
+    assert tried.at_rate(0.1).loss == pytest.approx(Trials(other, in_own_profile).unchanged().loss, rel=1e-6)
     assert tried.at_rate(0.1).loss != tried.unchanged().loss
     with np.errstate(all="ignore"):
         assert tried.at_rate(1e30) == Outcome(math.inf)
@@ -76,12 +78,12 @@ def test_a_trial_at_another_rate(short):
     (64, 5, 8, 40),  # as many as there were
     (64, 5000, 8, 2000),  # at most two thousand
     (5000, 1, 8, 512),  # of four thousand rows
-    (5000, 100, 5000, 100),  # but of a whole batch
+    (5000, 100, 5000, 100),  # of at least a whole batch
 ])  # fmt: skip
 def test_how_long_a_trial_is(rows, epochs, batch_size, steps):
     fit = made_up([(1.0, 1.0)] * epochs)
     fit.X, fit.y, fit.batch_size = np.zeros((rows, 4)), np.zeros((rows, 2)), batch_size
-    tried = Trials(fit)
+    tried = Trials(fit, in_own_profile)
     assert tried.steps == pytest.approx(steps, abs=rows / batch_size)
     assert len(tried.X) == len(tried.y) <= max(trials.MOST_ROWS, batch_size)
 
@@ -111,7 +113,7 @@ def test_a_probe_sees_the_gradients_and_the_units(loss):
 
 
 def test_a_probe_of_many_rows_takes_four_micro_batches(monkeypatch):
-    """A unit that one row of them wakes is alive."""
+    """A unit that is positive for one of the rows is alive."""
     monkeypatch.setattr(trials, "PROBE_ROWS", 5)
     net = Network([1, 1, 1], initializer="zeros", seed=0)
     net.weights[0][:] = 1
@@ -156,7 +158,7 @@ def restless(**changes):
     (LOST, {0.1: BAD, 0.01: FAIR}, "0.001"),
 ])  # fmt: skip
 def test_a_smaller_rate_must_help(unchanged, rates, rate):
-    found = diagnosis.rate_too_large(restless(), tried(unchanged, rates))
+    found = checks.rate_too_large(restless(), tried(unchanged, rates))
     assert (found is None) == (rate is None)
     if rate is not None:
         assert found.kind == "learning rate too large"
@@ -165,15 +167,15 @@ def test_a_smaller_rate_must_help(unchanged, rates, rate):
 
 
 def test_steps_of_a_usual_size_are_not_suspected():
-    assert diagnosis.rate_too_large(made_up([(1.0, 1.0)] * 2), tried(rates={0.1: GOOD})) is None
+    assert checks.rate_too_large(made_up([(1.0, 1.0)] * 2), tried(rates={0.1: GOOD})) is None
 
 
 def test_rates_are_tried_until_one_converges():
     fit = restless()
     fit.diverged = True
-    found = diagnosis.rate_too_large(fit, tried(LOST, {1e-6: GOOD}))
+    found = checks.rate_too_large(fit, tried(LOST, {1e-6: GOOD}))
     assert (found.kind, "learning rate 1e-07" in found.tried) == ("learning rate too large", True)
-    found = diagnosis.rate_too_large(fit, tried(LOST))
+    found = checks.rate_too_large(fit, tried(LOST))
     assert (found.kind, "diverged too" in found.tried) == ("divergence", True)
 
 
@@ -181,10 +183,10 @@ def test_rates_are_tried_until_one_converges():
     ({10.0: FAIR, 100.0: GOOD}, "learning rate too small"), ({10.0: FAIR, 100.0: FAIR}, None), ({}, None),
 ])  # fmt: skip
 def test_a_larger_rate_must_help(rates, expected):
-    found = diagnosis.rate_too_small(made_up([(1.0, 1.0), (0.99, 1.0)]), tried(rates=rates))
+    found = checks.rate_too_small(made_up([(1.0, 1.0), (0.99, 1.0)]), tried(rates=rates))
     assert (None if found is None else found.kind) == expected
-    assert diagnosis.rate_too_small(made_up([(1.0, 1.0), (0.5, 1.0)]), tried(rates=rates)) is None
-    assert diagnosis.rate_too_small(restless(), tried(rates=rates)) is None
+    assert checks.rate_too_small(made_up([(1.0, 1.0), (0.5, 1.0)]), tried(rates=rates)) is None
+    assert checks.rate_too_small(restless(), tried(rates=rates)) is None
 
 
 @pytest.mark.parametrize(("scale", "offset", "suspected"), [
@@ -194,64 +196,64 @@ def test_a_larger_rate_must_help(rates, expected):
 def test_scaled_inputs_must_help(scale, offset, suspected, helps):
     fit, given = made_up(), tried(others={"scaled": GOOD if helps else FAIR})
     fit.X = given.X = fit.X * scale + offset
-    found = diagnosis.inputs_not_scaled(fit, given)
+    found = checks.inputs_not_scaled(fit, given)
     assert (found is not None) == (suspected and helps)
-    assert (diagnosis.inputs_not_scaled(fit, None) is not None) == suspected
+    assert (checks.inputs_not_scaled(fit, None) is not None) == suspected
 
 
 @pytest.mark.parametrize(("dead", "others", "expected"), [
     ([0.5, None], {"leaky": GOOD}, "leaky_relu, from the same weights"),
-    ([0.5, None], {"new weights, None": GOOD}, "weights and biases drawn anew"),
+    ([0.5, None], {"new weights, None": GOOD}, "new weights and biases"),
     ([0.5, None], {}, None),
     ([0.95, None], {}, "leaky_relu, from the same weights"),
     ([0.3, None], {"leaky": GOOD}, None),
 ])  # fmt: skip
 def test_dead_units_must_matter(dead, others, expected, monkeypatch):
     fit, _ = fitted((4, 6, 2), "relu")
-    monkeypatch.setattr(diagnosis, "probe", lambda *_: Probe([1.0, 1.0], dead))
-    found = diagnosis.dead_units(fit, tried(others=others))
+    monkeypatch.setattr(checks, "probe", lambda *_: Probe([1.0, 1.0], dead))
+    found = checks.dead_units(fit, tried(others=others))
     assert (None if found is None else found.tried.split(":")[0]) == expected
-    without = diagnosis.dead_units(fit, None)
+    without = checks.dead_units(fit, None)
     assert (without is not None) == (dead[0] >= 0.4)
 
 
 def test_new_weights_are_tried_for_gradients(monkeypatch):
-    monkeypatch.setattr(diagnosis, "probe", lambda *_: Probe([0.6, 0.8, 1.0], [None] * 3))
+    monkeypatch.setattr(checks, "probe", lambda *_: Probe([0.6, 0.8, 1.0], [None] * 3))
     fit = made_up(delta=[1e-5, 1e-2, 1.0])
-    found = diagnosis.vanishing(fit, tried(others={"new weights, relu": GOOD}))
+    found = checks.vanishing(fit, tried(others={"new weights, relu": GOOD}))
     assert "layer 1 gets 1e-05 of layer 3's gradient" in found.evidence
     assert found.tried == (
-        "with ReLU and He's weights layer 1 gets 0.6 of it: loss 0.1 after 99 steps of 8 rows; unchanged: 1"
+        "with ReLU and he_normal layer 1 gets 0.6 of it: loss 0.1 after 99 steps of 8 rows; unchanged: 1"
     )
     fit = made_up(delta=[1e5, 1e2, 1.0])
-    found = diagnosis.exploding(fit, tried(LOST, others={"new weights, None": GOOD}))
+    found = checks.exploding(fit, tried(LOST, others={"new weights, None": GOOD}))
     assert found.tried.endswith(
-        "with them layer 1 gets 0.6 of it: loss 0.1 after 99 steps of 8 rows; unchanged: diverged"
+        "with new weights layer 1 gets 0.6 of it: loss 0.1 after 99 steps of 8 rows; unchanged: diverged"
     )
-    assert diagnosis.exploding(fit, tried(BAD, start=2.0)) is None  # it learns as it is, and no better with others
-    fit.looks.items.clear()
-    assert diagnosis.exploding(fit, tried()) is None  # by a probe of the weights before
-    assert diagnosis.gradient_ratio(fit, None) is None
+    assert checks.exploding(fit, tried(BAD, start=2.0)) is None  # it learns, and no better with new weights
+    fit.snapshots.items.clear()
+    assert checks.exploding(fit, tried()) is None  # by a probe of the initial weights
+    assert checks.gradient_ratio(fit, None) is None
 
 
 @pytest.mark.parametrize(("step", "rates", "expected"), [
-    (1e-9, {1e8: GOOD}, "1e+07"),  # times the rate of 0.1: as long as steps stay small
+    (1e-9, {1e8: GOOD}, "1e+07"),  # times the rate of 0.1
     (1e-5, {1e8: GOOD}, None),
 ])  # fmt: skip
-def test_larger_rates_are_tried_as_long_as_steps_are_small(step, rates, expected):
-    found = diagnosis.rate_too_small(made_up([(1.0, 1.0), (0.99, 1.0)], update=[step] * 3), tried(rates=rates))
+def test_larger_rates_are_tried_while_steps_are_small(step, rates, expected):
+    found = checks.rate_too_small(made_up([(1.0, 1.0), (0.99, 1.0)], update=[step] * 3), tried(rates=rates))
     assert (found is None) == (expected is None)
     assert found is None or f"learning rate {expected}: loss 0.1" in found.tried
 
 
-def test_what_goes_on_from_before_is_not_called_slow():
+def test_a_fit_that_continues_another_is_not_called_slow():
     fit = made_up([(1.0, 1.0), (0.99, 1.0)])
     fit.resumed = True
-    assert diagnosis.rate_too_small(fit, tried(rates={10.0: GOOD})) is None
+    assert checks.rate_too_small(fit, tried(rates={10.0: GOOD})) is None
 
 
 def test_ctrl_c_ends_a_diagnosis(short, monkeypatch):
-    """A fit keeps what it has learnt when it hears it; a trial is no fit of the user's."""
+    """A fit would keep what it has learnt, and return; a trial must not."""
     fit, _ = fitted()
 
     def interrupted(*given):
@@ -259,7 +261,7 @@ def test_ctrl_c_ends_a_diagnosis(short, monkeypatch):
 
     monkeypatch.setattr(fitting, "train_slice", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        Trials(fit).unchanged()
+        Trials(fit, in_own_profile).unchanged()
     with profile():  # nothing is left open
         pass
 
@@ -267,21 +269,21 @@ def test_ctrl_c_ends_a_diagnosis(short, monkeypatch):
 def test_a_diagnosis_within_another_profile(short):
     fit, _ = fitted()
     with profile() as prof:
-        Trials(fit).unchanged()
+        Trials(fit, in_own_profile).unchanged()
         assert current() is prof
     assert prof.clocks == []
 
 
-def test_a_gradient_of_which_nothing_is_left_has_vanished():
-    """Forty layers of sigmoid: below the smallest number of float32."""
-    assert diagnosis.gradient_ratio(made_up(delta=[0.0, 1e-30, 1.0]), None) == 0
-    assert diagnosis.gradient_ratio(made_up(delta=[0.0, 0.0, 0.0]), None) is None
+def test_a_gradient_of_zero_has_vanished():
+    """As in forty layers of sigmoid: it is below the smallest float32."""
+    assert checks.gradient_ratio(made_up(delta=[0.0, 1e-30, 1.0]), None) == 0
+    assert checks.gradient_ratio(made_up(delta=[0.0, 0.0, 0.0]), None) is None
 
 
 def test_a_whole_diagnosis_in_small(short):
-    """Each check is made, with trials that train."""
+    """All checks, with trials that train."""
     fit, _ = fitted()
-    found = diagnosis._diagnosed(fit, True)
+    found = diagnosis_of(fit, Trials(fit, in_own_profile))
     assert found.network == "4-6-5-2 tanh, identity"
     assert [layer["layer"] for layer in found.layers] == [1, 2, 3]
-    assert diagnosis._diagnosed(fit, False).looks == found.looks >= 1
+    assert diagnosis_of(fit, None).snapshots == found.snapshots >= 1

@@ -1,6 +1,6 @@
 """What a profile counts: the operations, bytes and calls of each phase and layer, against the table of its document.
 
-The oracle below is that table (docs/profiling.md, What is counted) written out, a batch's micro-batches counted one by one.
+The oracle below is that table (docs/profiling.md, What is counted) written out, micro-batches counted one by one.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,11 @@ import pytest
 from conftest import COMPILED
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop, profile
-from hotloop.network import layout, network
-from hotloop.network.profiling import phase_clock, profiler
-from hotloop.network.profiling.diagnosis import snapshots as health
+from hotloop.network import layout
+from hotloop.network.profiling import phase_clock, recording
+from hotloop.network.profiling.diagnosis import snapshots
 from hotloop.network.profiling.roofline import Roof
-from hotloop.network.profiling.rows import FIELDS, grouped
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import passes, thread_tuner
 
 CORE = Roof(1e11, (1e4, 1e6, 1e8), (1e11, 5e10, 1e10))  # to measure one takes half a second; counts do not depend on it
 SMALL, ROWS_OF_A_MICRO_BATCH = (3, 4, 2), 256
@@ -24,10 +23,10 @@ SMALL, ROWS_OF_A_MICRO_BATCH = (3, 4, 2), 256
 
 @pytest.fixture(autouse=True)
 def every_step_timed(monkeypatch):
-    """Also of networks of some ten parameters, lest a kind of micro-batch goes by unseen. One batch of a fit is looked at."""
+    """In the smallest networks too, so that every kind of micro-batch is timed. A fit takes few snapshots."""
     monkeypatch.setattr(phase_clock, "SHARE", 1e9)
-    monkeypatch.setattr(health, "SHARE", 0.0)
-    monkeypatch.setattr(profiler, "measured", lambda *_, **__: CORE)
+    monkeypatch.setattr(snapshots, "SHARE", 0.0)
+    monkeypatch.setattr(recording, "measured", lambda *_, **__: CORE)
 
 
 # The oracle.
@@ -46,7 +45,7 @@ METHODS = {
 
 @dataclass(frozen=True)
 class LoopArguments:
-    """A loss, its targets, and the activations, the last layer's being the last."""
+    """A loss, its kind of targets, and the activations of all layers."""
 
     loss: str
     activations: tuple
@@ -85,10 +84,10 @@ def batches_of(rows, batch_size, epochs=1, micro_batch=ROWS_OF_A_MICRO_BATCH):
 
 
 def counted(task, batches, method, sizes=SMALL, *, s=4, data=8, penalty=False, n_threads=1):
-    """Return {(phase, layer): (calls, operations, bytes)} by the document's table; no method is a gradient alone.
+    """Return {(phase, layer): (calls, operations, bytes)} by the document's table; without a method, of a gradient.
 
-    With plain gradient descent, batches of several micro-batches are updated apart, those of one in place: B, C and U of a row
-    are those of its batches.
+    With plain gradient descent, batches of several micro-batches are summed up, those of one are updated in place: B, C
+    and U of a row are those of its batches.
     """
     B, C, found = sum(map(sum, batches)), sum(map(len, batches)), {}
     found["gather", None] = C, B * sizes[0], B * sizes[0] * (data + s)
@@ -128,27 +127,21 @@ def measured(prof):
     return found
 
 
-def fitted(task, rows, batch_size, method, sizes=SMALL, *, kind="float64", n_threads=1, health=True, epochs=1, **net):
+def fitted(
+    task, rows, batch_size, method, sizes=SMALL, *, kind="float64", n_threads=1, takes_snapshots=True, epochs=1, **net
+):
     """Return the profile of a fit; `net` is the options of the network."""
     net, (X, y) = task.network(sizes, **net), task.data(rows, sizes, kind)
     options = {"optimizer": method[0], "n_threads": n_threads, "progress": False}
-    with profile(health=health) as prof:
+    with profile(snapshots=takes_snapshots) as prof:
         net.fit(X, y, epochs=epochs, batch_size=batch_size, **options)
     return prof
 
 
 def check(
-    task,
-    rows,
-    batch_size,
-    method,
-    sizes=SMALL,
-    *,
-    data=8,
-    micro_batch=ROWS_OF_A_MICRO_BATCH,
-    dtype="float32",
+    task, rows, batch_size, method, sizes=SMALL, *, data=8, micro_batch=ROWS_OF_A_MICRO_BATCH, dtype="float32",
     **options,
-):
+):  # fmt: skip
     """Compare the two for one fit."""
     prof = fitted(task, rows, batch_size, method, sizes, dtype=dtype, **options)
     batches, s = batches_of(rows, batch_size, options.get("epochs", 1), micro_batch), np.dtype(dtype).itemsize
@@ -238,11 +231,11 @@ def test_tasks_and_methods(task, method, dtype):
 @pytest.mark.parametrize("penalties", [{"l1": 1e-3}, {"l2": 1e-3}, {"l1": 1e-3, "l2": 1e-2}], ids=str)
 @pytest.mark.parametrize("method", METHODS)
 def test_penalties(method, penalties, dtype):
-    """With one, plain gradient descent does not update in place."""
+    """With a penalty, plain gradient descent does not update in place."""
     check(TASKS["labels"], 10, 4, METHODS[method], dtype=dtype, **penalties)
 
 
-# Of others than these three the loop gathers what they were converted to as a whole.
+# Other kinds than the first three are converted as a whole before the loop gathers them.
 @pytest.mark.parametrize("kind", ["uint8", "float32", "float64", "int64", "float16"])
 def test_kinds_of_inputs(kind, dtype):
     data = {"uint8": 1, "float32": 4, "float64": 8}.get(kind, np.dtype(dtype).itemsize)
@@ -274,23 +267,24 @@ def test_one_layer(method, task):
 BATCHES = [(300, 257), (257, 1000), (300, 256), (300, 300), (700, 300), (600, 512), (1200, 600)]
 
 
-@pytest.mark.parametrize("health", [True, False])
+@pytest.mark.parametrize("takes_snapshots", [True, False])
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize(("rows", "batch_size"), BATCHES if COMPILED else BATCHES[:2])
 @pytest.mark.parametrize("method", ["SGD", "Nesterov"])
-def test_micro_batches(method, rows, batch_size, n_threads, health):
-    """Some of these have batches of one micro-batch and of several side by side. Of three steps two are looked at."""
-    check(TASKS["labels"], rows, batch_size, METHODS[method], n_threads=n_threads, health=health, epochs=3)
+def test_micro_batches(method, rows, batch_size, n_threads, takes_snapshots):
+    """Some have both batches of one micro-batch and of several. Two of three steps have snapshots."""
+    options = {"n_threads": n_threads, "takes_snapshots": takes_snapshots}
+    check(TASKS["labels"], rows, batch_size, METHODS[method], epochs=3, **options)
 
 
 @pytest.mark.parametrize("l2", [0.0, 1e-3])
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize(("rows", "batch_size"), [(40, 9), (100, 70), (97, 96)])
 def test_a_call_for_each_micro_batch(rows, batch_size, n_threads, l2, monkeypatch):
-    """The compiled loop is left and entered at any micro-batch, also within a batch, here of micro-batches of 32 rows."""
-    monkeypatch.setattr(pace, "SLICE_SECONDS", 0.0)
+    """The compiled loop is left and entered between any two micro-batches, here of 32 rows, within a batch too."""
+    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(layout, "LARGEST_MICRO_BATCH", 32)
-    options = {"n_threads": n_threads, "l2": l2, "health": False, "micro_batch": 32}
+    options = {"n_threads": n_threads, "l2": l2, "takes_snapshots": False, "micro_batch": 32}
     prof = check(TASKS["mse of identity"], rows, batch_size, METHODS["SGD"], **options)
     entered = next(row["calls"] for row in prof.rows if row["name"] == "enter the compiled loop")
     assert entered == sum(map(len, batches_of(rows, batch_size, micro_batch=32)))
@@ -302,14 +296,14 @@ def test_smaller_micro_batches_of_a_large_network(monkeypatch):  # of more than 
 
 
 def test_no_kind_of_micro_batch_goes_by_unseen(monkeypatch):
-    """Of a network so small that one step in some hundred is timed: two micro-batches that are summed up, and one in place."""
+    """In a network so small that about one step in a hundred is timed: two micro-batches summed up, one in place."""
     monkeypatch.undo()
-    monkeypatch.setattr(profiler, "measured", lambda *_, **__: CORE)
+    monkeypatch.setattr(recording, "measured", lambda *_, **__: CORE)
     check(TASKS["labels"], 400, 300, METHODS["SGD"])
 
 
 def test_fits_of_a_profile():
-    """Their rows are added up, wherever in the program they are."""
+    """Their rows are added up, wherever in the program the fits are."""
     task, method = TASKS["binary"], METHODS["RMSprop"]
     net, (X, y) = task.network(), task.data(9)
     options = {"batch_size": 4, "optimizer": method[0], "progress": False}
@@ -326,7 +320,7 @@ def test_fits_of_a_profile():
 @pytest.mark.parametrize("work", [1, 10**9])
 def test_a_gradient(work, task, rows, monkeypatch):
     """All rows are one batch, whose micro-batches add up to one gradient; the loop may be entered for each of them."""
-    monkeypatch.setattr(network, "CALL_WORK", work)
+    monkeypatch.setattr(passes, "CALL_WORK", work)
     task = TASKS[task]
     with profile() as prof:
         task.network().gradient(*task.data(rows))
@@ -342,7 +336,7 @@ def test_a_gradient_updates_nothing():
 
 @pytest.mark.parametrize("task", ["mse of identity", "mse over gelu", "mse of sigmoid", "labels", "binary"])
 def test_outputs_and_their_losses(task):
-    """Of `predict` and `evaluate`: gather and forward, in which the last layer always has its activation; loss."""
+    """Of `predict` and `evaluate`: gather, forward, in which the last layer always has its activation, and loss."""
     task = TASKS[task]
     net, (X, y) = task.network(), task.data(9)
     operations = 9 * 3 + 9 * 4 * (2 * 3) + 9 * 2 * (2 * 4)
@@ -352,69 +346,3 @@ def test_outputs_and_their_losses(task):
             call()
         (found,) = [row for row in prof.rows if row["flops"]]
         assert (found["name"], found["calls"], found["flops"]) == ("forward, all layers", 1, operations + more)
-
-
-# What follows from the counts.
-
-SUMMED = ("calls", "seconds", "flops", "bytes", "percent")
-RATES = ("flops_per_second", "bytes_per_second", "flops_per_byte")
-
-
-def rates(row):
-    flops, moved, seconds = row["flops"], row["bytes"], row["seconds"]
-    return [a / b if a and b else None for a, b in ((flops, seconds), (moved, seconds), (flops, moved))]
-
-
-@pytest.fixture(scope="module")
-def a_profile():
-    """One of two networks, a part that states its work, and one that does not."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(profiler, "measured", lambda *_, **__: CORE)
-        with profile() as prof:
-            for sizes, task in (
-                (SMALL, TASKS["labels"]),
-                ((4, 5, 6, 3), LoopArguments("mse", ("tanh", "relu", "identity"))),
-            ):
-                task.network(sizes).fit(*task.data(30, sizes), epochs=2, batch_size=8, progress=False)
-            for name, work in (("stated", {"flops": 1e6, "bytes": 4e6}), ("unstated", {})):
-                with prof.record(name, **work):
-                    sum(range(1000))
-        assert prof.rows
-    return prof
-
-
-def test_rates(a_profile):
-    for row in a_profile.rows:
-        assert tuple(row) == FIELDS
-        assert row["percent"] == pytest.approx(100 * row["seconds"] / a_profile.seconds, rel=1e-12)
-        each = row["seconds"] / row["calls"] if row["calls"] else None
-        assert row["seconds_per_call"] == (each and pytest.approx(each, rel=1e-12))
-        assert [row[rate] for rate in RATES] == rates(row)
-    found = {row["name"]: (row["calls"], row["flops"], row["bytes"], row["kind"]) for row in a_profile.rows}
-    assert (found["stated"], found["unstated"]) == ((1, 1e6, 4e6, "record"), (1, 0, 0, "record"))
-    assert sum(row["seconds"] for row in a_profile.rows) == pytest.approx(a_profile.seconds, rel=1e-9)
-
-
-def test_rows_are_plain_data(a_profile):
-    assert {type(value) for row in a_profile.rows for value in row.values()} <= {str, int, float, type(None)}
-
-
-@pytest.mark.parametrize("group_by", ["phase", "layer"])
-def test_groups(group_by, a_profile):
-    """Rows of a layer are added up, others stay, and rates are those of the sums."""
-    sums = {}
-    for row in a_profile.rows:
-        name, layer = row["name"], row["layer"]
-        if layer is not None:
-            name, layer = (name, None) if group_by == "phase" else ("layer", layer)
-        group = sums.setdefault((name, layer, row["network"], row["kind"]), dict.fromkeys(SUMMED, 0))
-        for column in SUMMED:
-            group[column] += row[column]
-    found = grouped(a_profile.rows, group_by, a_profile.seconds)
-    assert len(found) == len(sums) < len(a_profile.rows)
-    for row in found:
-        group = sums[row["name"], row["layer"], row["network"], row["kind"]]
-        assert {column: row[column] for column in SUMMED} == pytest.approx(group, rel=1e-12)
-        assert [row[rate] for rate in RATES] == rates(row)
-    lines = len(a_profile.table().splitlines()) - len(a_profile.rows)
-    assert len(a_profile.table(group_by=group_by).splitlines()) == lines + len(sums)

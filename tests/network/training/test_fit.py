@@ -47,7 +47,7 @@ def test_the_training_loss_converges(tolerance, patience):
 
 def test_with_validation_its_loss_decides():
     x, y = problem()
-    _, history = train(epochs=9, validation=(x, -y), tolerance=1e-6, patience=4)  # it gets worse from the start on
+    _, history = train(epochs=9, validation_data=(x, -y), tolerance=1e-6, patience=4)  # it gets worse from the start on
     assert history.converged
     assert all(b < a - 1e-6 for a, b in zip(history.loss, history.loss[1:], strict=False))
     assert len(history.epochs) == len(history.validation_loss) == stops_at([*history.validation_loss, 9], 1e-6, 4)
@@ -97,7 +97,7 @@ def test_records(loss, measure):
     net = Network([3, 4, 2], loss=loss, seed=0)
     net.fit(x, y, epochs=2)
     began = time.perf_counter()
-    history = net.fit(x, y, epochs=3, validation=[x[:10], y[:10]])
+    history = net.fit(x, y, epochs=3, validation_data=[x[:10], y[:10]])
     wall = time.perf_counter() - began
     assert [record["epoch"] for record in history.epochs] == [3, 4, 5]
     assert {*history.epochs[0]} == {"epoch", "loss", "validation_loss", f"validation_{measure}", "seconds"}
@@ -114,7 +114,7 @@ def test_records(loss, measure):
 def test_the_table_is_in_columns():
     assert str(History(stop_reason="interrupted")) == "no epoch finished (interrupted)"
     x, y = problem()
-    _, history = train(epochs=11, validation=(x, y), optimizer="adam")
+    _, history = train(epochs=11, validation_data=(x, y), optimizer="adam")
     head, *lines, stop = str(history).splitlines()
     assert stop == "stopped: epochs"
     assert head.split() == ["epoch", "loss", "validation", "loss", "validation", "r2", "seconds"]
@@ -286,7 +286,7 @@ def test_a_sum_of_losses_that_overflows_is_a_divergence():
 def test_a_validation_loss_that_is_not_finite_is_a_divergence(tolerance):
     net, (x, y) = Network([3, 8, 1], seed=0), problem()
     with pytest.raises(DivergenceError, match=r"epoch 1, step 2 .*the validation loss is not finite") as caught:
-        net.fit(x, y, validation=(x, 1e30 * y), epochs=3, tolerance=tolerance)
+        net.fit(x, y, validation_data=(x, 1e30 * y), epochs=3, tolerance=tolerance)
     assert caught.value.history.validation_loss == [np.inf]
     assert net.epochs_trained == 1
     assert np.isfinite(net.parameters).all()

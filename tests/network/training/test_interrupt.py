@@ -18,9 +18,9 @@ from numba.core import event
 
 import hotloop
 from hotloop import SGD, Network
-from hotloop.network import network as network_module
 from hotloop.network.cli import reports
 from hotloop.network.training import fit as fitting
+from hotloop.network.training import passes
 from hotloop.network.training import thread_tuner as pace
 from hotloop.network.training.compilation import CompileNotice
 
@@ -96,7 +96,7 @@ def test_interrupted_as_it_diverges_it_still_keeps_finite_parameters(monkeypatch
 
 
 def test_interrupted_in_validation_no_epoch_is_lost(monkeypatch):
-    real, calls = network_module.forward_slice, []
+    real, calls = passes.forward_slice, []
 
     def sliced(*given):
         calls.append(given)
@@ -104,8 +104,8 @@ def test_interrupted_in_validation_no_epoch_is_lost(monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return real(*given)
 
-    monkeypatch.setattr(network_module, "forward_slice", sliced)
-    net, history = train(epochs=9, validation=problem())
+    monkeypatch.setattr(passes, "forward_slice", sliced)
+    net, history = train(epochs=9, validation_data=problem())
     assert history.interrupted
     assert len(history.loss) == net.epochs_trained
     assert "interrupted" in str(history)
@@ -183,7 +183,7 @@ def terminal():
 
 def test_a_bar_is_shown_in_a_terminal():
     with terminal() as shown:
-        train(epochs=3, validation=problem())
+        train(epochs=3, validation_data=problem())
     text = "".join(shown)
     for part in ("epoch 3/3", " loss=", "validation_loss=", "validation_r2=", "120/120", " samples/s"):
         assert part in text

@@ -13,6 +13,7 @@ from small_networks import OPTIMIZERS, TASKS, build, data, everything
 from hotloop import Adam, Network
 from hotloop.network import layout, network
 from hotloop.network.training import fit as fitting
+from hotloop.network.training import passes
 from hotloop.network.training import thread_tuner as pace
 from hotloop.network.training.loop_arguments import LoopArguments
 
@@ -107,7 +108,7 @@ def test_the_rows_beside_a_row(sizes, rows, dtype, monkeypatch):
     X = data(rows=rows, inputs=sizes[0])[0]
     together = net.predict(X)
     assert same_bits(together, np.concatenate([net.predict(X[i : i + 1]) for i in range(rows)]))
-    monkeypatch.setattr(network, "CALL_WORK", 1)
+    monkeypatch.setattr(passes, "CALL_WORK", 1)
     assert same_bits(together, net.predict(X))
 
 
@@ -156,7 +157,7 @@ def test_the_form_of_the_data(form, dtype):
     given = [(X, y), (FORMS[form](X), FORMS[form](y))]
     results = []
     for net, pair in zip(nets, given, strict=True):
-        history = fit(net, *pair, validation=pair)
+        history = fit(net, *pair, validation_data=pair)
         predicted, gradient = net.predict(pair[0]).tobytes(), net.gradient(*pair)[1].tobytes()
         results.append(
             (everything(net), history.loss, history.validation_loss, predicted, gradient, net.evaluate(*pair))
@@ -202,23 +203,24 @@ def test_old_contents_of_scratch_memory(loss, output, pattern, dtype, monkeypatc
         return everything(net), value, gradient.tobytes(), losses, net.predict(X).tobytes(), net.evaluate(X, y)
 
     expected = work(nets[0])
-    plan, aligned_zeros = LoopArguments.plan, network.aligned_zeros
-    planned = []
+    prepare, aligned_zeros = LoopArguments.prepare, network.aligned_zeros
+    prepared = []
 
-    def poisoned_plan(*args, **options):
-        planned.append(plan(*args, **options))
-        poison(planned[-1], pattern)
-        return planned[-1]
+    def poisoned(*args, **options):
+        prepared.append(prepare(*args, **options))
+        poison(prepared[-1], pattern)
+        return prepared[-1]
 
     def poisoned_vector(*args):
         vector = aligned_zeros(*args)
         vector[:] = pattern
         return vector
 
-    monkeypatch.setattr(LoopArguments, "plan", poisoned_plan)
-    monkeypatch.setattr(network, "aligned_zeros", poisoned_vector)
+    monkeypatch.setattr(LoopArguments, "prepare", poisoned)
+    for module in (network, passes):
+        monkeypatch.setattr(module, "aligned_zeros", poisoned_vector)
     assert work(nets[1]) == expected
-    assert len(planned) == 4
+    assert len(prepared) == 4
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -228,5 +230,5 @@ def test_padding_stays_zero(loss, output, optimizer, dtype):
     X, y = data(loss, ROWS)
     net = build(loss=loss, output=output, hidden=("sigmoid", "softplus"), dropout=0.2, l1=1e-3, l2=1e-3, dtype=dtype)
     fit(net, X, y, optimizer=OPTIMIZERS[optimizer], epochs=3)
-    vectors = [net.parameters, net.gradient(X, y)[1], *net.state]
+    vectors = [net.parameters, net.gradient(X, y)[1], *net._training.moments]
     assert all(padding(net, vector).size > 100 and not padding(net, vector).any() for vector in vectors)

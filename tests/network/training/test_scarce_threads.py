@@ -77,7 +77,7 @@ def test_validation_needs_no_threads_of_its_own(monkeypatch):
     """What was trained is not lost for them: one thread evaluates."""
     (X, y), net = data(), build()
     at_most(1, monkeypatch)
-    history = net.fit(X, y, n_threads=2, validation=(X, y), **OPTIONS)
+    history = net.fit(X, y, n_threads=2, validation_data=(X, y), **OPTIONS)
     assert (history.n_threads, len(history.validation_loss)) == (2, 1)
 
 
@@ -91,7 +91,7 @@ def test_auto_does_without_threads(monkeypatch):
         with monkeypatch.context() as patch:
             at_most(others, patch)
             net = build()
-            history = net.fit(X, y, validation=(X, y), **OPTIONS | {"epochs": 3})
+            history = net.fit(X, y, validation_data=(X, y), **OPTIONS | {"epochs": 3})
             results.append((everything(net), history.loss, history.validation_loss, net.predict(X).tobytes(),
                             net.evaluate(X, y)))  # fmt: skip
     assert results[0] == results[1]
@@ -177,7 +177,7 @@ def test_a_thread_with_a_small_stack(dtype):
     net.predict(X[:1]), net.predict(X[:2])
     before = everything(net)
     calls = [
-        lambda: net.fit(X, y, n_threads=1, validation=(X, y), **OPTIONS | {"optimizer": SGD(0.1)}),
+        lambda: net.fit(X, y, n_threads=1, validation_data=(X, y), **OPTIONS | {"optimizer": SGD(0.1)}),
         lambda: net.predict(X), lambda: net.predict(X[:1]), lambda: net.evaluate(X, y), lambda: net.gradient(X, y),
     ]  # fmt: skip
     for call in calls:

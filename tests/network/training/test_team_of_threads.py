@@ -262,7 +262,7 @@ import signal
 import threading
 import numpy as np
 from hotloop import Network
-from hotloop.network.training.fit import Bar
+from hotloop.network.training.progress_bar import Bar
 
 held, done = threading.Event(), threading.Event()
 

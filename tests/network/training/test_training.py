@@ -32,7 +32,7 @@ def check(net, X, y, method, tolerance=TOLERANCE, **settings):
     assert moved > 1e-3, "training that changes nothing tests nothing"
     np.testing.assert_allclose(peer.flat(net, net.parameters), expected, rtol=0, atol=tolerance * moved)
     np.testing.assert_allclose(history.loss, losses, rtol=tolerance)
-    for vector in (net.parameters, *net.state):
+    for vector in (net.parameters, *net._training.moments):
         assert not peer.padding(net, vector).any()
 
 

@@ -45,12 +45,12 @@ def restless(monkeypatch):
     return taken
 
 
-def trained(n_threads, X, y, *, epochs=EPOCHS, batch_size=10, optimizer="adam", validation=None, **options):
+def trained(n_threads, X, y, *, epochs=EPOCHS, batch_size=10, optimizer="adam", validation_data=None, **options):
     """Return all that a fit makes: parameters, moments, counters, losses."""
     net = build(**options)
     history = net.fit(
-        X, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, validation=validation, n_threads=n_threads,
-        **QUIET,
+        X, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, validation_data=validation_data,
+        n_threads=n_threads, **QUIET,
     )  # fmt: skip
     assert np.isfinite(net.parameters).all()
     return everything(net), history.loss, history.validation_loss
@@ -117,7 +117,7 @@ def test_sizes(sizes, batch_size, dtype, restless):
 def test_activations(hidden, dtype, restless):
     """And the losses of validation."""
     X, y = data()
-    same_for_all_counts(X, y, hidden=hidden, output=hidden, dropout=0.1, dtype=dtype, validation=(X[:20], y[:20]))
+    same_for_all_counts(X, y, hidden=hidden, output=hidden, dropout=0.1, dtype=dtype, validation_data=(X[:20], y[:20]))
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float32", "float64", "float16"])
@@ -265,7 +265,7 @@ def test_a_thread_that_raises_after_some_steps_of_a_slice(monkeypatch):
             net.fit(X, y, n_threads=2, **OPTIONS)
     twin.fit(X[:15], y[:15], n_threads=1, **OPTIONS)
     assert same_bits(net.parameters, twin.parameters)
-    assert same_bits(net.state, twin.state)
+    assert same_bits(net._training.moments, twin._training.moments)
 
 
 @pytest.mark.parametrize("n_threads", [2, 3])
@@ -287,7 +287,7 @@ def test_ctrl_c(sender, n_threads, monkeypatch):
     rows = 5 * net.steps
     twin.fit(X[:rows], y[:rows], n_threads=1, **OPTIONS)
     assert same_bits(net.parameters, twin.parameters)
-    assert same_bits(net.state, twin.state)
+    assert same_bits(net._training.moments, twin._training.moments)
 
 
 @needs_compiler
@@ -313,7 +313,7 @@ def test_ctrl_c_at_some_moment():
         if rows:
             twin.net.fit(twin.X[:rows], twin.y[:rows], n_threads=1, epochs=epochs, **options)
     assert same_bits(side.net.parameters, twin.net.parameters)
-    assert same_bits(side.net.state, twin.net.state)
+    assert same_bits(side.net._training.moments, twin.net._training.moments)
 
 
 # Python drops an interrupt that comes in a destructor (of the progress bar, say), and pytest would call that an error.

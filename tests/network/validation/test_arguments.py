@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, Normal, RMSprop, profile, warmup
+from hotloop.datasets import load_csv
 from hotloop.network import layout
-from hotloop.network.datasets.dataset import load_csv
 from hotloop.network.training.optimizers import Optimizer
 
 X = np.random.default_rng(0).normal(size=(6, 3))
@@ -126,38 +126,38 @@ CONSTRUCTION = [
     ("Network([3, 1], initializer=3)", ValueError, r"initializer\[0\] has shape \(\); wanted \(3, 1\)"),
     ("Network([3, 1], initializer=Normal(1e-40))", ValueError, "scale of initializer must be above 0 .* in float32"),
     ("Network([3, 1], initializer=itertools.repeat('zeros'))", ValueError, "initializer must be .*got 2 or more"),
-    ("Normal(0)", ValueError, "scale must be above 0 and finite, got 0"),
-    ("Normal(-1.0)", ValueError, "scale must be above 0"),
-    ("Normal(nan)", ValueError, "scale must be above 0"),
-    ("Normal(10**400)", ValueError, "scale must be above 0 and finite"),
+    ("Normal(0)", ValueError, "scale must be finite, above 0, got 0"),
+    ("Normal(-1.0)", ValueError, "scale must be finite, above 0"),
+    ("Normal(nan)", ValueError, "scale must be finite, above 0"),
+    ("Normal(10**400)", ValueError, "scale must be finite, above 0, got inf"),
     ("Normal('1')", TypeError, "scale must be a number, got '1'"),
     ("Normal(True)", TypeError, "scale must be a number, got True"),
 ]
 
 OPTIMIZERS = [
-    ("SGD(0)", ValueError, "learning_rate must be a finite number above 0, got 0"),
+    ("SGD(0)", ValueError, "learning_rate must be finite, above 0, got 0"),
     ("SGD(-0.1)", ValueError, "learning_rate must be .*got -0.1"),
     ("SGD(nan)", ValueError, "learning_rate must be .*got nan"),
     ("SGD(inf)", ValueError, "learning_rate must be .*got inf"),
-    ("SGD(10**400)", ValueError, "learning_rate must be a finite number"),
+    ("SGD(10**400)", ValueError, "learning_rate must be finite"),
     ("SGD('0.1')", TypeError, "learning_rate must be .*got '0.1'"),
     ("SGD(None)", TypeError, "learning_rate must be .*got None"),
     ("SGD(True)", TypeError, "learning_rate must be .*got True"),
     ("SGD([0.1])", TypeError, r"learning_rate must be .*got \[0.1\]"),
-    ("SGD(0.1, momentum=1)", ValueError, "momentum must be a number from 0 to below 1, got 1"),
+    ("SGD(0.1, momentum=1)", ValueError, "momentum must be finite, at least 0 and below 1, got 1"),
     ("SGD(0.1, momentum=-0.5)", ValueError, "momentum must be"),
     ("SGD(0.1, momentum=True)", TypeError, "momentum must be"),
     ("SGD(0.1, momentum=0.9, nesterov=1)", TypeError, "nesterov must be True or False, got 1"),
     ("SGD(0.1, nesterov=True)", ValueError, "nesterov=True needs momentum"),
     ("RMSprop(rho=1.0)", ValueError, "rho must be .*got 1"),
-    ("RMSprop(epsilon=0)", ValueError, "epsilon must be a finite number above 0, got 0"),
+    ("RMSprop(epsilon=0)", ValueError, "epsilon must be finite, above 0, got 0"),
     ("Adagrad(epsilon=-1e-8)", ValueError, "epsilon must be"),
     ("Adam(beta1=1)", ValueError, "beta1 must be"),
     ("Adam(beta2=-0.1)", ValueError, "beta2 must be"),
     ("Adam(beta2='0.9')", TypeError, "beta2 must be"),
-    ("AdamW(weight_decay=-1)", ValueError, "weight_decay must be a finite number, 0 or above, got -1"),
+    ("AdamW(weight_decay=-1)", ValueError, "weight_decay must be finite, at least 0, got -1"),
     ("AdamW(weight_decay=inf)", ValueError, "weight_decay must be"),
-    ("Optimizer().code", NotImplementedError, "^$"),
+    ("Optimizer().code", AttributeError, "methods"),
 ]
 
 ELSEWHERE = [
@@ -199,12 +199,13 @@ def test_a_network_of_many_layers_is_made_in_time():
 @pytest.mark.parametrize("limit", [10**9, 10**3])
 def test_memory_that_the_system_does_not_grant(limit, monkeypatch):
     """Of an array that is larger than the memory there is, and of one that is refused."""
-    monkeypatch.setattr(layout, "memory", lambda: limit)
+    monkeypatch.setattr(layout, "total_memory", lambda: limit)
     monkeypatch.setattr(layout, "aligned_zeros", lambda *size: (_ for _ in ()).throw(MemoryError("by NumPy")))
     with pytest.raises(MemoryError, match=r"a network of these sizes has 1.01e\+04 parameters: 4.52e-05 GB"):
         Network([100, 100])
 
 
 def test_memory_that_is_not_known(monkeypatch):
-    monkeypatch.setattr(layout.os, "sysconf", lambda name: (_ for _ in ()).throw(ValueError("unknown")))
-    assert layout.memory() == 2**63 - 1
+    monkeypatch.setattr(layout, "total_memory", lambda: np.inf)
+    with pytest.raises(MemoryError, match="more than memory"):
+        Network([2**62, 2**62])

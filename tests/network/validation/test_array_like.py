@@ -213,7 +213,7 @@ def test_a_frame_gives_the_bits_of_its_numbers():
     plain = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
     nets = [Network([3, 4, 1], loss="binary_cross_entropy", seed=0) for _ in range(2)]
     for net, inputs, targets in zip(nets, (X, plain), (y, np.array([1.0, 0] * 3)), strict=True):
-        net.fit(inputs, targets, epochs=2, validation=(inputs, targets), progress=False)
+        net.fit(inputs, targets, epochs=2, validation_data=(inputs, targets), progress=False)
     np.testing.assert_array_equal(nets[0].predict(X), nets[1].predict(plain))
     assert nets[0].evaluate(X, y) == nets[1].evaluate(plain, [1, 0] * 3)
     for given, expected in zip(nets[0].gradient(X, y), nets[1].gradient(plain, [1, 0] * 3), strict=True):

@@ -12,6 +12,7 @@ from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
 from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.validation import suggestions as words
+from hotloop.network.validation.arguments import aliases_of
 
 KNOWN = {"loss": LOSSES, "activation": ACTIVATIONS, "output": ACTIVATIONS, "optimizer": OPTIMIZERS,
          "initializer": INITIALIZERS}  # fmt: skip
@@ -21,19 +22,39 @@ X, y = np.zeros((6, 2)), np.arange(6) % 3
 def test_every_hint_is_a_name_of_ours():
     for argument, theirs in words.NAMES.items():
         assert {ours for ours in theirs.values() if ours is not None} <= set(KNOWN[argument])
-        assert not set(theirs) & set(KNOWN[argument])
+        assert not set(theirs) & {*KNOWN[argument], *aliases_of(KNOWN[argument])}
     parameters = [inspect.signature(function).parameters for function in (Network, Network.fit, *OPTIMIZERS.values())]
     assert set(words.KEYWORDS.values()) | set(words.HOMES) <= set(chain.from_iterable(parameters))
     assert not set(words.KEYWORDS) & set(words.HOMES)
 
 
+ALIASES = [
+    (argument, alias, ours)
+    for argument in ("loss", "activation", "output", "initializer")
+    for alias, ours in aliases_of(KNOWN[argument]).items()
+]
+
+
+@pytest.mark.parametrize(("argument", "alias", "ours"), ALIASES)
+def test_other_names_of_the_same_are_accepted(argument, alias, ours):
+    """The network knows only the name that hotloop has, so that a file, a picture or a table never sees the other."""
+    given, wanted = (Network([2, 4, 3], **{argument: name}, seed=0) for name in (alias, ours))
+    assert repr(given) == repr(wanted)
+    np.testing.assert_array_equal(given.parameters, wanted.parameters)
+    assert alias not in KNOWN[argument]
+
+
+def test_the_names_that_people_try_first():
+    names = {alias for _, alias, _ in ALIASES}
+    assert names >= {"logistic", "linear", "swish", "mean_squared_error", "binary_crossentropy", "xavier_uniform"}
+
+
 @pytest.mark.parametrize(("argument", "theirs", "ours"), [
-    ("loss", "categorical_crossentropy", "cross_entropy"), ("loss", "sparse_categorical_crossentropy", "cross_entropy"),
-    ("loss", "binary_crossentropy", "binary_cross_entropy"), ("loss", "CrossEntropyLoss", "cross_entropy"),
+    ("loss", "CategoricalCrossentropy", "cross_entropy"), ("loss", "CrossEntropyLoss", "cross_entropy"),
     ("loss", "MSELoss", "mse"), ("loss", "MSE", "mse"), ("loss", "cros_entropy", "cross_entropy"),
-    ("activation", "ReLU", "relu"), ("activation", "LeakyReLU", "leaky_relu"), ("activation", "logistic", "sigmoid"),
-    ("activation", "swish", "silu"), ("output", "linear", "identity"),
-    ("initializer", "xavier_normal", "glorot_normal"), ("initializer", "HeNormal", "he_normal"),
+    ("loss", "squared_error", "mse"), ("activation", "ReLU", "relu"), ("activation", "LeakyReLU", "leaky_relu"),
+    ("activation", "Swish", "silu"), ("output", "Linear", "identity"),
+    ("initializer", "XavierNormal", "glorot_normal"), ("initializer", "HeNormal", "he_normal"),
 ])  # fmt: skip
 def test_names_of_other_libraries(argument, theirs, ours):
     with pytest.raises(ValueError, match=rf"{theirs}' is not known. Did you mean '{ours}'\?"):
@@ -68,13 +89,14 @@ def test_modules_and_classes_in_place_of_names():
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: Network(hidden_layer_sizes=(5,)), r"Did you mean 'sizes'\? It has the inputs and the outputs too"),
     (lambda: Network([2, 3], random_state=0), r"Did you mean 'seed'\?"),
-    (lambda: Network([2, 3], lr=0.1), "'learning_rate' is an argument of the optimizer, such as fit"),
+    (lambda: Network([2, 3], lr=0.1), "'learning_rate' is an argument of SGD, RMSprop, Adagrad, Adam and AdamW. Give"),
     (lambda: Network([2, 3], seeed=1), r"Did you mean 'seed'\?"),
-    (lambda: Network([2, 3]).fit(X, y, lr=0.1), "'learning_rate' is an argument of the optimizer"),
+    (lambda: Network([2, 3]).fit(X, y, lr=0.1), r"fit\(..., optimizer=Adam\(learning_rate=0.01\)\)\.$"),
     (lambda: Network([2, 3]).fit(X, y, metrics=["accuracy"]), "evaluate and the History of a fit have the accuracy"),
-    (lambda: Network([2, 3]).fit(X, y, validation_data=(X, y)), r"Did you mean 'validation'\?"),
+    (lambda: Network([2, 3]).fit(X, y, validation=(X, y)), r"Did you mean 'validation_data'\?"),
+    (lambda: Network([2, 3]).evaluate(X, y, callbacks=[]), "'callbacks' is an argument of Network.fit"),
     (lambda: Network([2, 3]).fit(X, y, max_iter=3), r"Did you mean 'epochs'\?"),
-    (lambda: Network([2, 3]).fit(X, y, alpha=3), r"'l2' is an argument of Network\(...\)"),
+    (lambda: Network([2, 3]).fit(X, y, alpha=3), "'l2' is an argument of Network."),
     (lambda: Network([2, 3]).evaluate(X, y, batch_size=3), "'batch_size' is an argument of Network.fit"),
     (lambda: Adam(lr=0.1), r"Adam\(\) got an unexpected keyword argument 'lr'. Did you mean 'learning_rate'\?"),
     (lambda: AdamW(eps=0.1), r"Did you mean 'epsilon'\?"),

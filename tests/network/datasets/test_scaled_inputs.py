@@ -8,7 +8,7 @@ from conftest import COMPILED, same_bits
 
 from hotloop import SGD, Network, profile
 from hotloop.kernels import predict_one
-from hotloop.network.datasets import input_scaling as scaling
+from hotloop.network.datasets import scaling
 
 RNG = np.random.default_rng(0)
 YEARS = 2019 + RNG.normal(size=(20, 3)) * [1, 1e-3, 5]  # float32 keeps four digits of a year's fraction
@@ -36,10 +36,10 @@ def test_everything_that_takes_inputs(options, dtype, monkeypatch):
         assert losses[0] == losses[1]
         assert same_bits(*gradients)
         history = one.fit(
-            YEARS, Y, epochs=2, batch_size=6, optimizer="adam", validation=(YEARS[:5], Y[:5]), progress=False
+            YEARS, Y, epochs=2, batch_size=6, optimizer="adam", validation_data=(YEARS[:5], Y[:5]), progress=False
         )
         again = other.fit(
-            scaled, Y, epochs=2, batch_size=6, optimizer="adam", validation=(scaled[:5], Y[:5]), progress=False
+            scaled, Y, epochs=2, batch_size=6, optimizer="adam", validation_data=(scaled[:5], Y[:5]), progress=False
         )
         assert [epoch["validation_loss"] for epoch in history.epochs] == [e["validation_loss"] for e in again.epochs]
         assert same_bits(one.parameters, other.parameters)
@@ -128,7 +128,7 @@ def test_inputs_that_are_not_finite():
     with pytest.raises(ValueError, match=r"^X must be finite: found nan in row 2, column 1, 1 in all"):
         net.predict(X)
     with pytest.raises(ValueError, match=r"^validation X must be finite: found nan in row 2"):
-        net.fit(np.zeros((9, 3)), np.zeros((9, 2)), validation=(X, np.zeros((9, 2))))
+        net.fit(np.zeros((9, 3)), np.zeros((9, 2)), validation_data=(X, np.zeros((9, 2))))
     for bad in (X[2:3], X[4:5]):  # the short way of one row
         with pytest.raises(ValueError, match=r"^X must be finite"):
             net.predict(np.clip(bad, None, 1e38).astype(np.float32))

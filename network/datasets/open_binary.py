@@ -1,4 +1,4 @@
-"""Files opened for reading, decompressed if they are gzip files by their first bytes, whatever their names."""
+"""Files, pipes and standard input opened for reading; gzip files are known by their first bytes, and decompressed."""
 
 import contextlib
 import gzip
@@ -11,19 +11,19 @@ from typing import BinaryIO, cast
 
 STANDARD_INPUT = "-"
 GZIP = b"\x1f\x8b"
-MOST_INFLATED = 1032  # gzip makes no byte of this many
+MOST_INFLATED = 1032  # bytes that gzip makes of one at most
 
 
 @contextlib.contextmanager
 def open_binary(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a file, a pipe, or standard input ("-") as a stream of bytes that can go back to its start.
+    """Open a file, a pipe, or standard input ("-") as a stream of bytes that can be rewound.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is a gzip file that is damaged, as soon as that is read.
+        When damage in a gzip file is reached.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -36,7 +36,7 @@ def open_binary(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def name_of(path: str | Path) -> str:
-    """Return how messages call a file."""
+    """Return what messages call a file."""
     return "standard input" if str(path) == STANDARD_INPUT else str(path)
 
 

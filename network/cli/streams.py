@@ -1,4 +1,4 @@
-"""Standard output and standard error of a command: closed, full, or of an encoding that lacks a character."""
+"""The standard streams of a command: closed, full, or of an encoding that lacks a character."""
 
 import contextlib
 import errno
@@ -7,16 +7,18 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-FAILED, BROKEN_PIPE = 2, 141
+from hotloop.network.cli.exit_status import BROKEN_PIPE, FAILED
+from hotloop.network.validation.printable import printable
+
 UNWRITABLE = "hotloop: error: standard output cannot be written"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
-def streams() -> Iterator[None]:
-    """Have what the encoding of standard output lacks printed escaped, and nothing break where a stream is closed.
+def standard_streams() -> Iterator[None]:
+    """Escape characters that the encoding of standard output lacks, and stand in for closed streams.
 
-    Where the caller has closed standard output it stays None, into which `print` puts nothing.
+    If the caller has closed standard output it stays None, to which `print` writes nothing.
     """
     for descriptor in (0, 1, 2):  # or a file that is opened later would become a standard stream
         try:
@@ -41,21 +43,26 @@ def streams() -> Iterator[None]:
                 reconfigure(errors=before)
 
 
+def say(*texts: str) -> None:
+    """Print lines immediately, so that a reader of a pipe sees them while they are news; escape control characters."""
+    print(*(printable(line) for text in texts for line in text.split("\n")), sep="\n", flush=True)
+
+
 def complain(line: str) -> None:
     """Print a line to standard error, if that can be written to."""
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:
-        drop(sys.stderr)
+        discard(sys.stderr)
 
 
 def is_of_output(error: OSError) -> bool:
-    """Say whether standard output without a buffer (PYTHONUNBUFFERED) found no space: errors of files name them."""
+    """Return whether an unbuffered standard output (PYTHONUNBUFFERED) ran out of space: errors of files have a name."""
     return error.errno in NO_SPACE and error.filename is None
 
 
 def flush(status: int) -> int:
-    """Write out what was printed; return `status`, or that of a failure, of which a line has been said."""
+    """Flush standard output; return `status`, or report a failure and return its status."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -65,11 +72,11 @@ def flush(status: int) -> int:
     except OSError as error:
         complain(f"{UNWRITABLE}: {error.strerror}")
         failure = FAILED
-    drop(sys.stdout)
+    discard(sys.stdout)
     return failure
 
 
-def drop(stream: Any) -> None:
-    """Have what is still buffered go nowhere, or Python would complain once more as it exits."""
+def discard(stream: Any) -> None:
+    """Send what is still buffered to /dev/null, or Python would complain again as it exits."""
     with contextlib.suppress(OSError, ValueError, AttributeError), open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())

@@ -1,0 +1,11 @@
+"""The numbers by which the compiled loops know an activation, a loss and an update.
+
+They import nothing, so that the names that users give can be listed without waiting for the compiler.
+"""
+
+IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, GELU, SILU, SOFTPLUS, SOFTMAX = range(10)
+
+# Losses of logits come last, and among them those with a softmax: the loops compare codes.
+MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, HUBER, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(6)
+
+NO_UPDATE, SGD, MOMENTUM, NESTEROV, RMSPROP, ADAGRAD, ADAM, ADAMW = range(8)

@@ -1,0 +1,169 @@
+"""The parser of the command line: the commands, their help, and the options that only one of them has."""
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from hotloop import __version__
+from hotloop.network.cli import options
+from hotloop.network.cli.exit_status import FAILED
+from hotloop.network.validation.printable import printable
+
+DESCRIPTION = "Train dense neural networks by backpropagation in compiled loops, and predict with them."
+EPILOG = """\
+exit status:
+  0 success; 1 warmup or doctor found something wrong; 2 a fault in the arguments, the data or the output;
+  70 an error that hotloop did not foresee; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP; 141 the reader of the pipe left
+
+Ctrl-C, SIGTERM and SIGHUP end training early: the network so far is tested and saved. A second signal kills hotloop.
+HOTLOOP_TRACEBACK=1 in the environment shows where an error comes from."""
+TRAIN = """\
+Train a network; print its loss and accuracy over the epochs, and how well it does on data that it has not seen.
+
+Without options: the handwritten digits that hotloop carries, tested on digits by other writers."""
+TRAIN_EPILOG = """\
+data:
+  digits      8 x 8 handwritten digits (UCI optdigits, CC BY 4.0), carried by hotloop; the test digits were
+              written by other people than the training digits
+  FOLDER      IDX files under the names of MNIST, plain or .gz; pixels are divided by 255
+  FILE.csv    one row a sample, also .tsv and .gz, or - for standard input. Inputs are standardised by the
+              training rows; True and False are 1 and 0. The target is the last column, or --target. A target of
+              text is classes, and so are up to 20 different whole numbers that occur twice or more on average;
+              other numbers are values; --loss overrides. A first line with text above numbers is a header.
+              Commas in numbers are decimal signs if another character separates the cells. Where a file can be
+              read in two ways, hotloop says which it took, or asks: --header, --separator and --decimal decide
+  FILE.npz    arrays x_train, y_train, x_test, y_test, or x and y (--target names another y); unsigned bytes are
+              divided by the largest, other inputs standardised
+
+default learning rates:
+  0.002 for adam, 0.05 for sgd (with momentum 0.9), 0.01 for adagrad, 0.001 for rmsprop and adamw
+
+With a loss for values (mse, mae, huber) and identity as the last activation, targets are standardised by the
+training rows too, and losses are printed in that scale. The saved network takes inputs and gives values in the scale
+of the data.
+
+examples:
+  hotloop train
+  hotloop train --hidden 64,32 --activation tanh --epochs 30 --save digits.safetensors
+  hotloop train --data mnist --layers 784,30,10 --activation sigmoid --output sigmoid --loss mse \\
+      --optimizer sgd --learning-rate 15 --momentum 0 --batch-size 10 --epochs 30
+  hotloop train --data houses.csv --target price --loss huber
+  zcat sales.csv.gz | hotloop train --data - --separator ';' --decimal ,"""
+PREDICT = "Write the predictions of a saved network as CSV, one line for each row of the data."
+PREDICT_EPILOG = """\
+data:
+  As for train: digits, FOLDER (the test part of both), FILE.npz (x_test, or else x) or FILE.csv (all rows).
+  Inputs are scaled as in training. Columns of a CSV file are found by the names that they had in training, in
+  any order, and other columns are ignored; without names they are found by position, with or without the target
+  column. If two separators or decimal signs fit, those of the training data are taken; --header, --separator and
+  --decimal override.
+
+columns:
+  classes     prediction, then the probability of each class: probability_0, probability_1, ...
+  values      prediction, or prediction_0, prediction_1, ... if the network has several outputs
+
+examples:
+  hotloop predict digits.safetensors digits | head
+  hotloop predict houses.safetensors new_houses.csv --output prices.csv"""
+PROFILE = """\
+Train a network and print where the time went: a row for each layer and phase, how close each comes to the limit of this
+machine, and what bounds it. Then what is wrong with the training itself, with evidence and a remedy that was tried.
+
+Without options: the network and the digits of hotloop train. With --layers but no --data: made-up data of that shape,
+for about a second."""
+PROFILE_EPILOG = """\
+files:
+  --trace       JSON for https://ui.perfetto.dev and chrome://tracing; at most 20 MB, however long the run
+  --json        all numbers of the table, and the measurements behind the diagnosis
+  --html        one self-contained page with pictures, table and diagnosis; needs matplotlib (hotloop[plot])
+  --flamegraph  collapsed stacks, or JSON for speedscope if the name ends in .json
+
+examples:
+  hotloop profile
+  hotloop profile --layers 784,512,512,10 --batch-size 128 --html report.html
+  hotloop profile --data houses.csv --hidden 64,64 --activation sigmoid --trace trace.json"""
+WARMUP = """\
+Compile ahead of need, and keep the machine code: all that hotloop train, hotloop predict and the methods fit, predict,
+evaluate and gradient of Network run, for every network, loss and optimizer. Kernels of hotloop.kernels that a program
+calls itself are compiled at their first call.
+
+To build an image, set NUMBA_CACHE_DIR in it, and build on a CPU like the one that it will run on. Exit status 1 if
+nothing can be kept."""
+DOCTOR = """\
+Print what this machine is, what its limits are, measured, and what keeps hotloop from them, each with its remedy. Takes
+a few seconds. Exit status 0 if nothing is wrong, else 1."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; `command` of what it parses is the name of the command's module."""
+    whole = _Parser(
+        prog="hotloop", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    whole.add_argument("--version", action=_Version)
+    commands = whole.add_subparsers(
+        title="commands", dest="command", required=True, metavar="{train,predict,profile,warmup,doctor}"
+    )
+
+    def add(name: str, summary: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+        form = argparse.RawDescriptionHelpFormatter
+        return commands.add_parser(
+            name, help=summary, description=description, epilog=epilog, formatter_class=form
+        )  # fmt: skip
+
+    _train_options(add("train", "train a network", TRAIN, TRAIN_EPILOG))
+    _predict_options(add("predict", "predict with a saved network", PREDICT, PREDICT_EPILOG))
+    _profile_options(add("profile", "train, and show where the time went", PROFILE, PROFILE_EPILOG))
+    _warmup_options(add("warmup", "compile ahead of need", WARMUP))
+    doctor = add("doctor", "examine this machine", DOCTOR)
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    return whole
+
+
+def _train_options(train: argparse.ArgumentParser) -> None:
+    options.add_data_options(train.add_argument_group("data"))
+    options.add_network_options(train.add_argument_group("network"))
+    options.add_training_options(train.add_argument_group("training"))
+    output = train.add_argument_group("output")
+    output.add_argument("--save", metavar="FILE", help="where to save the trained network, with all that predict needs")
+    options.add_progress_option(output)
+
+
+def _predict_options(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument("model", metavar="MODEL", help="a file that hotloop train --save wrote")
+    predict.add_argument("data", metavar="DATA", help="digits, FOLDER, FILE.csv, FILE.npz, or - for standard input")
+    options.add_csv_options(predict)
+    predict.add_argument("--output", metavar="FILE", help="where to write (default: standard output)")
+
+
+def _profile_options(profile: argparse.ArgumentParser) -> None:
+    options.add_data_options(profile.add_argument_group("data"), "digits; with --layers synthetic, which is made up")
+    options.add_network_options(profile.add_argument_group("network"))
+    options.add_training_options(profile.add_argument_group("training"), "40; of made-up data for about a second")
+    profile.set_defaults(data=None, epochs=None)
+    output = profile.add_argument_group("output")
+    options.add_profile_options(output)
+    options.add_progress_option(output)
+
+
+def _warmup_options(warmup: argparse.ArgumentParser) -> None:
+    dtypes = options.DTYPES
+    warmup.add_argument("--dtype", nargs="+", choices=dtypes, default=dtypes, help="of the networks (default: both)")
+    warmup.add_argument("--profiles", action="store_true", help="also compile the training loop of hotloop profile")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that reports a fault in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(FAILED, f"hotloop: error: {printable(message)}\nSee: {self.prog} --help\n")
+
+
+class _Version(argparse.Action):
+    """Print the version. The action of argparse would print it to standard error if standard output is closed."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"hotloop {__version__}")
+        parser.exit()

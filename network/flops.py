@@ -1,0 +1,64 @@
+"""Floating-point operations of training, by formula: of each phase of a layer, and of a whole row.
+
+B is the rows, I and O a layer's fan_in and fan_out. A multiply-add is two operations, an elementwise function
+(activation, derivative, loss) one a value. Counted is what the formulas need, not what the loops do besides: padding is
+computed along and not counted. docs/profiling.md has the table.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+PENALTY = 4  # a weight, for the gradient and the loss: two of l1 sign(w) + 2 l2 w, two of l1 |w| + l2 w^2
+
+
+def product(rows: int, fan_in: int, fan_out: int) -> int:
+    """Return the operations of a matrix product (B, I) @ (I, O)."""
+    return 2 * rows * fan_in * fan_out
+
+
+def gather(rows: int, fan_in: int) -> int:
+    """Return the operations of converting and scaling B I inputs."""
+    return rows * fan_in
+
+
+def forward(rows: int, fan_in: int, fan_out: int, *, activation: bool = False) -> int:
+    """Return the operations of z = x W + b, and of a = f(z) if there is an `activation` to compute."""
+    return product(rows, fan_in, fan_out) + rows * fan_out * activation
+
+
+def loss(rows: int, fan_out: int) -> int:
+    """Return the operations of the loss of B O outputs."""
+    return rows * fan_out
+
+
+def backward(rows: int, fan_in: int, fan_out: int, *, activation: bool = False, first: bool = False) -> int:
+    """Return the operations of delta = dC/da f'(z), and of dC/dx = delta W.T, which the `first` layer does without."""
+    return rows * fan_out * activation + (0 if first else product(rows, fan_out, fan_in))
+
+
+def weight_gradient(rows: int, fan_in: int, fan_out: int) -> int:
+    """Return the operations of dC/dW = x.T delta and dC/db = sum of delta."""
+    return product(rows, fan_in, fan_out) + rows * fan_out
+
+
+def update(fan_in: int, fan_out: int, of_a_parameter: int, *, penalised: bool = False) -> int:
+    """Return the operations of one update of a layer, `of_a_parameter` being those of the method's formula."""
+    return of_a_parameter * (fan_in + 1) * fan_out + PENALTY * fan_in * fan_out * penalised
+
+
+def forward_of_a_row(sizes: Sequence[int]) -> int:
+    """Return the operations that the matrix products of a row's forward pass take."""
+    return sum(product(1, fan_in, fan_out) for fan_in, fan_out in pairwise(sizes))
+
+
+def training_of_a_row(sizes: Sequence[int]) -> int:
+    """Return the operations that the matrix products of a row take forward and backward."""
+    return 3 * forward_of_a_row(sizes) - forward_of_a_row(sizes[:2])  # there is no gradient of the inputs
+
+
+def estimate_of_a_row(n_parameters: int) -> int:
+    """Return about how many operations a row takes in training: three products with all parameters.
+
+    It is what the thread tuner's constants are fitted to: a little more than `training_of_a_row`.
+    """
+    return 3 * product(1, n_parameters, 1)

@@ -1,0 +1,108 @@
+"""What a diagnosis says: findings, each with its evidence and a remedy, for each fit of a profile."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hotloop.network.text_table import table
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One conclusion.
+
+    Attributes
+    ----------
+    kind : str
+        "vanishing gradients", "exploding gradients", "dead ReLUs", "learning rate too large", "learning rate too
+        small", "overfitting", "inputs not scaled" or, where no trial ended well, "divergence".
+    evidence, remedy : str
+        What was seen, and what to do.
+    tried : str
+        What the remedy gave when it was tried; empty if it was not.
+    """
+
+    kind: str
+    evidence: str
+    remedy: str
+    tried: str = ""
+
+    def __str__(self) -> str:
+        """Return it in three or four lines."""
+        lines = [self.kind, f"  evidence: {self.evidence}", f"  remedy:   {self.remedy}"]
+        return "\n".join([*lines, f"  tried:    {self.tried}"] if self.tried else lines)
+
+
+@dataclass(frozen=True)
+class FitDiagnosis:
+    """What was found in one fit.
+
+    Attributes
+    ----------
+    network : str
+        Sizes and activations.
+    snapshots, steps : int
+        How many snapshots were taken, in how many steps.
+    findings : list of Finding
+    layers : list of dict
+        For each layer the medians of the snapshots: "layer", "gradient" (dC/dW, root mean square), "growth" (dC/dz
+        over that of the next layer), "step" (the weights' change over the weights), "saturated", "dead" (shares).
+    """
+
+    network: str
+    snapshots: int
+    steps: int
+    findings: list[Finding]
+    layers: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def basis(self) -> str:
+        """What the conclusions rest on."""
+        return f"looked at in {self.snapshots} of {self.steps} step" + ("" if self.steps == 1 else "s")
+
+    def table(self) -> list[str]:
+        """Return the layers as lines of text."""
+        heads = ("layer", "gradient", "growth", "step", "saturated", "dead")
+        cells = [[_cell(name, layer[name]) for name in heads] for layer in self.layers]
+        return [f"  {line}" for line in table(heads, cells)] if cells else []
+
+
+def _cell(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0%}" if name in ("saturated", "dead") else f"{value:.3g}"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found in each fit of a profile, and in how many more fits no snapshots were taken."""
+
+    fits: list[FitDiagnosis] = field(default_factory=list)
+    left_out: int = 0
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The findings in all fits."""
+        return [finding for fit in self.fits for finding in fit.findings]
+
+    def __str__(self) -> str:
+        """Return it as text."""
+        if not self.fits:
+            return "diagnosis: no fit was looked at"
+        parts = []
+        for number, fit in enumerate(self.fits, 1):
+            name = f"fit {number} of {len(self.fits)}" if len(self.fits) > 1 else "the fit"
+            found = f"{len(fit.findings)} found" if fit.findings else "nothing is wrong"
+            parts.append(f"diagnosis of {name}, {fit.network}, {fit.basis}: {found}")
+            parts += [*(str(finding) for finding in fit.findings), *fit.table()]
+        more = [f"{self.left_out} more fits were not looked at"] if self.left_out else []
+        return "\n".join([*parts, *more])
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Return it as plain data."""
+        return [
+            {
+                "network": fit.network, "snapshots": fit.snapshots, "steps": fit.steps,
+                "findings": [vars(finding) for finding in fit.findings], "layers": fit.layers,
+            }
+            for fit in self.fits
+        ]  # fmt: skip

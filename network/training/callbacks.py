@@ -1,0 +1,277 @@
+"""Who watches a fit: callbacks, which are handed to `fit`, and observers, which a thread has open, as a profile is.
+
+The loop in `fit.py` knows only the types of this file.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextvars import ContextVar
+from typing import Any
+
+from hotloop.kernels.jit import Array
+from hotloop.network.training.history import History, Record
+from hotloop.network.training.loop_arguments import LoopArguments
+
+MOMENTS = ("on_fit_begin", "on_epoch_begin", "on_call_begin", "on_call_end", "on_epoch_end", "on_fit_end")
+
+
+class FitProgress:
+    """Where a fit stands: what each method of a `Callback` is handed.
+
+    Attributes
+    ----------
+    network : Network
+        May be read, copied and saved, and its parameters written. It cannot be fitted in the middle of a fit.
+    epochs : int
+        As many as were asked for.
+    epoch : int
+        The present one, from 1; 0 before the first.
+    rows : int
+        Samples in an epoch.
+    history : History
+        Of this fit, with a record for each finished epoch.
+    stop_reason : str or None
+        Why the fit is about to stop; None as long as it goes on.
+    epoch_start : float
+        When the epoch began, in seconds of `time.perf_counter`.
+    """
+
+    def __init__(self, network: Any, epochs: int, data: LoopArguments) -> None:
+        self.network, self.epochs, self.epoch, self.rows = network, epochs, 0, data.rows
+        self.history = History()
+        self.stop_reason: str | None = None
+        self.epoch_start = 0.0
+        self._data = data
+
+    @property
+    def rows_done(self) -> int:
+        """Samples of the present epoch that have been trained."""
+        return int(self._data.progress["row"][0])
+
+    @property
+    def record(self) -> Record:
+        """The record of the last finished epoch, empty before. Numbers that you add to it stay in the history."""
+        return self.history.epochs[-1] if self.history.epochs else {}
+
+    def stop(self, reason: str = "stopped") -> None:
+        """Ask the fit to end; the first reason becomes `History.stop_reason`.
+
+        Asked in `on_call_end`, it ends with this call, and an epoch that is not finished has no record. Asked in
+        `on_epoch_end`, it ends with this epoch.
+        """
+        if not isinstance(reason, str) or not reason:
+            raise TypeError(f"reason must be a text, got {reason!r}")
+        self.stop_reason = self.stop_reason or reason
+
+
+class Callback:
+    """Watches a fit: subclass it, define the methods that you need, and pass an instance to `Network.fit`.
+
+    A compiled call trains for about 30 ms, or to the end of the epoch; one epoch may be many calls, or one.
+
+    An error that a method raises ends the fit, and comes out of it; the network keeps its last finite parameters.
+    `on_fit_end` is called however the fit ends, also after an error or Ctrl-C.
+
+    At each moment hotloop's check for divergence is first, then come the callbacks in the order of the list, then
+    stopping by a tolerance and the progress bar.
+
+    Examples
+    --------
+    >>> from hotloop import Callback, Network
+    >>> class StopBelow(Callback):
+    ...     def on_epoch_end(self, fit):
+    ...         if fit.record["loss"] < 0.2:
+    ...             fit.stop("low enough")
+    >>> net = Network([2, 8, 1], seed=0)
+    >>> net.fit([[0.0, 1.0], [1.0, 0.0]], [1.0, 0.0], epochs=500, callbacks=[StopBelow()]).stop_reason
+    'low enough'
+    """
+
+    def on_fit_begin(self, fit: FitProgress) -> None:
+        """Before anything is trained, or compiled."""
+
+    def on_epoch_begin(self, fit: FitProgress) -> None:
+        """Before the first step of an epoch."""
+
+    def on_call_begin(self, fit: FitProgress) -> None:
+        """Before a compiled call."""
+
+    def on_call_end(self, fit: FitProgress) -> None:
+        """After a compiled call, with finite parameters if it was the last of its epoch."""
+
+    def on_epoch_end(self, fit: FitProgress) -> None:
+        """When the epoch has its record, validation included."""
+
+    def on_fit_end(self, fit: FitProgress) -> None:
+        """When the fit has ended; `fit.history` is what it returns."""
+
+
+def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    """Return the argument `callbacks` as a tuple; raise a TypeError unless it is a sequence of `Callback` instances."""
+    if callbacks is None:
+        return ()
+    if isinstance(callbacks, Callback):
+        raise TypeError(f"callbacks must be a sequence, got one {type(callbacks).__name__}: write callbacks=[it]")
+    if not isinstance(callbacks, Sequence) or isinstance(callbacks, (str, bytes)):
+        raise TypeError(f"callbacks must be a sequence of Callback instances, got {type(callbacks).__name__}")
+    for index, callback in enumerate(callbacks):
+        if isinstance(callback, type) and issubclass(callback, Callback):
+            raise TypeError(
+                f"callbacks[{index}] is the class {callback.__name__}, not an instance: write {callback.__name__}()"
+            )
+        if not isinstance(callback, Callback):
+            found = f"the class {callback.__name__}" if isinstance(callback, type) else f"a {type(callback).__name__}"
+            raise TypeError(f"callbacks[{index}] is {found}; wanted an instance of a subclass of hotloop.Callback")
+    return tuple(callbacks)
+
+
+class Callbacks:
+    """Calls each callback's methods, in order. A moment that no callback has a method for costs next to nothing."""
+
+    def __init__(self, callbacks: Iterable[Callback]) -> None:
+        listeners: dict[str, list[Callable[[FitProgress], object]]] = {moment: [] for moment in MOMENTS}
+        for callback in callbacks:
+            for moment in MOMENTS:
+                method = getattr(callback, moment)
+                if getattr(method, "__func__", None) is not getattr(Callback, moment):
+                    listeners[moment].append(method)
+        self._listeners = listeners
+        self._call_begin, self._call_end = listeners["on_call_begin"], listeners["on_call_end"]
+
+    def on_fit_begin(self, fit: FitProgress) -> None:
+        """Call all."""
+        for method in self._listeners["on_fit_begin"]:
+            method(fit)
+
+    def on_epoch_begin(self, fit: FitProgress) -> None:
+        """Call all."""
+        for method in self._listeners["on_epoch_begin"]:
+            method(fit)
+
+    def on_call_begin(self, fit: FitProgress) -> None:
+        """Call all."""
+        for method in self._call_begin:
+            method(fit)
+
+    def on_call_end(self, fit: FitProgress) -> None:
+        """Call all."""
+        for method in self._call_end:
+            method(fit)
+
+    def on_epoch_end(self, fit: FitProgress) -> None:
+        """Call all."""
+        for method in self._listeners["on_epoch_end"]:
+            method(fit)
+
+    def on_fit_end(self, fit: FitProgress) -> None:
+        """Call all, also when one raises, and raise the first error."""
+        errors: list[BaseException] = []
+        for method in self._listeners["on_fit_end"]:
+            try:
+                method(fit)
+            except BaseException as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+
+# Observers: what a profile needs beside the moments of a callback. Not for users.
+
+
+class CallObserver:
+    """Watches calls of the compiled training loop."""
+
+    def clocks(self, n_threads: int) -> Array | None:
+        """Return the clocks for the next call, of `hotloop.kernels.clock`, or None for a loop without a clock."""
+
+    def called(self, n_threads: int, start: float, row: int, rows: int) -> None:
+        """Note a call that began at the second `start` and has just ended, after `rows` rows from `row` on.
+
+        It is also noted when Ctrl-C ended it.
+        """
+
+
+class FitObserver(CallObserver, Callback):
+    """Watches one fit; it is called before all callbacks."""
+
+    def limit(self, rows: int) -> int:
+        """Return how many of `rows` rows the next call may train."""
+        return rows
+
+    def take_batch(self, arguments: tuple[Any, ...]) -> bool:
+        """Train the next batch with these arguments of `train_slice`, or return False for the loop to go on."""
+        return False
+
+
+class Observer:
+    """Watches all that networks do in one thread, while it is among those of `active`.
+
+    Parameters
+    ----------
+    thread : int
+        The identity of the thread.
+    """
+
+    def __init__(self, thread: int) -> None:
+        self.thread = thread
+
+    def span(self, name: str) -> AbstractContextManager[Any]:
+        """Return a context around a part of the work."""
+        return nullcontext()
+
+    def forward(self, data: LoopArguments, n_threads: int) -> AbstractContextManager[Any]:
+        """Return a context around the calls that compute outputs."""
+        return nullcontext()
+
+    def of_gradient(self, network: Any, data: LoopArguments) -> CallObserver:
+        """Return what watches the calls that compute one gradient."""
+        return CallObserver()
+
+    def of_fit(self, fit: FitProgress, data: LoopArguments) -> FitObserver:
+        """Return what watches one fit."""
+        return FitObserver()
+
+
+# `predict` of one row takes 3 us: it reads ACTIVE, and calls `active` only if there is something.
+ACTIVE: ContextVar[tuple[Observer, ...]] = ContextVar("hotloop.observers", default=())
+UNOBSERVED: AbstractContextManager[Any] = nullcontext()
+
+
+def active() -> tuple[Observer, ...]:
+    """Return the observers that this thread has opened; not those of a thread whose context was copied."""
+    observers = ACTIVE.get()
+    return tuple(o for o in observers if o.thread == threading.get_ident()) if observers else ()
+
+
+def activate(observer: Observer) -> None:
+    """Let an observer watch from now on."""
+    ACTIVE.set((*ACTIVE.get(), observer))
+
+
+def deactivate(observer: Observer) -> None:
+    """Let it watch no more."""
+    ACTIVE.set(tuple(other for other in ACTIVE.get() if other is not observer))
+
+
+def observed(context: Callable[[Observer], AbstractContextManager[Any]]) -> AbstractContextManager[Any]:
+    """Return the contexts that the active observers give, as one."""
+    observers = active()
+    if not observers:
+        return UNOBSERVED
+    if len(observers) == 1:
+        return context(observers[0])
+    stack = ExitStack()
+    for observer in observers:
+        stack.enter_context(context(observer))
+    return stack
+
+
+def span(name: str) -> AbstractContextManager[Any]:
+    """Return a context around a part of the work, for the active observers."""
+    return observed(lambda observer: observer.span(name))
+
+
+def clocks_of(observers: Iterable[CallObserver], n_threads: int) -> Array | None:
+    """Return the clocks for the next call: the first that an observer gives."""
+    return next((clocks for o in observers if (clocks := o.clocks(n_threads)) is not None), None)

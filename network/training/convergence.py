@@ -1,0 +1,37 @@
+"""Ends a fit whose loss has converged within a tolerance, and warns if the epochs ended before."""
+
+import math
+import warnings
+
+from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.training.history import ConvergenceWarning
+
+
+class Convergence(Callback):
+    """Stops a fit when the loss has not improved by more than `tolerance` for `patience` epochs.
+
+    It is the validation loss, or without validation data the training loss.
+    """
+
+    def __init__(self, tolerance: float, patience: int) -> None:
+        self._tolerance, self._patience = tolerance, patience
+        self._best, self._stale = math.inf, 0
+
+    def on_epoch_end(self, fit: FitProgress) -> None:
+        """Compare the loss with the best so far."""
+        loss = fit.record.get("validation_loss", fit.record["loss"])
+        self._stale = 0 if loss < self._best - self._tolerance else self._stale + 1
+        self._best = min(self._best, loss)
+        if self._stale >= self._patience:
+            fit.stop("converged")
+
+    def on_fit_end(self, fit: FitProgress) -> None:
+        """Warn if the epochs were too few."""
+        if fit.history.stop_reason == "epochs":
+            warnings.warn(
+                f"no convergence in {fit.epochs} epochs (tolerance={self._tolerance:g}, patience={self._patience}): "
+                f"they ended before {self._patience} had passed without an improvement above the tolerance. "
+                "Train longer, or raise the tolerance.",
+                ConvergenceWarning,
+                stacklevel=6,  # the call of Network.fit, which is decorated
+            )

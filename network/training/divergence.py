@@ -1,0 +1,68 @@
+"""Ends a fit that diverges, and keeps the last finite parameters."""
+
+import math
+
+import numpy as np
+
+from hotloop.kernels.jit import Array
+from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.training.history import DivergenceError
+from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.training.training_state import TrainingState
+
+
+class Divergence(Callback):
+    """Raises a DivergenceError as soon as a loss, a parameter or a moment is not finite.
+
+    However the fit ends, parameters that are not finite are set back to those of the last epoch.
+
+    Parameters
+    ----------
+    data : LoopArguments
+        Of the fit.
+    parameters : array (P,)
+        The network's own.
+    training : TrainingState
+    """
+
+    def __init__(self, data: LoopArguments, parameters: Array, training: TrainingState) -> None:
+        self._data, self._parameters, self._training = data, parameters, training
+        self._last_good = parameters.copy()
+
+    def on_call_end(self, fit: FitProgress) -> None:
+        """Check the loss, and after the last call of an epoch the parameters and moments."""
+        progress = self._data.progress[0]
+        if progress["diverged"]:
+            raise self._error(fit, "loss or a parameter")
+        if progress["row"] == self._data.rows:
+            finite = math.isfinite(progress["loss_sum"] / self._data.rows) and np.isfinite(self._parameters).all()
+            if not (finite and np.isfinite(self._training.moments).all()):
+                raise self._error(fit, "loss or a parameter")
+            self._last_good[:] = self._parameters
+
+    def on_epoch_end(self, fit: FitProgress) -> None:
+        """Check the validation loss."""
+        if not math.isfinite(fit.record.get("validation_loss", 0.0)):
+            raise self._error(fit, "validation loss")
+
+    def on_fit_end(self, fit: FitProgress) -> None:
+        """Set parameters back that the last update, or a callback, left infinite or NaN: no loss has shown it."""
+        if not np.isfinite(self._parameters).all():
+            self._parameters[:] = self._last_good
+            self._training.reset()
+
+    def _error(self, fit: FitProgress, what: str) -> DivergenceError:
+        """Drop the optimizer's moments, which may be as bad as the loss, and return the error."""
+        self._training.reset()
+        kept = "is set back to the epoch before"
+        if np.isfinite(self._parameters).all():
+            kept = "keeps its last finite parameters"
+        settings, progress = self._data.settings[0], self._data.progress[0]
+        step = -(-int(progress["row"]) // int(settings["batch_size"]))
+        epoch = self._training.epochs + (what != "validation loss")  # which is known after its epoch
+        return DivergenceError(
+            f"training diverged in epoch {epoch}, step {step} (after {int(progress['step'])} "
+            f"updates in all): the {what} is not finite. The network {kept}. Use a smaller learning "
+            f"rate than {float(settings['learning_rate']):g}, and inputs scaled to about -1 to 1.",
+            fit.history,
+        )
