@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -250,11 +249,10 @@ def test_teams_in_threads_of_a_pool():
 
 
 def run_script(script):
-    """Run a program, which may import the tests beside this file, and hang if the code is wrong; return its output."""
-    path = os.pathsep.join([str(Path(__file__).parent), ENVIRONMENT["PYTHONPATH"]])
+    """Run a program that may hang if the code is wrong, and return what it printed."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-W", "ignore:.*multi-threaded:DeprecationWarning", "-c", script],
-        env=ENVIRONMENT | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=120,
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
