@@ -32,8 +32,8 @@ def load_digits(dtype: str = "float32") -> Dataset:
     E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
     Repository, doi 10.24432/C50P49, CC BY 4.0.
     """
-    arrays, attribution = bundled_digits()
     check_dtype(dtype)
+    arrays, attribution = bundled_digits()
     return Dataset.of_raw(
         "digits",
         (arrays["x_train"], arrays["x_test"]),

@@ -93,7 +93,7 @@ def array_names(path: str | Path) -> tuple[str, ...]:
     Raises
     ------
     ValueError
-        If it is no NPZ file.
+        If it is not an NPZ file.
     FileNotFoundError
         If there is no such file.
     """
@@ -109,7 +109,7 @@ def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, Array]:
     Raises
     ------
     ValueError
-        If it is no NPZ file, lacks an array, is damaged, or holds Python objects.
+        If it is not an NPZ file, lacks an array, is damaged, or holds Python objects.
     FileNotFoundError
         If there is no such file.
     MemoryError

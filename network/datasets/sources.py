@@ -61,8 +61,7 @@ def load_inputs(
     """Return raw, unscaled inputs (rows, n_inputs) for a trained network from what `load` reads.
 
     They are the test set of the digits or of an IDX folder; x_test, or else x, of an NPZ file; all rows of a CSV file.
-    Its columns are found by the names in `columns` if its header has them, else by position, with or without the target
-    at `target_column`. It is written as `known` says; where two readings fit, the one `like` the training file holds.
+    For the parameters that describe a CSV file see `read_inputs`.
     """
     kind = kind_of(source)
     if kind == "csv":

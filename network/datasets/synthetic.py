@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hotloop.network.datasets.dataset import Dataset
+from hotloop.network.datasets.dataset import Dataset, check_dtype
 
 TEST_SHARE = 5  # training rows for each test row
-NOISE = 0.1  # of the standard deviation of the teacher's answers
+NOISE = 0.1  # standard deviation, relative to that of the teacher's outputs
 
 
 def synthetic(sizes: Sequence[int], rows: int, *, classes: bool, dtype: str = "float32", seed: int = 0) -> Dataset:
@@ -24,6 +24,7 @@ def synthetic(sizes: Sequence[int], rows: int, *, classes: bool, dtype: str = "f
     dtype : {"float32", "float64"}
     seed : int
     """
+    check_dtype(dtype)
     rng = np.random.default_rng(seed)
     n_inputs, n_outputs, total = sizes[0], sizes[-1], rows + max(1, rows // TEST_SHARE)
     x = rng.standard_normal((total, n_inputs), np.dtype(dtype))

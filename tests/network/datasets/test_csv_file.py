@@ -1,4 +1,4 @@
-"""CSV tables: what is read from them, and one clear error for whatever they can have wrong."""
+"""CSV tables: what is read from them, and one clear error for each fault."""
 
 import contextlib
 
@@ -31,7 +31,7 @@ def csv(tmp_path):
 
 
 def raw_inputs(data):
-    """Return training and test inputs as they were in the file, in the file's order of columns."""
+    """Return the raw training and test inputs, in the file's order of columns."""
     return np.concatenate([data.x_train, data.x_test]) / data.scaling.scale + data.scaling.offset
 
 
@@ -52,7 +52,7 @@ def test_csv_text_becomes_classes_and_inputs_are_standardised(csv):
     assert (data.x_train.dtype, data.y_train.dtype) == (np.float32, np.int64)
 
 
-def test_csv_scaling_comes_from_the_training_part_alone(csv):
+def test_csv_scaling_comes_only_from_the_training_set(csv):
     rows = "".join(f"{value},{value}.5\n" for value in range(100))
     data = load_csv(csv(rows))
     raw = raw_inputs(data)[: len(data.x_train)]
@@ -70,18 +70,18 @@ def test_csv_rows_keep_inputs_and_targets_together(csv):
         np.testing.assert_allclose(7 * np.rint(raw[:, 0]) % 101, raw[:, 1], atol=1e-9)
 
 
-def test_csv_split_depends_on_the_seed_alone(csv):
+def test_csv_split_depends_only_on_the_seed(csv):
     path = csv("".join(f"{value},{value}.5\n" for value in range(50)))
     first, again, other = load_csv(path, seed=3), load_csv(path, seed=3), load_csv(path, seed=4)
     np.testing.assert_array_equal(first.x_test, again.x_test)
     assert not np.array_equal(first.y_test, other.y_test)
 
 
-def test_csv_a_column_that_is_constant_in_the_training_part_becomes_zero(csv):
+def test_csv_a_column_that_is_constant_in_the_training_set_becomes_zero(csv):
     path = csv("".join(f"{value},1000000.1,{5 if value == 9 else 7},{value}.5\n" for value in range(10)))
     for seed in range(10):
         data = load_csv(path, seed=seed, test_fraction=0.1)
-        if data.y_test == [9.5]:  # then the third column is constant in the training part
+        if data.y_test == [9.5]:  # then the third column is constant in the training set
             break
     assert data.y_test == [9.5]
     assert np.all(data.x_train[:, 1:] == 0.0)
@@ -242,7 +242,7 @@ def test_csv_options_are_checked(csv, options, message):
         load_csv(csv(IRIS), **options)
 
 
-def test_a_long_list_of_columns_breaks_off(csv):
+def test_a_long_list_of_columns_is_cut_short(csv):
     header = ",".join(f"c{index}" for index in range(20))
     with pytest.raises(ValueError, match=r"'c11' and 8 more\. In a file"):
         load_csv(csv(header + "\n" + ",".join("1" * 20) + "\n"), "price")

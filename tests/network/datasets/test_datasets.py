@@ -1,4 +1,4 @@
-"""The data sets: values, scaling, splits, and one clear error for whatever a file can have wrong."""
+"""Data sets of all kinds: values, splits, and one clear error for each fault of a file."""
 
 import gzip
 import io
@@ -36,11 +36,11 @@ def csv(tmp_path):
 
 
 def raw_inputs(data):
-    """Return training and test inputs as they were in the file, in the file's order of columns."""
+    """Return the raw training and test inputs, in the file's order of columns."""
     return np.concatenate([data.x_train, data.x_test]) / data.scaling.scale + data.scaling.offset
 
 
-# The digits that hotloop carries
+# The digits that come with hotloop
 
 
 def test_digits_are_the_official_split_scaled_to_one():
@@ -103,7 +103,7 @@ def test_idx_images_become_rows_divided_by_255(idx_folder):
 
 
 def test_idx_images_stay_bytes(idx_folder):
-    """And there is nothing to be done to raw inputs but what the network does."""
+    """Then only the network scales raw inputs."""
     data, scaled = load_idx(idx_folder, "uint8"), load_idx(idx_folder)
     assert (data.scaling.offset, data.scaling.scale) == (0.0, 1.0)
     for name in ("train", "test"):
@@ -207,7 +207,7 @@ def npz(tmp_path):
 X = np.arange(40.0).reshape(10, 4)
 
 
-def test_npz_with_its_own_test_part(npz):
+def test_npz_with_its_own_test_set(npz):
     labels = np.array([0, 1] * 5)
     path = npz(x_train=X[:6], y_train=labels[:6], x_test=X[6:], y_test=labels[6:])
     data = load_npz(path, dtype="float64")
@@ -231,7 +231,7 @@ def test_npz_targets_under_another_name(npz):
     np.testing.assert_allclose(np.concatenate([data.y_train, data.y_test]), raw_inputs(data)[:, 1] / 3)
 
 
-def test_npz_bytes_are_divided_by_the_largest_of_the_training_part(npz):
+def test_npz_bytes_are_divided_by_the_largest_of_the_training_set(npz):
     images = np.arange(40, dtype=np.uint8).reshape(10, 2, 2)
     images[9] = 200
     labels = np.array([0, 1] * 5)
@@ -304,7 +304,7 @@ def test_npz_parts_must_agree(npz):
 
 
 class Trap:
-    """Unpickling this would run code; the tests see that it does not."""
+    """Unpickling this would run code; the tests check that none runs."""
 
     sprung = False
 

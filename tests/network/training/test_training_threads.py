@@ -30,7 +30,7 @@ EPOCHS = 2
 
 @pytest.fixture
 def restless(monkeypatch):
-    """Have "auto" take each of 1, 2, 3 and 4 threads in turn, for a micro-batch of rows each; return the counts it took."""
+    """Let "auto" use 1, 2, 3 and 4 threads in turn, for a micro-batch of rows each; return the counts that it used."""
     monkeypatch.setattr(pace, "available_cores", lambda: 4)
     monkeypatch.setattr(pace, "candidates", lambda n, *_: [1, 2, 3, 4] if n == "auto" else [n])
     for constant in ("SLICE_SECONDS", "TRIAL_SECONDS", "SHORTEST_REST", "LONGEST_REST"):
