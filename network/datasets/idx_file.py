@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.datasets.dataset import Dataset, check_dtype
+from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.datasets.open_binary import MOST_INFLATED, open_binary
 from hotloop.network.datasets.scaling import Scaling
+from hotloop.network.validation import arguments
 from hotloop.network.validation.memory import require
 
 ByteArray: TypeAlias = npt.NDArray[np.uint8]
@@ -27,7 +28,7 @@ NAMES = {
 }
 
 
-def load_idx(folder: str | Path, dtype: str = "float32") -> Dataset:
+def load_idx(folder: str | Path, dtype: Any = "float32") -> Dataset:
     """Return the images and labels of a folder of IDX files, under the names of MNIST, plain or gzipped.
 
     Parameters
@@ -52,7 +53,7 @@ def load_idx(folder: str | Path, dtype: str = "float32") -> Dataset:
         If a file is damaged, is not what its name says, or the files do not fit together.
     """
     if dtype != "uint8":
-        check_dtype(dtype)
+        dtype = arguments.floating_dtype(dtype)
     x_train, x_test = read_images(folder, "train"), read_images(folder, "test")
     if x_train.shape[1] != x_test.shape[1]:
         found = f"{x_train.shape[1]} pixels in training and {x_test.shape[1]} in test images"

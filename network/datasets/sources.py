@@ -1,6 +1,7 @@
 """Data by the name of its source: "digits", a folder of IDX files, a CSV file or an NPZ file."""
 
 from pathlib import Path
+from typing import Any
 
 from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.csv_file import load_csv
@@ -21,7 +22,7 @@ def load(
     test_fraction: float | None = None,
     seed: int = 0,
     task: str | None = None,
-    dtype: str = "float32",
+    dtype: Any = "float32",
     header: bool | None = None,
     separator: str | None = None,
     decimal: str | None = None,

@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 from command_line import TINY, run, train_tiny
+from data_files import raw_inputs, write_file
 
 from hotloop.datasets import DataWarning, load_csv
 from hotloop.network.cli import main as cli
@@ -26,12 +27,7 @@ def table(row, rows=12, first=""):
 
 @pytest.fixture
 def csv(tmp_path):
-    def write(content, name="table.csv"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
+    return lambda content, name="table.csv": write_file(tmp_path / name, content)
 
 
 @pytest.fixture
@@ -41,11 +37,6 @@ def standard_input(monkeypatch):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
     return give
-
-
-def raw(data):
-    """Return the raw inputs, sorted."""
-    return np.sort(np.concatenate([data.x_train, data.x_test]) / data.scaling.scale + data.scaling.offset, axis=0)
 
 
 # Only one reading fits.
@@ -68,7 +59,7 @@ def test_separators_and_decimal_signs(csv, row, first, columns, comma):
     """Without a warning, since any other reading would have rows of several lengths, or no numbers."""
     rows = table(row).replace("." if comma else ",5", "," if comma else ".5")
     data = load_csv(csv(first + rows), dtype="float64")
-    np.testing.assert_allclose(raw(data), [[i, i / 2] for i in range(12)], atol=1e-12)
+    np.testing.assert_allclose(np.sort(raw_inputs(data), axis=0), [[i, i / 2] for i in range(12)], atol=1e-12)
     assert (data.columns, data.decimal) == (columns, "," if comma else ".")
     assert sorted(np.concatenate([data.y_train, data.y_test])) == [i + 0.5 for i in range(12)]
 
@@ -92,7 +83,7 @@ def test_line_ends_of_old_macs(csv):
 def test_true_and_false_are_one_and_zero(csv):
     rows = "True,{i},{half}\nfalse,{i},{half}\nTRUE,{i},{half}"
     data = load_csv(csv(table(rows, first="a,b,y\n")), dtype="float64")
-    np.testing.assert_allclose(raw(data)[:, 0], [0] * 12 + [1] * 24)
+    np.testing.assert_allclose(np.sort(raw_inputs(data), axis=0)[:, 0], [0] * 12 + [1] * 24)
     found = load_inputs(csv("true,1\nFalse,2\n"), 2, None, None)
     np.testing.assert_array_equal(found, [[1, 1], [0, 2]])
 

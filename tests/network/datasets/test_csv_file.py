@@ -4,35 +4,15 @@ import contextlib
 
 import numpy as np
 import pytest
+from data_files import IRIS, raw_inputs, write_file
 
 from hotloop.datasets import DataWarning, load_csv
 from hotloop.network.datasets.sources import load_inputs
 
-IRIS = """length,width,species
-5.1,3.5,setosa
-4.9,3.0,setosa
-7.0,3.2,versicolor
-6.4,3.1,versicolor
-6.3,3.3,virginica
-5.8,2.7,virginica
-"""
-
 
 @pytest.fixture
 def csv(tmp_path):
-    """Return a function that writes text or bytes to a CSV file and returns its path."""
-
-    def write(content, name="table.csv"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
-def raw_inputs(data):
-    """Return the raw training and test inputs, in the file's order of columns."""
-    return np.concatenate([data.x_train, data.x_test]) / data.scaling.scale + data.scaling.offset
+    return lambda content, name="table.csv": write_file(tmp_path / name, content)
 
 
 def as_set(rows):
@@ -202,7 +182,7 @@ def test_csv_more_than_twenty_whole_numbers_are_values(csv):
         ("a,b\n1,2\n", -3, r"target index is -3; the columns are 0 to 1"),
         ("a,b\n1,x\n2,x\n", None, r"column 'b': one class only, 'x'; wanted two or more"),
         ("a,b\n1,x\n2,y\n3,z\n", None, r"column 'b': 3 rows hold as many different values: these are not classes"),
-        ("a,b\n1,2.5\n", None, r"1 row cannot be split"),
+        ("a,b\n1,2.5\n", None, r"1 row cannot be split: give two or more"),
         ('a,b\n1,2\n"3,4\n', None, r"line 3: not a row of a CSV file"),
         (b"a,b\n1,\xff\n", None, r"table.csv, line 2: not UTF-8 text \(invalid start byte\): save it as UTF-8"),
         (
@@ -230,11 +210,11 @@ def test_csv_missing_file(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"task": "clustering"}, "task is 'clustering'; known: None, 'classification', 'regression'"),
-        ({"dtype": "int8"}, "dtype is 'int8'; known: 'float32', 'float64'"),
-        ({"test_fraction": 0.0}, "test_fraction, the share held out, is 0.0; wanted a number between 0 and 1"),
-        ({"test_fraction": 1.0}, "the share held out, is 1.0"),
-        ({"test_fraction": float("nan")}, "the share held out, is nan"),
+        ({"task": "clustering"}, "task 'clustering' is not known. Known: classification, regression"),
+        ({"dtype": "int8"}, "dtype must be 'float32' or 'float64', got int8"),
+        ({"test_fraction": 0.0}, "test_fraction must be finite, above 0 and below 1, got 0.0"),
+        ({"test_fraction": 1.0}, "above 0 and below 1, got 1.0"),
+        ({"test_fraction": float("nan")}, "above 0 and below 1, got nan"),
     ],
 )
 def test_csv_options_are_checked(csv, options, message):
