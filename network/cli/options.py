@@ -15,6 +15,9 @@ from hotloop.network.profiling.sort_orders import SORTS
 from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.validation.arguments import name_of
 
+# The command line's defaults of some optimizers; the others have their own.
+LEARNING_RATES = {name: kind.learning_rate for name, kind in OPTIMIZERS.items()} | {"sgd": 0.05, "adam": 0.002}
+SGD_MOMENTUM = 0.9
 DTYPES = ("float32", "float64")
 
 
@@ -134,6 +137,7 @@ def csv_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def add_network_options(group: Any) -> None:
     """Add the options for the network."""
+    outputs = ", ".join(f"{row.output} for {name}" for name, row in LOSSES.items() if row.output != "identity")
     sizes = group.add_mutually_exclusive_group()
     sizes.add_argument(
         "--layers",
@@ -158,8 +162,7 @@ def add_network_options(group: Any) -> None:
         "--output",
         metavar="NAME",
         type=_name("output", ACTIVATIONS),
-        help="activation of the last layer (default: softmax for cross_entropy, sigmoid for "
-        "binary_cross_entropy, else identity)",
+        help=f"activation of the last layer (default: {outputs}, else identity)",
     )
     group.add_argument(
         "--loss",
