@@ -1,25 +1,20 @@
-"""The options that commands share, and the converters of their arguments, each of which says what it wanted."""
+"""The options that commands share, and the converters of their arguments, each of which says what it wanted.
+
+The modules that know the names of losses, optimizers and the like import neither Numba nor NumPy.
+"""
 
 import argparse
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from hotloop.network.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
+from hotloop.network.initializers import INITIALIZERS
+from hotloop.network.losses import LOSSES
 from hotloop.network.profiling.sort_orders import SORTS
-from hotloop.network.validation.suggestions import hint
+from hotloop.network.training.optimizers import OPTIMIZERS
+from hotloop.network.validation.arguments import name_of
 
-# The names that Network knows, repeated so that --help need not import it; tests/test_cli.py compares them.
-ACTIVATIONS = (
-    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "identity", "softmax"
-)  # fmt: skip
-LOSSES = ("mse", "mae", "huber", "binary_cross_entropy", "cross_entropy")
-OPTIMIZERS = ("sgd", "rmsprop", "adagrad", "adam", "adamw")
-INITIALIZERS = (
-    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
-    "orthogonal", "zeros", "normal",
-)  # fmt: skip
-
-HIDDEN_ACTIVATIONS = [name for name in ACTIVATIONS if name != "softmax"]
 DTYPES = ("float32", "float64")
 
 
@@ -63,22 +58,21 @@ def _header(text: str) -> bool:
     return text == "yes"
 
 
-def _name(what: str, known: Collection[str]) -> Callable[[str], str]:
-    """Return a converter of a name that must be known."""
+def _name(argument: str, known: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return a converter of a name or an alias to the name that `known` has for it."""
 
     def converted(text: str) -> str:
-        if text not in known:
-            raise argparse.ArgumentTypeError(
-                f"unknown {what} {text!r}; known: {', '.join(known)}.{hint(what, text, known)}".removesuffix(".")
-            )
-        return text
+        try:
+            return name_of(argument, text, known)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
     return converted
 
 
-def _names(what: str, known: Collection[str]) -> Callable[[str], list[str]]:
-    """Return a converter of a list of names, separated by commas, all of them known."""
-    single = _name(what, known)
+def _names(argument: str, known: Mapping[str, Any]) -> Callable[[str], list[str]]:
+    """Return a converter of names separated by commas."""
+    single = _name(argument, known)
     return lambda text: [single(name.strip()) for name in text.split(",")]
 
 
@@ -128,7 +122,7 @@ def add_csv_options(group: Any) -> None:
     group.add_argument(
         "--decimal",
         metavar="SIGN",
-        type=_name("decimal sign", (".", ",")),
+        choices=(".", ","),
         help="decimal sign of the numbers in a CSV file, . or , (default: detected)",
     )
 
@@ -163,7 +157,7 @@ def add_network_options(group: Any) -> None:
     group.add_argument(
         "--output",
         metavar="NAME",
-        type=_name("activation", ACTIVATIONS),
+        type=_name("output", ACTIVATIONS),
         help="activation of the last layer (default: softmax for cross_entropy, sigmoid for "
         "binary_cross_entropy, else identity)",
     )

@@ -18,7 +18,8 @@ from hotloop.network.profiling.diagnosis.findings import Diagnosis
 from hotloop.network.profiling.export import charts, flamegraph, html_page, json_report, trace
 from hotloop.network.profiling.observer import ProfileObserver, current
 from hotloop.network.profiling.recording import Recording
-from hotloop.network.profiling.rows import GROUPS, SORTS, arranged, grouped
+from hotloop.network.profiling.rows import GROUPS, arranged, grouped
+from hotloop.network.profiling.sort_orders import SORTS
 from hotloop.network.profiling.spans import Span
 from hotloop.network.profiling.table import summary, table
 from hotloop.network.training.callbacks import ACTIVE, activate, deactivate

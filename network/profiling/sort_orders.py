@@ -1,4 +1,4 @@
-"""What the table of a profile may be sorted by; apart from it, so that ``hotloop profile --help`` need not import NumPy."""
+"""What the table of a profile may be sorted by: a module that ``hotloop profile --help`` can read without NumPy."""
 
 # The field of a row for each order, with PyTorch's names; "order" is the order of a training step.
 SORTS = {
