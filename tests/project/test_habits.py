@@ -1,6 +1,7 @@
 """The rules of the code that no linter knows, each shown to fail on a planted breach."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 KERNELS = sorted((ROOT / "kernels").rglob("*.py"))
 NETWORK = sorted((ROOT / "network").rglob("*.py"))
-FRONT_DOOR = ROOT / "src" / "hotloop" / "__init__.py"
+FRONT_DOOR = sorted((ROOT / "src" / "hotloop").glob("*.py"))
 ALL_SOURCES = [
-    *KERNELS, *NETWORK, FRONT_DOOR,
+    *KERNELS, *NETWORK, *FRONT_DOOR,
     *sorted(path for folder in ("tests", "benchmarks", "examples") for path in (ROOT / folder).rglob("*.py")),
 ]  # fmt: skip
 COMPILERS = {"jit", "njit", "vectorize", "guvectorize", "generated_jit", "cfunc", "stencil", "prange", "jit_module"}
@@ -69,7 +70,7 @@ def test_a_planted_numba_option_is_seen(breach):
     assert compiler_options(breach) != []
 
 
-@pytest.mark.parametrize("path", [*KERNELS, *NETWORK, FRONT_DOOR], ids=name)
+@pytest.mark.parametrize("path", [*KERNELS, *NETWORK, *FRONT_DOOR], ids=name)
 def test_imports_are_absolute_and_of_what_is_installed(path):
     """Which way they go, test_architecture.py holds."""
     assert strays(path.read_text()) == []
@@ -86,6 +87,21 @@ def test_imports_are_absolute_and_of_what_is_installed(path):
 ])  # fmt: skip
 def test_a_planted_stray_import_is_seen(breach):
     assert strays(breach) != []
+
+
+def imported_tests(source):
+    """Return the test files that a file imports, or a program within it."""
+    return re.findall(r"^\s*(?:from|import) (test_\w+)", source, re.M)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=name)
+def test_no_file_imports_a_test(path):
+    """What several need is a module in tests/: a test file that is imported runs twice, or under two names."""
+    assert imported_tests(path.read_text()) == []
+
+
+def test_a_planted_import_of_a_test_is_seen():
+    assert imported_tests('PROGRAM = """\n' + "from " + "test_fit import fitted\n" + '"""') == ["test_fit"]
 
 
 @pytest.mark.parametrize("path", ALL_SOURCES, ids=name)

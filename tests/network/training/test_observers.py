@@ -3,10 +3,21 @@
 import contextvars
 import threading
 
+import numpy as np
 import pytest
-from test_callbacks import Noted, build, problem, train
 
+from hotloop import Callback, Network
 from hotloop.network.training.callbacks import CallObserver, FitObserver, Observer, activate, deactivate
+
+X, Y = np.ones((40, 3)), np.zeros(40)
+
+
+def build():
+    return Network([3, 8, 1], seed=0)
+
+
+def train(net=None, **options):
+    (build() if net is None else net).fit(X, Y, batch_size=8, progress=False, n_threads=1, **options)
 
 
 class Watcher(Observer):
@@ -53,15 +64,15 @@ def watcher():
 
 
 def test_an_observer_sees_what_networks_do(watcher):
-    net, (x, y) = build(), problem()
-    train(net, epochs=1, validation_data=(x, y))
+    net = build()
+    train(net, epochs=1, validation_data=(X, Y))
     assert watcher.notes == [
         "fit", "check the data", "load kernels", (1, 0, 16), (1, 16, 16), (1, 32, 8), "validation", ("forward", 40),
     ]  # fmt: skip
     watcher.notes.clear()
-    net.predict(x[:1])
-    net.evaluate(x, y)
-    net.gradient(x, y)
+    net.predict(X[:1])
+    net.evaluate(X, Y)
+    net.gradient(X, Y)
     assert watcher.notes == ["predict", ("forward", 1), "evaluate", ("forward", 40), "gradient", (1, 0, 40)]
 
 
@@ -70,11 +81,11 @@ def test_several_observers_see_the_same(watcher):
     activate(other)
     try:
         train(epochs=2)
-        build().predict(problem()[0])
+        build().predict(X)
     finally:
         deactivate(other)
     assert watcher.notes == other.notes
-    build().predict(problem()[0])
+    build().predict(X)
     assert len(watcher.notes) == len(other.notes) + 2
 
 
@@ -96,7 +107,10 @@ def test_an_observer_comes_before_the_callbacks(watcher):
         def on_epoch_end(self, fit):
             watcher.notes.append("observer")
 
+    class Second(Callback):
+        def on_epoch_end(self, fit):
+            watcher.notes.append("callback")
+
     watcher.of_fit = lambda fit, data: First()
-    train(epochs=2, callbacks=[Noted(do=lambda moment, fit: watcher.notes.append(moment))])
-    ends = [note for note in watcher.notes if note in ("observer", "on_epoch_end")]
-    assert ends == ["observer", "on_epoch_end"] * 2
+    train(epochs=2, callbacks=[Second()])
+    assert [note for note in watcher.notes if note in ("observer", "callback")] == ["observer", "callback"] * 2
