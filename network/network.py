@@ -344,7 +344,7 @@ class Network(ScaledInputs, Persistent):
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and parameters; operations a sample; bytes."""
-        return summary(self)
+        return summary(self._layout, self.activations, self.dropout, self.loss, self.input_offset, self.input_scale)
 
     def __repr__(self) -> str:
         """Return what the network is made of."""
