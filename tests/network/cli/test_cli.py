@@ -69,9 +69,9 @@ def test_help_states_the_defaults():
     assert status == 0
     out = " ".join(out.split())
     rates, momentum = options.LEARNING_RATES, options.SGD_MOMENTUM
-    assert f"{rates['sgd']:g} for sgd (with momentum {momentum:g})" in out
+    assert f" {rates['sgd']:g} sgd (with momentum {momentum:g})" in out
     assert f"(default: {rates['adam']:g} for adam;" in out
-    assert all(f"{rate:g} for {name}" in out for name, rate in rates.items())
+    assert all(f" {rate:g} {name}" in out for name, rate in rates.items())
     own = {name: kind().learning_rate for name, kind in OPTIMIZERS.items()}
     assert {name for name, rate in rates.items() if rate != own[name]} == {"sgd", "adam"}
     assert f"(default: {training_run.DROPOUT:g} for classes, else 0)" in out
@@ -79,6 +79,12 @@ def test_help_states_the_defaults():
                    "--batch-size", "--epochs", "--seed", "--threads", "--dtype",
                    "--test-fraction", "--save"):  # fmt: skip
         assert f"{option} " in out
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["predict"], ["profile"], ["warmup"], ["doctor"]])
+def test_help_fits_into_a_terminal(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, run(*command, "--help")[1].splitlines())) < 80
 
 
 def test_the_defaults_in_the_help_are_the_parsers():
