@@ -24,7 +24,7 @@ def name(path):
 
 
 def compiler_options(source):
-    """Return what spells a Numba option or decorator in `source`: that is kernels/jit.py's business alone."""
+    """Return what spells a Numba option or decorator in `source`: only kernels/jit.py may."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba":

@@ -1,4 +1,4 @@
-"""The documents say what is so: the example prints what the README shows, links lead somewhere, quotes are the code."""
+"""The documents are true: the example prints what the README shows, links lead somewhere, quotes are the code."""
 
 import json
 import os
@@ -98,7 +98,7 @@ def test_the_example_prints_what_the_readme_shows(tmp_path):
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="a hundred units on 784 pixels: half a minute in plain Python")
 def test_images_of_bytes_are_learned_as_the_readme_says(tmp_path):
-    """On eight images, each bright in a place of its own."""
+    """On eight images, each bright in another place."""
     (code,) = re.findall(r"^```python\n(from hotloop.datasets import load_idx\n.*?)^```$", README, re.M | re.S)
     images, labels = np.zeros((8, 28, 28), np.uint8), np.arange(8, dtype=np.uint8)
     images[labels, 3 * labels] = 255

@@ -46,7 +46,7 @@ def read_csv(text):
     return list(csv.reader(text.splitlines()))
 
 
-# What it says of itself
+# Help
 
 
 def test_the_help_lists_the_names_that_the_network_knows():
@@ -150,7 +150,7 @@ def test_train_on_values(houses):
 
 
 def test_training_is_that_of_the_library(flowers, tmp_path):
-    """The same data, seed and options give the same parameters by the command line and by Network."""
+    """The command line and Network get the same parameters from the same data, seed and options."""
     options = ["--epochs", "3", "--validation-fraction", "0", "--seed", "5", "--l2", "0.01"]
     train_tiny(flowers, *options, "--save", tmp_path / "model")
     data = load_csv(flowers, seed=5)
@@ -186,7 +186,7 @@ def test_values_are_standardised_for_training_and_come_back_in_their_scale(tmp_p
     ],
 )
 def test_targets_are_standardised_by_the_training_rows(tmp_path, options, scaled):
-    """Where the last layer can take the scaling in; not for what is bounded, nor for shares of classes."""
+    """If the last layer can take the scaling in: not for bounded outputs, nor for shares of classes."""
     y = np.random.default_rng(0).uniform(0, 0.5, 40)
     np.savez(tmp_path / "data.npz", x=np.arange(40.0)[:, np.newaxis], y=np.stack([y, 1 - y, 0 * y], axis=1))
     arguments = parser().parse_args(["train", "--data", str(tmp_path / "data.npz"), *options])
