@@ -83,8 +83,9 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
         history.stop_reason = "diverged" if isinstance(error, DivergenceError) else "failed"
         raise
     finally:
+        training.is_fitting = False  # first, and after no call: Ctrl-C cannot come between
+        training.steps = int(data.progress["step"][0])
         history.seconds, history.n_threads = time.perf_counter() - began, tuner.n_threads
-        training.steps, training.is_fitting = int(data.progress["step"][0]), False
         call_all(methods_of(callbacks, "on_fit_end"), progress)
     return history
 
