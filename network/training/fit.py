@@ -126,7 +126,7 @@ def _train(
     """Run the epochs, until they end or a callback asks for an end."""
     training, data, rows = configuration.training, configuration.data, fit.rows
     on_epoch_begin, on_epoch_end = methods_of(callbacks, "on_epoch_begin"), methods_of(callbacks, "on_epoch_end")
-    train_epoch = _epoch_of(configuration, fit, callbacks, tuner)
+    train_epoch = _epoch_trainer(configuration, fit, callbacks, tuner)
     in_order = np.arange(rows)
     for epoch in range(1, configuration.epochs + 1):
         if fit.stop_reason is not None:
@@ -150,7 +150,7 @@ def _train(
             method(fit)
 
 
-def _epoch_of(
+def _epoch_trainer(
     configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
 ) -> Callable[[tuple[Any, ...]], None]:
     """Return a function that trains with the given arguments until all rows are done, or an end is asked for."""
