@@ -32,7 +32,7 @@ EXPECTED_IN_SDIST = [
     "src/hotloop/kernels/dense.py",
     "src/hotloop/network/datasets/optdigits.npz",
     "tests/oracle.py",
-    "tests/test_packaging.py",
+    "tests/project/test_packaging.py",
 ]
 
 

@@ -374,7 +374,7 @@ def test_the_options_of_the_command_line(csv):
     assert "is the first row a header" in err
     for option, message in (
         (["--header", "maybe"], "argument --header: found 'maybe'; wanted yes or no"),
-        (["--decimal", ";"], "argument --decimal: unknown decimal sign ';'; known: ., ,"),
+        (["--decimal", ";"], "argument --decimal: invalid choice: ';'"),
         (["--separator", "xx"], "separator is 'xx'; wanted one character"),
     ):
         assert message in run("train", "--data", path, *option)[2]
