@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hotloop.kernels import cache
-from hotloop.kernels.flush_to_zero import FlushingCompiler
+from hotloop.kernels.lowering.flush_to_zero import FlushingCompiler
 
 Array: TypeAlias = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -13,7 +13,7 @@ from conftest import alone
 import hotloop
 
 ROOT = Path(__file__).parents[2]
-KERNELS = sorted((ROOT / "kernels").glob("*.py"))
+KERNELS = sorted((ROOT / "kernels").rglob("*.py"))
 NETWORK = sorted((ROOT / "network").rglob("*.py"))
 FRONT_DOOR = ROOT / "src" / "hotloop" / "__init__.py"
 ALL_SOURCES = [
