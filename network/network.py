@@ -266,7 +266,7 @@ class Network(ScaledInputs, Persistent):
                 if validation_data is not None:
                     if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                         raise TypeError("validation_data must be a pair (X, y)")
-                    validation = self._prepared(self._checked(*validation_data, prefix="validation "))
+                    validation = self._prepared(self._checked(*validation_data, prefix="validation_data "))
             work = flops.estimate_of_a_row(self.n_parameters)
             with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner:
                 training = self._training

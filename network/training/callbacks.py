@@ -24,7 +24,7 @@ class FitProgress:
     network : Network
         May be read, copied and saved, and its parameters written. It cannot be fitted in the middle of a fit.
     epochs : int
-        As many as were asked for.
+        How many were asked for.
     epoch : int
         The present one, from 1; 0 before the first.
     rows, rows_done : int

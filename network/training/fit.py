@@ -83,8 +83,9 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
         history.stop_reason = "diverged" if isinstance(error, DivergenceError) else "failed"
         raise
     finally:
+        training.is_fitting = False  # first, and after no call: Ctrl-C cannot come between
+        training.steps = int(data.progress["step"][0])
         history.seconds, history.n_threads = time.perf_counter() - began, tuner.n_threads
-        training.steps, training.is_fitting = int(data.progress["step"][0]), False
         call_all(methods_of(callbacks, "on_fit_end"), progress)
     return history
 
@@ -125,7 +126,7 @@ def _train(
     """Run the epochs, until they end or a callback asks for an end."""
     training, data, rows = configuration.training, configuration.data, fit.rows
     on_epoch_begin, on_epoch_end = methods_of(callbacks, "on_epoch_begin"), methods_of(callbacks, "on_epoch_end")
-    train_epoch = _epoch_of(configuration, fit, callbacks, tuner)
+    train_epoch = _epoch_trainer(configuration, fit, callbacks, tuner)
     in_order = np.arange(rows)
     for epoch in range(1, configuration.epochs + 1):
         if fit.stop_reason is not None:
@@ -149,7 +150,7 @@ def _train(
             method(fit)
 
 
-def _epoch_of(
+def _epoch_trainer(
     configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
 ) -> Callable[[tuple[Any, ...]], None]:
     """Return a function that trains with the given arguments until all rows are done, or an end is asked for."""

@@ -127,7 +127,7 @@ def test_inputs_that_are_not_finite():
     X[2, 1] = np.nan
     with pytest.raises(ValueError, match=r"^X must be finite: found nan in row 2, column 1, 1 in all"):
         net.predict(X)
-    with pytest.raises(ValueError, match=r"^validation X must be finite: found nan in row 2"):
+    with pytest.raises(ValueError, match=r"^validation_data X must be finite: found nan in row 2"):
         net.fit(np.zeros((9, 3)), np.zeros((9, 2)), validation_data=(X, np.zeros((9, 2))))
     for bad in (X[2:3], X[4:5]):  # the shortcut for one row
         with pytest.raises(ValueError, match=r"^X must be finite"):
