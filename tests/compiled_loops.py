@@ -19,9 +19,10 @@ from hotloop import Network, kernels
 from hotloop.kernels import jit, matmul, tile_shape
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
+from hotloop.network import losses
 from hotloop.network.training.loop_arguments import LoopArguments
 
-LOSSES = ("mse", "mae", "huber", "binary_cross_entropy", "cross_entropy", "labels")
+LOSSES = (*losses.LOSSES, "labels")
 OPTIMIZERS = [*small_networks.OPTIMIZERS.values()]
 FORMS = (
     np.ascontiguousarray,

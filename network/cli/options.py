@@ -2,24 +2,20 @@
 
 import argparse
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from hotloop.network.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
+from hotloop.network.initializers import INITIALIZERS
+from hotloop.network.losses import LOSSES
 from hotloop.network.profiling.sort_orders import SORTS
+from hotloop.network.training.optimizers import OPTIMIZERS
+from hotloop.network.validation.arguments import aliases_of
 from hotloop.network.validation.suggestions import hint
 
-# The names that Network knows, repeated so that --help need not import it; tests/test_cli.py compares them.
-ACTIVATIONS = (
-    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "identity", "softmax"
-)  # fmt: skip
-LOSSES = ("mse", "mae", "huber", "binary_cross_entropy", "cross_entropy")
-OPTIMIZERS = ("sgd", "rmsprop", "adagrad", "adam", "adamw")
-INITIALIZERS = (
-    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
-    "orthogonal", "zeros", "normal",
-)  # fmt: skip
-
-HIDDEN_ACTIVATIONS = [name for name in ACTIVATIONS if name != "softmax"]
+# The command line's defaults of some optimizers; the others have their own.
+LEARNING_RATES = {name: kind.learning_rate for name, kind in OPTIMIZERS.items()} | {"sgd": 0.05, "adam": 0.002}
+SGD_MOMENTUM = 0.9
 DTYPES = ("float32", "float64")
 
 
@@ -63,20 +59,23 @@ def _header(text: str) -> bool:
     return text == "yes"
 
 
-def _name(what: str, known: Collection[str]) -> Callable[[str], str]:
-    """Return a converter of a name that must be known."""
+def _name(what: str, known: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return a converter of a name, or an alias, that must be known."""
+    aliases = aliases_of(known)
 
     def converted(text: str) -> str:
-        if text not in known:
+        name = aliases.get(text, text)
+        if name not in known:
+            meant = hint(what, text, known, aliases)
             raise argparse.ArgumentTypeError(
-                f"unknown {what} {text!r}; known: {', '.join(known)}.{hint(what, text, known)}".removesuffix(".")
+                f"unknown {what} {text!r}; known: {', '.join(known)}.{meant}".removesuffix(".")
             )
-        return text
+        return name
 
     return converted
 
 
-def _names(what: str, known: Collection[str]) -> Callable[[str], list[str]]:
+def _names(what: str, known: Mapping[str, Any]) -> Callable[[str], list[str]]:
     """Return a converter of a list of names, separated by commas, all of them known."""
     single = _name(what, known)
     return lambda text: [single(name.strip()) for name in text.split(",")]
@@ -128,7 +127,7 @@ def add_csv_options(group: Any) -> None:
     group.add_argument(
         "--decimal",
         metavar="SIGN",
-        type=_name("decimal sign", (".", ",")),
+        type=_name("decimal sign", dict.fromkeys(".,")),
         help="decimal sign of the numbers in a CSV file, . or , (default: detected)",
     )
 
@@ -140,6 +139,7 @@ def csv_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def add_network_options(group: Any) -> None:
     """Add the options for the network."""
+    outputs = ", ".join(f"{row.output} for {name}" for name, row in LOSSES.items() if row.output != "identity")
     sizes = group.add_mutually_exclusive_group()
     sizes.add_argument(
         "--layers",
@@ -164,8 +164,7 @@ def add_network_options(group: Any) -> None:
         "--output",
         metavar="NAME",
         type=_name("activation", ACTIVATIONS),
-        help="activation of the last layer (default: softmax for cross_entropy, sigmoid for "
-        "binary_cross_entropy, else identity)",
+        help=f"activation of the last layer (default: {outputs}, else identity)",
     )
     group.add_argument(
         "--loss",

@@ -7,6 +7,7 @@ from typing import NoReturn
 from hotloop import __version__
 from hotloop.network.cli import options
 from hotloop.network.cli.exit_status import FAILED
+from hotloop.network.losses import LOSSES
 from hotloop.network.validation.printable import printable
 
 DESCRIPTION = "Train dense neural networks by backpropagation in compiled loops, and predict with them."
@@ -21,7 +22,11 @@ TRAIN = """\
 Train a network; print its loss and accuracy over the epochs, and how well it does on data that it has not seen.
 
 Without options: the handwritten digits that hotloop carries, tested on digits by other writers."""
-TRAIN_EPILOG = """\
+DEFAULT_RATES = ", ".join(
+    f"{rate:g} for {name}" + f" (with momentum {options.SGD_MOMENTUM:g})" * (name == "sgd")
+    for name, rate in options.LEARNING_RATES.items()
+)
+TRAIN_EPILOG = f"""\
 data:
   digits      8 x 8 handwritten digits (UCI optdigits, CC BY 4.0), carried by hotloop; the test digits were
               written by other people than the training digits
@@ -36,9 +41,9 @@ data:
               divided by the largest, other inputs standardised
 
 default learning rates:
-  0.002 for adam, 0.05 for sgd (with momentum 0.9), 0.01 for adagrad, 0.001 for rmsprop and adamw
+  {DEFAULT_RATES}
 
-With a loss for values (mse, mae, huber) and identity as the last activation, targets are standardised by the
+With a loss for values ({", ".join(name for name, row in LOSSES.items() if not row.classifies)}) and identity as the last activation, targets are standardised by the
 training rows too, and losses are printed in that scale. The saved network takes inputs and gives values in the scale
 of the data.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numba
 
 from hotloop.network.cli import reports
+from hotloop.network.cli.options import LEARNING_RATES, SGD_MOMENTUM
 from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
@@ -17,8 +18,6 @@ from hotloop.network.training.history import ConvergenceWarning, History
 from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
 from hotloop.network.warmup import cache_folder
 
-LEARNING_RATES = {"sgd": 0.05, "adam": 0.002}  # other methods: their own default
-SGD_MOMENTUM = 0.9
 DROPOUT = 0.3  # of classifiers
 
 
@@ -67,11 +66,8 @@ def build_network(arguments: argparse.Namespace, prepared: PreparedData) -> Netw
 def build_optimizer(arguments: argparse.Namespace) -> Optimizer:
     """Return the optimizer, with the command line's defaults for options that are not given."""
     name = arguments.optimizer
-    options: dict[str, Any] = {}
-    if arguments.learning_rate is not None:
-        options["learning_rate"] = arguments.learning_rate
-    elif name in LEARNING_RATES:
-        options["learning_rate"] = LEARNING_RATES[name]
+    rate = LEARNING_RATES[name] if arguments.learning_rate is None else arguments.learning_rate
+    options: dict[str, Any] = {"learning_rate": rate}
     if name == "sgd":
         options["momentum"] = SGD_MOMENTUM if arguments.momentum is None else arguments.momentum
     elif arguments.momentum is not None:

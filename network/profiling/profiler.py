@@ -198,7 +198,7 @@ class Profile(Recording):
         -----
         It needs the data of the fits. The profile keeps them, but not as a copy: they must not have changed since.
         """
-        self.calibration  # noqa: B018 (raises unless it has ended)
         runner = in_own_profile if arguments.flag("try_remedies", try_remedies) else None
+        self.calibration  # noqa: B018 (raises unless it has ended)
         self.diagnosis = diagnose(self.fits, self.n_fits - len(self.fits) if self.fits else 0, runner)
         return self.diagnosis

@@ -58,6 +58,8 @@ class Optimizer:
     `Network.fit` continues with the state of an equal one.
     """
 
+    learning_rate: Positive = 0.01
+
     methods: ClassVar[tuple[Method, ...]]
 
     def __post_init__(self) -> None:

@@ -115,8 +115,7 @@ class FitSnapshots:
     @property
     def learning_rate(self) -> float:
         """The optimizer's."""
-        rate: float = self.optimizer.learning_rate  # type: ignore[attr-defined]
-        return rate
+        return self.optimizer.learning_rate
 
     @property
     def first_loss(self) -> float | None:
