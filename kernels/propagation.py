@@ -97,14 +97,7 @@ def loss_rows(
         return
     for r in range(rows):
         y, g = row(targets, sample(order, start + r)), row(delta, r)
-        if loss == codes.BINARY_CROSS_ENTROPY:
-            row_losses[place + r] = losses.binary_cross_entropy_row(row(z, r), y, g, weight)
-        elif loss == codes.MEAN_ABSOLUTE_ERROR:
-            row_losses[place + r] = losses.absolute_error_row(row(a, r), y, g, weight)
-        elif loss == codes.HUBER:
-            row_losses[place + r] = losses.huber_row(row(a, r), y, g, weight)
-        else:
-            row_losses[place + r] = losses.squared_error_row(row(a, r), y, g, weight)
+        row_losses[place + r] = losses.row_loss(loss, row(z, r), row(a, r), y, g, weight)
 
 
 @part
