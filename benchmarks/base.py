@@ -1,4 +1,4 @@
-"""What all benchmarks have in common: set up first, nothing compiled while timed, one core unless about threads."""
+"""What all benchmarks share: set-up first, nothing compiled while timed, one core unless about threads."""
 
 import inspect
 import os
@@ -11,33 +11,33 @@ from benchmarks import COMMIT
 
 
 class Compiler(event.Listener):  # type: ignore[misc]
-    """Counts how often the compiler was entered, be it to compile or to load machine code from the cache."""
+    """Counts how often the compiler was entered, to compile or to load machine code from the cache."""
 
     def __init__(self) -> None:
         self.entries = 0
         event.register("numba:compiler_lock", self)
 
     def on_start(self, event: Any) -> None:
-        """Hear that the compiler is entered."""
+        """Count it."""
         self.entries += 1
 
     def on_end(self, event: Any) -> None:
-        """Hear that it is left."""
+        """Do nothing; Numba calls it."""
 
 
 COMPILER = Compiler()
 
 
 class Benchmark:
-    """What every benchmark has: bodies of one line, run once by `setup`, so that nothing is compiled while timed.
+    """Bodies of one line, each run once by `setup`, so that nothing is compiled while timed.
 
-    A subclass prepares its arrays in `prepare`, which is called before each sample and so must be quick: what takes
-    long is kept in `functools.cache`.
+    A subclass makes its arrays in `prepare`, which is called before each sample and so must be quick: put slow parts
+    into a `functools.cache`.
     """
 
     timeout = 300
     version = "1"
-    exact = False  # the same in every run: `gate.py` allows no increase
+    exact = False  # the same in every run; `gate.py` allows no increase
     threads = 1
     entries = None
 
@@ -45,7 +45,7 @@ class Benchmark:
         """Make what the bodies need; raise NotImplementedError if this commit or machine cannot run them."""
 
     def setup(self, *parameters: Any) -> None:
-        if COMMIT and self.threads == 1:  # one core: the last, since systems like the first
+        if COMMIT and self.threads == 1:  # the last core, since systems prefer the first
             os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
         self.prepare(*parameters)
         for name, body in inspect.getmembers(self, inspect.ismethod):
@@ -55,20 +55,22 @@ class Benchmark:
 
     def teardown(self, *parameters: Any) -> None:
         if self.entries not in (None, COMPILER.entries):  # None where `setup` left the benchmark out
-            raise RuntimeError("the compiler was entered inside the timed part: have `setup` run all that it runs")
+            raise RuntimeError(
+                "the compiler was entered inside the timed part: `setup` must run everything that it runs"
+            )
 
 
 class Timing(Benchmark):
-    """Seconds a call. asv tells a regression from noise when it has six samples or more of either commit."""
+    """Seconds a call. asv tells a regression from noise if it has at least six samples of each commit."""
 
-    rounds = 2  # processes, which differ in where their memory lies
-    repeat = (6, 20, 2.0)  # at least, at most, seconds in all; each in both rounds
+    rounds = 2  # processes, since they differ in where their memory lies
+    repeat = (6, 20, 2.0)  # fewest, most, seconds in all; in each round
     sample_time = 0.02  # seconds: a sample repeats the body to fill it
     warmup_time = 0.05
 
 
 def kernel(name: str) -> Any:
-    """Return a kernel of `hotloop.kernels`, or leave the benchmark out where this commit has none of that name."""
+    """Return a kernel of `hotloop.kernels`; raise NotImplementedError if this commit has none of that name."""
     if not hasattr(hotloop.kernels, name):
         raise NotImplementedError(f"this commit has no kernel {name}")
     return getattr(hotloop.kernels, name)

@@ -1,7 +1,7 @@
-"""Half of the units have died: how many times as long training and prediction take as with live ones.
+"""Half of the units are dead: the time of training and prediction, over the time with live units.
 
-Their z is -100, where activations with an exponential tail give denormal numbers, or did; they pass those on to the
-gradients, and moments without a gradient decay to such numbers as well. A CPU may take 150 cycles for each.
+Their z is -100. There activations with an exponential tail would give denormal numbers, which reach the gradients;
+moments without a gradient decay to such numbers too. Each may cost a CPU 150 cycles.
 
 ``python -m benchmarks.dead_units`` prints all ratios.
 """
@@ -42,7 +42,7 @@ def data():
 
 
 def network_of(activation, z=0.0):
-    """Return a network; the first half of each hidden layer's units have a bias of `z`."""
+    """Return a network in which half the units of each hidden layer have a bias of `z`."""
     net = Network(SIZES, activation, loss="cross_entropy", seed=0)
     for bias in net.biases[:-1]:
         bias[: bias.size // 2] = z
@@ -50,12 +50,12 @@ def network_of(activation, z=0.0):
 
 
 class Ratio(Benchmark):
-    """The time with dead units over that with live ones: medians of interleaved rounds."""
+    """The time with dead units over the time with live ones: medians of interleaved rounds."""
 
     unit = "ratio"
 
     def compare(self, activation, call="fit", optimizer="SGD"):
-        """Prepare a call of either network."""
+        """Prepare a call of each network."""
         self.call, self.optimizer = call, OPTIMIZERS[optimizer]
         self.networks = [network_of(activation), network_of(activation, -100.0)]
         for net in self.networks:
@@ -83,7 +83,7 @@ class Ratio(Benchmark):
 
 
 class DeadUnits(Ratio):
-    """Of each activation, under plain gradient descent."""
+    """Each activation, under plain gradient descent."""
 
     params = [ACTIVATIONS, CALLS]
     param_names = ["activation", "call"]
@@ -96,7 +96,7 @@ class DeadUnits(Ratio):
 
 
 class DecayedMoments(Ratio):
-    """Of each optimizer, with SiLU, and moments that have decayed where there is no gradient."""
+    """Each optimizer, with SiLU; the moments have decayed where there is no gradient."""
 
     params = [list(OPTIMIZERS)]
     param_names = ["optimizer"]

@@ -1,6 +1,6 @@
-"""Figures that are no times of a call: memory, generated code, sizes, and how soon a network is good.
+"""Figures other than the time of a call: memory, generated code, sizes, and how soon a network is good.
 
-Those of the generated code, allocations and signatures are the same in every run: `gate.py` allows them no increase.
+Instructions, allocations and signatures are the same in every run, and `gate.py` allows no increase.
 """
 
 import os
@@ -28,7 +28,7 @@ IMAGES = 60_000  # as many as MNIST has
 
 
 class Allocations(Benchmark):
-    """Blocks of memory that Numba's runtime takes in a training step: of 41 steps less those of one, over 40."""
+    """Blocks of memory that Numba's runtime allocates in a training step: 41 steps minus one step, over 40."""
 
     params = [["64-32-10", "64-8x64-1"]]
     param_names = ["network"]
@@ -44,7 +44,7 @@ class Allocations(Benchmark):
         return (self.counts(topology, 41) - self.counts(topology, 1)) / 40
 
     def counts(self, topology, steps):
-        """Return how many blocks a fit of `steps` steps takes."""
+        """Return how many blocks a fit of `steps` steps allocates."""
         rows, width = 8 * steps, self.network.sizes[0]
         targets = np.zeros(rows, np.int64) if self.network.loss == "cross_entropy" else np.zeros((rows, 1), np.float32)
         before = rtsys.get_allocation_stats().alloc
@@ -53,7 +53,7 @@ class Allocations(Benchmark):
 
 
 class Signatures(Benchmark):
-    """How many functions are compiled for the second network, of another topology and other forms of inputs."""
+    """How many functions are compiled for later networks, with other topologies and other forms of inputs."""
 
     unit = "signatures"
     exact = True
@@ -65,14 +65,14 @@ class Signatures(Benchmark):
         return compiled_by(self.train_others)
 
     def train_others(self):
-        """Train other networks, on a transposed array of doubles and on one that is read-only."""
+        """Train other networks, on a transposed array of doubles and on a read-only array."""
         self.fit([5, 7, 6, 2], "tanh", np.asfortranarray(np.ones((8, 5))))
         read_only = np.ones((8, 5), np.float32)
         read_only.flags.writeable = False
         self.fit([5, 2], "relu", read_only)
 
     def teardown(self):
-        """Look at nothing: what is compiled here is counted."""
+        """Do not check: this benchmark counts what is compiled."""
 
     def fit(self, sizes, activation, inputs):
         """Train and predict."""
@@ -89,8 +89,8 @@ def compiled_by(call):
 
 
 def signatures():
-    """Return how many signatures the functions of `hotloop.kernels` are compiled for in this process."""
-    modules = [import_module(f"hotloop.kernels.{found.name}") for found in pkgutil.iter_modules(kernels.__path__)]
+    """Return for how many signatures the functions of `hotloop.kernels` are compiled in this process."""
+    modules = [import_module(found.name) for found in pkgutil.walk_packages(kernels.__path__, "hotloop.kernels.")]
     found = {id(value): value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)}
     return sum(len(value.signatures) for value in found.values())
 
@@ -105,7 +105,7 @@ class Tile(Benchmark):
 
     def prepare(self, dtype):
         if platform.machine() not in ("x86_64", "AMD64"):
-            raise NotImplementedError("reads the assembly of x86-64 alone")
+            raise NotImplementedError("reads only the assembly of x86-64")
         if not hasattr(jit, "assembly"):
             raise NotImplementedError("this commit does not show its assembly")
         x, bias = np.ones((2, 2), dtype), np.ones(2, dtype)
@@ -116,9 +116,9 @@ class Tile(Benchmark):
 
 
 def instructions_per_multiply_add(assembly, bits):
-    """Return it for the loop with the most multiply-adds of numbers of `bits` bits, in x86-64 assembly of AT&T syntax.
+    """Return the ratio for the loop with the most multiply-adds of numbers of `bits` bits.
 
-    A loop is a block that ends in a jump to its own label.
+    The assembly is x86-64 in AT&T syntax. A loop is a block that ends in a jump to its own label.
     """
     most, found = 0, None
     for block in re.split(r"^(?=\.LBB\w+:)", assembly, flags=re.M):
@@ -144,7 +144,7 @@ def numbers(instruction, bits):
 
 
 class Digits(Benchmark):
-    """Seconds of training until 95 % of the test digits are right, looked at after each epoch: the median of nine."""
+    """Seconds of training until 95 % of the test digits are right, checked after each epoch: median of nine runs."""
 
     unit = "seconds"
 
@@ -173,10 +173,10 @@ class Digits(Benchmark):
 
 
 class Memory(Benchmark):
-    """The most memory of a process that makes 60,000 images of 784 float32 pixels, 188 MB, and trains on them."""
+    """Peak memory of a process that makes 60,000 images of 784 float32 pixels, 188 MB, and trains on them."""
 
     def prepare(self):
-        fill_cache()  # the compiler would take more memory than the training
+        fill_cache()  # compiling would take more memory than training
         rng = np.random.default_rng(0)
         self.images, self.labels = rng.random((IMAGES, 784), np.float32), rng.integers(0, 10, IMAGES)
         self.network = Network([784, 30, 10], loss="cross_entropy", seed=0)
@@ -187,7 +187,7 @@ class Memory(Benchmark):
 
 
 class Wheel(Benchmark):
-    """The size of the wheel that was built of the commit."""
+    """The size of the commit's wheel."""
 
     unit = "bytes"
 

@@ -1,10 +1,10 @@
-"""Whether a commit is slower than another: the suite of this checkout on both, in turn, on one core.
+"""Is a commit slower than another? Runs this checkout's suite on both, in turn, on one core.
 
     python benchmarks/gate.py main HEAD
     python benchmarks/gate.py published HEAD     the newest commit with results in benchmarks/results
     python benchmarks/gate.py HEAD~5 HEAD --bench 'networks.Epoch'
 
-docs/benchmarking.md says how to read the table. The package is measured as it is committed.
+docs/benchmarking.md explains the table. What is not committed is not measured.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-if __name__ == "__main__":  # run as a file, whose folder stands first in the path
+if __name__ == "__main__":  # run as a file, so its folder comes first in the path
     sys.path[:1] = [str(ROOT / "src"), str(ROOT)]
 
 from benchmarks.comparison.builds import Build, BuildError, build, commit_of, git, locked  # noqa: E402
@@ -44,7 +44,7 @@ class Gate:
     ----------
     base, head : Build
     threshold : float
-        The ratio above which a benchmark is slower.
+        The ratio above which a benchmark counts as slower.
     seconds : float
         The least time of a sample.
     listed : dict
@@ -52,7 +52,7 @@ class Gate:
     found : dict
         What was measured.
     absent, missing : dict
-        Why a benchmark has nothing to be compared with; why it is not there though it should be.
+        Why a benchmark cannot be compared; why one that should be there is missing.
     """
 
     base: Build
@@ -66,7 +66,7 @@ class Gate:
     calls: dict[str, int] = field(default_factory=dict)
 
     def choose(self, wanted: re.Pattern[str]) -> None:
-        """Find out what there is to compare: of the benchmarks asked for, times and tracked values."""
+        """Find what can be compared among the benchmarks asked for: times and tracked values."""
         with self.start(self.head) as head:
             catalog: list[Listed] = head.call("catalog")
         for one in catalog:
@@ -81,7 +81,7 @@ class Gate:
         self.missing |= {name: "it has results, and is not in the suite" for name in gone if wanted.search(name)}
 
     def run(self) -> None:
-        """Compare, in pairs of processes, until every benchmark is decided or has had its share."""
+        """Compare in pairs of processes, until each benchmark is decided or has had `MOST` pairs."""
         for pair in range(MOST):
             names = [name for name, found in self.found.items() if self.is_open(found)]
             if not names:
@@ -90,7 +90,7 @@ class Gate:
             self.pair(names, pair)
 
     def is_open(self, found: Comparison) -> bool:
-        """Whether a benchmark is to be measured again."""
+        """Whether a benchmark needs another measurement."""
         if found.name in self.absent or found.name in self.missing:
             return False
         if found.exact:
@@ -98,7 +98,7 @@ class Gate:
         return len(found.head) < FEWEST or found.verdict(self.threshold) == UNSURE
 
     def pair(self, names: Sequence[str], number: int) -> None:
-        """Measure in two new processes: each lies elsewhere in memory, which alone can cost some hundredths."""
+        """Measure in two new processes, since where a process lies in memory can cost some hundredths."""
         first, second = [self.base, self.head][:: -1 if number % 2 else 1]
         with self.start(first) as one, self.start(second) as other:
             base, head = (other, one) if number % 2 else (one, other)
@@ -108,12 +108,12 @@ class Gate:
                 except PeerError as error:
                     self.missing[name] = f"on the {error.peer}: {error}"
                     if any(worker.process.poll() is not None for worker in (base, head)):
-                        return  # the others have their turn in the next pair
+                        return  # the remaining benchmarks go on in the next pair
 
     def start(self, build: Build) -> Worker:
-        """Return a commit's new process; raise BuildError if hotloop cannot be imported there."""
+        """Return a new process of a commit; raise BuildError if hotloop cannot be imported there."""
         label = "head" if build is self.head else "base"
-        core = [max(os.sched_getaffinity(0))]  # the last, since systems like to use the first
+        core = [max(os.sched_getaffinity(0))]  # the last, since systems prefer the first
         worker = Worker(label, "commit_peer:Peer", core, build.package, build.settings, PATIENCE)
         try:
             worker.make(str(build.package))
@@ -126,7 +126,7 @@ class Gate:
         """Measure one benchmark, or note that it is left out; raise PeerError if it fails."""
         reasons = [worker.call("make", name) for worker in (base, head)]
         if reasons[0]:
-            self.absent[name] = reasons[0]  # new on the head, or for another machine than this
+            self.absent[name] = reasons[0]  # new on the head, or not for this machine
         elif reasons[1]:
             raise PeerError("head", reasons[1])
         else:
@@ -135,7 +135,7 @@ class Gate:
             self.found[name].head.append(after)
 
     def values(self, name: str, base: Worker, head: Worker, number: int) -> tuple[float, float]:
-        """Return the value of each, or its seconds a call: the medians of samples in turn."""
+        """Return the value of each commit, or its seconds a call: medians of samples taken in turn."""
         samples: dict[str, list[float]] = {"base": [], "head": []}
         if self.listed[name].body.startswith("track_"):
             for worker in (base, head):
@@ -153,7 +153,7 @@ class Gate:
         return statistics.median(samples["base"]), statistics.median(samples["head"])
 
     def measured(self) -> list[Comparison]:
-        """Return what was measured to the end."""
+        """Return what was measured completely."""
         return [one for one in self.found.values() if one.head and not {one.name} & {*self.missing, *self.absent}]
 
 
@@ -163,7 +163,7 @@ def say(text: str) -> None:
 
 
 def published(commit: str) -> str:
-    """Return the newest ancestor of a commit, or itself, of which there are results in its tree."""
+    """Return the newest commit that has results in this commit's tree: an ancestor, or the commit itself."""
     files = git("ls-tree", "-r", "--name-only", commit, "benchmarks/results").split()
     measured = {Path(file).name.split("-")[0] for file in files if Path(file).name.count("-")}
     for candidate in git("rev-list", commit).split():
@@ -190,7 +190,7 @@ def show(gate: Gate) -> str:
     rows = []
     for found in gate.measured():
         low, high = found.interval()
-        if low == -math.inf:  # too few pairs for this confidence, but enough to see that nothing is slower
+        if low == -math.inf:  # too few pairs for this confidence, but enough for the verdict that nothing is slower
             low, high = min(found.ratios), max(found.ratios)
         unit = gate.listed[found.name].unit
         middle = [number(statistics.median(v) * (1e6 if unit == "us" else 1), 4) for v in (found.base, found.head)]
@@ -240,7 +240,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--bench", metavar="REGEX", help="what to compare (default: the profile 'gate')")
     found.add_argument(
         "--threshold", type=threshold, metavar="R", default=1.08,
-        help="slower is what surely takes more than this many times as long (default: 1.08)",
+        help="slower means: surely takes more than this many times as long (default: 1.08)",
     )  # fmt: skip
     found.add_argument(
         "--seconds", type=duration, metavar="S", default=0.01, help="least time of a sample (default: 0.01)"

@@ -2,8 +2,8 @@
 
     python benchmarks/history.py
 
-Rewrites docs/performance/*.png, and in docs/performance.md what stands between the two marks of each table. asv's own
-page (`asv publish`) shows every benchmark; this shows the chosen few.
+Rewrites docs/performance/*.png, and the text between the two marks of each table in docs/performance.md. asv's own
+page (`asv publish`) shows every benchmark, this one a selection.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-if __name__ == "__main__":  # run as a file, whose folder stands first in the path
+if __name__ == "__main__":  # run as a file, so its folder comes first in the path
     sys.path[:1] = [str(ROOT / "src"), str(ROOT)]
 
 from benchmarks.comparison.builds import git, is_shallow  # noqa: E402
@@ -27,11 +27,11 @@ from benchmarks.suite import entries, full_name  # noqa: E402
 RESULTS = ROOT / "benchmarks" / "results"
 MACHINE = "amd-epyc-25-1"  # the reference
 DOCUMENT = ROOT / "docs" / "performance.md"
-# Okabe and Ito's colours, which the colour-blind tell apart.
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PRODUCT = "kernels.{}.time_call('128x512x512', 'float32')"
 EPOCH = "networks.Epoch.time_fit('{}', {})"
-# Of each picture: its title, and by the label of a line, the benchmark with its parameters.
+# For each picture: its title, and for each line's label, the benchmark with its parameters.
 PICTURES: dict[str, tuple[str, dict[str, str]]] = {
     "training": ("Training: an epoch of 4096 rows, one core", {
         "64-32-10, batch 32": EPOCH.format("64-32-10", 32),
@@ -64,7 +64,7 @@ PICTURES: dict[str, tuple[str, dict[str, str]]] = {
 
 @dataclass
 class Commit:
-    """What was measured of a commit: by the benchmark's full name, (value, lower quartile, upper quartile)."""
+    """What was measured for a commit: {full name of a benchmark: (value, lower quartile, upper quartile)}."""
 
     hash: str
     seconds: float  # since 1970
@@ -73,9 +73,9 @@ class Commit:
 
 
 def commits(machine: str = MACHINE) -> list[Commit]:
-    """Return the commits with results of a machine, in the order of Git's history, oldest first.
+    """Return the commits with results from a machine, in the order of Git's history, oldest first.
 
-    What was measured by another version of a benchmark than today's is left out.
+    Values from another version of a benchmark are left out.
     """
     from asv.results import iter_results_for_machine
 
@@ -149,7 +149,7 @@ def shown(value: float, benchmark: str) -> str:
 
 
 def values_table(history: Sequence[Commit]) -> str:
-    """Return a table of the first and the last value of each line of the pictures."""
+    """Return a table with the first and last value of each line in the pictures."""
     rows = []
     for _, lines in PICTURES.values():
         for label, benchmark in lines.items():
@@ -194,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not history:
             raise ValueError(f"no results of the machine {machine} in benchmarks/results")
         if is_shallow():
-            raise ValueError("this clone is shallow, and the older commits would be left out: fetch its whole history")
+            raise ValueError("this clone is shallow, so older commits would be left out: fetch its whole history")
     except ValueError as error:
         print(f"history.py: error: {error}", file=sys.stderr)
         return 1

@@ -18,7 +18,7 @@ def shape_of(text):
 
 @cache
 def normal(seed, shape, dtype):
-    """Return reproducible standard normal numbers, for inputs alone: they are made once."""
+    """Return reproducible standard normal numbers, made once: use them as inputs only."""
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
@@ -128,7 +128,7 @@ class Softmax(Timing):
 
 
 class Loss(Timing):
-    """C and its gradient over 128 rows of ten outputs."""
+    """C and its gradient, for 128 rows of ten outputs."""
 
     params = [["mean_squared_error", "huber", "binary_cross_entropy", "cross_entropy"], DTYPES]
     param_names = ["loss", "dtype"]
@@ -142,7 +142,7 @@ class Loss(Timing):
         self.kernel(*self.inputs, self.gradient)
 
 
-# The hyper-parameters, and how many vectors of state. At a rate of zero, numbers stay what they are.
+# Hyper-parameters, and the number of vectors of state. At a rate of zero the parameters do not change.
 METHODS = {"sgd": ((0.0,), 0), "momentum": ((0.0, 0.9), 1), "adam": ((0.0, 0.9, 0.999, 1e-8, 1), 2)}
 
 
@@ -162,7 +162,7 @@ class Update(Timing):
 
 
 class CallOverhead(Timing):
-    """A call that computes next to nothing: what dispatch costs, by the number of arrays."""
+    """A call that computes almost nothing: the cost of dispatch, by the number of arrays."""
 
     params = [["sgd", "dense_forward"]]
     param_names = ["kernel"]

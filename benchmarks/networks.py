@@ -1,7 +1,6 @@
 """Training and prediction through the Python API, float32: seconds a call, and nanoseconds a floating-point operation.
 
-The networks are those of `benchmarks.comparison.cases`, with the data and the initial weights that every peer gets
-there.
+The networks, data and initial weights are those of `benchmarks.comparison.cases`.
 """
 
 import inspect
@@ -16,15 +15,15 @@ from benchmarks.comparison.cases import NETWORKS, data, initial_weights
 from hotloop import SGD, Network
 
 TOPOLOGIES = ["64-32-10", "784-30-10", "784-128-10", "784-512-512-10", "64-8x64-1"]
-BATCHES = [32, 10, 128]  # asv's page opens with the first
+BATCHES = [32, 10, 128]  # asv's page opens with the first one
 ROWS = 4096  # of an epoch, about
 TIMES = 9
-HAS_THREADS = "n_threads" in inspect.signature(Network.fit).parameters  # of older commits, all use one
+HAS_THREADS = "n_threads" in inspect.signature(Network.fit).parameters  # older commits have one thread
 
 
 @cache
 def case_of(topology, batch=32):
-    """Return a case whose rows fill its batches."""
+    """Return a case with whole batches only."""
     return replace(NETWORKS[topology], batch=batch, rows=ROWS // batch * batch)
 
 
@@ -41,13 +40,13 @@ def network_of(topology):
 
 
 def settings(batch, n_threads=1):
-    """Return the arguments of `fit`. The rate is so small that the network stays what it is, however often it runs."""
+    """Return the arguments of `fit`. The rate is so small that the network hardly changes, however often it runs."""
     threads = {"n_threads": n_threads} if HAS_THREADS else {}
     return {"epochs": 1, "batch_size": batch, "optimizer": SGD(1e-6), "progress": False} | threads
 
 
 class Step(Timing):
-    """`fit` of a single batch: a training step, and what a call of `fit` costs in Python."""
+    """`fit` of a single batch: a training step, and the cost of calling `fit` from Python."""
 
     params = [TOPOLOGIES, BATCHES]
     param_names = ["network", "batch"]
@@ -61,7 +60,7 @@ class Step(Timing):
 
 
 class Epoch(Timing):
-    """`fit` of about 4096 rows, in whole batches, for one epoch."""
+    """`fit` for one epoch of about 4096 rows, in whole batches."""
 
     params = [TOPOLOGIES, BATCHES]
     param_names = ["network", "batch"]
@@ -97,7 +96,7 @@ class Work(Benchmark):
 
 
 class Threads(Timing):
-    """An epoch by threads in step."""
+    """An epoch on several threads."""
 
     params = [["784-128-10", "784-512-512-10"], [1, 2]]
     param_names = ["network", "threads"]
@@ -113,7 +112,7 @@ class Threads(Timing):
 
 
 class Predict(Timing):
-    """`predict`, on one thread; of one row it is mostly what a call costs."""
+    """`predict` on one thread; for one row it is mostly the cost of the call."""
 
     params = [["64-32-10", "784-128-10"], [1, 32, 10_000]]
     param_names = ["network", "rows"]

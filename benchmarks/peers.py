@@ -1,10 +1,10 @@
-"""hotloop beside PyTorch, JAX, scikit-learn and NumPy: one command, same data, same loss first, rounds in turn.
+"""hotloop beside PyTorch, JAX, scikit-learn and NumPy: same data, same loss first, then rounds in turn.
 
     python benchmarks/peers.py            everything: 10 to 20 minutes on two cores
-    python benchmarks/peers.py --quick    under three minutes, for a look
+    python benchmarks/peers.py --quick    a rough run, under three minutes
     python benchmarks/peers.py --only networks kernels --peers hotloop jax
 
-docs/peers.md says how to install the peers and how to read the tables. It measures the checkout that it lies in.
+docs/peers.md says how to install the peers and how to read the tables. It measures its own checkout.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-if __name__ == "__main__":  # run as a file, whose folder stands first in the path
+if __name__ == "__main__":  # run as a file, so its folder comes first in the path
     sys.path[:1] = [str(ROOT / "src"), str(ROOT)]
 
 from benchmarks.comparison import chart, report, tables  # noqa: E402
@@ -35,8 +35,8 @@ def parser() -> argparse.ArgumentParser:
         prog="python benchmarks/peers.py",
         description="Measure hotloop beside its peers, on this machine. Prints tables in Markdown; writes them, every "
         "number as JSON, and a chart.",
-        epilog="A peer that is not installed is left out, and named with the reason. Exit status: 0; 1 if nothing was "
-        "measured, or if a peer does not reach the same loss; 2 for a mistake in the command.",
+        epilog="A peer that is not installed is left out and named with the reason. Exit status: 0; 1 if nothing was "
+        "measured or a peer does not reach the same loss; 2 for a mistake in the command.",
     )
     found.add_argument(
         "--only", nargs="+", metavar="ROW", choices=[*TABLES, *NETWORKS],
@@ -89,7 +89,7 @@ def session_of(options: argparse.Namespace) -> Session:
 
 
 def measures(session: Session, only: Sequence[str] | None) -> dict[str, Callable[[], tables.Rows]]:
-    """Return what is to be measured: each table by name."""
+    """Return the measurements to make, by table."""
     wanted = only or TABLES
     networks = [name for name in NETWORKS if name in wanted or "networks" in wanted]
     found: dict[str, Callable[[], tables.Rows]] = {}
@@ -159,7 +159,7 @@ def has_figures(row: dict[str, Any]) -> bool:
 
 
 def written(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Draw the chart, if it can be drawn, write the files and return their paths."""
+    """Draw the chart if that is possible, write the files and return their paths."""
     pictures = []
     if "widths" in results["tables"]:
         try:

@@ -1,7 +1,7 @@
-"""Whether profiles rank by truth beside another process: `python benchmarks/profiling.py --ranks` calls it.
+"""Do profiles rank correctly beside another process? `python benchmarks/profiling.py --ranks` calls this.
 
-A network of six equal layers is profiled again and again on a core that a busy loop shares; then the same with the
-weight gradient of one layer computed three times over, in a copy of the package.
+A network of six equal layers is profiled repeatedly on a core that it shares with a busy loop; then again with a copy
+of the package that computes the weight gradient of one layer three times.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from typing import Any
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "hotloop"
 SLOW = ("weight gradient", 3)
 WITHIN = 0.2  # of the median of the layers
-# What is equal in all six layers but for the first, in whose backward pass there is no dC/dx.
+# Phases that are equal in all layers from this one on: the first layer's backward pass has no dC/dx.
 EQUAL = {"forward": 1, "backward": 2, "weight gradient": 1, "update": 1}
 PROFILES = """
 import json, sys
@@ -46,7 +46,7 @@ Rows = list[dict[str, Any]]
 
 
 def farthest(rows: Rows) -> float:
-    """Return by which share the layer that is farthest from the median of its phase is off."""
+    """Return how far the farthest layer is from the median of its phase, as a share of the median."""
     found = []
     for name, first in EQUAL.items():
         layers = [row["seconds"] for row in rows if row["name"] == name and row["layer"] >= first]
@@ -63,7 +63,7 @@ def first_phase(rows: Rows) -> tuple[str, int | None]:
 
 @contextlib.contextmanager
 def planted() -> Iterator[Path]:
-    """Return a copy of the package in which one phase is three times as slow."""
+    """Yield a copy of the package in which one phase takes three times as long."""
     with tempfile.TemporaryDirectory() as folder:
         package = Path(shutil.copytree(PACKAGE, Path(folder) / "hotloop", ignore=shutil.ignore_patterns("__pycache__")))
         path = package / "kernels" / "descent.py"
@@ -77,7 +77,7 @@ def planted() -> Iterator[Path]:
 
 
 def profiles(package: Path, count: int, core: Sequence[int]) -> Iterator[Rows]:
-    """Yield the rows of so many profiles, in a process on a core, beside a busy loop there."""
+    """Yield the rows of `count` profiles, made by a process that shares its core with a busy loop."""
     environment = os.environ | {"PYTHONPATH": str(package.parent)}
     command = [sys.executable, "-c", PROFILES, str(count)]
     with subprocess.Popen(command, stdin=-1, stdout=-1, text=True, env=environment) as worker:
@@ -96,7 +96,7 @@ def profiles(package: Path, count: int, core: Sequence[int]) -> Iterator[Rows]:
 
 
 def ranks(count: int, core: Sequence[int], say: Callable[[str], None]) -> list[str]:
-    """Return what `count` profiles of each kind say, as lines."""
+    """Return the outcome of `count` profiles of each kind, as lines."""
     off = []
     for rows in profiles(PACKAGE, count, core):
         off.append(farthest(rows))

@@ -1,8 +1,8 @@
-"""Which benchmarks a run takes: `full` all, `quick` those of three minutes, `gate` those that `gate.py` compares.
+"""Selections of benchmarks: `full` is all, `quick` takes three minutes, `gate` is what `gate.py` compares.
 
     asv run --bench "$(python benchmarks/profiles.py quick)" 'HEAD^!'
 
-Each is a regular expression, which asv looks for in ``module.Class.body('parameter', ...)``.
+Each is a regular expression that asv searches for in ``module.Class.body('parameter', ...)``.
 """
 
 import argparse
@@ -26,7 +26,7 @@ PROFILES = {
         r"^figures\.(Digits|Memory|Wheel)\.",
         NO_NOISE,
     ],
-    # Of the quick ones, those that come out within a few hundredths in processes of one commit.
+    # The quick ones that differ by only a few hundredths between processes of one commit.
     "gate": [
         PRODUCTS + r".*'128x512x512', 'float32'",
         r"^kernels\.(Sigmoid|Exp)\..*'128x512', 'float32'",

@@ -1,10 +1,10 @@
-"""What a profile costs: training with `hotloop.profile` and without, and PyTorch with its own profiler and without.
+"""What a profile costs: training with and without `hotloop.profile`, and PyTorch with and without its profiler.
 
-    python benchmarks/profiling.py            some six minutes
-    python benchmarks/profiling.py --quick    a look
-    python benchmarks/profiling.py --ranks    whether 20 profiles beside a busy loop rank by truth; two minutes
+    python benchmarks/profiling.py            about six minutes
+    python benchmarks/profiling.py --quick    a rough run
+    python benchmarks/profiling.py --ranks    whether 20 profiles beside a busy loop rank correctly; two minutes
 
-On one core, both ways of a library in turn, in one process. It writes benchmarks/reports/profiling-<cpu>.md and .json.
+On one core; with and without in turn, in one process. It writes benchmarks/reports/profiling-<cpu>.md and .json.
 PyTorch is left out if it is not installed.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-if __name__ == "__main__":  # run as a file, whose folder stands first in the path
+if __name__ == "__main__":  # run as a file, so its folder comes first in the path
     sys.path[:1] = [str(ROOT / "src"), str(ROOT)]
 
 from benchmarks.comparison import report  # noqa: E402
@@ -27,15 +27,15 @@ from benchmarks.comparison.measure import Session, repetitions  # noqa: E402
 from benchmarks.comparison.worker import PeerError, Worker  # noqa: E402
 from benchmarks.profile_ranks import ranks  # noqa: E402
 
-CASES = {"64-32-10": 1.03, "784-512-512-10": 1.01}  # and the ratio aimed at
+CASES = {"64-32-10": 1.03, "784-512-512-10": 1.01}  # and the target ratio
 PEERS = {"hotloop": "hotloop_peer:Peer", "PyTorch eager": "torch_peer:Peer"}
-MOST_EPOCHS = {"hotloop": 3000, "PyTorch eager": 5}  # the events of more would fill the memory
+MOST_EPOCHS = {"hotloop": 3000, "PyTorch eager": 5}  # more events would fill the memory
 
 
 def measured(session: Session, name: str, label: str) -> dict[str, Any]:
-    """Return the seconds of a network's training without a profiler and with one, in turn, and their ratios.
+    """Return the seconds of training a network with and without a profiler, in turn, and their ratios.
 
-    The order changes every round; a round's seconds without are the mean of one before and one after.
+    A round's time without is the mean of the training before and the one after.
     """
     case = NETWORKS[name]
     with Worker(label, PEERS[label], session.core) as worker:
@@ -83,8 +83,8 @@ def markdown(results: dict[str, Any]) -> str:
         "library",
         "us a step",
         "with / without",
-        "aimed at",
-        "half of the rounds",
+        "target",
+        "middle half of the rounds",
         "least / least",
         "whole block",
     ]
@@ -93,9 +93,9 @@ def markdown(results: dict[str, Any]) -> str:
         "# What a profile costs", "",
         f"Made by `{about['command']}` on {about['date']}, commit {about['commit']}.", "",
         f"{about['cpu']}, one core; {versions}; {about['rounds']} rounds of at least {about['seconds_a_round']} s.", "",
-        "Time of a training with the library's own profiler over the time without it, medians of the rounds; and the "
-        "least time of all rounds over the least, which other load on the machine disturbs less. The whole block "
-        "counts also what the profiler does before and after.", "",
+        "The time of training with the library's own profiler over the time without it: median of the rounds, and "
+        "least time over least time, which other load on the machine disturbs less. The whole block includes what the "
+        "profiler does before and after.", "",
         *report.table(header, rows, left=2), "",
         *report.absent_lines(results["absent"]),
     ]  # fmt: skip
@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--quick", action="store_true", help="a short run")
     found.add_argument(
         "--ranks", type=int, nargs="?", const=20, metavar="N",
-        help="instead: of N profiles beside a busy loop (default 20), how many rank by truth",
+        help="instead, count how many of N profiles beside a busy loop rank correctly (default 20)",
     )  # fmt: skip
     found.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS), help="default: all")
     found.add_argument(

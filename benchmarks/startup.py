@@ -1,4 +1,4 @@
-"""Seconds in a fresh interpreter: to import, and to train for the first time."""
+"""Seconds in a fresh interpreter: the import, and the first training."""
 
 import subprocess
 import sys
@@ -18,12 +18,12 @@ os.environ["NUMBA_CACHE_DIR"] = folder.name
 
 
 def fill_cache():
-    """Have training compiled and kept, by another process than that which is measured."""
+    """Compile and cache the training loops, in a process other than the one that is measured."""
     subprocess.run([sys.executable, "-c", FIRST_FIT], check=True)
 
 
 class Import(Benchmark):
-    """The import. The difference of the two is what hotloop itself adds."""
+    """The import. The difference between the two is what hotloop itself adds."""
 
     params = [["hotloop", "numba"]]
     param_names = ["package"]
@@ -33,7 +33,7 @@ class Import(Benchmark):
     version = "2"
 
     def timeraw_import(self, package):
-        # `import hotloop` alone waits for the first name with the compiler.
+        # `import hotloop` imports the compiler only when the first name is asked for.
         return "from hotloop import Network" if package == "hotloop" else f"import {package}"
 
 
@@ -52,7 +52,7 @@ class FirstFit(Benchmark):
 
 
 class FirstFitEver(Benchmark):
-    """Import, compile and train, with an empty cache. Once, since it takes so long."""
+    """Import, compile and train, with an empty cache. Only once, since it takes long."""
 
     rounds = 1
     repeat = 1

@@ -1,4 +1,4 @@
-"""What benchmarks there are, as asv finds them: methods of classes in the modules of this folder."""
+"""The benchmarks, found as asv finds them: methods of classes in this folder's modules."""
 
 import importlib
 import inspect
@@ -29,7 +29,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """What asv's --bench looks into: ``module.Class.body('parameter', ...)``."""
+        """What asv's --bench searches: ``module.Class.body('parameter', ...)``."""
         return full_name(self.benchmark, [repr(value) for value in self.parameters])
 
 
@@ -39,7 +39,7 @@ def full_name(benchmark: str, parameters: list[str]) -> str:
 
 
 def owners() -> Iterator[tuple[str, Any]]:
-    """Yield the module's name and the class of everything that has a body of a benchmark."""
+    """Yield module name and class of every class with benchmarks."""
     for found in pkgutil.iter_modules(benchmarks.__path__):
         module = importlib.import_module(f"benchmarks.{found.name}")
         for _, owner in inspect.getmembers(module, inspect.isclass):

@@ -1,4 +1,4 @@
-"""Handwritten digits: train, watch a validation part, stop when it gets no better, test on other writers, save.
+"""Handwritten digits: train, watch a validation set, stop when it gets no better, test on other writers, save.
 
 The data comes with hotloop. Run it with
 
@@ -14,7 +14,7 @@ from hotloop.datasets import load_digits, split_rows
 
 
 def main() -> None:
-    """Train the network and print what it reaches."""
+    """Train the network and print how good it is."""
     parser = argparse.ArgumentParser(description="Train on the handwritten digits that hotloop carries.")
     parser.add_argument("--epochs", type=int, default=100, help="at most (default: %(default)s)")
     arguments = parser.parse_args()

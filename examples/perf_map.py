@@ -1,11 +1,11 @@
-"""Have Linux's perf show hotloop's kernels by name: runs another program, and writes where its machine code lies.
+"""Let Linux's perf show hotloop's kernels by name: run another program, and write down where its machine code is.
 
     perf record python examples/perf_map.py train.py
     perf report --stdio --sort symbol
 
-Numba keeps compiled code in its cache as object files, which carry the names of their functions. When the program
-ends, they are written to /tmp/perf-PID.map, where perf looks for names of code that is in no file. Code that was
-compiled in the same run has none: run the program once before. It takes a private part of Numba, and `nm` of binutils.
+Compiled code is cached as object files, which contain the names of their functions. When the program ends, the names
+are written to /tmp/perf-PID.map, where perf looks for names of code that is in no file. Code that was compiled in the
+same run has none, so run the program once beforehand. This uses a private part of Numba, and `nm` of binutils.
 """
 
 import os
@@ -30,7 +30,7 @@ def readable(symbol: str) -> str:
 
 
 def functions(elf: bytes) -> list[tuple[int, int, str]]:
-    """Return address, size and symbol of the functions of an object file, but for Numba's wrappers."""
+    """Return address, size and symbol of the functions in an object file, without Numba's wrappers."""
     with tempfile.NamedTemporaryFile(suffix=".o") as file:
         file.write(elf)
         file.flush()
@@ -40,7 +40,7 @@ def functions(elf: bytes) -> list[tuple[int, int, str]]:
 
 
 def main() -> None:
-    """Run the program that the command line names, and write the map behind it."""
+    """Run the program that the command line names, then write the map."""
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     loaded = []

@@ -1,4 +1,4 @@
-"""Regression: learn a noisy function of two variables, and measure it by R^2 on points not seen.
+"""Regression: learn a noisy function of two variables, and measure R^2 on new points.
 
 Run it with
 
@@ -18,7 +18,7 @@ def surface(x: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    """Train on noisy points and print how well the function itself is met."""
+    """Train on noisy points, and print how well the network approximates the function without noise."""
     parser = argparse.ArgumentParser(description="Learn a noisy function of two variables.")
     parser.add_argument("--epochs", type=int, default=200)
     arguments = parser.parse_args()

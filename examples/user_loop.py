@@ -1,8 +1,8 @@
-"""A training loop of one's own, compiled, over the public kernels: two sigmoid layers and plain gradient descent.
+"""Your own compiled training loop, built from the public kernels: two sigmoid layers and plain gradient descent.
 
-Kernels are Numba functions: `@njit` code calls them like any other. Here each epoch is one compiled call, and
-whatever is special about your training (an order of the samples, noise on the inputs, a schedule) goes into the loop.
-With `@kernel` of `hotloop.kernels` instead of `@njit` the loop would be kept on disk for the next run.
+Kernels are Numba functions: `@njit` code calls them like any other. Here each epoch is one compiled call. What is
+special about your training (the order of the samples, noise on the inputs, a schedule) goes into the loop. With
+`@kernel` of `hotloop.kernels` instead of `@njit`, the loop would be kept on disk for the next run.
 
     python examples/user_loop.py
 """

@@ -1,8 +1,7 @@
-"""The same network once more, differentiated by HIPS autograd, and trained by the methods as published; in float64.
+"""The same network again, differentiated by HIPS autograd and trained by the methods as published, in float64.
 
-The losses are those of textbooks, from probabilities and not from logits, so they hold for moderate z only. No
-derivative is written here but that of the normal distribution, which autograd has only with SciPy. Vectors have no
-padding.
+The losses are the textbooks', from probabilities and not from logits, so they hold only for moderate z. The only
+derivative written here is that of the normal distribution, which autograd has only with SciPy. Vectors have no padding.
 """
 
 import math
@@ -213,7 +212,7 @@ def masks(net, step, rows):
 
 
 def train(net, X, y, optimizer, method, *, epochs, batch_size, shuffle):
-    """Return the parameters that training would lead to, and the loss of each epoch. The network itself is not trained.
+    """Return the parameters that training would give, and the loss of each epoch. The network itself is not trained.
 
     Batches in the order of the epoch, the last one smaller; the loss of an epoch is the mean over its samples.
     """

@@ -1,16 +1,16 @@
-"""Many processes fill one empty cache, one of them is killed at a random moment, and the next must find all sound.
+"""Many processes fill an empty cache, one is killed at a random moment, and the next process must find it sound.
 
     python tests/cache_stress.py --rounds 50
     python tests/cache_stress.py --rounds 2 --training
 
-Each round has an empty folder, and processes that compile the same functions for the same signatures, each in an order
-of its own; with ``--training`` that is the training loop, for both dtypes, with a profile and without, else two small
-kernels for four signatures each. What comes from the cache afterwards must be all there, nothing may be compiled, and
-every result must have the bits of a process with a cache of its own. Every process waits for a random time before it
-renames a file, so that others get between its steps. Exit status 1 if a round went wrong.
+Each round has an empty folder, and processes that compile the same functions for the same signatures, each in a
+different order: two small kernels for four signatures each; with ``--training`` the training loop, for both dtypes,
+with and without a profile. Afterwards everything must come from the cache, nothing may be compiled, and every result
+must have the bits of a process with a separate cache. Each process waits for a random time before it renames a file, so
+that others get between its steps. Exit status 1 if a round went wrong.
 
-The processes are forked when Numba and hotloop's kernels are imported, which would take most of their time; with
-``--training`` before hotloop is.
+The processes are forked after Numba and hotloop's kernels are imported, which would take most of their time; with
+``--training`` before hotloop is imported.
 """
 
 import argparse
@@ -31,7 +31,7 @@ import numba
 import numpy as np
 
 SUFFIX = ".kernel"
-LATEST = 0.2  # seconds that a process waits at most before it renames a file
+LATEST = 0.2  # the most seconds that a process waits before it renames a file
 kernels: Any = None  # imported where the folder is set
 
 
@@ -77,7 +77,7 @@ def training_tasks() -> dict[str, Callable[[], tuple[bytes, Any]]]:
 
 
 def late(replace: Callable[..., None], choice: random.Random) -> Callable[..., None]:
-    """Return a renaming that waits before it renames, for the others to get between."""
+    """Return a function that waits before it renames, so that other processes get between."""
 
     def waiting(*given: Any) -> None:
         time.sleep(choice.uniform(0, LATEST))
@@ -87,7 +87,7 @@ def late(replace: Callable[..., None], choice: random.Random) -> Callable[..., N
 
 
 def fork(folder: Path, training: bool, seed: int, output: Path | None = None) -> int:
-    """Start a process that calls all tasks on a cache, in an order of its own, and writes what came of it."""
+    """Start a process that calls all tasks on a cache, in an order drawn from `seed`, and writes the results."""
     number = os.fork()
     if number:
         return number
@@ -109,7 +109,7 @@ def fork(folder: Path, training: bool, seed: int, output: Path | None = None) ->
             output.write_text(json.dumps({"results": results, "hits and misses": np.sum(counts, 0).tolist()}))
         status = 0
     except BaseException:
-        if output is None:  # of many one that tells is enough
+        if output is None:  # one line is enough, since many may fail
             print(traceback.format_exc().splitlines()[-1], file=sys.stderr)
         else:
             traceback.print_exc()
@@ -119,14 +119,14 @@ def fork(folder: Path, training: bool, seed: int, output: Path | None = None) ->
 
 
 def observed(folder: Path, training: bool, output: Path) -> dict[str, Any]:
-    """Return what a process sees that is there by itself; nothing if it fails."""
+    """Return the results of a process that runs by itself, or nothing if it fails."""
     output.unlink(missing_ok=True)
     _, status = os.waitpid(fork(folder, training, 0, output), 0)
     return json.loads(output.read_text()) if status == 0 else {}
 
 
 def play(folder: Path, training: bool, processes: int, seed: int, duration: float) -> tuple[list[int], float]:
-    """Have the processes fill an empty cache, kill one, and return the exit statuses of the others, and when."""
+    """Let the processes fill an empty cache and kill one; return the exit statuses of the others, and when."""
     choice = random.Random(seed)
     moment, victim = choice.uniform(0, duration), choice.randrange(processes)
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The command line called in this process, and small tables for it to learn from."""
+"""Calls of the command line in this process, and small tables to train on."""
 
 import contextlib
 import io
@@ -11,7 +11,7 @@ TINY = ["--hidden", "4", "--dropout", "0", "--batch-size", "4"]  # a network tha
 
 
 def run(*arguments):
-    """Run ``hotloop`` with the arguments; return the exit status and what went to standard output and error."""
+    """Run ``hotloop`` with the arguments; return exit status, standard output and standard error."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -22,14 +22,14 @@ def run(*arguments):
 
 
 def train_tiny(data, *options):
-    """Train a tiny network, which must succeed, and return what was printed."""
+    """Train a tiny network, which must succeed, and return the output."""
     status, out, err = run("train", "--data", data, *TINY, *options)
     assert (status, err) == (0, "")
     return out
 
 
 def write_flowers(folder):
-    """Return a CSV file of two classes that a line separates."""
+    """Write a CSV file of two classes that a line separates, and return its path."""
     generator = np.random.default_rng(0)
     lines = ["length,width,kind"]
     for row in range(24):
@@ -41,7 +41,7 @@ def write_flowers(folder):
 
 
 def write_houses(folder):
-    """Return a CSV file of values: price = 2 size - age + 3."""
+    """Write a CSV file of values, price = 2 size - age + 3, and return its path."""
     generator = np.random.default_rng(0)
     size, age = generator.uniform(0, 1, (2, 40))
     lines = ["price,size,age", *(f"{2 * s - a + 3:.4f},{s:.4f},{a:.4f}" for s, a in zip(size, age, strict=True))]

@@ -67,7 +67,7 @@ def dispatchers():
 def precision(signature):
     """Return the type of a signature's floating-point arrays, or of its numbers if it has no such array.
 
-    Beside arrays of float32, those of float64 are the rows' losses and penalties.
+    Arrays of float64 beside arrays of float32 are the rows' losses and penalties.
     """
     arrays = {str(t.dtype) for t in signature if isinstance(t, types.Array) and isinstance(t.dtype, types.Float)}
     numbers = {str(t) for t in signature if isinstance(t, types.Float)}
@@ -89,7 +89,7 @@ def signatures():
 
 
 def allocations(call):
-    """Return how many blocks of memory Numba's runtime takes and gives back during a call, its arguments' included."""
+    """Return how many blocks of memory Numba's runtime allocates and frees during a call, including its arguments."""
     before = rtsys.get_allocation_stats()
     call()
     return [now - then for now, then in zip(rtsys.get_allocation_stats(), before, strict=True)]
@@ -102,7 +102,7 @@ def training_call(loss, optimizer, dropout, penalty, dtype, steps):
     X, y = X.astype(dtype), y.astype(np.int64 if loss == "labels" else dtype)
     targets = (np.empty((0, 0), dtype), y) if loss == "labels" else (y, np.empty(0, np.int64))
     task = LoopArguments.prepare(
-        net.layout, net.activations, net.loss, X, *targets, batch_size=6, dropout=net.dropout, seed=0
+        net._layout, net.activations, net.loss, X, *targets, batch_size=6, dropout=net.dropout, seed=0
     )
     task.settings["l1"], task.settings["l2"] = net.l1, net.l2
     task.set_optimizer(optimizer, 0, 0)
@@ -117,7 +117,7 @@ def training_call(loss, optimizer, dropout, penalty, dtype, steps):
 
 
 def call_kernels(dtype):
-    """Call the public kernels that the training loop does not call, on arrays as a user has them."""
+    """Call the public kernels that the training loop does not call, on arrays like a user's."""
     x, labels, out = np.ones((3, 3), dtype), np.zeros(3, np.int64), np.ones((3, 3), dtype)
     kernels.dense_forward(x, x, x[0], out)
     kernels.input_gradient(x, x, out)
@@ -152,7 +152,7 @@ def allocating(values):
 
 
 def observe(path):
-    """Write what the other process asks for to a file."""
+    """Write the report to a file."""
     warnings.simplefilter("error")
     for number in range(20):
         train(number)

@@ -1,4 +1,4 @@
-"""What the kernel tests share: the two dtypes, odd sizes, and arrays that notice what a kernel should not do."""
+"""What tests share: the two dtypes, odd sizes, and arrays that notice what a kernel should not do."""
 
 import json
 import math
@@ -19,40 +19,40 @@ COMPILED = not numba.config.DISABLE_JIT
 if not COMPILED:
     np.seterr(all="ignore")  # compiled code raises no floating-point warnings; the same code in plain Python would
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a shell's background job: tests of Ctrl-C would hang
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job: tests of Ctrl-C would hang
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Around a vector (8 doubles, 16 floats), around the six rows of a tile, and well beyond both.
+# Around a vector (8 doubles, 16 floats), around the six rows of a register tile, and well beyond both.
 ODD_SIZES = (1, 5, 6, 7, 15, 16, 17, 31, 33, 127)
 MARGIN = 64  # elements on either side of an array in a buffer: several vectors
 
-# The same examples in every run, and nothing written to disk. Plain Python gets through fewer.
+# The same examples in every run, and nothing written to disk; fewer in plain Python, which is slow.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=100 if COMPILED else 15)
 settings.load_profile("fixed")
 
 
 def pytest_sessionstart():
-    """Share out what all tests need compiled among the first two workers, which else compile it both."""
+    """Let the first two workers each compile half of what all tests need, which else both would compile."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if COMPILED and worker in ("gw0", "gw1"):
-        from hotloop import warmup  # not above: coverage of a worker begins behind the import of this file
+        from hotloop import warmup  # not above: coverage of a worker begins after the import of this file
 
         warmup(["float32", "float64"][worker == "gw1"], profiles=True)
 
 
-# Of the files that take longest, in this order: one that came last would keep a worker, and all others waiting for it.
+# The files that take longest, in this order: if one came last, all other workers would wait for its worker.
 LONG_FILES = ("warmup", "benchmarks", "fuzz", "cache", "activations", "dense", "training_threads", "codegen", "losses")
 
 
 def pytest_collection_modifyitems(items):
-    """Have the longest files begin first."""
+    """Begin with the longest files."""
     rank = {f"test_{name}.py": place for place, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def observer(request, tmp_path_factory):
-    """Start the process of `observed` with the first of several workers, so that none waits for it."""
+    """Start the process of `observed` early, in the first of several workers, so that none waits for it."""
     wanted = any("observed" in getattr(item, "fixturenames", ()) for item in request.session.items)
     if not (COMPILED and wanted and os.environ.get("PYTEST_XDIST_WORKER") == "gw0"):
         yield
@@ -75,7 +75,7 @@ with open(report + ".lock", "w") as lock:
 
 
 def _observing(tmp_path_factory):
-    """Return the process that writes the report of `observed` unless another does or has, as arguments of Popen."""
+    """Return the arguments of Popen for the process that writes the report of `observed`, unless another has."""
     import hotloop  # not above, as in pytest_sessionstart
 
     report, cache = _observed_files(tmp_path_factory)
@@ -92,7 +92,7 @@ def _observed_files(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def observed(tmp_path_factory):
-    """Return what a process saw that compiled every loop anew, and the cache that it filled: one for all workers."""
+    """Return what a process that compiled every loop reports, and the cache that it filled: one for all workers."""
     report, cache = _observed_files(tmp_path_factory)
     if not report.exists():
         subprocess.run(**_observing(tmp_path_factory), check=True)
@@ -124,9 +124,9 @@ def dtype(request):
 
 @pytest.fixture(scope="module")
 def eps(dtype):
-    """Distance from 1 to the next number, the unit in which each test states its tolerance.
+    """Distance from 1 to the next number: the unit in which tests state tolerances.
 
-    A rounding errs by half of it, relatively; so a tolerance says how many roundings, or what conditioning, it allows.
+    The relative error of a rounding is half of it, so a tolerance says how many roundings it allows, or what condition.
     """
     return float(np.finfo(dtype).eps)
 
@@ -137,7 +137,7 @@ def rng():
 
 
 def whole_numbers(rng, shape, dtype):
-    """Return small whole numbers: their products and sums are exact in any order, so a test needs no tolerance."""
+    """Return small whole numbers: sums of their products are exact in any order, so tests need no tolerance."""
     return rng.integers(-8, 9, shape).astype(dtype)
 
 
@@ -147,7 +147,7 @@ def same_bits(a, b):
 
 
 def poison(call, *outputs):
-    """Call with outputs full of NaN, then of a large number; demand the same bits, and return the call's value."""
+    """Call with outputs full of NaN, then of a large number; require the same bits, and return the call's value."""
     results = []
     for filling in (np.nan, -1e30):
         for output in outputs:
@@ -159,9 +159,9 @@ def poison(call, *outputs):
 
 
 def walled(array, padding=0, wall=np.nan):
-    """Return a copy of `array` (its rows `padding` elements apart) in the midst of a buffer of `wall`, and the buffer.
+    """Return a copy of `array` (its rows `padding` elements apart) inside a buffer full of `wall`, and the buffer.
 
-    Around an input the wall is NaN (whole numbers: one far out of range), so that what lies outside spoils the result.
+    Around an input the wall is NaN (for integers, a number far out of range), so reading outside spoils the result.
     """
     if np.issubdtype(array.dtype, np.integer):
         wall = -(10**9)
@@ -175,7 +175,7 @@ def walled(array, padding=0, wall=np.nan):
 
 @contextmanager
 def fenced(shape, dtype, padding=0):
-    """Yield an output in the midst of canaries (also between its rows); at the end each must be alive."""
+    """Yield an output surrounded by canaries, also between its rows; at the end all must be alive."""
     canary = -1234.5
     inside, buffer = walled(np.zeros(shape, dtype), padding, canary)
     yield inside
@@ -184,9 +184,9 @@ def fenced(shape, dtype, padding=0):
 
 
 def llvm_code(function, *arguments):
-    """Return the LLVM code that a kernel compiles to, anew: what comes from the cache cannot be inspected.
+    """Return the LLVM code of a kernel, compiled again: code from the cache cannot be inspected.
 
-    In float32 code "double" is a constant or a division that was not typed, and vectors of it take twice the time.
+    "double" in float32 code is a constant or a division without a type, and makes vectors take twice the time.
     """
     compiled = numba.jit(**function.targetoptions)(function.py_func)
     compiled(*arguments)
@@ -194,4 +194,4 @@ def llvm_code(function, *arguments):
 
 
 needs_compiler = pytest.mark.skipif(not COMPILED, reason="about the compiled code")
-alone = pytest.mark.alone  # measures time or wants all cores: no other test may be under way
+alone = pytest.mark.alone  # measures time or wants all cores: no other test may run meanwhile

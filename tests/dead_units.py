@@ -10,9 +10,9 @@ from small_networks import OPTIMIZERS
 from hotloop import Network
 
 MACHINE = platform.machine().lower().replace("arm64", "aarch64").replace("amd64", "x86_64")
-FLUSH = {"x86_64": 0x8040, "aarch64": 1 << 24}  # of MXCSR the bits FTZ and DAZ, of FPCR the bit FZ
+FLUSH = {"x86_64": 0x8040, "aarch64": 1 << 24}  # the bits FTZ and DAZ of MXCSR, the bit FZ of FPCR
 needs_mode = pytest.mark.skipif(
-    not COMPILED or MACHINE not in FLUSH, reason="denormal numbers are flushed in compiled code alone"
+    not COMPILED or MACHINE not in FLUSH, reason="denormal numbers are flushed only in compiled code"
 )
 QUIET = {"batch_size": 8, "progress": False}
 
@@ -27,7 +27,7 @@ def small(dtype):
 
 
 def dead(net):
-    """Have all units but two of each hidden layer die: the activations at their z are denormal."""
+    """Kill all units but two of each hidden layer: the activations at their z are denormal."""
     tiny = np.log(np.finfo(net.dtype).tiny)
     for bias in net.biases[:-1]:
         bias[2::2] = np.linspace(0.9, 1.2, bias[2::2].size) * tiny
@@ -47,7 +47,7 @@ def data(loss="labels", rows=24 if COMPILED else 8):
 
 
 def train(optimizer, n_threads=1, **options):
-    """Return a network with dead units, whose moments have decayed, after some epochs more."""
+    """Return a network with dead units after some epochs that began with decayed moments."""
     net, loss = build(**options), options.get("loss", "labels")
     settings = QUIET | {"optimizer": OPTIMIZERS[optimizer], "n_threads": n_threads}
     net.fit(*data(loss), epochs=1, **settings)

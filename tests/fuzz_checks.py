@@ -1,8 +1,8 @@
-"""What a fuzzed program calls: hotloop's public API, each call held to what must be true of it, whatever was drawn.
+"""What a fuzzed program calls: hotloop's public API, with checks of what must be true of each call.
 
 A program is a few lines of Python with this file's names (see fuzz_programs.py). Each `Subject` holds a network and its
-shadow, which goes the straight way: in one piece where the network is trained in two, never saved, with another number
-of threads. At the end of every call both must agree to the bit.
+shadow, which takes the simple way: trained in one piece where the network is trained in two, never saved, with another
+number of threads. At the end of every call both must agree to the bit.
 """
 
 import copy
@@ -28,8 +28,8 @@ globals().update({kind.__name__: kind for kind in OPTIMIZERS.values()})  # a pro
 __all__ = ["Network", "Normal", "Subject", "np", "profile", "refused", "together", "warmup"]
 __all__ += [kind.__name__ for kind in OPTIMIZERS.values()]
 
-MOST_STEPS = 40  # of a fit that is replayed step by step
-ROUNDED = 1e-13  # relative, of a mean of batch losses
+MOST_STEPS = 40  # in a fit that is replayed step by step
+ROUNDED = 1e-13  # relative error of a mean of batch losses
 QUIET = {"progress": False}
 
 
@@ -40,7 +40,7 @@ def must(holds, message):
 
 
 def be_strict():
-    """Have every warning raise, but the one that is no fault."""
+    """Turn every warning into an error, except the one that reports no fault."""
     warnings.simplefilter("error")
     warnings.simplefilter("ignore", ConvergenceWarning)
 
@@ -72,7 +72,7 @@ def sound(net):
 
 @contextmanager
 def leaving_no_thread():
-    """Raise if there are more threads after the block than before; where the system does not say, nothing is known."""
+    """Raise if there are more threads after the block than before; only where the system tells their number."""
     tasks = Path("/proc/self/task")
 
     def count():
@@ -188,7 +188,7 @@ class Subject:
         self.shadow = copy.deepcopy(net)
 
     def evaluate(self, X, y, *, n_threads=1, calm=True):
-        """Evaluate, and hold the loss and the outputs to the oracle, and each row to itself alone."""
+        """Evaluate; compare loss and outputs with the oracle, and a row with the same row on its own."""
         net, before = self.net, state_of(self.net)
         scores, outputs = net.evaluate(X, y, n_threads=n_threads), net.predict(X, n_threads=n_threads)
         must(state_of(net) == before, "evaluate or predict changed the network")
@@ -203,7 +203,7 @@ class Subject:
             exact.check_loss(net, rows, y, scores["loss"], "evaluate")
 
     def gradient(self, X, y):
-        """Compute the gradient, and hold it and the loss to the oracle."""
+        """Compute the gradient, and compare it and the loss with the oracle."""
         before = state_of(self.net)
         loss, gradient = self.net.gradient(X, y)
         must(state_of(self.net) == before, "gradient changed the network")
@@ -213,7 +213,7 @@ class Subject:
         exact.check_gradient(self.net, np.asarray(X), y, gradient)
 
     def through(self, way, metadata=None):
-        """Have the network go through a file, a pickle or a copy; its shadow does not."""
+        """Send the network, but not its shadow, through a file, a pickle or a copy."""
         if metadata is not None:
             self.net.metadata, self.shadow.metadata = dict(metadata), dict(metadata)
         if way == "file":
@@ -288,7 +288,7 @@ def together(first, second, X, y, X2, y2, **options):
 
 
 def replay(before, net, X, y, losses, steps, *, batch_size=32, shuffle=True, optimizer=None, **_):
-    """Train a copy batch by batch, as the rows' order says; each loss is held to the oracle, the end to the bit."""
+    """Train a copy batch by batch in the same order: each loss must be the oracle's, and the end equal to the bit."""
     rows, total, X, y = len(X), 0.0, np.asarray(X), np.asarray(y)
     twin, first, stop = copy.deepcopy(before), before.epochs_trained, before.steps + steps
     for epoch in range(first, first + steps):

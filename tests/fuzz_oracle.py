@@ -1,7 +1,7 @@
 """Loss, outputs and gradient of any network in float64, each with a bound on what rounding may add.
 
-The bound is carried along: what the inputs of a layer are off by, times its weights, and one rounding for each term of
-a sum, relative to the sum of the terms' sizes. In float64 it is about 1e-14, so that a loss off by 1e-9 is seen.
+The bound is propagated: the error of a layer's inputs, times its weights, and one rounding for each term of a sum,
+relative to the sum of the terms' sizes. In float64 it is about 1e-14, so a loss that is off by 1e-9 is noticed.
 """
 
 import numpy as np
@@ -98,7 +98,7 @@ def check_outputs(net, X, found):
 
 
 def check_gradient(net, X, y, found):
-    """Raise unless a gradient is that of the oracle; not where rounding decides on which side of a kink a value is."""
+    """Raise unless a gradient is that of the oracle. Skip it if rounding decides on which side of a kink a value is."""
     zs, activations, z_bounds, bounds = forward(net, X)
     y, logits = targets(net, y), net.loss.endswith("cross_entropy")
     kinked = [name in ("relu", "leaky_relu") for name in net.activations]

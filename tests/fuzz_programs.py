@@ -1,11 +1,11 @@
-"""A fuzzer of the public API: programs drawn from a seed, each run in a process of its own with a time limit.
+"""A fuzzer of the public API: programs drawn from a seed, each run in a separate process with a time limit.
 
     python tests/fuzz_programs.py --programs 27000 --seed 1 --jobs 2     # the long run, by hand
     python tests/fuzz_programs.py --seed 1 --only 137                    # one program again
 
 A program is a few lines of Python, drawn by fuzz_writer.py, with the names of fuzz_checks.py, where the invariants are.
-What fails, crashes or runs too long is shrunk, a line, an argument and a number at a time, and printed as a script.
-tests/test_fuzz.py has a short run, and the bugs that the fuzzer must find.
+A program that fails, crashes or runs too long is shrunk, by lines, arguments and numbers, and printed as a script.
+tests/project/test_fuzz.py has a short run, and the bugs that the fuzzer must find.
 """
 
 import argparse
@@ -32,14 +32,14 @@ from fuzz_writer import Writer
 
 from hotloop import warmup
 
-LIMIT = 30.0  # seconds of a program: most take some hundredths
-SHRINKS = 150  # programs tried to make one smaller
-SHOWN = 3  # programs of one failure that are shrunk and printed
+LIMIT = 30.0  # seconds for a program; most take some hundredths
+SHRINKS = 150  # most programs tried to make one smaller
+SHOWN = 3  # most programs with one failure that are shrunk and printed
 
 
 @dataclass
 class Outcome:
-    """What became of a program: its kind is "passed", "failed", "crashed" or "hung"."""
+    """How a program ended: its kind is "passed", "failed", "crashed" or "hung"."""
 
     kind: str
     text: str = ""
@@ -52,7 +52,7 @@ class Outcome:
 
 
 def run(lines, limit=LIMIT, plant=None):
-    """Run a program in a forked process; `plant` is called there first."""
+    """Run a program in a forked process, which calls `plant` first."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -77,9 +77,9 @@ def run(lines, limit=LIMIT, plant=None):
 
 
 def _child(lines, write, plant):
-    """Run a program, its output and errors going into a pipe, and exit."""
+    """Run a program with output and errors going into a pipe, and exit."""
     status = 1
-    gc.freeze()  # what the parent made is not looked through here, which would copy its memory
+    gc.freeze()  # collecting the parent's objects would copy its memory
     try:
         os.dup2(write, 1)
         os.dup2(write, 2)
@@ -131,7 +131,7 @@ def candidates(lines):
 
 
 def simpler(line):
-    """Yield a line with a keyword argument or an entry less, or a smaller number."""
+    """Yield the line with one keyword argument or entry removed, or with a smaller number."""
     for at, node in enumerate(ast.walk(ast.parse(line))):
         calm = isinstance(node, ast.Call) and any(keyword.arg == "calm" for keyword in node.keywords)
         cuts = len(node.keywords) - calm if isinstance(node, ast.Call) else 0  # `calm` is written last
@@ -178,7 +178,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--programs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=1, help="processes beside each other")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at the same time")
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds that a program may take")
     parser.add_argument("--only", type=int, metavar="N", help="run program N of this seed and print it")
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""Draws the programs of the fuzzer: what is right and what is wrong for each argument, and the calls that take them."""
+"""Draws the fuzzer's programs: right and wrong values for each argument, and the calls that take them."""
 
 import random
 import re
@@ -42,6 +42,7 @@ BAD_FIT = {
     "shuffle": ("1", "None", "'yes'"),
     "progress": ("0", "None"),
     "n_threads": ("0", "1.5", "'all'", "10**5000", "None", "True", "-1"),
+    "callbacks": ("5", "'watch'", "[print]", "{}", "[int]", "[None]"),
     "validation_data": ("5", "(1,)", "(X, None)", "(X[:, :0], y)", "'ab'", "(X, y, y)", "{}"),
 }  # fmt: skip
 BAD_X = (
@@ -148,7 +149,7 @@ class Writer:
         self.lines.append(f"{name}.fit({data}, epochs={epochs}, {self.options()}, {threads}{watched}{extra})")
 
     def wild(self):
-        """Write a fit of huge or tiny numbers: it may diverge, but both ways alike."""
+        """Write a fit of huge or tiny numbers: it may diverge, but then both networks do."""
         scale = self.draw("1e-30", "1e15", "1e30", "1e300" if "dtype='float64'" in self.lines[0] else "1e37")
         rate = self.draw(1e-3, 1.0, 1e10, 1e30)
         self.lines.append(self.lines[0].replace("net =", "wild ="))
@@ -165,12 +166,12 @@ class Writer:
         self.lines.append(self.draw("net.gradient(X, Y)", "other.gradient(U, V)"))
 
     def through(self):
-        """Write a way that a network goes."""
+        """Write a save and load, a pickle or a copy."""
         metadata = self.draw("", "", ", {'name': 'é\\n'}")
         self.lines.append(f"{self.draw('net', 'other')}.through({self.draw('file', 'pickle', 'copy')!r}{metadata})")
 
     def damage(self):
-        """Write a damage to a file."""
+        """Write the damaging of a file."""
         way = self.draw("cut", "flip", "insert", "overwrite")
         self.lines.append(f"net.damage({way!r}, {self.random.random():.4f}, {self.random.randrange(1, 256)})")
 
@@ -188,7 +189,7 @@ class Writer:
         self.lines.append(f"net.in_fork(X, Y, {self.options()}, n_threads={self.draw(1, 2)})")
 
     def wrong_option(self):
-        """Write a network that cannot be."""
+        """Write a network with a wrong argument."""
         name = self.draw("sizes", *BAD_OPTIONS)
         if name == "sizes":
             self.lines.append(f"refused(lambda: Network({self.draw(*BAD_SIZES)}), 'sizes', net)")
@@ -200,12 +201,10 @@ class Writer:
         """Write a fit with a wrong argument."""
         name = self.draw(*BAD_FIT)
         bad, keyword = self.draw(*BAD_FIT[name]), "optimizer" if name in ("epsilon", "learning_rate") else name
-        self.lines.append(
-            f"refused(lambda: net.net.fit(X, Y, {keyword}={upper(bad)}), {name.removesuffix('_data')!r}, net, other)"
-        )
+        self.lines.append(f"refused(lambda: net.net.fit(X, Y, {keyword}={upper(bad)}), {name!r}, net, other)")
 
     def wrong_data(self):
-        """Write a call with data that do not fit."""
+        """Write a call with wrong data."""
         method, argument = self.draw("fit", "evaluate", "gradient", "predict"), self.draw("X", "y")
         if method == "predict":
             self.lines.append(f"refused(lambda: net.net.predict({upper(self.draw(*BAD_X))}), 'X', net)")

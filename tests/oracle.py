@@ -81,7 +81,7 @@ def softmax(z):
 
 
 def normal_cdf(z):
-    """Through erfc, which keeps its digits in the left tail where 1 + erf has none left."""
+    """By erfc, which keeps its digits in the left tail, where 1 + erf loses all."""
     return 0.5 * np.vectorize(math.erfc, otypes=[np.float64])(-double(z) / math.sqrt(2))
 
 
@@ -142,7 +142,7 @@ ACTIVATIONS = {
     "silu": silu,
     "softplus": softplus,
     "identity": identity,
-}  # softmax apart: it is no function of one element
+}  # without softmax, which is not a function of one element
 DERIVATIVES = {
     "sigmoid": sigmoid_derivative,
     "tanh": tanh_derivative,
@@ -207,18 +207,6 @@ LOSSES = {
 # Updates: each returns what the kernel leaves behind, state first, parameters last.
 
 
-# How many vectors of state a method has, and its numbers at step t. Epsilon is large, so that its place shows.
-METHODS = {
-    "sgd": (0, lambda t: (0.1,)),
-    "momentum": (1, lambda t: (0.1, 0.9)),
-    "nesterov": (1, lambda t: (0.1, 0.9)),
-    "rmsprop": (1, lambda t: (0.1, 0.9, 0.25)),
-    "adagrad": (1, lambda t: (0.1, 0.25)),
-    "adam": (2, lambda t: (0.1, 0.9, 0.99, 0.25, t)),
-    "adamw": (2, lambda t: (0.1, 0.9, 0.99, 0.25, 0.2, t)),
-}
-
-
 def sgd(gradient, learning_rate, parameters):
     return (parameters - learning_rate * gradient,)
 
@@ -256,6 +244,18 @@ def adamw(gradient, learning_rate, beta1, beta2, epsilon, weight_decay, step, fi
     """Loshchilov & Hutter, "Decoupled weight decay regularization", 2019, Algorithm 2, with schedule multiplier lr."""
     decayed = parameters - learning_rate * weight_decay * parameters
     return adam(gradient, learning_rate, beta1, beta2, epsilon, step, first_moment, second_moment, decayed)
+
+
+# By method: how many vectors of state it has, and its numbers at step t. Epsilon is large, so that its place shows.
+METHODS = {
+    "sgd": (0, lambda t: (0.1,)),
+    "momentum": (1, lambda t: (0.1, 0.9)),
+    "nesterov": (1, lambda t: (0.1, 0.9)),
+    "rmsprop": (1, lambda t: (0.1, 0.9, 0.25)),
+    "adagrad": (1, lambda t: (0.1, 0.25)),
+    "adam": (2, lambda t: (0.1, 0.9, 0.99, 0.25, t)),
+    "adamw": (2, lambda t: (0.1, 0.9, 0.99, 0.25, 0.2, t)),
+}
 
 
 def add_penalty(weights, l1, l2, gradient):

@@ -1,6 +1,6 @@
-"""Tiny functions in a file of their own, compiled and kept as a user's are, in this process.
+"""Tiny functions in a file, compiled and kept as a user's are, in this process.
 
-A dispatcher of Numba compiles them under NUMBA_DISABLE_JIT=1 as well.
+Numba's dispatcher compiles them even under NUMBA_DISABLE_JIT=1.
 """
 
 import importlib.util

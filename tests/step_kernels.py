@@ -8,9 +8,9 @@ APART = 16  # how many words from one to the next, on cache lines of their own
 
 @kernel
 def keep_step(thread, n_threads, words, steps, counts, faults):
-    """Count, meet, and look at the others' counts: after barrier k they are k, or k + 1 where one is ahead.
+    """Count, meet, and check the others' counts: after barrier k they are k, or k + 1 for a thread that is ahead.
 
-    Returns how many barriers were passed. In `faults` is how often another thread was out of step.
+    Returns how many barriers were passed. `faults` counts how often another thread was out of step.
     """
     for step in range(steps):
         counts[thread * APART] += 1
@@ -30,7 +30,7 @@ def wait(thread, n_threads, words):
 
 @kernel
 def work_in_phases(thread, n_threads, words, phases, amount, results):
-    """Do `amount` steps of a chain of integers in all, shared by the threads, in each phase."""
+    """Do `amount` steps of a chain of integers in each phase, shared among the threads."""
     start, stop = share(amount, 1, thread, n_threads)
     chain = thread
     for _ in range(phases):

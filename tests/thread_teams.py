@@ -17,7 +17,7 @@ STEPS = 2000 if COMPILED else 30
 
 
 def parts_done(team, *arguments):
-    """Run a function that notes how it was called, and return the notes in the threads' order."""
+    """Run a function that notes how it was called, and return the notes in the order of the threads."""
     notes = []
 
     def note(thread, n_threads, words, *arguments):
@@ -41,7 +41,7 @@ def count():
 
 
 def living():
-    """Return how many threads this process has, those of teams included, of which `threading` does not know."""
+    """Return how many threads this process has, including those of teams, which `threading` does not know."""
     last, now = -1, count()
     while now != last:  # one of another test may be about to end
         time.sleep(0.005)
@@ -50,7 +50,7 @@ def living():
 
 
 def ends_with(before):
-    """Whether there are soon no more threads than before: one that has said that it ends still takes some us."""
+    """Whether there are soon no more threads than before: a thread that ends still takes some microseconds."""
     deadline = time.monotonic() + 20
     while count() > before and time.monotonic() < deadline:
         time.sleep(0.0005)
@@ -58,7 +58,7 @@ def ends_with(before):
 
 
 def at_most(others, monkeypatch):
-    """Let no team start more than so many threads, all teams together."""
+    """Let all teams together start no more than `others` threads."""
     start, left = threads.start_new_thread, [None] * others
 
     def limited(*given):

@@ -1,4 +1,4 @@
-"""Tests as root: it may read and write everything, and so sees no fault of permissions."""
+"""Tests as root, who may read and write everything, and so meets no error of permissions."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import os
 
 @contextlib.contextmanager
 def as_nobody():
-    """Have no more rights than the file's mode gives."""
+    """Run the block with no more rights than the files' modes give."""
     if os.geteuid() != 0:
         yield
         return

@@ -1,4 +1,4 @@
-"""A commit's wheel, built as asv builds it, and its package in a folder of its own."""
+"""A commit's wheel, built as asv builds it, and the package installed in a separate folder."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ from benchmarks.comparison.worker import ROOT
 
 
 class BuildError(RuntimeError):
-    """A commit cannot be built or imported; the message has the last lines of what was said.
+    """A commit cannot be built or imported; the message has the last lines of output.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class BuildError(RuntimeError):
 class Build:
     """A commit that has been built.
 
-    `folder` has what asv's environment has: benchmarks find the wheel there, and keep machine code by commit.
+    `folder` is laid out like asv's environment: benchmarks find the wheel there, and keep machine code by commit.
     """
 
     commit: str
@@ -44,12 +44,12 @@ class Build:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The variables by which the suite knows the commit."""
+        """The environment variables that tell the suite which commit it measures."""
         return {"ASV_COMMIT": self.commit, "ASV_ENV_DIR": str(self.folder)}
 
 
 def git(*arguments: str) -> str:
-    """Return what a command of Git prints; raise ValueError with its complaint."""
+    """Return the output of a Git command; raise ValueError with its error message."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise ValueError((done.stderr.strip().splitlines() or [f"git {arguments[0]} failed"])[-1])
@@ -66,13 +66,13 @@ def commit_of(name: str) -> str:
 
 
 def is_shallow() -> bool:
-    """Whether the checkout lacks a part of its history; raise ValueError if it is none."""
+    """Whether the checkout lacks part of its history; raise ValueError if it is no checkout."""
     return git("rev-parse", "--is-shallow-repository").strip() == "true"
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[Path]:
-    """Make a folder, and have it to oneself: two gates at once would disturb each other's builds, and times."""
+    """Make a folder and lock it: two gates at the same time would disturb each other's builds and times."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as file:
         try:
@@ -91,7 +91,7 @@ def build(commit: str, folder: Path) -> Build:
     wheels = folder / "asv-build-cache" / commit
     for place in (wheels, found.package.parent):
         place.mkdir(parents=True, exist_ok=True)
-    for wheel in wheels.glob("*.whl"):  # of a build that was broken off
+    for wheel in wheels.glob("*.whl"):  # left by an interrupted build
         wheel.unlink()
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         source, installed = Path(scratch, "source"), Path(scratch, "installed")

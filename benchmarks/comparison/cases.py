@@ -1,6 +1,6 @@
-"""The networks that are compared, their data and their initial weights: the same arrays for every peer.
+"""The networks to compare, their data and initial weights: the same arrays for every peer.
 
-NumPy alone is imported here: a peer's process holds that peer's libraries and no other's.
+Only NumPy is imported here: a peer's process holds no other peer's libraries.
 """
 
 import gzip
@@ -22,10 +22,10 @@ ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}  # the defaults of every 
 
 @dataclass(frozen=True)
 class Case:
-    """A network, how it is trained, and the ratios that are aimed at.
+    """A network, how it is trained, and the target ratios.
 
-    `fastest` is the wanted ratio of the fastest peer's time to hotloop's, `eager` that of PyTorch in eager mode. With
-    `mnist`, a folder, the data are the 60,000 images there, as bytes that the network sees divided by 255.
+    `fastest` is the target for the fastest peer's time over hotloop's, `eager` for PyTorch's in eager mode. If `mnist`
+    names a folder, the data are the 60,000 images there, as bytes that the network divides by 255.
     """
 
     sizes: tuple[int, ...]
@@ -56,7 +56,7 @@ class Case:
 
     @property
     def flops(self) -> int:
-        """Floating point operations of a step in its matrix products: 2 for each multiply-add."""
+        """Floating-point operations in the matrix products of a step: 2 for each multiply-add."""
         products = [2 * self.batch * i * o for i, o in pairwise(self.sizes)]
         return 3 * sum(products) - products[0]  # no gradient of the inputs
 
@@ -75,9 +75,9 @@ NETWORKS = {
 def data(case: Case) -> tuple[Array, Array]:
     """Return the inputs and targets of a case.
 
-    Inputs (rows, inputs) like images, half of them dark; targets are what a random linear map makes of them:
-    classes (rows,) for cross_entropy, else values (rows, outputs) of standard deviation 1. There is something to learn,
-    so that a peer whose steps are wrong by a factor ends at another loss.
+    Inputs (rows, inputs) are like images, half of the pixels dark. Targets are a random linear map of them: classes
+    (rows,) for cross_entropy, else values (rows, outputs) of standard deviation 1. They can be learned, so a peer whose
+    steps are wrong by a factor ends at another loss.
     """
     if case.mnist:
         return idx(case.mnist, "train-images-idx3"), idx(case.mnist, "train-labels-idx1").astype(np.int64)
@@ -100,10 +100,10 @@ def initial_weights(case: Case) -> Layers:
 
 
 def orders(case: Case, epochs: int) -> Iterator[Array]:
-    """Yield each epoch's order of the rows, drawn when it is asked for, by hotloop's own rule.
+    """Yield the order of the rows in each epoch, drawn on demand by hotloop's own rule.
 
-    Each peer draws from here inside its timed loop, as hotloop does in its own: that costs all of them the same. Rows
-    at the end that do not fill a batch are left out.
+    Each peer draws it inside its timed loop, as hotloop does, so it costs all the same. The last rows that do not fill
+    a batch are left out.
     """
     for epoch in range(epochs):
         yield np.random.Generator(np.random.Philox(key=[SEED, epoch])).permutation(case.rows)[: case.steps * case.batch]
@@ -118,7 +118,7 @@ def products_input(rows: int, fan_in: int, fan_out: int) -> tuple[Array, Array, 
 
 
 def idx(folder: str, name: str) -> Array:
-    """Return the bytes of one of MNIST's files, one row for each image or label."""
+    """Return the bytes of a file of MNIST, a row for each image or label."""
     found = sorted(Path(folder).expanduser().glob(f"{name}*"))
     if not found:
         raise FileNotFoundError(f"no {name}* in {folder}")
@@ -131,7 +131,7 @@ def idx(folder: str, name: str) -> Array:
 
 
 def loss_of(case: Case, layers: Layers) -> float:
-    """Return the mean loss over all rows of the network that a peer has trained, in float64 by plain NumPy."""
+    """Return the mean loss of a trained network over all rows, computed by plain NumPy in float64."""
     inputs, targets = data(case)
     hidden: dict[str, Any] = {
         "relu": lambda z: np.maximum(z, 0),

@@ -1,9 +1,9 @@
-"""The chart: time a training step over width, hotloop and peers, with the floor that the CPU sets."""
+"""The chart: time of a training step by width, hotloop and peers, with the floor that the CPU sets."""
 
 from pathlib import Path
 from typing import Any
 
-# Okabe and Ito's colours, which the colour-blind tell apart; hotloop has the strongest, and the thickest line.
+# Okabe and Ito's colours, which colour-blind readers can tell apart; hotloop has the strongest and thickest line.
 STYLES = {
     "hotloop": ("#D55E00", 3.0), "JAX": ("#0072B2", 1.6), "PyTorch eager": ("#009E73", 1.6),
     "torch.compile": ("#56B4E9", 1.6), "NumPy": ("#8C6BB1", 1.6), "scikit-learn": ("#B8860B", 1.6),

@@ -1,4 +1,4 @@
-"""The suite of this checkout on the package of a commit."""
+"""The suite of this checkout, on the package of a commit."""
 
 import gc
 import time
@@ -20,11 +20,11 @@ class Peer:
         self.entries = {entry.name: entry for entry in entries()}
 
     def catalog(self) -> list[Listed]:
-        """Return what there is."""
+        """Return all benchmarks."""
         return [listed(entry) for entry in self.entries.values()]
 
     def make(self, name: str) -> str:
-        """Set a benchmark up; return why it is left out here, or nothing."""
+        """Set up a benchmark; return why it is left out here, or an empty string."""
         entry: Entry = self.entries[name]
         self.subject, self.parameters = entry.owner(), entry.parameters
         self.body: Callable[..., Any] = getattr(self.subject, entry.body)
@@ -35,7 +35,7 @@ class Peer:
         return ""
 
     def value(self) -> float:
-        """Return what the body of a ``track_`` returns."""
+        """Return the value of a ``track_`` body."""
         return float(self.body(*self.parameters))
 
     def calls(self, seconds: float) -> int:
@@ -43,7 +43,7 @@ class Peer:
         return repetitions(seconds, min(self.sample(1) for _ in range(3)))
 
     def sample(self, calls: int) -> float:
-        """Return the seconds of a call, over `calls` of them."""
+        """Return the mean seconds of a call, over `calls` calls."""
         body, parameters = self.body, self.parameters
         gc.disable()
         try:
@@ -55,10 +55,10 @@ class Peer:
             gc.enable()
 
     def end(self) -> None:
-        """Do what the benchmark does afterwards."""
+        """Tear the benchmark down."""
         self.subject.teardown(*self.parameters)
 
 
 def listed(entry: Entry) -> Listed:
-    """Return what another process is told of a benchmark."""
+    """Return what another process needs to know of a benchmark."""
     return Listed(entry.name, entry.body, getattr(entry.owner, "unit", "us"), entry.owner.exact)

@@ -9,14 +9,14 @@ import numpy as np
 from benchmarks.comparison.cases import SEED, Array, Case, Layers, data, idx, initial_weights, products_input
 from hotloop import SGD, Adam, Network, RMSprop, profile
 from hotloop.kernels import accumulate_weight_gradient, dense_forward, input_gradient, predict_one
-from hotloop.network.profiling import roofline as roof
+from hotloop.network.profiling import roofline
 
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "rmsprop": RMSprop}
 PREDICTIONS = {"hotloop, predict_one compiled": 100}  # in one call
 
 
 class Peer:
-    """A network and how to fit it. The seed of the network is that of the order of the rows."""
+    """A network and how to fit it. Its seed also draws the order of the rows, as in `cases.orders`."""
 
     def __init__(self, case: Case, n_threads: int | str = 1) -> None:
         self.case = case
@@ -44,7 +44,7 @@ class Peer:
         return self.network.fit(self.inputs, self.targets, epochs=epochs, **self.fitting).loss[-1]
 
     def profiled(self, epochs: int) -> float:
-        """Train under a profile, and return the seconds of the training alone."""
+        """Train under a profile, and return only the seconds of the training."""
         with profile():
             began = time.perf_counter()
             self.train(epochs)
@@ -60,18 +60,18 @@ class Peer:
 
 
 def scale(case: Case) -> dict[str, float]:
-    """Return the argument that has images of bytes divided by 255."""
+    """Return the argument that divides images of bytes by 255."""
     return {"input_scale": 1 / 255} if case.mnist else {}
 
 
 def peak_flops() -> float:
-    """Return the most floating-point operations a second of one core, in float32."""
-    return roof.peak_flops("float32")
+    """Return the peak of one core in float32, in floating-point operations a second."""
+    return roofline.peak_flops("float32")
 
 
 @numba.njit
 def predict_many(given: Any, row: Array, out: Array, times: int) -> None:
-    """Predict one row over and over, as a compiled loop of one's own would."""
+    """Predict one row `times` times, as a user's compiled loop would."""
     for _ in range(times):
         predict_one(*given, row, out)
 
@@ -90,7 +90,7 @@ def one_row(layers: Layers, row: Array) -> dict[str, Any]:
 
 
 class Products:
-    """The three products of a layer, by hotloop's kernels. The first adds a bias too, and the second accumulates."""
+    """The three products of a layer, by hotloop's kernels. The first also adds a bias, and the second accumulates."""
 
     def __init__(self, rows: int, fan_in: int, fan_out: int) -> None:
         self.x, self.w, self.delta = products_input(rows, fan_in, fan_out)

@@ -1,4 +1,4 @@
-"""JAX: a whole epoch in one jitted `lax.scan`, the gather of each batch inside it, the parameters donated."""
+"""JAX: a whole epoch in one jitted `lax.scan`, which also gathers the batches; the parameters are donated."""
 
 import functools
 
@@ -37,7 +37,7 @@ class Peer:
 
 
 def train_epoch(case, state, inputs, targets, batches):
-    """Return the state after an epoch, and its mean loss; `batches` (steps, batch) are numbers of rows."""
+    """Return the state after an epoch, and its mean loss; `batches` (steps, batch) holds row numbers."""
 
     def step(state, rows):
         layers, moments, count, key = state

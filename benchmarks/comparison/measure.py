@@ -1,4 +1,4 @@
-"""What the comparison rests on: the same loss first, then rounds in turn, then ratios."""
+"""The rules of the comparison: the same loss first, then rounds in turn, then ratios."""
 
 import math
 import os
@@ -13,7 +13,7 @@ from benchmarks.comparison.cases import Case, loss_of
 from benchmarks.comparison.worker import PeerError, Worker
 
 Result = TypeVar("Result")
-# name: what the tables call it, and where it is
+# name: (its label in the tables, where its code is)
 PEERS = {
     "hotloop": ("hotloop", "hotloop_peer:Peer"),
     "numpy": ("NumPy", "numpy_peer:Peer"),
@@ -24,14 +24,14 @@ PEERS = {
     "onnxruntime": ("ONNX Runtime", "onnx_peer:"),  # predicts only
 }
 TRAINERS = [name for name in PEERS if name != "onnxruntime"]
-# Of how far the loss falls in the epochs of the check. Sums of a thousand float32 terms in different orders differ by
-# about 2e-6, and were seen to part the losses by 1e-5 of the fall; a learning rate that is 1 % off parts them by 1e-2.
+# As a share of how far the loss falls in the checked epochs. Sums of a thousand float32 terms in different orders
+# differ by about 2e-6, which made losses differ by 1e-5 of the fall; a learning rate that is 1 % off, by 1e-2.
 TOLERANCE = 1e-3
 CHECKED_EPOCHS = 2
 
 
 class LossMismatch(RuntimeError):
-    """A peer computes something else, so that its time says nothing."""
+    """A peer computes something else, so its time means nothing."""
 
 
 @dataclass
@@ -45,21 +45,21 @@ class Times:
         return statistics.median(self.rounds)
 
     def record(self, unit: float = 1e-6) -> dict[str, Any]:
-        """Return what is written to the file, in units of `unit` seconds."""
+        """Return what the file keeps, in units of `unit` seconds."""
         values = [value / unit for value in self.rounds]
         return {"median": statistics.median(values), "least": min(values), "rounds": values}
 
 
 @dataclass
 class Session:
-    """What the command was told, and what it finds out on the way.
+    """What the command was told, and what it learns on the way.
 
-    `absent` has, by what a table calls it, why a peer is not in that table.
+    `absent` says, by label, why something is not in a table.
     """
 
     peers: Sequence[str]
     rounds: int
-    seconds: float  # of a peer's round
+    seconds: float  # least time of a peer's round
     quick: bool = False
     mnist: str = ""
     mnist_epochs: int = 20
@@ -69,7 +69,7 @@ class Session:
 
     @property
     def core(self) -> list[int]:
-        """The core of the rows on one core: the last, since systems like to use the first."""
+        """The core for measurements on one core: the last, since systems prefer the first."""
         return [self.cores[-1]]
 
     def say(self, text: str) -> None:
@@ -82,13 +82,13 @@ class Session:
         self.say(f"  {text}: {medians} us")
 
     def start(self, names: Sequence[str], cores: Sequence[int]) -> dict[str, Worker]:
-        """Start a process for each of the peers `names` that the command was asked for, by label."""
+        """Start a process for each peer in `names` that the command asked for; return them by label."""
         return {PEERS[name][0]: Worker(*PEERS[name], cores) for name in names if name in self.peers}
 
     def without_failing(
         self, where: str, workers: dict[str, Any], measure: Callable[[dict[str, Any]], Result]
     ) -> Result:
-        """Return what `measure` finds; when a peer fails, note why and measure anew without it."""
+        """Return what `measure` returns; if a peer fails, note why and measure again without it."""
         ready = dict(workers)
         while True:
             try:
@@ -100,19 +100,19 @@ class Session:
 
 
 def same_loss(case: Case, peers: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Train each peer for some epochs, and raise `LossMismatch` unless all reach the loss of NumPy in float64.
+    """Train each peer for some epochs; raise `LossMismatch` unless all reach the loss of NumPy in float64.
 
     Parameters
     ----------
     case : Case
     peers : dict
-        By label, what has `call`, as `Worker` has.
+        By label, objects with a method `call` like that of `Worker`.
 
     Returns
     -------
     dict
-        By label: "reported", the mean loss that the peer gives for the last epoch, and "reached", the loss over all
-        rows of the network that it has trained, in float64.
+        By label: "reported", the mean loss that the peer gives for the last epoch, and "reached", the loss of its
+        trained network over all rows, in float64.
     """
     reference = numpy_peer.Peer(case, "float64")
     before = loss_of(case, reference.parameters())
@@ -124,7 +124,7 @@ def same_loss(case: Case, peers: dict[str, Any]) -> dict[str, dict[str, float]]:
         reported = peer.call("train", CHECKED_EPOCHS)
         found[label] = {"reported": float(reported), "reached": loss_of(case, peer.call("parameters"))}
         for kind, value in found[label].items():
-            if not abs(value - wanted[kind]) <= tolerance:  # so that NaN is refused
+            if not abs(value - wanted[kind]) <= tolerance:  # written so that NaN is refused
                 raise LossMismatch(
                     f"{label} does not train the same network. {case.name}, {CHECKED_EPOCHS} epochs: loss {kind} "
                     f"{value:.6f}, by NumPy in float64 {wanted[kind]:.6f}, from {before:.6f}; "
@@ -134,7 +134,7 @@ def same_loss(case: Case, peers: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def in_turn(rounds: int, measures: dict[str, Callable[[], float]]) -> dict[str, Times]:
-    """Measure each thing once a round, so that what disturbs the machine meets all; every other round backwards."""
+    """Measure each once a round, so that disturbances meet all of them; every other round goes backwards."""
     found: dict[str, list[float]] = {label: [] for label in measures}
     for number in range(rounds):
         for label in list(measures)[:: -1 if number % 2 else 1]:
@@ -143,7 +143,7 @@ def in_turn(rounds: int, measures: dict[str, Callable[[], float]]) -> dict[str, 
 
 
 def per_call(session: Session, worker: Any, method: str, *arguments: Any) -> Callable[[], float]:
-    """Return a measure: seconds a call of the subject's method, which is told how often to repeat itself."""
+    """Return a function that measures seconds a call of a method; the method is told how often to repeat itself."""
     worker.call(method, *arguments, 1)
     once = min(worker.seconds(method, *arguments, 3) for _ in range(3)) / 3
     times = repetitions(session.seconds, once)
@@ -151,12 +151,12 @@ def per_call(session: Session, worker: Any, method: str, *arguments: Any) -> Cal
 
 
 def repetitions(seconds: float, once: float, most: int = 100_000) -> int:
-    """Return how often to do what takes `once` seconds, to fill `seconds`."""
+    """Return how many repetitions, of `once` seconds each, fill `seconds`."""
     return max(1, min(most, math.ceil(seconds / max(once, 1e-9))))
 
 
 def step_times(session: Session, case: Case, workers: dict[str, Any]) -> dict[str, Times]:
-    """Return seconds a training step, by label. Every round begins with the initial weights."""
+    """Return seconds a training step, by label. Every round starts from the initial weights."""
 
     def a_round(worker: Any, epochs: int) -> float:
         worker.call("reset")
@@ -171,14 +171,14 @@ def step_times(session: Session, case: Case, workers: dict[str, Any]) -> dict[st
 
 
 def ratios(times: dict[str, float], targets: dict[str, float | None], ours: str = "hotloop") -> dict[str, Any]:
-    """Compare hotloop's time with the fastest of the peers', and with PyTorch's in eager mode.
+    """Compare hotloop's time with the fastest peer's, and with PyTorch's in eager mode.
 
     Parameters
     ----------
     times : dict
-        By label; hotloop's among them.
+        By label, hotloop included.
     targets : dict
-        "fastest" and "eager": the ratios that are aimed at.
+        The targets of the ratios "fastest" and "eager".
 
     Returns
     -------
@@ -201,7 +201,7 @@ def ratios(times: dict[str, float], targets: dict[str, float | None], ours: str 
 
 
 def cpu_flags() -> set[str]:
-    """Return what the CPU can do, as Linux names it."""
+    """Return the features of the CPU, by their Linux names."""
     try:
         with open("/proc/cpuinfo") as file:
             return set(next((line for line in file if line.startswith("flags")), "").split())

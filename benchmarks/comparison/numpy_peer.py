@@ -1,4 +1,4 @@
-"""Plain NumPy over BLAS: what one writes without a framework, with every array allocated beforehand."""
+"""Plain NumPy over BLAS: what one writes without a framework, with all arrays allocated beforehand."""
 
 from itertools import pairwise
 from typing import Any
@@ -9,7 +9,7 @@ from benchmarks.comparison.cases import ADAM, Array, Case, Layers, data, initial
 
 
 class Peer:
-    """A dense network in NumPy. All parameters are one vector, so that an update is a few calls for all layers."""
+    """A dense network in NumPy. All parameters are one vector, so an update takes a few calls for all layers."""
 
     def __init__(self, case: Case, dtype: str = "float32") -> None:
         if case.dropout or case.optimizer == "rmsprop":
@@ -69,7 +69,7 @@ class Peer:
             np.reciprocal(z, out=z)
 
     def times_derivative(self, layer: int) -> None:
-        a, delta = self.a[layer], self.delta[layer]  # a is not needed any more, and becomes the derivative
+        a, delta = self.a[layer], self.delta[layer]  # a is no longer needed, and becomes the derivative
         if self.case.activation == "relu":
             np.copyto(delta, 0, where=np.equal(a, 0, out=self.dark[layer]))
             return

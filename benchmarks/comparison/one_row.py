@@ -6,10 +6,10 @@ from benchmarks.comparison.cases import Array, Layers
 
 
 class OneRow:
-    """The ways of one module to predict one row.
+    """A module's ways to predict one row.
 
-    The module's `one_row` returns functions by name. One that predicts several times in a call, in compiled code, has
-    the number in the module's `PREDICTIONS`.
+    The module's `one_row` returns functions by name. For one that predicts several times in a call, in compiled code,
+    the module's `PREDICTIONS` has the number.
     """
 
     def __init__(self, module: str, layers: Layers, row: Array) -> None:

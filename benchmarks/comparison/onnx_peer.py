@@ -1,4 +1,4 @@
-"""ONNX Runtime, for prediction alone."""
+"""ONNX Runtime, for prediction only."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The report: what the machine and the versions were, the tables in Markdown, and the file with every number."""
+"""The report: machine and versions, the tables in Markdown, and the file with every number."""
 
 import datetime
 import importlib.metadata
@@ -29,7 +29,7 @@ PRODUCTS = {"forward": "x W", "weight_gradient": "x.T delta", "input_gradient": 
 
 
 def describe(session: Session, command: Sequence[str]) -> dict[str, Any]:
-    """Return what a reader must know to compare with another machine or another day."""
+    """Return what a reader needs to compare with another machine or another day."""
     versions = {"python": platform.python_version()}
     for library in LIBRARIES:
         try:
@@ -46,7 +46,7 @@ def describe(session: Session, command: Sequence[str]) -> dict[str, Any]:
 
 
 def cpu() -> str:
-    """Return the CPU's name; with family and model where the name alone says little."""
+    """Return the CPU's name, with family and model if known: the name says little."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -57,12 +57,12 @@ def cpu() -> str:
 
 
 def slug(name: str) -> str:
-    """Return a CPU's name as part of a file's name."""
+    """Return a CPU's name in a form that suits a file's name."""
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\b(family|model|cpu|processor)\b", "", name.lower())).strip("-")
 
 
 def commit() -> str:
-    """Return the commit of the checkout, and whether files differ from it."""
+    """Return the commit of the checkout, marked if files differ from it."""
     command = ["git", "describe", "--always", "--abbrev=10", "--dirty", "--exclude=*"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else "unknown"
@@ -105,7 +105,7 @@ def markdown(results: dict[str, Any]) -> str:
 
 
 def absent_lines(absent: dict[str, str]) -> list[str]:
-    """Return what was left out and why, a line for each reason: what is not installed is missing in many rows."""
+    """Return what was left out and why, one line a reason: a library that is not installed is missing in many rows."""
     places: dict[tuple[str, str], list[str]] = {}
     for what, why in absent.items():
         label, _, place = what.partition(" (")
@@ -118,13 +118,13 @@ def absent_lines(absent: dict[str, str]) -> list[str]:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
-    """Return a table, whose first `left` columns and last one are set left and the others right."""
+    """Return a table; its first `left` columns and the last one are aligned left, the others right."""
     marks = ["---" if number < left or number == len(header) - 1 else "---:" for number in range(len(header))]
     return ["| " + " | ".join(row) + " |" for row in [header, marks, *rows]]
 
 
 def columns(rows: Sequence[dict[str, Any]], key: str = "microseconds") -> list[str]:
-    """Return the labels that any row has: hotloop's first, then the peers' in their order, then any other."""
+    """Return the labels that occur in the rows: hotloop's first, then the peers' in their order, then others."""
     found = dict.fromkeys(label for row in rows for label in row[key])
     ours = [label for label in found if label.startswith("hotloop")]
     known = ours + [label for label, _ in PEERS.values() if label in found and label not in ours]
@@ -132,7 +132,7 @@ def columns(rows: Sequence[dict[str, Any]], key: str = "microseconds") -> list[s
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a value with at least `digits` digits that count, or a dash."""
+    """Return a value with at least `digits` significant digits, or a dash."""
     if value is None:
         return "-"
     places = digits - 1
@@ -142,12 +142,12 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def against(value: float | None, wanted: float | None) -> str:
-    """Return a ratio and the one that is aimed at."""
+    """Return a ratio and its target."""
     return number(value) + (f" ({wanted:g})" if wanted else "")
 
 
 def verdict(row: dict[str, Any]) -> str:
-    """Return what is wrong with a row, if anything."""
+    """Return what is wrong with a row, or an empty string."""
     if row.get("loses"):
         return "**we lose**"
     return "below target" if row.get("misses") or row.get("too_slow") else ""

@@ -1,10 +1,10 @@
 """scikit-learn: MLPClassifier and MLPRegressor.
 
-Given the common initial weights, and rows that were put into the epoch's order beforehand: `partial_fit` cannot be told
-an order. Four things differ, and are set right here. Its L2 penalty is on by default. Its squared loss is half the sum
-over the outputs, where the others take the mean: the learning rate is 2 / outputs times as large, and the loss that it
-reports is doubled. Its Adam adds epsilon before the second moment is corrected, where 1e-8 weighs up to 30 times as
-much and shows in the loss: here it is 1e-12.
+It gets the common initial weights, and rows already in the epoch's order, since `partial_fit` takes no order. Three
+things differ, and are corrected here. Its L2 penalty is on by default. Its squared loss is half the sum over the
+outputs, where the others take the mean: the learning rate is multiplied by 2 / outputs, and the reported loss is
+doubled. Its Adam adds epsilon before the second moment is corrected, where 1e-8 weighs up to 30 times as much and shows
+in the loss: here epsilon is 1e-12.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ ACTIVATIONS = {"relu": "relu", "tanh": "tanh", "sigmoid": "logistic"}
 
 
 class Peer:
-    """An estimator whose weights are set from outside."""
+    """An estimator with given initial weights."""
 
     def __init__(self, case: Case) -> None:
         if case.dropout or case.optimizer == "rmsprop":

@@ -1,4 +1,4 @@
-"""The tables, one function each: what is measured, and the rows that the report prints and the file keeps."""
+"""The tables, a function each: measures, and returns the rows that the report prints and the file keeps."""
 
 import contextlib
 from dataclasses import replace
@@ -23,14 +23,15 @@ from benchmarks.comparison.measure import (
 from benchmarks.comparison.worker import PeerError, Worker
 
 Rows = list[dict[str, Any]]
-SPEED_UP = {"784-512-512-10": 1.7, "1024-1024-1024-10": 1.7, "784-128-10": 1.4}  # two threads against one, wanted
-AUTO_SLOWER = 1.05  # "auto" may take this many times the time of the better of one and two threads
+# Target: one thread's time over two threads'.
+SPEED_UP = {"784-512-512-10": 1.7, "1024-1024-1024-10": 1.7, "784-128-10": 1.4}
+AUTO_SLOWER = 1.05  # "auto" may take this many times as long as the better of one and two threads
 SQUARE, FEW_ROWS = [512, 1024, 2048], [(10, 784, 128), (32, 784, 128), (10, 512, 512), (32, 512, 512)]
-KERNELS_WANTED = {"square": 0.95, "few rows": 1.2}  # OpenBLAS's time over hotloop's
-PEAK_WANTED = 0.85  # share of the FMA peak, of the square products
+KERNELS_WANTED = {"square": 0.95, "few rows": 1.2}  # targets: OpenBLAS's time over hotloop's
+PEAK_WANTED = 0.85  # target of the square products: share of the FMA peak
 PREDICT_WANTED = {"hotloop, Network.predict": 8.0, "hotloop, predict_one compiled": 3.0}  # microseconds
 WIDTHS, QUICK_WIDTHS = [16, 32, 64, 128, 256, 512, 1024, 2048], [16, 64, 256]
-SECONDS_AN_EPOCH = 2.5  # of MNIST on two cores, wanted
+SECONDS_AN_EPOCH = 2.5  # target for MNIST on two cores
 
 
 class NotMeasured(Exception):
@@ -67,7 +68,7 @@ def networks(session: Session, names: list[str]) -> Rows:
 
 
 def one_network(session: Session, case: Case, workers: dict[str, Worker]) -> tuple[Any, Any, dict[str, str]]:
-    """Return, by label, the times of a step, the losses reached, and notes."""
+    """Return the times of a step, the losses reached, and notes, each by label."""
 
     def measure(ready: dict[str, Worker]) -> tuple[Any, Any, dict[str, str]]:
         for worker in ready.values():
@@ -134,7 +135,7 @@ def speed_up(medians: dict[str, float], wanted: float) -> dict[str, Any]:
 
 
 def kernels(session: Session) -> Rows:
-    """Measure the three products of a layer alone, on one core, against NumPy's BLAS."""
+    """Measure only the three products of a layer, on one core, against NumPy's BLAS."""
     workers = {}
     if "hotloop" in session.peers:
         workers["hotloop"] = Worker("hotloop", "hotloop_peer:Products", session.core)
@@ -217,7 +218,7 @@ def one_row(session: Session) -> Rows:
 
 
 def same_outputs(outputs: dict[str, Any]) -> None:
-    """Raise `LossMismatch` unless all predict the same probabilities: of order 1, from sums of 784 float32 terms."""
+    """Raise `LossMismatch` unless all predict the same probabilities, to 1e-5: they come from sums of 784 terms."""
     wanted = next(iter(outputs.values()), None)
     for label, found in outputs.items():
         if not np.allclose(found.ravel(), wanted.ravel(), rtol=0, atol=1e-5):
@@ -259,7 +260,7 @@ def mnist(session: Session) -> Rows:
 
 
 def accuracy(session: Session, workers: dict[str, Worker]) -> dict[str, Any]:
-    """Return what is wanted of hotloop on MNIST, and its accuracy on the test images."""
+    """Return hotloop's target on MNIST, and its accuracy on the test images."""
     found: dict[str, Any] = {"wanted": SECONDS_AN_EPOCH, "accuracy": None}
     if session.mnist_epochs:
         workers["hotloop"].call("reset")
@@ -271,7 +272,7 @@ def accuracy(session: Session, workers: dict[str, Worker]) -> dict[str, Any]:
 
 
 def kernels_are_cached(session: Session, case: Case, cores: Any) -> None:
-    """Have hotloop's kernels compiled by another process, so that no compiler is in the memory that is reported."""
+    """Compile hotloop's kernels in another process, so that the compiler is not in the reported memory."""
     if "hotloop" in session.peers:
         with Worker("hotloop", PEERS["hotloop"][1], cores) as worker, contextlib.suppress(PeerError):
             worker.make(case, n_threads="auto")
@@ -279,7 +280,7 @@ def kernels_are_cached(session: Session, case: Case, cores: Any) -> None:
 
 
 def widths(session: Session) -> Rows:
-    """Measure a training step of N-N-N-10, batch 128, over N: what the chart shows."""
+    """Measure a training step of N-N-N-10, batch 128, for several N: the data of the chart."""
     workers = session.start(TRAINERS, session.core)
     rows = []
     try:

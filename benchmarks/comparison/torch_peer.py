@@ -1,4 +1,4 @@
-"""PyTorch, in eager mode and under torch.compile. No DataLoader: a batch is an `index_select` of the epoch's order."""
+"""PyTorch, in eager mode and under torch.compile. No DataLoader: `index_select` takes each batch."""
 
 import functools
 import os
@@ -22,7 +22,7 @@ OPTIMIZERS = {
 
 
 class Peer:
-    """Eager mode, with the fused or the foreach form of the optimiser, whichever is faster here."""
+    """Eager mode, with the fused or the foreach form of the optimiser, whichever is faster."""
 
     FORMS = ({"foreach": True}, {"fused": True})
 
@@ -40,7 +40,7 @@ class Peer:
         self.tune()
 
     def tune(self) -> None:
-        """Take the fastest form of the optimiser, by some steps with each."""
+        """Time some steps with each form of the optimiser, and take the fastest."""
         if self.case.optimizer == "rmsprop":  # has no fused form
             return self.reset()
         seconds = []
@@ -77,7 +77,7 @@ class Peer:
         return (x.float().div_(255) if x.dtype == torch.uint8 else x), y
 
     def profiled(self, epochs: int) -> float:
-        """Train under PyTorch's profiler, and return the seconds of the training alone."""
+        """Train under PyTorch's profiler, and return only the seconds of the training."""
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]):
             began = time.perf_counter()
             self.train(epochs)
@@ -100,10 +100,10 @@ class Peer:
 
 
 class Compiled(Peer):
-    """torch.compile over the whole step, as one graph: gather, gradient by `torch.func`, update in place.
+    """torch.compile over the whole step as one graph: gather, gradient by `torch.func`, update in place.
 
-    Compiling the forward pass and the optimiser apart, with `backward` between them, took three times as long at
-    64-32-10.
+    With the forward pass and the optimiser compiled separately, and `backward` between them, a step of 64-32-10 took
+    three times as long.
     """
 
     def __init__(self, case: Case) -> None:
@@ -111,7 +111,7 @@ class Compiled(Peer):
 
         if not any(map(shutil.which, filter(None, [os.environ.get("CXX"), "g++", "clang++"]))):
             raise RuntimeError("it needs a C++ compiler, g++ or clang++, and there is none")
-        inductor.cpp_wrapper = True  # a step calls C++ once, instead of Python once for each kernel
+        inductor.cpp_wrapper = True  # a step calls C++ once, not Python for each kernel
         torch._dynamo.reset()
         super().__init__(case)
         self.values = {name: value.detach() for name, value in self.network.named_parameters()}

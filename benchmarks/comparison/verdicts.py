@@ -1,22 +1,22 @@
-"""What the ratios of two commits' times say."""
+"""Verdicts from the ratios of two commits' times."""
 
 import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-CONFIDENCE = 0.99  # for a verdict that something is slower: takes 8 pairs of processes and more
-CLEARANCE = 0.9  # for one that it is not
-FEWEST = 5  # pairs: the least from which an interval of the latter can be had
+CONFIDENCE = 0.99  # of the verdict that something is slower: takes at least 8 pairs of processes
+CLEARANCE = 0.9  # confidence of the verdict that it is not
+FEWEST = 5  # pairs: fewer give no interval with the confidence CLEARANCE
 SLOWER, FASTER, SAME, UNSURE = "slower", "faster", "same", "unsure"
 
 
 def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return a confidence interval of the median, whatever the distribution.
+    """Return a confidence interval of the median, valid for any distribution.
 
-    The k-th smallest and the k-th largest of n values lie on either side of the median with probability
-    1 - 2 P(B < k), B binomial (n, 1/2); k is the largest that keeps the confidence. Source: Conover, Practical
-    Nonparametric Statistics (1999), section 3.2. Infinite with fewer values than that takes.
+    The k-th smallest and the k-th largest of n values enclose the median with probability 1 - 2 P(B < k), where B is
+    binomial (n, 1/2); k is the largest that keeps the confidence. With too few values the interval is infinite. Source:
+    Conover, Practical Nonparametric Statistics (1999), section 3.2.
     """
     n, tail, k = len(values), 0.0, 0
     while k <= n // 2:
@@ -30,7 +30,7 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[f
 
 @dataclass(frozen=True)
 class Listed:
-    """A benchmark with its parameters, as the process of a commit lists it; `exact` ones are the same in every run."""
+    """A benchmark with its parameters, as a commit's process lists it; an `exact` one is the same in every run."""
 
     name: str
     body: str
@@ -40,7 +40,7 @@ class Listed:
 
 @dataclass
 class Comparison:
-    """One benchmark on two commits: times or values of each, and what became of it."""
+    """One benchmark on two commits: the times or values of each."""
 
     name: str
     exact: bool = False
@@ -49,12 +49,12 @@ class Comparison:
 
     @property
     def ratios(self) -> list[float]:
-        """Of each pair of processes: head over base."""
+        """Head over base, for each pair of processes."""
         return [head / base for base, head in zip(self.base, self.head, strict=True)]
 
     @property
     def ratio(self) -> float:
-        """The median of the ratios. Of exact values, which may be zero, one stands for all."""
+        """The median of the ratios; of exact values, which may be zero, the first one."""
         if self.exact:
             return self.head[0] / self.base[0] if self.base[0] else (math.inf if self.head[0] else 1.0)
         return statistics.median(self.ratios)
@@ -64,11 +64,11 @@ class Comparison:
         return (self.ratio, self.ratio) if self.exact else interval(self.ratios)
 
     def verdict(self, threshold: float) -> str:
-        """Return what is known.
+        """Return the verdict.
 
-        "slower" if the ratio surely exceeds the threshold, of exact values 1. With less confidence, since that is what
-        most benchmarks wait for: "faster" if it is below 1 over the threshold; "same" if it does not exceed the
-        threshold. Else "unsure".
+        "slower" if the ratio surely exceeds the threshold (for exact values, 1). With less confidence, since most
+        benchmarks end here: "faster" if it is below 1 over the threshold, "same" if it does not exceed the threshold.
+        Otherwise "unsure".
         """
         low = self.interval()[0]
         if self.exact:

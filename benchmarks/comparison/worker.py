@@ -1,9 +1,9 @@
-"""A process for each peer, or each commit, which waits on a pipe while another one is measured.
+"""A process for each peer or commit, which waits at a pipe while another one is measured.
 
-Thread counts, and which kernels OpenBLAS takes, are set once in a process, by its environment: hence a process each,
-which lives as long as the comparison. What a peer's library does to its process (threads, memory) ends there.
+Thread counts, and the kernels that OpenBLAS chooses, are set once in a process, by its environment. So each peer has a
+process, which lives as long as the comparison. What a library does to its process (threads, memory) stays there.
 
-    python -m benchmarks.comparison.worker DESCRIPTOR CORES   (the pipe; numbers of cores with commas between)
+    python -m benchmarks.comparison.worker DESCRIPTOR CORES   (the pipe; core numbers, separated by commas)
 """
 
 import importlib
@@ -31,7 +31,7 @@ class PeerError(RuntimeError):
     Parameters
     ----------
     peer : str
-        What tables call it.
+        Its label in the tables.
     reason : str
     """
 
@@ -41,7 +41,7 @@ class PeerError(RuntimeError):
 
 
 class Worker:
-    """A peer's process, on cores of its own, with as many threads as it is given cores.
+    """A peer's process, pinned to some cores, with a thread for each.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ class Worker:
     package : path
         The folder that hotloop is imported from.
     settings : dict
-        More variables of the process's environment.
+        More environment variables of the process.
     timeout : float, optional
-        Seconds after which a question that has no answer ends the process.
+        Seconds without an answer after which the process is ended.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Worker:
         self.subject = subject
 
     def make(self, *arguments: Any, **named: Any) -> Any:
-        """Make the subject anew in the process, in place of the one before."""
+        """Make a new subject in the process, in place of the old one."""
         return self._ask("make", self.subject, arguments, named)[1]
 
     def call(self, method: str, *arguments: Any) -> Any:
@@ -79,11 +79,11 @@ class Worker:
         return self._ask("call", method, arguments, {})[1]
 
     def seconds(self, method: str, *arguments: Any) -> float:
-        """Call the subject's method, and return how long it took by the process's own clock."""
+        """Call the subject's method, and return how long it took, by the process's own clock."""
         return float(self._ask("call", method, arguments, {})[0])
 
     def timed(self, method: str, *arguments: Any) -> tuple[float, Any]:
-        """Call the subject's method, and return how long it took by the process's own clock, and what it returned."""
+        """Call the subject's method, and return how long it took, by the process's own clock, and its result."""
         seconds, result = self._ask("call", method, arguments, {})
         return float(seconds), result
 
@@ -106,7 +106,7 @@ class Worker:
         return answer
 
     def close(self) -> None:
-        """End the process: it ends by itself when nobody holds the other end of its pipe."""
+        """End the process: it ends by itself once the pipe is closed."""
         self.pipe.close()
         try:
             self.process.wait(10)
@@ -124,10 +124,10 @@ class Worker:
 
 
 def variables(threads: int, package: Path = ROOT / "src") -> dict[str, str]:
-    """Return the environment of a process whose libraries shall use `threads` threads.
+    """Return the environment of a process whose libraries use `threads` threads.
 
-    What tunes the libraries in the shell's own environment is left out: OPENBLAS_CORETYPE=Haswell, for one, halves the
-    speed of NumPy's BLAS on a CPU with AVX-512, and NUMBA_DISABLE_JIT=1 has no kernel compiled at all.
+    Variables that tune the libraries are not inherited: OPENBLAS_CORETYPE=Haswell, for example, halves the speed of
+    NumPy's BLAS on a CPU with AVX-512, and NUMBA_DISABLE_JIT=1 compiles no kernel at all.
     """
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(TUNING) or name == "NUMBA_CACHE_DIR"
@@ -140,7 +140,7 @@ def variables(threads: int, package: Path = ROOT / "src") -> dict[str, str]:
 
 
 def serve(pipe: Connection) -> None:
-    """Answer questions, each with (seconds, result) or, as text, with what went wrong, until the pipe is closed."""
+    """Answer each question with (seconds, result), or with the error as text, until the pipe is closed."""
     subject: Any = None
     while True:
         try:
@@ -170,7 +170,7 @@ def find(name: str) -> Any:
 
 
 def peak_memory() -> int:
-    """Return the most bytes of memory that this process has held so far."""
+    """Return the peak memory of this process so far, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 

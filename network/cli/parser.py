@@ -10,6 +10,12 @@ from hotloop.network.cli.exit_status import FAILED
 from hotloop.network.losses import LOSSES
 from hotloop.network.validation.printable import printable
 
+RATES = ", ".join(
+    f"{rate:g} for {name}" + f" (with momentum {options.SGD_MOMENTUM:g})" * (name == "sgd")
+    for name, rate in options.LEARNING_RATES.items()
+)
+LOSSES_OF_VALUES = ", ".join(name for name, row in LOSSES.items() if not row.classifies)
+
 DESCRIPTION = "Train dense neural networks by backpropagation in compiled loops, and predict with them."
 EPILOG = """\
 exit status:
@@ -22,10 +28,6 @@ TRAIN = """\
 Train a network; print its loss and accuracy over the epochs, and how well it does on data that it has not seen.
 
 Without options: the handwritten digits that hotloop carries, tested on digits by other writers."""
-DEFAULT_RATES = ", ".join(
-    f"{rate:g} for {name}" + f" (with momentum {options.SGD_MOMENTUM:g})" * (name == "sgd")
-    for name, rate in options.LEARNING_RATES.items()
-)
 TRAIN_EPILOG = f"""\
 data:
   digits      8 x 8 handwritten digits (UCI optdigits, CC BY 4.0), carried by hotloop; the test digits were
@@ -41,11 +43,11 @@ data:
               divided by the largest, other inputs standardised
 
 default learning rates:
-  {DEFAULT_RATES}
+  {RATES}
 
-With a loss for values ({", ".join(name for name, row in LOSSES.items() if not row.classifies)}) and identity as the last activation, targets are standardised by the
-training rows too, and losses are printed in that scale. The saved network takes inputs and gives values in the scale
-of the data.
+With a loss for values ({LOSSES_OF_VALUES}) and identity as the last activation, targets are standardised
+by the training rows too, and losses are printed in that scale. The saved network takes inputs and gives values in the
+scale of the data.
 
 examples:
   hotloop train

@@ -223,7 +223,7 @@ def test_the_lines_of_the_command(tmp_path, monkeypatch):
         write(tmp_path / file_name(key | {"line": line}), key | {"line": line}, bytes(60_000))
     for name in ("other", f"b-0-1{SUFFIX}"):
         (tmp_path / name).write_bytes(b"x" * 60_000)
-    monkeypatch.setattr(warmup.numba.config, "DISABLE_JIT", 0)
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 0)
     for module in warmup, warmup_module:
         monkeypatch.setattr(module, "cache_folder", lambda: tmp_path)
     status, out, err = run_here("warmup", "--dtype", "float64", "float32")

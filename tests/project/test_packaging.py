@@ -1,4 +1,4 @@
-"""The sdist and the wheel hold what they should: built from the tree, and from the sdist, without the network."""
+"""The sdist and the wheel contain what they should: built from the tree and from the sdist, without internet."""
 
 import email
 import shutil
@@ -32,12 +32,12 @@ EXPECTED_IN_SDIST = [
     "src/hotloop/kernels/dense.py",
     "src/hotloop/network/datasets/optdigits.npz",
     "tests/oracle.py",
-    "tests/test_packaging.py",
+    "tests/project/test_packaging.py",
 ]
 
 
 def build(source, output, *options):
-    """Build with the setuptools that is installed (the test extra asks for it), so that no test needs the network."""
+    """Build with the installed setuptools (the test extra asks for it), so that no test needs the internet."""
     command = [sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", str(output), str(source)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout

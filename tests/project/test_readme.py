@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -15,7 +14,6 @@ import pytest
 import hotloop
 from benchmarks.comparison.report import number, table
 from hotloop import SGD, Network
-from hotloop.datasets import load_digits
 from hotloop.kernels import dense_forward
 
 ROOT = Path(__file__).parents[2]
@@ -112,16 +110,6 @@ def test_images_of_bytes_are_learned_as_the_readme_says(tmp_path):
     names = {"folder": tmp_path, "Network": Network, "SGD": SGD}
     exec(code, names)
     assert names["net"].predict(images.reshape(8, -1)).argmax(axis=1).tolist() == labels.tolist()
-
-
-def test_the_callback_of_the_readme_ends_a_fit(capsys):
-    (code,) = re.findall(r"^```python\n(from hotloop import Callback\n.*?)^```$", README, re.M | re.S)
-    x, y = load_digits().x_train, load_digits().y_train
-    if numba.config.DISABLE_JIT:
-        x, y = x[:200], y[:200]
-    digits = SimpleNamespace(x_train=x, y_train=y, x_test=x, y_test=y)
-    exec(code, {"net": Network([64, 32, 10], loss="cross_entropy", seed=0), "digits": digits})
-    assert capsys.readouterr().out == "good enough\n"
 
 
 def diverge():

@@ -1,0 +1,95 @@
+"""Who imports whom in kernels/ and network/, read from the sources; and what the house forbids of it."""
+
+import ast
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+
+# From the top of the house to its foundation. A module imports what stands in a lower row, or in its own; never in a
+# circle. What ends in a slash is a folder. docs/architecture.md draws the same rows.
+ORDER = (
+    ("hotloop/",),  # the front door, and its short ways in
+    ("network/__init__.py",),
+    ("network/cli/",),
+    ("network/warmup.py",),
+    ("network/profiling/",),
+    ("network/network.py",),
+    ("network/persistence/",),
+    ("network/training/",),
+    ("network/datasets/",),
+    ("network/summary.py", "network/initializers.py", "network/metrics.py", "network/losses.py",
+     "network/activations.py", "network/layout.py", "network/flops.py"),
+    ("network/text_table.py", "network/cache_files.py"),
+    ("network/validation/",),
+    ("kernels/",),
+)  # fmt: skip
+FREE = {"hotloop.__version__"}  # a constant of the front door, which runs before any other module of hotloop
+
+
+def module_name(path: str) -> str:
+    """Return the dotted name of network/cli/main.py, hotloop.network.cli.main; of a package that of its folder."""
+    return "hotloop." + path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def imported_names(path: str, source: str) -> list[tuple[int, str]]:
+    """Return line and dotted name of all that a file imports, wherever in it; relative names are made absolute."""
+    package = module_name(path).split(".")
+    if not path.endswith("/__init__.py"):
+        package.pop()
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *(node.module.split(".") if node.module else [])])
+            found += [(node.lineno, f"{module}.{alias.name}") for alias in node.names]
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__"):
+                found.append((node.lineno, str(node.args[0].value)))
+    return found
+
+
+def arrows(sources: Mapping[str, str]) -> dict[tuple[str, str], int]:
+    """Return {(importing file, imported file): line} of sources by path, such as network/layout.py.
+
+    A name that is no module is what its package or module hands on: the arrow leads there. What is imported of hotloop
+    but stands in no file of `sources` leads to ``hotloop/``, the front door.
+    """
+    files = {module_name(path): path for path in sources}
+    found: dict[tuple[str, str], int] = {}
+    for path, source in sources.items():
+        for line, name in imported_names(path, source):
+            if name.split(".")[0] != "hotloop" or name in FREE:
+                continue
+            target = name
+            while target not in files and "." in target:
+                target = target.rpartition(".")[0]
+            arrow = path, files.get(target, "hotloop/")
+            found[arrow] = min(line, found.get(arrow, line))
+    return found
+
+
+def row(path: str) -> int:
+    """Return the row of `ORDER` in which a file stands."""
+    for number, entries in enumerate(ORDER):
+        if any(path == entry or (entry.endswith("/") and path.startswith(entry)) for entry in entries):
+            return number
+    raise LookupError(f"{path} stands in no row of ORDER in tests/import_graph.py")
+
+
+def upward(graph: Mapping[tuple[str, str], int]) -> set[str]:
+    """Return the arrows that lead upwards, as ``file:line -> file``."""
+    return {f"{a}:{line} -> {b}" for (a, b), line in graph.items() if row(b) < row(a)}
+
+
+def circle(graph: Mapping[tuple[str, str], int]) -> list[str]:
+    """Return the files of a circle of imports, the first one again at the end, or nothing."""
+    below: dict[str, set[str]] = {}
+    for importer, imported in graph:
+        below.setdefault(importer, set()).add(imported)
+    try:
+        TopologicalSorter(below).prepare()
+    except CycleError as error:
+        return [*reversed(error.args[1])]
+    return []
