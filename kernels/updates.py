@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, kernel, part, reduction
+from hotloop.kernels.jit import Array, inline, inlined, kernel, reduction
 from hotloop.kernels.views import check_vectors
 
 NO_UPDATE, SGD, MOMENTUM, NESTEROV, RMSPROP, ADAGRAD, ADAM, ADAMW = range(8)
@@ -106,13 +106,13 @@ def adamw(
     adamw_pass(gradient, rate, beta1, beta2, epsilon, correction, keep, first_moment, second_moment, parameters)
 
 
-@part
+@inlined
 def corrections(learning_rate: float, beta1: float, beta2: float, step: int) -> tuple[float, float]:
     """Return alpha / (1 - b1^t) and 1 / sqrt(1 - b2^t)."""
     return learning_rate / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
 
 
-@part
+@inlined
 def adamw_pass(
     gradient: Array, rate: float, beta1: float, beta2: float, epsilon: float, correction: float, keep: float,
     first_moment: Array, second_moment: Array, parameters: Array,

@@ -24,7 +24,7 @@ from numba.core.runtime import rtsys
 from test_training import METHODS, build, data
 
 from hotloop import Network, kernels
-from hotloop.kernels import jit, matmul, tile_shape
+from hotloop.kernels import jit, matmul, micro_kernel_shape
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.training.loop_arguments import LoopArguments
@@ -164,7 +164,7 @@ def observe(path):
     for number in range(20):
         train(number)
     report = {"signatures": signatures(), "functions": functions(), "allocations": {}}
-    report["shape"] = tile_shape.REGISTERS, matmul.ROWS, matmul.VECTORS
+    report["shape"] = micro_kernel_shape.REGISTERS, matmul.MR, matmul.NR
     (in_float32,) = [found for found in train_slice.signatures if precision(found) == "float32"]
     report["train_slice"] = train_slice.inspect_asm(in_float32)
     for dtype in (np.float32, np.float64):
@@ -250,8 +250,8 @@ def test_every_kernel_was_compiled_for_both_dtypes(report):
 def test_functions_have_names_of_their_own(report):
     """Numba links by name: of two functions with one name, both from the cache, one is taken for the other."""
     assert [name for name, count in Counter(report["functions"]).items() if count > 1] == []
-    strips = {"strip1", f"strip{matmul.VECTORS}"}  # closures, both of one function
-    assert {f"hotloop.kernels.matmul.{name}" for name in {"product", *strips}} <= {*report["functions"]}
+    panels = {"micro_panels1", f"micro_panels{matmul.NR}"}  # closures, both of one function
+    assert {f"hotloop.kernels.matmul.{name}" for name in {"product", *panels}} <= {*report["functions"]}
 
 
 @needs_compiler
