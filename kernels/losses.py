@@ -12,7 +12,7 @@ softmax or sigmoid folded in, they are stable at any size of z, and their delta 
 from typing import Any
 
 from hotloop.kernels import codes
-from hotloop.kernels.jit import Array, inline, kernel, reduction
+from hotloop.kernels.jit import Array, inline, inlined, kernel, reduction
 from hotloop.kernels.maths import logistic, softplus
 from hotloop.kernels.row_softmax import ROWS, logarithms, ordered_sum, softmax_rows
 from hotloop.kernels.views import check_matrices, check_rows, row, stack_array
@@ -54,47 +54,47 @@ def mean_over(loss: int, rows: int, columns: int) -> float:
 @reduction
 def squared_error_row(a: Array, y: Array, g: Array, weight: float) -> float:
     """Return weight sum (a - y)^2; g = 2 weight (a - y)."""
-    part, twice = y.dtype.type(0), y.dtype.type(2 * weight)
+    total, twice = y.dtype.type(0), y.dtype.type(2 * weight)
     for j in range(y.size):
         d = a[j] - y[j]
-        part += d * d
+        total += d * d
         g[j] = d * twice
-    return float(weight * part)
+    return float(weight * total)
 
 
 @reduction
 def absolute_error_row(a: Array, y: Array, g: Array, weight: float) -> float:
     """Return weight sum |a - y|; g = weight sign(a - y), 0 where a = y."""
-    part, share = y.dtype.type(0), y.dtype.type(weight)
+    total, share = y.dtype.type(0), y.dtype.type(weight)
     for j in range(y.size):
         d = a[j] - y[j]
-        part += abs(d)
+        total += abs(d)
         sign = type(d)(1) if d > 0 else (type(d)(-1) if d < 0 else d)
         g[j] = sign * share
-    return float(weight * part)
+    return float(weight * total)
 
 
 @reduction
 def huber_row(a: Array, y: Array, g: Array, weight: float) -> float:
     """Return weight sum h(a - y), h(d) = d^2 / 2 where |d| <= 1, else |d| - 1/2; g = weight clip(a - y, -1, 1)."""
-    part, share = y.dtype.type(0), y.dtype.type(weight)
+    total, share = y.dtype.type(0), y.dtype.type(weight)
     for j in range(y.size):
         d = a[j] - y[j]
         clipped = type(d)(1) if d > 1 else (type(d)(-1) if d < -1 else d)
-        part += clipped * (d - type(d)(0.5) * clipped)
+        total += clipped * (d - type(d)(0.5) * clipped)
         g[j] = clipped * share
-    return float(weight * part)
+    return float(weight * total)
 
 
 @reduction
 def binary_cross_entropy_row(z: Array, y: Array, g: Array, weight: float) -> float:
     """Return weight sum (log(1 + e^z) - y z); g = weight (sigmoid(z) - y)."""
-    part, share = y.dtype.type(0), y.dtype.type(weight)
+    total, share = y.dtype.type(0), y.dtype.type(weight)
     for j in range(y.size):
         x, t = z[j], y[j]
-        part += binary_term(x, t)
+        total += binary_term(x, t)
         g[j] = (logistic(x) - t) * share
-    return float(weight * part)
+    return float(weight * total)
 
 
 @reduction
@@ -103,12 +103,12 @@ def soft_cross_entropy_row(z: Array, y: Array, g: Array, top: Any, log_sum: Any,
 
     top is the largest entry of z, log_sum the logarithm of the sum of e^(z - top).
     """
-    mass, share, part = ordered_sum(y), type(top)(weight), type(top)(0)
+    mass, share, total = ordered_sum(y), type(top)(weight), type(top)(0)
     for j in range(y.size):
-        part -= y[j] * log_probability(z[j], top, log_sum)
+        total -= y[j] * log_probability(z[j], top, log_sum)
     for j in range(y.size):
         g[j] = (g[j] * mass - y[j]) * share
-    return float(weight * part)
+    return float(weight * total)
 
 
 @inline
@@ -116,6 +116,18 @@ def cross_entropy_row(z: Array, label: int, g: Array, top: Any, log_sum: Any, we
     """Return -weight log a[label]; g, which holds weight softmax(z), becomes weight (a - onehot(label))."""
     g[label] -= type(top)(weight)
     return float(-weight * log_probability(z[label], top, log_sum))
+
+
+@inlined
+def row_loss(loss: int, z: Array, a: Array, y: Array, g: Array, weight: float) -> float:
+    """Return the loss of a row and write its gradient, by the loss's code. Those of a softmax have their own loop."""
+    if loss == codes.BINARY_CROSS_ENTROPY:
+        return binary_cross_entropy_row(z, y, g, weight)
+    if loss == codes.MEAN_ABSOLUTE_ERROR:
+        return absolute_error_row(a, y, g, weight)
+    if loss == codes.HUBER:
+        return huber_row(a, y, g, weight)
+    return squared_error_row(a, y, g, weight)
 
 
 @kernel

@@ -37,18 +37,20 @@ class Network(ScaledInputs, Persistent):
         Inputs, units of each hidden layer, outputs: ``[64, 32, 10]``.
     activation : str or sequence of str, default "relu"
         Of the hidden layers, one for all or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, gelu, silu,
-        softplus.
+        softplus. Also known as: linear, logistic, swish.
     output : str, optional
         Activation of the last layer. The default follows the loss: identity; sigmoid for binary_cross_entropy; softmax
         for cross_entropy. These two also allow identity: `predict` then returns logits, and the loss is the same.
     loss : str, default "mse"
         mse, mae, huber (means over batch and outputs), binary_cross_entropy (one or several labels a row),
-        cross_entropy.
+        cross_entropy. Also known as: mean_squared_error, mean_absolute_error, absolute_error, binary_crossentropy, bce,
+        categorical_crossentropy, sparse_categorical_crossentropy.
     initializer : str, callable, or sequence of them or of arrays, optional
-        glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal, zeros, normal,
-        ``Normal(scale)``, or any callable (numpy Generator, fan_in, fan_out) -> array; one for all layers or for each.
-        An array, or a pair of arrays (weights, bias), sets a layer. The default follows each layer's activation:
-        he_normal for ReLU and its kin, glorot_uniform for the others. Biases start at zero.
+        glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal, zeros, normal
+        (also known as xavier_uniform, xavier_normal, kaiming_uniform, kaiming_normal), ``Normal(scale)``, or any
+        callable (numpy Generator, fan_in, fan_out) -> array; one for all layers or for each. An array, or a pair of
+        arrays (weights, bias), sets a layer. The default follows each layer's activation: he_normal for ReLU and its
+        kin, glorot_uniform for the others. Biases start at zero.
     dropout : float or sequence of float, default 0
         Share of each hidden layer's units that a training step drops; those kept are scaled by 1 / (1 - dropout).
     l1, l2 : float, default 0

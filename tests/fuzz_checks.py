@@ -21,24 +21,12 @@ from pathlib import Path
 import fuzz_oracle as exact
 import numpy as np
 
-from hotloop import (
-    SGD,
-    Adagrad,
-    Adam,
-    AdamW,
-    ConvergenceWarning,
-    DivergenceError,
-    Network,
-    Normal,
-    RMSprop,
-    profile,
-    warmup,
-)
+from hotloop import ConvergenceWarning, DivergenceError, Network, Normal, profile, warmup
+from hotloop.network.training.optimizers import OPTIMIZERS
 
-__all__ = [
-    "SGD", "Adagrad", "Adam", "AdamW", "Network", "Normal", "RMSprop", "Subject", "np", "profile", "refused",
-    "together", "warmup",
-]  # fmt: skip
+globals().update({kind.__name__: kind for kind in OPTIMIZERS.values()})  # a program may name any
+__all__ = ["Network", "Normal", "Subject", "np", "profile", "refused", "together", "warmup"]
+__all__ += [kind.__name__ for kind in OPTIMIZERS.values()]
 
 MOST_STEPS = 40  # in a fit that is replayed step by step
 ROUNDED = 1e-13  # relative error of a mean of batch losses

@@ -3,10 +3,15 @@
 import random
 import re
 
-HIDDEN = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
+from hotloop.network.activations import HIDDEN_ACTIVATIONS
+from hotloop.network.losses import LOSSES
+from hotloop.network.training import optimizers
+
+HIDDEN = tuple(HIDDEN_ACTIVATIONS)
 OPTIMIZERS = (
-    "None", "SGD({})", "SGD({}, momentum=0.9)", "SGD({}, momentum=0.5, nesterov=True)", "RMSprop({})", "Adagrad({})",
-    "Adam({})", "Adam({}, beta1=0, epsilon=1e-6)", "AdamW({}, weight_decay=0.1)", "'adam'", "'rmsprop'",
+    *(f"{kind.__name__}({{}})" for kind in optimizers.OPTIMIZERS.values()), "None", "SGD({}, momentum=0.9)",
+    "SGD({}, momentum=0.5, nesterov=True)",
+    "Adam({}, beta1=0, epsilon=1e-6)", "AdamW({}, weight_decay=0.1)", "'adam'", "'rmsprop'",
 )  # fmt: skip
 BAD_SIZES = (
     "[2, 2**70]", "[2**40, 2**20]", "[3]", "[]", "[2, 0]", "[2, [3, 4]]", "[[2, 3], [4]]", "[2, 3.0]", "5", "'ab'",
@@ -94,12 +99,12 @@ class Writer:
 
     def network(self, name, data):
         """Write a network, and data for it."""
-        loss = self.draw("mse", "mae", "huber", "binary_cross_entropy", "cross_entropy")
+        loss = self.draw(*LOSSES)
         hidden = [self.draw(1, 2, 3, 5, 8, 17, 33) for _ in range(self.draw(0, 1, 1, 2, 3))]
         sizes = [
             self.draw(1, 2, 3, 7, 16),
             *hidden,
-            self.draw(2, 3, 9) if loss == "cross_entropy" else self.draw(1, 2, 5),
+            self.draw(2, 3, 9) if LOSSES[loss].takes_labels else self.draw(1, 2, 5),
         ]
         options = [
             f"seed={self.draw(0, 1, 2**40, 2**63 - 1)}",
@@ -109,7 +114,7 @@ class Writer:
         options += [f"dropout={self.draw(0.1, 0.5, 0.9)}"] if self.draw(0, 0, 1) else []
         options += [f"l1={self.draw(1e-3, 0.1)}"] if self.draw(0, 0, 1) else []
         options += [f"l2={self.draw(1e-3, 0.1)}"] if self.draw(0, 0, 1) else []
-        if loss.endswith("entropy"):
+        if LOSSES[loss].from_logits:
             options += ["output='identity'"] if self.draw(0, 0, 1) else []
         else:
             options += [f"output={self.draw(*HIDDEN)!r}"] if self.draw(0, 0, 1) else []

@@ -4,8 +4,10 @@ import numpy as np
 from conftest import COMPILED
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop
+from hotloop.network.losses import LOSSES
+from hotloop.network.training import optimizers
 
-OPTIMIZERS = {
+NAMED = {
     "SGD": SGD(0.05),
     "momentum": SGD(0.05, momentum=0.9),
     "Nesterov": SGD(0.05, momentum=0.9, nesterov=True),
@@ -14,11 +16,13 @@ OPTIMIZERS = {
     "Adam": Adam(0.01),
     "AdamW": AdamW(0.01, weight_decay=0.1),
 }
+OPTIMIZERS = NAMED | {kind.__name__: kind() for kind in optimizers.OPTIMIZERS.values() if kind.__name__ not in NAMED}
 # A loss and its output: every way through the compiled loop's branches.
 TASKS = [
     ("mse", "tanh"), ("mse", "softmax"), ("mae", "gelu"), ("huber", "softplus"),
     ("binary_cross_entropy", "sigmoid"), ("cross_entropy", "softmax"), ("labels", "softmax"),
 ]  # fmt: skip
+TASKS += [(loss, row.output) for loss, row in LOSSES.items() if loss not in dict(TASKS)]
 QUIET = {"progress": False}
 OPTIONS = {"epochs": 1, "batch_size": 5, "optimizer": Adam(0.01), "shuffle": False, **QUIET}
 

@@ -7,13 +7,7 @@ from conftest import ODD_SIZES, fenced, llvm_code, needs_compiler, poison, same_
 
 from hotloop import kernels
 
-KERNELS = {
-    "mse": kernels.mean_squared_error,
-    "mae": kernels.mean_absolute_error,
-    "huber": kernels.huber,
-    "binary_cross_entropy": kernels.binary_cross_entropy,
-    "cross_entropy": kernels.soft_cross_entropy,
-}
+KERNELS = {name: getattr(kernels, function.__name__) for name, function in oracle.LOSSES.items()}
 SHAPES = [*((6, size) for size in ODD_SIZES), (1, 5), (127, 3), (1, 1)]
 
 

@@ -1,0 +1,351 @@
+"""A new optimizer, activation and loss, planted in a copy of the tree in just the files that CONTRIBUTING.md lists.
+
+The copy trains with them, lists them in the help and the hints, saves and loads them, and profiles them under their
+label. Its own tests hold them against the oracle.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import oracle
+import pytest
+
+from hotloop import Network
+from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.initializers import INITIALIZERS
+from hotloop.network.losses import LOSSES
+from hotloop.network.training.optimizers import METHODS, OPTIMIZERS
+from hotloop.network.validation.arguments import aliases_of
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("kernels", "network", "src", "tests", "pyproject.toml", "README.md", "CONTRIBUTING.md")
+
+# Of each: the file, a text in it, and what takes the text's place ("{}").
+OPTIMIZER = [
+    ("kernels/codes.py", "ADAM, ADAMW = range(8)", "ADAM, ADAMW, SIGN = range(9)"),
+    ("kernels/updates.py", "@inlined\ndef update(", '''@kernel
+def sign(gradient: Array, learning_rate: float, parameters: Array) -> None:
+    """w := w - alpha sign(g)."""
+    check_lengths(gradient, gradient, parameters)
+    for i in range(parameters.size):
+        parameters[i] -= parameters.dtype.type(learning_rate) * np.sign(gradient[i])
+
+
+sign_loop = inlined(sign)
+
+
+{}'''),
+    ("kernels/updates.py", "    elif method == codes.MOMENTUM:", """    elif method == codes.SIGN:
+        sign_loop(gradient, alpha, parameters)
+{}"""),
+    ("kernels/__init__.py", "nesterov, rmsprop, sgd\n", "nesterov, rmsprop, sgd, sign\n"),
+    ("kernels/__init__.py", '    "sigmoid",\n', '{}    "sign",\n'),
+    ("network/training/optimizers.py", "\n\ndef optimizer_of(", '''
+
+@optimizer
+class Sign(Optimizer):
+    """w := w - alpha sign(g)."""
+
+    learning_rate: Positive = 0.01
+
+    methods: ClassVar[tuple[Method, ...]] = (Method(codes.SIGN, "sign descent", flops=2, n_moments=0),)
+{}'''),
+    ("src/hotloop/__init__.py", "Adam, AdamW, RMSprop\n", "Adam, AdamW, RMSprop, Sign\n"),
+    ("src/hotloop/__init__.py", '    "RMSprop",\n', '{}    "Sign",\n'),
+    ("src/hotloop/__init__.py", '"AdamW", "RMSprop")', '"AdamW", "RMSprop", "Sign")'),
+    ("network/network.py", "Adagrad, Adam, AdamW, or a name", "Adagrad, Adam, AdamW, Sign, or a name"),
+    ("README.md", "Adagrad, Adam, AdamW |", "Adagrad, Adam, AdamW, Sign |"),
+    ("tests/oracle.py", '    "adam": (2,', '    "sign": (0, lambda t: (0.1,)),\n{}'),
+    ("tests/oracle.py", "def sgd(", """def sign(gradient, learning_rate, parameters):
+    return (parameters - learning_rate * np.sign(gradient),)
+
+
+{}"""),
+    ("tests/network/test_flops.py", "    (Adam(), adam),\n",
+     "{}    (KINDS['sign'](), lambda w, g, c: w - c * g),\n"),
+    ("tests/network/test_flops.py", "\n\nclass Counting:", """
+from hotloop.network.training.optimizers import OPTIMIZERS as KINDS
+{}"""),
+]  # fmt: skip
+ACTIVATION = [
+    ("kernels/codes.py", "SOFTPLUS, SOFTMAX = range(10)", "SOFTPLUS, SOFTMAX, HALF = range(11)"),
+    ("kernels/activations.py", "@inline\ndef activate(", '''@inline
+def halved(z: Any) -> Any:
+    """Return z / 2."""
+    return z * type(z)(0.5)
+
+
+@kernel
+def half(z: Array, out: Array) -> None:
+    """a = z / 2."""
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = halved(out[i])
+
+
+@inline
+def half_slope(a: Any) -> Any:
+    """Return 1 / 2."""
+    return a * type(a)(0) + type(a)(0.5)
+
+
+@kernel
+def half_derivative(activation: Array, out: Array) -> None:
+    """f'(z) = 1 / 2."""
+    out = prepare(activation, out)
+    for i in range(out.size):
+        out[i] = half_slope(out[i])
+
+
+{}'''),
+    ("kernels/activations.py", "    elif code == codes.SOFTPLUS:\n        for i in range(out.size):",
+     """    elif code == codes.HALF:
+        for i in range(out.size):
+            out[i] = halved(out[i])
+{}"""),
+    ("kernels/activations.py", "    elif code == codes.SOFTPLUS:\n        for i in range(delta.size):",
+     """    elif code == codes.HALF:
+        for i in range(delta.size):
+            delta[i] *= half_slope(share * activation[i])
+{}"""),
+    ("kernels/__init__.py", "        gelu_derivative,\n", "{}        half,\n        half_derivative,\n"),
+    ("kernels/__init__.py", '    "gelu_derivative",\n', '{}    "half",\n    "half_derivative",\n'),
+    ("network/activations.py", '        Activation("softmax"',
+     """        Activation("half", codes.HALF, "glorot_uniform", aliases=("one_half",)),
+{}"""),
+    ("network/network.py", "swish.", "swish, half, one_half."),
+    ("README.md", "silu, softplus, identity", "silu, softplus, half, identity"),
+    ("tests/oracle.py", "ACTIVATIONS = {", """def half(z):
+    return double(z) / 2
+
+
+def half_derivative(a):
+    return np.full(np.shape(a), 0.5)
+
+
+ACTIVATIONS = {
+    "half": half,"""),
+    ("tests/oracle.py", "DERIVATIVES = {", '{}\n    "half": half_derivative,'),
+]  # fmt: skip
+LOSS = [
+    ("kernels/codes.py", "HUBER, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(6)",
+     "HUBER, DOUBLE_ERROR, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(7)"),
+    ("kernels/losses.py", "@inlined\ndef row_loss(", '''@reduction
+def double_error_row(a: Array, y: Array, g: Array, weight: float) -> float:
+    """Return 2 weight sum |a - y|; g = 2 weight sign(a - y)."""
+    return absolute_error_row(a, y, g, 2 * weight)
+
+
+{}'''),
+    ("kernels/losses.py", "    if loss == codes.HUBER:", """    if loss == codes.DOUBLE_ERROR:
+        return double_error_row(a, y, g, weight)
+{}"""),
+    ("kernels/losses.py", "@kernel\ndef huber(", '''@kernel
+def double_error(outputs: Array, targets: Array, gradient: Array) -> float:
+    """C = 2 sum |a - y| / (B O); dC/da = 2 sign(a - y) / (B O)."""
+    check_shapes(outputs, targets, gradient)
+    total, weight = 0.0, mean_over(codes.DOUBLE_ERROR, targets.shape[0], targets.shape[1])
+    for b in range(targets.shape[0]):
+        total += double_error_row(row(outputs, b), row(targets, b), row(gradient, b), weight)
+    return total
+
+
+{}'''),
+    ("kernels/__init__.py", "        huber,\n", "        double_error,\n{}"),
+    ("kernels/__init__.py", '    "dropout",\n', '    "double_error",\n{}'),
+    ("network/losses.py", '        Loss("huber"', """        Loss("double_error", codes.DOUBLE_ERROR, "identity"),
+{}"""),
+    ("network/network.py", "        mse, mae, huber (means", "        mse, mae, double_error, huber (means"),
+    ("README.md", "| losses | mse, mae, huber,", "| losses | mse, mae, double_error, huber,"),
+    ("tests/oracle.py", "LOSSES = {", """def double_error(outputs, targets):
+    loss, gradient = mean_absolute_error(outputs, targets)
+    return 2 * loss, 2 * gradient
+
+
+LOSSES = {
+    "double_error": double_error,"""),
+]  # fmt: skip
+PLANTED = {"An optimizer": OPTIMIZER, "An activation": ACTIVATION, "A loss": LOSS}
+
+USE = """
+import json
+import numpy as np
+from hotloop import Network, Sign, profile
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(40, 3))
+y = X[:, :2] / 2
+net = Network([3, 4, 2], "half", loss="double_error", dtype="float64", seed=0)
+first = net.evaluate(X, y)["loss"]
+with profile(snapshots=False) as prof:
+    history = net.fit(X, y, optimizer=Sign(0.005), epochs=20, batch_size=8, progress=False, n_threads=1)
+    net.fit(X, y, optimizer="adam", epochs=1, progress=False, n_threads=1)
+before, gradient = net.parameters.copy(), net.gradient(X, y)[1]
+direction = rng.normal(size=gradient.size) * (before != 0)
+losses = []
+for step in (1e-6, -1e-6):
+    net.parameters[:] = before + step * direction
+    losses.append(net.evaluate(X, y)["loss"])
+net.parameters[:] = before
+net.fit(X, y, optimizer="sign", epochs=1, batch_size=40, progress=False)
+moved = np.abs(before - 0.01 * np.sign(gradient) - net.parameters).max()
+net.save("model")
+loaded = Network.load("model")
+errors = []
+for options in ({"activation": "hlaf"}, {"loss": "doubleError"}, {"activation": "OneHalf"}):
+    try:
+        Network([3, 4, 2], **options)
+    except ValueError as error:
+        errors.append(str(error))
+try:
+    net.fit(X, y, optimizer="sing")
+except ValueError as error:
+    errors.append(str(error))
+flops = sum(row["flops"] for row in prof.rows if row["name"] == "update" and "sign descent" in (row["network"] or ""))
+print(json.dumps({
+    "losses": [first, history.loss[-1]], "moved": moved,
+    "slopes": [(losses[0] - losses[1]) / 2e-6, float(gradient @ direction)],
+    "table": str(prof), "errors": errors, "flops": flops,
+    "same": bool((loaded.parameters == net.parameters).all()) and loaded.optimizer == Sign(),
+    "loaded": repr(loaded), "alias": Network([3, 4, 2], "one_half").activations[0],
+}))
+"""
+
+
+def listed(kind):
+    """Return the files of a numbered list in CONTRIBUTING.md."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    steps = text.split(f"\n{kind}:\n\n")[1].split("\n\n")[0]
+    return re.findall(r"^\d+\. `(.+?)`:", steps, flags=re.M)
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_the_files_are_those_that_contributing_lists(kind):
+    files = listed(kind)
+    assert len(files) == len(set(files)) == {"An optimizer": 9, "An activation": 7, "A loss": 7}[kind]
+    assert files == [f for f in files if (ROOT / f).is_file()]
+    assert set(files) == {file for file, _, _ in PLANTED[kind]}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """A copy of the tree with one of each."""
+    folder = tmp_path_factory.mktemp("planted")
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    for file, old, new in (edit for edits in PLANTED.values() for edit in edits):
+        text = (folder / file).read_text()
+        assert text.count(old) == 1, (file, old)
+        (folder / file).write_text(text.replace(old, new.replace("{}", old)))
+    return folder
+
+
+def run(folder, *arguments):
+    """Run Python in the copy, without the compiler."""
+    environment = os.environ | {"PYTHONPATH": str(folder / "src"), "NUMBA_DISABLE_JIT": "1"}
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def used(planted):
+    return json.loads(run(planted, "-c", USE).splitlines()[-1])
+
+
+def test_they_train(used):
+    first, last = used["losses"]
+    assert last < first / 4
+    assert used["moved"] == 0
+    assert used["slopes"][0] == pytest.approx(used["slopes"][1], rel=1e-6)
+
+
+def test_a_profile_has_the_label_and_the_operations(used):
+    assert "sign descent" in used["table"]
+    assert used["flops"] == 2 * 26 * 20 * 5  # a parameter, parameters, epochs, batches
+
+
+def test_they_are_saved_and_loaded(used):
+    assert used["same"]
+    assert "activation=['half']" in used["loaded"]
+    assert "loss='double_error'" in used["loaded"]
+
+
+def test_hints_and_aliases_know_them(used):
+    assert used["alias"] == "half"
+    for error, meant in zip(used["errors"], ("half", "double_error", "half", "sign"), strict=True):
+        assert f"Did you mean {meant!r}?" in error
+
+
+def test_the_command_line_lists_them(planted):
+    out = " ".join(run(planted, "-m", "hotloop", "train", "--help").split())
+    assert ", ".join(["adamw", "sign"]) in out
+    assert "0.01 for sign" in out
+    assert "silu, softplus, half" in out
+    assert "(mse, mae, double_error, huber)" in out
+
+
+def test_the_tests_know_them(planted):
+    """Against the oracle; in whole trainings, on any number of threads; in the documents; in the fuzzer's programs."""
+    files = [
+        "kernels/test_updates.py",
+        "kernels/test_activations.py",
+        "kernels/test_losses.py",
+        "network/test_flops.py",
+    ]
+    files += ["network/training/test_same_bits.py", "project/test_new_methods.py"]
+    names = "sign- or sign] or Sign or half or double_error or every_method or are_documented or has_an_oracle"
+    paths = [f"tests/{file}" for file in files]
+    out = run(planted, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA", "-k", names, *paths)
+    passed = [line for line in out.splitlines() if line.startswith("PASSED")]
+    for name in ("sign", "half", "half_derivative", "double_error", "Sign"):
+        assert any(re.search(rf"[\[-]{name}[\]-]", line) for line in passed), name
+    writer = "import fuzz_writer as w; print(w.HIDDEN, w.OPTIMIZERS, w.LOSSES)"
+    drawn = run(planted, "-c", f"import sys; sys.path[:0] = ['tests']; {writer}")
+    assert all(name in drawn for name in ("'half'", "Sign({})", "double_error"))
+
+
+# What the tree itself must hold, and the copy too.
+
+
+def test_each_has_an_oracle():
+    assert set(oracle.ACTIVATIONS) | {"softmax"} == set(ACTIVATIONS)
+    assert set(oracle.LOSSES) == set(LOSSES)
+    assert set(oracle.METHODS) >= set(OPTIMIZERS)
+    assert len(oracle.METHODS) == len(METHODS) - 1  # without the gradient alone
+
+
+def test_codes_are_not_given_twice():
+    for table in (ACTIVATIONS, LOSSES):
+        assert len({row.code for row in table.values()}) == len(table)
+    assert {code: method.code for code, method in METHODS.items()} == {code: code for code in METHODS}
+    assert len({method.label for method in METHODS.values()}) == len(METHODS)
+    assert sum(len(kind.methods) for kind in OPTIMIZERS.values()) == len(METHODS) - 1
+
+
+def words(text):
+    return set(re.findall(r"\w+", text))
+
+
+def test_all_are_documented():
+    readme = (ROOT / "README.md").read_text()
+    row = {
+        line.split("|")[1].split(",")[0].strip(): words(line) for line in readme.splitlines() if line.count("|") == 3
+    }
+    classes = {kind.__name__ for kind in OPTIMIZERS.values()}
+    assert set(ACTIVATIONS) <= row["activations"]
+    assert set(LOSSES) <= row["losses"]
+    assert classes <= row["optimizers"]
+    assert classes <= words(Network.fit.__doc__)
+    for table in (ACTIVATIONS, LOSSES, INITIALIZERS):
+        assert {*table, *aliases_of(table)} <= words(Network.__doc__)
