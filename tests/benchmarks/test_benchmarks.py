@@ -1,4 +1,4 @@
-"""The suite of benchmarks: every body and combination of parameters runs here, on small sizes, and says what it should.
+"""The suite of benchmarks: each body runs here with each combination of parameters, on small sizes.
 
 A suite that no test runs rots.
 """
@@ -67,7 +67,7 @@ def forget_sizes():
 
 
 def run(entry):
-    """Return what a body returns, set up and looked at as asv does."""
+    """Return what a body returns, set up and torn down as asv does it."""
     subject = entry.owner()
     if hasattr(subject, "setup"):
         subject.setup(*entry.parameters)
@@ -116,7 +116,7 @@ def test_the_first_fit_runs_and_compiles_nothing_when_warm(monkeypatch):
 
 
 def test_the_first_fit_ever_has_an_empty_cache():
-    """Here without the compiler: where it would keep its code is what is looked at."""
+    """Here without the compiler: the test looks only at where its code would be kept."""
     look = (
         f"{startup.FirstFitEver().timeraw_empty_cache()}\n"
         "import numba; print(numba.config.CACHE_DIR == folder.name, os.listdir(folder.name))"
@@ -127,7 +127,7 @@ def test_the_first_fit_ever_has_an_empty_cache():
 
 @pytest.mark.parametrize(("module", "owner"), list(owners()), ids=lambda value: getattr(value, "__name__", value))
 def test_a_benchmark_says_what_asv_must_know(module, owner):
-    """Without a version of ours, asv's own is a hash of the source: a comment would throw past results away."""
+    """Without our version, asv hashes the source, and a changed comment would discard past results."""
     assert isinstance(owner.version, str)
     assert owner.__doc__
     assert len(getattr(owner, "param_names", [])) == len(getattr(owner, "params", []))
@@ -149,7 +149,7 @@ def test_a_body_is_one_line(module, owner):
 
 
 def test_sizes_are_only_appended():
-    """Results that are committed stay comparable: what they were measured with is still there."""
+    """Committed results stay comparable: the parameters that they were measured with are still there."""
     owners_by_name = {entry.benchmark: entry.owner for entry in ENTRIES}
     looked_at = 0
     for path in (ROOT / "benchmarks" / "results").glob("*/*-*.json"):
@@ -176,7 +176,7 @@ def test_planted_changes_of_sizes_are_seen():
     assert not grown([["1"]], [["1"], ["2"]])
 
 
-# What asv would find in one process must not have been compiled inside another's time.
+# Nothing may be compiled while a benchmark is timed.
 
 
 @numba.njit
@@ -185,7 +185,7 @@ def nothing(x):
 
 
 class Planted(Timing):
-    """Compiles in its body for each new type."""
+    """A benchmark that compiles in its body for each new type."""
 
     def time_call(self):
         nothing(self.given)
@@ -207,7 +207,7 @@ def test_compiling_inside_the_timed_part_is_seen():
 
 
 def test_what_a_setup_leaves_out_is_not_looked_at_afterwards():
-    """Asv calls the teardown of a benchmark whose setup raised NotImplementedError."""
+    """Asv calls teardown even if setup raised NotImplementedError."""
     subject = kernels.Exp()
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr(hotloop.kernels, "exp")
@@ -218,7 +218,7 @@ def test_what_a_setup_leaves_out_is_not_looked_at_afterwards():
 
 @needs_compiler
 def test_kernels_are_timed_on_ordinary_numbers():
-    """A benchmark on NaN, infinity or denormal numbers would time another path of the CPU."""
+    """NaN, infinity and denormal numbers take another path in the CPU."""
     smallest = {"float32": 1e-37, "float64": 1e-307}
     looked_at = 0
     for entry in ENTRIES:
@@ -240,7 +240,7 @@ def test_kernels_are_timed_on_ordinary_numbers():
 
 @needs_compiler
 def test_networks_stay_what_they_are_while_they_are_timed():
-    """Sooner or later they would be trained, and time other numbers."""
+    """Otherwise the networks would train, and later samples would time other numbers."""
     for topology in networks.TOPOLOGIES:
         subject = networks.Epoch()
         subject.setup(topology, 32)
@@ -271,7 +271,7 @@ _kernel:
 
 
 def test_instructions_of_a_loop_are_counted():
-    """Six for 16 products of float32, or of 8 of float64; a loop of single numbers has fewer in all, and is none."""
+    """Six for 16 products of float32, or for 8 of float64; the loop of single numbers has fewer products, and loses."""
     assert figures.instructions_per_multiply_add(TILE, 32) == 6 / 16
     assert figures.instructions_per_multiply_add(TILE.replace("31ps", "31pd"), 64) == 6 / 8
     assert figures.instructions_per_multiply_add(TILE.replace("31ps", "31ss").replace("ymm", "xmm"), 32) == 6 / 2
@@ -282,10 +282,10 @@ def test_instructions_of_a_loop_are_counted():
 
 
 @needs_compiler
-@pytest.mark.skipif(figures.platform.machine() not in ("x86_64", "AMD64"), reason="reads the assembly of x86-64 alone")
+@pytest.mark.skipif(figures.platform.machine() not in ("x86_64", "AMD64"), reason="reads only the assembly of x86-64")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_tile_is_vectorised(dtype):
-    """Its multiply-adds are vectors of at least four float32, with fewer other instructions than those."""
+    """It multiplies vectors of at least four float32, and has fewer other instructions than multiply-adds."""
     assert run(Entry("figures", figures.Tile, "track_instructions", (dtype,))) < {"float32": 0.5, "float64": 1.0}[dtype]
 
 
@@ -346,14 +346,14 @@ def test_a_profile_is_printed_for_asv():
 
 
 def test_names_are_those_of_asv():
-    """Which has written them into the committed file."""
+    """asv has written them into the committed file."""
     assert set(PUBLISHED) <= PROMISED
     one = PUBLISHED["kernels.DenseForward.time_call"]
     assert full_name(one["name"], [axis[0] for axis in one["params"]]) in NAMES
 
 
 def test_what_asv_installs_is_pinned():
-    """Above all its runner: since 0.3.0 it sets a benchmark up before each single call of its body."""
+    """Above all asv's runner: since 0.3.0 it sets a benchmark up before each call of its body."""
     text = re.sub(r"^\s*//.*$", "", (ROOT / "asv.conf.json").read_text(), flags=re.M)
     requirements = json.loads(text)["matrix"]["req"]
     assert requirements["pip+asv_runner"] == ["0.2.5"]

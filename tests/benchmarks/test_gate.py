@@ -1,4 +1,4 @@
-"""The gate: what is told apart, and that each failure has a word and a status of its own."""
+"""The gate: what it tells apart, and that each failure has its own word and exit status."""
 
 import math
 import os
@@ -32,11 +32,11 @@ ENTRIES = [entry for entry in entries() if re.search(GATE, entry.name)]
 TIMED = [entry for entry in ENTRIES if entry.body.startswith("time_")]
 
 
-# A gate on workers that only pretend: each process has a speed of its own, and each sample its noise.
+# A gate on simulated workers: each process has its speed, and each sample its noise.
 
 
 class Pretender:
-    """A commit's process. `factor` slows it down; what `faults` names by method and benchmark goes wrong."""
+    """A commit's process, slowed down by `factor`; `faults` names methods and benchmarks that fail."""
 
     rng = np.random.default_rng(0)
 
@@ -123,7 +123,7 @@ def test_a_benchmark_that_the_head_lacks_is_missing(monkeypatch, capsys):
 @pytest.mark.parametrize("method", ["make", "sample", "end"])
 @pytest.mark.parametrize("peer", ["base", "head"])
 def test_a_benchmark_that_fails_is_missing(peer, method, monkeypatch, capsys):
-    """On the base too: else a mistake in the suite, which both share, would be left out there, and pass."""
+    """On the base too: else a mistake in the suite, which both share, would be left out there and pass."""
     fault = {f"{peer}_faults": {(method, TIMED[1].name): "raise ZeroDivisionError: division by zero"}}
     assert report(pretend(monkeypatch, **fault)) == 4
     printed = capsys.readouterr().out
@@ -216,7 +216,7 @@ def run_git(folder, *arguments):
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A repository of two commits, of which neither can be built; the first has results."""
+    """A repository of two commits that cannot be built; the first has results."""
     run_git(tmp_path, "init", "--quiet")
     results = tmp_path / "benchmarks" / "results" / "machine"
     results.mkdir(parents=True)
@@ -265,7 +265,7 @@ def test_a_build_fails_with_what_pip_said(repository):
     ([], "required: base"),
 ])  # fmt: skip
 def test_mistakes_in_the_command(arguments, said, repository, capsys, monkeypatch):
-    """Each is said in a line, and has a status of its own: that of a traceback would say "slower"."""
+    """Each is reported in a line, with its own status: the status of a traceback would mean "slower"."""
     monkeypatch.chdir(repository)
     try:
         status = main(arguments)
@@ -285,7 +285,7 @@ def test_outside_a_repository(tmp_path, monkeypatch, capsys):
 
 
 def test_a_commit_that_cannot_be_imported(repository, capsys):
-    """Nor is it imported by the gate's own process, which lives in the head's checkout."""
+    """Nor is the package imported by the gate's own process, which runs in the head's checkout."""
     commit = builds.commit_of("HEAD")
     package = repository / "work" / "packages" / commit / "hotloop"
     package.mkdir(parents=True)
@@ -339,7 +339,7 @@ def test_settings_of_numba_stay_outside(monkeypatch):
 
 @needs_compiler
 def test_this_checkout_against_itself(tmp_path, monkeypatch, capsys):
-    """From its own files, by real processes, with machine code that is there: what is exact, which takes one pair."""
+    """From its own files, by real processes with cached machine code: the exact benchmarks, which take one pair."""
     commit = "c" * 40
     monkeypatch.setattr(builds.Build, "package", Path(hotloop.__file__).parents[1])
     hotloop.warmup("float32")

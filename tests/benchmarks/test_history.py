@@ -1,4 +1,4 @@
-"""The history of the speed: the document shows what the committed results say."""
+"""The history of the speed: the document shows the committed results."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ EPOCH = "networks.Epoch.time_fit('64-32-10', 32)"
 
 
 def whole_repository():
-    """Whether this is a checkout with its history, and no source archive."""
+    """Whether this is a checkout with its history, not a source archive."""
     done = subprocess.run(["git", "rev-parse", "--is-shallow-repository"], cwd=ROOT, capture_output=True, text=True)
     return done.stdout.strip() == "false"
 

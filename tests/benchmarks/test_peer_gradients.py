@@ -1,4 +1,4 @@
-"""The gradient of hotloop beside that of plain NumPy, which sums in other orders."""
+"""hotloop's gradient against plain NumPy's, which sums in other orders."""
 
 import math
 from dataclasses import replace
@@ -13,7 +13,7 @@ from benchmarks.comparison.cases import NETWORKS
 
 
 def exact_numbers(case, monkeypatch):
-    """Have both peers start from numbers of which the weighted inputs of two layers are exact in any order of the sums.
+    """Start both peers from numbers for which the weighted inputs of two layers are exact in any order of summation.
 
     Inputs are 0 to 7 eighths, weights a power of two, its negative or 0: all terms of a sum are multiples of one unit,
     and their magnitudes add up to less than 2**24 of it. Else a unit whose z is 0 but for rounding is on in one program

@@ -1,4 +1,4 @@
-"""benchmarks/peers.py: what it concludes from what it measures. The peers but NumPy need not be installed."""
+"""benchmarks/peers.py: what it concludes from its measurements. Peers other than NumPy need not be installed."""
 
 import json
 import math
@@ -24,7 +24,7 @@ COMPILED = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="the networks' ow
 
 
 class InProcess:
-    """A peer without a process: what `Worker` does, done here."""
+    """A peer without a process: does what `Worker` does, here."""
 
     def __init__(self, peer):
         self.peer = peer
@@ -63,7 +63,7 @@ class Wrong(numpy_peer.Peer):
 
 
 class Forgetful(numpy_peer.Peer):
-    """NumPy that reports another loss than it reaches."""
+    """NumPy that reports a loss other than the one it reaches."""
 
     def train(self, epochs):
         return super().train(epochs) + 0.01
@@ -240,7 +240,7 @@ def test_a_process_that_dies_is_an_error():
 
 
 def results():
-    """Return what a run might have found, every table in it."""
+    """Return possible results of a run, with every table."""
     times = {label: Times([value * 1e-6]).record() for label, value in
              {"hotloop": 10.0, "PyTorch eager": 200.0, "JAX": 9.0}.items()}  # fmt: skip
     networks = [{

@@ -1,4 +1,4 @@
-"""benchmarks/profiling.py: what it makes of what it measures, and that the documents show what was measured."""
+"""benchmarks/profiling.py: what it concludes from its measurements, and that the documents show them."""
 
 import json
 import re
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Clocked:
-    """A worker on a clock of its own: an epoch takes a tenth of a second, profiled so much longer."""
+    """A worker with a simulated clock: an epoch takes a tenth of a second, and longer under a profile."""
 
     def __init__(self, label, subject, cores):
         self.label, self.slower = label, {"hotloop_peer:Peer": 1.02, "torch_peer:Peer": 2.0}[subject]
@@ -93,7 +93,7 @@ def test_nothing_measured_is_a_failure(monkeypatch, tmp_path):
 
 
 def rows_of(**seconds):
-    """Return rows of six layers, all of a second but those that are given as phase=(layer, seconds)."""
+    """Return rows of six layers, each of one second except those given as phase=(layer, seconds)."""
     phases = {name: dict.fromkeys(range(1, 7), 1.0) for name in profile_ranks.EQUAL}
     phases["backward"][1] = 0.1
     for name, (layer, value) in seconds.items():
@@ -118,14 +118,14 @@ def test_the_phase_that_comes_first():
 
 
 def test_the_slow_phase_can_be_planted():
-    """The line of the kernel that it is planted in is still there."""
+    """The line of the kernel where it is planted still exists."""
     with profile_ranks.planted() as package:
         assert "for _ in range(3 if index == 2 else 1):" in (package / "kernels" / "descent.py").read_text()
     assert not package.exists()
 
 
 def test_what_the_ranks_say(monkeypatch, capsys):
-    """Of three profiles each, one with a layer that is off, one in which another phase comes first."""
+    """Three profiles each: in one a layer is off, in one another phase comes first."""
     slow = {"update": (4, 2.0)}
     found = iter([
         [rows_of(), rows_of(forward=(2, 1.19)), rows_of(forward=(2, 1.21))],

@@ -1,4 +1,4 @@
-"""What the ratios of two commits say."""
+"""Verdicts from the ratios of two commits."""
 
 import itertools
 import math
@@ -9,7 +9,7 @@ from benchmarks.comparison.verdicts import CLEARANCE, FEWEST, Comparison, interv
 
 
 def test_the_interval_covers_the_median_as_often_as_it_says():
-    """By going through all signs that n values can have about the median: which order statistics lie on either side."""
+    """By trying all signs that n values can have about the median, and counting where the median lies."""
     for n in (8, 11, 13):
         values = list(range(n))
         low, high = interval(values, 0.99)

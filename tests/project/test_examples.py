@@ -1,4 +1,4 @@
-"""The examples run as a reader would run them, and print what they promise."""
+"""The examples run as a reader would run them, and print what they should."""
 
 import os
 import re

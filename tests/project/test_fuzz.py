@@ -1,4 +1,4 @@
-"""A short run of the fuzzer, and bugs planted in hotloop, each of which it must find. The long run is made by hand."""
+"""A short run of the fuzzer, and planted bugs that it must find. The long run is started by hand."""
 
 import os
 import pickle
@@ -22,12 +22,12 @@ SEED = 4
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled():
-    """Compiled, or loaded, here: each program runs in a fork of this process."""
+    """Compile or load the loops here: each program runs in a fork of this process."""
     warmup(profiles=True)
 
 
 def test_programs_of_the_public_api():
-    """Nothing but what its documentation says. If this fails, the output has a small program that shows it."""
+    """It does what its documentation says. If this fails, the output has a small program that shows the failure."""
     assert [index for index, *_ in fuzz_programs.hunt(PROGRAMS, SEED)] == []
 
 
@@ -55,7 +55,7 @@ def draw_one_order_for_all_epochs():
 
 
 def after_fit(change):
-    """Have every fit followed by a change of the network and the history."""
+    """Change the network and the history after every fit."""
 
     def changed(fit, net, *given, **options):
         history = fit(net, *given, **options)

@@ -1,4 +1,4 @@
-"""The rules of the code that no linter knows, each shown to fail on a planted breach."""
+"""Rules of the code that no linter knows, each shown to fail on a planted breach."""
 
 import ast
 import re
@@ -24,7 +24,7 @@ def name(path):
 
 
 def compiler_options(source):
-    """Return what spells a Numba option or decorator in `source`: that is kernels/jit.py's business alone."""
+    """Return what spells a Numba option or decorator in `source`, which only kernels/jit.py may."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba":
@@ -47,7 +47,7 @@ def imports(source):
 
 
 def strays(source):
-    """Return the imports of the project's code that are relative, or of what is not installed with hotloop."""
+    """Return the imports that are relative, or of code of the project that is not installed with hotloop."""
     beside = ("benchmarks", "tests", "examples", "oracle", "conftest", "kernels", "network")
     return [f"line {line}: {module}" for line, module in imports(source)
             if module.startswith(".") or module.split(".")[0] in beside]  # fmt: skip
@@ -72,7 +72,7 @@ def test_a_planted_numba_option_is_seen(breach):
 
 @pytest.mark.parametrize("path", [*KERNELS, *NETWORK, *FRONT_DOOR], ids=name)
 def test_imports_are_absolute_and_of_what_is_installed(path):
-    """Which way they go, test_architecture.py holds."""
+    """test_architecture.py checks their direction."""
     assert strays(path.read_text()) == []
 
 
@@ -96,7 +96,7 @@ def imported_tests(source):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=name)
 def test_no_file_imports_a_test(path):
-    """What several need is a module in tests/: a test file that is imported runs twice, or under two names."""
+    """What several files share is a module in tests/, since pytest loads test files in its own way."""
     assert imported_tests(path.read_text()) == []
 
 

@@ -1,4 +1,4 @@
-"""The documents say what is so: the example prints what the README shows, links lead somewhere, quotes are the code."""
+"""The documents are true: the example prints what the README shows, links lead somewhere, quotes match the code."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def name(path):
 
 
 def broken_links(path, text):
-    """Return the relative links of a document that lead to no file, or to no heading of it."""
+    """Return the relative links of a document that lead to no file, or to no heading."""
     found = []
     for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", text)):
         if re.match(r"https?://|mailto:", target):
@@ -64,7 +64,7 @@ def test_a_planted_broken_link_is_seen():
 
 
 def misquoted(text):
-    """Return the quoted lines that do not stand together in the file that they are said to come from."""
+    """Return the quoted blocks that are not in the file that they name."""
     return [quote for file, quote in QUOTE.findall(text) if quote not in (ROOT / file).read_text()]
 
 
@@ -98,7 +98,7 @@ def test_the_example_prints_what_the_readme_shows(tmp_path):
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="a hundred units on 784 pixels: half a minute in plain Python")
 def test_images_of_bytes_are_learned_as_the_readme_says(tmp_path):
-    """On eight images, each bright in a place of its own."""
+    """On eight images, each bright in a different row."""
     (code,) = re.findall(r"^```python\n(from hotloop.datasets import load_idx\n.*?)^```$", README, re.M | re.S)
     images, labels = np.zeros((8, 28, 28), np.uint8), np.arange(8, dtype=np.uint8)
     images[labels, 3 * labels] = 255
@@ -136,7 +136,7 @@ COMPILER = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="said by the comp
 
 
 def gotchas():
-    """Return {kind of error or warning: how it begins} of the literal messages in the README."""
+    """Return {kind of error or warning: how it begins} for the messages that the README quotes."""
     return dict(re.findall(r"^\*\*`(\w+): ([^`]+)`", (ROOT / "README.md").read_text(), re.M))
 
 

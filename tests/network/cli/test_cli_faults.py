@@ -1,4 +1,4 @@
-"""The command line when something is wrong: one line that says what, the right exit status, nothing half-written."""
+"""The command line when something is wrong: one line that says what, the right exit status, no half-written file."""
 
 import os
 import signal
@@ -160,7 +160,7 @@ def test_warnings_are_one_line(monkeypatch):
 
 
 def interrupt_in_call(number, monkeypatch):
-    """Let Ctrl-C come in the given call of the compiled loop; the first only compiles, and each other is an epoch."""
+    """Send Ctrl-C in the given call of the compiled loop; the first call only compiles, each other is an epoch."""
     calls, train_slice = [], fitting.train_slice
 
     def interrupted(*arguments):

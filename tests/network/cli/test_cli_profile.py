@@ -18,7 +18,7 @@ SMALL = ["--layers", "5,4,3", "--batch-size", "8", "--no-trials"]
 
 @pytest.fixture(autouse=True)
 def few_rows(monkeypatch):
-    """Plain Python gets through some tens."""
+    """As many as plain Python gets through."""
     if not COMPILED:
         monkeypatch.setattr(profile_command, "FEWEST_ROWS", 40)
         monkeypatch.setattr(profile_command, "SYNTHETIC_BATCHES", 2)
