@@ -25,7 +25,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         target[:] = source
 
 else:
-    from hotloop.kernels.llvm_maths import copy
+    from hotloop.kernels.lowering.activations import copy
 
 LEAKY_SLOPE = 0.01
 BLOCK = 128  # numbers

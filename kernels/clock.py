@@ -49,7 +49,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return int(value).bit_length()
 
 else:
-    from hotloop.kernels.counters import bit_length, cycle_counter, monotonic_clock
+    from hotloop.kernels.lowering.clock import bit_length, cycle_counter, monotonic_clock
 
 
 def new_clock(n_threads: int, n_layers: int, kind: int, stride: int = 1, capacity: int = 0, first: int = 0) -> Array:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 import hotloop.kernels.tile_shape  # noqa: F401 - each key of the cache has its setting
 from hotloop.kernels import cache
-from hotloop.kernels.flush_to_zero import FlushingCompiler
+from hotloop.kernels.lowering.flush_to_zero import FlushingCompiler
 
 Array: TypeAlias = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -2,7 +2,7 @@
 
 A vector is 64 bytes of an array's element type: 16 floats or 8 doubles. An `index` counts elements from the array's
 first one, through memory, whatever the array's shape, and is not checked. Compiled, each operation is one or two
-instructions (`hotloop.kernels.llvm`); under ``NUMBA_DISABLE_JIT=1`` it is the plain Python below, and a vector is a
+instructions (`hotloop.kernels.lowering`); under ``NUMBA_DISABLE_JIT=1`` it is the plain Python below, and a vector is a
 short array.
 """
 
@@ -74,7 +74,6 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return flat[index:]
 
 else:
-    from hotloop.kernels.llvm import fetch, item, load, store, width
-    from hotloop.kernels.tile import apart, tile, tile_up_to, turn
+    from hotloop.kernels.lowering.simd import apart, fetch, item, load, store, tile, tile_up_to, turn, width
 
 __all__ = ["apart", "fetch", "item", "load", "store", "tile", "tile_up_to", "turn", "width"]

@@ -54,7 +54,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         """Wake the threads that sleep at words[index]."""
 
 else:
-    from hotloop.kernels.atomics import atomic_add, atomic_load, pause, sleep, wake
+    from hotloop.kernels.lowering.team import atomic_add, atomic_load, pause, sleep, wake
 
 
 def new_team() -> Array:

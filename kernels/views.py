@@ -64,7 +64,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return np.empty(size, like.dtype)
 
 else:
-    from hotloop.kernels.llvm import (
+    from hotloop.kernels.lowering.views import (
         check_dtype,
         check_matrices,
         check_vectors,

@@ -80,7 +80,7 @@ def _orthogonal(generator: "np.random.Generator", fan_in: int, fan_out: int) -> 
 
     tall = generator.normal(size=(max(fan_in, fan_out), min(fan_in, fan_out)))
     q, r = np.linalg.qr(tall)
-    q = q * np.where(np.diag(r) < 0, -1, 1)  # QR alone prefers some signs
+    q = q * np.where(np.diag(r) < 0, -1, 1)  # QR by itself prefers some signs
     return q if fan_in >= fan_out else q.T
 
 

@@ -34,9 +34,9 @@ class Network(ScaledInputs, Persistent):
     Parameters
     ----------
     sizes : sequence of int
-        Inputs, hidden units a layer, outputs: ``[64, 32, 10]``.
+        Inputs, units of each hidden layer, outputs: ``[64, 32, 10]``.
     activation : str or sequence of str, default "relu"
-        Of the hidden layers, one for all or one each: identity, sigmoid, tanh, relu, leaky_relu, elu, gelu, silu,
+        Of the hidden layers, one for all or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, gelu, silu,
         softplus. Also known as: linear, logistic, swish.
     output : str, optional
         Activation of the last layer. The default follows the loss: identity; sigmoid for binary_cross_entropy; softmax
@@ -57,12 +57,19 @@ class Network(ScaledInputs, Persistent):
         Penalties on weights, not biases: the loss is C + l1 sum |w| + l2 sum w^2, wherever a loss is reported.
     input_offset, input_scale : float or array-like (inputs,), default 0 and 1
         The network sees input_scale * (X - input_offset), wherever it is given an X: 1 / 255 for images of bytes, which
-        then need not be converted; the mean and 1 / the standard deviation of each column of a table. Both are saved
-        with the network, and may be set later.
+        then need no conversion; the mean and 1 / the standard deviation of each column of a table. Both are saved with
+        the network, and may be set later.
     dtype : {"float32", "float64"}
         Of parameters and arithmetic. Numbers smaller than 1.2e-38, or 2.2e-308, count as zero.
     seed : int, optional
-        Of weights, shuffling and dropout; the same seed gives the same bits. By default drawn anew; see `Network.seed`.
+        Of weights, shuffling and dropout; the same seed gives the same bits. By default a new one is drawn.
+
+    Attributes
+    ----------
+    activations : tuple of str
+        Of each layer, the output's last.
+    metadata : dict of str to str
+        Saved with the network.
 
     Examples
     --------
@@ -102,9 +109,9 @@ class Network(ScaledInputs, Persistent):
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
         self.seed = arguments.whole_number("seed", seed, 0, arguments.LARGEST)
-        self.layout = Layout(self.sizes, self.dtype)
-        self._parameters = self.layout.parameters()
-        initialize(initializer, self.layout.split(self._parameters), self.activations, self.dtype, self.seed)
+        self._layout = Layout(self.sizes, self.dtype)
+        self._parameters = self._layout.parameters()
+        initialize(initializer, self._layout.split(self._parameters), self.activations, self.dtype, self.seed)
         self._training = TrainingState(self.dtype)
         self.metadata: dict[str, str] = {}
         self._idle: list[tuple[Array, Array, Array, float]] = []  # arguments of predict_one that no thread uses
@@ -157,24 +164,24 @@ class Network(ScaledInputs, Persistent):
     @property
     def weights(self) -> tuple[Array, ...]:
         """Weights of each layer (fan_in, fan_out), views of `parameters`."""
-        return self.layout.split(self._parameters)[0]
+        return self._layout.split(self._parameters)[0]
 
     @property
     def biases(self) -> tuple[Array, ...]:
         """Biases of each layer (fan_out,), views of `parameters`."""
-        return self.layout.split(self._parameters)[1]
+        return self._layout.split(self._parameters)[1]
 
     @property
     def n_parameters(self) -> int:
         """Number of weights and biases, without padding."""
-        return self.layout.n_parameters
+        return self._layout.n_parameters
 
     def split(self, vector: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """Return (weights, biases) of a vector in the layout of `parameters`, for example a gradient, as views."""
         if not isinstance(vector, np.ndarray) or vector.shape != self._parameters.shape:
             found = vector.shape if isinstance(vector, np.ndarray) else type(vector).__name__
             raise ValueError(f"vector has shape {found}; wanted {self._parameters.shape}, as net.parameters")
-        return self.layout.split(vector)
+        return self._layout.split(vector)
 
     @explains_keywords
     def fit(
@@ -261,12 +268,12 @@ class Network(ScaledInputs, Persistent):
                 if validation_data is not None:
                     if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                         raise TypeError("validation_data must be a pair (X, y)")
-                    validation = self._prepared(self._checked(*validation_data, prefix="validation "))
+                    validation = self._prepared(self._checked(*validation_data, prefix="validation_data "))
             work = flops.estimate_of_a_row(self.n_parameters)
             with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner:
                 training = self._training
-                training.use(optimizer, self.layout.size)
-                training.gradient = aligned_zeros(self.layout.size, self.dtype)
+                training.use(optimizer, self._layout.size)
+                training.gradient = aligned_zeros(self._layout.size, self.dtype)
                 data.set_optimizer(optimizer, training.steps, training.step_offset)
                 configuration = FitConfiguration(
                     self, self._parameters, training, data, validation, epochs, self.seed, shuffle, n_threads,
@@ -320,7 +327,7 @@ class Network(ScaledInputs, Persistent):
     def _arguments_of_one(self) -> tuple[Array, Array, Array, float]:
         kinds = [ACTIVATIONS[name] for name in self.activations]
         no_dropout = [0.0] * len(kinds)
-        layers, size = self.layout.table(1, [kind.code for kind in kinds], [True] * len(kinds), no_dropout)
+        layers, size = self._layout.table(1, [kind.code for kind in kinds], [True] * len(kinds), no_dropout)
         return self._parameters, layers, aligned_zeros(size, self.dtype), self._scaling.factor
 
     @explains_keywords
@@ -339,7 +346,7 @@ class Network(ScaledInputs, Persistent):
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and parameters; operations a sample; bytes."""
-        return summary(self)
+        return summary(self._layout, self.activations, self.dropout, self.loss, self.input_offset, self.input_scale)
 
     def __repr__(self) -> str:
         """Return what the network is made of."""
@@ -362,6 +369,6 @@ class Network(ScaledInputs, Persistent):
         """Return what the compiled loops are handed for checked data."""
         _ = CALLER.stack_is_enough
         return LoopArguments.prepare(
-            self.layout, self.activations, self.loss, *checked, batch_size=batch_size, dropout=dropout, seed=self.seed,
+            self._layout, self.activations, self.loss, *checked, batch_size=batch_size, dropout=dropout, seed=self.seed,
             input_scale=self._scaling.factor, l1=self.l1, l2=self.l2,
         )  # fmt: skip

@@ -1,33 +1,34 @@
 """The table that says what a network is made of."""
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hotloop.network import flops
+from hotloop.network.layout import Layout
 from hotloop.network.text_table import table
 
-if TYPE_CHECKING:
-    from hotloop.network.network import Network
 
-
-def summary(net: "Network") -> str:
+def summary(
+    layout: Layout, activations: Sequence[str], dropout: Sequence[float], loss: str, input_offset: Any, input_scale: Any
+) -> str:
     """Return the table of `Network.summary`."""
     heads = ["layer", "weights", "activation", "dropout", "parameters", "FLOPs/sample"]
     rows = []
-    for layer, (fan_in, fan_out) in enumerate(pairwise(net.sizes)):
-        rate = f"{net.dropout[layer]:g}" if layer < len(net.dropout) and net.dropout[layer] else "-"
+    for layer, (fan_in, fan_out) in enumerate(pairwise(layout.sizes)):
+        rate = f"{dropout[layer]:g}" if layer < len(dropout) and dropout[layer] else "-"
         numbers = f"{(fan_in + 1) * fan_out:,}", f"{flops.forward(1, fan_in, fan_out):,}"
-        rows.append([str(layer + 1), f"{fan_in} x {fan_out}", net.activations[layer], rate, *numbers])
-    forward, step = flops.forward_of_a_row(net.sizes), flops.training_of_a_row(net.sizes)
-    used, padded = net.n_parameters * net.dtype.itemsize, net.parameters.nbytes
+        rows.append([str(layer + 1), f"{fan_in} x {fan_out}", activations[layer], rate, *numbers])
+    forward, step = flops.forward_of_a_row(layout.sizes), flops.training_of_a_row(layout.sizes)
+    used, padded = (size * layout.dtype.itemsize for size in (layout.n_parameters, layout.size))
     return "\n".join(
         [
             *table(heads, rows, left=["activation"]),
-            f"{net.n_parameters:,} parameters, {net.dtype}, {used:,} bytes ({padded:,} with padding)",
-            f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {net.loss}",
-            *_scaling(net.input_offset, net.input_scale),
+            f"{layout.n_parameters:,} parameters, {layout.dtype}, {used:,} bytes ({padded:,} with padding)",
+            f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {loss}",
+            *_scaling(input_offset, input_scale),
         ]
     )
 

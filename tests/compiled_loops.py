@@ -105,7 +105,7 @@ def training_call(loss, optimizer, dropout, penalty, dtype, steps):
     X, y = X.astype(dtype), y.astype(np.int64 if loss == "labels" else dtype)
     targets = (np.empty((0, 0), dtype), y) if loss == "labels" else (y, np.empty(0, np.int64))
     task = LoopArguments.prepare(
-        net.layout, net.activations, net.loss, X, *targets, batch_size=6, dropout=net.dropout, seed=0
+        net._layout, net.activations, net.loss, X, *targets, batch_size=6, dropout=net.dropout, seed=0
     )
     task.settings["l1"], task.settings["l2"] = net.l1, net.l2
     task.set_optimizer(optimizer, 0, 0)

@@ -42,6 +42,7 @@ BAD_FIT = {
     "shuffle": ("1", "None", "'yes'"),
     "progress": ("0", "None"),
     "n_threads": ("0", "1.5", "'all'", "10**5000", "None", "True", "-1"),
+    "callbacks": ("5", "'watch'", "[print]", "{}", "[int]", "[None]"),
     "validation_data": ("5", "(1,)", "(X, None)", "(X[:, :0], y)", "'ab'", "(X, y, y)", "{}"),
 }  # fmt: skip
 BAD_X = (
@@ -200,9 +201,7 @@ class Writer:
         """Write a fit with a wrong argument."""
         name = self.draw(*BAD_FIT)
         bad, keyword = self.draw(*BAD_FIT[name]), "optimizer" if name in ("epsilon", "learning_rate") else name
-        self.lines.append(
-            f"refused(lambda: net.net.fit(X, Y, {keyword}={upper(bad)}), {name.removesuffix('_data')!r}, net, other)"
-        )
+        self.lines.append(f"refused(lambda: net.net.fit(X, Y, {keyword}={upper(bad)}), {name!r}, net, other)")
 
     def wrong_data(self):
         """Write a call with wrong data."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hotloop import SGD, Network
-from hotloop.network.persistence import model_file as checkpoint
+from hotloop.network.persistence import model_file
 
 X = np.random.default_rng(0).normal(size=(12, 3))
 Y = np.random.default_rng(1).normal(size=(12, 2))
@@ -68,6 +68,6 @@ def rewritten(saved, path, change=lambda arrays: None, **changes):
         about = json.loads(file.metadata()["hotloop"]) | changes
     change(arrays)
     about.pop("checksum")
-    about["checksum"] = checkpoint._checksum(about, arrays)
+    about["checksum"] = model_file._checksum(about, arrays)
     path.write_bytes(save(arrays, {"hotloop": json.dumps(about)}))
     return path

@@ -21,7 +21,7 @@ from hotloop.network.validation.printable import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``hotloop`` with the given arguments, by default those of the process, and return the exit status.
+    """Run ``hotloop`` with the given arguments, by default the process's, and return the exit status.
 
     Set HOTLOOP_TRACEBACK in the environment to see the traceback of an error.
     """

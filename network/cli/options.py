@@ -1,4 +1,7 @@
-"""The options that commands share, and the converters of their arguments, each of which says what it wanted."""
+"""The options that commands share, and the converters of their arguments, each of which says what it wanted.
+
+The modules that know the names of losses, optimizers and the like import neither Numba nor NumPy.
+"""
 
 import argparse
 import math
@@ -10,8 +13,7 @@ from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
 from hotloop.network.profiling.sort_orders import SORTS
 from hotloop.network.training.optimizers import OPTIMIZERS
-from hotloop.network.validation.arguments import aliases_of
-from hotloop.network.validation.suggestions import hint
+from hotloop.network.validation.arguments import name_of
 
 # The command line's defaults of some optimizers; the others have their own.
 LEARNING_RATES = {name: kind.learning_rate for name, kind in OPTIMIZERS.items()} | {"sgd": 0.05, "adam": 0.002}
@@ -59,25 +61,21 @@ def _header(text: str) -> bool:
     return text == "yes"
 
 
-def _name(what: str, known: Mapping[str, Any]) -> Callable[[str], str]:
-    """Return a converter of a name, or an alias, that must be known."""
-    aliases = aliases_of(known)
+def _name(argument: str, known: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return a converter of a name or an alias to the name that `known` has for it."""
 
     def converted(text: str) -> str:
-        name = aliases.get(text, text)
-        if name not in known:
-            meant = hint(what, text, known, aliases)
-            raise argparse.ArgumentTypeError(
-                f"unknown {what} {text!r}; known: {', '.join(known)}.{meant}".removesuffix(".")
-            )
-        return name
+        try:
+            return name_of(argument, text, known)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
     return converted
 
 
-def _names(what: str, known: Mapping[str, Any]) -> Callable[[str], list[str]]:
-    """Return a converter of a list of names, separated by commas, all of them known."""
-    single = _name(what, known)
+def _names(argument: str, known: Mapping[str, Any]) -> Callable[[str], list[str]]:
+    """Return a converter of names separated by commas."""
+    single = _name(argument, known)
     return lambda text: [single(name.strip()) for name in text.split(",")]
 
 
@@ -127,7 +125,7 @@ def add_csv_options(group: Any) -> None:
     group.add_argument(
         "--decimal",
         metavar="SIGN",
-        type=_name("decimal sign", dict.fromkeys(".,")),
+        choices=(".", ","),
         help="decimal sign of the numbers in a CSV file, . or , (default: detected)",
     )
 
@@ -163,7 +161,7 @@ def add_network_options(group: Any) -> None:
     group.add_argument(
         "--output",
         metavar="NAME",
-        type=_name("activation", ACTIVATIONS),
+        type=_name("output", ACTIVATIONS),
         help=f"activation of the last layer (default: {outputs}, else identity)",
     )
     group.add_argument(

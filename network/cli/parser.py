@@ -10,93 +10,124 @@ from hotloop.network.cli.exit_status import FAILED
 from hotloop.network.losses import LOSSES
 from hotloop.network.validation.printable import printable
 
-DESCRIPTION = "Train dense neural networks by backpropagation in compiled loops, and predict with them."
-EPILOG = """\
-exit status:
-  0 success; 1 warmup or doctor found something wrong; 2 a fault in the arguments, the data or the output;
-  70 an error that hotloop did not foresee; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP; 141 the reader of the pipe left
-
-Ctrl-C, SIGTERM and SIGHUP end training early: the network so far is tested and saved. A second signal kills hotloop.
-HOTLOOP_TRACEBACK=1 in the environment shows where an error comes from."""
-TRAIN = """\
-Train a network; print its loss and accuracy over the epochs, and how well it does on data that it has not seen.
-
-Without options: the handwritten digits that hotloop carries, tested on digits by other writers."""
-DEFAULT_RATES = ", ".join(
-    f"{rate:g} for {name}" + f" (with momentum {options.SGD_MOMENTUM:g})" * (name == "sgd")
+RATES = "\n  ".join(
+    f"{rate:<6g} {name}" + f" (with momentum {options.SGD_MOMENTUM:g})" * (name == "sgd")
     for name, rate in options.LEARNING_RATES.items()
 )
+LOSSES_OF_VALUES = ", ".join(name for name, row in LOSSES.items() if not row.classifies)
+
+# Wrapped at 79 characters, as the terminal of a newcomer may be 80 wide.
+DESCRIPTION = """\
+Train dense neural networks by backpropagation in compiled loops, and predict
+with them. Begin with: hotloop train"""
+EPILOG = """\
+exit status:
+  0    success
+  1    warmup or doctor found something wrong
+  2    a fault in the arguments, the data or the output
+  70   an error that hotloop did not foresee
+  130  Ctrl-C (143 SIGTERM, 129 SIGHUP)
+  141  the reader of the pipe left
+
+Ctrl-C, SIGTERM and SIGHUP end training early: the network so far is tested and
+saved. A second signal kills hotloop. HOTLOOP_TRACEBACK=1 in the environment
+shows where an error comes from."""
+TRAIN = """\
+Train a network; print its loss and accuracy over the epochs, and how well it
+does on data that it has not seen.
+
+Without options: the handwritten digits that hotloop carries, tested on digits
+by other writers."""
 TRAIN_EPILOG = f"""\
 data:
-  digits      8 x 8 handwritten digits (UCI optdigits, CC BY 4.0), carried by hotloop; the test digits were
-              written by other people than the training digits
-  FOLDER      IDX files under the names of MNIST, plain or .gz; pixels are divided by 255
-  FILE.csv    one row a sample, also .tsv and .gz, or - for standard input. Inputs are standardised by the
-              training rows; True and False are 1 and 0. The target is the last column, or --target. A target of
-              text is classes, and so are up to 20 different whole numbers that occur twice or more on average;
-              other numbers are values; --loss overrides. A first line with text above numbers is a header.
-              Commas in numbers are decimal signs if another character separates the cells. Where a file can be
-              read in two ways, hotloop says which it took, or asks: --header, --separator and --decimal decide
-  FILE.npz    arrays x_train, y_train, x_test, y_test, or x and y (--target names another y); unsigned bytes are
-              divided by the largest, other inputs standardised
+  digits     8 x 8 handwritten digits (UCI optdigits, CC BY 4.0), carried by
+             hotloop; the test digits are by other writers than the training
+             digits
+  FOLDER     IDX files under the names of MNIST, plain or .gz; pixels are
+             divided by 255
+  FILE.csv   one row a sample, also .tsv and .gz, or - for standard input.
+             Inputs are standardised by the training rows; True and False are
+             1 and 0. The target is the last column, or --target. A target of
+             text is classes, and so are up to 20 different whole numbers that
+             occur twice or more on average; other numbers are values; --loss
+             overrides. A first line with text above numbers is a header.
+             Commas in numbers are decimal signs if another character
+             separates the cells. Where a file can be read in two ways,
+             hotloop says which it took, or asks: --header, --separator and
+             --decimal decide
+  FILE.npz   arrays x_train, y_train, x_test, y_test, or x and y (--target
+             names another y); unsigned bytes are divided by the largest,
+             other inputs standardised
 
 default learning rates:
-  {DEFAULT_RATES}
+  {RATES}
 
-With a loss for values ({", ".join(name for name, row in LOSSES.items() if not row.classifies)}) and identity as the last activation, targets are standardised by the
-training rows too, and losses are printed in that scale. The saved network takes inputs and gives values in the scale
-of the data.
+With a loss for values ({LOSSES_OF_VALUES}) and identity as the last
+activation, targets are standardised by the training rows too, and losses are
+printed in that scale. The saved network takes inputs and gives values in the
+scale of the data.
 
 examples:
   hotloop train
-  hotloop train --hidden 64,32 --activation tanh --epochs 30 --save digits.safetensors
-  hotloop train --data mnist --layers 784,30,10 --activation sigmoid --output sigmoid --loss mse \\
-      --optimizer sgd --learning-rate 15 --momentum 0 --batch-size 10 --epochs 30
+  hotloop train --hidden 64,32 --activation tanh --save digits.safetensors
+  hotloop train --data mnist --layers 784,30,10 --activation sigmoid \\
+      --output sigmoid --loss mse --optimizer sgd --learning-rate 15 \\
+      --momentum 0 --batch-size 10 --epochs 30
   hotloop train --data houses.csv --target price --loss huber
   zcat sales.csv.gz | hotloop train --data - --separator ';' --decimal ,"""
-PREDICT = "Write the predictions of a saved network as CSV, one line for each row of the data."
+PREDICT = "Write the predictions of a saved network as CSV, one line for each row of data."
 PREDICT_EPILOG = """\
 data:
-  As for train: digits, FOLDER (the test part of both), FILE.npz (x_test, or else x) or FILE.csv (all rows).
-  Inputs are scaled as in training. Columns of a CSV file are found by the names that they had in training, in
-  any order, and other columns are ignored; without names they are found by position, with or without the target
-  column. If two separators or decimal signs fit, those of the training data are taken; --header, --separator and
-  --decimal override.
+  As for train: digits, FOLDER (the test part of both), FILE.npz (x_test, or
+  else x) or FILE.csv (all rows). Inputs are scaled as in training. Columns of
+  a CSV file are found by the names that they had in training, in any order,
+  and other columns are ignored; without names they are found by position, with
+  or without the target column. If two separators or decimal signs fit, those
+  of the training data are taken; --header, --separator and --decimal override.
 
 columns:
-  classes     prediction, then the probability of each class: probability_0, probability_1, ...
-  values      prediction, or prediction_0, prediction_1, ... if the network has several outputs
+  classes    prediction, then the probability of each class: probability_0,
+             probability_1, ...
+  values     prediction, or prediction_0, prediction_1, ... if the network has
+             several outputs
 
 examples:
   hotloop predict digits.safetensors digits | head
   hotloop predict houses.safetensors new_houses.csv --output prices.csv"""
 PROFILE = """\
-Train a network and print where the time went: a row for each layer and phase, how close each comes to the limit of this
-machine, and what bounds it. Then what is wrong with the training itself, with evidence and a remedy that was tried.
+Train a network and print where the time went: a row for each layer and phase,
+how close each comes to the limit of this machine, and what bounds it. Then
+what is wrong with the training itself, with evidence and a remedy that was
+tried.
 
-Without options: the network and the digits of hotloop train. With --layers but no --data: made-up data of that shape,
-for about a second."""
+Without options: the network and the digits of hotloop train. With --layers but
+no --data: made-up data of that shape, for about a second."""
 PROFILE_EPILOG = """\
 files:
-  --trace       JSON for https://ui.perfetto.dev and chrome://tracing; at most 20 MB, however long the run
-  --json        all numbers of the table, and the measurements behind the diagnosis
-  --html        one self-contained page with pictures, table and diagnosis; needs matplotlib (hotloop[plot])
-  --flamegraph  collapsed stacks, or JSON for speedscope if the name ends in .json
+  --trace       JSON for https://ui.perfetto.dev and chrome://tracing; at most
+                20 MB, however long the run
+  --json        all numbers of the table, and those behind the diagnosis
+  --html        one self-contained page with pictures, table and diagnosis;
+                needs matplotlib (hotloop[plot])
+  --flamegraph  collapsed stacks, or JSON for speedscope if the name ends in
+                .json
 
 examples:
   hotloop profile
   hotloop profile --layers 784,512,512,10 --batch-size 128 --html report.html
-  hotloop profile --data houses.csv --hidden 64,64 --activation sigmoid --trace trace.json"""
+  hotloop profile --data houses.csv --hidden 64,64 --trace trace.json"""
 WARMUP = """\
-Compile ahead of need, and keep the machine code: all that hotloop train, hotloop predict and the methods fit, predict,
-evaluate and gradient of Network run, for every network, loss and optimizer. Kernels of hotloop.kernels that a program
-calls itself are compiled at their first call.
+Compile ahead of need, and keep the machine code: all that hotloop train,
+hotloop predict and the methods fit, predict, evaluate and gradient of Network
+run, for every network, loss and optimizer. Kernels of hotloop.kernels that a
+program calls itself are compiled at their first call.
 
-To build an image, set NUMBA_CACHE_DIR in it, and build on a CPU like the one that it will run on. Exit status 1 if
-nothing can be kept."""
+To build an image, set NUMBA_CACHE_DIR in it, and build on a CPU like the one
+that it will run on. Exit status 1 if nothing can be kept."""
 DOCTOR = """\
-Print what this machine is, what its limits are, measured, and what keeps hotloop from them, each with its remedy. Takes
-a few seconds. Exit status 0 if nothing is wrong, else 1."""
+Print what this machine is, what its limits are, measured, and what keeps
+hotloop from them, each with its remedy. Takes a few seconds. Exit status 0 if
+nothing is wrong, else 1."""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -35,9 +35,10 @@ def data(prepared: PreparedData) -> str:
 
 
 def _scaling(data: Dataset) -> str:
-    return (
-        "standardised by the training rows" if np.ndim(data.scaling.scale) else f"divided by {1 / data.scaling.scale:g}"
-    )
+    scale = data.scaling.scale
+    if np.ndim(scale):
+        return "standardised by the training rows"
+    return "not scaled" if scale == 1 else f"divided by {1 / scale:g}"
 
 
 def kernels(seconds: float, compiled: bool, folder: str | None) -> str:

@@ -54,7 +54,7 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def save(net: Network, path: Path) -> Path | None:
-    """Save the network at `path`, or else in another place, with a line that says so; return where it is."""
+    """Save the network at `path`, or somewhere else and say so; return where it is."""
     try:
         net.save(path)
         return path
@@ -67,7 +67,7 @@ def save(net: Network, path: Path) -> Path | None:
 
 
 def _refuges() -> Iterator[str]:
-    """Yield folders for a network that cannot be saved where it should be."""
+    """Yield folders for a network that cannot be saved where the user wants it."""
     with contextlib.suppress(OSError):
         yield tempfile.gettempdir()
     with contextlib.suppress(OSError):

@@ -1,7 +1,6 @@
 """How a CSV file is written: its encoding, separator, decimal sign, and whether its first line is a header.
 
-What is not given is found from the first rows. Where two readings fit, hotloop takes one and says so,
-or asks.
+What is not given is found from the first rows. Where two readings fit, hotloop takes one and says so, or asks.
 """
 
 import csv

@@ -1,12 +1,14 @@
 """Data sets from CSV files."""
 
 from pathlib import Path
+from typing import Any
 
 from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.csv_table import read_table
-from hotloop.network.datasets.dataset import Dataset, check_dtype
+from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.datasets.split import split_rows
-from hotloop.network.datasets.targets import check_task, csv_targets
+from hotloop.network.datasets.targets import TASKS, csv_targets
+from hotloop.network.validation import arguments
 
 
 def load_csv(
@@ -16,7 +18,7 @@ def load_csv(
     test_fraction: float = 0.2,
     seed: int = 0,
     task: str | None = None,
-    dtype: str = "float32",
+    dtype: Any = "float32",
     header: bool | None = None,
     separator: str | None = None,
     decimal: str | None = None,
@@ -60,8 +62,9 @@ def load_csv(
         If a value is missing or is not a number (line and column are named), if rows differ in length, if there are no
         rows, if the target cannot be what `task` says, or if you have to choose between two readings.
     """
-    check_task(task)
-    check_dtype(dtype)
+    if task is not None:
+        arguments.name_of("task", task, TASKS)
+    dtype = arguments.floating_dtype(dtype)
     table = read_table(path, target, Dialect.of(header, separator, decimal))
     y, classes = csv_targets(table, task)
     train, test = split_rows(len(y), test_fraction, seed, None if classes is None else y)

@@ -11,7 +11,6 @@ from hotloop.network.datasets.scaling import Scaling
 
 Array: TypeAlias = npt.NDArray[Any]
 
-DTYPES = ("float32", "float64")
 MANY = 12  # columns that a message lists before it breaks off
 
 
@@ -65,7 +64,7 @@ class Dataset:
         inputs: tuple[Array, ...],
         targets: tuple[Array, ...],
         classes: tuple[str, ...] | None,
-        dtype: str,
+        dtype: npt.DTypeLike,
         scaling: Scaling | None = None,
         **known: Any,
     ) -> "Dataset":
@@ -78,12 +77,6 @@ class Dataset:
         x_train, x_test = (scaling.apply(raw, dtype) for raw in inputs)
         y_train, y_test = (y if classes is not None else y.astype(dtype) for y in targets)
         return cls(name, x_train, y_train, x_test, y_test, classes, scaling, **known)
-
-
-def check_dtype(dtype: str) -> None:
-    """Raise a ValueError unless inputs can be of this dtype."""
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype is {dtype!r}; known: 'float32', 'float64'")
 
 
 def _standardising(name: str, raw: Array, columns: tuple[str, ...] | None) -> Scaling:

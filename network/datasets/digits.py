@@ -8,13 +8,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.datasets.dataset import Dataset, check_dtype
+from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.datasets.scaling import Scaling
+from hotloop.network.validation import arguments
 
 Array: TypeAlias = npt.NDArray[Any]
 
 
-def load_digits(dtype: str = "float32") -> Dataset:
+def load_digits(dtype: Any = "float32") -> Dataset:
     """Return the handwritten digits that come with hotloop: 8 x 8 counts of ink from 0 to 16, divided by 16.
 
     Parameters
@@ -32,8 +33,8 @@ def load_digits(dtype: str = "float32") -> Dataset:
     E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
     Repository, doi 10.24432/C50P49, CC BY 4.0.
     """
+    dtype = arguments.floating_dtype(dtype)
     arrays, attribution = bundled_digits()
-    check_dtype(dtype)
     return Dataset.of_raw(
         "digits",
         (arrays["x_train"], arrays["x_test"]),

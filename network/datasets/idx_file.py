@@ -1,8 +1,8 @@
 """Data sets from folders of IDX files, the format of MNIST, plain or gzipped.
 
-An IDX file opens with two zero bytes, a code for the type (8: unsigned byte) and the number of axes; the
-length of each axis follows as a big-endian 32-bit integer, then the values. Source: Y. LeCun, C. Cortes and
-C. Burges, the MNIST database.
+An IDX file begins with two zero bytes, a code for the type (8: unsigned byte) and the number of axes; the length of
+each axis follows as a big-endian 32-bit integer, then the values. Source: Y. LeCun, C. Cortes and C. Burges, the MNIST
+database.
 """
 
 import math
@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.datasets.dataset import Dataset, check_dtype
+from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.datasets.open_binary import MOST_INFLATED, open_binary
 from hotloop.network.datasets.scaling import Scaling
+from hotloop.network.validation import arguments
 from hotloop.network.validation.memory import require
 
 ByteArray: TypeAlias = npt.NDArray[np.uint8]
@@ -27,14 +28,13 @@ NAMES = {
 }
 
 
-def load_idx(folder: str | Path, dtype: str = "float32") -> Dataset:
+def load_idx(folder: str | Path, dtype: Any = "float32") -> Dataset:
     """Return the images and labels of a folder of IDX files, under the names of MNIST, plain or gzipped.
 
     Parameters
     ----------
     folder : str or Path
-        Holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte,
-        t10k-labels-idx1-ubyte.
+        Holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte.
     dtype : {"float32", "float64", "uint8"}
         Of the inputs. With "uint8" they are the bytes of the file, in a quarter of the memory: let the network scale
         them, ``Network(..., input_scale=1 / 255)``.
@@ -52,6 +52,8 @@ def load_idx(folder: str | Path, dtype: str = "float32") -> Dataset:
     ValueError
         If a file is damaged, is not what its name says, or the files do not fit together.
     """
+    if dtype != "uint8":
+        dtype = arguments.floating_dtype(dtype)
     x_train, x_test = read_images(folder, "train"), read_images(folder, "test")
     if x_train.shape[1] != x_test.shape[1]:
         found = f"{x_train.shape[1]} pixels in training and {x_test.shape[1]} in test images"
@@ -60,12 +62,11 @@ def load_idx(folder: str | Path, dtype: str = "float32") -> Dataset:
     classes = tuple(str(label) for label in range(int(max(y_train.max(), y_test.max())) + 1))
     if dtype == "uint8":
         return Dataset(str(folder), x_train, y_train, x_test, y_test, classes)
-    check_dtype(dtype)
     pixels = Scaling(scale=1 / 255)
     return Dataset.of_raw(str(folder), (x_train, x_test), (y_train, y_test), classes, dtype, pixels)
 
 
-def read_images(folder: str | Path, part: str) -> ByteArray:
+def read_images(folder: str | Path, name: str) -> ByteArray:
     """Return the images of one set, "train" or "test", as unsigned bytes (images, pixels).
 
     Raises
@@ -75,14 +76,14 @@ def read_images(folder: str | Path, part: str) -> ByteArray:
     ValueError
         If the file is damaged, is not an IDX file of images, or is empty.
     """
-    path = find_file(Path(folder), NAMES[part][0])
+    path = find_file(Path(folder), NAMES[name][0])
     images = read_idx(path, axes=3)
     if images.size == 0:
         raise ValueError(f"{path} holds no images: its header says {images.shape}")
     return images.reshape(len(images), -1)
 
 
-def read_labels(folder: str | Path, part: str, n_images: int) -> npt.NDArray[np.int64]:
+def read_labels(folder: str | Path, name: str, n_images: int) -> npt.NDArray[np.int64]:
     """Return the labels of one set, "train" or "test"; there must be one for each image.
 
     Raises
@@ -92,7 +93,7 @@ def read_labels(folder: str | Path, part: str, n_images: int) -> npt.NDArray[np.
     ValueError
         If the file is damaged, is not an IDX file of labels, or does not hold `n_images` labels.
     """
-    path = find_file(Path(folder), NAMES[part][1])
+    path = find_file(Path(folder), NAMES[name][1])
     labels = read_idx(path, axes=1)
     if len(labels) != n_images:
         raise ValueError(f"{path} holds {len(labels)} labels for {n_images} images")
@@ -136,7 +137,7 @@ def read_idx(path: Path, axes: int) -> ByteArray:
             raise ValueError(f"{path} is truncated after {len(header)} bytes, within its header: fetch it again")
         shape: tuple[Any, ...] = tuple(np.frombuffer(header, dtype=">u4", count=axes, offset=4).tolist())
         wanted = math.prod(shape)
-        most = path.stat().st_size * MOST_INFLATED  # that the file can hold
+        most = path.stat().st_size * MOST_INFLATED
         require(min(wanted, most), f"what {path} holds")
         values = np.empty(min(wanted, most), np.uint8)
         found, view = 0, memoryview(values)  # type: ignore[arg-type]

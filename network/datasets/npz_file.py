@@ -10,11 +10,12 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.datasets.dataset import Dataset, check_dtype
+from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.datasets.open_binary import MOST_INFLATED
 from hotloop.network.datasets.scaling import Scaling
 from hotloop.network.datasets.split import split_rows
-from hotloop.network.datasets.targets import check_task, npz_targets
+from hotloop.network.datasets.targets import TASKS, npz_targets
+from hotloop.network.validation import arguments
 from hotloop.network.validation.memory import require
 from hotloop.network.validation.printable import printable
 
@@ -32,7 +33,7 @@ def load_npz(
     test_fraction: float | None = None,
     seed: int = 0,
     task: str | None = None,
-    dtype: str = "float32",
+    dtype: Any = "float32",
 ) -> Dataset:
     """Return arrays from an NPZ file, the format of ``numpy.savez``; nothing is unpickled.
 
@@ -61,8 +62,9 @@ def load_npz(
     ValueError
         If an array is missing, holds no numbers, or does not fit the others.
     """
-    check_task(task)
-    check_dtype(dtype)
+    if task is not None:
+        arguments.name_of("task", task, TASKS)
+    dtype = arguments.floating_dtype(dtype)
     names = array_names(path)
     has_test = "x_test" in names
     x_name, y_name = ("x_train", f"{target}_train") if has_test or "x_train" in names else ("x", target)
@@ -93,7 +95,7 @@ def array_names(path: str | Path) -> tuple[str, ...]:
     Raises
     ------
     ValueError
-        If it is no NPZ file.
+        If it is not an NPZ file.
     FileNotFoundError
         If there is no such file.
     """
@@ -109,7 +111,7 @@ def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, Array]:
     Raises
     ------
     ValueError
-        If it is no NPZ file, lacks an array, is damaged, or holds Python objects.
+        If it is not an NPZ file, lacks an array, is damaged, or holds Python objects.
     FileNotFoundError
         If there is no such file.
     MemoryError

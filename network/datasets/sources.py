@@ -1,6 +1,7 @@
 """Data by the name of its source: "digits", a folder of IDX files, a CSV file or an NPZ file."""
 
 from pathlib import Path
+from typing import Any
 
 from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.csv_file import load_csv
@@ -21,7 +22,7 @@ def load(
     test_fraction: float | None = None,
     seed: int = 0,
     task: str | None = None,
-    dtype: str = "float32",
+    dtype: Any = "float32",
     header: bool | None = None,
     separator: str | None = None,
     decimal: str | None = None,
@@ -61,8 +62,7 @@ def load_inputs(
     """Return raw, unscaled inputs (rows, n_inputs) for a trained network from what `load` reads.
 
     They are the test set of the digits or of an IDX folder; x_test, or else x, of an NPZ file; all rows of a CSV file.
-    Its columns are found by the names in `columns` if its header has them, else by position, with or without the target
-    at `target_column`. It is written as `known` says; where two readings fit, the one `like` the training file holds.
+    For the parameters that describe a CSV file see `read_inputs`.
     """
     kind = kind_of(source)
     if kind == "csv":

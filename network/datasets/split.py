@@ -1,10 +1,11 @@
 """Splitting rows at random: those kept for training, and those held out."""
 
-from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from hotloop.network.validation import arguments
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -23,15 +24,9 @@ def split_rows(n_rows: int, fraction: float, seed: int, labels: Array | None = N
     labels : array (n_rows,), optional
         Class numbers. Each class then gives the same share, rounded, and keeps at least one row.
     """
-    if isinstance(fraction, bool) or not isinstance(fraction, Real):
-        raise TypeError(f"test_fraction must be a number between 0 and 1, got {fraction!r}")
-    if isinstance(seed, bool) or not isinstance(seed, Integral):
-        raise TypeError(f"seed must be a whole number, 0 or above, got {seed!r}")
-    if not 0.0 < fraction < 1.0:
-        raise ValueError(f"test_fraction, the share held out, is {fraction}; wanted a number between 0 and 1")
-    if seed < 0:
-        raise ValueError(f"seed must be a whole number, 0 or above, got {seed}")
-    if n_rows < 2:
+    fraction = arguments.real_number("test_fraction", fraction, 0, 1, open=True)
+    seed = arguments.whole_number("seed", seed, 0)
+    if arguments.whole_number("n_rows", n_rows, 0) < 2:
         raise ValueError(f"{n_rows} row cannot be split: give two or more")
     rng = np.random.default_rng(seed)
     wanted = min(max(round(n_rows * fraction), 1), n_rows - 1)

@@ -1,16 +1,18 @@
 """Synthetic data of any shape, to time a network before there is real data: a noisy linear map."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from hotloop.network.datasets.dataset import Dataset
+from hotloop.network.validation import arguments
 
 TEST_SHARE = 5  # training rows for each test row
-NOISE = 0.1  # of the standard deviation of the teacher's answers
+NOISE = 0.1  # standard deviation, relative to that of the teacher's outputs
 
 
-def synthetic(sizes: Sequence[int], rows: int, *, classes: bool, dtype: str = "float32", seed: int = 0) -> Dataset:
+def synthetic(sizes: Sequence[int], rows: int, *, classes: bool, dtype: Any = "float32", seed: int = 0) -> Dataset:
     """Return standard normal inputs, and as targets the noisy outputs of a random linear teacher.
 
     Parameters
@@ -24,11 +26,13 @@ def synthetic(sizes: Sequence[int], rows: int, *, classes: bool, dtype: str = "f
     dtype : {"float32", "float64"}
     seed : int
     """
-    rng = np.random.default_rng(seed)
+    sizes, dtype = arguments.sizes_of_network(sizes), arguments.floating_dtype(dtype)
+    rows, classes = arguments.whole_number("rows", rows, 1), arguments.flag("classes", classes)
+    rng = np.random.default_rng(arguments.whole_number("seed", seed, 0))
     n_inputs, n_outputs, total = sizes[0], sizes[-1], rows + max(1, rows // TEST_SHARE)
-    x = rng.standard_normal((total, n_inputs), np.dtype(dtype))
-    teacher = rng.standard_normal((n_inputs, n_outputs), np.dtype(dtype)) / np.sqrt(n_inputs).astype(dtype)
-    y = x @ teacher + NOISE * rng.standard_normal((total, n_outputs), np.dtype(dtype)).astype(dtype)
+    x = rng.standard_normal((total, n_inputs), dtype)
+    teacher = rng.standard_normal((n_inputs, n_outputs), dtype) / np.sqrt(n_inputs).astype(dtype)
+    y = x @ teacher + NOISE * rng.standard_normal((total, n_outputs), dtype).astype(dtype)
     names = None
     if classes:
         y = (y[:, 0] > 0).astype(np.int64) if n_outputs == 1 else y.argmax(axis=1)

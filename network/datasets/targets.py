@@ -17,13 +17,8 @@ from hotloop.network.datasets.data_warning import note
 Array: TypeAlias = npt.NDArray[Any]
 Targets: TypeAlias = tuple[Array, tuple[str, ...] | None]
 
-TASKS = (None, "classification", "regression")
+TASKS = {"classification": "classes", "regression": "values"}  # what targets are taken for
 FEW_CLASSES = 20  # whole numbers of a CSV column are classes up to here
-
-
-def check_task(task: str | None) -> None:
-    """Raise a ValueError unless targets can be taken for this."""
-    _check(task in TASKS, f"task is {task!r}; known: None, 'classification', 'regression'")
 
 
 def csv_targets(table: Table, task: str | None) -> Targets:
@@ -100,7 +95,7 @@ def _written_classes(table: Table, values: Sequence[float | None] | None) -> Tar
     return np.fromiter((numbers[cell] for cell in table.cells), np.int64, len(table.cells)), tuple(names)
 
 
-def npz_targets(path: str | Path, name: str, y: Array, task: str | None, dtype: str) -> Targets:
+def npz_targets(path: str | Path, name: str, y: Array, task: str | None, dtype: np.dtype[Any]) -> Targets:
     """Return class numbers and class names, or values and None."""
     where = f"{path}, array {name!r}"
     fits = y.dtype.kind in "biufUS" and y.ndim in (1, 2)

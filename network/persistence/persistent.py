@@ -18,7 +18,7 @@ from hotloop.network.training.training_state import TrainingState
 # Besides sizes and activations: arguments of `Network` that are attributes under the same names.
 ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed")
 COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "step_offset": "step_offset"}  # in the file: in the training
-SCRATCH = ("layout", "_idle")  # made anew
+SCRATCH = ("_layout", "_idle")  # made anew
 
 
 class Persistent:
@@ -87,7 +87,7 @@ class Persistent:
             net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
             if config["optimizer"] is not None:
                 values = dict(config["optimizer"])
-                net._training.use(OPTIMIZERS[values.pop("name")](**values), net.layout.size)
+                net._training.use(OPTIMIZERS[values.pop("name")](**values), net.parameters.size)
             model_file.fill(_vectors(net), arrays)
             for name, count in COUNTERS.items():
                 setattr(net._training, count, config[name])
@@ -115,7 +115,7 @@ class Persistent:
         vars(self).update(
             state,
             dtype=dtype,
-            layout=layout,
+            _layout=layout,
             _parameters=parameters,
             _training=state["_training"].own_copy(dtype),
             metadata=dict(state["metadata"]),
@@ -126,7 +126,7 @@ class Persistent:
 
 def _vectors(net: Any) -> Sequence[model_file.Layers]:
     """Return the vectors that are saved, by layers: the parameters, then the optimizer's moments."""
-    return [net.layout.split(vector) for vector in (net.parameters, *net._training.moments)]
+    return [net.split(vector) for vector in (net.parameters, *net._training.moments)]
 
 
 def _plain(value: Any) -> Any:

@@ -58,7 +58,7 @@ class Schema:
         return cls(columns, place, classes, dialect.separator, dialect.decimal)
 
     def to_metadata(self) -> dict[str, str]:
-        """Return the metadata of a model file that hold it."""
+        """Return it as the metadata of a model file."""
         return {KEY: json.dumps(asdict(self))}
 
 

@@ -24,11 +24,11 @@ class FitProgress:
     network : Network
         May be read, copied and saved, and its parameters written. It cannot be fitted in the middle of a fit.
     epochs : int
-        As many as were asked for.
+        How many were asked for.
     epoch : int
         The present one, from 1; 0 before the first.
-    rows : int
-        Samples in an epoch.
+    rows, rows_done : int
+        Samples in an epoch, and those of the present one that have been trained.
     history : History
         Of this fit, with a record for each finished epoch.
     stop_reason : str or None
@@ -37,17 +37,12 @@ class FitProgress:
         When the epoch began, in seconds of `time.perf_counter`.
     """
 
-    def __init__(self, network: Any, epochs: int, data: LoopArguments) -> None:
-        self.network, self.epochs, self.epoch, self.rows = network, epochs, 0, data.rows
+    def __init__(self, network: Any, epochs: int, rows: int) -> None:
+        self.network, self.epochs, self.rows = network, epochs, rows
+        self.epoch = self.rows_done = 0
         self.history = History()
         self.stop_reason: str | None = None
         self.epoch_start = 0.0
-        self._data = data
-
-    @property
-    def rows_done(self) -> int:
-        """Samples of the present epoch that have been trained."""
-        return int(self._data.progress["row"][0])
 
     @property
     def record(self) -> Record:
@@ -126,54 +121,22 @@ def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
     return tuple(callbacks)
 
 
-class Callbacks:
-    """Calls each callback's methods, in order. A moment that no callback has a method for costs next to nothing."""
+def methods_of(callbacks: Iterable[Callback], moment: str) -> list[Callable[[FitProgress], object]]:
+    """Return the methods for a moment, in order: of the callbacks that define one, so that the others cost nothing."""
+    methods = [getattr(callback, moment) for callback in callbacks]
+    return [method for method in methods if getattr(method, "__func__", None) is not getattr(Callback, moment)]
 
-    def __init__(self, callbacks: Iterable[Callback]) -> None:
-        listeners: dict[str, list[Callable[[FitProgress], object]]] = {moment: [] for moment in MOMENTS}
-        for callback in callbacks:
-            for moment in MOMENTS:
-                method = getattr(callback, moment)
-                if getattr(method, "__func__", None) is not getattr(Callback, moment):
-                    listeners[moment].append(method)
-        self._listeners = listeners
-        self._call_begin, self._call_end = listeners["on_call_begin"], listeners["on_call_end"]
 
-    def on_fit_begin(self, fit: FitProgress) -> None:
-        """Call all."""
-        for method in self._listeners["on_fit_begin"]:
+def call_all(methods: Iterable[Callable[[FitProgress], object]], fit: FitProgress) -> None:
+    """Call all methods, also when one raises, and raise the first error."""
+    errors: list[BaseException] = []
+    for method in methods:
+        try:
             method(fit)
-
-    def on_epoch_begin(self, fit: FitProgress) -> None:
-        """Call all."""
-        for method in self._listeners["on_epoch_begin"]:
-            method(fit)
-
-    def on_call_begin(self, fit: FitProgress) -> None:
-        """Call all."""
-        for method in self._call_begin:
-            method(fit)
-
-    def on_call_end(self, fit: FitProgress) -> None:
-        """Call all."""
-        for method in self._call_end:
-            method(fit)
-
-    def on_epoch_end(self, fit: FitProgress) -> None:
-        """Call all."""
-        for method in self._listeners["on_epoch_end"]:
-            method(fit)
-
-    def on_fit_end(self, fit: FitProgress) -> None:
-        """Call all, also when one raises, and raise the first error."""
-        errors: list[BaseException] = []
-        for method in self._listeners["on_fit_end"]:
-            try:
-                method(fit)
-            except BaseException as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
+        except BaseException as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 # Observers: what a profile needs beside the moments of a callback. Not for users.

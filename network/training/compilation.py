@@ -1,4 +1,4 @@
-"""Tells the user that kernels are being compiled, and how long it took: the first call would else seem to hang."""
+"""Tells the user that kernels are being compiled, and how long it took: otherwise the first call seems to hang."""
 
 import gc
 import sys
@@ -10,7 +10,7 @@ from numba.core import event
 
 
 class CompileNotice(event.Listener):  # type: ignore[misc]
-    """A context that prints a line when Numba starts to compile within it, and another when it is done.
+    """A context that prints a line when Numba starts to compile within it, and another when it has ended.
 
     Loading machine code from the cache is silent.
 
@@ -28,16 +28,16 @@ class CompileNotice(event.Listener):  # type: ignore[misc]
         self.seconds = 0.0
 
     def on_start(self, event: Any) -> None:
-        """Hear that a function is being compiled."""
+        """Note that a function is being compiled."""
         if not self.compiled:
             self.compiled = True
             self._print(f"hotloop: compiling kernels for {self._what}, once on this machine ...")
 
     def on_end(self, event: Any) -> None:
-        """Hear that a function has been compiled."""
+        """Do nothing: the context's end says how long it took."""
 
     def __enter__(self) -> "CompileNotice":
-        """Start to listen."""
+        """Start to listen for compilations."""
         self._start, self._collects = time.perf_counter(), gc.isenabled()
         gc.disable()  # the compiler makes millions of objects that live on: looking for garbage is a sixth of its time
         if not numba.config.DISABLE_JIT:

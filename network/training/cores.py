@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 def available_cores(root: Path = Path("/")) -> int:
     """Return how many cores this process may use: by its affinity, and by the quota of its control groups.
 
-    Of a quota of 2.5 cores it is 2: were there a third thread, all would stand still together while the quota is spent.
+    A quota of 2.5 cores counts as 2: with a third thread, all would wait together once the quota is spent.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def available_cores(root: Path = Path("/")) -> int:
 def _quota(root: Path) -> float:
     """Return how many cores' time the control groups of this process grant it, or infinity.
 
-    Each group on the way up may set a limit. In a container the groups of the host are listed but not all mounted:
-    those that are not there are passed over.
+    Each group up to the root may set a limit. In a container the host's groups are listed but not all mounted: those
+    that are missing are skipped.
     """
     try:
         memberships = (root / "proc/self/cgroup").read_text(errors="surrogateescape").splitlines()
@@ -60,7 +60,7 @@ def _limit(*paths: Path) -> float:
 
 
 def _core_of_this_thread() -> Callable[[], int] | None:
-    """Return the C library's function that says which core its caller is on, if there is one."""
+    """Return the C library's function that tells which core its caller is on, if there is one."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     function: Callable[[], int] | None = getattr(ctypes.CDLL(None), "sched_getcpu", None)
@@ -71,12 +71,11 @@ _core = _core_of_this_thread()
 
 
 def cores_for_others(n_threads: int) -> set[int]:
-    """Return the cores that the others of a team may be on: all but the caller's, if there are as many as threads.
+    """Return the cores for a team's other threads: all but the caller's, if there are at least as many as threads.
 
-    A thread that is woken may land on the core of the one that woke it, and stay there for milliseconds while another
-    core sleeps, above all in a virtual machine: two threads then took longer than one. It holds until the next run,
-    which may begin on another core. Of two cores one is left; the caller's own affinity is never changed. Empty if
-    nothing is known.
+    A thread may be woken on the core of the thread that woke it, and stay there for milliseconds while another core
+    sleeps, above all in a virtual machine: two threads then took longer than one. The choice holds until the next run,
+    which may begin on another core. The caller's affinity is never changed. Empty if the caller's core is unknown.
     """
     if _core is None:
         return set()

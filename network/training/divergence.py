@@ -31,11 +31,11 @@ class Divergence(Callback):
 
     def on_call_end(self, fit: FitProgress) -> None:
         """Check the loss, and after the last call of an epoch the parameters and moments."""
-        progress = self._data.progress[0]
-        if progress["diverged"]:
+        progress = self._data.progress
+        if progress["diverged"][0]:
             raise self._error(fit, "loss or a parameter")
-        if progress["row"] == self._data.rows:
-            finite = math.isfinite(progress["loss_sum"] / self._data.rows) and np.isfinite(self._parameters).all()
+        if fit.rows_done == fit.rows:
+            finite = math.isfinite(progress["loss_sum"][0]) and np.isfinite(self._parameters).all()
             if not (finite and np.isfinite(self._training.moments).all()):
                 raise self._error(fit, "loss or a parameter")
             self._last_good[:] = self._parameters

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,15 @@ import numpy as np
 from hotloop.kernels.jit import Array
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
-from hotloop.network.training.callbacks import Callback, Callbacks, FitProgress, active, clocks_of, span
+from hotloop.network.training.callbacks import (
+    Callback,
+    FitProgress,
+    active,
+    call_all,
+    clocks_of,
+    methods_of,
+    span,
+)
 from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.convergence import Convergence
 from hotloop.network.training.divergence import Divergence
@@ -54,14 +62,15 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     Whatever ends the fit, the parameters are finite: those reached, if the last update was sound.
     """
     training, data = configuration.training, configuration.data
-    progress = FitProgress(configuration.network, configuration.epochs, data)
+    progress = FitProgress(configuration.network, configuration.epochs, data.rows)
     history = progress.history
     tuner.observers = [observer.of_fit(progress, data) for observer in active()]
-    callbacks = Callbacks([*tuner.observers, *_callbacks(configuration)])
+    callbacks = [*tuner.observers, *_callbacks(configuration)]
     began = time.perf_counter()
     try:
         training.is_fitting = True
-        callbacks.on_fit_begin(progress)
+        for method in methods_of(callbacks, "on_fit_begin"):
+            method(progress)
         notice = _load_loops(configuration, tuner)
         history.compile_seconds, history.compiled = notice.seconds, notice.compiled
         began = time.perf_counter()
@@ -74,9 +83,10 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
         history.stop_reason = "diverged" if isinstance(error, DivergenceError) else "failed"
         raise
     finally:
+        training.is_fitting = False  # first, and after no call: Ctrl-C cannot come between
+        training.steps = int(data.progress["step"][0])
         history.seconds, history.n_threads = time.perf_counter() - began, tuner.n_threads
-        training.steps, training.is_fitting = int(data.progress["step"][0]), False
-        callbacks.on_fit_end(progress)
+        call_all(methods_of(callbacks, "on_fit_end"), progress)
     return history
 
 
@@ -110,47 +120,57 @@ def _load_loops(configuration: FitConfiguration, tuner: ThreadTuner) -> CompileN
     return notice
 
 
-def _train(configuration: FitConfiguration, fit: FitProgress, callbacks: Callbacks, tuner: ThreadTuner) -> None:
+def _train(
+    configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
+) -> None:
     """Run the epochs, until they end or a callback asks for an end."""
-    training, data = configuration.training, configuration.data
-    data.set_threads(tuner.most)
-    in_order = np.arange(data.rows)
+    training, data, rows = configuration.training, configuration.data, fit.rows
+    on_epoch_begin, on_epoch_end = methods_of(callbacks, "on_epoch_begin"), methods_of(callbacks, "on_epoch_end")
+    train_epoch = _epoch_trainer(configuration, fit, callbacks, tuner)
+    in_order = np.arange(rows)
     for epoch in range(1, configuration.epochs + 1):
         if fit.stop_reason is not None:
             break
-        fit.epoch, fit.epoch_start = epoch, time.perf_counter()
-        order = shuffled(configuration.seed, training.epochs, data.rows) if configuration.shuffle else in_order
-        data.progress["row"], data.progress["loss_sum"] = 0, 0.0
-        callbacks.on_epoch_begin(fit)
-        _train_epoch(_arguments(configuration, order), configuration, fit, callbacks, tuner)
-        if data.progress["row"][0] < data.rows:
+        fit.epoch, fit.epoch_start, fit.rows_done = epoch, time.perf_counter(), 0
+        order = shuffled(configuration.seed, training.epochs, rows) if configuration.shuffle else in_order
+        for method in on_epoch_begin:
+            method(fit)
+        train_epoch(_arguments(configuration, order))
+        if fit.rows_done < rows:
             break
         training.epochs += 1
-        record: Record = {"epoch": training.epochs, "loss": float(data.progress["loss_sum"][0]) / data.rows}
+        record: Record = {"epoch": training.epochs, "loss": float(data.progress["loss_sum"][0]) / rows}
         fit.history.epochs.append(record)
         if configuration.validation is not None:
             with span("validation"):
                 found = scores(configuration.validation, configuration.parameters, configuration.n_threads, fewest=1)
             record.update({f"validation_{name}": value for name, value in found.items()})
         record["seconds"] = time.perf_counter() - fit.epoch_start
-        callbacks.on_epoch_end(fit)
+        for method in on_epoch_end:
+            method(fit)
 
 
-def _train_epoch(
-    arguments: tuple[Any, ...],
-    configuration: FitConfiguration,
-    fit: FitProgress,
-    callbacks: Callbacks,
-    tuner: ThreadTuner,
-) -> None:
-    """Train until all rows are done, or a callback asks for an end."""
-    training, progress, rows = configuration.training, configuration.data.progress, configuration.data.rows
-    while progress["row"][0] < rows and fit.stop_reason is None:
-        callbacks.on_call_begin(fit)
-        if not any(observer.take_batch(arguments) for observer in tuner.observers):
-            tuner.call(train_slice, arguments, progress)
-        training.steps = int(progress["step"][0])
-        callbacks.on_call_end(fit)
+def _epoch_trainer(
+    configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
+) -> Callable[[tuple[Any, ...]], None]:
+    """Return a function that trains with the given arguments until all rows are done, or an end is asked for."""
+    training, observers = configuration.training, tuner.observers
+    on_call_begin, on_call_end = methods_of(callbacks, "on_call_begin"), methods_of(callbacks, "on_call_end")
+    configuration.data.set_threads(tuner.most)
+    progress = configuration.data.progress
+
+    def train(arguments: tuple[Any, ...]) -> None:
+        progress["row"], progress["loss_sum"] = 0, 0.0
+        while fit.rows_done < fit.rows and fit.stop_reason is None:
+            for method in on_call_begin:
+                method(fit)
+            if not (observers and any(observer.take_batch(arguments) for observer in observers)):
+                tuner.call(train_slice, arguments, progress)
+            fit.rows_done, training.steps = int(progress["row"][0]), int(progress["step"][0])
+            for method in on_call_end:
+                method(fit)
+
+    return train
 
 
 def _arguments(configuration: FitConfiguration, order: Array) -> tuple[Array, ...]:

@@ -1,4 +1,4 @@
-"""What a fit reports: a record for each epoch, why it stopped, and the warnings and errors of training."""
+"""What a fit reports: a record for each epoch, why it stopped, and the warning and error of training."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ PATIENCE = 5  # epochs without an improvement, where a tolerance is given and no
 
 
 class ConvergenceWarning(UserWarning):
-    """A tolerance was asked for, and the epochs ran out before the loss stood still."""
+    """A tolerance was given, and the epochs ended before the loss converged."""
 
 
 class DivergenceError(ArithmeticError):
@@ -21,7 +21,7 @@ class DivergenceError(ArithmeticError):
     Attributes
     ----------
     history : History
-        The epochs before; where it was the validation loss, its epoch too.
+        The epochs before; for a validation loss its epoch too.
     """
 
     def __init__(self, message: str, history: "History") -> None:
@@ -41,18 +41,19 @@ class History:
     ----------
     epochs : list of dict
         For each finished epoch: "epoch" (counted over all fits of the network, from 1), "loss" (mean over the epoch, as
-        the parameters moved), "validation_loss" and "validation_accuracy" or "validation_r2" if there was validation
-        data, "seconds".
+        the parameters moved), with validation data "validation_loss" and "validation_accuracy" or "validation_r2",
+        "seconds", and what callbacks added.
     stop_reason : str
-        "converged", "epochs" (they ran out), "interrupted" or "diverged".
+        "epochs" (all were trained), "converged", "interrupted", "diverged", "failed" (a callback raised an error), or
+        what a callback said when it stopped the fit.
     seconds : float
         Time of the fit without compiling.
     compile_seconds : float
-        Time that compiling kernels, or loading them from the cache, took before the first step.
+        Time before the first step for compiling kernels, or loading them from the cache.
     compiled : bool
         Whether kernels were compiled, not only loaded.
     n_threads : int
-        How many threads trained; of "auto" the number chosen last.
+        How many threads trained; for "auto" the last choice.
     """
 
     epochs: list[Record] = field(default_factory=list)
@@ -74,7 +75,7 @@ class History:
 
     @property
     def converged(self) -> bool:
-        """Whether the loss stood still within the tolerance."""
+        """Whether the loss converged within the tolerance."""
         return self.stop_reason == "converged"
 
     @property

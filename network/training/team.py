@@ -16,8 +16,8 @@ from hotloop.network.training.thread_stack import with_large_stack
 
 
 @dataclass
-class _Job:
-    """One run of a team: what its threads do, and what came of it."""
+class _Run:
+    """One run of a team: what its threads do, and with what result."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -30,8 +30,8 @@ class _Job:
     ended: set[int] = field(default_factory=set)
     news: "SimpleQueue[None]" = field(default_factory=SimpleQueue)  # an item for each thread that has ended
 
-    def do(self, thread: int) -> None:
-        """Do the part of `thread`, if it has not been begun."""
+    def take_part(self, thread: int) -> None:
+        """Do the part of `thread`, unless it has begun."""
         if thread in self.begun:
             return
         self.begun.add(thread)
@@ -49,42 +49,42 @@ class _Job:
             self.news.put(None)
 
     def fail(self, error: BaseException) -> None:
-        """Keep the error and release the threads that wait for one that will not come."""
+        """Keep the error, and release the threads that wait for another."""
         self.errors.append(error)
         abandon(self.words)
 
 
 class ThreadStartError(RuntimeError):
-    """The system lets this process have no more threads."""
+    """The system grants this process no more threads."""
 
 
 class Team:
-    """Threads that run one function together, over and over; thread 0 is the caller's own.
+    """Threads that run one function together, again and again; thread 0 is the caller.
 
-    The others live from the beginning of the ``with`` statement to its end. Nothing is shared with other teams, nor
-    with a process that is forked meanwhile, which may have its own. One caller at a time runs a team. On Linux each run
-    sets the affinity of the other threads, never that of its caller.
+    The others live from the start of the ``with`` statement to its end. Nothing is shared with other teams, or with a
+    process that is forked meanwhile, which may have teams too. One caller at a time runs a team. On Linux each run sets
+    the affinity of the other threads, never the caller's.
 
     Parameters
     ----------
     n_threads : int
-        At least 1. With 1, no thread is made.
+        At least 1. With 1, no thread is started.
     fewest : int, optional
-        With how many threads to go on where no more can be started; by default all are needed.
+        Go on with this many threads if no more can be started; by default all are needed.
 
     Attributes
     ----------
     n_threads : int
         How many there are.
     words : ndarray of int64
-        What `kernels.team.barrier` works on: zeros at the start of a run.
+        The memory of `kernels.team.barrier`: zeros at the start of a run.
     """
 
     def __init__(self, n_threads: int, fewest: int | None = None) -> None:
         self.n_threads = n_threads
         self.words = new_team()
         self._fewest = n_threads if fewest is None else fewest
-        self._jobs: list[SimpleQueue[Any]] = []
+        self._inboxes: list[SimpleQueue[Any]] = []
         self._started, self._process = 0, 0
         self._ended: set[int] = set()
         self._news: SimpleQueue[None] = SimpleQueue()  # an item for each thread that has ended
@@ -95,21 +95,21 @@ class Team:
         Raises
         ------
         ThreadStartError
-            If not even the fewest could be started; none is then left.
+            If not even the fewest could be started; none is left then.
         """
         try:
             self._process = os.getpid()
             for thread in range(1, self.n_threads):
-                jobs: SimpleQueue[Any] = SimpleQueue()
-                self._jobs.append(jobs)  # first, so that the thread is told to end whatever comes
-                # Ends the thread of a team that Ctrl-C kept from entering its with statement, or from leaving it. No
-                # __del__, in which Python would drop a Ctrl-C.
-                forgotten = weakref.ref(self, jobs.put)
+                inbox: SimpleQueue[Any] = SimpleQueue()
+                self._inboxes.append(inbox)  # first, so that the thread is told to end in any case
+                # Ends the thread of a team that Ctrl-C kept from entering or leaving its with statement. Not __del__,
+                # in which Python would drop a Ctrl-C.
+                forgotten = weakref.ref(self, inbox.put)
                 try:
-                    # Not threading.Thread, whose start() leaves the thread behind if Ctrl-C comes while it waits.
-                    with_large_stack(start_new_thread, _serve, (thread, jobs, self._ended, self._news, forgotten))
+                    # Not threading.Thread, whose start() loses the thread if Ctrl-C comes while it waits.
+                    with_large_stack(start_new_thread, _serve, (thread, inbox, self._ended, self._news, forgotten))
                 except RuntimeError as error:
-                    self._jobs.pop()
+                    self._inboxes.pop()
                     if thread < self._fewest:
                         raise ThreadStartError(
                             f"cannot start thread {thread + 1} of {self.n_threads} ({error}): lower n_threads, or "
@@ -126,7 +126,7 @@ class Team:
     def __exit__(self, *exception: object) -> None:
         """End the threads, also if Ctrl-C comes meanwhile.
 
-        It may come even before the first line: the threads then end with the last reference to their team.
+        If it comes before the first line, the threads end with the last reference to their team.
         """
         try:
             self._end()
@@ -135,17 +135,17 @@ class Team:
             raise
 
     def _end(self) -> None:
-        abandon(self.words)  # nobody waits at a barrier, unless Ctrl-C came twice
-        for jobs in self._jobs:
-            jobs.put(None)
+        abandon(self.words)  # no thread waits at a barrier, unless Ctrl-C came twice
+        for inbox in self._inboxes:
+            inbox.put(None)
         while len(self._ended) < self._started and self._process == os.getpid():  # a forked process has none of them
             self._news.get()
-        self._jobs, self._started, self._ended, self._news = [], 0, set(), SimpleQueue()
+        self._inboxes, self._started, self._ended, self._news = [], 0, set(), SimpleQueue()
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call ``function(thread, n_threads, words, *arguments)`` once in each thread, and wait for all.
 
-        If one raises, those that wait at a barrier are released; so does Ctrl-C, once the call that it finds thread 0
+        If one raises, those that wait at a barrier are released. So are they by Ctrl-C, once the call that thread 0 is
         in has returned.
 
         Parameters
@@ -163,36 +163,36 @@ class Team:
         Raises
         ------
         BaseException
-            The first that was raised in any thread.
+            The first one raised, in any thread.
         RuntimeError
-            If the team's threads do not run: outside its ``with`` statement, or in a forked process.
+            If the threads do not run: outside the team's ``with`` statement, or in a forked process.
         """
         if self.n_threads == 1:
             return function(0, 1, self.words, *arguments)
-        if len(self._jobs) < self.n_threads - 1 or self._process != os.getpid():
+        if len(self._inboxes) < self.n_threads - 1 or self._process != os.getpid():
             raise RuntimeError("the threads of this team do not run: use it in its with statement and process")
         self.words.fill(0)
-        job = _Job(function, arguments, self.n_threads, self.words, cores_for_others(self.n_threads))
+        run = _Run(function, arguments, self.n_threads, self.words, cores_for_others(self.n_threads))
         others = set(range(1, self.n_threads))
         while True:
             try:
-                for jobs in self._jobs:
-                    jobs.put(job)  # for the second time after Ctrl-C, which may have come before the first
-                job.do(0)
-                while not job.ended >= others:
-                    job.news.get()
+                for inbox in self._inboxes:
+                    inbox.put(run)  # for the second time after Ctrl-C, which may have come before the first
+                run.take_part(0)
+                while not run.ended >= others:
+                    run.news.get()
                 break
             except BaseException as error:  # Ctrl-C, outside of `function`
-                job.fail(error)
-        if job.errors:
-            raise job.errors.pop(0)
-        return job.result
+                run.fail(error)
+        if run.errors:
+            raise run.errors.pop(0)
+        return run.result
 
 
-def _serve(thread: int, jobs: "SimpleQueue[Any]", ended: set[int], news: "SimpleQueue[None]", forgotten: Any) -> None:
-    """Do the parts of one thread, until there is no job: a function, since a method would keep the team alive."""
-    while isinstance(job := jobs.get(), _Job):
-        job.do(thread)
-        del job
+def _serve(thread: int, inbox: "SimpleQueue[Any]", ended: set[int], news: "SimpleQueue[None]", forgotten: Any) -> None:
+    """Take part in each run, until something else comes: a function, since a method would keep the team alive."""
+    while isinstance(run := inbox.get(), _Run):
+        run.take_part(thread)
+        del run
     ended.add(thread)
     news.put(None)

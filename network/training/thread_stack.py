@@ -1,4 +1,4 @@
-"""The stacks of threads: the compiled loops keep copied blocks of matrices there, more than a small stack holds."""
+"""The stacks of threads: the compiled loops copy blocks of matrices there, more than a small stack holds."""
 
 import ctypes
 import os
@@ -8,10 +8,10 @@ from typing import Any
 
 from hotloop.kernels.matmul import STACK_BYTES
 
-# Bytes. With a tile of 8 x 2 x 256 the deepest loop was seen to use 369 KiB, Python's own frames included: 15 KiB
-# beside what a product takes.
+# Bytes. With a tile of 8 x 2 x 256 the deepest loop was seen to use 369 KiB, Python's frames included: 15 KiB more than
+# a product takes.
 ENOUGH = max(512 * 1024, STACK_BYTES + 144 * 1024)
-OF_A_WORKER = 8 * 2**20  # Linux's usual size: address space, of which memory is only what is used
+OF_A_WORKER = 8 * 2**20  # Linux's usual size: address space, of which only the part that is used takes memory
 
 _starting = threading.Lock()
 
@@ -26,9 +26,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def with_large_stack(start: Callable[..., Any], *arguments: Any) -> None:
-    """Call ``start(*arguments)``, which starts a thread, so that its stack is large whatever `threading.stack_size` is.
+    """Call ``start(*arguments)``, which starts a thread, with a large stack whatever `threading.stack_size` is.
 
-    That is one for the whole process: a thread that is started elsewhere meanwhile gets a large stack too.
+    That size is the whole process's: a thread that is started elsewhere meanwhile gets a large stack too.
     """
     with _starting:
         before = threading.stack_size(OF_A_WORKER)
@@ -41,7 +41,7 @@ def with_large_stack(start: Callable[..., Any], *arguments: Any) -> None:
 
 
 def size_of_this_stack() -> int | None:
-    """Return the bytes of the calling thread's stack; None where the C library does not tell."""
+    """Return the bytes of the calling thread's stack, or None if the C library does not tell."""
     libc: Any = ctypes.CDLL(None) if os.name == "posix" else None
     attributes = ctypes.create_string_buffer(256)  # pthread_attr_t: 56 or 64 bytes
     address, size = ctypes.c_void_p(), ctypes.c_size_t()
@@ -56,7 +56,7 @@ def size_of_this_stack() -> int | None:
 
 
 class _Caller(threading.local):
-    """Checks the stack of each thread that asks for `stack_is_enough`, once: `threading.local` calls this for each."""
+    """Checks each thread's stack once, when it first reads `stack_is_enough`: `threading.local` then calls __init__."""
 
     def __init__(self) -> None:
         size = size_of_this_stack()
@@ -69,5 +69,5 @@ class _Caller(threading.local):
         self.stack_is_enough = True
 
 
-# What is about to enter a compiled loop reads CALLER.stack_is_enough, which raises if it is not, and costs 20 ns.
+# Read CALLER.stack_is_enough before a compiled loop is entered: it raises if the stack is too small, and takes 20 ns.
 CALLER = _Caller()

@@ -61,4 +61,4 @@ class TrainingState:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes without the scratch."""
-        return vars(self) | {"gradient": self.gradient[:0].copy(), "is_fitting": False}
+        return vars(self) | {"gradient": self.gradient[:0].copy()}

@@ -118,9 +118,9 @@ def observe(path, whole):
         words = types.Array(types.int64, 1, "C")
         dispatcher = compiled(clock.lap.py_func, (words, types.intp, types.intp))
         report["code"]["lap"] = "\n".join(dispatcher.inspect_asm().values())
-    from hotloop.kernels import tile
+    from hotloop.kernels.lowering import simd as lowered
 
-    tile.FLAGS = ("nsz", "arcp")
+    lowered.FLAGS = ("nsz", "arcp")
     report["code"]["unfused"] = "\n".join(
         compiled(matmul.strip_of(1).py_func, strip_signature(types.float32)).inspect_asm().values()
     )

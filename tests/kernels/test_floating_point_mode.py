@@ -16,7 +16,8 @@ from dead_units import FLUSH, MACHINE, QUIET, build, data, is_denormal, needs_mo
 from llvmlite import binding
 
 from hotloop import Adam, DivergenceError, kernels
-from hotloop.kernels import flush_to_zero, jit, updates
+from hotloop.kernels import jit, updates
+from hotloop.kernels.lowering import flush_to_zero
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="knows the C library of Linux alone")
 RESERVED = {"x86_64": 0x3F, "aarch64": 0}  # of the register, the bits that say what has happened

@@ -114,7 +114,7 @@ CALLS = {
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize(("bad", "exception", "match"), INPUTS, ids=[case[0] for case in INPUTS])
 def test_inputs(call, bad, exception, match):
-    check(CALLS[call].format(bad), exception, "^validation X" if call == "validation" else "^X ")
+    check(CALLS[call].format(bad), exception, "^validation_data X" if call == "validation" else "^X ")
     check(CALLS[call].format(bad), exception, match)
 
 
@@ -218,8 +218,12 @@ FITTING = [
     ("net.fit(X, Y, validation_data=(X,))", TypeError, r"validation_data must be a pair \(X, y\)"),
     ("net.fit(X, Y, validation_data=(X, Y, Y))", TypeError, r"validation_data must be a pair \(X, y\)"),
     ("net.fit(X, Y, validation_data={'X': X, 'y': Y})", TypeError, r"validation_data must be a pair \(X, y\)"),
-    ("net.fit(X, Y, validation_data=(X, None))", TypeError, "validation y has dtype object"),
-    ("net.fit(X, Y, validation_data=(X, Y[:-1]))", ValueError, "validation y has 5 rows; validation X has 6 rows"),
+    ("net.fit(X, Y, validation_data=(X, None))", TypeError, "validation_data y has dtype object"),
+    (
+        "net.fit(X, Y, validation_data=(X, Y[:-1]))",
+        ValueError,
+        "validation_data y has 5 rows; validation_data X has 6 rows",
+    ),
 ]
 
 

@@ -244,7 +244,7 @@ def test_orthogonal(sizes, dtype, eps):
 
 
 def test_orthogonal_prefers_no_sign():
-    """Householder's QR alone makes the first element negative, always."""
+    """Householder's QR by itself always makes the first element negative."""
     corners = [Network([4, 3], initializer="orthogonal", seed=seed).weights[0][0, 0] for seed in range(40)]
     assert 10 < sum(corner > 0 for corner in corners) < 30
 
@@ -302,7 +302,7 @@ def test_predict_is_the_forward_pass(activation, dtype, eps, rng):
 
 @pytest.mark.parametrize("rows", [1, 2, 31, 257, 600])
 def test_a_row_of_predict_does_not_depend_on_the_others(rows, rng, monkeypatch):
-    """Neither on the rows beside it, nor on how they are divided into micro-batches (256 rows) and calls."""
+    """On the rows beside it, or on how they are divided into micro-batches (256 rows) and calls."""
     net = Network([3, 5, 2], seed=0)
     x = rng.normal(size=(rows, 3))
     whole = net.predict(x)

@@ -31,7 +31,7 @@ def inputs(rows, columns, kind="float64"):
 
 
 def check_rows(net, X):
-    """Each row alone, and among the first 1, 2, 3 ... rows, is what it is among all."""
+    """Each row by itself, and among the first 1, 2, 3 ... rows, gives what it gives among all."""
     whole = net.predict(X)
     assert np.isfinite(whole).all()
     alone = np.concatenate([net.predict(X[i : i + 1], n_threads=1) for i in range(len(X))])
@@ -90,7 +90,7 @@ def test_the_number_of_threads(rows, loss, dtype, taken, monkeypatch):
         return net.predict(X, n_threads=n_threads).tobytes(), repr(net.evaluate(X, y, n_threads=n_threads))
 
     expected = results(1)
-    teams = 1 if rows == 1 and X.dtype == net.dtype else 2  # one row as it is has a way of its own
+    teams = 1 if rows == 1 and X.dtype == net.dtype else 2  # one row as it is needs no team
     taken.clear()
     for n_threads in (2, 3, 5):
         assert results(n_threads) == expected
@@ -128,7 +128,7 @@ def test_a_read_only_output_of_predict_one():
 
 
 def test_one_network_predicts_in_several_threads_at_once():
-    """Each call has scratch memory of its own."""
+    """Each call has its own scratch memory."""
     net, X = Network([20, 33, 3], "silu", seed=1), inputs(5000 if COMPILED else 6, 20)
     expected, before = net.predict(X), living()
     with ThreadPoolExecutor(4) as pool:

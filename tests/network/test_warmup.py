@@ -55,8 +55,8 @@ digits = load_digits()
 history = Network([64, 32, 10], loss="cross_entropy", seed=0).fit(digits.x_train, digits.y_train, epochs=1)
 assert not history.compiled and history.loss[0] < 2.3
 """
-# Of a process from its start to the end of one epoch, over one which imports numba alone: 1.5 s where that takes
-# 0.38, as on the machine for which this limit was set. There it was 0.7 s; where Python is slower, all of it is.
+# Of a process from its start to the end of one epoch, over one that only imports numba: 1.5 s where that takes
+# 0.38, as on the machine for which this limit was set. There it was 0.7 s; where Python is slower, both are.
 WARM_IMPORTS = 4
 
 
@@ -99,7 +99,7 @@ def run_in_terminal(cache, code):
 
 
 def bring_training_loops(cache):
-    """Copy the training loops from the cache of this process, as an image's layers are copied: without their times."""
+    """Copy the training loops from the cache of this process as layers of an image are copied: without file times."""
     hotloop.warmup()
     folder = folder_of_kernels(cache)
     folder.mkdir(parents=True)
@@ -109,7 +109,7 @@ def bring_training_loops(cache):
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory):
-    """A cache that was filled by a fit, then for its dtype by the command, and by the function; and what these said.
+    """A cache filled by a fit, then by the command for the same dtype, then by the function; and what these printed.
 
     The training loops are those that this process has, since they take longest. The fit has the loop of outputs left to
     compile, the command the one that predicts one row, and the function both of them, of the other dtype.
@@ -141,7 +141,7 @@ def test_compiling_is_announced_the_first_time_alone(warm):
 
 
 def check_lines(lines, dtypes, done):
-    """Demand a line for each dtype, and return the seconds that it all took."""
+    """Check the line for each dtype, and return the seconds that it all took."""
     assert len(lines) == len(dtypes) + 2
     for line, dtype in zip(lines, dtypes, strict=False):
         assert re.fullmatch(rf"{dtype}: training and prediction {done} in \d+\.\d\d s", line)
@@ -163,7 +163,7 @@ def test_what_it_prints(warm):
 
 @needs_compiler
 def test_what_the_function_returns(warm):
-    """Of what was compiled the seconds; all dtypes, one by its name, or none."""
+    """The seconds of what was compiled; for all dtypes, one by its name, or none."""
     every, one, none = warm.function
     assert every.keys() == {"float32", "float64"}
     assert every["float32"] == 0.0
@@ -182,7 +182,7 @@ def test_nothing_is_left_to_compile(warm, dtype):
 
 
 def processor_seconds(cache, code):
-    """Return the processor time of a process, which must not complain: waiting for the machine is not in it."""
+    """Return the processor time of a process, which leaves out waiting for the machine; it must print no error."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = run(PACKAGE, cache, "-W", "error", "-c", code)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -192,7 +192,7 @@ def processor_seconds(cache, code):
 
 @needs_compiler
 def test_a_warm_process_is_soon_done(warm):
-    """The least of three each, in turn."""
+    """The least of three, taken in turn."""
     pairs = [(processor_seconds(warm.cache, DIGITS), processor_seconds(warm.cache, "import numba")) for _ in range(3)]
     digits, numba_alone = map(min, zip(*pairs, strict=True))
     assert digits < WARM_IMPORTS * numba_alone
@@ -200,7 +200,7 @@ def test_a_warm_process_is_soon_done(warm):
 
 @needs_compiler
 def test_a_damaged_file_is_replaced(warm):
-    """Of a loop that the command compiles; the doctor's, which it does not, is removed."""
+    """If the command compiles its loop; a damaged file of the doctor's loops is removed."""
     (folder,) = warm.cache.iterdir()
     (one,) = [path for path in folder.glob(f"prediction.predict_one-*{SUFFIX}") if "float32" in str(read(path)[0])]
     one.write_bytes(one.read_bytes()[:-1])
@@ -216,14 +216,14 @@ def test_a_damaged_file_is_replaced(warm):
 
 
 def test_the_lines_of_the_command(tmp_path, monkeypatch):
-    """In this process, where nothing is compiled: the kernels are there already, or are plain Python."""
+    """In this process, where nothing is left to compile: the kernels are compiled, or are plain Python."""
     hotloop.warmup()
     key = {"name": "a", "function": "a", "source": "0" * 64, "versions": {}, "settings": {}}
     for line in 1, 2:
         write(tmp_path / file_name(key | {"line": line}), key | {"line": line}, bytes(60_000))
     for name in ("other", f"b-0-1{SUFFIX}"):
         (tmp_path / name).write_bytes(b"x" * 60_000)
-    monkeypatch.setattr(warmup.numba.config, "DISABLE_JIT", 0)
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 0)
     for module in warmup, warmup_module:
         monkeypatch.setattr(module, "cache_folder", lambda: tmp_path)
     status, out, err = run_here("warmup", "--dtype", "float64", "float32")

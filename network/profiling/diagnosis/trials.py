@@ -133,7 +133,7 @@ def probe(net: Network, X: Array, y: Array) -> Probe | None:
         targets = np.empty((0, 0), net.dtype) if labelled else y[start : start + PROBE_ROWS]
         labels = y[start : start + PROBE_ROWS] if labelled else np.empty(0, np.int64)
         task = LoopArguments.prepare(
-            net.layout, net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
+            net._layout, net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
             batch_size=len(rows), input_scale=net.input_scale,
         )  # fmt: skip
         task.settings["update"] = NO_UPDATE

@@ -46,7 +46,7 @@ def read_csv(text):
     return list(csv.reader(text.splitlines()))
 
 
-# What it says of itself
+# Help
 
 
 def test_the_help_lists_the_names_that_the_network_knows():
@@ -69,9 +69,9 @@ def test_help_states_the_defaults():
     assert status == 0
     out = " ".join(out.split())
     rates, momentum = options.LEARNING_RATES, options.SGD_MOMENTUM
-    assert f"{rates['sgd']:g} for sgd (with momentum {momentum:g})" in out
+    assert f" {rates['sgd']:g} sgd (with momentum {momentum:g})" in out
     assert f"(default: {rates['adam']:g} for adam;" in out
-    assert all(f"{rate:g} for {name}" in out for name, rate in rates.items())
+    assert all(f" {rate:g} {name}" in out for name, rate in rates.items())
     own = {name: kind().learning_rate for name, kind in OPTIMIZERS.items()}
     assert {name for name, rate in rates.items() if rate != own[name]} == {"sgd", "adam"}
     assert f"(default: {training_run.DROPOUT:g} for classes, else 0)" in out
@@ -79,6 +79,12 @@ def test_help_states_the_defaults():
                    "--batch-size", "--epochs", "--seed", "--threads", "--dtype",
                    "--test-fraction", "--save"):  # fmt: skip
         assert f"{option} " in out
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["predict"], ["profile"], ["warmup"], ["doctor"]])
+def test_help_fits_into_a_terminal(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, run(*command, "--help")[1].splitlines())) < 80
 
 
 def test_the_defaults_in_the_help_are_the_parsers():
@@ -144,7 +150,7 @@ def test_train_on_values(houses):
 
 
 def test_training_is_that_of_the_library(flowers, tmp_path):
-    """The same data, seed and options give the same parameters by the command line and by Network."""
+    """The command line and Network get the same parameters from the same data, seed and options."""
     options = ["--epochs", "3", "--validation-fraction", "0", "--seed", "5", "--l2", "0.01"]
     train_tiny(flowers, *options, "--save", tmp_path / "model")
     data = load_csv(flowers, seed=5)
@@ -180,7 +186,7 @@ def test_values_are_standardised_for_training_and_come_back_in_their_scale(tmp_p
     ],
 )
 def test_targets_are_standardised_by_the_training_rows(tmp_path, options, scaled):
-    """Where the last layer can take the scaling in; not for what is bounded, nor for shares of classes."""
+    """If the last layer can take the scaling in: not for bounded outputs, nor for shares of classes."""
     y = np.random.default_rng(0).uniform(0, 0.5, 40)
     np.savez(tmp_path / "data.npz", x=np.arange(40.0)[:, np.newaxis], y=np.stack([y, 1 - y, 0 * y], axis=1))
     arguments = parser().parse_args(["train", "--data", str(tmp_path / "data.npz"), *options])

@@ -1,4 +1,4 @@
-"""The command line when something is wrong: one line that says what, the right exit status, nothing half-written."""
+"""The command line when something is wrong: one line that says what, the right exit status, no half-written file."""
 
 import os
 import signal
@@ -41,12 +41,12 @@ def houses(tmp_path):
     [
         ([], "the following arguments are required: {train,predict,profile,warmup,doctor}"),
         (["trian"], "invalid choice: 'trian'"),
-        (["train", "--optimizer", "foo"], "unknown optimizer 'foo'; known: sgd, rmsprop, adagrad, adam, adamw"),
-        (["train", "--loss", "hinge"], "unknown loss 'hinge'; known: mse, mae, huber, binary_cross_entropy,"),
-        (["train", "--activation", "relu,rely"], "unknown activation 'rely'; known: identity, sigmoid, tanh, relu,"),
-        (["train", "--activation", "softmax"], "unknown activation 'softmax'"),
-        (["train", "--output", "soft"], "unknown activation 'soft'; known: identity, sigmoid, tanh"),
-        (["train", "--initializer", "he"], "unknown initializer 'he'; known: glorot_uniform, glorot_normal,"),
+        (["train", "--optimizer", "foo"], "optimizer 'foo' is not known. Known: sgd, rmsprop, adagrad, adam, adamw"),
+        (["train", "--loss", "hinge"], "loss 'hinge' is not known. hotloop has nothing of that name. Known: mse,"),
+        (["train", "--activation", "relu,rely"], "activation 'rely' is not known. Did you mean 'relu'? Known: "),
+        (["train", "--activation", "softmax"], "activation 'softmax' is not known"),
+        (["train", "--output", "soft"], "output 'soft' is not known. Did you mean 'softmax'? Known: identity, sigmoid"),
+        (["train", "--initializer", "he"], "initializer 'he' is not known. Did you mean 'he_normal'? Known: glorot"),
         (["train", "--layers", "64,x,10"], "found '64,x,10'; wanted whole numbers above 0, separated by commas"),
         (["train", "--layers", "64,0,10"], "--layers: found '64,0,10'"),
         (["train", "--layers", "64,10", "--hidden", "3"], "not allowed with argument --layers"),
@@ -160,7 +160,7 @@ def test_warnings_are_one_line(monkeypatch):
 
 
 def interrupt_in_call(number, monkeypatch):
-    """Let Ctrl-C come in the given call of the compiled loop; the first only compiles, and each other is an epoch."""
+    """Send Ctrl-C in the given call of the compiled loop; the first call only compiles, each other is an epoch."""
     calls, train_slice = [], fitting.train_slice
 
     def interrupted(*arguments):

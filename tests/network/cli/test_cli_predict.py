@@ -1,4 +1,4 @@
-"""``hotloop predict``: predictions as CSV, from the inputs as they were named and scaled in training."""
+"""``hotloop predict``: predictions as CSV, with inputs named and scaled as in training."""
 
 import csv
 import os
@@ -43,7 +43,7 @@ def test_columns_go_by_name(houses, tmp_path):
 
 
 def test_columns_without_names_go_by_place(houses, tmp_path):
-    """The target stood first, so it is left out there; without it the columns are the inputs."""
+    """The target was the first column, so that is left out; without it, all columns are inputs."""
     table = read_csv(houses.read_text())[1:]
     whole, bare = tmp_path / "whole.csv", tmp_path / "bare.csv"
     whole.write_text("\n".join(",".join(row) for row in table))

@@ -18,7 +18,7 @@ SMALL = ["--layers", "5,4,3", "--batch-size", "8", "--no-trials"]
 
 @pytest.fixture(autouse=True)
 def few_rows(monkeypatch):
-    """Plain Python gets through some tens."""
+    """As many as plain Python gets through."""
     if not COMPILED:
         monkeypatch.setattr(profile_command, "FEWEST_ROWS", 40)
         monkeypatch.setattr(profile_command, "SYNTHETIC_BATCHES", 2)
@@ -113,7 +113,7 @@ def test_a_page_without_matplotlib_is_refused_before_the_training(tmp_path, monk
     (["--layers", "10"], "--layers 10 does not fit synthetic"),
     ([*SMALL, "--trace", "a", "--json", "a"], "name one file twice"),
     (["--row-limit", "0"], "--row-limit: found '0'; wanted a whole number above 0"),
-    (["--sort-by", "speed"], "unknown order 'speed'; known: self_cpu_time_total, cpu_time"),
+    (["--sort-by", "speed"], "order 'speed' is not known. Known: self_cpu_time_total, cpu_time"),
     (["--data", "nowhere"], "there is no file or folder nowhere"),
 ])  # fmt: skip
 def test_what_is_refused(arguments, message):

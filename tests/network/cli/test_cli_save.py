@@ -1,4 +1,4 @@
-"""``hotloop train --save``: what was trained is not lost when it cannot be saved, and is whole when it is."""
+"""``hotloop train --save``: a trained network that cannot be saved is not lost, and a saved one is whole."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ def train(data, model, *options):
 
 @pytest.fixture
 def full(monkeypatch, tmp_path):
-    """Return a function that fills the disks that hold the given folders, and folders to keep a network in."""
+    """Return a function that fills the disks of the given folders, and folders for a network."""
     temporary, current, memory = (tmp_path / name for name in ("temporary", "current", "memory"))
     for folder in (temporary, current, memory):
         folder.mkdir()
@@ -125,7 +125,7 @@ def test_it_is_saved_before_anything_else_can_fail(flowers, tmp_path, monkeypatc
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_saved_network_predicts_from_raw_inputs(dtype, tmp_path):
-    """Years and a timestamp are lost in float32 unless the mean is subtracted before; one column is constant."""
+    """float32 cannot tell years or timestamps apart unless the mean is subtracted first; one column is constant."""
     rng = np.random.default_rng(0)
     year, second, x = rng.integers(1990, 2024, 80), 1.7e9 + rng.integers(0, 9, 80), rng.normal(size=80)
     y = np.where((year - 2007) / 10 + (second - 1.7e9) / 3 + x > 1.3, "yes", "no")

@@ -1,4 +1,4 @@
-"""`hotloop doctor`: what it measures with, what it calls wrong, and what it prints."""
+"""`hotloop doctor`: what it measures, what it calls wrong, and what it prints."""
 
 import json
 import os
@@ -134,7 +134,7 @@ def test_the_report_of_problems_is_that_of_the_readme():
 
 
 def test_the_report_of_files_and_settings():
-    """What is of no use here, and which settings change code."""
+    """Files that this process cannot use, and settings that change code."""
     settings = {"NUMBA_CACHE_DIR": "/cache", "NUMBA_DEBUGINFO": "1", "NUMBA_OPT": "1"}
     changing = [name for name in settings if doctor.changes_code(name)]
     files = WELL["cache_files"] | {"count": 1, "other": 1, "stale": 2, "superseded": 3}
@@ -172,7 +172,7 @@ def test_the_command(problems, monkeypatch):
 
 
 def test_all_that_is_seen(tmp_path, monkeypatch):
-    """In small, so that plain Python measures it too. The folder has a file that was cut off."""
+    """With small sizes, so that plain Python measures it too. The folder has a truncated file."""
     (tmp_path / "limits.triad-1-2.kernel").write_bytes(doctor.cache.MAGIC)
     monkeypatch.setattr(doctor, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(roof, "REPEATS", 10)
@@ -218,7 +218,7 @@ def test_plain_python_is_said_to_be_and_not_measured():
 
 
 def examined(folder, **variables):
-    """Return what a fresh process with a cache of its own sees, and the exit status."""
+    """Return what a fresh process with its own cache sees, and the exit status."""
     path = str(Path(hotloop.__file__).parents[1])
     environment = os.environ | {"PYTHONPATH": path, "NUMBA_CACHE_DIR": str(folder)} | variables
     command = [sys.executable, "-W", "error", "-m", "hotloop", "doctor", "--json"]
@@ -229,7 +229,7 @@ def examined(folder, **variables):
 
 @needs_compiler
 def test_this_machine(tmp_path):
-    """What is measured is of the right order: a register holds fewer doubles than floats."""
+    """Measurements have the right order of magnitude: a register holds fewer doubles than floats."""
     examined(tmp_path)
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     seen, status = examined(tmp_path)

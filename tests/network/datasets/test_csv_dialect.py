@@ -1,4 +1,4 @@
-"""How CSV files are written: read in the one way that fits, or the reading is said or asked for."""
+"""CSV dialects: the one reading that fits is taken; of several, hotloop says which it took, or asks."""
 
 import gzip
 import io
@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 from command_line import TINY, run, train_tiny
+from data_files import raw_inputs, write_file
 
 from hotloop.datasets import DataWarning, load_csv
 from hotloop.network.cli import main as cli
@@ -26,12 +27,7 @@ def table(row, rows=12, first=""):
 
 @pytest.fixture
 def csv(tmp_path):
-    def write(content, name="table.csv"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
+    return lambda content, name="table.csv": write_file(tmp_path / name, content)
 
 
 @pytest.fixture
@@ -43,12 +39,7 @@ def standard_input(monkeypatch):
     return give
 
 
-def raw(data):
-    """Return the inputs as they were in the file, sorted."""
-    return np.sort(np.concatenate([data.x_train, data.x_test]) / data.scaling.scale + data.scaling.offset, axis=0)
-
-
-# Read in the one way that fits.
+# Only one reading fits.
 
 
 @pytest.mark.parametrize(
@@ -65,10 +56,10 @@ def raw(data):
 )
 @pytest.mark.parametrize("comma", [True, False])
 def test_separators_and_decimal_signs(csv, row, first, columns, comma):
-    """Nothing is said, since no other reading fits: it would have rows of several lengths, or no numbers."""
+    """Without a warning, since any other reading would have rows of several lengths, or no numbers."""
     rows = table(row).replace("." if comma else ",5", "," if comma else ".5")
     data = load_csv(csv(first + rows), dtype="float64")
-    np.testing.assert_allclose(raw(data), [[i, i / 2] for i in range(12)], atol=1e-12)
+    np.testing.assert_allclose(np.sort(raw_inputs(data), axis=0), [[i, i / 2] for i in range(12)], atol=1e-12)
     assert (data.columns, data.decimal) == (columns, "," if comma else ".")
     assert sorted(np.concatenate([data.y_train, data.y_test])) == [i + 0.5 for i in range(12)]
 
@@ -89,16 +80,16 @@ def test_line_ends_of_old_macs(csv):
     assert (data.columns, len(data.x_train) + len(data.x_test)) == (("a",), 12)
 
 
-def test_true_and_false_are_one_and_nought(csv):
+def test_true_and_false_are_one_and_zero(csv):
     rows = "True,{i},{half}\nfalse,{i},{half}\nTRUE,{i},{half}"
     data = load_csv(csv(table(rows, first="a,b,y\n")), dtype="float64")
-    np.testing.assert_allclose(raw(data)[:, 0], [0] * 12 + [1] * 24)
+    np.testing.assert_allclose(np.sort(raw_inputs(data), axis=0)[:, 0], [0] * 12 + [1] * 24)
     found = load_inputs(csv("true,1\nFalse,2\n"), 2, None, None)
     np.testing.assert_array_equal(found, [[1, 1], [0, 2]])
 
 
 def test_thousands_of_columns(csv):
-    """Split at a character that is not there, the line is one cell, larger than the csv module allows."""
+    """Split at a character that does not occur, the line is one cell, larger than the csv module allows."""
     header = ",".join(f"column_{index}" for index in range(20_000))
     content = header + "\n" + 3 * (",".join(["1.5"] * 19_999) + ",2.5\n")
     data = load_csv(csv(content))
@@ -106,7 +97,7 @@ def test_thousands_of_columns(csv):
     assert load_inputs(csv(content), 19_999, data.columns, 19_999).shape == (3, 19_999)
 
 
-def test_a_column_of_one_number_but_for_rounding_is_constant(csv):
+def test_a_column_that_is_constant_up_to_rounding(csv):
     """Divided by its deviation, 2e-17, it made a prediction of 7.5e13."""
     content = table("0.3,{i},{half}\n0.30000000000000004,{i},{half}", first="a,b,y\n")
     with pytest.warns(DataWarning, match=r"table.csv, column 'a': all values are one number but for rounding"):
@@ -128,7 +119,7 @@ def test_a_column_of_two_close_numbers_is_not(csv, low, high):
         assert np.isfinite(load_csv(csv(content), test_fraction=0.3, seed=1).scaling.scale).all()
 
 
-# What is said.
+# Warnings.
 
 
 @pytest.mark.parametrize(
@@ -143,7 +134,7 @@ def test_separators_that_both_fit(csv, content, separator, said):
     with pytest.warns(DataWarning, match=said) as caught:
         assert load_csv(csv(content)).separator == separator
     assert [warning.filename for warning in caught] == [__file__]
-    load_csv(csv(content), separator=separator)  # nothing is said of what is given
+    load_csv(csv(content), separator=separator)  # no warning about what is given
 
 
 def test_separators_at_the_ends_of_lines(csv):
@@ -171,7 +162,7 @@ def test_text_that_recurs_among_whole_numbers_is_a_class(csv):
     assert data.classes == ("0", "1", "none?")
 
 
-# What is asked for.
+# Errors that ask for a choice.
 
 
 NUMBERS = table("{i},{i},{half}")
@@ -240,7 +231,7 @@ def test_a_header_by_the_name_of_the_target(csv):
         ("sep=;\na;y\n1;2\nx;3\n", "line 4, column 'a': 'x' is not a number"),
     ],
 )
-def test_faults_of_how_it_is_written(csv, content, message):
+def test_faults_of_the_dialect(csv, content, message):
     with pytest.raises(ValueError, match=message):
         load_csv(csv(content))
 
@@ -250,7 +241,7 @@ def test_a_number_with_a_point_where_commas_are_decimal_signs(csv):
         load_csv(csv("a;y\n0,5;1\n1.5;2\n"), decimal=",")
 
 
-def test_all_faulty_columns_are_named_at_once(csv):
+def test_all_faulty_columns_are_named_in_one_message(csv):
     content = "a,b,c,y\nred,,1,2\nblue,4,inf,3\n1,2,3,4\ngreen,1,1,\n"
     message = (
         "4 columns: column 'a': 'red' is not a number in line 2 and 2 more; column 'b': the value is missing in line "
@@ -304,7 +295,7 @@ def test_a_table_larger_than_the_memory(csv, monkeypatch):
 # The inputs of a trained network.
 
 
-def test_the_file_of_the_training_decides_between_two_readings(csv):
+def test_the_training_file_decides_between_two_readings(csv):
     """One decimal comma a row, for a network of one input: without it 3 would be the input, and 5 the target."""
     path = csv("3,5\n2,25\n")
     np.testing.assert_array_equal(load_inputs(path, 1, None, 1), [[3], [2]])
@@ -352,7 +343,7 @@ def test_standard_input_that_is_closed(monkeypatch):
 
 
 def test_predict_reads_as_training_did(csv, tmp_path, standard_input):
-    """Notes go to standard error in one line each; the options decide."""
+    """Each note is one line of standard error; the options decide."""
     path = csv(table("{comma};{half};{odd}", rows=24).replace(".", ","))
     status, out, err = run("train", "--data", path, *TINY, "--epochs", "1", "--save", tmp_path / "model")
     assert (status, err.count("\n"), err[:14]) == (0, 1, "hotloop: note:")
@@ -366,7 +357,7 @@ def test_predict_reads_as_training_did(csv, tmp_path, standard_input):
     assert predicted[1].count("\n") == 1 + 24
 
 
-def test_targets_of_one_number_but_for_rounding_are_not_blown_up(csv):
+def test_targets_that_are_constant_up_to_rounding_are_not_scaled_up(csv):
     path = csv(table("{i},0.3\n{i},0.30000000000000004", first="a,y\n"))
     options = ["train", "--data", str(path), "--loss", "mse", "--dtype", "float64"]
     prepared = load_prepared(cli.parser().parse_args(options))
@@ -383,7 +374,7 @@ def test_the_options_of_the_command_line(csv):
     assert "is the first row a header" in err
     for option, message in (
         (["--header", "maybe"], "argument --header: found 'maybe'; wanted yes or no"),
-        (["--decimal", ";"], "argument --decimal: unknown decimal sign ';'; known: ., ,"),
+        (["--decimal", ";"], "argument --decimal: invalid choice: ';'"),
         (["--separator", "xx"], "separator is 'xx'; wanted one character"),
     ):
         assert message in run("train", "--data", path, *option)[2]

@@ -1,38 +1,18 @@
-"""CSV tables: what is read from them, and one clear error for whatever they can have wrong."""
+"""CSV tables: what is read from them, and one clear error for each fault."""
 
 import contextlib
 
 import numpy as np
 import pytest
+from data_files import IRIS, raw_inputs, write_file
 
 from hotloop.datasets import DataWarning, load_csv
 from hotloop.network.datasets.sources import load_inputs
 
-IRIS = """length,width,species
-5.1,3.5,setosa
-4.9,3.0,setosa
-7.0,3.2,versicolor
-6.4,3.1,versicolor
-6.3,3.3,virginica
-5.8,2.7,virginica
-"""
-
 
 @pytest.fixture
 def csv(tmp_path):
-    """Return a function that writes text or bytes to a CSV file and returns its path."""
-
-    def write(content, name="table.csv"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
-def raw_inputs(data):
-    """Return training and test inputs as they were in the file, in the file's order of columns."""
-    return np.concatenate([data.x_train, data.x_test]) / data.scaling.scale + data.scaling.offset
+    return lambda content, name="table.csv": write_file(tmp_path / name, content)
 
 
 def as_set(rows):
@@ -52,7 +32,7 @@ def test_csv_text_becomes_classes_and_inputs_are_standardised(csv):
     assert (data.x_train.dtype, data.y_train.dtype) == (np.float32, np.int64)
 
 
-def test_csv_scaling_comes_from_the_training_part_alone(csv):
+def test_csv_scaling_comes_only_from_the_training_set(csv):
     rows = "".join(f"{value},{value}.5\n" for value in range(100))
     data = load_csv(csv(rows))
     raw = raw_inputs(data)[: len(data.x_train)]
@@ -70,18 +50,18 @@ def test_csv_rows_keep_inputs_and_targets_together(csv):
         np.testing.assert_allclose(7 * np.rint(raw[:, 0]) % 101, raw[:, 1], atol=1e-9)
 
 
-def test_csv_split_depends_on_the_seed_alone(csv):
+def test_csv_split_depends_only_on_the_seed(csv):
     path = csv("".join(f"{value},{value}.5\n" for value in range(50)))
     first, again, other = load_csv(path, seed=3), load_csv(path, seed=3), load_csv(path, seed=4)
     np.testing.assert_array_equal(first.x_test, again.x_test)
     assert not np.array_equal(first.y_test, other.y_test)
 
 
-def test_csv_a_column_that_is_constant_in_the_training_part_becomes_zero(csv):
+def test_csv_a_column_that_is_constant_in_the_training_set_becomes_zero(csv):
     path = csv("".join(f"{value},1000000.1,{5 if value == 9 else 7},{value}.5\n" for value in range(10)))
     for seed in range(10):
         data = load_csv(path, seed=seed, test_fraction=0.1)
-        if data.y_test == [9.5]:  # then the third column is constant in the training part
+        if data.y_test == [9.5]:  # then the third column is constant in the training set
             break
     assert data.y_test == [9.5]
     assert np.all(data.x_train[:, 1:] == 0.0)
@@ -202,7 +182,7 @@ def test_csv_more_than_twenty_whole_numbers_are_values(csv):
         ("a,b\n1,2\n", -3, r"target index is -3; the columns are 0 to 1"),
         ("a,b\n1,x\n2,x\n", None, r"column 'b': one class only, 'x'; wanted two or more"),
         ("a,b\n1,x\n2,y\n3,z\n", None, r"column 'b': 3 rows hold as many different values: these are not classes"),
-        ("a,b\n1,2.5\n", None, r"1 row cannot be split"),
+        ("a,b\n1,2.5\n", None, r"1 row cannot be split: give two or more"),
         ('a,b\n1,2\n"3,4\n', None, r"line 3: not a row of a CSV file"),
         (b"a,b\n1,\xff\n", None, r"table.csv, line 2: not UTF-8 text \(invalid start byte\): save it as UTF-8"),
         (
@@ -230,11 +210,11 @@ def test_csv_missing_file(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"task": "clustering"}, "task is 'clustering'; known: None, 'classification', 'regression'"),
-        ({"dtype": "int8"}, "dtype is 'int8'; known: 'float32', 'float64'"),
-        ({"test_fraction": 0.0}, "test_fraction, the share held out, is 0.0; wanted a number between 0 and 1"),
-        ({"test_fraction": 1.0}, "the share held out, is 1.0"),
-        ({"test_fraction": float("nan")}, "the share held out, is nan"),
+        ({"task": "clustering"}, "task 'clustering' is not known. Known: classification, regression"),
+        ({"dtype": "int8"}, "dtype must be 'float32' or 'float64', got int8"),
+        ({"test_fraction": 0.0}, "test_fraction must be finite, above 0 and below 1, got 0.0"),
+        ({"test_fraction": 1.0}, "above 0 and below 1, got 1.0"),
+        ({"test_fraction": float("nan")}, "above 0 and below 1, got nan"),
     ],
 )
 def test_csv_options_are_checked(csv, options, message):
@@ -242,7 +222,7 @@ def test_csv_options_are_checked(csv, options, message):
         load_csv(csv(IRIS), **options)
 
 
-def test_a_long_list_of_columns_breaks_off(csv):
+def test_a_long_list_of_columns_is_cut_short(csv):
     header = ",".join(f"c{index}" for index in range(20))
     with pytest.raises(ValueError, match=r"'c11' and 8 more\. In a file"):
         load_csv(csv(header + "\n" + ",".join("1" * 20) + "\n"), "price")

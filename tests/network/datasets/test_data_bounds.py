@@ -19,13 +19,13 @@ from hotloop.network.validation import memory
 
 X = np.arange(40.0).reshape(10, 4)
 MEGABYTE = 10**6
-NOT_READ = 20 * MEGABYTE  # what a fault inflates to, were it read
-MOST = 4 * MEGABYTE  # what reading it may take
+NOT_READ = 20 * MEGABYTE  # what faulty data would inflate to
+MOST = 4 * MEGABYTE  # memory that reading it may take
 
 
 @contextlib.contextmanager
 def little_memory():
-    """Hold what is done to a few megabytes beside what there is."""
+    """Demand that no more than a few megabytes are taken."""
     tracemalloc.start()
     try:
         yield
@@ -111,7 +111,7 @@ def archive(tmp_path):
 
 
 def patched(path, offset_local, offset_central, value):
-    """Change two bytes of the first member's headers, in both places where they stand."""
+    """Change bytes of the first member's header, in both places that have it."""
     content = bytearray(path.read_bytes())
     for offset in (content.index(b"PK\3\4") + offset_local, content.index(b"PK\1\2") + offset_central):
         content[offset : offset + len(value)] = value
@@ -140,7 +140,7 @@ def test_npz_of_every_known_method(archive, method):
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_npz_cut_and_flipped_anywhere(archive, method):
-    """Whatever is damaged, there is one kind of error, or the damage is in what is not read."""
+    """There is one kind of error, unless the damage is in what is not read."""
     path = archive(method, x=npy(), y=npy())
     whole = path.read_bytes()
     for place in range(0, len(whole), 7):
@@ -193,7 +193,7 @@ def test_npz_of_another_version(archive):
     with pytest.raises(ValueError, match=r"array 'x.npy', .*version 3.0; wanted an array of numbers or text"):
         load_npz(path)
     field = np.zeros(3, [("a" * 70000, "f8")])
-    with warnings.catch_warnings(action="ignore"):  # that version 2 is needed
+    with warnings.catch_warnings(action="ignore"):  # the warning that version 2 is needed
         path = archive(x=npy(field), y=npy())
     with pytest.raises(ValueError, match="cannot be read as NPZ"):  # NumPy's limit on the length of headers
         load_npz(path)
@@ -222,7 +222,7 @@ def test_npz_reads_only_what_is_asked_for(archive):
 
 
 def test_npz_that_holds_less_than_it_says(archive):
-    """The size in the archive's directory is a lie, and so is the header's."""
+    """The size is wrong in the archive's directory and in the header."""
     size = 10**9
     text = header(f"({size // 8},)")
     path = archive(x=npy(header=text), y=npy())
@@ -258,7 +258,7 @@ def test_npz_of_zeros_that_are_compressed_a_thousandfold(archive, available):
 
 @pytest.fixture
 def root(tmp_path):
-    """Return a folder like that of a system whose control groups leave less and less the further down."""
+    """Return a folder like that of a system with control groups, of which the lower leave less."""
     files = {
         "proc/meminfo": "MemTotal: 900 kB\nMemAvailable:    800 kB\n",
         "proc/self/cgroup": "0::/user/job\n",

@@ -1,4 +1,4 @@
-"""A network that scales its inputs: the same to the bit as one that is given scaled ones, wherever it takes an X."""
+"""A network that scales its inputs: the same bits as from one that is given scaled inputs, wherever it takes an X."""
 
 import copy
 
@@ -87,7 +87,7 @@ def test_the_users_arrays_are_copied():
 
 
 def test_frames():
-    """What a table's own mean() and std() return."""
+    """With what the mean() and std() of a table return."""
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(YEARS, columns=list("abc"))
     net = Network([3, 1], seed=0, input_offset=frame.mean(), input_scale=1 / frame.std())
@@ -127,9 +127,9 @@ def test_inputs_that_are_not_finite():
     X[2, 1] = np.nan
     with pytest.raises(ValueError, match=r"^X must be finite: found nan in row 2, column 1, 1 in all"):
         net.predict(X)
-    with pytest.raises(ValueError, match=r"^validation X must be finite: found nan in row 2"):
+    with pytest.raises(ValueError, match=r"^validation_data X must be finite: found nan in row 2"):
         net.fit(np.zeros((9, 3)), np.zeros((9, 2)), validation_data=(X, np.zeros((9, 2))))
-    for bad in (X[2:3], X[4:5]):  # the short way of one row
+    for bad in (X[2:3], X[4:5]):  # the shortcut for one row
         with pytest.raises(ValueError, match=r"^X must be finite"):
             net.predict(np.clip(bad, None, 1e38).astype(np.float32))
 

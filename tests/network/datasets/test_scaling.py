@@ -1,4 +1,4 @@
-"""Scaling: what standardised columns become, which of them are constant, and that it all is done in float64."""
+"""Scaling: what standardised columns become, which columns are constant, and that the arithmetic is float64."""
 
 import numpy as np
 import pytest

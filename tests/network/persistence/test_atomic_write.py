@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: their modes, what processes that died left behind, faulty paths."""
+"""Files that are written whole or not at all: modes, what dead processes left, faulty paths."""
 
 import errno
 import fcntl
@@ -159,7 +159,7 @@ def test_a_link_to_nowhere(tmp_path):
 
 
 def test_a_failure_names_the_file(tmp_path, monkeypatch):
-    """Not the temporary one, and not none, as ENOSPC does."""
+    """And not the temporary one; the system's ENOSPC names none."""
     path = tmp_path / "file"
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))

@@ -1,4 +1,4 @@
-"""Model files: everything comes back, and nothing but a whole file of hotloop's is taken for one."""
+"""Model files: everything comes back, and only an intact file of hotloop's is accepted."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def test_round_trip(optimizer, dtype, tmp_path):
     assert state(twin) == state(net)
     assert twin.parameters.ctypes.data % 64 == 0
     assert same_bits(twin.predict(X), net.predict(X))
-    for each in (net, twin):  # it goes on as if nothing had happened
+    for each in (net, twin):  # it continues as if nothing had happened
         each.fit(X, Y, epochs=2, optimizer=optimizer or "adam")
     assert state(twin) == state(net)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
@@ -104,7 +104,7 @@ def test_other_readers_find_the_arrays(saved):
 ])  # fmt: skip
 @pytest.mark.parametrize("factor", [1.0, 0.5])
 def test_files_of_format_1(factor, offset, scale, loaded_offset, loaded_scale, saved, tmp_path):
-    """Their metadata held a scaling of inputs, which `Network.load` left to others."""
+    """Their metadata held a scaling of inputs, which `Network.load` once ignored."""
     kept = {"offset": offset, "scale": scale, "columns": ["a", "b"], "target_column": 2, "classes": None}
     metadata = {"data": json.dumps(kept), "note": "x"}
     net = Network.load(rewritten(saved, tmp_path / "model", format=1, input_scale=factor, metadata=metadata))
@@ -141,7 +141,7 @@ def test_longer_than_it_should_be(saved, tmp_path):
 
 
 def test_altered_at_any_byte(saved, tmp_path):
-    """It is refused, or the change was one of spelling alone and the network is the same."""
+    """It is refused, or only its spelling has changed and the network is the same."""
     whole, path, expected, taken = saved.read_bytes(), tmp_path / "model", state(Network.load(saved)), []
     header = 8 + struct.unpack("<Q", whole[:8])[0]
     for place, byte in enumerate(whole):
@@ -251,7 +251,7 @@ def test_sizes_are_compared_with_the_arrays_before_memory_is_taken(saved, tmp_pa
 
 @pytest.mark.parametrize("content", [struct.pack("<Q", 2**35) + b"{}", struct.pack("<Q", 2) + b"{}"], ids=range(2))
 def test_a_file_longer_than_memory(content, tmp_path):
-    """The end of such a file is a hole: it takes no room on the disk."""
+    """The end of such a file is a hole, which takes no space on the disk."""
     path = tmp_path / "model"
     path.write_bytes(content)
     os.truncate(path, 2**36)

@@ -1,6 +1,7 @@
 """Networks in pickles and copies: they own writable arrays of the one type that kernels are compiled for."""
 
 import copy
+import inspect
 import pickle
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from hotloop import Adam, Network
 from hotloop.kernels import predict_one
 from hotloop.kernels.prediction import forward_slice
 from hotloop.kernels.training import train_slice
+from hotloop.network.persistence import model_file, persistent
 
 X = np.random.default_rng(0).normal(size=(12, 3))
 Y = np.random.default_rng(1).normal(size=(12, 2))
@@ -27,7 +29,7 @@ def trained(dtype="float32"):
 
 
 def out_of_band(net):
-    """Return the network as a worker gets it that maps the arrays: each buffer is read-only and oddly aligned."""
+    """Return the network as a worker gets it that maps arrays: each buffer is read-only and oddly aligned."""
     buffers = []
     stream = pickle.dumps(net, protocol=5, buffer_callback=buffers.append)
     assert len(buffers) >= 2  # parameters and moments: not within the stream
@@ -51,7 +53,7 @@ def again(request):
 
 def state(net):
     """Return what a network is, without scratch memory."""
-    scratch = ("layout", "_idle", "_scaling", "_training")
+    scratch = ("_layout", "_idle", "_scaling", "_training")
     plain = {name: value for name, value in vars(net).items() if name not in scratch}
     plain |= {name: value for name, value in vars(net._training).items() if name != "gradient"}
     arrays = {name: value.tobytes() for name, value in plain.items() if isinstance(value, np.ndarray)}
@@ -69,8 +71,8 @@ def test_everything_comes_along(again, dtype):
     assert state(twin) == state(net)
 
 
-def test_nothing_is_compiled_anew(again, dtype):
-    """A kernel compiled for a read-only or badly aligned array would be another, and take 20 s in each worker."""
+def test_nothing_is_compiled_again(again, dtype):
+    """A kernel for read-only or badly aligned arrays would be another one, and take each worker 20 s to compile."""
     net = trained(dtype)
     kernels = (train_slice, forward_slice, predict_one)
     before = [list(getattr(kernel, "signatures", [])) for kernel in kernels]
@@ -114,7 +116,7 @@ def test_a_subclass_keeps_its_own(again):
 
 
 class Named(Network):
-    """With an attribute of its own."""
+    """A subclass with another attribute."""
 
     def __init__(self, name):
         super().__init__([3, 1], seed=0, input_offset=[1, 2, 3])
@@ -123,7 +125,7 @@ class Named(Network):
 
 
 def test_a_pickle_from_before():
-    """Every attribute was in it, and the scale of the inputs was one."""
+    """It had every attribute, among them one scale for all inputs."""
     net = Network([3, 5, 2], seed=0, input_scale=0.25)
     old = vars(net) | {"input_scale": 0.25, "_idle": [net.compiled_arguments()]}
     del old["_scaling"]
@@ -142,6 +144,13 @@ def test_a_pickle_of_another_byte_order():
     twin.__setstate__(swapped | {"dtype": np.dtype(">f4")})
     assert twin.dtype == np.dtype("=f4")
     assert same_bits(twin.predict(X), net.predict(X))
+
+
+def test_every_argument_of_a_network_is_kept():
+    """Except those that the weights and the activations give."""
+    wanted = {*inspect.signature(Network).parameters} - {"sizes", "activation", "output", "initializer"}
+    assert wanted == {*persistent.ARGUMENTS}
+    assert {*persistent.COUNTERS} == {*model_file.COUNTERS}
 
 
 @needs_compiler

@@ -291,7 +291,7 @@ def test_a_call_for_each_micro_batch(rows, batch_size, n_threads, l2, monkeypatc
 
 
 def test_smaller_micro_batches_of_a_large_network(monkeypatch):  # of more than four million parameters
-    monkeypatch.setattr(layout, "MICRO_BATCH_WORK", 40 * Network(SMALL).layout.size)
+    monkeypatch.setattr(layout, "MICRO_BATCH_WORK", 40 * Network(SMALL).parameters.size)
     check(TASKS["labels"], 150, 100, METHODS["Adam"], micro_batch=40)
 
 

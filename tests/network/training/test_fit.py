@@ -1,4 +1,4 @@
-"""Fitting as a user sees it: when it stops, what it reports, and what a divergence leaves behind."""
+"""Fitting as a user sees it: when it stops, what it reports, and what a divergence leaves."""
 
 import linecache
 import pickle
@@ -246,7 +246,7 @@ def test_a_divergence_can_be_pickled():
 
 
 def test_a_moment_that_overflows_is_a_divergence():
-    """Adam would stand still for good: its step is divided by infinity."""
+    """Adam would never move again: its step is divided by infinity."""
     net = Network([1, 1], loss="mae", initializer="zeros", seed=0)
     with pytest.raises(DivergenceError, match="epoch 1"):
         net.fit(np.full((4, 1), 1e25), np.ones(4), optimizer="adam", epochs=3)

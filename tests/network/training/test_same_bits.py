@@ -29,7 +29,7 @@ def fit(net, X, y, **settings):
 
 @pytest.mark.parametrize(("loss", "output"), TASKS)
 def test_a_second_run(loss, output, dtype):
-    """The seed alone decides."""
+    """Only the seed decides."""
     nets = [build(loss=loss, output=output, dropout=0.2, dtype=dtype, seed=seed) for seed in (7, 7, 8)]
     losses = [fit(net, *data(loss, ROWS)).loss for net in nets]
     assert everything(nets[0]) == everything(nets[1]) != everything(nets[2])

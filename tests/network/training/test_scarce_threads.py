@@ -16,7 +16,7 @@ from hotloop.network.training.team import Team
 
 @pytest.mark.parametrize("others", [0, 1])
 def test_no_more_threads_are_to_be_had(others, monkeypatch):
-    """None is left behind, and the error says what to do."""
+    """None is left, and the error says what to do."""
     before = living()
     at_most(others, monkeypatch)
     message = rf"cannot start thread {others + 2} of 4 \(can't start new thread\): lower n_threads, or .*ulimit -u"
@@ -102,7 +102,7 @@ def test_auto_does_without_threads(monkeypatch):
 
 
 def with_stack(size, work):
-    """Call `work` in a thread with a stack of so many bytes; return what it returns, or the error."""
+    """Call `work` in a thread with a stack of this many bytes; return its result, or the error."""
     found, before = [], threading.stack_size(size)
 
     def keep():
@@ -146,7 +146,7 @@ def test_the_size_of_a_stack_is_known():
 
 
 def test_a_fork_while_a_thread_is_started():
-    """The lock that is held then is held for ever in the child, which has one of its own."""
+    """The lock that is held then is held for ever in the child, which makes a new one."""
     script = """
 import os, signal, threading
 from hotloop.network.training import thread_stack as stack

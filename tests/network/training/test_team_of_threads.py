@@ -1,4 +1,4 @@
-"""A team of threads: each does its part of a run, none is left behind, whatever is raised, forked or interrupted."""
+"""A team of threads: each does its part of a run and none is left, whatever is raised, forked or interrupted."""
 
 import contextlib
 import os
@@ -252,7 +252,7 @@ with Team(2) as team:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="about forked processes")
 def test_a_fork_while_a_team_lives():
-    """The child has a team of its own, is told that it does not have the parent's, and the parent goes on."""
+    """The child may make a team, is told that it does not have the parent's, and the parent goes on."""
     assert run_script(FORK) == ["True", "0", "True", "0", "True"]
 
 
@@ -287,7 +287,7 @@ drawer.join()
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="about forked processes")
 def test_a_fork_while_another_thread_draws_a_bar():
-    """The lock that it holds is held for ever in the child, where a fit has a bar of its own."""
+    """The lock that it holds is held for ever in the child, where a fit makes a new bar."""
     assert run_script(FORK_AT_A_BAR) == ["0"]
 
 

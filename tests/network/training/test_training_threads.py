@@ -1,6 +1,6 @@
 """Networks trained by several threads: to the bit what one thread makes, whatever else goes on.
 
-`test_threads` and `test_team` test the threads alone, `test_pace` how many are chosen, `test_predict` predictions.
+`test_team_of_threads` tests the threads, `test_thread_tuner` how many are chosen, `test_predict` predictions.
 """
 
 import os
@@ -30,7 +30,7 @@ EPOCHS = 2
 
 @pytest.fixture
 def restless(monkeypatch):
-    """Have "auto" take each of 1, 2, 3 and 4 threads in turn, for a micro-batch of rows each; return the counts it took."""
+    """Let "auto" use 1, 2, 3 and 4 threads in turn, for a micro-batch of rows each; return the counts that it used."""
     monkeypatch.setattr(pace, "available_cores", lambda: 4)
     monkeypatch.setattr(pace, "candidates", lambda n, *_: [1, 2, 3, 4] if n == "auto" else [n])
     for constant in ("SLICE_SECONDS", "TRIAL_SECONDS", "SHORTEST_REST", "LONGEST_REST"):
@@ -82,7 +82,7 @@ def test_dropout_and_penalties(optimizer, dropout, penalties, dtype, restless):
     same_for_all_counts(X, y, loss="labels", optimizer=OPTIMIZERS[optimizer], dropout=dropout, dtype=dtype, **penalties)
 
 
-# The last two are cut into micro-batches of 256 rows and less, of which the moments move after the last alone.
+# The last two are cut into micro-batches of at most 256 rows; the moments move only after a batch's last.
 BATCHES = [(7, 1), (9, 2), (33, 5), (40, 10), (100, 33), (90, 100), (300, 300), (700, 300)]
 
 
@@ -201,7 +201,7 @@ print(during > 0, set(codes), result == [parents], Side(1).fit() == expected)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="about forked processes")
 def test_forks_while_a_fit_runs():
-    """Each child trains with threads of its own; the parent's fit goes on, and so does a later one."""
+    """Each child trains with new threads; the parent's fit goes on, and so does a later one."""
     script = FORK.format(epochs=150 if COMPILED else 2)
     assert run_script(script) == ["True", "{0}", "True", "True"]
 
@@ -292,7 +292,7 @@ def test_ctrl_c(sender, n_threads, monkeypatch):
 
 @needs_compiler
 def test_ctrl_c_at_some_moment():
-    """Sent from outside while both threads compute: what was reached is that of so many whole steps of one thread."""
+    """Sent from outside while both threads compute: the result is that of as many whole steps by one thread."""
 
     def interrupt():
         while same_bits(side.net.parameters, before):  # until the compiled loop has made a step

@@ -1,4 +1,4 @@
-"""How `jit.kernel` compiles a function whose denormal numbers are flushed to zero. Only the compiler runs this file.
+"""How `jit.kernel` compiles a function whose denormal numbers are flushed to zero.
 
 A denormal number, nonzero but smaller than 1.2e-38 (float32) or 2.2e-308 (float64), may cost a CPU 150 cycles wherever
 it is computed or read: units whose z is far below zero made a training step 25 times as slow. So a kernel sets the
@@ -10,7 +10,7 @@ A kernel is never inlined. LLVM does not know that arithmetic depends on the mod
 in between. In the kernel it may move arithmetic on scalars, but no access to memory, and so no loop over arrays.
 
 The parameter ``pipeline_class`` of `numba.njit` is public; the passes and what they call are not.
-tests/test_flush_to_zero.py shows that they work in the installed version.
+tests/kernels/test_flush_to_zero.py shows that they work in the installed version.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""LLVM code for the two clocks of `clock` and the bins of its laps. Only the compiler runs this file."""
+"""LLVM code of the two clocks of `clock`, and of the bins of its laps."""
 
 from typing import Any
 

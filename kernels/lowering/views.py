@@ -1,8 +1,4 @@
-"""LLVM code for the operations of `simd` and `views`, which document them. Only the compiler runs this file.
-
-A vector is 64 bytes, 16 floats or 8 doubles: LLVM splits it into whatever registers the CPU has (two of AVX2, one of
-AVX-512, four of NEON), so nothing here names an instruction set.
-"""
+"""LLVM code of the views and checks of `views`."""
 
 from typing import Any
 
@@ -10,115 +6,10 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-VECTOR_BYTES = 64
-FLAGS = ("contract", "nsz", "arcp")  # "contract" joins the product and the sum into one fused multiply-add
-LANE = ir.IntType(32)
-
-
-class Vector(types.Type):
-    """The Numba type of a vector of `element`."""
-
-    def __init__(self, element: Any) -> None:
-        self.element = element
-        super().__init__(name=f"Vector({element})")
-
-
-@register_model(Vector)
-class VectorModel(models.PrimitiveModel):
-    """A vector is one LLVM value."""
-
-    def __init__(self, manager: Any, fe_type: Any) -> None:
-        element = manager.lookup(fe_type.element).get_value_type()
-        super().__init__(manager, fe_type, ir.VectorType(element, lanes(fe_type.element)))
-
-
-def lanes(element: Any) -> int:
-    """Return how many values of the Numba type `element` a vector holds."""
-    return int(VECTOR_BYTES * 8 // element.bitwidth)
-
-
-def data_of(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
-    """Return the address of an array's first element."""
-    return context.make_array(array_type)(context, builder, array).data
-
-
-def _vector_address(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, int]:
-    """Return the address of args[0][args[1]] as a vector's, and its alignment, an element's."""
-    array_type = signature.args[0]
-    vector_type = context.get_value_type(Vector(array_type.dtype))
-    address = builder.gep(data_of(context, builder, array_type, args[0]), [args[1]])
-    return builder.bitcast(address, vector_type.as_pointer()), array_type.dtype.bitwidth // 8
-
-
-def broadcast(builder: Any, scalar: Any, vector_type: Any) -> Any:
-    """Return a vector of one value."""
-    undefined = ir.Constant(vector_type, ir.Undefined)
-    first = builder.insert_element(undefined, scalar, ir.Constant(LANE, 0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(LANE, vector_type.count), None))
-
-
-def check_elements(*elements: Any) -> None:
-    """Raise, while compiling, unless all element types are float32 or all are float64."""
-    if len(set(elements)) > 1 or elements[0] not in (types.float32, types.float64):
-        found = " and ".join(str(element) for element in elements)
-        raise TypingError(f"hotloop's kernels take float32 or float64 arrays, of one dtype in a call; found {found}")
-
-
-def check_writable(array: Any) -> None:
-    """Raise, while compiling, if an array is read-only."""
-    if not array.mutable:
-        raise TypingError("an output of a hotloop kernel is read-only")
-
-
-@intrinsic
-def width(typing_context: Any, array: Any) -> Any:
-    """Lower `simd.width`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return context.get_constant(types.intp, lanes(signature.args[0].dtype))
-
-    return types.intp(array), codegen
-
-
-@intrinsic
-def load(typing_context: Any, array: Any, index: Any) -> Any:
-    """Lower `simd.load`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address, alignment = _vector_address(context, builder, signature, args)
-        value = builder.load(address)
-        value.align = alignment
-        return value
-
-    check_elements(array.dtype)
-    return Vector(array.dtype)(array, types.intp), codegen
-
-
-@intrinsic
-def item(typing_context: Any, array: Any, index: Any) -> Any:
-    """Lower `simd.item`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]]))
-
-    return array.dtype(array, types.intp), codegen
-
-
-@intrinsic
-def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
-    """Lower `simd.store`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address, alignment = _vector_address(context, builder, signature, args)
-        builder.store(args[2], address).align = alignment
-        return context.get_dummy_value()
-
-    check_elements(array.dtype, vector.element)
-    check_writable(array)
-    return types.void(array, types.intp, vector), codegen
+from hotloop.kernels.lowering.vector import VECTOR_BYTES, check_elements, data_of
 
 
 def _view(context: Any, builder: Any, array_type: Any, data: Any, shape: Any, strides: Any) -> Any:
@@ -256,19 +147,3 @@ def stack_array(typing_context: Any, like: Any, size: Any) -> Any:
         )
 
     return types.Array(like.dtype, 1, "C")(like, size), codegen
-
-
-@intrinsic
-def fetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Lower `simd.fetch`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
-        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        # To read, of data, for the second-level cache.
-        builder.call(function, [builder.bitcast(address, pointer), number(0), number(2), number(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), codegen

@@ -1,20 +1,15 @@
-"""LLVM code for what `maths`, `activations` and `softmax` are built from, and document. Only the compiler runs it.
-
-Each is a few instructions written into its caller: no function of its own to compile.
-"""
+"""LLVM code of the primitives of `maths`: each is a few instructions written into its caller."""
 
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-from hotloop.kernels.llvm import check_writable
+from hotloop.kernels.lowering.vector import FLAGS
 
 # Bits of the mantissa, the exponent of 1, and the bits of sqrt(1/2), of 1.5 * 2**mantissa.
 FORMATS = {32: (23, 127, 0x3F3504F3, 0x4B400000), 64: (52, 1023, 0x3FE6A09E667F3BCD, 0x4338000000000000)}
-FLAGS = ("contract", "nsz", "arcp")
 
 
 @intrinsic
@@ -76,32 +71,3 @@ def split(typing_context: Any, x: Any) -> Any:
         return context.make_tuple(builder, signature.return_type, [m, n])
 
     return types.UniTuple(x, 2)(x), codegen
-
-
-@intrinsic
-def copy(typing_context: Any, source: Any, target: Any) -> Any:
-    """Lower `activations.copy`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        from_array, to_array = (
-            context.make_array(t)(context, builder, a) for t, a in zip(signature.args, args, strict=True)
-        )
-        cgutils.raw_memmove(builder, to_array.data, from_array.data, from_array.nitems, from_array.itemsize)
-        return context.get_dummy_value()
-
-    check_writable(target)
-    return types.void(source, target), codegen
-
-
-@intrinsic
-def place(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
-    """Lower `softmax.place`: a relaxed atomic store, which is a plain one to the CPU and no part of a vector's."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        address = builder.gep(data, [args[1]])
-        builder.store_atomic(args[2], address, "monotonic", signature.args[0].dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    check_writable(array)
-    return types.void(array, types.intp, array.dtype), codegen

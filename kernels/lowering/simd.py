@@ -1,18 +1,27 @@
-"""LLVM code of the register tile and of the transposing copy, which `simd` documents. Only the compiler runs this file.
+"""LLVM code of the vector operations, the micro-kernel and the transposing copy of `simd`.
 
-The tile is generated for any height and width, since Numba has no vector registers and LLVM keeps nothing in them that
-is indexed by a variable: in Python each shape would be a function of its own. Where the height is known at run time
-alone, a loop is generated for each.
+The micro-kernel is generated for any height and width, since Numba has no vector registers and LLVM keeps nothing in
+them that is indexed by a variable: in Python each shape would be a function. Where the height is known only at run
+time, a loop is generated for each.
 """
 
 from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from hotloop.kernels.llvm import FLAGS, Vector, broadcast, check_elements, data_of, lanes
+from hotloop.kernels.lowering.vector import (
+    FLAGS,
+    Vector,
+    broadcast,
+    check_elements,
+    check_writable,
+    data_of,
+    lanes,
+)
 
 INDEX = ir.IntType(64)
 
@@ -29,6 +38,78 @@ def _constant_of(number: Any) -> int:
     if not isinstance(number, types.IntegerLiteral):
         raise TypingError("the numbers of rows and vectors of a tile are constants")
     return int(number.literal_value)
+
+
+def _vector_address(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, int]:
+    """Return the address of args[0][args[1]] as a vector's, and its alignment, an element's."""
+    array_type = signature.args[0]
+    vector_type = context.get_value_type(Vector(array_type.dtype))
+    address = builder.gep(data_of(context, builder, array_type, args[0]), [args[1]])
+    return builder.bitcast(address, vector_type.as_pointer()), array_type.dtype.bitwidth // 8
+
+
+@intrinsic
+def width(typing_context: Any, array: Any) -> Any:
+    """Lower `simd.width`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.get_constant(types.intp, lanes(signature.args[0].dtype))
+
+    return types.intp(array), codegen
+
+
+@intrinsic
+def load(typing_context: Any, array: Any, index: Any) -> Any:
+    """Lower `simd.load`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address, alignment = _vector_address(context, builder, signature, args)
+        value = builder.load(address)
+        value.align = alignment
+        return value
+
+    check_elements(array.dtype)
+    return Vector(array.dtype)(array, types.intp), codegen
+
+
+@intrinsic
+def item(typing_context: Any, array: Any, index: Any) -> Any:
+    """Lower `simd.item`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Lower `simd.store`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address, alignment = _vector_address(context, builder, signature, args)
+        builder.store(args[2], address).align = alignment
+        return context.get_dummy_value()
+
+    check_elements(array.dtype, vector.element)
+    check_writable(array)
+    return types.void(array, types.intp, vector), codegen
+
+
+@intrinsic
+def fetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Lower `simd.fetch`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
+        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        # To read, of data, for the second-level cache.
+        builder.call(function, [builder.bitcast(address, pointer), number(0), number(2), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
 
 
 @intrinsic(prefer_literal=True)

@@ -1,4 +1,4 @@
-"""LLVM code for the operations of `team`, which documents them. Only the compiler runs this file.
+"""LLVM code of the operations of `team`.
 
 Atomic access to words of an int64 array, and the ways to wait. What a platform lacks is left out, or replaced: without
 an instruction for waiting loops there is none, without Linux's futex a sleep has a fixed length, and without usleep

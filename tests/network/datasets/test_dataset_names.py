@@ -1,12 +1,16 @@
-"""The public names of the data sets: one list, in the documents, by the short way and without Numba."""
+"""The public names of the data sets: one list, documented, importable by two ways and without Numba."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+from conftest import needs_compiler
+
 import hotloop.datasets
 from hotloop.network import datasets
+from hotloop.network.datasets.sources import load_inputs
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,8 +28,17 @@ def test_the_document_lists_them():
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(datasets.__all__)
 
 
+@needs_compiler
+def test_the_example_of_the_document():
+    (program,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "data.md").read_text(), re.M | re.S)
+    found = {}
+    exec(compile(program, "data.md", "exec"), found)
+    raw = load_inputs("digits", 64, None, None)
+    assert np.mean(found["net"].predict(raw).argmax(axis=1) == found["data"].y_test) > 0.9
+
+
 def test_data_is_loaded_without_numba(tmp_path):
-    """It takes as long to import as all else together."""
+    """Its import takes longer than reading most files."""
     (tmp_path / "table.csv").write_text("a,y\n" + "1,2.5\n2,3.5\n" * 4)
     program = """
 import sys
@@ -39,7 +52,7 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] == "numba" or n
 
 
 def test_benchmarks_take_the_way_that_old_commits_have():
-    """They time old commits with the present suite: `hotloop.network.datasets` must stay importable."""
+    """They time old commits with the current suite, so `hotloop.network.datasets` must stay importable."""
     sources = "".join(path.read_text() for path in (ROOT / "benchmarks").rglob("*.py"))
     used = set(re.findall(r"from hotloop\.network\.datasets import (.+)", sources))
     assert used

@@ -1,0 +1,365 @@
+"""Callbacks: which moment comes when, what is said at it, how one ends a fit, and what a wrong one is told."""
+
+import copy
+import doctest
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import needs_compiler, same_bits
+
+import hotloop
+from hotloop import SGD, Adam, Callback, DivergenceError, Network
+from hotloop.network.training import callbacks as module
+from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training.callbacks import MOMENTS
+
+QUIET = {"progress": False, "n_threads": 1}
+EVERY_BATCH = {"batch_size": 8, **QUIET}
+
+
+def problem(rows=40):
+    x = np.random.default_rng(1).normal(size=(rows, 3))
+    return x, np.tanh(x @ [1.0, -2.0, 0.5])
+
+
+def build(**options):
+    return Network([3, 8, 1], "tanh", seed=0, **options)
+
+
+def train(net=None, **options):
+    net = build() if net is None else net
+    return net, net.fit(*problem(), **(EVERY_BATCH | options))
+
+
+@pytest.fixture
+def call_is_a_batch(monkeypatch):
+    monkeypatch.setattr(pace, "SLICE_SECONDS", 0.0)
+
+
+class Noted(Callback):
+    """Notes each moment, and calls `do` at it."""
+
+    def __init__(self, name="", notes=None, do=lambda moment, fit: None):
+        self.name, self.notes, self.do = name, [] if notes is None else notes, do
+
+    def _note(self, moment, fit):
+        self.notes.append((self.name + moment.removeprefix("on_"), fit.epoch, fit.rows_done))
+        self.do(moment, fit)
+
+
+for moment in MOMENTS:
+    setattr(Noted, moment, lambda self, fit, moment=moment: self._note(moment, fit))
+
+
+def expected_moments(epochs, batches, rows_in_a_batch):
+    """The course of a fit, each of whose calls is a batch, written out."""
+    moments, done = [("fit_begin", 0, 0)], batches * rows_in_a_batch
+    for epoch in range(1, epochs + 1):
+        moments.append(("epoch_begin", epoch, 0))
+        for batch in range(batches):
+            moments.append(("call_begin", epoch, batch * rows_in_a_batch))
+            moments.append(("call_end", epoch, (batch + 1) * rows_in_a_batch))
+        moments.append(("epoch_end", epoch, done))
+    return [*moments, ("fit_end", epochs, done)]
+
+
+# The moments.
+
+
+def test_the_moments_of_a_fit(call_is_a_batch):
+    watcher = Noted()
+    train(epochs=3, callbacks=[watcher])
+    assert watcher.notes == expected_moments(3, 5, 8)
+
+
+def test_callbacks_change_no_bit(call_is_a_batch):
+    alone, watched = build(dropout=0.3), build(dropout=0.3)
+    _, expected = train(alone, epochs=4, optimizer=Adam(0.01), validation_data=problem())
+    _, history = train(
+        watched, epochs=4, optimizer=Adam(0.01), validation_data=problem(), callbacks=[Noted(), Callback()]
+    )
+    assert same_bits(alone.parameters, watched.parameters)
+    assert (history.loss, history.validation_loss) == (expected.loss, expected.validation_loss)
+
+
+def test_each_moment_comes_to_all_in_the_order_of_the_list():
+    notes = []
+    train(epochs=2, callbacks=[Noted("a ", notes), Noted("b ", notes), Noted("c ", notes)])
+    names = [name for name, *_ in notes]
+    assert len(names) % 3 == 0
+    assert [name.split()[0] for name in names] == ["a", "b", "c"] * (len(names) // 3)
+    assert all(len({name.split()[1] for name in names[k : k + 3]}) == 1 for k in range(0, len(names), 3))
+
+
+def test_what_a_fit_says_of_itself():
+    seen = []
+
+    def look(moment, fit):
+        if moment == "on_fit_begin":
+            assert (fit.epoch, fit.rows_done, fit.record, fit.history.epochs) == (0, 0, {}, [])
+        if moment == "on_epoch_end":
+            assert fit.record is fit.history.epochs[-1]
+            assert fit.record["epoch"] == fit.network.epochs_trained == fit.epoch + 2
+            assert fit.network.steps == (fit.epoch + 2) * 5
+            seen.append((fit.record["loss"], fit.record["validation_loss"]))
+        assert (fit.network, fit.epochs, fit.rows, fit.stop_reason) == (net, 3, 40, None)
+
+    net, _ = train(epochs=2)
+    watcher = Noted(do=look)
+    _, history = train(net, epochs=3, validation_data=problem(), callbacks=(watcher,))
+    assert seen == list(zip(history.loss, history.validation_loss, strict=True))
+
+
+def test_numbers_that_a_callback_adds_to_a_record_stay():
+    def add(moment, fit):
+        if moment == "on_epoch_end":
+            fit.record["half"] = fit.record["loss"] / 2
+
+    _, history = train(epochs=2, callbacks=[Noted(do=add)])
+    assert [record["half"] for record in history.epochs] == [loss / 2 for loss in history.loss]
+    assert "half" in str(history).splitlines()[0]
+
+
+def test_a_callback_sees_the_history_that_fit_returns():
+    ended = []
+    _, history = train(epochs=2, callbacks=[Noted(do=lambda moment, fit: ended.append((moment, fit.history)))])
+    assert ended[-1] == ("on_fit_end", history)
+    assert ended[-1][1] is history
+
+
+def test_the_network_can_be_used_within_a_fit(tmp_path):
+    """Predicted with, evaluated, copied and saved: each as if the fit had ended there."""
+    copies, (x, y) = [], problem()
+
+    def use(moment, fit):
+        if moment == "on_epoch_end" and fit.epoch == 2:
+            fit.network.predict(x)
+            fit.network.gradient(x, y)
+            assert fit.network.evaluate(x, y)["loss"] > 0
+            fit.network.save(tmp_path / "net")
+            copies.extend([copy.copy(fit.network), Network.load(tmp_path / "net")])
+
+    options = {"optimizer": Adam(0.01)}
+    whole, _ = train(epochs=4, callbacks=[Noted(do=use)], **options)
+    short, _ = train(epochs=2, **options)
+    for half in copies:
+        assert same_bits(half.parameters, short.parameters)
+        assert half.steps == short.steps
+        train(half, epochs=2, **options)
+        assert same_bits(half.parameters, whole.parameters)
+
+
+def test_a_method_set_on_an_instance_counts():
+    callback, seen = Callback(), []
+    callback.on_epoch_end = lambda fit: seen.append(fit.epoch)
+    train(epochs=2, callbacks=[callback])
+    assert seen == [1, 2]
+
+
+# An early end.
+
+
+def stopping(at, epoch, reason="enough", rows=0):
+    def stop(moment, fit):
+        if moment == at and fit.epoch == epoch and fit.rows_done >= rows:
+            fit.stop(reason)
+
+    return stop
+
+
+@pytest.mark.parametrize(("at", "epoch", "rows", "epochs", "steps"), [
+    ("on_fit_begin", 0, 0, 0, 0), ("on_epoch_begin", 1, 0, 0, 0), ("on_epoch_begin", 3, 0, 2, 10),
+    ("on_call_begin", 2, 0, 1, 6), ("on_call_end", 2, 16, 1, 7), ("on_call_end", 2, 40, 2, 10),
+    ("on_epoch_end", 2, 0, 2, 10),
+])  # fmt: skip
+def test_a_callback_stops_a_fit(at, epoch, rows, epochs, steps, call_is_a_batch):
+    """In the middle of an epoch that has then no record; after its last call the epoch is finished first."""
+    notes = []
+    net, history = train(epochs=9, callbacks=[Noted(do=stopping(at, epoch, rows=rows)), Noted(notes=notes)])
+    assert (history.stop_reason, history.converged, history.interrupted) == ("enough", False, False)
+    assert (len(history.epochs), net.epochs_trained, net.steps) == (epochs, epochs, steps)
+    names = [name for name, *_ in notes]
+    assert names[-1] == "fit_end"
+    assert (names.count("epoch_begin"), names.count("epoch_end")) == (epoch, epochs)
+
+
+def test_where_it_was_stopped_the_next_fit_goes_on(call_is_a_batch):
+    """Stopped after two of five batches, and given the other three, it is where it would have been."""
+    (x, y), options = problem(), {"optimizer": Adam(0.01), "shuffle": False, "epochs": 1}
+    whole, _ = train(**options)
+    net, _ = train(callbacks=[Noted(do=stopping("on_call_end", 1, rows=16))], **options)
+    net.fit(x[16:], y[16:], **(EVERY_BATCH | options))
+    assert same_bits(net.parameters, whole.parameters)
+
+
+def test_the_first_reason_counts_and_no_convergence_is_missed():
+    both = [Noted(do=stopping("on_epoch_end", 2, "one")), Noted(do=stopping("on_epoch_end", 2, "two"))]
+    _, history = train(epochs=9, callbacks=both, tolerance=0, patience=9)  # and no ConvergenceWarning
+    assert history.stop_reason == "one"
+
+
+@pytest.mark.parametrize("reason", ["", None, 3])
+def test_a_reason_is_a_text(reason):
+    with pytest.raises(TypeError, match="reason must be a text"):
+        train(callbacks=[Noted(do=stopping("on_epoch_end", 1, reason))])
+
+
+# Errors.
+
+
+class Mine(Exception):
+    pass
+
+
+def raising(at, epoch=1):
+    def fail(moment, fit):
+        if moment == at and (fit.epoch == epoch or at in ("on_fit_begin", "on_fit_end")):
+            raise Mine(at)
+
+    return fail
+
+
+@pytest.mark.parametrize("at", MOMENTS)
+def test_an_error_ends_the_fit(at, call_is_a_batch):
+    """It comes out as it is, what was learnt is kept, everybody hears that the fit has ended, and another goes on."""
+    others = [Noted(), Noted()]
+    net, options = build(), {"epochs": 3, "optimizer": Adam(0.01)}
+    train(net, **options)
+    with pytest.raises(Mine, match=at):
+        train(net, callbacks=[others[0], Noted(do=raising(at)), others[1]], **options)
+    assert [other.notes[-1][0] for other in others] == ["fit_end"] * 2
+    assert net.steps == 15 + {"on_fit_begin": 0, "on_epoch_begin": 0, "on_call_begin": 0, "on_call_end": 1}.get(
+        at, 5 if at == "on_epoch_end" else 15
+    )
+    assert np.isfinite(net.parameters).all()
+    twin = copy.copy(net)
+    for each in (net, twin):
+        train(each, **options)
+    assert same_bits(net.parameters, twin.parameters)
+
+
+def test_what_the_history_says_of_an_error():
+    ends = []
+    with pytest.raises(Mine):
+        train(callbacks=[Noted(do=raising("on_epoch_end")), Noted(do=lambda *given: ends.append(given))])
+    assert (ends[-1][0], ends[-1][1].history.stop_reason) == ("on_fit_end", "failed")
+
+
+def test_the_first_of_two_errors_at_the_end_comes_out():
+    later = []
+    both = [Noted(do=raising("on_fit_end")), Noted(do=lambda *_: 1 / 0), Noted(notes=later)]
+    both[1].do = lambda moment, fit: 1 / 0 if moment == "on_fit_end" else None
+    with pytest.raises(Mine):
+        train(callbacks=both)
+    assert later[-1][0] == "fit_end"
+
+
+def test_parameters_that_a_callback_spoils_are_set_back():
+    """To those of the last epoch; the moments, which may be as bad, are dropped."""
+    kept = []
+
+    def spoil(moment, fit):
+        if moment == "on_epoch_end":
+            kept.append(fit.network.parameters.copy())
+            if fit.epoch == 2:
+                fit.network.parameters[0] = np.nan
+                raise Mine
+
+    net = build()
+    with pytest.raises(Mine):
+        train(net, callbacks=[Noted(do=spoil)], optimizer=Adam(0.01))
+    assert same_bits(net.parameters, kept[-1])
+    assert net.optimizer is None
+
+
+def test_a_divergence_comes_before_the_callbacks_and_ends_in_them():
+    watcher = Noted()
+    with pytest.raises(DivergenceError):
+        train(epochs=3, optimizer=SGD(3e38), callbacks=[watcher])
+    assert [name for name, *_ in watcher.notes] == ["fit_begin", "epoch_begin", "call_begin", "fit_end"]
+
+
+def test_an_interrupt_in_a_callback_is_an_interrupt():
+    def interrupt(moment, fit):
+        if moment == "on_epoch_end" and fit.epoch == 2:
+            raise KeyboardInterrupt
+
+    watcher = Noted()
+    net, history = train(callbacks=[Noted(do=interrupt), watcher])
+    assert (history.interrupted, len(history.epochs), net.epochs_trained) == (True, 2, 2)
+    assert watcher.notes[-1][0] == "fit_end"
+
+
+@pytest.mark.parametrize("call", ["fit", "reset_optimizer"])
+def test_a_network_is_not_trained_within_its_own_fit(call):
+    """Nor loses its moments, into which the compiled loop writes."""
+
+    def again(moment, fit):
+        if moment == "on_epoch_end":
+            fit.network.reset_optimizer() if call == "reset_optimizer" else train(fit.network)
+
+    net = build()
+    with pytest.raises(RuntimeError, match=f"{call} was called in the middle of a fit of this network"):
+        train(net, epochs=3, optimizer="adam", callbacks=[Noted(do=again)])
+    train(net, epochs=1, optimizer="adam")
+    net.reset_optimizer()
+
+
+def test_another_network_may_be_trained_within_a_fit():
+    losses = []
+    _, history = train(epochs=2, callbacks=[Noted(do=lambda moment, fit: losses.append(train(epochs=1)[1].loss[0]))])
+    assert set(losses) == {history.loss[0]}
+
+
+# The argument.
+
+
+@pytest.mark.parametrize(("callbacks", "message"), [
+    (Callback(), r"callbacks must be a sequence, got one Callback: write callbacks=\[it\]"),
+    (Callback, "callbacks must be a sequence of Callback instances, got type"),
+    ({"a": Callback()}, "must be a sequence of Callback instances, got dict"),
+    ((c for c in [Callback()]), "must be a sequence of Callback instances, got generator"),
+    ("Callback", "must be a sequence of Callback instances, got str"),
+    (0, "must be a sequence of Callback instances, got int"),
+    ([Callback(), Noted], r"callbacks\[1\] is the class Noted, not an instance: write Noted\(\)"),
+    ([print], r"callbacks\[0\] is a builtin_function_or_method; wanted an instance of a subclass of hotloop.Callback"),
+    ([int], r"callbacks\[0\] is the class int; wanted"),
+    ([None], r"callbacks\[0\] is a NoneType; wanted"),
+])  # fmt: skip
+def test_a_wrong_argument(callbacks, message):
+    net = build()
+    before = net.parameters.copy()
+    with pytest.raises(TypeError, match=message):
+        train(net, callbacks=callbacks)
+    assert (same_bits(net.parameters, before), net.steps, net.optimizer) == (True, 0, None)
+
+
+@pytest.mark.parametrize("callbacks", [None, [], ()])
+def test_none_is_none(callbacks):
+    assert len(train(epochs=2, callbacks=callbacks)[1].epochs) == 2
+
+
+def test_it_is_public():
+    assert hotloop.Callback is hotloop.network.Callback is module.Callback
+
+
+@needs_compiler
+def test_the_example_of_the_document(capsys):
+    text = (Path(__file__).parents[3] / "docs" / "callbacks.md").read_text()
+    ((program, printed),) = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.M | re.S)
+    exec(compile(program, "callbacks.md", "exec"), {})
+    assert capsys.readouterr().out == printed
+
+
+@needs_compiler
+def test_the_example_of_the_docstring():
+    (found,) = doctest.DocTestFinder(recurse=False).find(Callback, "Callback")
+    assert doctest.DocTestRunner().run(found) == (0, 4)
+
+
+def test_the_document_lists_every_moment():
+    text = (Path(__file__).parents[3] / "docs" / "callbacks.md").read_text()
+    rows = re.findall(r"^\| (`on_.*?) \|", text, re.M)
+    assert re.findall(r"`(\w+)`", " ".join(rows)) == list(MOMENTS)
