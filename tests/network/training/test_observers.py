@@ -5,8 +5,11 @@ import threading
 
 import numpy as np
 import pytest
+from conftest import same_bits
 
 from hotloop import Callback, Network
+from hotloop.kernels.team import new_team
+from hotloop.kernels.training import train_slice
 from hotloop.network.training.callbacks import CallObserver, FitObserver, Observer, activate, deactivate
 
 X, Y = np.ones((40, 3)), np.zeros(40)
@@ -114,3 +117,33 @@ def test_an_observer_comes_before_the_callbacks(watcher):
     watcher.of_fit = lambda fit, data: First()
     train(epochs=2, callbacks=[Second()])
     assert [note for note in watcher.notes if note in ("observer", "callback")] == ["observer", "callback"] * 2
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_an_observer_may_train_a_batch_itself(every, watcher):
+    """Each, or every second one: the rows are counted, and the bits are the same."""
+
+    class Takes(FitObserver):
+        asked = 0
+
+        def limit(self, rows):
+            return 8
+
+        def take_batch(self, arguments):
+            self.asked += 1
+            if self.asked % every:
+                return False
+            train_slice(0, 1, new_team(), 8, *arguments, None)
+            return True
+
+    class Rows(Callback):
+        def on_call_end(self, fit):
+            rows.append(fit.rows_done)
+
+    rows, takes, net, twin = [], Takes(), build(), build()
+    watcher.of_fit = lambda fit, data: takes
+    train(net, epochs=2, callbacks=[Rows()])
+    assert (rows, takes.asked) == ([8, 16, 24, 32, 40] * 2, 10)
+    deactivate(watcher)
+    train(twin, epochs=2)
+    assert same_bits(net.parameters, twin.parameters)
