@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 
 from hotloop.kernels import codes, maths
-from hotloop.kernels.jit import Array, inline, kernel, part
+from hotloop.kernels.jit import Array, inline, inlined, kernel
 from hotloop.kernels.maths import expm1_negative, logistic
 from hotloop.kernels.views import check_dtype, segment, vector_of
 
@@ -31,7 +31,7 @@ LEAKY_SLOPE = 0.01
 BLOCK = 128  # numbers
 
 
-@part
+@inlined
 def prepare(z: Array, out: Array) -> Array:
     """Return the output as a vector that holds the input; raise unless their sizes agree.
 

@@ -6,12 +6,12 @@ call. Source: Nielsen, Neural Networks and Deep Learning (2015), chapter 2, equa
 as rows.
 """
 
-from hotloop.kernels.jit import Array, inline, kernel, part
-from hotloop.kernels.matmul import FROM_ZERO, START, product
+from hotloop.kernels.jit import Array, inline, inlined, kernel
+from hotloop.kernels.matmul import FROM_ZERO, ZERO, product
 from hotloop.kernels.views import check_dtype, check_matrices, check_rows, check_vectors, row, segment
 
 
-@part
+@inlined
 def memory(array: Array) -> Array:
     """Return the memory from an array's first element to its last as a flat view, for indices through its strides."""
     size = 1
@@ -76,7 +76,7 @@ def dense_forward(x: Array, weights: Array, bias: Array, out: Array) -> None:
         m,
         1.0,
         segment(bias, 0, m),
-        START,
+        ZERO,
         memory(out),
         out_row,
         n,

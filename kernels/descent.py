@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels import clock, updates
-from hotloop.kernels.jit import Array, inline, part
-from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, ROWS, START, product
+from hotloop.kernels.jit import Array, inline, inlined
+from hotloop.kernels.matmul import FROM_ZERO, MR, UNIT_STRIDE, ZERO, product
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import share
 from hotloop.kernels.views import segment, stack_array
 
 # Inputs times rows of a micro-batch in a block of weights: the inputs, and the gradient, then stay in the second-level cache.
 BLOCK: Any = np.int64(2**16)
-TALL: Any = np.int64(ROWS)
+TALL: Any = np.int64(MR)
 
 
-@part
+@inlined
 def descend(
     thread: int, n_threads: int, layers: Array, settings: Array, rows: int, begins: bool, ends: bool, whole: bool,
     penalised: bool, in_place: bool, by_columns: bool, left: int, right: int, step: int, gradient: Array, state: Array,
@@ -39,9 +39,9 @@ def descend(
         layer = layers[index]
         stride, at = layer["stride"], layer["weights"]
         first, last = share(layer["fan_in"] + 1, TALL, thread, n_threads)
-        first_column, stop_column = START, stride
+        first_column, stop_column = ZERO, stride
         if by_columns and index == 0:
-            first, last, first_column, stop_column = START, layer["fan_in"] + 1, left, right
+            first, last, first_column, stop_column = ZERO, layer["fan_in"] + 1, left, right
         for i in range(first, last, height):
             stop = min(i + height, last)
             w = segment(parameters, at + i * stride, (stop - i) * stride)
@@ -50,7 +50,7 @@ def descend(
                 clock.lap(mine, clock.DESCENT, index)
                 continue
             g = segment(gradient, at + (i if whole else first) * stride, w.size)
-            weight_gradient(layer, i, stop, START, stride, rows, 1.0, FROM_ZERO if begins else stride, workspace, g)
+            weight_gradient(layer, i, stop, ZERO, stride, rows, 1.0, FROM_ZERO if begins else stride, workspace, g)
             clock.lap(mine, clock.WEIGHT_GRADIENT, index)
             if ends and penalised:  # weights only: no biases, no padding
                 for r in range(min(stop, layer["fan_in"]) - i):
@@ -78,13 +78,13 @@ def weight_gradient(
     if first < fan_in:
         x, weights = segment(workspace, layer["input"] + first, rows * x_stride), segment(out, left, out.size - left)
         product(
-            x, ADJACENT, x_stride, delta, stride, ADJACENT, columns, scale, weights, initial_row, weights, stride,
+            x, UNIT_STRIDE, x_stride, delta, stride, UNIT_STRIDE, columns, scale, weights, initial_row, weights, stride,
             min(last, fan_in) - first, columns, rows,
         )  # fmt: skip
     if last > fan_in:
         one, bias = stack_array(out, 1), segment(out, (fan_in - first) * stride + left, columns)
         one[0] = 1
         product(
-            one, START, START, delta, stride, ADJACENT, columns, scale, bias, initial_row, bias, stride, ADJACENT,
+            one, ZERO, ZERO, delta, stride, UNIT_STRIDE, columns, scale, bias, initial_row, bias, stride, UNIT_STRIDE,
             columns, rows,
         )  # fmt: skip

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, part
+from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.views import reinterpret, row, segment
 
 UINT8, FLOAT32, FLOAT64 = range(3)
 
 
-@part
+@inlined
 def scaled(source: Array, scale: Any, target: Array) -> None:
     """Convert a vector to the target's type, and scale it: target := scale * source."""
     for j in range(target.size):
@@ -27,7 +27,7 @@ def sample(order: Array, index: int) -> int:
     return order[index] if order.size > 0 else index
 
 
-@part
+@inlined
 def gather(
     inputs: Array, order: Array, start: int, rows: int, kind: int, input_scale: float, offset: int, stride: int,
     columns: int, workspace: Array,

@@ -1,7 +1,7 @@
 """How hotloop's loops are compiled: the one place that spells Numba's options.
 
 `kernel` compiles a public loop, `inline` a helper that only other compiled functions call, `reduction` a helper whose
-sum may be taken in the compiler's order, and `part` marks one that is pasted into its caller. With
+sums may be taken in the compiler's order, and `inlined` marks one that is pasted into its caller before compiling. With
 ``NUMBA_DISABLE_JIT=1`` all return the function.
 """
 
@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-import hotloop.kernels.tile_shape  # noqa: F401 - each key of the cache has its setting
+import hotloop.kernels.micro_kernel_shape  # noqa: F401 - each key of the cache has its setting
 from hotloop.kernels import cache
 from hotloop.kernels.lowering.flush_to_zero import FlushingCompiler
 
@@ -23,8 +23,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # order of its roundings. error_model="numpy" drops the divide-by-zero branch that stops LLVM's vectoriser (4 to 10
 # times).
 FASTMATH = {"contract", "nsz", "arcp"}
-# Without "_nrt", Numba's counting of references: a kernel allocates nothing, and would else call the runtime twice for
-# each view that it makes of an array.
+# Without "_nrt", Numba's reference counting: a kernel allocates nothing, and would otherwise call the runtime twice for
+# each view of an array.
 OPTIONS: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": FASTMATH}
 # Denormal numbers are zero: 25 times faster where units have died.
 FLUSHING = OPTIONS | {"pipeline_class": FlushingCompiler}
@@ -37,10 +37,9 @@ def kernel(function: Function) -> Function:
     Parameters
     ----------
     function : callable
-        A loop over arrays in the subset of Python that Numba compiles. It may be your own: the cache then covers its
-        file and hotloop's kernels, which ``numba.njit(cache=True)`` does not, and it may allocate. Its arithmetic is in
-        the floating-point mode of its caller; that of hotloop's kernels, be they called from it or not, flushes
-        denormal numbers to zero.
+        A loop over arrays in the subset of Python that Numba compiles. It may be yours: it may then allocate, and the
+        cache covers its file and hotloop's kernels, which ``numba.njit(cache=True)`` does not. Its arithmetic is in the
+        floating-point mode of its caller; hotloop's kernels flush denormal numbers to zero, also when it calls them.
 
     Returns
     -------
@@ -50,7 +49,7 @@ def kernel(function: Function) -> Function:
     Warns
     -----
     RuntimeWarning
-        Once in a process, if machine code cannot be kept. The kernel then compiles anew in each process.
+        Once in a process, if machine code cannot be kept. Each process then compiles the kernel again.
     """
     if numba.config.DISABLE_JIT:
         return function
@@ -65,7 +64,7 @@ def kernel(function: Function) -> Function:
 
 
 def inline(function: Function) -> Function:
-    """Compile a helper of kernels. No Python or C wrapper (each would compile everything inlined into it once more)."""
+    """Compile a helper of kernels. No Python or C wrapper: each would compile all that is inlined into it once more."""
     compiled: Function = numba.njit(**HELPER)(function)
     return compiled
 
@@ -73,27 +72,24 @@ def inline(function: Function) -> Function:
 def reduction(function: Function) -> Function:
     """Compile a helper, as `inline`, whose sums may be taken in the compiler's order, so that they vectorise.
 
-    For a loss alone, which no parameter depends on: the order may differ from one compilation to the next. Terms that
-    depend on the order of their roundings are `inline` functions of their own.
+    Only for losses, on which no parameter depends: the order may differ between compilations. Terms that depend on the
+    order of their roundings are separate `inline` functions.
     """
     compiled: Function = numba.njit(**HELPER | {"fastmath": FASTMATH | {"reassoc"}})(function)
     return compiled
 
 
-def body(kernel: Function) -> Function:
-    """Return the loop of a public kernel as a `part`: a caller that has it pasted in need not compile its wrappers."""
-    function: Function = getattr(kernel, "py_func", kernel)
-    return part(function)
+def inlined(function: Function) -> Function:
+    """Mark part of a kernel, a function only for the reader: it is pasted into its caller before compiling.
 
-
-def part(function: Function) -> Function:
-    """Mark a part of one kernel, written apart to be read apart: it is pasted into its caller before compiling."""
-    compiled: Function = numba.njit(inline="always", **HELPER)(function)
+    Of a public kernel it is the loop: the caller need not compile the kernel's wrappers.
+    """
+    compiled: Function = numba.njit(inline="always", **HELPER)(getattr(function, "py_func", function))
     return compiled
 
 
 def assembly(function: Any, *arguments: Any) -> str:
-    """Return the assembly of a kernel, compiled anew for `arguments`: code from the cache cannot be looked into."""
+    """Return the assembly of a kernel, compiled for `arguments`: code from the cache cannot be inspected."""
     compiled: Any = numba.njit(**OPTIONS)(function.py_func)
     compiled(*arguments)
     return "\n".join(compiled.inspect_asm().values())

@@ -12,7 +12,7 @@ softmax or sigmoid folded in, they are stable at any size of z, and their delta 
 from typing import Any
 
 from hotloop.kernels import codes
-from hotloop.kernels.jit import Array, inline, kernel, part, reduction
+from hotloop.kernels.jit import Array, inline, inlined, kernel, reduction
 from hotloop.kernels.maths import logistic, softplus
 from hotloop.kernels.row_softmax import ROWS, logarithms, ordered_sum, softmax_rows
 from hotloop.kernels.views import check_matrices, check_rows, row, stack_array
@@ -118,7 +118,7 @@ def cross_entropy_row(z: Array, label: int, g: Array, top: Any, log_sum: Any, we
     return float(-weight * log_probability(z[label], top, log_sum))
 
 
-@part
+@inlined
 def row_loss(loss: int, z: Array, a: Array, y: Array, g: Array, weight: float) -> float:
     """Return the loss of a row and write its gradient, by the loss's code. Those of a softmax have their own loop."""
     if loss == codes.BINARY_CROSS_ENTROPY:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
-from hotloop.kernels.jit import constants, inline, part
+from hotloop.kernels.jit import constants, inline, inlined
 
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
 
@@ -208,7 +208,7 @@ def softplus(x: Any) -> Any:
 # What follows is a `part`, since it is too long for LLVM to inline by itself, and a loop with a call is no vector loop.
 
 
-@part
+@inlined
 def normal_tail(x: Any) -> tuple[Any, Any, Any]:
     """Return t = |x| (at most `NORMAL32` or `NORMAL64`), e**(-t**2 / 2) / `FACTOR32` or 64, and Phi(-t) e**(t**2 / 2).
 
@@ -224,7 +224,7 @@ def normal_tail(x: Any) -> tuple[Any, Any, Any]:
     return t, p * power + power, ratio
 
 
-@part
+@inlined
 def normal(x: Any) -> Any:
     """Return Phi(x), the distribution of the standard normal, to its relative accuracy in the left tail too."""
     _, density, ratio = normal_tail(x)
@@ -232,14 +232,14 @@ def normal(x: Any) -> Any:
     return tail if x < type(x)(0) else type(x)(1) - tail
 
 
-@part
+@inlined
 def gelu(x: Any) -> Any:
     """Return x Phi(x) = max(x, 0) - |x| Phi(-|x|)."""
     t, density, ratio = normal_tail(x)
     return (type(x)(0) if x < type(x)(0) else x) - ((t * ratio) * density) * choose(x, FACTOR32, FACTOR64)
 
 
-@part
+@inlined
 def gelu_slope(x: Any) -> Any:
     """Return Phi(x) + x phi(x), phi(x) = e**(-x**2 / 2) / sqrt(2 pi)."""
     t, density, ratio = normal_tail(x)

@@ -1,95 +1,106 @@
-"""The matrix product from which the three products of a dense layer are made: register tiles over packed panels.
+"""The matrix product from which the three products of a dense layer are made: a micro-kernel over packed panels.
 
-``C = initial + scale * A @ B`` with A (n, k), B (k, m), C (n, m). A tile computes a few vectors of a few rows of C: it
-keeps them in registers, walks along k, and at each step multiplies the vectors of a row of B by one number from each
-row of A. A and B are read with two strides each, so a transposed matrix costs nothing (A) or is turned while it is
-packed (B).
+``C = initial + scale * A @ B`` with A (n, k), B (k, m), C (n, m), in the words of BLIS (Van Zee and
+van de Geijn, 2015). The micro-kernel computes MR rows by NR vectors of C: it keeps them in registers, walks along k,
+and at each step multiplies the vectors of a row of B by one number from each row of A. A and B are read with two
+strides each, so a transposed matrix costs nothing (A) or is transposed while it is packed (B).
 
-Every element of C is summed in the same order, along k, whatever the shape of its tile and the rows beside it, so that
-a row's result does not depend on the batch that it is in, to the bit.
+Every element of C is summed in the same order, along k, whatever the shape of the micro-kernel and the rows beside it,
+so that a row's result does not depend on the batch that it is in, to the bit.
 """
 
 from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, part
-from hotloop.kernels.simd import apart, fetch, item, load, store, tile, tile_up_to, turn, width
-from hotloop.kernels.tile_shape import SHAPE
+from hotloop.kernels.jit import Array, inline, inlined
+from hotloop.kernels.micro_kernel_shape import SHAPE
+from hotloop.kernels.simd import (
+    item,
+    load,
+    micro_kernel,
+    micro_kernel_up_to,
+    noinline,
+    prefetch,
+    store,
+    transpose,
+    width,
+)
 from hotloop.kernels.views import stack_array
 
-# A panel is DEPTH rows of a tile's vectors of B. Deeper products go block by block.
-ROWS, VECTORS, DEPTH = SHAPE
-# A single row is bound by the latency of its additions, so it takes many vectors.
-VECTORS_OF_A_ROW = min(4 * VECTORS, 8)
-TILE_SIZE = VECTORS * 16  # of float32: a vector of float64 is half as many numbers
-PANEL_SIZE, EDGE_SIZE, ZEROS = DEPTH * TILE_SIZE, ROWS * 16, VECTORS_OF_A_ROW * 16
-# Columns of x.T that lie a multiple of PITCH numbers apart share a few sets of the first-level cache, which then holds
-# a part of a tile's; they are copied, COPIED at a time, to rows that do not: 12 % faster at 1024 and 2048. The padded
-# rows of a network never are.
+MR, NR, KC = SHAPE  # NR counts vectors. A packed panel of B has KC rows; a deeper product adds up several
+# A single row is bound by the latency of its additions, so it takes more vectors.
+NR_OF_A_ROW = min(4 * NR, 8)
+PANEL_WIDTH = NR * 16  # of float32: a vector of float64 has half as many elements
+PANEL_SIZE, EDGE_SIZE, ZEROS_SIZE = KC * PANEL_WIDTH, MR * 16, NR_OF_A_ROW * 16
+# Columns of x.T that lie a multiple of PITCH elements apart share a few sets of the first-level cache, which then holds
+# only some of what a micro-kernel reads. They are copied, COPIED at a time, to rows at another pitch: 12 % faster at
+# 1024 and 2048. The padded rows of a network never need it.
 PITCH = 1024
 COPIED: Any = np.int64(128)
-COPIED_STEP: Any = np.int64(144)
-COPIED_SIZE = DEPTH * int(COPIED_STEP)
-STACK_BYTES = 8 * (PANEL_SIZE + EDGE_SIZE + ZEROS + COPIED_SIZE)  # that a product in float64 has on the stack
-TURNED = 4  # rows that are turned at once: 4 times faster than by single numbers; 2, 8 and 16 gain less
-# Numbers of no literal type, for which nothing is compiled once more.
-START: Any = np.int64(0)
+COPIED_STRIDE: Any = np.int64(144)
+COPIED_SIZE = KC * int(COPIED_STRIDE)
+STACK_BYTES = 8 * (PANEL_SIZE + EDGE_SIZE + ZEROS_SIZE + COPIED_SIZE)  # of a product in float64
+TRANSPOSED = 4  # rows at a time: 4 times faster than single elements; 2, 8 and 16 gain less
+# Typed int64: a literal would trigger another compilation.
+ZERO: Any = np.int64(0)
 FROM_ZERO: Any = np.int64(-1)
-ADJACENT: Any = np.int64(1)
-# A plain B is read where it lies, unless C has this many rows to share the cost of packing it and a block of B is this
-# many numbers, gaps between its rows included. What must be turned, or filled up to a tile's width, is always packed.
+UNIT_STRIDE: Any = np.int64(1)
+# Pack a row-major B only if C has this many rows and the block of B this many elements, gaps between its rows included.
+# What must be transposed, or padded to a whole vector, is always packed.
 ROWS_WORTH_PACKING = 48
 SIZE_WORTH_PACKING = 8192
 
 
-def strip_of(vectors: int) -> Any:
-    """Return the function that computes n rows by some vectors: c[r] = initial[r] + scale * sum over p of a[r, p] b[p].
+def micro_panels_of(nr: int) -> Any:
+    """Return the loop over the micro-panels of A, up to MR rows each, against one micro-panel of B, `nr` vectors wide.
 
-    What does not fill two of the tallest tiles is halved: ten rows are five and five, since two rows alone would wait
-    for the latency of their sums.
+    It computes c[r] = initial[r] + scale * sum over p of a[r, p] b[p] for n rows, by micro-kernels. The last MR to 2 MR
+    are halved: ten are five and five, since a micro-kernel of two rows would wait for the latency of its sums.
     """
 
-    def strip(
+    def micro_panels(
         a: Array, at: int, row: int, step: int, b: Array, bt: int, ldb: int, depth: int, scale: Any,
         initial: Array, it: int, ldi: int, c: Array, ct: int, ldc: int, n: int,
     ) -> None:  # fmt: skip
-        apart()
+        noinline()
         i = 0
         while i < n:
             left = n - i
-            height = ROWS if left >= 2 * ROWS else (left if left <= ROWS else (left + 1) // 2)
-            tile_up_to(ROWS, vectors, height, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+            height = MR if left >= 2 * MR else (left if left <= MR else (left + 1) // 2)
+            micro_kernel_up_to(
+                MR, nr, height, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc
+            )  # fmt: skip
             at, it, ct, i = at + height * row, it + height * ldi, ct + height * ldc, i + height
 
     # Numba links functions by name: of two with one name, both from the cache, one would be taken for the other.
-    strip.__name__ = strip.__qualname__ = f"strip{vectors}"
-    return inline(strip)
+    micro_panels.__name__ = micro_panels.__qualname__ = f"micro_panels{nr}"
+    return inline(micro_panels)
 
 
-narrow_strip = strip_of(1)
-strip = strip_of(VECTORS) if VECTORS > 1 else narrow_strip
+narrow_micro_panels = micro_panels_of(1)
+micro_panels = micro_panels_of(NR) if NR > 1 else narrow_micro_panels
 
 
 @inline
 def pack(b: Array, bt: int, row: int, step: int, depth: int, columns: int, panel: Array, size: int) -> None:
     """Copy (depth, columns) of B, read with strides (row, step), into a panel `size` wide, zeros in the rest."""
-    lanes, first, turned = width(panel), 0, 0
+    lanes, first, transposed = width(panel), 0, 0
     if step == 1:
         first = columns // lanes * lanes
         for p in range(depth):
             for j in range(0, first, lanes):
                 store(panel, p * size + j, load(b, bt + p * row + j))
-                fetch(b, bt + p * row + columns + j)
+                prefetch(b, bt + p * row + columns + j)
     elif row == 1:
-        first, turned = columns // TURNED * TURNED, depth // lanes * lanes
-        for j in range(0, first, TURNED):
-            for p in range(0, turned, lanes):
-                turn(TURNED, b, bt + j * step + p, step, panel, p * size + j, size)
-                for q in range(j, j + TURNED):
-                    fetch(b, bt + (columns + q) * step + p)
-            for p in range(turned, depth):
-                for q in range(j, j + TURNED):
+        first, transposed = columns // TRANSPOSED * TRANSPOSED, depth // lanes * lanes
+        for j in range(0, first, TRANSPOSED):
+            for p in range(0, transposed, lanes):
+                transpose(TRANSPOSED, b, bt + j * step + p, step, panel, p * size + j, size)
+                for q in range(j, j + TRANSPOSED):
+                    prefetch(b, bt + (columns + q) * step + p)
+            for p in range(transposed, depth):
+                for q in range(j, j + TRANSPOSED):
                     panel[p * size + q] = item(b, bt + p * row + q * step)
     for p in range(depth):
         for j in range(first, columns):
@@ -98,7 +109,7 @@ def pack(b: Array, bt: int, row: int, step: int, depth: int, columns: int, panel
             panel[p * size + j] = 0
 
 
-@part
+@inlined
 def copy_rows(source: Array, at: int, row: int, rows: int, columns: int, out: Array, ot: int, out_row: int) -> None:
     """Copy (rows, columns) between two matrices."""
     for r in range(rows):
@@ -106,21 +117,21 @@ def copy_rows(source: Array, at: int, row: int, rows: int, columns: int, out: Ar
             out[ot + r * out_row + j] = item(source, at + r * row + j)
 
 
-@part
-def edge_strip(
+@inlined
+def edge_micro_panels(
     a: Array, at: int, row: int, step: int, b: Array, bt: int, ldb: int, depth: int, scale: Any,
     initial: Array, it: int, ldi: int, c: Array, ct: int, ldc: int, n: int, columns: int,
 ) -> None:  # fmt: skip
-    """Compute a strip narrower than a vector in memory of its own, so that nothing beside C is touched."""
+    """Do as `micro_panels` with fewer columns than a vector has, in a buffer, so that nothing beside C is touched."""
     edge = stack_array(c, EDGE_SIZE)
     lanes = width(c)
-    for i in range(0, n, ROWS):
-        height = min(ROWS, n - i)
-        copy_rows(initial, it + i * ldi, ldi, height, columns, edge, START, lanes)
-        narrow_strip(
-            a, at + i * row, row, step, b, bt, ldb, depth, scale, edge, START, lanes, edge, START, lanes, height
+    for i in range(0, n, MR):
+        height = min(MR, n - i)
+        copy_rows(initial, it + i * ldi, ldi, height, columns, edge, ZERO, lanes)
+        narrow_micro_panels(
+            a, at + i * row, row, step, b, bt, ldb, depth, scale, edge, ZERO, lanes, edge, ZERO, lanes, height
         )
-        copy_rows(edge, START, lanes, height, columns, c, ct + i * ldc, ldc)
+        copy_rows(edge, ZERO, lanes, height, columns, c, ct + i * ldc, ldc)
 
 
 @inline
@@ -135,49 +146,51 @@ def product(
     Columns of B from b_columns to m - 1 are taken as zeros.
     """
     lanes, scale = width(c), c.dtype.type(scale)
-    panel, zeros, block = stack_array(c, PANEL_SIZE), stack_array(c, ZEROS), stack_array(c, COPIED_SIZE)
+    panel, zeros, block = stack_array(c, PANEL_SIZE), stack_array(c, ZEROS_SIZE), stack_array(c, COPIED_SIZE)
     if initial_row < 0:
-        for i in range(ZEROS):
+        for i in range(ZEROS_SIZE):
             zeros[i] = 0
     copied = a_row == 1 and a_step % PITCH == 0 and n >= COPIED and m >= COPIED
     height = COPIED if copied else max(n, 1)
-    for p in range(0, max(k, 1), DEPTH):
-        depth = min(DEPTH, k - p)
+    for p in range(0, max(k, 1), KC):
+        depth = min(KC, k - p)
         for i in range(0, n, height):
             rows, left, at, step = min(height, n - i), a, i * a_row + p * a_step, a_step
             if copied:
-                pack(a, at, a_step, ADJACENT, depth, rows, block, COPIED_STEP)
-                left, at, step = block, START, COPIED_STEP
+                pack(a, at, a_step, UNIT_STRIDE, depth, rows, block, COPIED_STRIDE)
+                left, at, step = block, ZERO, COPIED_STRIDE
             ct = i * c_row
-            start, it, start_row, start_step = initial, i * initial_row, initial_row, ADJACENT
+            start, it, start_row, start_step = initial, i * initial_row, initial_row, UNIT_STRIDE
             if p > 0:
                 start, it, start_row = c, ct, c_row
             elif initial_row < 0:
-                start, it, start_row, start_step = zeros, START, START, START
-            j = START
+                start, it, start_row, start_step = zeros, ZERO, ZERO, ZERO
+            j = ZERO
             while j < m:
-                vectors = VECTORS if m - j >= VECTORS * lanes else min((m - j) // lanes, 1)
-                if n == 1 and b_step == 1 and min(m, b_columns) - j >= VECTORS_OF_A_ROW * lanes:
-                    vectors = VECTORS_OF_A_ROW
+                vectors = NR if m - j >= NR * lanes else min((m - j) // lanes, 1)
+                if n == 1 and b_step == 1 and min(m, b_columns) - j >= NR_OF_A_ROW * lanes:
+                    vectors = NR_OF_A_ROW
                 size = max(vectors, 1) * lanes
                 columns = min(size, b_columns - j)
                 right, bt, ld = b, p * b_row + j * b_step, b_row
                 if columns < size or b_step != 1 or (n >= ROWS_WORTH_PACKING and depth * b_row >= SIZE_WORTH_PACKING):
                     pack(b, bt, b_row, b_step, depth, columns, panel, size)
-                    right, bt, ld = panel, START, size
-                if vectors == VECTORS_OF_A_ROW:
-                    tile(
-                        1, VECTORS_OF_A_ROW, left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row,
+                    right, bt, ld = panel, ZERO, size
+                if vectors == NR_OF_A_ROW:
+                    micro_kernel(
+                        1, NR_OF_A_ROW, left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row,
                         c, ct, c_row,
                     )  # fmt: skip
-                elif vectors == VECTORS:
-                    strip(left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row, c, ct, c_row, rows)
+                elif vectors == NR:
+                    micro_panels(
+                        left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row, c, ct, c_row, rows
+                    )
                 elif vectors == 1:
-                    narrow_strip(
+                    narrow_micro_panels(
                         left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row, c, ct, c_row, rows
                     )
                 else:
-                    edge_strip(
+                    edge_micro_panels(
                         left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row, c, ct, c_row, rows,
                         m - j,
                     )  # fmt: skip

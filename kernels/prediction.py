@@ -3,7 +3,7 @@
 from hotloop.kernels.activations import copy
 from hotloop.kernels.gather import gather, scaled
 from hotloop.kernels.jit import Array, inline, kernel
-from hotloop.kernels.matmul import ADJACENT
+from hotloop.kernels.matmul import UNIT_STRIDE
 from hotloop.kernels.propagation import forward, loss_rows
 from hotloop.kernels.team import share
 from hotloop.kernels.views import check_vectors, row, segment, vector_of
@@ -69,8 +69,8 @@ def forward_slice(
     overwritten in the rows asked for. Threads need not wait for each other: each has rows of the workspace to itself.
     """
     s, top, none = settings[0], layers[layers.size - 1], start - start  # none: a zero of no literal type
-    room_first, room_last = share(s["micro_batch"], ADJACENT, thread, n_threads)
-    first_sample, last_sample = share(stop - start, ADJACENT, thread, n_threads)
+    room_first, room_last = share(s["micro_batch"], UNIT_STRIDE, thread, n_threads)
+    first_sample, last_sample = share(stop - start, UNIT_STRIDE, thread, n_threads)
     at = start + first_sample
     while at < start + last_sample and room_first < room_last:
         last = min(room_last, room_first + start + last_sample - at)

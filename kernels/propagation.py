@@ -7,14 +7,14 @@ inputs of a layer may be cut by columns as well.
 from hotloop.kernels import clock, codes, losses
 from hotloop.kernels.activations import activate, times_derivative
 from hotloop.kernels.gather import sample
-from hotloop.kernels.jit import Array, body, inline, part
-from hotloop.kernels.matmul import ADJACENT, FROM_ZERO, START, product
+from hotloop.kernels.jit import Array, inline, inlined
+from hotloop.kernels.matmul import FROM_ZERO, UNIT_STRIDE, ZERO, product
 from hotloop.kernels.random import dropout
 from hotloop.kernels.row_softmax import ROWS, logarithms, softmax, softmax_input_gradient, softmax_rows
 from hotloop.kernels.tables import Record
 from hotloop.kernels.views import matrix, row, segment, stack_array
 
-softmax_loop, softmax_gradient_loop = body(softmax), body(softmax_input_gradient)
+softmax_loop, softmax_gradient_loop = inlined(softmax), inlined(softmax_input_gradient)
 
 
 @inline
@@ -28,12 +28,12 @@ def weighted_inputs(
     bias = segment(parameters, layer["bias"] + left, columns)
     z = segment(workspace, layer["z"] + first * stride + left, rows * stride - left)
     product(
-        x, x_stride, ADJACENT, weights, stride, ADJACENT, columns, 1.0, bias, START, z, stride, rows, columns,
+        x, x_stride, UNIT_STRIDE, weights, stride, UNIT_STRIDE, columns, 1.0, bias, ZERO, z, stride, rows, columns,
         layer["fan_in"],
     )  # fmt: skip
 
 
-@part
+@inlined
 def forward(
     layers: Array, parameters: Array, first: int, last: int, seed: int, step: int, first_row: int, logits: bool,
     begun: bool, workspace: Array, mine: Array | None,
@@ -48,7 +48,7 @@ def forward(
         layer = layers[index]
         stride, size = layer["stride"], rows * layer["stride"]
         if index > 0 or not begun:
-            weighted_inputs(layer, parameters, first, last, START, stride, workspace)
+            weighted_inputs(layer, parameters, first, last, ZERO, stride, workspace)
         z = segment(workspace, layer["z"] + first * stride, size)
         if logits and index == layers.size - 1:
             clock.lap(mine, clock.FORWARD, index)
@@ -56,16 +56,16 @@ def forward(
         output = segment(workspace, layer["output"] + first * stride, size)
         if layer["activation"] == codes.SOFTMAX:
             columns = layer["fan_out"]
-            softmax_loop(matrix(z, START, rows, columns, stride), matrix(output, START, rows, columns, stride))
+            softmax_loop(matrix(z, ZERO, rows, columns, stride), matrix(output, ZERO, rows, columns, stride))
         else:
             activate(layer["activation"], z, output)
         if layer["dropout"] > 0:
-            units = matrix(output, START, rows, layer["fan_out"], stride)
+            units = matrix(output, ZERO, rows, layer["fan_out"], stride)
             dropout(seed, step, first_row + first, layer["first_unit"], layer["dropout"], units)
         clock.lap(mine, clock.FORWARD, index)
 
 
-@part
+@inlined
 def loss_rows(
     loss: int, batch_rows: int, layer: Record, targets: Array, labels: Array, order: Array, start: int, first: int,
     last: int, workspace: Array, place: int, row_losses: Array,
@@ -100,7 +100,7 @@ def loss_rows(
         row_losses[place + r] = losses.row_loss(loss, row(z, r), row(a, r), y, g, weight)
 
 
-@part
+@inlined
 def backward(
     layers: Array, parameters: Array, first: int, last: int, seed: int, step: int, first_row: int, logits: bool,
     workspace: Array, mine: Array | None,
@@ -115,12 +115,12 @@ def backward(
         delta = segment(workspace, layer["delta"] + first * stride, size)
         if layer["activation"] == codes.SOFTMAX:
             if not logits:
-                outputs = matrix(a, START, rows, layer["fan_out"], stride)
-                gradient = matrix(delta, START, rows, layer["fan_out"], stride)
+                outputs = matrix(a, ZERO, rows, layer["fan_out"], stride)
+                gradient = matrix(delta, ZERO, rows, layer["fan_out"], stride)
                 softmax_gradient_loop(outputs, gradient, gradient)
         elif index < layers.size - 1 or not logits:
             if layer["dropout"] > 0:  # the same mask once more
-                units = matrix(delta, START, rows, layer["fan_out"], stride)
+                units = matrix(delta, ZERO, rows, layer["fan_out"], stride)
                 dropout(seed, step, first_row + first, layer["first_unit"], layer["dropout"], units)
             times_derivative(layer["activation"], z, a, 1 - layer["dropout"], delta)
         if index > 0:
@@ -128,7 +128,7 @@ def backward(
             weights = segment(parameters, layer["weights"], layer["fan_in"] * stride)
             target = segment(workspace, below["delta"] + first * below["stride"], rows * below["stride"])
             product(
-                delta, stride, ADJACENT, weights, ADJACENT, stride, layer["fan_in"], 1.0, target, FROM_ZERO, target,
-                below["stride"], rows, below["stride"], layer["fan_out"],
+                delta, stride, UNIT_STRIDE, weights, UNIT_STRIDE, stride, layer["fan_in"], 1.0, target, FROM_ZERO,
+                target, below["stride"], rows, below["stride"], layer["fan_out"],
             )  # fmt: skip
         clock.lap(mine, clock.BACKWARD, index)

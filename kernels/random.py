@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, kernel, part
+from hotloop.kernels.jit import Array, inline, inlined, kernel
 from hotloop.kernels.views import check_matrices, check_rows, row, segment, stack_array
 
 Counter: TypeAlias = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
@@ -32,7 +32,7 @@ def philox_round(c: Counter, key: Key) -> tuple[Counter, Key]:
     return mixed, ((key[0] + WEYL0) & MASK, (key[1] + WEYL1) & MASK)
 
 
-@part
+@inlined
 def philox(counter: Counter, key: Key) -> Counter:
     """Return four random words from a counter of four words and a key of two, each a uint64 below 2**32."""
     c, k = philox_round(counter, key)  # ten rounds, written out: a loop within a loop would not become vectors

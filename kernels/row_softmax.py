@@ -22,7 +22,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         array[index] = value
 
 else:
-    from hotloop.kernels.lowering.softmax import place
+    from hotloop.kernels.lowering.row_softmax import place
 
 ROWS, WIDEST = 16, 128  # rows that `softmax_rows` takes at a time, and the classes it has room for
 BLOCK = ROWS * WIDEST

@@ -21,8 +21,8 @@ import numpy as np
 from hotloop.kernels import clock, codes
 from hotloop.kernels.descent import descend
 from hotloop.kernels.gather import gather
-from hotloop.kernels.jit import Array, kernel, part
-from hotloop.kernels.matmul import START, VECTORS
+from hotloop.kernels.jit import Array, inlined, kernel
+from hotloop.kernels.matmul import NR, ZERO
 from hotloop.kernels.propagation import backward, forward, loss_rows, weighted_inputs
 from hotloop.kernels.row_softmax import ordered_sum
 from hotloop.kernels.simd import width
@@ -71,7 +71,7 @@ def train_slice(
     s, p, mine = settings[0], progress[thread], clock.of_thread(clocks, thread)
     stop = min(p["row"] + budget, order.size)
     bottom, top = layers[0], layers[layers.size - 1]
-    of_a_tile = VECTORS * width(parameters)
+    of_a_tile = NR * width(parameters)
     penalised = s["l1"] > 0 or s["l2"] > 0
     logits = s["loss"] >= codes.BINARY_CROSS_ENTROPY
     clock.enter(mine)
@@ -92,19 +92,19 @@ def train_slice(
                 inputs, order, start + first, last - first, s["input_kind"], s["input_scale"],
                 bottom["input"] + first * bottom["input_stride"], bottom["input_stride"], bottom["fan_in"], workspace,
             )  # fmt: skip
-        clock.lap(mine, clock.GATHER, START)
+        clock.lap(mine, clock.GATHER, ZERO)
         if by_columns:
             if not meet(words, n_threads, mine):
                 return
-            weighted_inputs(bottom, parameters, START, rows, left, right, workspace)
-            clock.lap(mine, clock.FORWARD, START)
+            weighted_inputs(bottom, parameters, ZERO, rows, left, right, workspace)
+            clock.lap(mine, clock.FORWARD, ZERO)
             if not meet(words, n_threads, mine):
                 return
         if first < last:
             forward(layers, parameters, first, last, s["seed"], p["step"], offset, logits, by_columns, workspace, mine)
             loss_rows(
                 s["loss"], batch_stop - batch_start, top, targets, labels, order, start, first, last, workspace,
-                START, row_losses,
+                ZERO, row_losses,
             )  # fmt: skip
             clock.lap(mine, clock.LOSS, layers.size - 1)
             backward(layers, parameters, first, last, s["seed"], p["step"], offset, logits, workspace, mine)
@@ -136,16 +136,16 @@ def train_slice(
     clock.leave(mine)
 
 
-@part
+@inlined
 def meet(words: Array, n_threads: int, mine: Array | None) -> bool:
     """Wait at a barrier, and have the clock know."""
     here = barrier(words, n_threads)
     if n_threads > 1:
-        clock.lap(mine, clock.WAIT, START)
+        clock.lap(mine, clock.WAIT, ZERO)
     return here
 
 
-@part
+@inlined
 def columns_for_all(columns: int, of_a_tile: int, n_threads: int) -> bool:
     """Whether several threads can share columns by whole tiles, evenly or nearly."""
     tiles = (columns + of_a_tile - 1) // of_a_tile

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from hotloop.kernels import codes
-from hotloop.kernels.jit import Array, body, inline, kernel, part, reduction
+from hotloop.kernels.jit import Array, inline, inlined, kernel, reduction
 from hotloop.kernels.tables import Record
 from hotloop.kernels.views import check_vectors, row, segment
 
@@ -107,13 +107,13 @@ def adamw(
     adamw_pass(gradient, rate, beta1, beta2, epsilon, correction, keep, first_moment, second_moment, parameters)
 
 
-@part
+@inlined
 def corrections(learning_rate: float, beta1: float, beta2: float, step: int) -> tuple[float, float]:
     """Return alpha / (1 - b1^t) and 1 / sqrt(1 - b2^t)."""
     return learning_rate / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
 
 
-@part
+@inlined
 def adamw_pass(
     gradient: Array, rate: float, beta1: float, beta2: float, epsilon: float, correction: float, keep: float,
     first_moment: Array, second_moment: Array, parameters: Array,
@@ -131,11 +131,11 @@ def adamw_pass(
         parameters[i] = kept * parameters[i] - alpha * m / (np.sqrt(v) * root_scale + eps)
 
 
-sgd_loop, momentum_loop, nesterov_loop = body(sgd), body(momentum), body(nesterov)
-rmsprop_loop, adagrad_loop = body(rmsprop), body(adagrad)
+sgd_loop, momentum_loop, nesterov_loop = inlined(sgd), inlined(momentum), inlined(nesterov)
+rmsprop_loop, adagrad_loop = inlined(rmsprop), inlined(adagrad)
 
 
-@part
+@inlined
 def update(
     s: Record, rate: float, correction: float, at: int, gradient: Array, state: Array, parameters: Array
 ) -> None:

@@ -48,7 +48,7 @@ class Network(ScaledInputs, Persistent):
     initializer : str, callable, or sequence of them or of arrays, optional
         glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal, zeros, normal
         (also known as xavier_uniform, xavier_normal, kaiming_uniform, kaiming_normal), ``Normal(scale)``, or any
-        callable (numpy Generator, fan_in, fan_out) -> array; one for all layers or one each. An array, or a pair of
+        callable (numpy Generator, fan_in, fan_out) -> array; one for all layers or for each. An array, or a pair of
         arrays (weights, bias), sets a layer. The default follows each layer's activation: he_normal for ReLU and its
         kin, glorot_uniform for the others. Biases start at zero.
     dropout : float or sequence of float, default 0

@@ -16,7 +16,7 @@ from numba.core.runtime import rtsys
 from small_networks import build, data
 
 from hotloop import Network, kernels
-from hotloop.kernels import jit, matmul, tile_shape
+from hotloop.kernels import jit, matmul, micro_kernel_shape
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network import losses
@@ -160,7 +160,7 @@ def observe(path):
     for number in range(20):
         train(number)
     report = {"signatures": signatures(), "functions": functions(), "allocations": {}}
-    report["shape"] = tile_shape.REGISTERS, matmul.ROWS, matmul.VECTORS
+    report["shape"] = micro_kernel_shape.REGISTERS, matmul.MR, matmul.NR
     (in_float32,) = [found for found in train_slice.signatures if precision(found) == "float32"]
     report["train_slice"] = train_slice.inspect_asm(in_float32)
     for dtype in (np.float32, np.float64):

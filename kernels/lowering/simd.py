@@ -13,15 +13,7 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from hotloop.kernels.lowering.vector import (
-    FLAGS,
-    Vector,
-    broadcast,
-    check_elements,
-    check_writable,
-    data_of,
-    lanes,
-)
+from hotloop.kernels.lowering.vector import FLAGS, Vector, broadcast, check_elements, check_writable, data_of, lanes
 
 INDEX = ir.IntType(64)
 
@@ -36,7 +28,7 @@ def _constant(value: int) -> Any:
 
 def _constant_of(number: Any) -> int:
     if not isinstance(number, types.IntegerLiteral):
-        raise TypingError("the numbers of rows and vectors of a tile are constants")
+        raise TypingError("the numbers of rows and vectors of a micro-kernel are constants")
     return int(number.literal_value)
 
 
@@ -97,8 +89,8 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
 
 
 @intrinsic
-def fetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Lower `simd.fetch`."""
+def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Lower `simd.prefetch`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         address = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
@@ -113,11 +105,11 @@ def fetch(typing_context: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def tile(
+def micro_kernel(
     typing_context: Any, rows: Any, vectors: Any, a: Any, at: Any, row: Any, step: Any, b: Any, bt: Any, b_row: Any,
     depth: Any, scale: Any, initial: Any, it: Any, initial_row: Any, c: Any, ct: Any, c_row: Any,
 ) -> Any:  # fmt: skip
-    """Lower `simd.tile`."""
+    """Lower `simd.micro_kernel`."""
     operands = _operands(a, b, initial, c)
     height, width = _constant_of(rows), _constant_of(vectors)
 
@@ -129,17 +121,17 @@ def tile(
 
 
 @intrinsic(prefer_literal=True)
-def tile_up_to(
+def micro_kernel_up_to(
     typing_context: Any, most: Any, vectors: Any, rows: Any, a: Any, at: Any, row: Any, step: Any, b: Any, bt: Any,
     b_row: Any, depth: Any, scale: Any, initial: Any, it: Any, initial_row: Any, c: Any, ct: Any, c_row: Any,
 ) -> Any:  # fmt: skip
-    """Lower `simd.tile_up_to`: a tile for each number of rows, and a choice among them."""
+    """Lower `simd.micro_kernel_up_to`: a micro-kernel for each number of rows, and a switch between them."""
     operands = _operands(a, b, initial, c)
     tallest, width = _constant_of(most), _constant_of(vectors)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        places = [builder.append_basic_block(f"tile.{height}") for height in range(1, tallest + 1)]
-        after = builder.append_basic_block("tile.any")
+        places = [builder.append_basic_block(f"micro_kernel.{height}") for height in range(1, tallest + 1)]
+        after = builder.append_basic_block("micro_kernel.any")
         choice = builder.switch(args[2], places[0])
         for height in range(tallest, 0, -1):
             choice.add_case(_constant(height), places[height - 1])
@@ -153,16 +145,15 @@ def tile_up_to(
 
 
 def _operands(a: Any, b: Any, initial: Any, c: Any) -> tuple[Any, ...]:
-    """Return the types of a tile's arguments from A on."""
+    """Return the types of a micro-kernel's arguments from A on."""
     check_elements(a.dtype, b.dtype, initial.dtype, c.dtype)
-    if not c.mutable:
-        raise TypingError("an output of a hotloop kernel is read-only")
+    check_writable(c)
     index = types.intp
     return a, index, index, index, b, index, index, index, c.dtype, initial, index, index, c, index, index
 
 
 def _compute(context: Any, builder: Any, operands: tuple[Any, ...], args: Any, height: int, width: int) -> None:
-    """Generate the loop of a tile of `height` rows by `width` vectors."""
+    """Generate the loop of a micro-kernel of `height` rows by `width` vectors."""
     element = operands[8]
     alignment, count, vector = element.bitwidth // 8, lanes(element), context.get_value_type(Vector(element))
     _, _, row_stride, step_stride, _, _, line_stride, depth, scale, _, _, initial_stride, _, _, stride = args
@@ -190,8 +181,8 @@ def _compute(context: Any, builder: Any, operands: tuple[Any, ...], args: Any, h
     starts = [zero] * (height * width)
     rows_of_a = [builder.mul(row_stride, _constant(r)) for r in range(height)]
 
-    before, test = builder.block, builder.append_basic_block("tile")
-    body, after = builder.append_basic_block("tile.step"), builder.append_basic_block("tile.end")
+    before, test = builder.block, builder.append_basic_block("micro_kernel")
+    body, after = builder.append_basic_block("micro_kernel.step"), builder.append_basic_block("micro_kernel.end")
     builder.branch(test)
     builder.position_at_end(test)
     left, from_a, from_b = builder.phi(INDEX), builder.phi(first_a.type), builder.phi(first_b.type)
@@ -224,8 +215,8 @@ def _compute(context: Any, builder: Any, operands: tuple[Any, ...], args: Any, h
 
 
 @intrinsic
-def apart(typing_context: Any) -> Any:
-    """Lower `simd.apart`."""
+def noinline(typing_context: Any) -> Any:
+    """Lower `simd.noinline`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.function.attributes.add("noinline")
@@ -235,8 +226,8 @@ def apart(typing_context: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def turn(typing_context: Any, rows: Any, source: Any, at: Any, row: Any, out: Any, ot: Any, out_row: Any) -> Any:
-    """Lower `simd.turn`: pairs of rows are interleaved until all are one long vector, which is stored in parts."""
+def transpose(typing_context: Any, rows: Any, source: Any, at: Any, row: Any, out: Any, ot: Any, out_row: Any) -> Any:
+    """Lower `simd.transpose`: pairs of rows are interleaved until all are one long vector, which is stored in parts."""
     check_elements(source.dtype, out.dtype)
     height, element = _constant_of(rows), out.dtype
     alignment, count = element.bitwidth // 8, lanes(element)

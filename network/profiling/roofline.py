@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels import limits
-from hotloop.kernels.matmul import ROWS, VECTORS
+from hotloop.kernels.matmul import MR, NR
 
-REPEATS = 1000  # of a tile in one call: a fraction of a millisecond
+REPEATS = 1000  # of the micro-kernel in one call: a fraction of a millisecond
 ROUNDS = 20  # of which the fastest counts, since other load can only slow one down
 TRIAD_BYTES = 3 * 2**27  # three arrays of 128 MB: far beyond what a core has of the last-level cache
 CURVE_BYTES = [3 * 2**power for power in range(12, 26)]  # from 12 KB, within any first-level cache, to 96 MB
@@ -25,7 +25,7 @@ OVERHEAD = 0.25  # share of the roof below which neither arithmetic nor memory b
 
 
 def peak_flops(dtype: Any) -> float:
-    """Return how many floating-point operations a second one core does on tiles in its first-level cache.
+    """Return how many floating-point operations a second one core does from its first-level cache.
 
     A fused multiply-add counts as two.
 
@@ -35,7 +35,7 @@ def peak_flops(dtype: Any) -> float:
     """
     lanes = 64 // np.dtype(dtype).itemsize
     depth = int(limits.DEPTH)
-    a, b = np.full(ROWS * depth, 1e-3, dtype), np.full(VECTORS * lanes * depth, 1e-3, dtype)
+    a, b = np.full(MR * depth, 1e-3, dtype), np.full(NR * lanes * depth, 1e-3, dtype)
     c = np.zeros(limits.ACCUMULATORS * lanes, dtype)
     return 2 * c.size * depth * REPEATS / fastest(partial(limits.multiply_adds, a, b, REPEATS, c))
 

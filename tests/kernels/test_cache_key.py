@@ -50,9 +50,9 @@ def test_the_cpu_its_features_and_words_of_hotloop_are_in_the_key(own, monkeypat
     function = compiled(own.twice)
     codegen = function.targetctx.codegen()
     seen = {names_of(function)}
-    monkeypatch.setitem(cache.OWN_SETTINGS, "HOTLOOP_TILE", "8x2")
+    monkeypatch.setitem(cache.OWN_SETTINGS, "HOTLOOP_MICRO_KERNEL", "8x2")
     seen.add(names_of(function))
-    monkeypatch.setitem(cache.OWN_SETTINGS, "HOTLOOP_TILE", "6x4")
+    monkeypatch.setitem(cache.OWN_SETTINGS, "HOTLOOP_MICRO_KERNEL", "6x4")
     seen.add(names_of(function))
     for target in ("triple", "cpu", "+avx"), ("triple", "cpu", "-avx"), ("triple", "other", "-avx"), ("t", "cpu", ""):
         monkeypatch.setattr(type(codegen), "magic_tuple", lambda codegen, target=target: target)

@@ -1,7 +1,7 @@
 """What the hot loops are compiled to, read in the assembly, so that a loss is seen without a clock.
 
 Other processes compile: for this CPU, and on x86-64 for one of each width of registers. Code for another CPU is only
-read, never run. The loop of a tile must hold its fused multiply-adds, what it reads for them, and little else.
+read, never run. The loop of a micro-kernel must hold its fused multiply-adds, what it reads for them, and little else.
 """
 
 import json
@@ -20,12 +20,12 @@ from llvmlite import binding
 from numba import types
 from programs import ENVIRONMENT
 
-from hotloop.kernels import clock, jit, matmul, simd, tile_shape, updates, views
+from hotloop.kernels import clock, jit, matmul, micro_kernel_shape, simd, updates, views
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 ARM = platform.machine() in ("aarch64", "arm64")
 HERE = "this CPU"
-# The registers of a 64-byte vector, and the rows and vectors of the tallest tile.
+# The registers of a 64-byte vector, and the rows and vectors of the tallest micro-kernel.
 SHAPES = {"haswell": (2, 6, 1), "znver4": (1, 8, 2)}
 CPUS = [HERE, *(SHAPES if X86 else ())]
 # Two fused multiply-adds a cycle, of four cycles each: so many sums keep a CPU busy.
@@ -47,7 +47,7 @@ pytestmark = [
 
 def spilling(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc, n):
     """More sums than any CPU has registers."""
-    simd.tile(8, 4, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+    simd.micro_kernel(8, 4, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
 
 
 def wrapping(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc, n):
@@ -55,14 +55,14 @@ def wrapping(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct
     one = views.stack_array(c, 1)
     for p in range(depth):
         one[0] = a[at + p * step]
-        simd.tile(1, 1, one, 0, 0, 0, b, bt + p * ldb, 0, 1, scale, c, ct, 0, c, ct, 0)
+        simd.micro_kernel(1, 1, one, 0, 0, 0, b, bt + p * ldb, 0, 1, scale, c, ct, 0, c, ct, 0)
 
 
 def branching(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc, n):
     """Leave out the zeros of A, as an index that is checked leaves out those outside."""
     for p in range(depth):
         if simd.item(a, at + p * step) != 0:
-            simd.tile(1, 1, a, at + p * step, 0, 0, b, bt + p * ldb, 0, 1, scale, c, ct, 0, c, ct, 0)
+            simd.micro_kernel(1, 1, a, at + p * step, 0, 0, b, bt + p * ldb, 0, 1, scale, c, ct, 0, c, ct, 0)
 
 
 def scalar(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc, n):
@@ -76,7 +76,7 @@ def compiled(function, signature):
     return dispatcher
 
 
-def strip_signature(element):
+def panels_signature(element):
     array, index = types.Array(element, 1, "C"), types.intp
     a_and_b = (array, index, index, index, array, index, index, index)
     return (*a_and_b, element, array, index, index, array, index, index, index)
@@ -96,16 +96,16 @@ def for_neon(dispatcher):
 
 
 def observe(path, whole):
-    """Write the assembly of the strips, of loops with planted faults, and with `whole` of updates and the clock."""
-    report = {"shape": (tile_shape.REGISTERS, matmul.ROWS, matmul.VECTORS), "code": {}, "neon": {}}
+    """Write the assembly of the micro-kernels, of planted faults, and with `whole` of updates and the clock."""
+    report = {"shape": (micro_kernel_shape.REGISTERS, matmul.MR, matmul.NR), "code": {}, "neon": {}}
     elements = {"float32": types.float32, "float64": types.float64}
-    functions = {1: matmul.narrow_strip.py_func, matmul.VECTORS: matmul.strip.py_func}
-    strips = {f"{vectors} {name}": (f, e) for vectors, f in functions.items() for name, e in elements.items()}
+    functions = {1: matmul.narrow_micro_panels.py_func, matmul.NR: matmul.micro_panels.py_func}
+    panels = {f"{vectors} {name}": (f, e) for vectors, f in functions.items() for name, e in elements.items()}
     planted = {f.__name__: (f, types.float32) for f in (spilling, wrapping, branching, scalar)}
-    for name, (function, element) in (strips | planted).items():
-        dispatcher = compiled(function, strip_signature(element))
+    for name, (function, element) in (panels | planted).items():
+        dispatcher = compiled(function, panels_signature(element))
         report["code"][name] = "\n".join(dispatcher.inspect_asm().values())
-        if X86 and name in strips and matmul.VECTORS == 1:
+        if X86 and name in panels and matmul.NR == 1:
             report["neon"][name] = for_neon(dispatcher)
     if whole:
         vector = types.Array(types.float32, 1, "C")
@@ -122,7 +122,7 @@ def observe(path, whole):
 
     lowered.FLAGS = ("nsz", "arcp")
     report["code"]["unfused"] = "\n".join(
-        compiled(matmul.strip_of(1).py_func, strip_signature(types.float32)).inspect_asm().values()
+        compiled(matmul.micro_panels_of(1).py_func, panels_signature(types.float32)).inspect_asm().values()
     )
     Path(path).write_text(json.dumps(report))
 
@@ -133,7 +133,8 @@ def reports(tmp_path_factory):
     programs = {}
     for cpu in CPUS:
         environment = ENVIRONMENT | {"NUMBA_CACHE_DIR": str(folder / cpu)}
-        for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "HOTLOOP_TILE"):  # which may ask for more than registers
+        # The last may ask for more registers than there are.
+        for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "HOTLOOP_MICRO_KERNEL"):
             environment.pop(name, None)
         if cpu != HERE:
             environment |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
@@ -216,7 +217,7 @@ def count(pattern, lines):
 
 
 def examine(code, loop, width):
-    """Return how many rows a tile's loop of `width` registers a row computes, and what is wrong with it.
+    """Return how many rows a micro-kernel's loop of `width` registers a row computes, and what is wrong with it.
 
     The rows follow from what it reads, `width` registers of B and one number of A for each row. LLVM may unroll it.
     """
@@ -243,8 +244,8 @@ def examine(code, loop, width):
     return rows, [fault for fault, found in faults.items() if found]
 
 
-def tiles(code, lines, width):
-    """Return the heights of the tiles found, and the faults of all."""
+def micro_kernels(code, lines, width):
+    """Return the heights of the micro-kernels found, and the faults of all."""
     arithmetic = f"{code.FUSED}|{code.UNFUSED}"
     found = [examine(code, loop, width) for loop in loops(lines) if count(arithmetic, loop)]
     return {rows for rows, _ in found}, [(rows, *faults) for rows, faults in found if faults]
@@ -254,13 +255,13 @@ HOST = X86Code if X86 else ArmCode
 
 
 @pytest.mark.parametrize("cpu", list(SHAPES))
-def test_the_tile_of_each_width_of_registers(cpu, reports):
+def test_the_micro_kernel_of_each_width_of_registers(cpu, reports):
     if not X86:
         pytest.skip("compiles for this CPU alone where it is no x86-64")
     registers, rows, vectors = SHAPES[cpu]
     assert reports[cpu]["shape"] == [registers, rows, vectors]
-    strip = reports[cpu]["code"][f"{vectors} float32"].splitlines()
-    tallest = [loop for loop in loops(strip) if examine(X86Code, loop, vectors * registers)[0] == rows]
+    panels = reports[cpu]["code"][f"{vectors} float32"].splitlines()
+    tallest = [loop for loop in loops(panels) if examine(X86Code, loop, vectors * registers)[0] == rows]
     assert tallest
     for loop in tallest:
         names = re.findall("%([xyz]mm)", "\n".join(loop))
@@ -269,19 +270,19 @@ def test_the_tile_of_each_width_of_registers(cpu, reports):
 
 @pytest.mark.parametrize("element", ["float32", "float64"])
 @pytest.mark.parametrize("cpu", CPUS)
-def test_tiles(cpu, element, reports):
+def test_micro_kernels(cpu, element, reports):
     """Of every height."""
     registers, rows, vectors = reports[cpu]["shape"]
     for width in {1, vectors}:
-        strip = reports[cpu]["code"][f"{width} {element}"].splitlines()
-        assert tiles(HOST, strip, width * registers) == (set(range(1, rows + 1)), [])
+        panels = reports[cpu]["code"][f"{width} {element}"].splitlines()
+        assert micro_kernels(HOST, panels, width * registers) == (set(range(1, rows + 1)), [])
 
 
 @pytest.mark.skipif(not X86, reason="other CPUs than this are compiled for on x86-64")
 @pytest.mark.parametrize("element", ["float32", "float64"])
-def test_tiles_in_registers_of_16_bytes(element, reports):
-    strip = reports["haswell"]["neon"][f"1 {element}"].splitlines()
-    assert tiles(ArmCode, strip, 4) == ({1, 2, 3, 4, 5, 6}, [])
+def test_micro_kernels_in_registers_of_16_bytes(element, reports):
+    panels = reports["haswell"]["neon"][f"1 {element}"].splitlines()
+    assert micro_kernels(ArmCode, panels, 4) == ({1, 2, 3, 4, 5, 6}, [])
 
 
 @pytest.mark.parametrize("cpu", CPUS)
@@ -293,13 +294,13 @@ def test_tiles_in_registers_of_16_bytes(element, reports):
 ])  # fmt: skip
 def test_planted_faults_are_seen(cpu, name, width, fault, reports):
     width *= reports[cpu]["shape"][0]
-    _, faults = tiles(HOST, reports[cpu]["code"][name].splitlines(), width)
+    _, faults = micro_kernels(HOST, reports[cpu]["code"][name].splitlines(), width)
     assert any(fault in found for found in faults)
 
 
 @pytest.mark.parametrize("cpu", CPUS)
 def test_a_planted_branch_is_seen(cpu, reports):
-    assert tiles(HOST, reports[cpu]["code"]["branching"].splitlines(), reports[cpu]["shape"][0])[0] == set()
+    assert micro_kernels(HOST, reports[cpu]["code"]["branching"].splitlines(), reports[cpu]["shape"][0])[0] == set()
 
 
 # The training loop that users run.
@@ -310,12 +311,12 @@ def train_slice(observed):
     return observed.train_slice
 
 
-@pytest.mark.skipif("HOTLOOP_TILE" in os.environ, reason="it may ask for more registers than there are")
-def test_tiles_in_training(train_slice, observed):
+@pytest.mark.skipif("HOTLOOP_MICRO_KERNEL" in os.environ, reason="it may ask for more registers than there are")
+def test_micro_kernels_in_training(train_slice, observed):
     registers, rows, vectors = observed.shape
     for width in {1, vectors}:
-        strip = functions(train_slice)[f"matmul.strip{width}"]
-        assert tiles(HOST, strip, width * registers) == (set(range(1, rows + 1)), [])
+        panels = functions(train_slice)[f"matmul.micro_panels{width}"]
+        assert micro_kernels(HOST, panels, width * registers) == (set(range(1, rows + 1)), [])
 
 
 # Of one step of a method: vectors stored, products subtracted from one, and roots.

@@ -73,8 +73,8 @@ def test_every_kernel_was_compiled_for_both_dtypes(report):
 def test_functions_have_names_of_their_own(report):
     """Numba links by name: of two functions with one name, both from the cache, one is taken for the other."""
     assert [name for name, count in Counter(report["functions"]).items() if count > 1] == []
-    strips = {"strip1", f"strip{matmul.VECTORS}"}  # closures, both of one function
-    assert {f"hotloop.kernels.matmul.{name}" for name in {"product", *strips}} <= {*report["functions"]}
+    panels = {"micro_panels1", f"micro_panels{matmul.NR}"}  # closures, both of one function
+    assert {f"hotloop.kernels.matmul.{name}" for name in {"product", *panels}} <= {*report["functions"]}
 
 
 @needs_compiler

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotloop.kernels import accumulate_weight_gradient, dense_forward, input_gradient
-from hotloop.kernels.matmul import DEPTH, ROWS, VECTORS
+from hotloop.kernels.matmul import KC, MR, NR
 
-DEEP, WIDEST = 2 * DEPTH + 88, 16 * VECTORS
+DEEP, WIDEST = 2 * KC + 88, 16 * NR
 SHAPES = [
     *[shape for size in ODD_SIZES for shape in ((size, 7, 17), (7, size, 17), (7, 17, size))],
     *[(7, DEEP, 17), (DEEP, 7, 17), (7, 17, DEEP)],  # more than two blocks in each of the three sums
@@ -27,13 +27,13 @@ PADDED_SHAPES = [
     *[(5, 6, 7), (6, 15, 16), (7, 17, 33), (17, 127, 31), (7, 17, 1)],
     # Rows and a block of B enough to be packed, more than one block; in plain Python just enough.
     *(
-        [(96, DEPTH + 1, 48), (DEPTH + 1, 96, 48), (96, 48, DEPTH + 1)]
+        [(96, KC + 1, 48), (KC + 1, 96, 48), (96, 48, KC + 1)]
         if COMPILED
-        else [(48, DEPTH + 1, 32), (DEPTH + 1, 48, 32), (7, 17, DEPTH + 1)]
+        else [(48, KC + 1, 32), (KC + 1, 48, 32), (7, 17, KC + 1)]
     ),
-    # One column more or less than tiles side by side have, and one row than one or two of the tallest.
-    *[(rows, 5, WIDEST + more) for rows in (ROWS + 1, 2 * ROWS - 1) for more in (-1, 1)],
-    (2 * ROWS + 1, 5, 2 * WIDEST - 17),
+    # One column more or less than micro-kernels side by side have, and one row than one or two of the tallest.
+    *[(rows, 5, WIDEST + more) for rows in (MR + 1, 2 * MR - 1) for more in (-1, 1)],
+    (2 * MR + 1, 5, 2 * WIDEST - 17),
 ]
 
 

@@ -33,8 +33,8 @@ def copy(source, source_index, out, out_index):
 
 
 @compiled
-def fetch(array, index):
-    simd.fetch(array, index)
+def prefetch(array, index):
+    simd.prefetch(array, index)
 
 
 @compiled
@@ -74,11 +74,11 @@ def test_load_and_store_move_one_vector_and_nothing_else(dtype, lanes, index):
     np.testing.assert_array_equal(buffer, expected)
 
 
-def test_fetch_reads_nothing(dtype):
+def test_prefetch_reads_nothing(dtype):
     """So that the line may lie outside the array, or outside the process's memory."""
     array = np.arange(40, dtype=dtype)
     for index in (0, 39, 10**6, 10**15):
-        fetch(array, index)
+        prefetch(array, index)
     np.testing.assert_array_equal(array, np.arange(40))
 
 
@@ -89,22 +89,24 @@ def test_a_loaded_vector_is_a_copy(dtype, lanes):
     np.testing.assert_array_equal(array, [*range(1, lanes + 1), lanes])
 
 
-def tile_of(rows, vectors):
-    """Return a function that computes one tile: the numbers of rows and vectors are constants."""
+def micro_kernel_of(rows, vectors):
+    """Return a function that computes one micro-kernel: the numbers of rows and vectors are constants."""
 
     @compiled
     def function(a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row):
-        simd.tile(rows, vectors, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row)
+        simd.micro_kernel(
+            rows, vectors, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row
+        )
 
     return function
 
 
-def tile_up_to(most, vectors):
-    """Return a function that computes a tile of any number of rows up to one that is a constant."""
+def micro_kernel_up_to(most, vectors):
+    """Return a function that computes a micro-kernel of any number of rows up to a constant."""
 
     @compiled
     def function(rows, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row):
-        simd.tile_up_to(
+        simd.micro_kernel_up_to(
             most, vectors, rows, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row
         )
 
@@ -113,18 +115,18 @@ def tile_up_to(most, vectors):
 
 @pytest.mark.parametrize("depth", [0, 1, 9])
 @pytest.mark.parametrize(("rows", "vectors"), [(1, 1), (1, 4), (2, 3), (6, 1), (8, 2)])
-def test_tile(rows, vectors, depth, dtype, lanes, rng):
+def test_micro_kernel(rows, vectors, depth, dtype, lanes, rng):
     """A row of A along memory and down its columns, from rows of their own and from one row, with odd offsets."""
-    check_tile(tile_of(rows, vectors), rows, vectors, depth, dtype, lanes, rng)
+    check_micro_kernel(micro_kernel_of(rows, vectors), rows, vectors, depth, dtype, lanes, rng)
 
 
-def test_tiles_of_any_height(dtype, lanes, rng):
-    tile = tile_up_to(5, 3)
+def test_micro_kernels_of_any_height(dtype, lanes, rng):
+    function = micro_kernel_up_to(5, 3)
     for rows in range(1, 6):
-        check_tile(partial(tile, rows), rows, 3, 4, dtype, lanes, rng)
+        check_micro_kernel(partial(function, rows), rows, 3, 4, dtype, lanes, rng)
 
 
-def check_tile(tile, rows, vectors, depth, dtype, lanes, rng):
+def check_micro_kernel(function, rows, vectors, depth, dtype, lanes, rng):
     size = vectors * lanes
     a, b = whole_numbers(rng, (rows, depth), dtype), whole_numbers(rng, (depth, size), dtype)
     start, scale = whole_numbers(rng, (rows, size), dtype), dtype(-3)
@@ -139,21 +141,21 @@ def check_tile(tile, rows, vectors, depth, dtype, lanes, rng):
             with fenced((rows, size), dtype, padding=5) as c:
                 c[...] = np.nan
                 initial = np.concatenate([[dtype(np.nan)], start.ravel()])
-                tile(given, 3, row, step, lines, 1, line, depth, scale, initial, 1, initial_row, c, 0, size + 5)
+                function(given, 3, row, step, lines, 1, line, depth, scale, initial, 1, initial_row, c, 0, size + 5)
                 expected = (start if initial_row else start[0]) + scale * (a @ b)
                 np.testing.assert_array_equal(c, expected)
 
 
 @compiled
-def turn4(source, at, row, out, ot, out_row):
-    simd.turn(4, source, at, row, out, ot, out_row)
+def transpose4(source, at, row, out, ot, out_row):
+    simd.transpose(4, source, at, row, out, ot, out_row)
 
 
-def test_turn(dtype, lanes):
+def test_transpose(dtype, lanes):
     source = np.arange(4 * (lanes + 3) + 2, dtype=dtype)
     with fenced((lanes, 4), dtype, padding=3) as out:
         out[...] = -1
-        turn4(source, 2, lanes + 3, out, 0, 7)
+        transpose4(source, 2, lanes + 3, out, 0, 7)
         np.testing.assert_array_equal(out, source[2:].reshape(4, lanes + 3)[:, :lanes].T)
 
 

@@ -28,7 +28,7 @@ COPIED = ("kernels", "network", "src", "tests", "pyproject.toml", "README.md", "
 # Of each: the file, a text in it, and what takes the text's place ("{}").
 OPTIMIZER = [
     ("kernels/codes.py", "ADAM, ADAMW = range(8)", "ADAM, ADAMW, SIGN = range(9)"),
-    ("kernels/updates.py", "@part\ndef update(", '''@kernel
+    ("kernels/updates.py", "@inlined\ndef update(", '''@kernel
 def sign(gradient: Array, learning_rate: float, parameters: Array) -> None:
     """w := w - alpha sign(g)."""
     check_lengths(gradient, gradient, parameters)
@@ -36,7 +36,7 @@ def sign(gradient: Array, learning_rate: float, parameters: Array) -> None:
         parameters[i] -= parameters.dtype.type(learning_rate) * np.sign(gradient[i])
 
 
-sign_loop = body(sign)
+sign_loop = inlined(sign)
 
 
 {}'''),
@@ -135,7 +135,7 @@ ACTIVATIONS = {
 LOSS = [
     ("kernels/codes.py", "HUBER, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(6)",
      "HUBER, DOUBLE_ERROR, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(7)"),
-    ("kernels/losses.py", "@part\ndef row_loss(", '''@reduction
+    ("kernels/losses.py", "@inlined\ndef row_loss(", '''@reduction
 def double_error_row(a: Array, y: Array, g: Array, weight: float) -> float:
     """Return 2 weight sum |a - y|; g = 2 weight sign(a - y)."""
     return absolute_error_row(a, y, g, 2 * weight)

@@ -151,15 +151,15 @@ def test_the_report_of_files_and_settings():
 
 def test_settings_of_numbas_file_and_of_hotloop_are_seen(monkeypatch):
     monkeypatch.setattr(doctor.numba.core.config._env_reloader, "old_environ", {"NUMBA_OPT": 1})
-    monkeypatch.setenv("HOTLOOP_TILE", "8x2")
+    monkeypatch.setenv("HOTLOOP_MICRO_KERNEL", "8x2")
     monkeypatch.setenv("OTHER", "1")
-    monkeypatch.setitem(doctor.cache.OWN_SETTINGS, "HOTLOOP_TILE", "8x2")
+    monkeypatch.setitem(doctor.cache.OWN_SETTINGS, "HOTLOOP_MICRO_KERNEL", "8x2")
     found = doctor.environment()
-    assert (found["NUMBA_OPT"], found["HOTLOOP_TILE"], "OTHER" in found) == ("1", "8x2", False)
-    assert [doctor.changes_code(name) for name in ("NUMBA_OPT", "HOTLOOP_TILE", "NUMBA_CPU_NAME")] == [True] * 3
+    assert (found["NUMBA_OPT"], found["HOTLOOP_MICRO_KERNEL"], "OTHER" in found) == ("1", "8x2", False)
+    assert [doctor.changes_code(name) for name in ("NUMBA_OPT", "HOTLOOP_MICRO_KERNEL", "NUMBA_CPU_NAME")] == [True] * 3
     assert not doctor.changes_code("NUMBA_CACHE_DIR")
     monkeypatch.delattr(doctor.numba.core.config, "_env_reloader")
-    assert doctor.environment()["HOTLOOP_TILE"] == "8x2"
+    assert doctor.environment()["HOTLOOP_MICRO_KERNEL"] == "8x2"
 
 
 @pytest.mark.parametrize("problems", [[], [{"problem": "A", "remedy": "a"}]], ids=["well", "sick"])

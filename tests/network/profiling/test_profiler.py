@@ -284,9 +284,9 @@ def test_snapshots_is_a_flag():
 def test_a_planted_slow_phase_is_named(monkeypatch):
     """The weight gradient of the second layer is computed twenty times: the first row says so.
 
-    The clock counts the multiply-adds of the tiles, and a little for each look at it: no load of the machine shows.
+    The clock counts the micro-kernels' multiply-adds, and a little for each look at it: no load of the machine shows.
     """
-    ticks, tile, gradient = [0], matmul.tile_up_to, descent.weight_gradient
+    ticks, micro_kernel, gradient = [0], matmul.micro_kernel_up_to, descent.weight_gradient
 
     def read():
         ticks[0] += 100
@@ -294,13 +294,13 @@ def test_a_planted_slow_phase_is_named(monkeypatch):
 
     def counted(most, vectors, rows, *given):
         ticks[0] += rows * vectors * given[7]
-        tile(most, vectors, rows, *given)
+        micro_kernel(most, vectors, rows, *given)
 
     def slow(layer, *given):
         for _ in range(20 if layer["first_unit"] == 32 else 1):
             gradient(layer, *given)
 
-    monkeypatch.setattr(matmul, "tile_up_to", counted)
+    monkeypatch.setattr(matmul, "micro_kernel_up_to", counted)
     monkeypatch.setattr(descent, "weight_gradient", slow)
     monkeypatch.setattr(time, "perf_counter_ns", read)
     monkeypatch.setattr(time, "perf_counter", lambda: read() / 1e9)

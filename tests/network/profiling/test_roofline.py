@@ -5,7 +5,7 @@ import pytest
 from conftest import fenced, needs_compiler, same_bits, whole_numbers
 
 from hotloop.kernels import limits
-from hotloop.kernels.matmul import ROWS, VECTORS
+from hotloop.kernels.matmul import MR, NR
 from hotloop.network.profiling import roofline as roof
 from hotloop.network.profiling.roofline import Roof
 
@@ -13,14 +13,14 @@ from hotloop.network.profiling.roofline import Roof
 
 
 @pytest.mark.parametrize("repeats", [0, 1, 7, 21])
-def test_a_tile_makes_every_operation_that_is_counted(repeats, dtype, rng):
-    size = VECTORS * 64 // np.dtype(dtype).itemsize
+def test_a_micro_kernel_makes_every_operation_that_is_counted(repeats, dtype, rng):
+    size = NR * 64 // np.dtype(dtype).itemsize
     depth = int(limits.DEPTH)
-    a, b, start = (whole_numbers(rng, shape, dtype) for shape in (ROWS * depth, depth * size, ROWS * size))
-    with fenced((ROWS * size,), dtype) as c:
+    a, b, start = (whole_numbers(rng, shape, dtype) for shape in (MR * depth, depth * size, MR * size))
+    with fenced((MR * size,), dtype) as c:
         c[:] = start
         limits.multiply_adds(a, b, repeats, c)
-        product = (a.reshape(ROWS, depth).astype(float) @ b.reshape(depth, size).astype(float)).ravel()
+        product = (a.reshape(MR, depth).astype(float) @ b.reshape(depth, size).astype(float)).ravel()
         assert same_bits(c.copy(), (start + repeats * product).astype(dtype))
 
 
@@ -38,8 +38,8 @@ def test_what_is_counted(monkeypatch):
     """Operations and bytes over the seconds of the fastest call, here half a second."""
     monkeypatch.setattr(roof, "REPEATS", 10)
     monkeypatch.setattr(roof, "fastest", lambda call, rounds=0: call() or 0.5)
-    assert roof.peak_flops("float32") == 2 * ROWS * VECTORS * 16 * limits.DEPTH * 10 / 0.5
-    assert roof.peak_flops("float64") == 2 * ROWS * VECTORS * 8 * limits.DEPTH * 10 / 0.5
+    assert roof.peak_flops("float32") == 2 * MR * NR * 16 * limits.DEPTH * 10 / 0.5
+    assert roof.peak_flops("float64") == 2 * MR * NR * 8 * limits.DEPTH * 10 / 0.5
     assert roof.bandwidth(2400, 1) == 2400 / 0.5
     assert roof.bandwidth(2400, 7) == 7 * 2400 / 0.5
 

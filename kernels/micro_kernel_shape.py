@@ -1,7 +1,7 @@
-"""The shape of the register tile and the depth of a panel: what suits this CPU, or what HOTLOOP_TILE says.
+"""The micro-kernel's rows and vectors, and the depth of a panel: chosen for the CPU, or by HOTLOOP_MICRO_KERNEL.
 
-``HOTLOOP_TILE=ROWSxVECTORS`` or ``ROWSxVECTORSxDEPTH``, read when hotloop is imported, overrides the choice: tests
-reach every shape on any machine by it, and measurements compare them. The shape is part of the cache's key.
+``HOTLOOP_MICRO_KERNEL=MRxNR`` or ``MRxNRxKC``, read when hotloop is imported, overrides the choice: with it tests reach
+every shape on any machine, and measurements compare them. The shape is part of the cache's key.
 """
 
 import os
@@ -13,16 +13,16 @@ from llvmlite import binding
 
 from hotloop.kernels import cache
 
-VARIABLE = "HOTLOOP_TILE"
+VARIABLE = "HOTLOOP_MICRO_KERNEL"
 FLOATS = 16  # in a vector of 64 bytes
 
 
 class Shape(NamedTuple):
-    """The rows and vectors of the tallest tile, and the rows of B in a panel."""
+    """The rows (MR) and vectors (NR) of the largest micro-kernel, and the rows of B in a panel (KC)."""
 
-    rows: int
-    vectors: int
-    depth: int
+    mr: int
+    nr: int
+    kc: int
 
 
 def registers_of_a_vector() -> int:
@@ -45,36 +45,35 @@ def registers_of_a_vector() -> int:
 
 
 def shape_for(registers: int) -> Shape:
-    """Return the shape for a CPU of which so many registers hold a vector.
+    """Return the shape for a CPU on which a vector takes this many registers: the largest that stays in registers.
 
-    It is the tallest and widest tile that stays in registers. Where a register holds a whole vector, eight rows by two
-    vectors are 16 accumulators, 92 % of the peak in the first-level cache; where it takes two, six rows by one are 12
-    of 16. A panel is a third to two thirds of a first-level cache.
+    Where one register holds a vector, eight rows by two vectors are 16 accumulators, 92 % of the peak in the
+    first-level cache; where it takes two, six rows by one are 12 of 16. A panel is a third to two thirds of that cache.
     """
     return Shape(8, 2, 256) if registers == 1 else Shape(6, 1, 256)
 
 
-# What may be asked for. A tile of 16 rows by 4 vectors is beyond the registers of every CPU; 512 rows of a panel for
-# it are 128 KB of float32, on the stack.
+# The largest that may be asked for. 16 rows by 4 vectors exceed the registers of every CPU; a panel of 512 rows for
+# them is 128 KB of float32, on the stack.
 MOST = Shape(16, 4, 512)
 
 
 def shape_of(text: str, default: Shape) -> Shape:
-    """Return the shape that HOTLOOP_TILE asks for, with the default's depth if it names none; the default if empty."""
+    """Return the shape that `text` asks for: the default if empty, and the default's KC if it names none."""
     if not text:
         return default
     found = re.fullmatch(r"(\d{1,3})x(\d{1,3})(?:x(\d{1,3}))?", text, re.ASCII)
-    shape = found and Shape(int(found[1]), int(found[2]), int(found[3] or default.depth))
+    shape = found and Shape(int(found[1]), int(found[2]), int(found[3] or default.kc))
     if not shape or not all(1 <= value <= most for value, most in zip(shape, MOST, strict=True)):
         raise ValueError(
-            f"{VARIABLE} must be ROWSxVECTORS or ROWSxVECTORSxDEPTH, from 1x1x1 to {name_of(MOST)}, such as "
+            f"{VARIABLE} must be MRxNR or MRxNRxKC, from 1x1x1 to {name_of(MOST)}, for example "
             f"{name_of(default)}; got {text!r}"
         )
     return shape
 
 
 def name_of(shape: Shape) -> str:
-    """Return a shape as HOTLOOP_TILE names it."""
+    """Return a shape as HOTLOOP_MICRO_KERNEL names it."""
     return "x".join(map(str, shape))
 
 

@@ -1,9 +1,9 @@
-"""The tile's shape: what each CPU gets, what HOTLOOP_TILE asks for, and that no shape changes a bit.
+"""The micro-kernel's shape: what each CPU gets, what HOTLOOP_MICRO_KERNEL asks for, and that no shape changes a bit.
 
     for shape in 6x1 8x2 12x2x512 9x3x192 6x4x128; do  # CONTRIBUTING.md has the whole command
-        HOTLOOP_TILE=$shape python -m pytest ...
+        HOTLOOP_MICRO_KERNEL=$shape python -m pytest ...
 
-runs the tests of all that is made of tiles for another shape.
+runs the tests of everything that the micro-kernel computes for another shape.
 """
 
 import json
@@ -20,8 +20,8 @@ from conftest import COMPILED, needs_compiler
 from programs import ENVIRONMENT
 
 from hotloop import kernels
-from hotloop.kernels import matmul, tile_shape
-from hotloop.kernels.tile_shape import MOST, Shape, name_of, shape_for, shape_of
+from hotloop.kernels import matmul, micro_kernel_shape
+from hotloop.kernels.micro_kernel_shape import MOST, Shape, name_of, shape_for, shape_of
 
 # Of CPUs with registers of 64 and of 32 bytes, taller and wider ones, and one that is none.
 SHAPES = ("8x2", "6x1", "12x2", "9x3", "6x4", "16x4", "1x1")
@@ -41,7 +41,7 @@ def test_what_it_asks_for(text, shape):
     "٨x2", "1" * 5000 + "x1",
 ])  # fmt: skip
 def test_what_is_no_shape(text):
-    with pytest.raises(ValueError, match="HOTLOOP_TILE must be ROWSxVECTORS or ROWSxVECTORSxDEPTH, from 1x1x1 to 16x4"):
+    with pytest.raises(ValueError, match="HOTLOOP_MICRO_KERNEL must be MRxNR or MRxNRxKC, from 1x1x1 to 16x4"):
         shape_of(text, DEFAULT)
 
 
@@ -53,8 +53,8 @@ def test_what_is_no_shape(text):
 def test_what_a_cpu_gets(cpu, registers, rows, monkeypatch):
     monkeypatch.setattr(numba.config, "CPU_NAME", cpu)
     monkeypatch.setattr(numba.config, "CPU_FEATURES", "")
-    assert tile_shape.registers_of_a_vector() == registers
-    assert shape_for(registers).rows == rows
+    assert micro_kernel_shape.registers_of_a_vector() == registers
+    assert shape_for(registers).mr == rows
 
 
 # In another process.
@@ -63,7 +63,7 @@ def test_what_a_cpu_gets(cpu, registers, rows, monkeypatch):
 def products(kernels, plain):
     """Return the bits of products with sums that are rounded; in `plain` Python of all three of a layer, and smaller.
 
-    Layers of one to many tiles, and of what each leaves over, of either side of the depth, and of a single row.
+    Layers of one to many micro-kernels, and of what each leaves over, of both sides of KC, and of a single row.
     """
     found = []
     for batch, fan_in, fan_out in ((1, 3, 150), (17, 9, 79)) if plain else ((1, 9, 150), (17, 21, 79), (50, 300, 113)):
@@ -92,7 +92,7 @@ def observe(*shapes):
     """Print what hotloop makes in each shape, imported anew for each."""
     found = []
     for shape in shapes:
-        os.environ["HOTLOOP_TILE"] = shape
+        os.environ["HOTLOOP_MICRO_KERNEL"] = shape
         for name in [name for name in sys.modules if name.partition(".")[0] == "hotloop"]:
             del sys.modules[name]
         hotloop, kernels, matmul, cache = map(
@@ -113,34 +113,34 @@ def observed(*shapes, **variables):
 def test_no_shape_changes_a_bit():
     """In plain Python, where nothing is compiled for a shape; and each has a cache key of its own.
 
-    But for the depth, the order of the sums: a block of it is summed before it is added, so that this test can fail.
+    Except KC, which changes the order of the sums: a block of KC is summed before it is added. So this test can fail.
     """
     *found, shallow = observed(*SHAPES, "8x2x4", NUMBA_DISABLE_JIT="1")
     assert [name_of(one["shape"]) for one in found] == [f"{shape}x256" for shape in SHAPES]
     assert len({one["products"] for one in found}) == 1
     assert len({bits for one in found for bits in one["trained"]}) == 1
     assert shallow["products"] != found[0]["products"]
-    assert len({one["settings"]["HOTLOOP_TILE"] for one in (*found, shallow)}) == len(SHAPES) + 1
+    assert len({one["settings"]["HOTLOOP_MICRO_KERNEL"] for one in (*found, shallow)}) == len(SHAPES) + 1
 
 
 @needs_compiler
 def test_nor_does_one_that_is_compiled(tmp_path):
     """Against this process, of whatever shape it is."""
-    rows = 9 if matmul.ROWS != 9 else 6
-    (found,) = observed(f"{rows}x3x{matmul.DEPTH}", NUMBA_CACHE_DIR=str(tmp_path))
-    assert found["shape"] == [rows, 3, matmul.DEPTH]
+    rows = 9 if matmul.MR != 9 else 6
+    (found,) = observed(f"{rows}x3x{matmul.KC}", NUMBA_CACHE_DIR=str(tmp_path))
+    assert found["shape"] == [rows, 3, matmul.KC]
     assert found["products"] == products(kernels, plain=False)
 
 
 def test_a_mistake_is_one_clear_error():
     command = [sys.executable, "-c", "import hotloop.kernels"]
-    done = subprocess.run(command, env=ENVIRONMENT | {"HOTLOOP_TILE": "6by1"}, capture_output=True, text=True)
+    done = subprocess.run(command, env=ENVIRONMENT | {"HOTLOOP_MICRO_KERNEL": "6by1"}, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("ValueError: HOTLOOP_TILE must be ROWSxVECTORS or ROWSxVEC")
+    assert done.stderr.splitlines()[-1].startswith("ValueError: HOTLOOP_MICRO_KERNEL must be MRxNR or MRxNR")
     assert done.stderr.splitlines()[-1].endswith("got '6by1'")
 
 
 def test_this_process_has_the_shape_that_was_asked_for():
-    asked = os.environ.get("HOTLOOP_TILE", "")
-    assert shape_of(asked, shape_for(tile_shape.REGISTERS)) == matmul.SHAPE
-    assert matmul.VECTORS < matmul.VECTORS_OF_A_ROW <= 8
+    asked = os.environ.get("HOTLOOP_MICRO_KERNEL", "")
+    assert shape_of(asked, shape_for(micro_kernel_shape.REGISTERS)) == matmul.SHAPE
+    assert matmul.NR < matmul.NR_OF_A_ROW <= 8
