@@ -22,7 +22,7 @@ if not COMPILED:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job: tests of Ctrl-C would hang
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Around a vector (8 doubles, 16 floats), around the six rows of a register tile, and well beyond both.
+# Around a vector (8 doubles, 16 floats), around the six rows of the micro-kernel, and well beyond both.
 ODD_SIZES = (1, 5, 6, 7, 15, 16, 17, 31, 33, 127)
 MARGIN = 64  # elements on either side of an array in a buffer: several vectors
 

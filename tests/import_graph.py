@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 # From the top of the house to its foundation. A module imports what stands in a lower row, or in its own; never in a
@@ -30,6 +31,7 @@ def module_name(path: str) -> str:
     return "hotloop." + path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
+@cache
 def imported_names(path: str, source: str) -> list[tuple[int, str]]:
     """Return line and dotted name of all that a file imports, wherever in it; relative names are made absolute."""
     package = module_name(path).split(".")
