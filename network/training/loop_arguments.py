@@ -8,6 +8,7 @@ import numpy as np
 from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
 from hotloop.kernels.jit import Array
 from hotloop.kernels.losses import CROSS_ENTROPY
+from hotloop.kernels.records import Model, Prediction, Samples, Training
 from hotloop.kernels.tables import PROGRESS, SETTINGS
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.layout import Layout, aligned_zeros
@@ -72,19 +73,18 @@ class LoopArguments:
         """Have a record of progress for each of so many threads."""
         self.progress = np.repeat(self.progress[:1], n_threads)
 
-    def training(self, parameters: Array, gradient: Array, state: Array, order: Array) -> tuple[Array, ...]:
-        """Return the arguments of `train_slice` behind its budget, without its clocks."""
-        return (
-            self.inputs, self.targets, self.labels, order, self.layers, self.settings, parameters, gradient, state,
-            self.workspace, self.row_losses, self.row_penalties, self.progress,
-        )  # fmt: skip
+    def training(self, parameters: Array, gradient: Array, state: Array, order: Array) -> tuple[Training]:
+        """Return the arguments of `train_slice` between its budget and its clocks."""
+        samples = Samples(self.inputs, self.targets, self.labels, order)
+        model = Model(self.layers, parameters, self.workspace)
+        scratch = self.row_losses, self.row_penalties
+        return (Training(samples, model, self.settings, self.progress, gradient, state, *scratch),)
 
-    def forward(self, parameters: Array, losses: Array, outputs: Array) -> tuple[Array, ...]:
-        """Return the arguments of `forward_slice` behind its start and stop."""
-        return (
-            self.inputs, self.targets, self.labels, IN_ORDER, self.layers, self.settings, parameters, self.workspace,
-            losses, outputs,
-        )  # fmt: skip
+    def forward(self, parameters: Array, losses: Array, outputs: Array) -> tuple[Prediction]:
+        """Return the arguments of `forward_slice` after its start and stop."""
+        samples = Samples(self.inputs, self.targets, self.labels, IN_ORDER)
+        model = Model(self.layers, parameters, self.workspace)
+        return (Prediction(samples, model, self.settings, losses, outputs),)
 
     def descend(self, optimizer: Optimizer, step: int, step_offset: int) -> None:
         """Tell the loop to update by this method, after `step` updates, of which `step_offset` with another method."""

@@ -152,7 +152,7 @@ def test_each_phase_of_each_layer_has_its_laps(optimizer, options, more, monkeyp
 
 @alone
 def test_laps_add_up_to_the_call():
-    """With each micro-batch timed, to what lies between entering and leaving, but for what is outside of the micro-batches."""
+    """With each micro-batch timed, to what lies between entering and leaving, except what is outside micro-batches."""
     clocks, _ = trained(50)
     assert clocks[0, clock.MICRO_BATCHES] == clocks[0, clock.SAMPLED] == 50
     laps, total = laps_of(clocks).sum(), clocks[0, clock.TOTAL]

@@ -71,13 +71,20 @@ def dispatchers():
     return found
 
 
+def flat(kinds):
+    """Yield the types of a signature, and of the fields of its records."""
+    for kind in kinds:
+        yield from flat(kind.types) if isinstance(kind, types.NamedTuple) else [kind]
+
+
 def precision(signature):
     """Return the type of a signature's floating-point arrays, or of its numbers if it has no such array.
 
     Beside arrays of float32, those of float64 are the rows' losses and penalties.
     """
-    arrays = {str(t.dtype) for t in signature if isinstance(t, types.Array) and isinstance(t.dtype, types.Float)}
-    numbers = {str(t) for t in signature if isinstance(t, types.Float)}
+    found = list(flat(signature))
+    arrays = {str(t.dtype) for t in found if isinstance(t, types.Array) and isinstance(t.dtype, types.Float)}
+    numbers = {str(t) for t in found if isinstance(t, types.Float)}
     return "float32" if "float32" in arrays else "+".join(sorted(arrays or numbers))
 
 
@@ -347,7 +354,7 @@ def test_float32_stays_float32(report):
         assert any(found.startswith(f"{name}(") for found in report["llvm"])
     assert all("define" in llvm for llvm in report["llvm"].values())
     found = {
-        name: doubles(llvm) if "Array" in name else re.findall(r".*\bdouble\b.*", llvm)
+        name: doubles(llvm) if "array" in name.lower() else re.findall(r".*\bdouble\b.*", llvm)
         for name, llvm in report["llvm"].items()
         if not name.startswith("losses.cross_entropy(")  # a sum over rows without a loop within; see train_slice
     }
