@@ -32,7 +32,7 @@ def multiply_adds(a: Array, b: Array, repeats: int, c: Array) -> None:
     c : array (MR * NR * width,)
         Accumulated into.
     """
-    size = np.int64(NR * width(c))
+    size = NR * width(c)
     one, left, right = c.dtype.type(1), Matrix(a, ZERO, DEPTH, UNIT_STRIDE), Matrix(b, ZERO, size, UNIT_STRIDE)
     sums = Matrix(c, ZERO, size, UNIT_STRIDE)
     for _ in range(repeats):

@@ -124,7 +124,7 @@ def edge_micro_panels(
     a: Matrix, b: Matrix, depth: int, scale: Any, initial: Matrix, c: Matrix, n: int, columns: int
 ) -> None:
     """Do as `micro_panels` with fewer columns than a vector has, in a buffer, so that nothing beside C is touched."""
-    edge = Matrix(stack_array(c.data, EDGE_SIZE), ZERO, np.int64(width(c.data)), UNIT_STRIDE)
+    edge = Matrix(stack_array(c.data, EDGE_SIZE), ZERO, width(c.data), UNIT_STRIDE)
     for i in range(0, n, MR):
         height = min(MR, n - i)
         copy_rows(down(initial, i), height, columns, edge)

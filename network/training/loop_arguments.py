@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -73,14 +74,14 @@ class LoopArguments:
         """Have a record of progress for each of so many threads."""
         self.progress = np.repeat(self.progress[:1], n_threads)
 
-    def training(self, parameters: Array, gradient: Array, state: Array, order: Array) -> tuple[Training]:
+    def training(self, parameters: Array, gradient: Array, state: Array, order: Array) -> tuple[Any, ...]:
         """Return the arguments of `train_slice` between its budget and its clocks."""
         samples = Samples(self.inputs, self.targets, self.labels, order)
         model = Model(self.layers, parameters, self.workspace)
         scratch = self.row_losses, self.row_penalties
         return (Training(samples, model, self.settings, self.progress, gradient, state, *scratch),)
 
-    def forward(self, parameters: Array, losses: Array, outputs: Array) -> tuple[Prediction]:
+    def forward(self, parameters: Array, losses: Array, outputs: Array) -> tuple[Any, ...]:
         """Return the arguments of `forward_slice` after its start and stop."""
         samples = Samples(self.inputs, self.targets, self.labels, IN_ORDER)
         model = Model(self.layers, parameters, self.workspace)
