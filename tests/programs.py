@@ -7,7 +7,8 @@ from pathlib import Path
 
 import hotloop
 
-FOLDERS = (Path(hotloop.__file__).parents[1], Path(__file__).parent)
+TESTS = Path(__file__).parent
+FOLDERS = (Path(hotloop.__file__).parents[1], TESTS, TESTS / "kernels")  # whose test files import themselves
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, FOLDERS))}
 
 

@@ -47,10 +47,17 @@ _positive_number = _checked(float, "a number above 0", lambda value: 0 < value <
 _number_from_zero = _checked(float, "a number, 0 or above", lambda value: 0 <= value < math.inf)
 _fraction = _checked(float, "a number between 0 and 1", lambda value: 0 < value < 1)
 _fraction_or_zero = _checked(float, "a number from 0 to below 1", lambda value: 0 <= value < 1)
+
+
+def _whole_numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
+
+
+_hidden_sizes = _checked(_whole_numbers, "whole numbers above 0, separated by commas", lambda sizes: min(sizes) > 0)
 _sizes = _checked(
-    lambda text: [int(size) for size in text.split(",")],
-    "whole numbers above 0, separated by commas",
-    lambda sizes: min(sizes) > 0,
+    _whole_numbers,
+    "whole numbers above 0, separated by commas, from the inputs to the outputs",
+    lambda sizes: len(sizes) >= 2 and min(sizes) > 0,
 )
 
 
@@ -148,7 +155,7 @@ def add_network_options(group: Any) -> None:
     sizes.add_argument(
         "--hidden",
         metavar="N,...",
-        type=_sizes,
+        type=_hidden_sizes,
         default=[192],
         help="units of the hidden layers only; the rest follows from the data (default: 192)",
     )

@@ -78,6 +78,8 @@ def _data(arguments: argparse.Namespace) -> Dataset:
     sizes = arguments.layers
     if sizes is None:
         raise ValueError("--data synthetic needs --layers for the numbers of inputs and outputs")
+    if len(sizes) < 2:
+        raise ValueError(f"--layers {sizes[0]} does not fit synthetic data: wanted inputs,...,outputs")
     for name in ("target", "test_fraction"):
         if getattr(arguments, name) is not None:
             raise ValueError(f"synthetic data has no --{name.replace('_', '-')}")

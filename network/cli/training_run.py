@@ -35,7 +35,7 @@ def build_network(arguments: argparse.Namespace, prepared: PreparedData) -> Netw
     """Return the untrained network, its sizes checked against the data."""
     n_inputs, n_outputs = int(prepared.train.x.shape[1]), prepared.n_outputs
     sizes = arguments.layers or [n_inputs, *arguments.hidden, n_outputs]
-    if len(sizes) < 2 or sizes[0] != n_inputs or sizes[-1] != n_outputs:
+    if sizes[0] != n_inputs or sizes[-1] != n_outputs:
         found = ",".join(str(size) for size in sizes)
         outputs = f"{n_outputs} output" + ("s" if n_outputs > 1 else "")
         if prepared.data.classes is not None:

@@ -1,6 +1,6 @@
 """Arrays of numbers from what users hold: frames, tables, series, tensors, lists.
 
-Objects of other libraries are known by what they can do: none of those libraries is imported.
+Objects of other libraries are recognised by their attributes; none of those libraries is imported.
 """
 
 import decimal
@@ -25,15 +25,15 @@ REMEDIES = {
     "times": "take numbers, for example the days since a first one: (t - t.min()) / numpy.timedelta64(1, 'D')",
     "complex numbers": "give real and imaginary parts as two columns",
 }
-MANY = 12  # columns that an error message lists before it breaks off
+MANY = 12  # columns that an error message lists
 
 
 @dataclass
 class _Fault:
-    """Why something is no array of numbers."""
+    """Why something is not an array of numbers."""
 
     what: str  # "text"
-    value: str  # the first that is none, as it is printed
+    value: str  # the first one, as a message shows it
     row: int
     column: int | None = None
     remedy: str = ""
@@ -54,7 +54,7 @@ def numeric(argument: str, value: Any, labels: bool = False) -> Array:
     Raises
     ------
     TypeError
-        If it holds something other than numbers; the first such value is named by row and column.
+        If it holds something other than numbers; the message has row and column of the first such value.
     ValueError
         If a value is missing, or rows differ in length.
     """
@@ -91,7 +91,7 @@ def _columns(value: Any) -> list[tuple[Any, Any]] | None:
 
 
 def _is_homogeneous(value: Any) -> bool:
-    """Say whether a frame of pandas makes one array of numbers, often without a copy."""
+    """Whether a frame of pandas makes one array of numbers, often without a copy."""
     if not hasattr(value, "iloc"):
         return False
     kinds = {dtype.kind if isinstance(dtype, np.dtype) else "other" for dtype in value.dtypes}
@@ -99,7 +99,7 @@ def _is_homogeneous(value: Any) -> bool:
 
 
 def _check_can_be_an_array(argument: str, value: Any) -> None:
-    """Raise a TypeError for what NumPy cannot convert, or only without a word of what is lost; say what to call."""
+    """Raise a TypeError for what NumPy cannot convert, or converts with a silent loss; say what to call."""
     name = argument.split()[-1]
     if hasattr(value, "toarray") and not hasattr(value, "__array__"):
         size = math.prod(value.shape) * getattr(value.dtype, "itemsize", 8)
@@ -132,10 +132,10 @@ def _as_array(argument: str, value: Any) -> Array:
             row = next(row for row, length in enumerate(lengths) if length != lengths[0])
             first, other = ("no entries" if n is None else f"{n} entries" for n in (lengths[0], lengths[row]))
             raise ValueError(
-                f"{argument} is no array of numbers: row 0 has {first}, and row {row} has {other}"
+                f"{argument} is not an array of numbers: row 0 has {first}, and row {row} has {other}"
             ) from None
         kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"{argument} is no array of numbers: {printable(str(error))}") from None
+        raise kind(f"{argument} is not an array of numbers: {printable(str(error))}") from None
     if array.dtype.kind == "O" and array.ndim == 0:
         raise TypeError(f"{argument} has dtype object; {WANTED}: found {_shown(type(value))}")
     return array
@@ -150,7 +150,7 @@ def _lengths(value: Any) -> list[int | None]:
 
 
 def _from_columns(argument: str, columns: Sequence[tuple[Any, Any]]) -> Array:
-    """Return the columns as one array, or raise an error that names all those that are no numbers."""
+    """Return the columns as one array, or raise an error that names all columns of something else."""
     arrays, faults = [], []
     for index, (_, column) in enumerate(columns):
         found = _numbers(_as_array(argument, column), column.dtype if hasattr(column, "dtype") else None, False)
@@ -177,7 +177,7 @@ def _from_columns(argument: str, columns: Sequence[tuple[Any, Any]]) -> Array:
 
 
 def _numbers(array: Array, dtype: Any, labels: bool) -> Array | _Fault:
-    """Return the array as real numbers, or say what else is in it."""
+    """Return the array as real numbers, or the fault in it."""
     kind = array.dtype.kind
     if not labels and getattr(dtype, "categories", None) is not None:  # of pandas and polars
         return _first(array, "categories")
@@ -191,7 +191,7 @@ def _numbers(array: Array, dtype: Any, labels: bool) -> Array | _Fault:
 
 
 def _from_objects(array: Array, labels: bool) -> Array | _Fault:
-    """Return an array of Python's objects as float64 if each is a number, or say what the first is that is none."""
+    """Return an array of Python objects as float64 if each is a number, or the fault of the first that is not."""
     types = {type(value) for value in array.flat}
     if all(issubclass(kind, (numbers.Real, np.bool_, decimal.Decimal)) for kind in types):
         try:
@@ -225,7 +225,7 @@ def _is_float(value: Any) -> bool:
 
 
 def _first_text(array: Array, labels: bool) -> _Fault:
-    """Return the first text that is no number, since numbers beside it became text, too."""
+    """Return the fault of the first text that is not a number: numbers beside it became text, too."""
     for place, value in np.ndenumerate(array):
         try:
             float(value)
@@ -246,18 +246,18 @@ def _fault(array: Array, place: tuple[int, ...], what: str, remedy: str) -> _Fau
 
 
 def _shown(value: Any) -> str:
-    """Return a value as it is printed in a message, however long it is."""
+    """Return a value as a message shows it, shortened."""
     try:
         if isinstance(value, np.character):
             value = value.item()
         text = printable(str(value) if isinstance(value, np.generic) else repr(value))
-    except Exception:  # of an object of any class; and of a whole number of more than 4300 digits
+    except Exception:  # an object of any class, or a whole number of more than 4300 digits
         return f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _error(argument: str, array: Array, value: Any, fault: _Fault) -> Exception:
-    """Return the error for an array, or for one series."""
+    """Return the error for an array or a series."""
     place = f"row {fault.row}" + (f", column {fault.column}" if fault.column is not None else "")
     if array.ndim == 0:
         place = "it"

@@ -68,10 +68,10 @@ KEYWORDS = {
     "labels": "y", "Y": "y",
 }  # fmt: skip
 NOTES = {
-    "metrics": "evaluate and the History of a fit have the accuracy or the R^2 without being asked.",
+    "metrics": "evaluate and the History of a fit always have the accuracy or the R^2.",
     "class_weight": "hotloop does not weight classes.",
     "sample_weight": "hotloop does not weight samples.",
-    "warm_start": "fit always goes on from where the network stands.",
+    "warm_start": "fit always continues training the network.",
     "device": "hotloop runs on the CPU.",
     "bias": "Every layer has a bias.",
     "use_bias": "Every layer has a bias.",
@@ -83,7 +83,7 @@ NOTES = {
     "betas": "beta1 and beta2 are two arguments.",
     "learning_rate": "Give it to the optimizer: fit(..., optimizer=Adam(learning_rate=0.01)).",
 }
-HOMES: dict[str, list[str]] = {}  # of each keyword argument, what takes it: filled by `explains_keywords`
+HOMES: dict[str, list[str]] = {}  # for each keyword argument, the functions that take it; `explains_keywords` fills it
 
 
 def _folded(name: str) -> str:

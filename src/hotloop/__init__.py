@@ -7,6 +7,7 @@ imported when it is first used (PEP 562), so that ``import hotloop`` waits for n
 """
 
 import importlib
+import sys
 
 TYPE_CHECKING = False  # True to type checkers; typing takes longer to import than all of this
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ if not TYPE_CHECKING:  # or type checkers would take any name for a public one
         if name in _SUBMODULES:
             return importlib.import_module(f"{__name__}.{name}")
         if name not in _MODULE_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message, name=name, obj=sys.modules[__name__])  # so that Python can suggest a name
         value = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name]), name)
         return value
 

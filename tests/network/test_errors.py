@@ -100,7 +100,7 @@ INPUTS = [
     ("None", TypeError, "X has dtype object"),
     ("{1: X}", TypeError, "X has dtype object"),
     ("(row for row in X)", TypeError, "X has dtype object"),
-    ("[[1, 2, 3], [4, 5]] * 3", ValueError, "X is no array of numbers: row 0 has 3 entries, and row 1 has 2"),
+    ("[[1, 2, 3], [4, 5]] * 3", ValueError, "X is not an array of numbers: row 0 has 3 entries, and row 1 has 2"),
 ]
 CALLS = {
     "fit": "net.fit({}, Y)",
@@ -134,7 +134,7 @@ TARGETS = [
     ("net", "Y + 0j", TypeError, "y has dtype complex128"),
     ("net", "Y.astype('M8[D]')", TypeError, r"y has dtype datetime64\[D\]"),
     ("net", "np.ma.array(Y)", TypeError, "y is a masked array"),
-    ("net", "[[1, 2], [3]] * 3", ValueError, "y is no array of numbers"),
+    ("net", "[[1, 2], [3]] * 3", ValueError, "y is not an array of numbers"),
     ("net", "None", TypeError, "y has dtype object"),
     ("one", "Y", ValueError, r"y has shape \(6, 2\); wanted \(6, 1\)"),
     ("one", "Y[:, 0][None]", ValueError, "y has 1 rows; .*X has 6 rows"),

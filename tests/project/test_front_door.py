@@ -19,10 +19,14 @@ HEAVY = {"numba", "llvmlite", "numpy"}
 IMPORT_LIMIT = 0.4  # of numba's own import: 0.15 s where that takes 0.38, as on the machine for which it was set
 
 
+def run(code, **variables):
+    environment = os.environ | {"PYTHONPATH": str(SOURCE.parents[1])} | variables
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+
+
 def fresh(code, **variables):
     """Run code in a fresh interpreter, and return what it prints as JSON on its last line."""
-    environment = os.environ | {"PYTHONPATH": str(SOURCE.parents[1])} | variables
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+    done = run(code, **variables)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -77,6 +81,10 @@ def test_what_is_not_there_is_an_attribute_error():
         hotloop.nonsense  # noqa: B018
     with pytest.raises(ImportError, match="cannot import name 'nonsense'"):
         from hotloop import nonsense  # noqa: F401
+
+
+def test_python_suggests_a_name_for_a_misspelt_one():
+    assert "Did you mean: 'Network'?" in run("import hotloop; hotloop.Netwrok").stderr
 
 
 def static_imports(source):

@@ -290,7 +290,7 @@ def test_hints_and_aliases_know_them(used):
 def test_the_command_line_lists_them(planted):
     out = " ".join(run(planted, "-m", "hotloop", "train", "--help").split())
     assert ", ".join(["adamw", "sign"]) in out
-    assert "0.01 for sign" in out
+    assert "0.01 sign" in out
     assert "silu, softplus, half" in out
     assert "(mse, mae, double_error, huber)" in out
 

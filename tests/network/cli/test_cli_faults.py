@@ -63,7 +63,7 @@ def houses(tmp_path):
         (["train", "--data", "nowhere"], "there is no file or folder nowhere"),
         (["train", "--test-fraction", "0.5"], "digits has its own test set; omit test_fraction"),
         (["train", "--layers", "63,10"], "--layers 63,10 does not fit digits: wanted 64,...,10 (64 inputs"),
-        (["train", "--layers", "64"], "--layers 64 does not fit digits"),
+        (["train", "--layers", "64"], "--layers: found '64'; wanted whole numbers above 0, separated by commas, from"),
         (["train", "--hidden", "8,8", "--activation", "relu,relu,relu"], "names 3 activations for 2 hidden layers"),
         (["train", "--output", "relu"], "output must be 'softmax' or 'identity'"),
         (["predict", "nowhere", "digits"], "there is no model file nowhere"),

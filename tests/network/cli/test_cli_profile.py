@@ -110,7 +110,7 @@ def test_a_page_without_matplotlib_is_refused_before_the_training(tmp_path, monk
     ([*SMALL, "--target", "3"], "synthetic data has no --target"),
     ([*SMALL, "--test-fraction", "0.5"], "synthetic data has no --test-fraction"),
     (["--layers", "5,4,1", "--loss", "cross_entropy"], "does not fit synthetic"),
-    (["--layers", "10"], "--layers 10 does not fit synthetic"),
+    (["--layers", "10"], "--layers: found '10'; wanted whole numbers above 0, separated by commas, from"),
     ([*SMALL, "--trace", "a", "--json", "a"], "name one file twice"),
     (["--row-limit", "0"], "--row-limit: found '0'; wanted a whole number above 0"),
     (["--sort-by", "speed"], "order 'speed' is not known. Known: self_cpu_time_total, cpu_time"),

@@ -92,7 +92,7 @@ def test_modules_and_classes_in_place_of_names():
     (lambda: Network([2, 3], lr=0.1), "'learning_rate' is an argument of SGD, RMSprop, Adagrad, Adam and AdamW. Give"),
     (lambda: Network([2, 3], seeed=1), r"Did you mean 'seed'\?"),
     (lambda: Network([2, 3]).fit(X, y, lr=0.1), r"fit\(..., optimizer=Adam\(learning_rate=0.01\)\)\.$"),
-    (lambda: Network([2, 3]).fit(X, y, metrics=["accuracy"]), "evaluate and the History of a fit have the accuracy"),
+    (lambda: Network([2, 3]).fit(X, y, metrics=["accuracy"]), "evaluate and the History of a fit always have"),
     (lambda: Network([2, 3]).fit(X, y, validation=(X, y)), r"Did you mean 'validation_data'\?"),
     (lambda: Network([2, 3]).evaluate(X, y, callbacks=[]), "'callbacks' is an argument of Network.fit"),
     (lambda: Network([2, 3]).fit(X, y, max_iter=3), r"Did you mean 'epochs'\?"),
