@@ -61,7 +61,7 @@ def test_every_kernel_was_compiled_for_both_dtypes(report):
     """
     names = {
         f"{d.py_func.__module__.rpartition('.')[2]}.{d.py_func.__name__}"
-        for d in vars(kernels).values()
+        for d in (getattr(kernels, name) for name in kernels.__all__)
         if isinstance(d, Dispatcher)
     }
     missing = names - compiled_for_both(report["signatures of all"])
