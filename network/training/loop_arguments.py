@@ -9,7 +9,7 @@ import numpy as np
 from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
 from hotloop.kernels.jit import Array
 from hotloop.kernels.losses import CROSS_ENTROPY
-from hotloop.kernels.records import Model, Prediction, Samples, Training
+from hotloop.kernels.records import Prediction, Training
 from hotloop.kernels.tables import PROGRESS, SETTINGS
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.layout import Layout, aligned_zeros
@@ -76,16 +76,19 @@ class LoopArguments:
 
     def training(self, parameters: Array, gradient: Array, state: Array, order: Array) -> tuple[Any, ...]:
         """Return the arguments of `train_slice` between its budget and its clocks."""
-        samples = Samples(self.inputs, self.targets, self.labels, order)
-        model = Model(self.layers, parameters, self.workspace)
-        scratch = self.row_losses, self.row_penalties
-        return (Training(samples, model, self.settings, self.progress, gradient, state, *scratch),)
+        run = Training(
+            self.inputs, self.targets, self.labels, order, self.layers, parameters, self.workspace, self.settings,
+            self.progress, gradient, state, self.row_losses, self.row_penalties,
+        )  # fmt: skip
+        return (run,)
 
     def forward(self, parameters: Array, losses: Array, outputs: Array) -> tuple[Any, ...]:
         """Return the arguments of `forward_slice` after its start and stop."""
-        samples = Samples(self.inputs, self.targets, self.labels, IN_ORDER)
-        model = Model(self.layers, parameters, self.workspace)
-        return (Prediction(samples, model, self.settings, losses, outputs),)
+        run = Prediction(
+            self.inputs, self.targets, self.labels, IN_ORDER, self.layers, parameters, self.workspace, self.settings,
+            losses, outputs,
+        )  # fmt: skip
+        return (run,)
 
     def descend(self, optimizer: Optimizer, step: int, step_offset: int) -> None:
         """Tell the loop to update by this method, after `step` updates, of which `step_offset` with another method."""
