@@ -5,7 +5,7 @@ from hotloop.kernels.gather import gather, scaled
 from hotloop.kernels.jit import Array, inline, kernel
 from hotloop.kernels.matmul import UNIT_STRIDE, ZERO
 from hotloop.kernels.propagation import forward, loss_rows
-from hotloop.kernels.records import Draw, Model, Prediction
+from hotloop.kernels.records import Draw, Model, Prediction, Samples
 from hotloop.kernels.team import share
 from hotloop.kernels.views import check_vectors, row, segment, vector_of
 
@@ -66,8 +66,9 @@ def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: i
     `run.outputs` and `run.row_losses` are overwritten in these rows. The other parameters are as in `train_slice`.
     Threads need not wait for each other: each has rows of the workspace to itself.
     """
-    s, model, samples, outputs = run.settings[0], run.model, run.samples, run.outputs
-    bottom, top = model.layers[0], model.layers[model.layers.size - 1]
+    samples = Samples(run.inputs, run.targets, run.labels, run.order)
+    model = Model(run.layers, run.parameters, run.workspace)
+    s, bottom, top = run.settings[0], run.layers[0], run.layers[run.layers.size - 1]
     room_start, room_stop = share(s["micro_batch"], UNIT_STRIDE, thread, n_threads)
     first, last = share(stop - start, UNIT_STRIDE, thread, n_threads)
     at = start + first
@@ -78,7 +79,7 @@ def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: i
         forward(model, room_start, room_end, Draw(ZERO, ZERO, ZERO), False, False, None)
         for r in range(room_start, room_end):
             output = segment(model.workspace, top["output"] + r * top["stride"], top["fan_out"])
-            copy(output, row(outputs, shift + r))
+            copy(output, row(run.outputs, shift + r))
         if run.row_losses.size > 0:
             loss_rows(
                 s["loss"], s["batch_size"], samples, shift, room_start, room_end, top, model.workspace, shift,

@@ -23,7 +23,7 @@ from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import Array, inlined, kernel
 from hotloop.kernels.matmul import NR, ZERO
 from hotloop.kernels.propagation import backward, forward, loss_rows, weighted_inputs
-from hotloop.kernels.records import Draw, MicroBatch, Training
+from hotloop.kernels.records import Draw, MicroBatch, Model, Samples, Training
 from hotloop.kernels.row_softmax import ordered_sum
 from hotloop.kernels.simd import width
 from hotloop.kernels.tables import Record
@@ -54,8 +54,9 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         What each phase takes is added to it. With None the loop is compiled without a clock.
     """
     s, p, mine = run.settings[0], run.progress[thread], clock.of_thread(clocks, thread)
-    model, samples = run.model, run.samples
-    layers = model.layers
+    samples = Samples(run.inputs, run.targets, run.labels, run.order)
+    model = Model(run.layers, run.parameters, run.workspace)
+    layers = run.layers
     bottom, top = layers[0], layers[layers.size - 1]
     end = min(p["row"] + budget, samples.order.size)
     panel = NR * width(model.parameters)

@@ -120,7 +120,7 @@ def training_call(loss, optimizer, dropout, penalty, dtype, steps):
     state = np.zeros((optimizer.n_moments, gradient.size), dtype)
 
     def call():
-        train_slice(0, 1, new_team(), 6 * steps, *task.train_arguments(net.parameters, gradient, state, order), None)
+        train_slice(0, 1, new_team(), 6 * steps, task.training(net.parameters, gradient, state, order), None)
         assert task.progress["step"][0] == steps
 
     return call

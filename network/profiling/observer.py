@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from hotloop.kernels.jit import Array
+from hotloop.kernels.records import Training
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots
 from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.work import forward_work
@@ -89,13 +90,13 @@ class ProfiledFit(ClockedCalls, FitObserver):
         wanted = None if self._snapshots is None else self._snapshots.rows_before(self._data.progress)
         return min(rows, wanted) if wanted else rows
 
-    def take_batch(self, arguments: tuple[Any, ...]) -> bool:
+    def take_batch(self, run: Training) -> bool:
         """Train one batch and take a snapshot, if one is due; return whether it was trained."""
         snapshots, data = self._snapshots, self._data
         if snapshots is None or not snapshots.due(data.progress):
             return False
         taken = len(snapshots.snapshots.items)
-        trained = snapshots.take(self._net, data, arguments, self._clock, self._profile.spans)
+        trained = snapshots.take(self._net, data, run, self._clock, self._profile.spans)
         if len(snapshots.snapshots.items) > taken:
             snapshot = snapshots.snapshots.items[-1]
             self._profile.count("gradient norm", snapshot.moment, snapshot.gradient_norm)

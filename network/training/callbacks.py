@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from hotloop.kernels.jit import Array
+from hotloop.kernels.records import Training
 from hotloop.network.training.history import History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
 
@@ -162,8 +163,8 @@ class FitObserver(CallObserver, Callback):
         """Return how many of `rows` rows the next call may train."""
         return rows
 
-    def take_batch(self, arguments: tuple[Any, ...]) -> bool:
-        """Train the next batch with these arguments of `train_slice`, or return False for the loop to go on."""
+    def take_batch(self, run: Training) -> bool:
+        """Train the next batch of this run of `train_slice`, or return False for the loop to go on."""
         return False
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.kernels.records import Training
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.training.callbacks import (
@@ -113,8 +114,7 @@ def _load_loops(configuration: FitConfiguration, tuner: ThreadTuner) -> CompileN
     what = str(data.layout.dtype) if clocks is None else f"{data.layout.dtype} with a clock"
     visible = configuration.progress and _is_terminal(sys.stderr)
     with span("load kernels"), CompileNotice(what, visible) as notice:
-        arguments: tuple[Any, ...] = (*_arguments(configuration, np.arange(data.rows)), clocks)
-        train_slice(0, 1, new_team(), 0, *arguments)
+        train_slice(0, 1, new_team(), 0, _run(configuration, np.arange(data.rows)), clocks)
         if configuration.validation is not None:
             load_forward(configuration.validation, configuration.parameters)
     return notice
@@ -135,7 +135,7 @@ def _train(
         order = shuffled(configuration.seed, training.epochs, rows) if configuration.shuffle else in_order
         for method in on_epoch_begin:
             method(fit)
-        train_epoch(_arguments(configuration, order))
+        train_epoch(_run(configuration, order))
         if fit.rows_done < rows:
             break
         training.epochs += 1
@@ -152,20 +152,20 @@ def _train(
 
 def _epoch_trainer(
     configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
-) -> Callable[[tuple[Any, ...]], None]:
-    """Return a function that trains with the given arguments until all rows are done, or an end is asked for."""
+) -> Callable[[Training], None]:
+    """Return a function that trains a run until all rows are done, or an end is asked for."""
     training, observers = configuration.training, tuner.observers
     on_call_begin, on_call_end = methods_of(callbacks, "on_call_begin"), methods_of(callbacks, "on_call_end")
     configuration.data.set_threads(tuner.most)
     progress = configuration.data.progress
 
-    def train(arguments: tuple[Any, ...]) -> None:
+    def train(run: Training) -> None:
         progress["row"], progress["loss_sum"] = 0, 0.0
         while fit.rows_done < fit.rows and fit.stop_reason is None:
             for method in on_call_begin:
                 method(fit)
-            if not (observers and any(observer.take_batch(arguments) for observer in observers)):
-                tuner.call(train_slice, arguments, progress)
+            if not (observers and any(observer.take_batch(run) for observer in observers)):
+                tuner.call(train_slice, (run,), progress)
             fit.rows_done, training.steps = int(progress["row"][0]), int(progress["step"][0])
             for method in on_call_end:
                 method(fit)
@@ -173,6 +173,6 @@ def _epoch_trainer(
     return train
 
 
-def _arguments(configuration: FitConfiguration, order: Array) -> tuple[Array, ...]:
+def _run(configuration: FitConfiguration, order: Array) -> Training:
     training = configuration.training
-    return configuration.data.train_arguments(configuration.parameters, training.gradient, training.moments, order)
+    return configuration.data.training(configuration.parameters, training.gradient, training.moments, order)

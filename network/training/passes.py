@@ -45,11 +45,11 @@ def outputs_and_loss(
     outputs = np.empty((data.rows, data.layout.sizes[-1]), data.layout.dtype)
     losses = np.zeros(data.rows if data.targets.size or data.labels.size else 0)
     n_threads = min(for_prediction(n_threads, data.rows * n_parameters), int(data.settings["micro_batch"][0]))
-    given = data.forward_arguments(parameters, losses, outputs)
+    run = data.prediction(parameters, losses, outputs)
     with Team(n_threads, fewest) as team, observed(lambda observer: observer.forward(data, team.n_threads)):
         rows = rows_in_a_call(n_parameters) * team.n_threads
         for start in range(0, data.rows, rows):
-            team.run(forward_slice, start, min(start + rows, data.rows), *given)
+            team.run(forward_slice, start, min(start + rows, data.rows), run)
     with np.errstate(over="ignore", invalid="ignore"):  # infinite or NaN, and so returned
         return outputs, float(losses.sum())
 
@@ -57,7 +57,7 @@ def outputs_and_loss(
 def load_forward(data: LoopArguments, parameters: Array) -> None:
     """Compile or load the loop of `outputs_and_loss`, for later calls with such data."""
     outputs = np.empty((0, data.layout.sizes[-1]), data.layout.dtype)
-    forward_slice(0, 1, new_team(), 0, 0, *data.forward_arguments(parameters, np.zeros(0), outputs))
+    forward_slice(0, 1, new_team(), 0, 0, data.prediction(parameters, np.zeros(0), outputs))
 
 
 def scores(data: LoopArguments, parameters: Array, n_threads: int | str, fewest: int | None = None) -> dict[str, float]:
@@ -71,13 +71,13 @@ def loss_and_gradient(network: Any, data: LoopArguments, parameters: Array) -> t
     """Return the loss, penalties included, and its gradient (P,). The network is only shown to observers."""
     gradient = aligned_zeros(data.layout.size, data.layout.dtype)
     order, moments = np.arange(data.rows), np.zeros((0, 0), data.layout.dtype)
-    arguments: tuple[Any, ...] = data.train_arguments(parameters, gradient, moments, order)
+    run = data.training(parameters, gradient, moments, order)
     words, progress = new_team(), data.progress
     observers = [observer.of_gradient(network, data) for observer in active()]
     while (row := int(progress["row"][0])) < data.rows:
-        given, start = (*arguments, clocks_of(observers, 1)), time.perf_counter()
+        clocks, start = clocks_of(observers, 1), time.perf_counter()
         try:
-            train_slice(0, 1, words, rows_in_a_call(data.layout.n_parameters), *given)
+            train_slice(0, 1, words, rows_in_a_call(data.layout.n_parameters), run, clocks)
         finally:
             for observer in observers:
                 observer.called(1, start, row, int(progress["row"][0]) - row)

@@ -126,8 +126,8 @@ def trained(n_micro_batches=6, stride=1, capacity=0, optimizer=None, first=0, **
     task.set_optimizer(optimizer or SGD(0.1), 0, 0)
     clocks = clock.new_clock(1, 2, clock.COUNTER, stride, capacity, first)
     state = np.zeros(((optimizer or SGD()).n_moments, net.parameters.size), np.float32)
-    given = task.train_arguments(net.parameters, np.zeros_like(net.parameters), state, np.arange(len(X)))
-    training.train_slice(0, 1, new_team(), len(X), *given, clocks)
+    run = task.training(net.parameters, np.zeros_like(net.parameters), state, np.arange(len(X)))
+    training.train_slice(0, 1, new_team(), len(X), run, clocks)
     return clocks, net.parameters
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from hotloop.kernels.clock import COUNTER, new_clock
 from hotloop.kernels.codes import NO_UPDATE
 from hotloop.kernels.jit import Array
+from hotloop.kernels.records import Training
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.network import Network
@@ -145,19 +146,17 @@ class FitSnapshots:
         steps = math.ceil(taken * apart) - (int(progress["step"][0]) - self.first)
         return max(0, steps * self.batch_size - int(progress["row"][0]) % self.batch_size)
 
-    def take(
-        self, net: Network, task: LoopArguments, arguments: tuple[Any, ...], clock: PhaseClock, spans: Spans
-    ) -> bool:
+    def take(self, net: Network, task: LoopArguments, run: Training, clock: PhaseClock, spans: Spans) -> bool:
         """Train one batch and take a snapshot of it; if its loss is not finite, change nothing and return False."""
         started, progress = time.perf_counter(), task.progress
         self.began = self.began or started
         with spans.span(SPAN, "profiler"):
-            if not self._gradient(task, arguments):
+            if not self._gradient(run):
                 return False
             before = net.parameters.copy()
         trained = time.perf_counter()
         row, clocks = int(progress["row"][0]), clock.of(1)
-        one_batch(task, (*arguments, clocks))
+        one_batch(run, clocks)
         clock.called(spans, 1, trained, row, int(progress["row"][0]) - row, task.rows)
         trained = time.perf_counter() - trained
         with spans.span(SPAN, "profiler"):
@@ -166,22 +165,22 @@ class FitSnapshots:
         self.spent += time.perf_counter() - started - trained
         return True
 
-    def _gradient(self, task: LoopArguments, arguments: tuple[Any, ...]) -> bool:
+    def _gradient(self, run: Training) -> bool:
         """Compute the gradient of the next batch into the gradient buffer; return whether its loss is finite."""
-        settings, progress = task.settings, task.progress
+        settings, progress = run.settings, run.progress
         kept, update = progress.copy(), int(settings["update"][0])
         try:
             settings["update"] = NO_UPDATE
-            one_batch(task, (*arguments, new_clock(1, task.layers.size, COUNTER, 2**62)))
+            one_batch(run, new_clock(1, run.layers.size, COUNTER, 2**62))
             return not progress["diverged"][0]
         finally:
             settings["update"] = update
             progress[:] = kept
 
 
-def one_batch(task: LoopArguments, arguments: tuple[Any, ...]) -> None:
+def one_batch(run: Training, clocks: Array) -> None:
     """Train one batch, from its start, in one call of the compiled loop."""
-    train_slice(0, 1, new_team(), int(task.settings["batch_size"][0]), *arguments)
+    train_slice(0, 1, new_team(), int(run.settings["batch_size"][0]), run, clocks)
 
 
 def after_step(net: Network, task: LoopArguments, before: Array) -> Snapshot:

@@ -138,8 +138,8 @@ def probe(net: Network, X: Array, y: Array) -> Probe | None:
         )  # fmt: skip
         task.settings["update"] = NO_UPDATE
         gradient, state = np.zeros_like(net.parameters), np.zeros((0, 0), net.dtype)
-        given = task.train_arguments(net.parameters, gradient, state, np.arange(task.rows))
-        one_batch(task, (*given, new_clock(1, task.layers.size, COUNTER, 2**62)))
+        run = task.training(net.parameters, gradient, state, np.arange(task.rows))
+        one_batch(run, new_clock(1, task.layers.size, COUNTER, 2**62))
         if task.progress["diverged"][0]:
             return None
         last = (task.rows - 1) % int(task.settings["micro_batch"][0]) + 1  # rows of the last micro-batch

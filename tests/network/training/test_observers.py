@@ -129,11 +129,11 @@ def test_an_observer_may_train_a_batch_itself(every, watcher):
         def limit(self, rows):
             return 8
 
-        def take_batch(self, arguments):
+        def take_batch(self, run):
             self.asked += 1
             if self.asked % every:
                 return False
-            train_slice(0, 1, new_team(), 8, *arguments, None)
+            train_slice(0, 1, new_team(), 8, run, None)
             return True
 
     class Rows(Callback):
