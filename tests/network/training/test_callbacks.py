@@ -342,7 +342,7 @@ def test_none_is_none(callbacks):
 
 
 def test_it_is_public():
-    assert hotloop.Callback is hotloop.network.Callback is module.Callback
+    assert hotloop.Callback is module.Callback
 
 
 @needs_compiler
