@@ -228,7 +228,7 @@ def noinline(typing_context: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def transpose(typing_context: Any, rows: Any, source: Any, at: Any, row: Any, out: Any, ot: Any, out_row: Any) -> Any:
-    """Lower `simd.transpose`: pairs of rows are interleaved until all are one long vector, which is stored in parts."""
+    """Lower `simd.transpose`: interleave pairs of rows until they are one long vector, and store it in parts."""
     check_elements(source.dtype, out.dtype)
     height, element = _constant_of(rows), out.dtype
     alignment, count = element.bitwidth // 8, lanes(element)
