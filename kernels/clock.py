@@ -1,17 +1,18 @@
 """The in-kernel clock: how long each phase of a training step took, by layer and thread, in ticks of a counter.
 
-The clock of a run is one int64 array (threads, words), which its caller owns, or None. Loops that are handed None are
-compiled without it: nothing is left of the calls below. Each thread has a row: what its caller sets (`KIND`, `LAYERS`,
-`STRIDE`, `FIRST`, `CAPACITY`), what is counted, a log of laps for as many as there is room, and the histograms.
+The clock of a run is one int64 array (threads, words), which its caller owns, or None: loops that are handed None are
+compiled without it. Each thread has a row: what its caller sets (`KIND`, `LAYERS`, `STRIDE`, `FIRST`, `CAPACITY`), what
+is counted, a log of laps for as many as there is room, and the histograms.
 
 Laps follow each other: a lap is the time since the lap before, so that those of a micro-batch add up to it. Reading the
-counter takes about 12 ns in a virtual machine, where a phase of a small network takes 200: after the `FIRST` micro-batches one
-in `STRIDE` is timed, and the caller scales by `TOTAL`, the ticks from the beginning of each call to its end.
+counter takes about 12 ns in a virtual machine, where a phase of a small network takes 200. So after the `FIRST`
+micro-batches one in `STRIDE` is timed, and the caller scales by `TOTAL`, the ticks from the start of each call to its
+end.
 
-A sum of laps would be spoiled by a single one during which another process had the core: it may be a thousand times as
-long, and is scaled as well. Each phase and layer therefore has a histogram of its laps, with their number and their sum
-for each power of two, from which the caller tells such laps from the others; and one more for the `FIRST` micro-batches, in
-which pages and caches are touched first, and which are not scaled.
+One lap during which another process had the core would spoil a sum of laps: it may be a thousand times as long, and is
+scaled as well. Each phase and layer therefore has a histogram of its laps, with their number and their sum for each
+power of two, by which the caller tells such laps from the others. There is one more for the `FIRST` micro-batches,
+which touch pages and caches for the first time, and are not scaled.
 """
 
 import time
@@ -25,14 +26,15 @@ from hotloop.kernels.views import row
 
 GATHER, FORWARD, LOSS, BACKWARD, WEIGHT_GRADIENT, UPDATE, DESCENT, WAIT, PHASES = range(9)
 COUNTER, MONOTONIC = range(2)  # the two kinds of clock
-# The words of a row. LEFT is how many micro-batches go by before one is timed, LAST the tick of the last lap, HISTOGRAMS where
-# those of the micro-batch at hand begin, LOG where the log does.
+# The words of a row. LEFT is how many micro-batches pass before one is timed, LAST the tick of the last lap, HISTOGRAMS
+# where those of the current micro-batch begin, LOG where the log does.
 (
-    KIND, LAYERS, STRIDE, FIRST, LEFT, TIMED, LAST, MICRO_BATCHES, SAMPLED, ENTERED, TOTAL, LOGGED, CAPACITY, HISTOGRAMS, LOG,
+    KIND, LAYERS, STRIDE, FIRST, LEFT, TIMED, LAST, MICRO_BATCHES, SAMPLED, ENTERED, TOTAL, LOGGED, CAPACITY,
+    HISTOGRAMS, LOG,
 ) = range(15)  # fmt: skip
-BINS = 32  # of a histogram: in bin b > 0 are laps of 2^(b - 1) to 2^b - 1 ticks, and in the last all that are longer
+BINS = 32  # of a histogram: bin b > 0 has laps of 2^(b - 1) to 2^b - 1 ticks, the last all longer ones
 BEGIN = -1  # in the log, in place of a lap: a micro-batch begins
-APART = 16  # words of two cache lines, which a CPU may fetch together: the rows of two threads share none
+APART = 16  # words of two cache lines, which a CPU may fetch together: two threads' rows share none
 
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
 
@@ -45,7 +47,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return time.perf_counter_ns()
 
     def bit_length(value: int) -> int:
-        """Return the number of bits of a whole number that is not negative."""
+        """Return the number of bits of a non-negative integer."""
         return int(value).bit_length()
 
 else:
@@ -59,13 +61,13 @@ def new_clock(n_threads: int, n_layers: int, kind: int, stride: int = 1, capacit
     ----------
     n_threads, n_layers : int
     kind : int
-        `COUNTER`, or `MONOTONIC` on a CPU without a counter that can be trusted.
+        `COUNTER`, or `MONOTONIC` on a CPU without a reliable counter.
     stride : int
-        Of so many micro-batches one is timed, the first among them.
+        One micro-batch in this many is timed, the first among them.
     capacity : int
         Laps that the log of a thread has room for.
     first : int
-        So many micro-batches are all timed, before the stride begins.
+        This many micro-batches are all timed, before the stride begins.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def histograms(clocks: Array) -> tuple[Array, Array]:
     Returns
     -------
     tuple of two ndarrays of int64 (threads, 2, PHASES, layers, BINS)
-        The second axis is that of the `FIRST` micro-batches, and of those after them.
+        The second axis has the `FIRST` micro-batches and those after them.
     """
     n_layers, start = int(clocks[0, LAYERS]), LOG + 2 * int(clocks[0, CAPACITY])
     shape = (len(clocks), 2, PHASES, n_layers, BINS, 2)
@@ -99,7 +101,7 @@ def histograms(clocks: Array) -> tuple[Array, Array]:
 
 @kernel
 def read(kind: int, counts: Array) -> None:
-    """Read a clock over and over: counts[i] := ticks, for its calibration."""
+    """counts[i] = ticks, overwritten: a clock read over and over, for its calibration."""
     for i in range(counts.size):
         counts[i] = _now(kind)
 
@@ -133,7 +135,7 @@ def leave(clock: Array | None) -> None:
 
 @inline
 def begin_micro_batch(clock: Array | None) -> None:
-    """Count a micro-batch, and start the laps if it is one to be timed."""
+    """Count a micro-batch, and start the laps if it is to be timed."""
     if clock is not None:
         clock[MICRO_BATCHES] += 1
         first = clock[MICRO_BATCHES] <= clock[FIRST]

@@ -7,8 +7,9 @@ as rows.
 """
 
 from hotloop.kernels.jit import Array, inline, inlined, kernel
-from hotloop.kernels.matmul import FROM_ZERO, ZERO, product
-from hotloop.kernels.views import check_dtype, check_matrices, check_rows, check_vectors, row, segment
+from hotloop.kernels.matmul import FROM_ZERO, UNIT_STRIDE, ZERO, product
+from hotloop.kernels.records import Matrix
+from hotloop.kernels.views import check_dtype, check_matrices, check_rows, check_vectors, readable, row, segment
 
 
 @inlined
@@ -29,6 +30,20 @@ def strides_of(array: Array) -> tuple[int, int]:
         if array.shape[axis] > 1 and array.strides[axis] % array.itemsize != 0:
             raise ValueError("strides must be whole numbers of elements: use numpy.ascontiguousarray")
     return array.strides[0] // array.itemsize, array.strides[1] // array.itemsize
+
+
+@inlined
+def matrix_of(array: Array) -> Matrix:
+    """Return an array of two dimensions, which is only read, as a `Matrix`."""
+    row_stride, column_stride = strides_of(array)
+    return Matrix(readable(memory(array)), ZERO, row_stride, column_stride)
+
+
+@inlined
+def output_of(array: Array) -> Matrix:
+    """Return an array of two dimensions as a `Matrix` to write to."""
+    row_stride, column_stride = strides_of(array)
+    return Matrix(memory(array), ZERO, row_stride, column_stride)
 
 
 @kernel
@@ -62,27 +77,8 @@ def dense_forward(x: Array, weights: Array, bias: Array, out: Array) -> None:
     check_rows(out)
     if bias.shape[0] > 1 and bias.strides[0] != bias.itemsize:
         raise ValueError("dense_forward: bias must be contiguous: use numpy.ascontiguousarray")
-    x_row, x_step = strides_of(x)
-    w_row, w_step = strides_of(weights)
-    out_row = strides_of(out)[0]
-    n, k, m = x.shape[0], weights.shape[0], weights.shape[1]
-    product(
-        memory(x),
-        x_row,
-        x_step,
-        memory(weights),
-        w_row,
-        w_step,
-        m,
-        1.0,
-        segment(bias, 0, m),
-        ZERO,
-        memory(out),
-        out_row,
-        n,
-        m,
-        k,
-    )
+    initial, m = Matrix(readable(segment(bias, 0, bias.size)), ZERO, ZERO, UNIT_STRIDE), weights.shape[1]
+    product(matrix_of(x), matrix_of(weights), m, 1.0, initial, output_of(out), x.shape[0], m, weights.shape[0])
 
 
 @kernel
@@ -92,7 +88,7 @@ def accumulate_weight_gradient(x: Array, delta: Array, weight_gradient: Array, b
     Parameters
     ----------
     x : array (B, I)
-        Activations of the layer before, any strides. Never transposed in memory: the tile walks along its columns.
+        Activations of the layer before, any strides. Not transposed in memory: the micro-kernel walks along columns.
     delta : array (B, O)
         dC/dz of the layer; rows contiguous.
     weight_gradient : array (I, O)
@@ -116,28 +112,9 @@ def accumulate_weight_gradient(x: Array, delta: Array, weight_gradient: Array, b
         raise ValueError("accumulate_weight_gradient: bias_gradient must have one entry a column of delta")
     check_rows(delta)
     check_rows(weight_gradient)
-    x_row, x_step = strides_of(x)
-    delta_row, delta_step = strides_of(delta)
-    gradient_row = strides_of(weight_gradient)[0]
-    gradient = memory(weight_gradient)
-    n, k, m = x.shape[1], x.shape[0], delta.shape[1]
-    product(
-        memory(x),
-        x_step,
-        x_row,
-        memory(delta),
-        delta_row,
-        delta_step,
-        m,
-        1.0,
-        gradient,
-        gradient_row,
-        gradient,
-        gradient_row,
-        n,
-        m,
-        k,
-    )
+    inputs, gradient, m = matrix_of(x), output_of(weight_gradient), delta.shape[1]
+    transposed = Matrix(inputs.data, inputs.offset, inputs.column_stride, inputs.row_stride)
+    product(transposed, matrix_of(delta), m, 1.0, gradient, gradient, x.shape[1], m, x.shape[0])
     for b in range(delta.shape[0]):
         delta_b = row(delta, b)
         for j in range(m):
@@ -170,25 +147,9 @@ def input_gradient(delta: Array, weights: Array, out: Array) -> None:
     if out.shape[0] != delta.shape[0] or out.shape[1] != weights.shape[0]:
         raise ValueError("input_gradient: out must have shape (rows of delta, rows of weights)")
     check_rows(out)
-    delta_row, delta_step = strides_of(delta)
-    w_row, w_step = strides_of(weights)
-    out_row = strides_of(out)[0]
-    n, k, m = delta.shape[0], weights.shape[1], weights.shape[0]
-    target = memory(out)
-    product(
-        memory(delta),
-        delta_row,
-        delta_step,
-        memory(weights),
-        w_step,
-        w_row,
-        m,
-        1.0,
-        target,
-        FROM_ZERO,
-        target,
-        out_row,
-        n,
-        m,
-        k,
+    w, target, m = matrix_of(weights), output_of(out), weights.shape[0]
+    transposed, nothing = (
+        Matrix(w.data, w.offset, w.column_stride, w.row_stride),
+        Matrix(target.data, ZERO, FROM_ZERO, ZERO),
     )
+    product(matrix_of(delta), transposed, m, 1.0, nothing, target, delta.shape[0], m, weights.shape[1])

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array, inline, inlined
+from hotloop.kernels.records import Samples
+from hotloop.kernels.tables import Record
 from hotloop.kernels.views import reinterpret, row, segment
 
 UINT8, FLOAT32, FLOAT64 = range(3)
@@ -16,30 +18,27 @@ UINT8, FLOAT32, FLOAT64 = range(3)
 
 @inlined
 def scaled(source: Array, scale: Any, target: Array) -> None:
-    """Convert a vector to the target's type, and scale it: target := scale * source."""
+    """target = scale * source, converted to the type of `target`, which is overwritten."""
     for j in range(target.size):
         target[j] = target.dtype.type(source[j]) * scale
 
 
 @inline
 def sample(order: Array, index: int) -> int:
-    """Return the row of the data that stands at `index` of the order; no order, of no elements, is the data's own."""
+    """Return the row of the data at `index` of the order; an empty order is the data's own."""
     return order[index] if order.size > 0 else index
 
 
 @inlined
-def gather(
-    inputs: Array, order: Array, start: int, rows: int, kind: int, input_scale: float, offset: int, stride: int,
-    columns: int, workspace: Array,
-) -> None:  # fmt: skip
-    """Write scale * x to the workspace, for the samples start to start + rows - 1 of the order, `stride` apart.
+def gather(samples: Samples, at: int, start: int, stop: int, s: Record, layer: Record, workspace: Array) -> None:
+    """Write scale * x to the first layer's inputs, in rows start to stop of the workspace: sample at + r to row r.
 
-    There is no loop of its own for a scale of 1: the product costs nothing beside the row's way from memory.
+    A scale of 1 has no loop to itself: the product costs nothing beside fetching the row from memory.
     """
-    scale = workspace.dtype.type(input_scale)
-    for r in range(rows):
-        x = row(inputs, sample(order, start + r))
-        target = segment(workspace, offset + r * stride, columns)
+    scale, kind = workspace.dtype.type(s["input_scale"]), s["input_kind"]
+    for r in range(start, stop):
+        x = row(samples.inputs, sample(samples.order, at + r))
+        target = segment(workspace, layer["input"] + r * layer["input_stride"], layer["fan_in"])
         if kind == FLOAT32:
             scaled(reinterpret(x, np.float32), scale, target)
         elif kind == FLOAT64:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array, kernel
-from hotloop.kernels.matmul import MR, NR, ZERO
+from hotloop.kernels.matmul import MR, NR, UNIT_STRIDE, ZERO
+from hotloop.kernels.records import Matrix
 from hotloop.kernels.simd import micro_kernel, width
 
 ACCUMULATORS = MR * NR
@@ -32,11 +33,10 @@ def multiply_adds(a: Array, b: Array, repeats: int, c: Array) -> None:
         Accumulated into.
     """
     size = NR * width(c)
-    one = c.dtype.type(1)
+    one, left, right = c.dtype.type(1), Matrix(a, ZERO, DEPTH, UNIT_STRIDE), Matrix(b, ZERO, size, UNIT_STRIDE)
+    sums = Matrix(c, ZERO, size, UNIT_STRIDE)
     for _ in range(repeats):
-        micro_kernel(
-            MR, NR, a, ZERO, DEPTH, ZERO + 1, b, ZERO, size, DEPTH, one, c, ZERO, size, c, ZERO, size
-        )  # fmt: skip
+        micro_kernel(MR, NR, left, right, DEPTH, one, sums, sums)
 
 
 @kernel

@@ -3,11 +3,12 @@
 Numba ships no vector maths library: `math.exp` in a loop is one call an element. e**x reduces its argument by
 x = n ln 2 + r, |r| <= ln(2) / 2, and puts n into the exponent bits; log takes them out again (Cody and Waite, Software
 Manual for the Elementary Functions, 1980, chapters 5 and 6). The rest is made of these two: sigmoid, tanh, softplus and
-the normal distribution need e**x for x <= 0 alone, which is cheaper. Coefficients are minimax (Remez), one set a dtype.
+the normal distribution need e**x only for x <= 0, which is cheaper. Coefficients are minimax (Remez), a set for each
+dtype.
 
-Errors are at most 2 units in the last place over the whole range, of `normal` and `gelu` 8; denormal numbers included,
-unless the caller flushes them to zero, as every kernel does. NaN in is NaN out. Call these from compiled code: the type
-of the argument, float32 or float64, chooses the coefficients.
+Errors are at most 2 units in the last place over the whole range (8 for `normal` and `gelu`), denormal numbers
+included, unless the caller flushes them to zero, as every kernel does. NaN in is NaN out. Call these from compiled
+code: the type of the argument, float32 or float64, chooses the coefficients.
 """
 
 import math
@@ -47,8 +48,8 @@ else:
 SQRT_HALF = np.float64(0.5**0.5)
 LOG2_E = 1.4426950408889634
 INVERSE_SQRT_2_PI = 0.3989422804014327
-# A number plus this is rounded to a whole one, which stands in the low bits of the mantissa. The second comes with an
-# exponent that the whole range below e**0 = 1 fits under: 2**n is normal for each n, and `FACTOR` takes it back.
+# A number plus this is rounded to an integer in the low bits of the mantissa. The second raises the exponent, so that
+# 2**n is normal for every e**x below 1; `FACTOR` takes it back.
 SHIFT32, SHIFT64 = np.float32(1.5 * 2**23), np.float64(1.5 * 2**52)
 RAISED32, RAISED64 = np.float32(1.5 * 2**23 + 24), np.float64(1.5 * 2**52 + 54)
 FACTOR32, FACTOR64 = np.float32(2.0**-24), np.float64(2.0**-54)
@@ -62,7 +63,7 @@ LOWEST64, HIGHEST64, MINUS_ONE64, ONE64, NORMAL64 = constants("f8", -746, 710, -
 # The smallest normal number, a power of two that makes every denormal one normal, and its exponent.
 TINY32, UP32, STEPS32 = constants("f4", 2.0**-126, 2.0**25, 25)
 TINY64, UP64, STEPS64 = constants("f8", 2.0**-1022, 2.0**54, 54)
-# Added and taken away again, these leave the half of a number's digits whose square is exact.
+# Added and subtracted again, these leave the half of a number's digits whose square is exact.
 HALVE32, HALVE64 = np.float32(1.5 * 2**15), np.float64(1.5 * 2**32)
 # (e**r - 1 - r) / r**2 for |r| <= ln(2) / 2; relative to e**r - 1 within 2**-26 and 2**-61.
 EXP32 = constants(
@@ -205,7 +206,7 @@ def softplus(x: Any) -> Any:
     return (type(x)(0) if x < type(x)(0) else x) + (e - log1p_rest(e))
 
 
-# What follows is a `part`, since it is too long for LLVM to inline by itself, and a loop with a call is no vector loop.
+# What follows is `inlined`: it is too long for LLVM to inline by itself, and a loop with a call does not vectorise.
 
 
 @inlined

@@ -15,6 +15,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.micro_kernel_shape import SHAPE
+from hotloop.kernels.records import Matrix
 from hotloop.kernels.simd import (
     item,
     load,
@@ -59,23 +60,24 @@ def micro_panels_of(nr: int) -> Any:
     are halved: ten are five and five, since a micro-kernel of two rows would wait for the latency of its sums.
     """
 
-    def micro_panels(
-        a: Array, at: int, row: int, step: int, b: Array, bt: int, ldb: int, depth: int, scale: Any,
-        initial: Array, it: int, ldi: int, c: Array, ct: int, ldc: int, n: int,
-    ) -> None:  # fmt: skip
+    def micro_panels(a: Matrix, b: Matrix, depth: int, scale: Any, initial: Matrix, c: Matrix, n: int) -> None:
         noinline()
         i = 0
         while i < n:
             left = n - i
             height = MR if left >= 2 * MR else (left if left <= MR else (left + 1) // 2)
-            micro_kernel_up_to(
-                MR, nr, height, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc
-            )  # fmt: skip
-            at, it, ct, i = at + height * row, it + height * ldi, ct + height * ldc, i + height
+            micro_kernel_up_to(MR, nr, height, a, b, depth, scale, initial, c)
+            a, initial, c, i = down(a, height), down(initial, height), down(c, height), i + height
 
     # Numba links functions by name: of two with one name, both from the cache, one would be taken for the other.
     micro_panels.__name__ = micro_panels.__qualname__ = f"micro_panels{nr}"
     return inline(micro_panels)
+
+
+@inlined
+def down(matrix: Matrix, rows: int) -> Matrix:
+    """Return what is left of a matrix after its first rows."""
+    return Matrix(matrix.data, matrix.offset + rows * matrix.row_stride, matrix.row_stride, matrix.column_stride)
 
 
 narrow_micro_panels = micro_panels_of(1)
@@ -83,115 +85,109 @@ micro_panels = micro_panels_of(NR) if NR > 1 else narrow_micro_panels
 
 
 @inline
-def pack(b: Array, bt: int, row: int, step: int, depth: int, columns: int, panel: Array, size: int) -> None:
-    """Copy (depth, columns) of B, read with strides (row, step), into a panel `size` wide, zeros in the rest."""
-    lanes, first, transposed = width(panel), 0, 0
-    if step == 1:
+def pack(b: Matrix, depth: int, columns: int, panel: Array, size: int) -> None:
+    """Copy (depth, columns) of B into a panel of rows `size` wide, which is overwritten: zeros in the rest."""
+    lanes, first, transposed, at, data = width(panel), 0, 0, b.offset, b.data
+    if b.column_stride == 1:
         first = columns // lanes * lanes
         for p in range(depth):
             for j in range(0, first, lanes):
-                store(panel, p * size + j, load(b, bt + p * row + j))
-                prefetch(b, bt + p * row + columns + j)
-    elif row == 1:
+                store(panel, p * size + j, load(data, at + p * b.row_stride + j))
+                prefetch(data, at + p * b.row_stride + columns + j)
+    elif b.row_stride == 1:
         first, transposed = columns // TRANSPOSED * TRANSPOSED, depth // lanes * lanes
         for j in range(0, first, TRANSPOSED):
             for p in range(0, transposed, lanes):
-                transpose(TRANSPOSED, b, bt + j * step + p, step, panel, p * size + j, size)
+                transpose(TRANSPOSED, data, at + j * b.column_stride + p, b.column_stride, panel, p * size + j, size)
                 for q in range(j, j + TRANSPOSED):
-                    prefetch(b, bt + (columns + q) * step + p)
+                    prefetch(data, at + (columns + q) * b.column_stride + p)
             for p in range(transposed, depth):
                 for q in range(j, j + TRANSPOSED):
-                    panel[p * size + q] = item(b, bt + p * row + q * step)
+                    panel[p * size + q] = item(data, at + p * b.row_stride + q * b.column_stride)
     for p in range(depth):
         for j in range(first, columns):
-            panel[p * size + j] = item(b, bt + p * row + j * step)
+            panel[p * size + j] = item(data, at + p * b.row_stride + j * b.column_stride)
         for j in range(columns, size):
             panel[p * size + j] = 0
 
 
 @inlined
-def copy_rows(source: Array, at: int, row: int, rows: int, columns: int, out: Array, ot: int, out_row: int) -> None:
-    """Copy (rows, columns) between two matrices."""
+def copy_rows(source: Matrix, rows: int, columns: int, out: Matrix) -> None:
+    """Copy (rows, columns) between two matrices whose rows are contiguous; out is overwritten."""
     for r in range(rows):
         for j in range(columns):
-            out[ot + r * out_row + j] = item(source, at + r * row + j)
+            out.data[out.offset + r * out.row_stride + j] = item(source.data, source.offset + r * source.row_stride + j)
 
 
 @inlined
 def edge_micro_panels(
-    a: Array, at: int, row: int, step: int, b: Array, bt: int, ldb: int, depth: int, scale: Any,
-    initial: Array, it: int, ldi: int, c: Array, ct: int, ldc: int, n: int, columns: int,
-) -> None:  # fmt: skip
+    a: Matrix, b: Matrix, depth: int, scale: Any, initial: Matrix, c: Matrix, n: int, columns: int
+) -> None:
     """Do as `micro_panels` with fewer columns than a vector has, in a buffer, so that nothing beside C is touched."""
-    edge = stack_array(c, EDGE_SIZE)
-    lanes = width(c)
+    edge = Matrix(stack_array(c.data, EDGE_SIZE), ZERO, width(c.data), UNIT_STRIDE)
     for i in range(0, n, MR):
         height = min(MR, n - i)
-        copy_rows(initial, it + i * ldi, ldi, height, columns, edge, ZERO, lanes)
-        narrow_micro_panels(
-            a, at + i * row, row, step, b, bt, ldb, depth, scale, edge, ZERO, lanes, edge, ZERO, lanes, height
-        )
-        copy_rows(edge, ZERO, lanes, height, columns, c, ct + i * ldc, ldc)
+        copy_rows(down(initial, i), height, columns, edge)
+        narrow_micro_panels(down(a, i), b, depth, scale, edge, edge, height)
+        copy_rows(edge, height, columns, down(c, i))
 
 
 @inline
 def product(
-    a: Array, a_row: int, a_step: int, b: Array, b_row: int, b_step: int, b_columns: int,
-    scale: float, initial: Array, initial_row: int, c: Array, c_row: int, n: int, m: int, k: int,
-) -> None:  # fmt: skip
-    """Compute C = initial + scale * A @ B, flat arrays with strides in elements.
+    a: Matrix, b: Matrix, b_columns: int, scale: float, initial: Matrix, c: Matrix, n: int, m: int, k: int
+) -> None:
+    """C = initial + scale * A @ B with A (n, k), B (k, m), C (n, m). C is overwritten; its rows are contiguous.
 
-    A[i, p] is a[i * a_row + p * a_step], B[p, j] is b[p * b_row + j * b_step], C[i, j] is c[i * c_row + j]. What C
-    starts from is initial[i * initial_row + j]: C itself, a bias with initial_row = 0, or zero with initial_row = -1.
-    Columns of B from b_columns to m - 1 are taken as zeros.
+    `initial` may be C itself, which then accumulates, or a bias, with a row stride of 0; with one of -1 it is zero.
+    Columns of B from b_columns to m are taken as zeros.
     """
-    lanes, scale = width(c), c.dtype.type(scale)
-    panel, zeros, block = stack_array(c, PANEL_SIZE), stack_array(c, ZEROS_SIZE), stack_array(c, COPIED_SIZE)
-    if initial_row < 0:
+    lanes, scale = width(c.data), c.data.dtype.type(scale)
+    panel, block = stack_array(c.data, PANEL_SIZE), stack_array(c.data, COPIED_SIZE)
+    zeros = stack_array(c.data, ZEROS_SIZE)
+    if initial.row_stride < 0:
         for i in range(ZEROS_SIZE):
             zeros[i] = 0
-    copied = a_row == 1 and a_step % PITCH == 0 and n >= COPIED and m >= COPIED
+    copied = a.row_stride == 1 and a.column_stride % PITCH == 0 and n >= COPIED and m >= COPIED
     height = COPIED if copied else max(n, 1)
     for p in range(0, max(k, 1), KC):
         depth = min(KC, k - p)
         for i in range(0, n, height):
-            rows, left, at, step = min(height, n - i), a, i * a_row + p * a_step, a_step
+            rows = min(height, n - i)
+            left = Matrix(a.data, a.offset + i * a.row_stride + p * a.column_stride, a.row_stride, a.column_stride)
             if copied:
-                pack(a, at, a_step, UNIT_STRIDE, depth, rows, block, COPIED_STRIDE)
-                left, at, step = block, ZERO, COPIED_STRIDE
-            ct = i * c_row
-            start, it, start_row, start_step = initial, i * initial_row, initial_row, UNIT_STRIDE
+                pack(Matrix(a.data, left.offset, a.column_stride, UNIT_STRIDE), depth, rows, block, COPIED_STRIDE)
+                left = Matrix(block, ZERO, a.row_stride, COPIED_STRIDE)
+            target = down(c, i)
+            start = down(initial, i)
             if p > 0:
-                start, it, start_row = c, ct, c_row
-            elif initial_row < 0:
-                start, it, start_row, start_step = zeros, ZERO, ZERO, ZERO
+                start = target
+            elif initial.row_stride < 0:
+                start = Matrix(zeros, ZERO, ZERO, ZERO)
             j = ZERO
             while j < m:
                 vectors = NR if m - j >= NR * lanes else min((m - j) // lanes, 1)
-                if n == 1 and b_step == 1 and min(m, b_columns) - j >= NR_OF_A_ROW * lanes:
+                if n == 1 and b.column_stride == 1 and min(m, b_columns) - j >= NR_OF_A_ROW * lanes:
                     vectors = NR_OF_A_ROW
                 size = max(vectors, 1) * lanes
                 columns = min(size, b_columns - j)
-                right, bt, ld = b, p * b_row + j * b_step, b_row
-                if columns < size or b_step != 1 or (n >= ROWS_WORTH_PACKING and depth * b_row >= SIZE_WORTH_PACKING):
-                    pack(b, bt, b_row, b_step, depth, columns, panel, size)
-                    right, bt, ld = panel, ZERO, size
+                right = Matrix(b.data, b.offset + p * b.row_stride + j * b.column_stride, b.row_stride, b.column_stride)
+                if (
+                    columns < size
+                    or b.column_stride != 1
+                    or (n >= ROWS_WORTH_PACKING and depth * b.row_stride >= SIZE_WORTH_PACKING)
+                ):
+                    pack(right, depth, columns, panel, size)
+                    right = Matrix(panel, ZERO, size, UNIT_STRIDE)
                 if vectors == NR_OF_A_ROW:
-                    micro_kernel(
-                        1, NR_OF_A_ROW, left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row,
-                        c, ct, c_row,
-                    )  # fmt: skip
+                    micro_kernel(1, NR_OF_A_ROW, left, right, depth, scale, start, target)
                 elif vectors == NR:
-                    micro_panels(
-                        left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row, c, ct, c_row, rows
-                    )
+                    micro_panels(left, right, depth, scale, start, target, rows)
                 elif vectors == 1:
-                    narrow_micro_panels(
-                        left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row, c, ct, c_row, rows
-                    )
+                    narrow_micro_panels(left, right, depth, scale, start, target, rows)
                 else:
-                    edge_micro_panels(
-                        left, at, a_row, step, right, bt, ld, depth, scale, start, it, start_row, c, ct, c_row, rows,
-                        m - j,
-                    )  # fmt: skip
-                j, it, ct = j + size, it + size * start_step, ct + size
+                    edge_micro_panels(left, right, depth, scale, start, target, rows, m - j)
+                j += size
+                start = Matrix(
+                    start.data, start.offset + size * start.column_stride, start.row_stride, start.column_stride
+                )
+                target = Matrix(target.data, target.offset + size, target.row_stride, target.column_stride)

@@ -1,10 +1,11 @@
-"""The compiled loops of prediction: of one sample for a loop of one's own, and of many, with their loss, for a team."""
+"""The compiled loops of prediction: of one sample for your own loop, and of many, with their loss, for a team."""
 
 from hotloop.kernels.activations import copy
 from hotloop.kernels.gather import gather, scaled
 from hotloop.kernels.jit import Array, inline, kernel
-from hotloop.kernels.matmul import UNIT_STRIDE
+from hotloop.kernels.matmul import UNIT_STRIDE, ZERO
 from hotloop.kernels.propagation import forward, loss_rows
+from hotloop.kernels.records import Draw, Model, Prediction
 from hotloop.kernels.team import share
 from hotloop.kernels.views import check_vectors, row, segment, vector_of
 
@@ -39,18 +40,19 @@ def predict_one(parameters: Array, layers: Array, workspace: Array, input_scale:
         If x or out has another size.
     """
     check_vectors(parameters, x, out)
-    first, last, none = layers[0], layers[layers.size - 1], x.size - x.size
+    first, last = layers[0], layers[layers.size - 1]
     if x.size != first["fan_in"] or out.size != last["fan_out"]:
         raise ValueError("predict_one: x must have as many entries as the network has inputs, out as it has outputs")
     scaled(vector_of(x), x.dtype.type(input_scale), segment(workspace, first["input"], x.size))
-    forward(layers, parameters, none, none + 1, none, none, none, False, False, workspace, None)
+    model = Model(layers, parameters, workspace)
+    forward(model, ZERO, UNIT_STRIDE, Draw(ZERO, ZERO, ZERO), False, False, None)
     copy(segment(workspace, last["output"], out.size), vector_of(out))
     return all_finite(x)
 
 
 @inline
 def all_finite(x: Array) -> bool:
-    """Return whether no entry is infinite or NaN; of a finite number the difference to itself is zero."""
+    """Return whether no entry is infinite or NaN: only a finite number minus itself is zero."""
     count = 0
     for i in range(x.size):
         count += x[i] - x[i] == 0
@@ -58,35 +60,28 @@ def all_finite(x: Array) -> bool:
 
 
 @kernel
-def forward_slice(
-    thread: int, n_threads: int, words: Array, start: int, stop: int, inputs: Array, targets: Array, labels: Array,
-    order: Array, layers: Array, settings: Array, parameters: Array, workspace: Array, row_losses: Array,
-    outputs: Array,
-) -> None:  # fmt: skip
-    """Compute the outputs of samples start to stop - 1, and with targets their shares of the loss, as one of a team.
+def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: int, run: Prediction) -> None:
+    """Compute the outputs of samples start to stop, and with targets their share of the loss, as one of a team.
 
-    Parameters are as in `train_slice`, but for row_losses, a float64 array (N,), and outputs, an array (N, O):
-    overwritten in the rows asked for. Threads need not wait for each other: each has rows of the workspace to itself.
+    `run.outputs` and `run.row_losses` are overwritten in these rows. The other parameters are as in `train_slice`.
+    Threads need not wait for each other: each has rows of the workspace to itself.
     """
-    s, top, none = settings[0], layers[layers.size - 1], start - start  # none: a zero of no literal type
-    room_first, room_last = share(s["micro_batch"], UNIT_STRIDE, thread, n_threads)
-    first_sample, last_sample = share(stop - start, UNIT_STRIDE, thread, n_threads)
-    at = start + first_sample
-    while at < start + last_sample and room_first < room_last:
-        last = min(room_last, room_first + start + last_sample - at)
-        shift = at - room_first
-        gather(
-            inputs, order, at, last - room_first, s["input_kind"], s["input_scale"],
-            layers[0]["input"] + room_first * layers[0]["input_stride"], layers[0]["input_stride"],
-            layers[0]["fan_in"], workspace,
-        )  # fmt: skip
-        forward(layers, parameters, room_first, last, s["seed"], none, none, False, False, workspace, None)
-        for r in range(room_first, last):
-            output = segment(workspace, top["output"] + r * top["stride"], top["fan_out"])
+    s, model, samples, outputs = run.settings[0], run.model, run.samples, run.outputs
+    bottom, top = model.layers[0], model.layers[model.layers.size - 1]
+    room_start, room_stop = share(s["micro_batch"], UNIT_STRIDE, thread, n_threads)
+    first, last = share(stop - start, UNIT_STRIDE, thread, n_threads)
+    at = start + first
+    while at < start + last and room_start < room_stop:
+        room_end = min(room_stop, room_start + start + last - at)
+        shift = at - room_start  # row r of the workspace is sample shift + r
+        gather(samples, shift, room_start, room_end, s, bottom, model.workspace)
+        forward(model, room_start, room_end, Draw(ZERO, ZERO, ZERO), False, False, None)
+        for r in range(room_start, room_end):
+            output = segment(model.workspace, top["output"] + r * top["stride"], top["fan_out"])
             copy(output, row(outputs, shift + r))
-        if row_losses.size > 0:
+        if run.row_losses.size > 0:
             loss_rows(
-                s["loss"], s["batch_size"], top, targets, labels, order, shift, room_first, last, workspace,
-                shift, row_losses,
+                s["loss"], s["batch_size"], samples, shift, room_start, room_end, top, model.workspace, shift,
+                run.row_losses,
             )  # fmt: skip
-        at += last - room_first
+        at += room_end - room_start

@@ -1,6 +1,6 @@
-"""Random numbers by counter: a number depends on what it is for, never on what was drawn before it.
+"""Random numbers by counter: a number depends on what it is for, not on what was drawn before.
 
-Dropout draws from (seed, step, row, unit), so that a run gives the same bits however its work is cut up, and the
+Dropout draws by (seed, step, row, unit), so that a run gives the same bits however its work is divided, and the
 backward pass makes the forward pass's mask again instead of storing it. Source: Salmon, Moraes, Dror and Shaw, Parallel
 Random Numbers: As Easy as 1, 2, 3 (SC 2011), Philox4x32 with 10 rounds.
 """
@@ -21,7 +21,7 @@ WEYL0, WEYL1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 WORD, MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 INVERSE_RANGE = 2.0**-32
 # A block is 32 units in a row: eight draws of four words, the first words one after another, then the second ones.
-DRAWS, BLOCK, MICRO_BATCH = 8, 32, 256  # a micro-batch is as many units as are applied at once
+DRAWS, BLOCK, UNITS = 8, 32, 256  # UNITS are applied at a time
 
 
 @inline
@@ -50,16 +50,16 @@ def philox(counter: Counter, key: Key) -> Counter:
 
 @kernel
 def dropout(seed: int, step: int, first_row: int, first_unit: int, rate: float, values: Array) -> None:
-    """values := values * mask / (1 - rate), mask 0 with probability `rate`, else 1 (inverted dropout).
+    """values = values * mask / (1 - rate), mask 0 with probability `rate`, else 1 (inverted dropout).
 
     Parameters
     ----------
     seed, step : int
         The key and the number of the update; the same two give the same mask.
     first_row, first_unit : int
-        Numbers of values[0, 0]: the mask of a row and a unit does not depend on which part of the batch is passed.
+        Of values[0, 0]: the mask of a row and a unit does not depend on which part of the batch is passed.
     rate : float
-        The share to drop, 0 <= rate < 1, to 2**-32.
+        The share to drop, 0 <= rate < 1, in steps of 2**-32.
     values : array (B, units)
         Overwritten; rows contiguous.
 
@@ -75,12 +75,12 @@ def dropout(seed: int, step: int, first_row: int, first_unit: int, rate: float, 
     threshold = np.uint64(rate / INVERSE_RANGE)
     key = np.uint64(seed) & MASK, np.uint64(seed) >> WORD
     c2, c3 = np.uint64(step) & MASK, np.uint64(step) >> WORD
-    factors = stack_array(values, MICRO_BATCH)
+    factors = stack_array(values, UNITS)
     last = first_unit + values.shape[1]
     for b in range(values.shape[0]):
         values_b, c1 = row(values, b), np.uint64(first_row + b)
-        for start in range(first_unit - first_unit % BLOCK, last, MICRO_BATCH):
-            stop = min(start + MICRO_BATCH, last)
+        for start in range(first_unit - first_unit % BLOCK, last, UNITS):
+            stop = min(start + UNITS, last)
             for block in range(start // BLOCK, (stop + BLOCK - 1) // BLOCK):
                 f = segment(factors, block * BLOCK - start, BLOCK)
                 for d in range(DRAWS):

@@ -1,7 +1,7 @@
 """Softmax, which goes row by row: the one activation that is not elementwise.
 
-A gradient depends on the sums of a row, so they are taken from the first class to the last: their bits are neither the
-compiler's choice, nor do they depend on the rows beside a row.
+A gradient depends on the sums of a row, so they are taken from the first class to the last: their bits depend neither
+on the compiler nor on the rows beside it.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from hotloop.kernels.views import check_matrices, check_rows, row, segment, stac
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
 
     def place(array: Array, index: int, value: Any) -> None:
-        """Write array[index] := value, by itself: a loop over strided places would become slow scatters."""
+        """array[index] = value, a scalar store: a loop over strided places would become slow scatters."""
         array[index] = value
 
 else:
@@ -53,8 +53,8 @@ def softmax(z: Array, out: Array) -> None:
 def softmax_rows(z: Array, first: int, factor: Any, out: Array, top: Array, total: Array) -> Any:
     """Write `factor` times the softmax of up to `ROWS` rows from `first` on; return how many.
 
-    `top` gets the largest entry of each row, `total` the sum of its e^(z - top). Rows of few classes are turned on
-    their side, so that a vector holds one class of many rows: 32 rows of 10 then take half the time.
+    `top` gets the largest entry of each row, `total` the sum of its e^(z - top). Rows of few classes are transposed, so
+    that a vector holds one class of many rows: 32 rows of 10 then take half the time.
     """
     rows, classes = min(z.shape[0] - first, ROWS), z.shape[1]
     if classes > WIDEST:
@@ -66,7 +66,7 @@ def softmax_rows(z: Array, first: int, factor: Any, out: Array, top: Array, tota
         source = row(z, first + r)
         for j in range(classes):
             place(block, j * ROWS + r, source[j])
-    for j in range(classes):  # rows that are not there are zeros, so that the loops below are of whole vectors
+    for j in range(classes):  # missing rows are zeros, so that the loops below are of whole vectors
         for r in range(rows, ROWS):
             block[j * ROWS + r] = 0
     height = whole(rows)
@@ -94,13 +94,13 @@ def softmax_rows(z: Array, first: int, factor: Any, out: Array, top: Array, tota
 
 @inline
 def whole(rows: int) -> int:
-    """Return `ROWS` for 1 to `ROWS` rows: a loop to this is of vectors, one to a constant is unrolled to scalars."""
+    """Return `ROWS` for 1 to `ROWS` rows: a loop to this vectorises, one to a constant is unrolled to scalars."""
     return (rows + ROWS - 1) // ROWS * ROWS
 
 
 @inline
 def logarithms(rows: int, total: Array) -> None:
-    """Replace the sums that `softmax_rows` gives for some rows by their logarithms, a vector at a time."""
+    """Overwrite the sums of `softmax_rows` with their logarithms, a vector at a time."""
     for r in range(whole(rows)):
         total[r] = log(total[r])
 

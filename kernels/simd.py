@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.kernels.records import Matrix
 
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
 
@@ -33,28 +34,27 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         _memory(array, index)[:] = vector
 
     def micro_kernel(
-        mr: int, nr: int, a: Array, at: int, row: int, step: int, b: Array, bt: int, b_row: int,
-        depth: int, scale: float, initial: Array, it: int, initial_row: int, c: Array, ct: int, c_row: int,
-    ) -> None:  # fmt: skip
-        """Compute mr rows by nr vectors: c[r] = initial[r] + scale * sum over p of a[r, p] b[p], in the order of p.
+        mr: int, nr: int, a: Matrix, b: Matrix, depth: int, scale: float, initial: Matrix, c: Matrix
+    ) -> None:
+        """C = initial + scale * A @ B with A (mr, depth), B (depth, nr vectors), C (mr, nr vectors).
 
-        a[r, p] is a[at + r * row + p * step]; b[p], initial[r] and c[r] start at bt + p * b_row, it + r * initial_row
-        and ct + r * c_row. c is overwritten; it may be `initial`. All sums stay in registers; mr and nr are constants.
+        C is overwritten; it may be `initial`. Rows of B, initial and C are contiguous. All sums stay in registers, and
+        are taken in the order of depth; mr and nr are constants.
         """
-        size = nr * width(c)
-        total = np.zeros((mr, size), c.dtype)
+        size = nr * width(c.data)
+        total = np.zeros((mr, size), c.data.dtype)
         for p in range(depth):
-            column = np.array([_memory(a, at + r * row + p * step, 1)[0] for r in range(mr)])
-            total += column[:, None] * _memory(b, bt + p * b_row, size)
+            places = [a.offset + r * a.row_stride + p * a.column_stride for r in range(mr)]
+            column = np.array([_memory(a.data, place, 1)[0] for place in places])
+            total += column[:, None] * _row(b, p, size)
         for r in range(mr):
-            _memory(c, ct + r * c_row, size)[:] = _memory(initial, it + r * initial_row, size) + scale * total[r]
+            _row(c, r, size)[:] = _row(initial, r, size) + scale * total[r]
 
     def micro_kernel_up_to(
-        most: int, nr: int, mr: int, a: Array, at: int, row: int, step: int, b: Array, bt: int, b_row: int,
-        depth: int, scale: float, initial: Array, it: int, initial_row: int, c: Array, ct: int, c_row: int,
-    ) -> None:  # fmt: skip
+        most: int, nr: int, mr: int, a: Matrix, b: Matrix, depth: int, scale: float, initial: Matrix, c: Matrix
+    ) -> None:
         """Do as `micro_kernel` with 1 to `most` rows: mr need not be a constant, `most` is."""
-        micro_kernel(mr, nr, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row)
+        micro_kernel(mr, nr, a, b, depth, scale, initial, c)
 
     def noinline() -> None:
         """Keep the function that calls this from being inlined into others."""
@@ -72,6 +72,9 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         stop = index + (width(array) if size is None else size)
         flat = np.lib.stride_tricks.as_strided(array, (stop,), (array.itemsize,))
         return flat[index:]
+
+    def _row(matrix: Matrix, row: int, size: int) -> Array:
+        return _memory(matrix.data, matrix.offset + row * matrix.row_stride, size)
 
 else:
     from hotloop.kernels.lowering.simd import (

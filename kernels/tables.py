@@ -9,8 +9,8 @@ import numpy as np
 
 Record: TypeAlias = Any  # an element of a structured array
 
-# One record a layer. weights and bias are offsets in the parameters, the bias behind the last row of the weights;
-# input, z, output and delta offsets in the workspace; penalty the place of the first row's in row_penalties.
+# One record a layer. weights and bias are offsets in the parameters, the bias after the last row of the weights; input,
+# z, output and delta are offsets in the workspace; penalty is the first row's place in row_penalties.
 LAYER = np.dtype(
     [
         ("fan_in", "i8"), ("fan_out", "i8"), ("input_stride", "i8"), ("stride", "i8"), ("weights", "i8"),
@@ -20,21 +20,20 @@ LAYER = np.dtype(
     align=True,
 )  # fmt: skip
 
-# What one run is told. `micro_batch` is the rows that the workspace has room for, and `step_offset` the number of updates made
-# before the optimiser's state was new (Adam counts from there). What the inputs are, `input_kind`, is a code of
-# `gather`.
+# What a run is told. The workspace has room for `micro_batch` rows; `step_offset` is the number of updates made before
+# the optimiser's state was new, from which Adam counts; `input_kind` is a code of `gather`.
 SETTINGS = np.dtype(
     [
         ("loss", "i8"), ("update", "i8"), ("batch_size", "i8"), ("micro_batch", "i8"), ("seed", "i8"),
-        ("step_offset", "i8"),
-        ("input_kind", "i8"), ("input_scale", "f8"), ("l1", "f8"), ("l2", "f8"), ("learning_rate", "f8"),
+        ("step_offset", "i8"), ("input_kind", "i8"), ("input_scale", "f8"), ("l1", "f8"), ("l2", "f8"),
+        ("learning_rate", "f8"),
         ("momentum", "f8"), ("rho", "f8"), ("beta1", "f8"), ("beta2", "f8"), ("epsilon", "f8"), ("weight_decay", "f8"),
     ],
     align=True,
 )  # fmt: skip
 
-# Where it stands: the next row of the epoch, updates made so far, the sum over batches of loss times rows, the loss of
-# the batch at hand, and whether that was not finite. One record a thread, all alike between two calls.
+# Where a run stands: the next row of the epoch, updates made so far, the sum over batches of loss times rows, the loss
+# of the current batch, and whether that was not finite. One record a thread, all equal between two calls.
 PROGRESS = np.dtype(
     [("row", "i8"), ("step", "i8"), ("loss_sum", "f8"), ("batch_loss", "f8"), ("diverged", "i8")], align=True
 )

@@ -1,7 +1,7 @@
 """Threads in step inside compiled code: a barrier, and the division of work.
 
 A team is one array of words, which its caller makes with `new_team` and hands to every thread; nothing is global. One
-word counts all arrivals at barriers: with n threads, the k-th barrier is passed when it reaches k n.
+word counts all arrivals at barriers: n threads pass the k-th barrier when it reaches k n.
 
 A barrier between threads with a core each takes 0.06 to 0.2 us where these share a cache, up to 0.6 elsewhere; a
 parallel region of OpenMP takes 7. A thread that waits for long sleeps until it is woken. It does not call sched_yield,
@@ -20,10 +20,10 @@ from hotloop.kernels.jit import Array, inline
 # The words in use: 128 bytes apart, since a CPU may fetch cache lines of 64 in pairs, and none at an end of the array.
 ARRIVED, ASLEEP, WORDS = 16, 32, 48
 LEFT = -(2**62)  # in place of the arrivals, once the team was abandoned: below zero whoever arrives after
-# How often a waiting thread looks before it sleeps: some 10 us, about what it costs to sleep and be woken. More would
-# be time that a thread on the same core does not get.
+# How often a waiting thread looks before it sleeps: about 10 us, what it costs to sleep and be woken. More would take
+# time from a thread on the same core.
 LOOKS = 300
-# us: how long it then sleeps at most, since nobody wakes it when its team is abandoned; and without a futex.
+# us: how long it then sleeps at most, since nothing wakes it when its team is abandoned; and how long without a futex.
 LONGEST_SLEEP, SLEEP = 2000, 50
 
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
@@ -35,11 +35,11 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
     def atomic_add(words: Array, index: int, value: int) -> int:
         """Add to words[index], and return what it was.
 
-        Here that may be too little, if other threads arrive meanwhile, but not by a whole barrier, which would need
-        this thread as well; so `barrier` may not notice that it is the last, but no more.
+        Here that may be too little if other threads arrive meanwhile, but not by a whole barrier, which needs this
+        thread too: at worst `barrier` does not notice that it is the last.
         """
         before, word = int(words[index]), words[index : index + 1]
-        np.add(word, value, out=word)  # in one piece: NumPy keeps the interpreter to itself for small arrays
+        np.add(word, value, out=word)  # in one piece: NumPy keeps the GIL for small arrays
         return before
 
     def pause() -> None:
@@ -68,7 +68,7 @@ def new_team() -> Array:
 
 
 def abandon(words: Array) -> None:
-    """Release all threads that wait at a barrier of the team, now and for ever; from Python, in any thread.
+    """Release all threads that wait at a barrier of the team, now and later; from Python, in any thread.
 
     Parameters
     ----------
@@ -82,8 +82,7 @@ def abandon(words: Array) -> None:
 def barrier(words: Array, n_threads: int) -> bool:
     """Wait until all `n_threads` (the same number at each barrier) have come; what each wrote is then visible to all.
 
-    Returns False, at once and ever after, if the team was abandoned: the kernel should return. A team of one is not
-    asked.
+    Returns False immediately if the team was abandoned: the kernel should then return. A team of one passes.
     """
     if n_threads == 1:
         return True
@@ -111,10 +110,10 @@ def barrier(words: Array, n_threads: int) -> bool:
 
 @inline
 def share(total: int, granule: int, thread: int, n_threads: int) -> tuple[int, int]:
-    """Return the start and the stop of the part of range(total) that `thread` does.
+    """Return the start and the stop of the share of range(total) that `thread` has.
 
-    The parts are disjoint, cover the range in the order of the threads, start at multiples of `granule`, and differ by
-    one granule at most; the last granule may be partial.
+    The shares are disjoint, cover the range in the order of the threads, start at multiples of `granule`, and differ by
+    at most one granule; the last granule may be partial.
     """
     granules = (total + granule - 1) // granule
     start = granules * thread // n_threads * granule

@@ -1,6 +1,6 @@
 """Views of arrays that cost nothing in compiled code: no allocation, and no reference counted.
 
-A view must not outlive the array whose memory it shows, and none is ever returned to Python. Sizes are not checked.
+A view must not outlive the array whose memory it shows, and is never returned to Python. Sizes are not checked.
 Under ``NUMBA_DISABLE_JIT=1`` each is the plain NumPy below.
 """
 
@@ -14,8 +14,12 @@ from hotloop.kernels.jit import Array, inline
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
 
     def segment(array: Array, offset: int, size: int) -> Array:
-        """Return `size` elements of memory, contiguous, from `offset` elements behind the first of `array` on."""
+        """Return `size` contiguous elements of memory, from `offset` elements after the first of `array`."""
         return np.lib.stride_tricks.as_strided(array, (offset + size,), (array.itemsize,))[offset:]
+
+    def readable(array: Array) -> Array:
+        """Return an array that is only read under the type of a writable one, so that one loop is compiled for both."""
+        return array
 
     def check_dtype(a: Array, b: Array, c: Array) -> None:
         """Raise, when compiling, unless the three arrays are all float32 or all float64."""
@@ -46,7 +50,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return array.reshape(-1)
 
     def matrix(array: Array, offset: int, rows: int, columns: int, stride: int) -> Array:
-        """Return a (rows, columns) view of memory from `offset` on, whose rows lie `stride` elements apart."""
+        """Return a (rows, columns) view of memory from `offset`, with rows `stride` elements apart."""
         shape, strides = (rows, columns), (stride * array.itemsize, array.itemsize)
         return np.lib.stride_tricks.as_strided(segment(array, offset, 1), shape, strides)
 
@@ -56,7 +60,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return view
 
     def reinterpret(values: Array, dtype: Any) -> Array:
-        """Return a vector of bytes as the numbers that they stand for."""
+        """Return a vector of bytes as numbers of a dtype."""
         return values.view(dtype)
 
     def stack_array(like: Array, size: int) -> Array:
@@ -69,6 +73,7 @@ else:
         check_matrices,
         check_vectors,
         matrix,
+        readable,
         reinterpret,
         row,
         segment,
@@ -90,6 +95,7 @@ __all__ = [
     "check_rows",
     "check_vectors",
     "matrix",
+    "readable",
     "reinterpret",
     "row",
     "segment",

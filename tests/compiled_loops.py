@@ -67,13 +67,20 @@ def dispatchers():
     return found
 
 
+def flat(kinds):
+    """Yield the types of a signature, and of the fields of its records."""
+    for kind in kinds:
+        yield from flat(kind.types) if isinstance(kind, types.NamedTuple) else [kind]
+
+
 def precision(signature):
     """Return the type of a signature's floating-point arrays, or of its numbers if it has no such array.
 
     Arrays of float64 beside arrays of float32 are the rows' losses and penalties.
     """
-    arrays = {str(t.dtype) for t in signature if isinstance(t, types.Array) and isinstance(t.dtype, types.Float)}
-    numbers = {str(t) for t in signature if isinstance(t, types.Float)}
+    found = list(flat(signature))
+    arrays = {str(t.dtype) for t in found if isinstance(t, types.Array) and isinstance(t.dtype, types.Float)}
+    numbers = {str(t) for t in found if isinstance(t, types.Float)}
     return "float32" if "float32" in arrays else "+".join(sorted(arrays or numbers))
 
 

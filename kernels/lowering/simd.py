@@ -106,28 +106,26 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def micro_kernel(
-    typing_context: Any, rows: Any, vectors: Any, a: Any, at: Any, row: Any, step: Any, b: Any, bt: Any, b_row: Any,
-    depth: Any, scale: Any, initial: Any, it: Any, initial_row: Any, c: Any, ct: Any, c_row: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, mr: Any, nr: Any, a: Any, b: Any, depth: Any, scale: Any, initial: Any, c: Any
+) -> Any:
     """Lower `simd.micro_kernel`."""
     operands = _operands(a, b, initial, c)
-    height, width = _constant_of(rows), _constant_of(vectors)
+    height, width = _constant_of(mr), _constant_of(nr)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _compute(context, builder, operands, args[2:], height, width)
         return context.get_dummy_value()
 
-    return types.void(rows, vectors, *operands), codegen
+    return types.void(mr, nr, *operands), codegen
 
 
 @intrinsic(prefer_literal=True)
 def micro_kernel_up_to(
-    typing_context: Any, most: Any, vectors: Any, rows: Any, a: Any, at: Any, row: Any, step: Any, b: Any, bt: Any,
-    b_row: Any, depth: Any, scale: Any, initial: Any, it: Any, initial_row: Any, c: Any, ct: Any, c_row: Any,
-) -> Any:  # fmt: skip
+    typing_context: Any, most: Any, nr: Any, mr: Any, a: Any, b: Any, depth: Any, scale: Any, initial: Any, c: Any
+) -> Any:
     """Lower `simd.micro_kernel_up_to`: a micro-kernel for each number of rows, and a switch between them."""
     operands = _operands(a, b, initial, c)
-    tallest, width = _constant_of(most), _constant_of(vectors)
+    tallest, width = _constant_of(most), _constant_of(nr)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         places = [builder.append_basic_block(f"micro_kernel.{height}") for height in range(1, tallest + 1)]
@@ -141,25 +139,28 @@ def micro_kernel_up_to(
         builder.position_at_end(after)
         return context.get_dummy_value()
 
-    return types.void(most, vectors, types.intp, *operands), codegen
+    return types.void(most, nr, types.intp, *operands), codegen
 
 
 def _operands(a: Any, b: Any, initial: Any, c: Any) -> tuple[Any, ...]:
     """Return the types of a micro-kernel's arguments from A on."""
-    check_elements(a.dtype, b.dtype, initial.dtype, c.dtype)
-    check_writable(c)
-    index = types.intp
-    return a, index, index, index, b, index, index, index, c.dtype, initial, index, index, c, index, index
+    matrices = a[0], b[0], initial[0], c[0]
+    check_elements(*(array.dtype for array in matrices))
+    check_writable(c[0])
+    return a, b, types.intp, c[0].dtype, initial, c
 
 
 def _compute(context: Any, builder: Any, operands: tuple[Any, ...], args: Any, height: int, width: int) -> None:
     """Generate the loop of a micro-kernel of `height` rows by `width` vectors."""
-    element = operands[8]
+    element = operands[3]
     alignment, count, vector = element.bitwidth // 8, lanes(element), context.get_value_type(Vector(element))
-    _, _, row_stride, step_stride, _, _, line_stride, depth, scale, _, _, initial_stride, _, _, stride = args
+    a, b, depth, scale, initial, c = args
+    row_stride, step_stride = builder.extract_value(a, 2), builder.extract_value(a, 3)
+    line_stride, initial_stride, stride = (builder.extract_value(matrix, 2) for matrix in (b, initial, c))
 
     def address(position: int) -> Any:
-        return _at(builder, data_of(context, builder, operands[position], args[position]), args[position + 1])
+        array, offset = (builder.extract_value(args[position], k) for k in (0, 1))
+        return _at(builder, data_of(context, builder, operands[position][0], array), offset)
 
     def lines_at(first: Any) -> list[Any]:
         """Return the addresses of `width` vectors side by side."""
@@ -176,7 +177,7 @@ def _compute(context: Any, builder: Any, operands: tuple[Any, ...], args: Any, h
             line for r in range(height) for line in lines_at(_at(builder, first, builder.mul(stride, _constant(r))))
         ]
 
-    first_a, first_b = address(0), address(4)
+    first_a, first_b = address(0), address(1)
     zero = ir.Constant(vector, [0.0] * count)
     starts = [zero] * (height * width)
     rows_of_a = [builder.mul(row_stride, _constant(r)) for r in range(height)]
@@ -208,8 +209,8 @@ def _compute(context: Any, builder: Any, operands: tuple[Any, ...], args: Any, h
     builder.branch(test)
 
     builder.position_at_end(after)
-    factor, initials = broadcast(builder, scale, vector), block_at(address(9), initial_stride)
-    for total, source, target in zip(sums, initials, block_at(address(12), stride), strict=True):
+    factor, initials = broadcast(builder, scale, vector), block_at(address(4), initial_stride)
+    for total, source, target in zip(sums, initials, block_at(address(5), stride), strict=True):
         result = builder.fadd(builder.fmul(factor, total, flags=FLAGS), load(source), flags=FLAGS)
         builder.store(result, target).align = alignment
 

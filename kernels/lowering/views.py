@@ -36,6 +36,16 @@ def segment(typing_context: Any, array: Any, offset: Any, size: Any) -> Any:
     return _contiguous(array)(array, types.intp, types.intp), codegen
 
 
+@intrinsic
+def readable(typing_context: Any, array: Any) -> Any:
+    """Lower `views.readable`: the same memory, of another type."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return args[0]
+
+    return array.copy(readonly=False)(array), codegen
+
+
 def _nothing(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return context.get_dummy_value()
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
 from hotloop.kernels.jit import Array
+from hotloop.kernels.records import Model, Prediction, Samples, Training
 from hotloop.kernels.tables import PROGRESS, SETTINGS
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.layout import Layout, aligned_zeros
@@ -80,19 +82,18 @@ class LoopArguments:
         """Make a record of progress for each thread."""
         self.progress = np.repeat(self.progress[:1], n_threads)
 
-    def train_arguments(self, parameters: Array, gradient: Array, moments: Array, order: Array) -> tuple[Array, ...]:
-        """Return the arguments of `train_slice` after its budget, without its clocks."""
-        return (
-            self.inputs, self.targets, self.labels, order, self.layers, self.settings, parameters, gradient, moments,
-            self.workspace, self.row_losses, self.row_penalties, self.progress,
-        )  # fmt: skip
+    def train_arguments(self, parameters: Array, gradient: Array, moments: Array, order: Array) -> tuple[Any, ...]:
+        """Return the arguments of `train_slice` between its budget and its clocks."""
+        samples = Samples(self.inputs, self.targets, self.labels, order)
+        model = Model(self.layers, parameters, self.workspace)
+        scratch = self.row_losses, self.row_penalties
+        return (Training(samples, model, self.settings, self.progress, gradient, moments, *scratch),)
 
-    def forward_arguments(self, parameters: Array, losses: Array, outputs: Array) -> tuple[Array, ...]:
+    def forward_arguments(self, parameters: Array, losses: Array, outputs: Array) -> tuple[Any, ...]:
         """Return the arguments of `forward_slice` after its start and stop."""
-        return (
-            self.inputs, self.targets, self.labels, IN_ORDER, self.layers, self.settings, parameters, self.workspace,
-            losses, outputs,
-        )  # fmt: skip
+        samples = Samples(self.inputs, self.targets, self.labels, IN_ORDER)
+        model = Model(self.layers, parameters, self.workspace)
+        return (Prediction(samples, model, self.settings, losses, outputs),)
 
     def set_optimizer(self, optimizer: Optimizer, step: int, step_offset: int) -> None:
         """Set the update: `step` steps have been taken, the first `step_offset` of them with another optimizer."""

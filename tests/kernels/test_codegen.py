@@ -21,6 +21,7 @@ from numba import types
 from programs import ENVIRONMENT
 
 from hotloop.kernels import clock, jit, matmul, micro_kernel_shape, simd, updates, views
+from hotloop.kernels.records import Matrix
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 ARM = platform.machine() in ("aarch64", "arm64")
@@ -45,29 +46,32 @@ pytestmark = [
 # What the other processes compile.
 
 
-def spilling(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc, n):
+def spilling(a, b, depth, scale, initial, c, n):
     """More sums than any CPU has registers."""
-    simd.micro_kernel(8, 4, a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc)
+    simd.micro_kernel(8, 4, a, b, depth, scale, initial, c)
 
 
-def wrapping(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc, n):
+def wrapping(a, b, depth, scale, initial, c, n):
     """Read A as Python does: an index below zero counts from the end."""
-    one = views.stack_array(c, 1)
+    one = views.stack_array(c.data, 1)
     for p in range(depth):
-        one[0] = a[at + p * step]
-        simd.micro_kernel(1, 1, one, 0, 0, 0, b, bt + p * ldb, 0, 1, scale, c, ct, 0, c, ct, 0)
+        one[0] = a.data[a.offset + p * a.column_stride]
+        line = Matrix(b.data, b.offset + p * b.row_stride, 0, 1)
+        simd.micro_kernel(1, 1, Matrix(one, 0, 0, 0), line, 1, scale, c, c)
 
 
-def branching(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc, n):
+def branching(a, b, depth, scale, initial, c, n):
     """Leave out the zeros of A, as an index that is checked leaves out those outside."""
     for p in range(depth):
-        if simd.item(a, at + p * step) != 0:
-            simd.micro_kernel(1, 1, a, at + p * step, 0, 0, b, bt + p * ldb, 0, 1, scale, c, ct, 0, c, ct, 0)
+        at = a.offset + p * a.column_stride
+        if simd.item(a.data, at) != 0:
+            line = Matrix(b.data, b.offset + p * b.row_stride, 0, 1)
+            simd.micro_kernel(1, 1, Matrix(a.data, at, 0, 0), line, 1, scale, c, c)
 
 
-def scalar(a, at, row, step, b, bt, ldb, depth, scale, initial, it, ldi, c, ct, ldc, n):
+def scalar(a, b, depth, scale, initial, c, n):
     for i in range(n):
-        c[i] = np.exp(a[i])
+        c.data[i] = np.exp(a.data[i])
 
 
 def compiled(function, signature):
@@ -77,9 +81,9 @@ def compiled(function, signature):
 
 
 def panels_signature(element):
-    array, index = types.Array(element, 1, "C"), types.intp
-    a_and_b = (array, index, index, index, array, index, index, index)
-    return (*a_and_b, element, array, index, index, array, index, index, index)
+    index = types.intp
+    matrix = types.NamedTuple((types.Array(element, 1, "C"), index, index, index), Matrix)
+    return matrix, matrix, index, element, matrix, matrix, index
 
 
 def for_neon(dispatcher):

@@ -133,7 +133,7 @@ def test_nor_does_one_that_is_compiled(tmp_path):
 
 
 def test_a_mistake_is_one_clear_error():
-    command = [sys.executable, "-c", "from hotloop.kernels import relu"]
+    command = [sys.executable, "-c", "from hotloop.kernels import sigmoid"]
     done = subprocess.run(command, env=ENVIRONMENT | {"HOTLOOP_MICRO_KERNEL": "6by1"}, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("ValueError: HOTLOOP_MICRO_KERNEL must be MRxNR or MRxNR")

@@ -8,6 +8,7 @@ import pytest
 from conftest import MARGIN, fenced, whole_numbers
 
 from hotloop.kernels import simd, views
+from hotloop.kernels.records import Matrix
 
 compiled = numba.njit(error_model="numpy")
 
@@ -89,26 +90,22 @@ def test_a_loaded_vector_is_a_copy(dtype, lanes):
     np.testing.assert_array_equal(array, [*range(1, lanes + 1), lanes])
 
 
-def micro_kernel_of(rows, vectors):
+def micro_kernel_of(mr, nr):
     """Return a function that computes one micro-kernel: the numbers of rows and vectors are constants."""
 
     @compiled
-    def function(a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row):
-        simd.micro_kernel(
-            rows, vectors, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row
-        )
+    def function(a, b, depth, scale, initial, c):
+        simd.micro_kernel(mr, nr, a, b, depth, scale, initial, c)
 
     return function
 
 
-def micro_kernel_up_to(most, vectors):
+def micro_kernel_up_to(most, nr):
     """Return a function that computes a micro-kernel of any number of rows up to a constant."""
 
     @compiled
-    def function(rows, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row):
-        simd.micro_kernel_up_to(
-            most, vectors, rows, a, at, row, step, b, bt, b_row, depth, scale, initial, it, initial_row, c, ct, c_row
-        )
+    def function(mr, a, b, depth, scale, initial, c):
+        simd.micro_kernel_up_to(most, nr, mr, a, b, depth, scale, initial, c)
 
     return function
 
@@ -141,7 +138,10 @@ def check_micro_kernel(function, rows, vectors, depth, dtype, lanes, rng):
             with fenced((rows, size), dtype, padding=5) as c:
                 c[...] = np.nan
                 initial = np.concatenate([[dtype(np.nan)], start.ravel()])
-                function(given, 3, row, step, lines, 1, line, depth, scale, initial, 1, initial_row, c, 0, size + 5)
+                function(
+                    Matrix(given, 3, row, step), Matrix(lines, 1, line, 1), depth, scale,
+                    Matrix(initial, 1, initial_row, 1), Matrix(c, 0, size + 5, 1),
+                )  # fmt: skip
                 expected = (start if initial_row else start[0]) + scale * (a @ b)
                 np.testing.assert_array_equal(c, expected)
 

@@ -10,6 +10,8 @@ from conftest import COMPILED, ODD_SIZES, fenced, needs_compiler, same_bits
 from hotloop import Adam, Network
 from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import kernel
+from hotloop.kernels.records import Samples
+from hotloop.kernels.tables import LAYER, SETTINGS
 from hotloop.network.persistence import model_file
 from hotloop.network.training.loop_arguments import INPUT_KINDS, bytes_of_rows
 from hotloop.network.validation import arrays
@@ -29,8 +31,8 @@ def raw(kind, rows=23, columns=7):
 
 
 @kernel
-def gathered(inputs, order, start, rows, kind, scale, stride, columns, out):
-    gather(inputs, order, start, rows, kind, scale, start - start, stride, columns, out)
+def gathered(samples, at, rows, settings, layers, out):
+    gather(samples, at, at - at, rows, settings[0], layers[0], out)
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -50,7 +52,10 @@ def test_the_gather(kind, columns, ordered, dtype):
     expected = source.astype(dtype) * dtype(scale)
     with fenced((rows, columns), dtype, padding=stride - columns) as out:
         flat = np.lib.stride_tricks.as_strided(out, (rows * stride,), (out.itemsize,))
-        gathered(inputs, order, 3, rows, INPUT_KINDS[data.dtype], scale, stride, columns, flat)
+        settings, layers = np.zeros(1, SETTINGS), np.zeros(1, LAYER)
+        settings["input_kind"], settings["input_scale"] = INPUT_KINDS[data.dtype], scale
+        layers["fan_in"], layers["input_stride"] = columns, stride
+        gathered(Samples(inputs, flat, order, order), 3, rows, settings, layers, flat)
         assert same_bits(out.copy(), expected)
 
 

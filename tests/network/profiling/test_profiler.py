@@ -293,7 +293,7 @@ def test_a_planted_slow_phase_is_named(monkeypatch):
         return ticks[0]
 
     def counted(most, vectors, rows, *given):
-        ticks[0] += rows * vectors * given[7]
+        ticks[0] += rows * vectors * given[2]
         micro_kernel(most, vectors, rows, *given)
 
     def slow(layer, *given):
