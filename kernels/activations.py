@@ -37,7 +37,7 @@ def prepare(z: Array, out: Array) -> Array:
 
     A loop over one array vectorises whether or not that is the input; over two it would ask first whether they
     overlap, and go through them one by one if so. The copy goes in blocks: the C library copies more than 2 to 8 KB by
-    one instruction, which AMD's Zen 3 carries out twenty times as slowly if the output lies 1 to 31 bytes behind the
+    one instruction, which AMD's Zen 3 carries out twenty times as slowly if the output lies 1 to 31 bytes after the
     input, or that and a multiple of 4 KB, as it does for some arrays of NumPy's.
     """
     if z.size != out.size:
