@@ -104,7 +104,7 @@ class Layout:
         return tuple(weights), tuple(biases)
 
     def micro_batch(self, batch_size: int) -> int:
-        """Return how many rows of a batch are worked off at a time."""
+        """Return how many rows of a batch are processed at a time."""
         return min(batch_size, max(SMALLEST_MICRO_BATCH, min(LARGEST_MICRO_BATCH, MICRO_BATCH_WORK // self.size)))
 
     def table(
@@ -114,18 +114,18 @@ class Layout:
 
         The workspace holds the inputs, then for each layer z, the activation (over z unless `keeps_z`) and delta.
         """
-        table = np.zeros(len(self.sizes) - 1, LAYER)
+        rows = []
         place, unit, penalty, layer_input = micro_batch * self.strides[0], 0, 0, 0
-        for index, layer in enumerate(table):
-            block = micro_batch * self.strides[index + 1]
-            layer["fan_in"], layer["fan_out"] = self.sizes[index], self.sizes[index + 1]
-            layer["input_stride"], layer["stride"] = self.strides[index], self.strides[index + 1]
-            layer["weights"] = self.offsets[index]
-            layer["bias"] = self.offsets[index] + self.sizes[index] * self.strides[index + 1]
-            layer["input"], layer["z"] = layer_input, place
-            layer["output"] = layer_input = place + block if keeps_z[index] else place
-            layer["delta"] = layer_input + block
-            layer["activation"], layer["first_unit"], layer["dropout"] = activations[index], unit, dropout[index]
-            layer["penalty"] = penalty
-            place, unit, penalty = layer_input + 2 * block, unit + self.sizes[index + 1], penalty + self.sizes[index]
-        return table, place
+        for index, (fan_in, fan_out) in enumerate(pairwise(self.sizes)):
+            stride, weights = self.strides[index + 1], self.offsets[index]
+            block = micro_batch * stride
+            output = place + block if keeps_z[index] else place
+            layer = {
+                "fan_in": fan_in, "fan_out": fan_out, "input_stride": self.strides[index], "stride": stride,
+                "weights": weights, "bias": weights + fan_in * stride, "input": layer_input, "z": place,
+                "output": output, "delta": output + block, "activation": activations[index], "first_unit": unit,
+                "penalty": penalty, "dropout": dropout[index],
+            }  # fmt: skip
+            rows.append(tuple(layer[name] for name in LAYER.names or ()))
+            place, unit, penalty, layer_input = output + 2 * block, unit + fan_out, penalty + fan_in, output
+        return np.array(rows, LAYER), place

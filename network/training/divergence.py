@@ -35,8 +35,9 @@ class Divergence(Callback):
         if progress["diverged"][0]:
             raise self._error(fit, "loss or a parameter")
         if fit.rows_done == fit.rows:
-            finite = math.isfinite(progress["loss_sum"][0]) and np.isfinite(self._parameters).all()
-            if not (finite and np.isfinite(self._training.moments).all()):
+            vectors = self._parameters, *self._training.moments
+            finite = all(np.isfinite(vector).all() for vector in vectors)
+            if not (finite and math.isfinite(progress["loss_sum"][0])):
                 raise self._error(fit, "loss or a parameter")
             self._last_good[:] = self._parameters
 

@@ -137,7 +137,8 @@ class ThreadTuner:
         rows, clocks = self._rows(count), None
         if self.observers:
             rows, clocks = min(observer.limit(rows) for observer in self.observers), clocks_of(self.observers, count)
-        progress[:] = progress[0]
+        if count > 1:
+            progress[:] = progress[0]
         start, began = int(progress["row"][0]), time.perf_counter()
         try:
             team.run(function, rows, *arguments, clocks)
