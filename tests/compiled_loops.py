@@ -111,17 +111,17 @@ def training_call(loss, optimizer, dropout, penalty, dtype, steps):
     X, y = data(loss, 6 * 40)
     X, y = X.astype(dtype), y.astype(np.int64 if loss == "labels" else dtype)
     targets = (np.empty((0, 0), dtype), y) if loss == "labels" else (y, np.empty(0, np.int64))
-    task = LoopArguments.prepare(
+    loop_arguments = LoopArguments.prepare(
         net._layout, net.activations, net.loss, X, *targets, batch_size=6, dropout=net.dropout, seed=0
     )
-    task.settings["l1"], task.settings["l2"] = net.l1, net.l2
-    task.set_optimizer(optimizer, 0, 0)
+    loop_arguments.settings["l1"], loop_arguments.settings["l2"] = net.l1, net.l2
+    loop_arguments.set_optimizer(optimizer, 0, 0)
     gradient, order = np.zeros_like(net.parameters), np.arange(len(X))
     state = np.zeros((optimizer.n_moments, gradient.size), dtype)
 
     def call():
-        train_slice(0, 1, new_team(), 6 * steps, task.training(net.parameters, gradient, state, order), None)
-        assert task.progress["step"][0] == steps
+        train_slice(0, 1, new_team(), 6 * steps, loop_arguments.training(net.parameters, gradient, state, order), None)
+        assert loop_arguments.progress["step"][0] == steps
 
     return call
 

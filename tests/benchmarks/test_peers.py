@@ -244,7 +244,7 @@ def results():
     times = {label: Times([value * 1e-6]).record() for label, value in
              {"hotloop": 10.0, "PyTorch eager": 200.0, "JAX": 9.0}.items()}  # fmt: skip
     networks = [{
-        "network": "64-32-10, batch 32", "flops": 1000, "loss": {}, "notes": {"PyTorch eager": "fused optimiser"},
+        "network": "64-32-10, batch 32", "flops": 1000, "loss": {}, "notes": {"PyTorch eager": "fused optimizer"},
         "microseconds": times, "targets": {"fastest": 3.5, "eager": 50},
         **measure.ratios({k: v["median"] for k, v in times.items()}, {"fastest": 3.5, "eager": 50}),
         "share_of_peak": 0.25,
@@ -279,7 +279,7 @@ def test_the_report_says_it_all():
         "| NumPy | 9.00 |  |  |",
         "| hotloop | 3.00 | 300 | 0.250 | above 2.5 s |",
         "hotloop: 98.40% of the test images after 20 epochs.",
-        "PyTorch eager: fused optimiser (64-32-10, batch 32).",
+        "PyTorch eager: fused optimizer (64-32-10, batch 32).",
         "FMA peak of one core, float32, measured: 256 GF/s.",
         "- scikit-learn: sklearn is not installed",
     ):

@@ -122,7 +122,7 @@ def test_where_no_folder_is_writable_it_warns_once_and_works(tmp_path):
     outputs, hits, caught = run(package, cache, CALL_KERNELS, **places)
     assert (outputs, hits) == (OUTPUTS, 0)
     assert [kind for kind, _ in caught] == ["RuntimeWarning"]
-    for part in ("compiles its kernels anew in each process", "NUMBA_CACHE_DIR"):
+    for part in ("compiles its kernels again in each process", "NUMBA_CACHE_DIR"):
         assert part in caught[0][1]
 
 

@@ -168,7 +168,7 @@ def one_warning(*parts):
         warnings.simplefilter("always")
         yield
     assert [warning.category for warning in caught] == [RuntimeWarning]
-    for part in ("hotloop compiles its kernels anew in each process", "Set NUMBA_CACHE_DIR to a folder", *parts):
+    for part in ("hotloop compiles its kernels again in each process", "Set NUMBA_CACHE_DIR to a folder", *parts):
         assert part in str(caught[0].message)
 
 

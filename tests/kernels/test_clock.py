@@ -122,11 +122,11 @@ def trained(n_micro_batches=6, stride=1, capacity=0, optimizer=None, first=0, **
         np.random.default_rng(0).normal(size=(4 * n_micro_batches, 5)).astype(np.float32),
         np.arange(4 * n_micro_batches) % 3,
     )
-    task = net._prepared(net._checked(X, y), 4)
-    task.set_optimizer(optimizer or SGD(0.1), 0, 0)
+    data = net._prepared(net._checked(X, y), 4)
+    data.set_optimizer(optimizer or SGD(0.1), 0, 0)
     clocks = clock.new_clock(1, 2, clock.COUNTER, stride, capacity, first)
     state = np.zeros(((optimizer or SGD()).n_moments, net.parameters.size), np.float32)
-    run = task.training(net.parameters, np.zeros_like(net.parameters), state, np.arange(len(X)))
+    run = data.training(net.parameters, np.zeros_like(net.parameters), state, np.arange(len(X)))
     training.train_slice(0, 1, new_team(), len(X), run, clocks)
     return clocks, net.parameters
 

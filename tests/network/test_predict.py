@@ -11,8 +11,7 @@ from thread_teams import ends_with, living
 
 from hotloop import Network
 from hotloop.kernels import predict_one
-from hotloop.network.training import passes
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import passes, thread_tuner
 from hotloop.network.training.team import Team
 
 ROWS = (*range(1, 41), 255, 256, 257, 258, 1000) if COMPILED else (1, 2, 5, 9)
@@ -105,8 +104,8 @@ def test_the_number_of_threads(rows, loss, dtype, taken, monkeypatch):
 ])  # fmt: skip
 def test_auto_takes_a_thread_for_so_much_work(rows, cores, expected, taken, monkeypatch):
     net, X = Network([20, 33, 3], seed=1), inputs(rows, 20)
-    monkeypatch.setattr(pace, "WORK_OF_A_PREDICTING_THREAD", 10 * net.n_parameters)
-    monkeypatch.setattr(pace, "available_cores", lambda: cores)
+    monkeypatch.setattr(thread_tuner, "WORK_OF_A_PREDICTING_THREAD", 10 * net.n_parameters)
+    monkeypatch.setattr(thread_tuner, "available_cores", lambda: cores)
     predicted = net.predict(X)
     assert taken == [expected]
     assert same_bits(predicted, net.predict(X, n_threads=1))

@@ -104,7 +104,8 @@ APART = [*FORWARDS, *(f"{phase} {layer}" for layer in (1, 2) for phase in ("weig
 def test_levels(optimizer, phases, n_threads, every_step_timed, monkeypatch, tmp_path):
     """Profile, fit, compiled loop, step, phases; thread 1 has only steps. The phases of a step follow each other.
 
-    Weights are shared by rows in tiles: 17 rows, the bias's included, are two tiles even of the tallest, 16 rows.
+    Threads share the weights in blocks as high as the micro-kernel: 17 rows, with the bias's, are two blocks even of
+    the tallest, 16 rows.
     """
     monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # a call is a batch
     prof, _ = fitted(64, sizes=(16, 16, 3), optimizer=optimizer, n_threads=n_threads)

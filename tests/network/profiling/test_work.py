@@ -44,7 +44,7 @@ METHODS = {
 
 
 @dataclass(frozen=True)
-class LoopArguments:
+class Problem:
     """A loss, its kind of targets, and the activations of all layers."""
 
     loss: str
@@ -60,20 +60,20 @@ class LoopArguments:
         return X, (labels if self.labels else np.eye(sizes[-1])[labels])
 
 
-TASKS = {
-    "labels": LoopArguments("cross_entropy", ("relu", "softmax"), labels=True),
-    "labels, logits": LoopArguments("cross_entropy", ("leaky_relu", "identity"), labels=True),
-    "one-hot": LoopArguments("cross_entropy", ("elu", "softmax")),
-    "mse of identity": LoopArguments("mse", ("tanh", "identity")),
-    "mse over gelu": LoopArguments("mse", ("gelu", "identity")),
-    "mse over identity": LoopArguments("mse", ("identity", "identity")),
-    "mse of sigmoid": LoopArguments("mse", ("silu", "sigmoid")),
-    "mse of gelu": LoopArguments("mse", ("sigmoid", "gelu")),
-    "mse of softmax": LoopArguments("mse", ("softplus", "softmax")),
-    "mae": LoopArguments("mae", ("tanh", "tanh")),
-    "huber": LoopArguments("huber", ("silu", "identity")),
-    "binary": LoopArguments("binary_cross_entropy", ("tanh", "sigmoid")),
-    "binary, logits": LoopArguments("binary_cross_entropy", ("gelu", "identity")),
+PROBLEMS = {
+    "labels": Problem("cross_entropy", ("relu", "softmax"), labels=True),
+    "labels, logits": Problem("cross_entropy", ("leaky_relu", "identity"), labels=True),
+    "one-hot": Problem("cross_entropy", ("elu", "softmax")),
+    "mse of identity": Problem("mse", ("tanh", "identity")),
+    "mse over gelu": Problem("mse", ("gelu", "identity")),
+    "mse over identity": Problem("mse", ("identity", "identity")),
+    "mse of sigmoid": Problem("mse", ("silu", "sigmoid")),
+    "mse of gelu": Problem("mse", ("sigmoid", "gelu")),
+    "mse of softmax": Problem("mse", ("softplus", "softmax")),
+    "mae": Problem("mae", ("tanh", "tanh")),
+    "huber": Problem("huber", ("silu", "identity")),
+    "binary": Problem("binary_cross_entropy", ("tanh", "sigmoid")),
+    "binary, logits": Problem("binary_cross_entropy", ("gelu", "identity")),
 }
 
 
@@ -83,7 +83,7 @@ def batches_of(rows, batch_size, epochs=1, micro_batch=ROWS_OF_A_MICRO_BATCH):
     return [[min(micro_batch, size - start) for start in range(0, size, micro_batch)] for size in sizes]
 
 
-def counted(task, batches, method, sizes=SMALL, *, s=4, data=8, penalty=False, n_threads=1):
+def counted(problem, batches, method, sizes=SMALL, *, s=4, data=8, penalty=False, n_threads=1):
     """Return {(phase, layer): (calls, operations, bytes)} by the document's table; without a method, of a gradient.
 
     With plain gradient descent, batches of several micro-batches are summed up, those of one are updated in place: B, C
@@ -91,14 +91,14 @@ def counted(task, batches, method, sizes=SMALL, *, s=4, data=8, penalty=False, n
     """
     B, C, found = sum(map(sum, batches)), sum(map(len, batches)), {}
     found["gather", None] = C, B * sizes[0], B * sizes[0] * (data + s)
-    found["loss", None] = C, B * sizes[-1], 2 * s * B * sizes[-1] + (8 * B if task.labels else s * B * sizes[-1])
+    found["loss", None] = C, B * sizes[-1], 2 * s * B * sizes[-1] + (8 * B if problem.labels else s * B * sizes[-1])
     if n_threads > 1:
         found["wait for other threads", None] = C, 0, 0
     in_place = [batch for batch in batches if len(batch) == 1 and method is METHODS["SGD"] and not penalty]
     apart = [batch for batch in batches if batch not in in_place]
     for layer, (I, O) in enumerate(pairwise(sizes), 1):  # noqa: E741
-        P, top, above, name = (I + 1) * O, layer == len(sizes) - 1, layer > 1, task.activations[layer - 1]
-        has_a = not (top and task.loss.endswith("cross_entropy"))  # which are computed from z
+        P, top, above, name = (I + 1) * O, layer == len(sizes) - 1, layer > 1, problem.activations[layer - 1]
+        has_a = not (top and problem.loss.endswith("cross_entropy"))  # which are computed from z
         f = has_a and name != "identity"
         z_beside_a = has_a and (top or name in ("gelu", "silu"))
         moved = s * (B * I + C * P + B * O) + s * B * O * z_beside_a
@@ -128,10 +128,11 @@ def measured(prof):
 
 
 def fitted(
-    task, rows, batch_size, method, sizes=SMALL, *, kind="float64", n_threads=1, takes_snapshots=True, epochs=1, **net
-):
+    problem, rows, batch_size, method, sizes=SMALL, *, kind="float64", n_threads=1, takes_snapshots=True, epochs=1,
+    **net,
+):  # fmt: skip
     """Return the profile of a fit; `net` is the options of the network."""
-    net, (X, y) = task.network(sizes, **net), task.data(rows, sizes, kind)
+    net, (X, y) = problem.network(sizes, **net), problem.data(rows, sizes, kind)
     options = {"optimizer": method[0], "n_threads": n_threads, "progress": False}
     with profile(snapshots=takes_snapshots) as prof:
         net.fit(X, y, epochs=epochs, batch_size=batch_size, **options)
@@ -139,14 +140,14 @@ def fitted(
 
 
 def check(
-    task, rows, batch_size, method, sizes=SMALL, *, data=8, micro_batch=ROWS_OF_A_MICRO_BATCH, dtype="float32",
+    problem, rows, batch_size, method, sizes=SMALL, *, data=8, micro_batch=ROWS_OF_A_MICRO_BATCH, dtype="float32",
     **options,
 ):  # fmt: skip
     """Compare the two for one fit."""
-    prof = fitted(task, rows, batch_size, method, sizes, dtype=dtype, **options)
+    prof = fitted(problem, rows, batch_size, method, sizes, dtype=dtype, **options)
     batches, s = batches_of(rows, batch_size, options.get("epochs", 1), micro_batch), np.dtype(dtype).itemsize
     penalty, n_threads = bool(options.get("l1") or options.get("l2")), options.get("n_threads", 1)
-    expected = counted(task, batches, method, sizes, s=s, data=data, penalty=penalty, n_threads=n_threads)
+    expected = counted(problem, batches, method, sizes, s=s, data=data, penalty=penalty, n_threads=n_threads)
     assert measured(prof) == expected
     return prof
 
@@ -159,7 +160,7 @@ def test_a_worked_example_of_gradient_descent():
 
     B = 5, C = U = 3; P = (3 + 1) 4 = 16 and (4 + 1) 2 = 10.
     """
-    assert measured(fitted(TASKS["labels"], 5, 2, METHODS["SGD"], (3, 4, 2), dtype="float32")) == {
+    assert measured(fitted(PROBLEMS["labels"], 5, 2, METHODS["SGD"], (3, 4, 2), dtype="float32")) == {
         ("gather", None): (3, 15, 180),  # 5*3; 15 (8 + 4)
         ("forward", 1): (3, 140, 332),  # 2*5*3*4 + 5*4; 4 (5*3 + 3*16 + 5*4), a over z
         ("forward", 2): (3, 80, 240),  # 2*5*4*2; 4 (5*4 + 3*10 + 5*2), no a
@@ -176,8 +177,8 @@ def test_a_worked_example_of_adam():
 
     B = 4, C = U = 2; P = (2 + 1) 3 = 9 and (3 + 1) 1 = 4; two moments.
     """
-    task, options = TASKS["mse over gelu"], {"dtype": "float64", "kind": "uint8", "l1": 1e-3, "l2": 1e-3}
-    assert measured(fitted(task, 4, 3, METHODS["Adam"], (2, 3, 1), **options)) == {
+    problem, options = PROBLEMS["mse over gelu"], {"dtype": "float64", "kind": "uint8", "l1": 1e-3, "l2": 1e-3}
+    assert measured(fitted(problem, 4, 3, METHODS["Adam"], (2, 3, 1), **options)) == {
         ("gather", None): (2, 8, 72),  # 4*2; 8 (1 + 8)
         ("forward", 1): (2, 60, 400),  # 2*4*2*3 + 4*3; 8 (4*2 + 2*9 + 4*3) + 8*4*3 for z
         ("forward", 2): (2, 24, 224),  # 2*4*3*1; 8 (4*3 + 2*4 + 4*1) + 8*4*1 for z
@@ -212,9 +213,7 @@ def test_a_worked_example_of_adam():
 ])  # fmt: skip
 def test_a_worked_example_of_micro_batches(rows, expected):
     """1-1, squared error, batches of 300, one number of 4 bytes a row; P = 2."""
-    prof = fitted(
-        LoopArguments("mse", ("identity",)), rows, 300, METHODS["SGD"], (1, 1), dtype="float32", kind="float32"
-    )
+    prof = fitted(Problem("mse", ("identity",)), rows, 300, METHODS["SGD"], (1, 1), dtype="float32", kind="float32")
     assert measured(prof) == expected
 
 
@@ -222,27 +221,27 @@ def test_a_worked_example_of_micro_batches(rows, expected):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("task", TASKS)
-def test_tasks_and_methods(task, method, dtype):
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_problems_and_methods(problem, method, dtype):
     """15 rows: four batches of four and less, twice."""
-    check(TASKS[task], 15, 4, METHODS[method], epochs=2, dtype=dtype)
+    check(PROBLEMS[problem], 15, 4, METHODS[method], epochs=2, dtype=dtype)
 
 
 @pytest.mark.parametrize("penalties", [{"l1": 1e-3}, {"l2": 1e-3}, {"l1": 1e-3, "l2": 1e-2}], ids=str)
 @pytest.mark.parametrize("method", METHODS)
 def test_penalties(method, penalties, dtype):
     """With a penalty, plain gradient descent does not update in place."""
-    check(TASKS["labels"], 10, 4, METHODS[method], dtype=dtype, **penalties)
+    check(PROBLEMS["labels"], 10, 4, METHODS[method], dtype=dtype, **penalties)
 
 
 # Other kinds than the first three are converted as a whole before the loop gathers them.
 @pytest.mark.parametrize("kind", ["uint8", "float32", "float64", "int64", "float16"])
 def test_kinds_of_inputs(kind, dtype):
     data = {"uint8": 1, "float32": 4, "float64": 8}.get(kind, np.dtype(dtype).itemsize)
-    check(TASKS["one-hot"], 7, 3, METHODS["momentum"], kind=kind, data=data, dtype=dtype)
+    check(PROBLEMS["one-hot"], 7, 3, METHODS["momentum"], kind=kind, data=data, dtype=dtype)
 
 
-DEEP = LoopArguments("mse", ("relu", "gelu", "identity", "tanh", "sigmoid"))
+DEEP = Problem("mse", ("relu", "gelu", "identity", "tanh", "sigmoid"))
 
 
 @pytest.mark.parametrize("method", ["SGD", "Adam"])
@@ -256,12 +255,12 @@ def test_depth_dropout_and_threads(wide, dropout, n_threads, method, dtype):
 
 
 @pytest.mark.parametrize(
-    "task", [LoopArguments("cross_entropy", ("softmax",), labels=True), LoopArguments("mse", ("tanh",))], ids=str
+    "problem", [Problem("cross_entropy", ("softmax",), labels=True), Problem("mse", ("tanh",))], ids=str
 )
 @pytest.mark.parametrize("method", ["SGD", "AdamW"])
-def test_one_layer(method, task):
+def test_one_layer(method, problem):
     """It is the first and the last."""
-    check(task, 7, 3, METHODS[method], (3, 2))
+    check(problem, 7, 3, METHODS[method], (3, 2))
 
 
 BATCHES = [(300, 257), (257, 1000), (300, 256), (300, 300), (700, 300), (600, 512), (1200, 600)]
@@ -274,7 +273,7 @@ BATCHES = [(300, 257), (257, 1000), (300, 256), (300, 300), (700, 300), (600, 51
 def test_micro_batches(method, rows, batch_size, n_threads, takes_snapshots):
     """Some have both batches of one micro-batch and of several. Two of three steps have snapshots."""
     options = {"n_threads": n_threads, "takes_snapshots": takes_snapshots}
-    check(TASKS["labels"], rows, batch_size, METHODS[method], epochs=3, **options)
+    check(PROBLEMS["labels"], rows, batch_size, METHODS[method], epochs=3, **options)
 
 
 @pytest.mark.parametrize("l2", [0.0, 1e-3])
@@ -285,62 +284,62 @@ def test_a_call_for_each_micro_batch(rows, batch_size, n_threads, l2, monkeypatc
     monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(layout, "LARGEST_MICRO_BATCH", 32)
     options = {"n_threads": n_threads, "l2": l2, "takes_snapshots": False, "micro_batch": 32}
-    prof = check(TASKS["mse of identity"], rows, batch_size, METHODS["SGD"], **options)
+    prof = check(PROBLEMS["mse of identity"], rows, batch_size, METHODS["SGD"], **options)
     entered = next(row["calls"] for row in prof.rows if row["name"] == "enter the compiled loop")
     assert entered == sum(map(len, batches_of(rows, batch_size, micro_batch=32)))
 
 
 def test_smaller_micro_batches_of_a_large_network(monkeypatch):  # of more than four million parameters
     monkeypatch.setattr(layout, "MICRO_BATCH_WORK", 40 * Network(SMALL).parameters.size)
-    check(TASKS["labels"], 150, 100, METHODS["Adam"], micro_batch=40)
+    check(PROBLEMS["labels"], 150, 100, METHODS["Adam"], micro_batch=40)
 
 
 def test_no_kind_of_micro_batch_goes_by_unseen(monkeypatch):
     """In a network so small that about one step in a hundred is timed: two micro-batches summed up, one in place."""
     monkeypatch.undo()
     monkeypatch.setattr(recording, "measured", lambda *_, **__: CORE)
-    check(TASKS["labels"], 400, 300, METHODS["SGD"])
+    check(PROBLEMS["labels"], 400, 300, METHODS["SGD"])
 
 
 def test_fits_of_a_profile():
     """Their rows are added up, wherever in the program the fits are."""
-    task, method = TASKS["binary"], METHODS["RMSprop"]
-    net, (X, y) = task.network(), task.data(9)
+    problem, method = PROBLEMS["binary"], METHODS["RMSprop"]
+    net, (X, y) = problem.network(), problem.data(9)
     options = {"batch_size": 4, "optimizer": method[0], "progress": False}
     with profile() as prof:
         net.fit(X, y, epochs=2, **options)
         net.fit(X, y, epochs=1, **options)
         with prof.record("mine"):
             net.fit(X, y, epochs=3, **options)
-    assert measured(prof) == counted(task, batches_of(9, 4, 6), method)
+    assert measured(prof) == counted(problem, batches_of(9, 4, 6), method)
 
 
 @pytest.mark.parametrize("rows", [7, 300, 700])
-@pytest.mark.parametrize("task", ["labels", "mse over gelu"])
+@pytest.mark.parametrize("problem", ["labels", "mse over gelu"])
 @pytest.mark.parametrize("work", [1, 10**9])
-def test_a_gradient(work, task, rows, monkeypatch):
+def test_a_gradient(work, problem, rows, monkeypatch):
     """All rows are one batch, whose micro-batches add up to one gradient; the loop may be entered for each of them."""
     monkeypatch.setattr(passes, "CALL_WORK", work)
-    task = TASKS[task]
+    problem = PROBLEMS[problem]
     with profile() as prof:
-        task.network().gradient(*task.data(rows))
+        problem.network().gradient(*problem.data(rows))
     found = {phase: counts for phase, counts in measured(prof).items() if phase[0] != "update"}
-    assert found == counted(task, batches_of(rows, rows), None)
+    assert found == counted(problem, batches_of(rows, rows), None)
 
 
 def test_a_gradient_updates_nothing():
     with profile() as prof:
-        TASKS["labels"].network().gradient(*TASKS["labels"].data(7))
+        PROBLEMS["labels"].network().gradient(*PROBLEMS["labels"].data(7))
     assert [row for row in prof.rows if row["name"] == "update"] == []
 
 
-@pytest.mark.parametrize("task", ["mse of identity", "mse over gelu", "mse of sigmoid", "labels", "binary"])
-def test_outputs_and_their_losses(task):
+@pytest.mark.parametrize("problem", ["mse of identity", "mse over gelu", "mse of sigmoid", "labels", "binary"])
+def test_outputs_and_their_losses(problem):
     """Of `predict` and `evaluate`: gather, forward, in which the last layer always has its activation, and loss."""
-    task = TASKS[task]
-    net, (X, y) = task.network(), task.data(9)
+    problem = PROBLEMS[problem]
+    net, (X, y) = problem.network(), problem.data(9)
     operations = 9 * 3 + 9 * 4 * (2 * 3) + 9 * 2 * (2 * 4)
-    operations += sum(9 * width * (name != "identity") for width, name in zip((4, 2), task.activations, strict=True))
+    operations += sum(9 * width * (name != "identity") for width, name in zip((4, 2), problem.activations, strict=True))
     for call, more in ((lambda: net.predict(X), 0), (lambda: net.evaluate(X, y), 9 * 2)):
         with profile() as prof:
             call()

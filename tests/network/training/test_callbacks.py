@@ -12,7 +12,7 @@ from conftest import needs_compiler, same_bits
 import hotloop
 from hotloop import SGD, Adam, Callback, DivergenceError, Network
 from hotloop.network.training import callbacks as module
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import thread_tuner
 from hotloop.network.training.callbacks import MOMENTS
 
 QUIET = {"progress": False, "n_threads": 1}
@@ -35,7 +35,7 @@ def train(net=None, **options):
 
 @pytest.fixture
 def call_is_a_batch(monkeypatch):
-    monkeypatch.setattr(pace, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
 
 
 class Noted(Callback):

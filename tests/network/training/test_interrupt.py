@@ -20,8 +20,7 @@ import hotloop
 from hotloop import SGD, Network
 from hotloop.network.cli import reports
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import passes
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import passes, thread_tuner
 from hotloop.network.training.compilation import CompileNotice
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(hotloop.__file__).parents[1])}
@@ -51,7 +50,7 @@ def interrupt_after(calls, monkeypatch):
         if next(remaining, None) == 0:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(pace, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0)
     monkeypatch.setattr(fitting, "train_slice", sliced)
 
 
@@ -239,7 +238,7 @@ def test_other_threads_run_during_one_compiled_call(monkeypatch):
         real(*given)
         span.append((began, time.perf_counter()))
 
-    monkeypatch.setattr(pace, "SLICE_SECONDS", 1e9)
+    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 1e9)
     monkeypatch.setattr(fitting, "train_slice", sliced)
     x, stop = np.ones((80_000, 16)), threading.Event()
     ticker = threading.Thread(target=lambda: [ticks.append(time.perf_counter()) for _ in iter(stop.is_set, True)])

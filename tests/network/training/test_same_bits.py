@@ -13,8 +13,7 @@ from small_networks import OPTIMIZERS, TASKS, build, data, everything
 from hotloop import Adam, Network
 from hotloop.network import layout, network
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import passes
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import passes, thread_tuner
 from hotloop.network.training.loop_arguments import LoopArguments
 
 EPOCHS, ROWS = (10, 25) if COMPILED else (2, 12)
@@ -82,7 +81,7 @@ def test_where_a_slice_ends(loss, output, batch_size, dtype, monkeypatch):
     monkeypatch.setattr(fitting, "train_slice", counted)
     results = []
     for seconds in (0.0, 1e9):
-        monkeypatch.setattr(pace, "SLICE_SECONDS", seconds)
+        monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", seconds)
         calls.append(0)
         net = build(loss=loss, output=output, dropout=0.2, l2=1e-3, dtype=dtype)
         history = fit(net, X, y, epochs=3, batch_size=batch_size)
@@ -91,7 +90,7 @@ def test_where_a_slice_ends(loss, output, batch_size, dtype, monkeypatch):
     assert results[0] == results[1]
 
 
-# Depth and width around a vector, a tile and a block of the product.
+# Depth and width around a vector, a micro-kernel and a block of the product.
 NETWORKS = [
     *[(size, size, 3) for size in ODD_SIZES],
     *[(6, size) for size in ODD_SIZES],
@@ -102,7 +101,7 @@ NETWORKS = [
 @pytest.mark.parametrize("sizes", NETWORKS if COMPILED else NETWORKS[::5], ids=str)
 @pytest.mark.parametrize("rows", [2, 5, 6, 13, 97, 300] if COMPILED else [7])
 def test_the_rows_beside_a_row(sizes, rows, dtype, monkeypatch):
-    """Tiles of every height, packed and not, micro-batches of 256, and one call or many for all of them."""
+    """Micro-kernels of every height, packed and not, micro-batches of 256, and one call or many for all of them."""
     hidden = [HIDDEN[(rows + layer) % len(HIDDEN)] for layer in range(len(sizes) - 2)]
     net = build(sizes, "huber", hidden, dtype, output=("softmax", "gelu", "sigmoid")[rows % 3])
     X = data(rows=rows, inputs=sizes[0])[0]
@@ -176,16 +175,16 @@ def test_the_form_of_labels(kind, dtype):
     assert everything(nets[0]) == everything(nets[1])
 
 
-def poison(task, pattern):
-    """Fill the scratch memory of a job, but for the padding of the deltas, which starts as zero."""
-    fill = np.full_like(task.workspace, pattern)
-    micro_batch = int(task.settings["micro_batch"][0])
-    for layer in task.layers:
+def poison(loop_arguments, pattern):
+    """Fill the scratch memory of a fit, except the padding of the deltas, which starts as zero."""
+    fill = np.full_like(loop_arguments.workspace, pattern)
+    micro_batch = int(loop_arguments.settings["micro_batch"][0])
+    for layer in loop_arguments.layers:
         start, stride = int(layer["delta"]), int(layer["stride"])
         fill[start : start + micro_batch * stride].reshape(micro_batch, stride)[:, int(layer["fan_out"]) :] = 0
     assert fill.any()
-    task.workspace[:] = fill
-    task.row_losses[:] = task.row_penalties[:] = pattern
+    loop_arguments.workspace[:] = fill
+    loop_arguments.row_losses[:] = loop_arguments.row_penalties[:] = pattern
 
 
 @pytest.mark.parametrize("pattern", [np.nan, -1e30], ids=str)

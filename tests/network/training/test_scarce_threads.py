@@ -10,7 +10,7 @@ from thread_teams import at_most, ends_with, living, parts_done, works
 
 from hotloop import SGD
 from hotloop.network.training import thread_stack as stack
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import thread_tuner
 from hotloop.network.training.team import Team
 
 
@@ -83,9 +83,9 @@ def test_validation_needs_no_threads_of_its_own(monkeypatch):
 
 def test_auto_does_without_threads(monkeypatch):
     """In fit, validation, predict and evaluate, each of which would have taken two: to the same bits."""
-    monkeypatch.setattr(pace, "available_cores", lambda: 2)
-    monkeypatch.setattr(pace, "candidates", lambda *_: [1, 2])
-    monkeypatch.setattr(pace, "WORK_OF_A_PREDICTING_THREAD", 1)
+    monkeypatch.setattr(thread_tuner, "available_cores", lambda: 2)
+    monkeypatch.setattr(thread_tuner, "candidates", lambda *_: [1, 2])
+    monkeypatch.setattr(thread_tuner, "WORK_OF_A_PREDICTING_THREAD", 1)
     (X, y), results = data(), []
     for others in (10**6, 0):
         with monkeypatch.context() as patch:

@@ -10,7 +10,7 @@ from thread_teams import at_most, ends_with, living
 
 from hotloop import Network
 from hotloop.kernels.tables import PROGRESS
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import thread_tuner
 from hotloop.network.training.thread_tuner import (
     LONGEST_REST,
     SHORTEST_REST,
@@ -32,8 +32,8 @@ class Run:
         self.speeds, self.now, self.calls = speeds, 100.0, []
         self.records, self.disturbed = [], set()  # numbers of calls that take ten times as long
         monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)  # without the compiler "auto" is one thread
-        monkeypatch.setattr(pace, "available_cores", lambda: cores)
-        monkeypatch.setattr(pace, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        monkeypatch.setattr(thread_tuner, "available_cores", lambda: cores)
+        monkeypatch.setattr(thread_tuner, "time", SimpleNamespace(perf_counter=lambda: self.now))
 
     def function(self, thread, n_threads, words, rows, progress, left, clocks):
         """Do as `train_slice` does, with no more than `left` rows to go."""
@@ -135,7 +135,7 @@ def test_the_first_call_on_more_threads_than_cores_is_short(monkeypatch):
     run = Run({64: 1000.0}, 2, monkeypatch)
     with ThreadTuner(64, 10.0, 1) as current:
         run.go(current, 1)
-    assert run.calls[0][1] == pace.FIRST_MICRO_BATCHES
+    assert run.calls[0][1] == thread_tuner.FIRST_MICRO_BATCHES
     assert run.calls[1][1] == pytest.approx(1000 * SLICE_SECONDS, rel=0.1)
 
 
@@ -143,7 +143,7 @@ def test_the_others_are_tried_again_at_longer_and_longer_intervals(monkeypatch):
     run = Run({1: 1e6, 2: 2e6}, 2, monkeypatch)
     with ThreadTuner("auto", ROW_WORK, 1000) as current:
         run.go(current, 30)
-    trials = [start for count, _, start in run.calls if count == 1][:: pace.CALLS_OF_A_TRIAL]
+    trials = [start for count, _, start in run.calls if count == 1][:: thread_tuner.CALLS_OF_A_TRIAL]
     rests = [later - before for before, later in pairwise(trials)]
     expected = [0.1, 0.2, 0.4, 0.8, 1.6, *[LONGEST_REST] * (len(rests) - 5)]
     assert len(rests) > 12
@@ -194,7 +194,8 @@ def test_the_length_of_a_call(n_threads, speed, monkeypatch):
         run.go(current, 10)
         run.speeds = {n_threads: 8 * speed}
         run.go(current, 2)
-    assert 0.5 * SLICE_SECONDS < run.calls[0][1] * (ROW_WORK / pace.FIRST_GUESS + pace.FIRST_OVERHEAD) < SLICE_SECONDS
+    seconds_a_row = ROW_WORK / thread_tuner.FIRST_GUESS + thread_tuner.FIRST_OVERHEAD
+    assert 0.5 * SLICE_SECONDS < run.calls[0][1] * seconds_a_row < SLICE_SECONDS
     lengths = [end - start for (_, _, start), (_, _, end) in pairwise(run.calls)]
     changed = next(i for i, (_, rows, _) in enumerate(run.calls) if i > 1 and rows > 2 * run.calls[i - 1][1])
     steady = [*lengths[1 : changed - 1], *lengths[changed:]]
@@ -264,7 +265,7 @@ def test_cores_are_counted_where_there_is_a_choice_alone(monkeypatch):
         raise AssertionError("counted")
 
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)
-    monkeypatch.setattr(pace, "available_cores", forbidden)
+    monkeypatch.setattr(thread_tuner, "available_cores", forbidden)
     assert ThreadTuner(2, ROW_WORK, 1000).n_threads == 2
     assert ThreadTuner("auto", 1.0, 1000).n_threads == 1
     with pytest.raises(AssertionError, match="counted"):

@@ -1,4 +1,4 @@
-"""Ten steps of each optimiser against autograd's gradients and the published formulas."""
+"""Ten steps of each optimizer against autograd's gradients and the published formulas."""
 
 import autograd_network as peer
 import numpy as np

@@ -20,7 +20,7 @@ from thread_teams import ends_with, interrupted_by_an_alarm, living
 
 from hotloop import SGD, DivergenceError, Network
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import thread_tuner as pace
+from hotloop.network.training import thread_tuner
 from hotloop.network.training.cores import available_cores
 from hotloop.network.training.team import Team
 
@@ -31,10 +31,10 @@ EPOCHS = 2
 @pytest.fixture
 def restless(monkeypatch):
     """Let "auto" use 1, 2, 3 and 4 threads in turn, for a micro-batch of rows each; return the counts that it used."""
-    monkeypatch.setattr(pace, "available_cores", lambda: 4)
-    monkeypatch.setattr(pace, "candidates", lambda n, *_: [1, 2, 3, 4] if n == "auto" else [n])
+    monkeypatch.setattr(thread_tuner, "available_cores", lambda: 4)
+    monkeypatch.setattr(thread_tuner, "candidates", lambda n, *_: [1, 2, 3, 4] if n == "auto" else [n])
     for constant in ("SLICE_SECONDS", "TRIAL_SECONDS", "SHORTEST_REST", "LONGEST_REST"):
-        monkeypatch.setattr(pace, constant, 0.0)
+        monkeypatch.setattr(thread_tuner, constant, 0.0)
     taken, run = [], Team.run
 
     def noted(team, *arguments):
@@ -95,7 +95,7 @@ def test_batches(rows, batch_size, optimizer, dropout, dtype, restless):
     same_for_all_counts(X, y, batch_size=batch_size, l2=1e-3, **options)
 
 
-# Around a vector and a tile, narrower and shorter than they, deeper than a block of the product, and deep.
+# Around a vector and a micro-kernel, narrower and shorter than these, deeper than a block of the product, and deep.
 NETWORKS = [
     *[(size, size, 3) for size in ODD_SIZES],
     *[(6, size) for size in ODD_SIZES],
@@ -218,7 +218,7 @@ def disturbed(monkeypatch, disturb):
         disturb(thread, call, lambda budget=given[2]: real(thread, *given[:2], budget, *given[3:]))
 
     monkeypatch.setattr(fitting, "train_slice", sliced)
-    monkeypatch.setattr(pace, "SLICE_SECONDS", 0.0)  # a call is a batch
+    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # a call is a batch
 
 
 @pytest.mark.parametrize("n_threads", [2, 4])
@@ -260,7 +260,7 @@ def test_a_thread_that_raises_after_some_steps_of_a_slice(monkeypatch):
     (X, y), net, twin = data(), build(), build()
     with monkeypatch.context() as patch:
         disturbed(patch, disturb)
-        patch.setattr(pace, "SLICE_SECONDS", 1e9)
+        patch.setattr(thread_tuner, "SLICE_SECONDS", 1e9)
         with pytest.raises(ValueError, match="mine"):
             net.fit(X, y, n_threads=2, **OPTIONS)
     twin.fit(X[:15], y[:15], n_threads=1, **OPTIONS)
