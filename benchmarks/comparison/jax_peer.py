@@ -12,7 +12,7 @@ ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
 
 
 class Peer:
-    """The state of training: layers, the optimiser's moments, the step, and a key for dropout."""
+    """The state of training: layers, the optimizer's moments, the step, and a key for dropout."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -69,7 +69,7 @@ def batch_loss(layers, case, x, y, key):
 
 
 def update(case, layers, moments, count, gradient):
-    """Return layers and moments after one step of the optimiser."""
+    """Return layers and moments after one step of the optimizer."""
     rate = case.learning_rate
     if case.optimizer == "sgd":
         return jax.tree.map(lambda w, g: w - rate * g, layers, gradient), moments

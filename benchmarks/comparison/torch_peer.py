@@ -22,7 +22,7 @@ OPTIMIZERS = {
 
 
 class Peer:
-    """Eager mode, with the fused or the foreach form of the optimiser, whichever is faster."""
+    """Eager mode, with the fused or the foreach form of the optimizer, whichever is faster."""
 
     FORMS = ({"foreach": True}, {"fused": True})
 
@@ -40,7 +40,7 @@ class Peer:
         self.tune()
 
     def tune(self) -> None:
-        """Time some steps with each form of the optimiser, and take the fastest."""
+        """Time some steps with each form of the optimizer, and take the fastest."""
         if self.case.optimizer == "rmsprop":  # has no fused form
             return self.reset()
         seconds = []
@@ -93,7 +93,7 @@ class Peer:
 
     def note(self) -> str:
         """Return what was chosen."""
-        return next(iter(self.options)) + " optimiser"
+        return next(iter(self.options)) + " optimizer"
 
     def parameters(self) -> Layers:
         return [(m.weight.detach().numpy().T, m.bias.detach().numpy()) for m in self.linear]
@@ -102,7 +102,7 @@ class Peer:
 class Compiled(Peer):
     """torch.compile over the whole step as one graph: gather, gradient by `torch.func`, update in place.
 
-    With the forward pass and the optimiser compiled separately, and `backward` between them, a step of 64-32-10 took
+    With the forward pass and the optimizer compiled separately, and `backward` between them, a step of 64-32-10 took
     three times as long.
     """
 
@@ -118,7 +118,7 @@ class Compiled(Peer):
         self.compiled = torch.compile(self.whole_step, fullgraph=True)
 
     def tune(self) -> None:
-        """Make the state; there is no optimiser to choose."""
+        """Make the state; there is no optimizer to choose."""
         self.reset()
 
     def reset(self) -> None:
