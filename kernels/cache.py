@@ -1,13 +1,13 @@
-"""Compiled code on disk: a file for each function and key, which vouches for itself.
+"""Compiled code on disk: one file for each function and key, checked when it is read.
 
-Numba's own cache keeps an index for each function, and numbers the files that the index names. Two processes that save
-at the same moment give both their files one number, and from then on the index hands out code for other types. Its key
-knows neither the other modules whose code is inlined, nor the settings that change code.
+Numba's own cache keeps an index for each function, and numbers the files in it. Two processes that save at the same
+moment use the same number, and from then on the index returns code for other types. Its key covers neither the other
+modules whose code is inlined, nor the settings that change code.
 
-Here is no index. A file's name is a hash of its key, the key is in the file, and so is a checksum of it all; a file is
-written under a temporary name and renamed. Whoever saves last has saved the same, and a file that is damaged, or
-another's, is not believed: the function is compiled again, and the file overwritten. Numba still says in which folder,
-and turns machine code into bytes and back.
+There is no index here. A file is named by a hash of its key, and contains the key, the code and a checksum; it is
+written under a temporary name and renamed. Whoever saves last has saved the same code. If a file is damaged, or has
+another key, its function is compiled again and the file overwritten. Numba still chooses the folder, and turns machine
+code into bytes and back.
 """
 
 import functools
@@ -33,10 +33,10 @@ SUFFIX = ".kernel"
 MAGIC = b"hotloop kernel 1\n"
 DIGEST_SIZE = 32
 LONGEST_NAME = 100  # characters of a function's name in a file name, which holds 255 bytes
-ABANDONED = 3600  # seconds after which a temporary file is one that a killed process has left
+ABANDONED = 3600  # seconds after which a temporary file counts as left by a killed process
 NO_FOLDER = "no folder for Numba's cache is writable"
 
-# The settings that change compiled code, by their environment variables, and the names that Numba has for their values.
+# The settings that change compiled code: environment variable, and attribute of `numba.config`.
 # NUMBA_CPU_NAME, NUMBA_CPU_FEATURES and NUMBA_ENABLE_AVX change the target, which is in the key too.
 SETTINGS = {
     "NUMBA_BOUNDSCHECK": "BOUNDSCHECK",
@@ -54,18 +54,18 @@ SETTINGS = {
     "NUMBA_OPT": "OPT",
     "NUMBA_SLP_VECTORIZE": "SLP_VECTORIZE",
 }
-# hotloop's own: a module of kernels whose code depends on more than its source puts the value here at its import.
+# hotloop's own: a module of kernels whose code depends on more than its source puts the value here when imported.
 OWN_SETTINGS: dict[str, Any] = {}
-# Why code could not be kept in this process; the first is warned of.
+# Why code could not be kept in this process; only the first reason is warned about.
 failures: list[str] = []
 
 
 class DamagedError(ValueError):
-    """A file of the cache is not what was written there."""
+    """A file of the cache is not what was written."""
 
 
 class KernelCache:
-    """Keeps the machine code of one function: what Numba's `FunctionCache` is to a dispatcher.
+    """Keeps the machine code of one function, in place of Numba's `FunctionCache`.
 
     Parameters
     ----------
@@ -79,12 +79,12 @@ class KernelCache:
     """
 
     def __init__(self, dispatcher: Any) -> None:
-        from numba.core.caching import CompileResultCacheImpl  # private to Numba: `keep` does without it
+        from numba.core.caching import CompileResultCacheImpl  # private to Numba: `keep` catches its absence
 
         self._function = dispatcher.py_func
         try:
             self._impl = CompileResultCacheImpl(self._function)
-        except RuntimeError:  # no folder is writable, but code may lie in one
+        except RuntimeError:  # no folder is writable, but one may have code in it
             self._impl = _reader()(self._function)
             if not any(Path(self._impl.locator.get_cache_path()).glob(f"*{SUFFIX}")):
                 raise
@@ -107,13 +107,13 @@ class KernelCache:
         self._enabled = False
 
     def flush(self) -> None:
-        """Remove all that is kept of the function."""
+        """Remove all files of the function."""
         self._sweep(everything=True)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the compiled function for a signature; None if it is not kept, or its file is not to be believed.
+        """Return the compiled function for a signature; None if there is no file, or it cannot be trusted.
 
-        Whatever is wrong with the file, and whatever it raises, costs compiling again and no more.
+        Whatever is wrong with the file only costs another compilation.
         """
         target_context.refresh()
         if not self._enabled:
@@ -122,21 +122,21 @@ class KernelCache:
             key = self._key(sig, target_context.codegen())
             found, payload = read(self._find(file_name(key)))
             kept, data = serialize.loads(payload) if found == key else (None, None)
-            # The key has the names of types, and types are equal by more than their names.
+            # The key has only the names of types, which different types may share.
             return self._impl.rebuild(target_context, data) if kept == sig else None
         except Exception:
             return None
 
     def save_overload(self, sig: Any, compiled: Any) -> None:
-        """Keep the compiled function for a signature, and remove what is kept of it from other sources.
+        """Save the compiled function for a signature, and remove its files from other sources.
 
-        Whatever fails is warned of, once: the function is compiled, and runs.
+        A failure only gives a warning, once a process: the function is compiled, and runs.
         """
         if not self._enabled:
             return
         try:
             key = self._key(sig, compiled.library.codegen)
-            # An object that only this process has: no other will ask for it.
+            # The type of an object of this process: no other process will ask for it.
             if " at 0x" in key["signature"] or not self._impl.check_cachable(compiled):
                 return
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -147,10 +147,9 @@ class KernelCache:
             warn_uncached(str(error))
 
     def _find(self, name: str) -> Path:
-        """Return where a file is: in the folder, or in one before it, which cannot be written to.
+        """Return where a file is: in the folder, or in an earlier one that is not writable, as in a read-only image.
 
-        As where NUMBA_CACHE_DIR is in a read-only image. Of one after it nothing is taken, or a folder would not hold
-        all that it was filled with.
+        Later folders are not searched: what is found there would be missing in the one that is being filled.
         """
         path = self._folder / name
         if not path.exists():
@@ -164,7 +163,7 @@ class KernelCache:
         return path
 
     def _key(self, sig: Any, codegen: Any) -> dict[str, Any]:
-        """Return all that compiled code depends on, of types that JSON has."""
+        """Return everything that compiled code depends on, in types that JSON has."""
         function = self._function
         return {
             "function": f"{function.__module__}.{function.__qualname__}",
@@ -180,9 +179,9 @@ class KernelCache:
         }
 
     def _sweep(self, everything: bool = False) -> None:
-        """Remove the function's files of other sources, and temporary ones that a killed process has left.
+        """Remove the function's files from other sources, and temporary files that killed processes left.
 
-        Files of other settings, CPUs and versions stay. Another process may sweep at the same time.
+        Files for other settings, CPUs and versions stay. Another process may sweep at the same time.
         """
         name = _name(self._function)
         for path in self._folder.glob(f"{name}-*{SUFFIX}*"):
@@ -201,7 +200,7 @@ class KernelCache:
 
 @functools.cache
 def _reader() -> Any:
-    """Return Numba's class that says in which folder, for folders that are there but need not be writable."""
+    """Return Numba's class that chooses the folder, changed to accept folders that are not writable."""
     from numba.core.caching import CompileResultCacheImpl
 
     there = {"ensure_cache_path": lambda self: os.stat(self.get_cache_path())}
@@ -210,24 +209,24 @@ def _reader() -> Any:
 
 
 def keep(dispatcher: Any) -> None:
-    """Have the machine code of a compiled function kept on disk, if it can be; else it is compiled in each process."""
+    """Keep the machine code of a compiled function on disk if possible; else it is compiled in each process."""
     try:
-        dispatcher._cache.disable()  # of a class that keeps nothing; the attribute is there
+        dispatcher._cache.disable()  # does nothing, but shows that the attribute is there
         dispatcher._cache = KernelCache(dispatcher)
     except RuntimeError:  # no folder
         if Path(dispatcher.py_func.__code__.co_filename).is_file():  # not typed at a prompt
             warn_uncached(NO_FOLDER)
     except (AttributeError, ImportError, OSError, TypeError) as error:
-        # Another Numba: what KernelCache calls is private to it. tests/test_cache.py shows that it is there.
+        # A Numba without the private names that KernelCache uses; tests/kernels/test_cache_files.py checks them.
         warn_uncached(f"numba {numba.__version__}: {error}")
 
 
 def warn_uncached(reason: str) -> None:
-    """Warn that compiled code is not kept, once in a process."""
+    """Warn, once a process, that compiled code is not kept."""
     failures.append(reason)
     if len(failures) == 1:
         warnings.warn(
-            f"hotloop compiles its kernels anew in each process, since it cannot keep them: {reason}. "
+            f"hotloop compiles its kernels again in each process, since it cannot cache them: {reason}. "
             "Set NUMBA_CACHE_DIR to a folder that can be written to.",
             RuntimeWarning,
             stacklevel=3,
@@ -248,7 +247,7 @@ def source_stamp() -> str:
 
 
 def source_of(function: Any, locator: Any) -> str:
-    """Return the hash of all source that a function's code is from: hotloop's kernels, and the function's own file."""
+    """Return the hash of the source of a function's code: hotloop's kernels, and the function's own file."""
     if is_ours(function):
         return source_stamp()
     try:
@@ -259,7 +258,7 @@ def source_of(function: Any, locator: Any) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what makes code, as far as they tell its kinds apart."""
+    """Return the versions of whatever takes part in compiling, as precise as they matter."""
     return {
         "python": f"{sys.implementation.cache_tag}{getattr(sys, 'abiflags', '')}",
         "numba": numba.__version__,
@@ -276,9 +275,9 @@ def settings() -> dict[str, str]:
 
 
 def _name(function: Any) -> str:
-    """Return the function's name in file names, with a hash where it cannot stand there as it is.
+    """Return the function's name for file names, with a hash if it has to be shortened or changed.
 
-    Two functions of one folder must not have one name: each would sweep the other's files away.
+    Two functions in one folder must have different names, or each would remove the other's files.
     """
     name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}".replace("<locals>", "locals")
     plain = re.sub(r"[^\w.]", "", name, flags=re.ASCII)[:LONGEST_NAME]
@@ -289,17 +288,17 @@ def _name(function: Any) -> str:
 
 
 def file_name(key: dict[str, Any]) -> str:
-    """Return the name of the file for a key: that of the function, and hashes of its source and of the key."""
+    """Return the name of the file for a key: the function's name, and hashes of its source and of the key."""
     return f"{key['name']}-{key['source'][:16]}-{hash_of(_text(key))[:24]}{SUFFIX}"
 
 
 def read(path: Path) -> tuple[dict[str, Any], bytes]:
-    """Return the key and the pickled code that a file holds.
+    """Return the key and the pickled code in a file.
 
     Raises
     ------
     DamagedError
-        If the file is not as it was written, or not under the name that it was written under.
+        If the file is not as it was written, or has another name.
     OSError
         If it cannot be read.
     """
@@ -308,18 +307,18 @@ def read(path: Path) -> tuple[dict[str, Any], bytes]:
     if not data:
         raise DamagedError("is empty")
     if not data.startswith(MAGIC):
-        raise DamagedError("does not begin as such a file does")
+        raise DamagedError("does not start like a file of compiled code")
     if hashlib.sha256(data[start:]).digest() != data[len(MAGIC) : start]:
-        raise DamagedError("does not have the content that its checksum is of")
+        raise DamagedError("does not match its checksum")
     text, _, payload = data[start:].partition(b"\n")
     key: dict[str, Any] = json.loads(text)
     if file_name(key) != path.name:
-        raise DamagedError(f"holds what belongs into {file_name(key)}")
+        raise DamagedError(f"contains what belongs in {file_name(key)}")
     return key, payload
 
 
 def write(path: Path, key: dict[str, Any], payload: bytes) -> None:
-    """Write a file as a whole: whoever reads it meanwhile has the old one, or none."""
+    """Write a file as a whole: meanwhile readers find the old one, or none."""
     content = _text(key) + b"\n" + payload
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:

@@ -7,7 +7,7 @@ from hotloop.kernels.jit import Array, kernel
 
 @kernel
 def exp(x: Array, out: Array) -> None:
-    """out = e^x, within 2 ulp over the whole range, from zero, in place of a denormal number, to infinity.
+    """out = e^x, within 2 ulp, from zero (also for a denormal result) to infinity.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def exp(x: Array, out: Array) -> None:
 
 @kernel
 def log(x: Array, out: Array) -> None:
-    """out = ln x, within 2 ulp over the whole range: -inf of zero and of denormal numbers, NaN of a negative number.
+    """out = ln x, within 2 ulp: -inf for zero and denormal numbers, NaN for negative ones.
 
     Parameters
     ----------

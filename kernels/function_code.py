@@ -1,4 +1,4 @@
-"""What the machine code of a function depends on beside its file: its bytecode, and the values that it names."""
+"""What a function's machine code depends on besides its source file: its bytecode, and the values that it names."""
 
 import dis
 import hashlib
@@ -13,9 +13,8 @@ from numba.core import serialize
 def code_of(function: Any, seen: list[Any] | None = None) -> list[bytes]:
     """Return a function's bytecode, what it closes over, and the global constants that it names.
 
-    A compiled function, which may be itself or one of those `seen`, is taken as its own code: it is pickled under a
-    number that is another in each process. The globals of hotloop's kernels are in their source; those of a notebook
-    are in other cells.
+    Of a compiled function its code is returned, unless it is one of those `seen`: its pickle differs from process to
+    process. The globals of hotloop's kernels are in their source; those of a notebook are in other cells.
     """
     seen = [] if seen is None else seen
     seen.append(function)
@@ -45,15 +44,15 @@ def is_ours(function: Any) -> bool:
 
 
 def _names(code: CodeType) -> list[str]:
-    """Return the names of the globals that a function reads, or one within it."""
+    """Return the names of the globals that a function, or one inside it, reads."""
     inner = [name for value in code.co_consts if isinstance(value, CodeType) for name in _names(value)]
     return sorted({*inner, *(step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL")})
 
 
 def _constant(value: Any) -> str | None:
-    """Return a global variable as text, if it is of those that Numba compiles into the code as constants.
+    """Return a global variable as text if Numba compiles it into the code as a constant, else None.
 
-    Not its pickle: that of a class, as a named tuple has, is another in each process.
+    Not as a pickle: that of a class, such as a named tuple's, may differ from process to process.
     """
     if isinstance(value, tuple):
         return f"{type(value).__qualname__} {[_constant(item) for item in value]}"
@@ -63,18 +62,18 @@ def _constant(value: Any) -> str | None:
 
 
 def _constants(code: CodeType) -> list[Any]:
-    """Return what a code object does, without where it stands."""
+    """Return what a code object does, without its place in the file."""
     constants = [_constants(value) if isinstance(value, CodeType) else ordered(value) for value in code.co_consts]
     return [code.co_code, code.co_names, code.co_varnames, constants]
 
 
 def ordered(value: Any) -> str:
-    """Return a value as text; of a set, which has another order in each process, in the order of its members."""
+    """Return a value as text; a set sorted, since its order differs from process to process."""
     return str(sorted(map(repr, value))) if isinstance(value, (set, frozenset)) else repr(value)
 
 
 def hash_of(*parts: bytes) -> str:
-    """Return a hash of some parts, which tells where each ends."""
+    """Return a hash of some parts, which depends on where each ends."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)

@@ -1,12 +1,12 @@
 """Losses: each returns C and writes its gradient, in one pass.
 
-The formula of each is a function of one row, which the training loop calls as the public kernel does, so that a row's
-loss does not depend on the rows beside it nor on the thread that has it.
+The formula of each is a function of one row, called by the training loop and by the public kernel, so that a row's loss
+depends neither on the rows beside it nor on the thread.
 
 B is the batch, O the outputs. Outputs, targets and gradient are (B, O) with contiguous rows. C is a mean over the
-batch, and over the outputs where its formula divides by O; the gradient is that of exactly this C, so it carries the 2
-of a square and the 1 / n of the mean. The cross-entropies take logits, the weighted inputs z of the last layer: with
-softmax or sigmoid folded in, they are stable at any size of z, and their delta is dC/dz, which needs no f'(z).
+batch, and over the outputs where its formula divides by O; the gradient is that of exactly this C, including the 2 of a
+square and the 1 / n of the mean. The cross-entropies take logits, the weighted inputs z of the last layer: with softmax
+or sigmoid included, they are stable for z of any size, and their delta is dC/dz, which needs no f'(z).
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from hotloop.kernels.views import check_matrices, check_rows, row, stack_array
 
 @inline
 def check_shapes(outputs: Array, targets: Array, gradient: Array) -> None:
-    """Raise unless every target has an output and a gradient, in rows that are contiguous."""
+    """Raise unless every target has an output and a gradient, all in contiguous rows."""
     check_matrices(outputs, targets, gradient)
     if outputs.shape != targets.shape or gradient.shape != targets.shape:
         raise ValueError("outputs, targets and gradient of a loss must have the same shape")
@@ -29,25 +29,25 @@ def check_shapes(outputs: Array, targets: Array, gradient: Array) -> None:
     check_rows(gradient)
 
 
-# The next two stand apart so that their sums keep their order: in a reduction the compiler may move terms between them
-# and the running total, where they cancel.
+# The next two are not part of a reduction, where the compiler may reorder sums: their terms would be added to the
+# running total one by one, and cancel.
 
 
 @inline
 def binary_term(z: Any, y: Any) -> Any:
-    """Return log(1 + e^z) - y z, in two parts that do not cancel where the target is met."""
+    """Return log(1 + e^z) - y z, in two parts that do not cancel near the target."""
     return softplus(-abs(z)) + (max(z, type(z)(0)) - z * y)
 
 
 @inline
 def log_probability(z: Any, top: Any, log_sum: Any) -> Any:
-    """Return log of softmax: z - top first, which is exact near the largest."""
+    """Return the logarithm of a softmax: z - top first, which is exact near the largest."""
     return (z - top) - log_sum
 
 
 @inline
 def mean_over(loss: int, rows: int, columns: int) -> float:
-    """Return what a loss weighs each of its terms by: 1 / B for the cross-entropies, else 1 / (B O)."""
+    """Return the weight of each term of a loss: 1 / B for the cross-entropies, else 1 / (B O)."""
     return 1.0 / max(rows if loss >= codes.CROSS_ENTROPY else rows * columns, 1)
 
 
@@ -101,7 +101,7 @@ def binary_cross_entropy_row(z: Array, y: Array, g: Array, weight: float) -> flo
 def soft_cross_entropy_row(z: Array, y: Array, g: Array, top: Any, log_sum: Any, weight: float) -> float:
     """Return -weight sum y_j log a_j; g, which holds a = softmax(z), becomes weight (a sum(y) - y).
 
-    top is the largest entry of z, log_sum the logarithm of the sum of e^(z - top).
+    top is the largest entry of z, log_sum the logarithm of sum e^(z - top).
     """
     mass, share, total = ordered_sum(y), type(top)(weight), type(top)(0)
     for j in range(y.size):
@@ -120,7 +120,7 @@ def cross_entropy_row(z: Array, label: int, g: Array, top: Any, log_sum: Any, we
 
 @inlined
 def row_loss(loss: int, z: Array, a: Array, y: Array, g: Array, weight: float) -> float:
-    """Return the loss of a row and write its gradient, by the loss's code. Those of a softmax have their own loop."""
+    """Return the loss of a row and write its gradient, by the loss's code; softmax cross-entropies have other loops."""
     if loss == codes.BINARY_CROSS_ENTROPY:
         return binary_cross_entropy_row(z, y, g, weight)
     if loss == codes.MEAN_ABSOLUTE_ERROR:
@@ -164,7 +164,7 @@ def huber(outputs: Array, targets: Array, gradient: Array) -> float:
 def binary_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
     """C = sum (log(1 + e^z) - y z) / (B O); dC/dz = (sigmoid(z) - y) / (B O).
 
-    This is -y log a - (1 - y) log(1 - a) with a = sigmoid(z). Targets are probabilities, one or several labels a row.
+    This is -y log a - (1 - y) log(1 - a) with a = sigmoid(z). Targets are probabilities, for one or more labels a row.
     """
     check_shapes(logits, targets, delta)
     total, weight = 0.0, mean_over(codes.BINARY_CROSS_ENTROPY, targets.shape[0], targets.shape[1])
@@ -209,7 +209,7 @@ def cross_entropy(logits: Array, labels: Array, delta: Array) -> float:
     Raises
     ------
     ValueError
-        If the shapes do not fit or a label is no column of the logits.
+        If the shapes do not fit, or a label is not a column of the logits.
     """
     check_matrices(logits, delta, delta)
     if logits.shape != delta.shape or logits.shape[0] != labels.shape[0]:

@@ -1,10 +1,10 @@
 """Elementary functions of one number for compiled loops, written so that the loops vectorise.
 
-Numba ships no vector maths library: `math.exp` in a loop is one call an element. e**x reduces its argument by
-x = n ln 2 + r, |r| <= ln(2) / 2, and puts n into the exponent bits; log takes them out again (Cody and Waite, Software
-Manual for the Elementary Functions, 1980, chapters 5 and 6). The rest is made of these two: sigmoid, tanh, softplus and
-the normal distribution need e**x only for x <= 0, which is cheaper. Coefficients are minimax (Remez), a set for each
-dtype.
+Numba ships no vector maths library: `math.exp` in a loop is a call for each element. e**x reduces its argument to
+x = n ln 2 + r, |r| <= ln(2) / 2, and puts n into the exponent bits; log takes it out again (Cody and Waite, Software
+Manual for the Elementary Functions, 1980, chapters 5 and 6). The rest is built from these two: sigmoid, tanh, softplus
+and the normal distribution need e**x only for x <= 0, which is cheaper. Coefficients are minimax (Remez), a set for
+each dtype.
 
 Errors are at most 2 units in the last place over the whole range (8 for `normal` and `gelu`), denormal numbers
 included, unless the caller flushes them to zero, as every kernel does. NaN in is NaN out. Call these from compiled
@@ -38,7 +38,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return n if np.isnan(n) else np.ldexp(shifted.dtype.type(1), int(n))
 
     def split(x: Any) -> tuple[Any, Any]:
-        """Return m and n, x = m 2**n, sqrt(1/2) <= m < sqrt(2), for normal x > 0; else two numbers of no meaning."""
+        """Return m and n, x = m 2**n, sqrt(1/2) <= m < sqrt(2), for normal x > 0; else two meaningless numbers."""
         m, n = np.frexp(x)
         return (2 * m, x.dtype.type(n - 1)) if m < SQRT_HALF else (m, x.dtype.type(n))
 
@@ -48,22 +48,22 @@ else:
 SQRT_HALF = np.float64(0.5**0.5)
 LOG2_E = 1.4426950408889634
 INVERSE_SQRT_2_PI = 0.3989422804014327
-# A number plus this is rounded to an integer in the low bits of the mantissa. The second raises the exponent, so that
-# 2**n is normal for every e**x below 1; `FACTOR` takes it back.
+# Adding this rounds a number to an integer, in the low bits of the mantissa. The second also raises n, so that 2**n is
+# normal for every e**x below 1; `FACTOR` takes that back.
 SHIFT32, SHIFT64 = np.float32(1.5 * 2**23), np.float64(1.5 * 2**52)
 RAISED32, RAISED64 = np.float32(1.5 * 2**23 + 24), np.float64(1.5 * 2**52 + 54)
 FACTOR32, FACTOR64 = np.float32(2.0**-24), np.float64(2.0**-54)
-# ln 2 in two parts, the first with so few bits that its product with n is exact.
+# ln 2 in two parts, the first short enough that its product with n is exact.
 LN2_HIGH32, LN2_LOW32 = constants("f4", 0.693359375, -2.12194440e-4)
 LN2_HIGH64, LN2_LOW64 = constants("f8", 6.93147180369123816490e-1, 1.90821492927058770002e-10)
-# Below the first bound e**x is zero, above the second infinite; below the third e**x - 1 is -1; beyond the fourth tanh
+# Below the first bound e**x is zero, above the second infinite; below the third e**x - 1 is -1; above the fourth tanh
 # is 1; below minus the fifth the normal distribution is zero.
 LOWEST32, HIGHEST32, MINUS_ONE32, ONE32, NORMAL32 = constants("f4", -104, 89, -20, 10, 14.42)
 LOWEST64, HIGHEST64, MINUS_ONE64, ONE64, NORMAL64 = constants("f8", -746, 710, -40, 20, 38.6)
-# The smallest normal number, a power of two that makes every denormal one normal, and its exponent.
+# The smallest normal number, a power of two that makes every denormal number normal, and its exponent.
 TINY32, UP32, STEPS32 = constants("f4", 2.0**-126, 2.0**25, 25)
 TINY64, UP64, STEPS64 = constants("f8", 2.0**-1022, 2.0**54, 54)
-# Added and subtracted again, these leave the half of a number's digits whose square is exact.
+# Added and then subtracted, these leave the upper half of a number's digits, whose square is exact.
 HALVE32, HALVE64 = np.float32(1.5 * 2**15), np.float64(1.5 * 2**32)
 # (e**r - 1 - r) / r**2 for |r| <= ln(2) / 2; relative to e**r - 1 within 2**-26 and 2**-61.
 EXP32 = constants(
@@ -114,7 +114,7 @@ TAIL_Q64 = constants(
 
 @inline
 def reduce(x: Any, low: Any, shift: Any) -> tuple[Any, Any]:
-    """Return 2**(n + k), where shift is that of the dtype plus k, and e**r - 1, where x + low = n ln 2 + r."""
+    """Return 2**(n + k) and e**r - 1, where x + low = n ln 2 + r, and `shift` is the dtype's SHIFT plus k."""
     shifted = (x + low) * type(x)(LOG2_E) + shift
     n = shifted - shift
     r = ((x - n * choose(x, LN2_HIGH32, LN2_HIGH64)) - n * choose(x, LN2_LOW32, LN2_LOW64)) + low
@@ -127,7 +127,7 @@ def exp(x: Any) -> Any:
     lowest, highest = choose(x, LOWEST32, LOWEST64), choose(x, HIGHEST32, HIGHEST64)
     x = lowest if x < lowest else x
     x = highest if x > highest else x
-    # 2**n in two factors, which reach every exponent.
+    # 2**n as two factors: one does not reach every exponent.
     shift = choose(x, SHIFT32, SHIFT64)
     n = (x * type(x)(LOG2_E) + shift) - shift
     half = n * type(x)(0.5) + shift
@@ -163,7 +163,7 @@ def log1p_rest(f: Any) -> Any:
 
 @inline
 def log(x: Any) -> Any:
-    """Return the natural logarithm of x: -inf of 0, NaN below."""
+    """Return the natural logarithm of x: -inf for 0, NaN for x < 0."""
     zero, infinity = type(x)(0), type(x)(np.inf)
     denormal = x < choose(x, TINY32, TINY64)
     m, n = split(x * choose(x, UP32, UP64) if denormal else x)
@@ -179,7 +179,7 @@ def log(x: Any) -> Any:
 def logistic(x: Any) -> Any:
     """Return 1 / (1 + e**-x) as u - u e / (1 + e), e = e**-|x|, u = e below zero, else 1.
 
-    That is u / (1 + e), with half an ulp of rounding less.
+    That is u / (1 + e), with half an ulp less rounding.
     """
     e = exp_negative(-abs(x))
     u = e if x < type(x)(0) else type(x)(1)
@@ -206,19 +206,19 @@ def softplus(x: Any) -> Any:
     return (type(x)(0) if x < type(x)(0) else x) + (e - log1p_rest(e))
 
 
-# What follows is `inlined`: it is too long for LLVM to inline by itself, and a loop with a call does not vectorise.
+# The rest is `inlined`: too long for LLVM to inline by itself, and a loop with a call does not vectorise.
 
 
 @inlined
 def normal_tail(x: Any) -> tuple[Any, Any, Any]:
     """Return t = |x| (at most `NORMAL32` or `NORMAL64`), e**(-t**2 / 2) / `FACTOR32` or 64, and Phi(-t) e**(t**2 / 2).
 
-    In factors, so that a product that is denormal is rounded once. Phi is the distribution of the standard normal.
+    As factors, so that a denormal product is rounded only once. Phi is the standard normal distribution.
     """
     t, bound = abs(x), choose(x, NORMAL32, NORMAL64)
     t = bound if t > bound else t
     halve = choose(x, HALVE32, HALVE64)
-    high = (t + halve) - halve  # t**2 rounded would cost e**(-t**2 / 2) up to t**2 / 4 units
+    high = (t + halve) - halve  # rounding t**2 would cost e**(-t**2 / 2) up to t**2 / 4 ulp
     minus_half = type(x)(-0.5)
     power, p = reduce(minus_half * (high * high), minus_half * ((t - high) * (t + high)), choose(x, RAISED32, RAISED64))
     ratio = polynomial(t, choose(x, TAIL_P32, TAIL_P64)) / polynomial(t, choose(x, TAIL_Q32, TAIL_Q64))
@@ -227,7 +227,7 @@ def normal_tail(x: Any) -> tuple[Any, Any, Any]:
 
 @inlined
 def normal(x: Any) -> Any:
-    """Return Phi(x), the distribution of the standard normal, to its relative accuracy in the left tail too."""
+    """Return Phi(x), the standard normal distribution, relatively accurate in the left tail too."""
     _, density, ratio = normal_tail(x)
     tail = (density * ratio) * choose(x, FACTOR32, FACTOR64)
     return tail if x < type(x)(0) else type(x)(1) - tail

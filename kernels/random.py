@@ -1,7 +1,7 @@
-"""Random numbers by counter: a number depends on what it is for, not on what was drawn before.
+"""Counter-based random numbers: each depends on its place, not on what was drawn before.
 
-Dropout draws by (seed, step, row, unit), so that a run gives the same bits however its work is divided, and the
-backward pass makes the forward pass's mask again instead of storing it. Source: Salmon, Moraes, Dror and Shaw, Parallel
+Dropout draws by (seed, step, row, unit). So a run gives the same bits however its work is divided, and the backward
+pass draws the forward pass's mask again instead of storing it. Source: Salmon, Moraes, Dror and Shaw, Parallel
 Random Numbers: As Easy as 1, 2, 3 (SC 2011), Philox4x32 with 10 rounds.
 """
 
@@ -15,12 +15,12 @@ from hotloop.kernels.views import check_matrices, check_rows, row, segment, stac
 Counter: TypeAlias = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 Key: TypeAlias = tuple[np.uint64, np.uint64]
 
-# Words are 32 bits in a uint64: their product then fits, and nothing wraps around.
+# Words are 32 bits in a uint64, which their product fits into.
 MULTIPLIER0, MULTIPLIER1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 WEYL0, WEYL1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 WORD, MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 INVERSE_RANGE = 2.0**-32
-# A block is 32 units in a row: eight draws of four words, the first words one after another, then the second ones.
+# A block is 32 adjacent units: eight draws of four words, all first words before all second ones.
 DRAWS, BLOCK, UNITS = 8, 32, 256  # UNITS are applied at a time
 
 
@@ -35,7 +35,7 @@ def philox_round(c: Counter, key: Key) -> tuple[Counter, Key]:
 @inlined
 def philox(counter: Counter, key: Key) -> Counter:
     """Return four random words from a counter of four words and a key of two, each a uint64 below 2**32."""
-    c, k = philox_round(counter, key)  # ten rounds, written out: a loop within a loop would not become vectors
+    c, k = philox_round(counter, key)  # ten rounds, written out: an inner loop would not vectorise
     c, k = philox_round(c, k)
     c, k = philox_round(c, k)
     c, k = philox_round(c, k)
@@ -57,9 +57,9 @@ def dropout(seed: int, step: int, first_row: int, first_unit: int, rate: float, 
     seed, step : int
         The key and the number of the update; the same two give the same mask.
     first_row, first_unit : int
-        Of values[0, 0]: the mask of a row and a unit does not depend on which part of the batch is passed.
+        Of values[0, 0]: the mask of a row and unit is the same whichever part of the batch is passed.
     rate : float
-        The share to drop, 0 <= rate < 1, in steps of 2**-32.
+        The fraction to drop, 0 <= rate < 1, in steps of 2**-32.
     values : array (B, units)
         Overwritten; rows contiguous.
 

@@ -1,8 +1,8 @@
 """Gradient descent: one pass over the flat parameter vector for each method.
 
-g is dC/dw, w the parameters, alpha the learning rate. Vectors are contiguous and one length; the last arguments, state
-and parameters, are overwritten. Hyper-parameters are Python floats, rounded once to the dtype of the parameters.
-The training loop calls `update`, which has a branch for each code.
+g is dC/dw, w the parameters, alpha the learning rate. Vectors are contiguous and of one length; the last arguments,
+state and parameters, are overwritten. Hyper-parameters are Python floats, rounded once to the dtype of the parameters.
+The training loop calls `update`, which has a branch for each method.
 """
 
 import math
@@ -17,7 +17,7 @@ from hotloop.kernels.views import check_vectors, row, segment
 
 @inline
 def check_lengths(gradient: Array, state: Array, parameters: Array) -> None:
-    """Raise unless the vectors have one length."""
+    """Raise unless the vectors have the same length."""
     check_vectors(gradient, state, parameters)
     if gradient.size != parameters.size or state.size != parameters.size:
         raise ValueError("gradient, state and parameters must have the same length")
@@ -85,7 +85,7 @@ def adam(
 ) -> None:  # fmt: skip
     """m := b1 m + (1-b1) g; v := b2 v + (1-b2) g^2; w := w - alpha m' / (sqrt(v') + epsilon).
 
-    m' = m / (1 - b1^t) and v' = v / (1 - b2^t), t = `step`, which counts from 1. Source: Kingma and Ba (2015),
+    m' = m / (1 - b1^t) and v' = v / (1 - b2^t), t = `step`, counted from 1. Source: Kingma and Ba (2015),
     Algorithm 1.
     """
     adamw(gradient, learning_rate, beta1, beta2, epsilon, 0.0, step, first_moment, second_moment, parameters)
@@ -96,9 +96,9 @@ def adamw(
     gradient: Array, learning_rate: float, beta1: float, beta2: float, epsilon: float, weight_decay: float, step: int,
     first_moment: Array, second_moment: Array, parameters: Array,
 ) -> None:  # fmt: skip
-    """w := w - alpha lambda w, then as `adam`: decay beside the gradient, not in it.
+    """w := w - alpha lambda w, then as `adam`: the decay is not part of the gradient.
 
-    Every parameter decays, biases too, as in the source: Loshchilov and Hutter (2019), Algorithm 2.
+    Every parameter decays, biases too. Source: Loshchilov and Hutter (2019), Algorithm 2.
     """
     check_lengths(gradient, first_moment, parameters)
     check_lengths(gradient, second_moment, parameters)
@@ -118,7 +118,7 @@ def adamw_pass(
     gradient: Array, rate: float, beta1: float, beta2: float, epsilon: float, correction: float, keep: float,
     first_moment: Array, second_moment: Array, parameters: Array,
 ) -> None:  # fmt: skip
-    """Update by what `corrections` returns, which is the same for all parameters; keep = 1 - alpha lambda."""
+    """Update by the results of `corrections`, computed once for all parameters; keep = 1 - alpha lambda."""
     T = parameters.dtype.type
     b1, gain1, b2, gain2, eps = T(beta1), T(1 - beta1), T(beta2), T(1 - beta2), T(epsilon)
     alpha, root_scale, kept = T(rate), T(correction), T(keep)
@@ -139,7 +139,7 @@ rmsprop_loop, adagrad_loop = inlined(rmsprop), inlined(adagrad)
 def update(
     s: Record, rate: float, correction: float, at: int, gradient: Array, state: Array, parameters: Array
 ) -> None:
-    """Update a segment of the parameters, which starts at `at` of the vector, by the method that the settings name."""
+    """Update a segment of the parameters, which starts at index `at`, by the method in the settings."""
     method, alpha, size = s["update"], s["learning_rate"], parameters.size
     if method == codes.SGD:
         sgd_loop(gradient, alpha, parameters)
@@ -169,7 +169,7 @@ def add_penalty(weights: Array, l1: float, l2: float, gradient: Array) -> float:
 
 @reduction
 def penalty_row(weights: Array, l1: float, l2: float, gradient: Array) -> float:
-    """Do as `add_penalty`, for one row of a layer's weights."""
+    """Like `add_penalty`, for one row of a layer's weights."""
     T = weights.dtype.type
     a, two_b, zero = T(l1), T(2 * l2), T(0)
     sizes, squares = zero, zero
@@ -179,5 +179,5 @@ def penalty_row(weights: Array, l1: float, l2: float, gradient: Array) -> float:
         squares += w * w
         sign = T(1) if w > zero else (T(-1) if w < zero else w)
         gradient[i] += a * sign + two_b * w
-    # A penalty that is off has no part in the sum: 0 * inf, where its own sum overflows, would be NaN.
+    # A penalty that is off must not enter: if its sum overflowed, 0 * inf would be NaN.
     return (l1 * float(sizes) if l1 > 0 else 0.0) + (l2 * float(squares) if l2 > 0 else 0.0)
