@@ -15,15 +15,14 @@ PAGE = 4096
 LARGEST_ARRAY = 2**63 - 1  # bytes
 LARGEST_MICRO_BATCH = 256  # rows: enough to share the cost of packing, few enough for the second-level cache
 SMALLEST_MICRO_BATCH = 32
-MICRO_BATCH_WORK = (
-    2**30
-)  # parameters times rows in a micro-batch, some 0.1 s: Ctrl-C is heard between two micro-batches
+# Parameters times rows in a micro-batch, about 0.1 s: Ctrl-C takes effect between two micro-batches.
+MICRO_BATCH_WORK = 2**30
 
 
 def padded(columns: int, itemsize: int) -> int:
-    """Return the length of a row of `columns` values in memory: a multiple of a vector, and no multiple of a page.
+    """Return the length of a row of `columns` values in memory: a multiple of a vector, but not of a page.
 
-    Rows that lie a page apart share one set of the cache, which then holds eight or twelve of them.
+    Rows a page apart share one set of the cache, which holds eight or twelve of them.
     """
     lanes = ALIGNMENT // itemsize
     stride = -(-columns // lanes) * lanes
@@ -60,7 +59,7 @@ class Layout:
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
-        """Where each layer starts in the flat vector; behind the last, the vector's length."""
+        """Where each layer starts in the flat vector, then the vector's length."""
         return (0, *accumulate((fan_in + 1) * s for fan_in, s in zip(self.sizes, self.strides[1:], strict=False)))
 
     @property
@@ -79,7 +78,7 @@ class Layout:
         Raises
         ------
         MemoryError
-            If it would be larger than the machine's memory. The operating system may grant it all the same, and end the
+            If it would be larger than the machine's memory. The operating system might still grant it, and kill the
             process when it is filled.
         """
         if self.size * self.dtype.itemsize > min(total_memory(), LARGEST_ARRAY):
