@@ -155,7 +155,7 @@ def begin_micro_batch(clock: Array | None) -> None:
 @inline
 def lap(clock: Array | None, phase: int, layer: int) -> None:
     """Add the time since the last lap to the histogram of a phase of a layer, if the micro-batch is timed."""
-    if clock is not None:  # noqa: SIM102 (the compiler drops what None never reaches, by this test alone)
+    if clock is not None:  # noqa: SIM102 (the compiler drops what None never reaches only if this is the whole condition)
         if clock[TIMED] != 0:
             which, last = phase * clock[LAYERS] + layer, clock[LAST]
             histogram = clock[HISTOGRAMS] + 2 * BINS * which

@@ -7,7 +7,7 @@ Each round has an empty folder, and processes that compile the same functions fo
 different order: two small kernels for four signatures each; with ``--training`` the training loop, for both dtypes,
 with and without a profile. Afterwards everything must come from the cache, nothing may be compiled, and every result
 must have the bits of a process with a separate cache. Each process waits for a random time before it renames a file, so
-that others get between its steps. Exit status 1 if a round went wrong.
+that others run between its steps. Exit status 1 if a round went wrong.
 
 The processes are forked after Numba and hotloop's kernels are imported, which would take most of their time; with
 ``--training`` before hotloop is imported.
@@ -35,10 +35,10 @@ LATEST = 0.2  # the most seconds that a process waits before it renames a file
 kernels: Any = None  # imported where the folder is set
 
 
-def small_tasks() -> dict[str, Callable[[], tuple[bytes, Any]]]:
+def small_calls() -> dict[str, Callable[[], tuple[bytes, Any]]]:
     """Return calls of small kernels by name, each of which compiles one signature. Their folder is found here."""
 
-    def task(kernel: Any, dtype: str, writable: bool) -> tuple[bytes, Any]:
+    def call(kernel: Any, dtype: str, writable: bool) -> tuple[bytes, Any]:
         z = np.linspace(-2, 2, 67).astype(dtype)
         z.flags.writeable = writable
         out = np.empty(67, dtype)
@@ -46,19 +46,19 @@ def small_tasks() -> dict[str, Callable[[], tuple[bytes, Any]]]:
         return out.tobytes(), kernel
 
     return {
-        f"{kernel.__name__} {dtype} {writable}": lambda given=(kernel, dtype, writable): task(*given)
+        f"{kernel.__name__} {dtype} {writable}": lambda given=(kernel, dtype, writable): call(*given)
         for kernel in map(kernels.kernel, (kernels.relu.py_func, kernels.elu.py_func))
         for dtype in ("f4", "f8")
         for writable in (False, True)
     }
 
 
-def training_tasks() -> dict[str, Callable[[], tuple[bytes, Any]]]:
+def training_calls() -> dict[str, Callable[[], tuple[bytes, Any]]]:
     """Return trainings by name, each of which compiles one signature of the training loop."""
     from hotloop import Network, profile
     from hotloop.kernels.training import train_slice
 
-    def task(dtype: str, profiled: bool) -> tuple[bytes, Any]:
+    def call(dtype: str, profiled: bool) -> tuple[bytes, Any]:
         rng = np.random.default_rng(0)
         x, y = rng.standard_normal((64, 5)), rng.standard_normal((64, 2))
         net = Network([5, 7, 2], dtype=dtype, seed=0)
@@ -70,14 +70,14 @@ def training_tasks() -> dict[str, Callable[[], tuple[bytes, Any]]]:
         return net.parameters.tobytes() + net.predict(x).tobytes(), train_slice
 
     return {
-        f"train {dtype} {profiled}": lambda given=(dtype, profiled): task(*given)
+        f"train {dtype} {profiled}": lambda given=(dtype, profiled): call(*given)
         for dtype in ("float32", "float64")
         for profiled in (False, True)
     }
 
 
 def late(replace: Callable[..., None], choice: random.Random) -> Callable[..., None]:
-    """Return a function that waits before it renames, so that other processes get between."""
+    """Return a function that waits before it renames, so that other processes act in between."""
 
     def waiting(*given: Any) -> None:
         time.sleep(choice.uniform(0, LATEST))
@@ -87,21 +87,21 @@ def late(replace: Callable[..., None], choice: random.Random) -> Callable[..., N
 
 
 def fork(folder: Path, training: bool, seed: int, output: Path | None = None) -> int:
-    """Start a process that calls all tasks on a cache, in an order drawn from `seed`, and writes the results."""
+    """Start a process that makes all calls on a cache, in an order drawn from `seed`, and writes the results."""
     number = os.fork()
     if number:
         return number
     status = 1
     try:
         numba.config.CACHE_DIR = str(folder)
-        tasks = training_tasks() if training else small_tasks()
-        names = sorted(tasks)
+        calls = training_calls() if training else small_calls()
+        names = sorted(calls)
         choice = random.Random(seed)
         choice.shuffle(names)
         os.replace = late(os.replace, choice)
         results, called = {}, {}
         for name in names:
-            bits, kernel = tasks[name]()
+            bits, kernel = calls[name]()
             results[name], called[kernel.__name__] = bits.hex(), kernel
         if output is not None:
             counts = [[sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values())]
@@ -126,7 +126,7 @@ def observed(folder: Path, training: bool, output: Path) -> dict[str, Any]:
 
 
 def play(folder: Path, training: bool, processes: int, seed: int, duration: float) -> tuple[list[int], float]:
-    """Let the processes fill an empty cache and kill one; return the exit statuses of the others, and when."""
+    """Let the processes fill an empty cache and kill one; return the exit statuses of the others, and when it was."""
     choice = random.Random(seed)
     moment, victim = choice.uniform(0, duration), choice.randrange(processes)
     began = time.monotonic()
@@ -144,7 +144,7 @@ def play(folder: Path, training: bool, processes: int, seed: int, duration: floa
 
 
 def main() -> int:
-    """Play the rounds, print a line for each that went wrong and one for all, and return the exit status."""
+    """Run the rounds, print a line for each that went wrong and one for all, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--processes", type=int, default=16)
@@ -188,7 +188,7 @@ def main() -> int:
                 print(f"round {number} (killed after {moment:.2f} s): {', '.join(faults)}", flush=True)
     print(
         f"{arguments.rounds} rounds of {arguments.processes} processes, one of which is killed: {wrong} went wrong; "
-        f"{misses} signatures, {kept} files, {left} others left behind"
+        f"{misses} signatures, {kept} files, {left} temporary files left"
     )
     return 1 if wrong else 0
 

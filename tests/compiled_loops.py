@@ -57,7 +57,7 @@ def train(number):
 def dispatchers():
     """Return every compiled function of `hotloop.kernels`, public or not, by module and name.
 
-    If a kernel's loop is also compiled to be inlined, by the same name, that comes later and is left out.
+    A kernel's loop that is also compiled for inlining, under the same name, comes later and is left out.
     """
     found = {}
     for module in pkgutil.walk_packages(kernels.__path__, "hotloop.kernels."):
@@ -74,9 +74,9 @@ def flat(kinds):
 
 
 def precision(signature):
-    """Return the type of a signature's floating-point arrays, or of its numbers if it has no such array.
+    """Return the type of a signature's floating-point arrays, or of its numbers if there are none.
 
-    Arrays of float64 beside arrays of float32 are the rows' losses and penalties.
+    Float64 arrays beside float32 ones are the rows' losses and penalties.
     """
     found = list(flat(signature))
     arrays = {str(t.dtype) for t in found if isinstance(t, types.Array) and isinstance(t.dtype, types.Float)}
@@ -85,7 +85,7 @@ def precision(signature):
 
 
 def functions():
-    """Return the qualified name of every function of `hotloop.kernels` that was handed to Numba, closures too."""
+    """Return the qualified name of every function of `hotloop.kernels` that Numba was given, closures too."""
     found = {id(d.py_func): d.py_func for d in gc.get_objects() if isinstance(d, Dispatcher)}
     return sorted(
         f"{function.__module__}.{function.__qualname__}"

@@ -32,7 +32,7 @@ settings.load_profile("fixed")
 
 
 def pytest_sessionstart():
-    """Let the first two workers each compile half of what all tests need, which else both would compile."""
+    """Let the first two workers each compile half of what all tests need, so that no two compile the same."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if COMPILED and worker in ("gw0", "gw1"):
         from hotloop import warmup  # not above: coverage of a worker begins after the import of this file
@@ -40,7 +40,7 @@ def pytest_sessionstart():
         warmup(["float32", "float64"][worker == "gw1"], profiles=True)
 
 
-# The files that take longest, in this order: if one came last, all other workers would wait for its worker.
+# The files that take longest: if one came last, all other workers would wait for it.
 LONG_FILES = ("warmup", "benchmarks", "fuzz", "cache", "activations", "dense", "training_threads", "codegen", "losses")
 
 
@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def observer(request, tmp_path_factory):
-    """Start the process of `observed` early, in the first of several workers, so that none waits for it."""
+    """Start the process of `observed` early, in the first of several workers, so that no test waits for it."""
     wanted = any("observed" in getattr(item, "fixturenames", ()) for item in request.session.items)
     if not (COMPILED and wanted and os.environ.get("PYTEST_XDIST_WORKER") == "gw0"):
         yield
@@ -75,7 +75,7 @@ with open(report + ".lock", "w") as lock:
 
 
 def _observing(tmp_path_factory):
-    """Return the arguments of Popen for the process that writes the report of `observed`, unless another has."""
+    """Return the arguments of Popen for the process that writes the report of `observed` unless it is there."""
     import hotloop  # not above, as in pytest_sessionstart
 
     report, cache = _observed_files(tmp_path_factory)
@@ -92,7 +92,7 @@ def _observed_files(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def observed(tmp_path_factory):
-    """Return what a process that compiled every loop reports, and the cache that it filled: one for all workers."""
+    """Return the report of a process that compiled every loop, and its cache: one process for all workers."""
     report, cache = _observed_files(tmp_path_factory)
     if not report.exists():
         subprocess.run(**_observing(tmp_path_factory), check=True)
@@ -101,7 +101,7 @@ def observed(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Numba's folder for caches, empty; nothing has failed yet."""
+    """Numba's cache folder, empty; nothing has failed yet."""
     from hotloop.kernels import cache  # not above, as in pytest_sessionstart
 
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
@@ -111,7 +111,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def own(tmp_path, folder):
-    """Tiny functions in a file, as a user's are."""
+    """Tiny functions in a file, like a user's."""
     from own_functions import module
 
     return module(tmp_path / "own.py")
@@ -126,7 +126,8 @@ def dtype(request):
 def eps(dtype):
     """Distance from 1 to the next number: the unit in which tests state tolerances.
 
-    The relative error of a rounding is half of it, so a tolerance says how many roundings it allows, or what condition.
+    The relative error of a rounding is half of it, so a tolerance states how many roundings it allows, or what
+    condition number.
     """
     return float(np.finfo(dtype).eps)
 
@@ -194,4 +195,4 @@ def llvm_code(function, *arguments):
 
 
 needs_compiler = pytest.mark.skipif(not COMPILED, reason="about the compiled code")
-alone = pytest.mark.alone  # measures time or wants all cores: no other test may run meanwhile
+alone = pytest.mark.alone  # measures time or needs all cores: no other test may run meanwhile

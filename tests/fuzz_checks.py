@@ -81,7 +81,7 @@ def leaving_no_thread():
     before, until = count(), time.monotonic() + 2
     yield
     while (left := count() - before) > 0:
-        must(time.monotonic() < until, f"threads were left behind: {left}")
+        must(time.monotonic() < until, f"threads were left running: {left}")
         time.sleep(0.001)
 
 

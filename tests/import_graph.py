@@ -1,12 +1,12 @@
-"""Who imports whom in kernels/ and network/, read from the sources; and what the house forbids of it."""
+"""Who imports whom in kernels/ and network/, read from the sources, and which imports are forbidden."""
 
 import ast
 from collections.abc import Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
-# From the top of the house to its foundation. A module imports what stands in a lower row, or in its own; never in a
-# circle. What ends in a slash is a folder. docs/architecture.md draws the same rows.
+# From top to bottom: a module imports only from a lower row or its own, and never in a circle. What ends in a slash is
+# a folder. docs/architecture.md draws the same rows.
 ORDER = (
     ("hotloop/",),  # the front door, and its short ways in
     ("network/__init__.py",),
@@ -27,7 +27,7 @@ FREE = {"hotloop.__version__"}  # a constant of the front door, which runs befor
 
 
 def module_name(path: str) -> str:
-    """Return the dotted name of network/cli/main.py, hotloop.network.cli.main; of a package that of its folder."""
+    """Return the dotted name of a file: network/cli/main.py is hotloop.network.cli.main; a package is its folder."""
     return "hotloop." + path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
@@ -55,8 +55,8 @@ def imported_names(path: str, source: str) -> list[tuple[int, str]]:
 def arrows(sources: Mapping[str, str]) -> dict[tuple[str, str], int]:
     """Return {(importing file, imported file): line} of sources by path, such as network/layout.py.
 
-    A name that is no module is what its package or module hands on: the arrow leads there. What is imported of hotloop
-    but stands in no file of `sources` leads to ``hotloop/``, the front door.
+    For a name that is not a module, the arrow leads to the module it is imported from. What is imported from hotloop
+    but is in no file of `sources` leads to ``hotloop/``, the public names.
     """
     files = {module_name(path): path for path in sources}
     found: dict[tuple[str, str], int] = {}
@@ -73,7 +73,7 @@ def arrows(sources: Mapping[str, str]) -> dict[tuple[str, str], int]:
 
 
 def row(path: str) -> int:
-    """Return the row of `ORDER` in which a file stands."""
+    """Return the row of `ORDER` that a file is in."""
     for number, entries in enumerate(ORDER):
         if any(path == entry or (entry.endswith("/") and path.startswith(entry)) for entry in entries):
             return number
@@ -81,7 +81,7 @@ def row(path: str) -> int:
 
 
 def upward(graph: Mapping[tuple[str, str], int]) -> set[str]:
-    """Return the arrows that lead upwards, as ``file:line -> file``."""
+    """Return the arrows that point upwards, as ``file:line -> file``."""
     return {f"{a}:{line} -> {b}" for (a, b), line in graph.items() if row(b) < row(a)}
 
 

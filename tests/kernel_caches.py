@@ -23,14 +23,14 @@ def folder_of_kernels(cache):
 
 
 def environment(package, cache, **variables):
-    """Bytecode is not written: Python would not see a change within one second that leaves a file's size as it was."""
+    """Bytecode is not written: Python would miss a change within one second that keeps a file's size."""
     inherited = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
     ours = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
     return inherited | ours | variables
 
 
 def without_a_writable_folder(tmp_path):
-    """Return a copy of the package, a cache folder and an environment: all below a regular file.
+    """Return a copy of the package, a cache folder and an environment: all under a regular file.
 
     Nothing can be made there, not even by root.
     """

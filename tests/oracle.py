@@ -204,7 +204,7 @@ LOSSES = {
 }
 
 
-# Updates: each returns what the kernel leaves behind, state first, parameters last.
+# Updates: each returns what the kernel overwrites, state first, parameters last.
 
 
 def sgd(gradient, learning_rate, parameters):

@@ -1,4 +1,4 @@
-"""Tiny functions in a file, compiled and kept as a user's are, in this process.
+"""Tiny functions in a file, compiled and cached like a user's, in this process.
 
 Numba's dispatcher compiles them even under NUMBA_DISABLE_JIT=1.
 """
@@ -53,5 +53,5 @@ def call(function, *arguments, keep=cache.keep):
 
 
 def files(folder):
-    """Return all files, and folders that stand in the place of one."""
+    """Return all files, and folders in place of files."""
     return sorted(path for path in folder.rglob("*") if not path.is_dir() or path.suffix == cache.SUFFIX)

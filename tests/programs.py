@@ -1,4 +1,4 @@
-"""Programs that run in a process of their own, on hotloop and on these modules."""
+"""Programs that run in a separate process, with hotloop and these modules."""
 
 import os
 import subprocess

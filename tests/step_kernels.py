@@ -3,7 +3,7 @@
 from hotloop.kernels import kernel
 from hotloop.kernels.team import barrier, share
 
-APART = 16  # how many words from one to the next, on cache lines of their own
+APART = 16  # words from one to the next, on separate cache lines
 
 
 @kernel

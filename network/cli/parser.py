@@ -106,7 +106,7 @@ PROFILE_EPILOG = """\
 files:
   --trace       JSON for https://ui.perfetto.dev and chrome://tracing; at most
                 20 MB, however long the run
-  --json        all numbers of the table, and those behind the diagnosis
+  --json        all numbers of the table and of the diagnosis
   --html        one self-contained page with pictures, table and diagnosis;
                 needs matplotlib (hotloop[plot])
   --flamegraph  collapsed stacks, or JSON for speedscope if the name ends in

@@ -57,7 +57,7 @@ def complain(line: str) -> None:
 
 
 def is_of_output(error: OSError) -> bool:
-    """Return whether an unbuffered standard output (PYTHONUNBUFFERED) ran out of space: errors of files have a name."""
+    """Return whether unbuffered standard output (PYTHONUNBUFFERED) has no space left: errors of files have a name."""
     return error.errno in NO_SPACE and error.filename is None
 
 

@@ -18,7 +18,7 @@ from hotloop.network.training.training_state import TrainingState
 # Besides sizes and activations: arguments of `Network` that are attributes under the same names.
 ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed")
 COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "step_offset": "step_offset"}  # in the file: in the training
-SCRATCH = ("_layout", "_idle")  # made anew
+SCRATCH = ("_layout", "_idle")  # made again
 
 
 class Persistent:

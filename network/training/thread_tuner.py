@@ -1,4 +1,4 @@
-"""How many threads a fit uses, and how many rows it trains in one compiled call: both measured as it goes.
+"""How many threads a fit uses, and how many rows it trains in one compiled call: both measured during the fit.
 
 The result does not depend on either, to the bit, so nothing is lost by trying. A fit begins with short calls on each
 number of threads that is worth a trial, goes on with the fastest, and tries all again now and then: another process may

@@ -65,7 +65,7 @@ def test_derivative(name, dtype, eps):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_derivative_is_that_of_the_activation(name):
-    """Central differences, in float64 alone: in float32 rounding would hide all but gross errors. No kinks."""
+    """Central differences, only in float64: in float32 rounding would hide all but gross errors. No kinks."""
     z, h = np.linspace(-4.05, 4.05, 82), 5e-6
     above, below = evaluate(name, z + h), evaluate(name, z - h)
     slope = evaluate(f"{name}_derivative", argument(name, z))
@@ -134,7 +134,7 @@ def test_the_output_may_be_the_input(name, dtype, rng):
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "identity_derivative"])
 def test_nan_stays_nan(name, dtype):
-    """The derivative of the identity alone reads nothing: it is 1."""
+    """Only the derivative of the identity reads nothing: it is 1."""
     z = np.ones(40, dtype)
     z[[0, 7, 38]] = np.nan
     np.testing.assert_array_equal(np.isnan(evaluate(name, z)), np.isnan(z))
@@ -205,7 +205,7 @@ def test_softmax_of_nan(position, dtype, rng):
 
 @pytest.mark.parametrize("classes", [10, 128, 129])
 def test_softmax_of_a_row_does_not_depend_on_its_batch(classes, dtype, eps, rng):
-    """Of fewer rows than are turned on their side at once, of as many, and of more; of few classes and of many."""
+    """Of fewer rows than are transposed together, of as many, and of more; of few classes and of many."""
     z = rng.normal(size=(37, classes)).astype(dtype)
     whole = softmax_of(z)
     np.testing.assert_allclose(whole, oracle.softmax(z), rtol=(20 + classes / 2) * eps)
@@ -256,7 +256,7 @@ def test_softmax_of_shapes_that_do_not_fit(dtype):
 
 
 def test_softmax_of_rows_that_are_not_contiguous(dtype):
-    """Rows are apart in the good ones too: whichever is wrong, it is the same compiled code."""
+    """The valid arguments have padded rows too, so that all cases run the same compiled code."""
     z, columns = np.ones((3, 8), dtype)[:, :4], np.ones((3, 8), dtype)[:, ::2]
     for arguments in ((columns, z), (z, columns)):
         with pytest.raises(ValueError, match="contiguous"):
@@ -280,7 +280,7 @@ def test_compiled_code(name, dtype):
 @needs_compiler
 @pytest.mark.parametrize("function", [activations.activate, activations.times_derivative])
 def test_training_goes_over_vectors(function):
-    """No call of a function of one number is left, for which a loop would go one by one."""
+    """No call of a function of one number is left, which would keep a loop from vectorising."""
     for dtype in (np.float32, np.float64):
         z, out, delta = np.ones((3, 4), dtype)
         llvm_code(through_training, 1, z, 1.0, out, delta)
@@ -299,8 +299,8 @@ def test_sums_keep_their_order(name):
     assert "reassoc" not in llvm_code(getattr(kernels, name), *arguments)
 
 
-def behind(array, size, page=4096):
-    """Return an array of `size` numbers that lies 16 bytes behind `array`, but for a multiple of a page."""
+def after(array, size, page=4096):
+    """Return an array of `size` numbers that lies 16 bytes after `array`, modulo a page."""
     memory = np.empty(size * array.itemsize + 2 * page, np.uint8)
     start = (array.ctypes.data + 16 - memory.ctypes.data) % page
     return memory[start : start + size * array.itemsize].view(array.dtype)
@@ -319,9 +319,9 @@ def least(call, times=200):
 @needs_compiler
 @alone
 def test_where_the_output_lies_costs_nothing(rng):
-    """The instruction by which the C library copies much at once is twenty times as slow there on some CPUs."""
+    """The instruction by which the C library copies large blocks is twenty times as slow there on some CPUs."""
     z = rng.normal(size=65536).astype(np.float32)
-    out = behind(z, z.size)
+    out = after(z, z.size)
     assert (out.ctypes.data - z.ctypes.data) % 4096 == 16
     kernels.sigmoid(z, out)
     in_place, apart = least(lambda: kernels.sigmoid(out, out)), least(lambda: kernels.sigmoid(z, out))

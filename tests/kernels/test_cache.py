@@ -1,6 +1,6 @@
-"""Machine code on disk: never stale, found again, and done without where it cannot be kept.
+"""Machine code on disk: never stale, found again, and not needed where it cannot be kept.
 
-Each test runs fresh processes on a cache of its own, and changes a copy of the package.
+Each test runs fresh processes on a separate cache, and changes a copy of the package.
 """
 
 import json
@@ -86,7 +86,7 @@ print(json.dumps([out.item(), sum(loop.stats.cache_hits.values())]))
 def test_the_users_own_kernels_are_kept_fresh_too(tmp_path):
     """Under `kernel`; under Numba's decorator they are stale, as docs/caching.md says: Numba still needs the stamp.
 
-    Each loop has a process of its own: beside fresh code, old code that calls a function of the same name may find it.
+    Each loop runs in a separate process: old code could otherwise find a fresh function of the same name.
     """
     package, cache = copy_package(tmp_path), tmp_path / "cache"
     (tmp_path / "own_loops.py").write_text(OWN_LOOPS)
@@ -128,7 +128,7 @@ def test_where_no_folder_is_writable_it_warns_once_and_works(tmp_path):
 
 @compiled_only
 def test_a_setting_that_slows_code_down_leaves_other_runs_alone(tmp_path):
-    """Compiled for debugging once, and then as always."""
+    """Compiled for debugging once, and then as usual."""
     package, cache = Path(hotloop.__file__).parent, tmp_path / "cache"
     assert run(package, cache, CALL_KERNEL, NUMBA_DEBUGINFO="1") == [-0.964, 0, 1]
     assert run(package, cache, CALL_KERNEL) == [-0.964, 0, 1]
@@ -148,7 +148,7 @@ def test_where_files_may_not_be_large_it_warns_once_and_works(tmp_path):
 
 @compiled_only
 def test_many_processes_may_fill_one_cache():
-    """A short run of what is to be run at length by hand: see there."""
+    """A short run; the long one is started by hand, as its docstring says."""
     script = Path(__file__).parents[1] / "cache_stress.py"
     command = [sys.executable, "-W", "error", str(script), "--rounds=1", "--processes=4"]
     environment = os.environ | {"PYTHONPATH": str(Path(hotloop.__file__).parents[1])}

@@ -1,6 +1,6 @@
-"""The files of the cache: what they are believed for, and what becomes of damaged and of old ones.
+"""The files of the cache: which are trusted, and what becomes of damaged and old ones.
 
-All in this process, of tiny functions.
+All in this process, for tiny functions.
 """
 
 import json
@@ -26,7 +26,7 @@ from hotloop.network import cache_files
 
 
 def test_each_signature_has_a_file_and_is_found_again(own, folder):
-    """With what this version of Numba has inside."""
+    """With the private parts of this version of Numba."""
     for number, argument in enumerate((2.0, np.float32(2), 2, 2j)):
         assert call(own.twice, argument) == (2 * argument, False)
         assert call(own.twice, argument) == (2 * argument, True)
@@ -218,7 +218,7 @@ def test_no_folder(own, folder, monkeypatch):
 
 
 def make_unwritable(monkeypatch):
-    """As on a read-only file system, or in an image that is run by another user than built it."""
+    """As on a read-only file system, or in an image that another user built."""
 
     def refuse(*given, **options):
         raise OSError(30, "Read-only file system")
@@ -293,7 +293,7 @@ def test_a_numba_that_is_another_inside(missing, own, folder, monkeypatch):
 
 
 def test_a_function_without_a_file_is_not_kept(folder):
-    """As one that was typed at a prompt; Numba has no folder for it, and nothing is wrong."""
+    """Like one typed at a prompt: Numba has no folder for it, and nothing is wrong."""
     names = {}
     exec(compile("def typed(x):\n    return x + 1", "<stdin>", "exec"), names)
     assert call(names["typed"], 2.0) == (3, False)
@@ -305,7 +305,7 @@ def test_a_function_without_a_file_is_not_kept(folder):
 
 
 def test_files_of_other_sources_go_and_those_of_other_settings_stay(tmp_path, own, folder, monkeypatch):
-    """Also of functions that stand in another line now; not those of another function."""
+    """Also of functions that have moved to another line; not those of another function."""
     call(own.twice, 2.0)
     call(own.times(2.0), 2.0)
     with monkeypatch.context() as patch:
@@ -352,7 +352,7 @@ def test_temporary_files_of_killed_processes_go_after_an_hour(own, folder):
 
 
 def test_what_lies_in_a_folder(own, folder, monkeypatch):
-    """Of hotloop's own what is stale; of Numba's own what was hotloop's."""
+    """Stale files of hotloop's, and of Numba's cache those that were hotloop's."""
     call(own.twice, 2.0)
     (path,) = files(folder)
     key, payload = cache.read(path)

@@ -30,7 +30,7 @@ def test_a_setting_that_changes_code_is_in_the_key(setting, own, monkeypatch):
 
 
 def test_numba_has_the_settings(own):
-    """Under these names, but for those that a version may lack."""
+    """Under these names, except those that a version may lack."""
     missing = {name for name, attribute in cache.SETTINGS.items() if not hasattr(numba.config, attribute)}
     assert missing <= {"NUMBA_DEBUG_NRT", "NUMBA_DISABLE_INTEL_SVML"}
 
@@ -201,7 +201,7 @@ def test_the_stamp_covers_every_file_by_name_and_content(tmp_path, monkeypatch):
 
 
 def test_the_stamp_of_an_archive_is_that_of_its_content(tmp_path, monkeypatch):
-    """From which hotloop can be imported: there are no files then to look at."""
+    """hotloop can be imported from one; then there are no source files to read."""
     archive = tmp_path / "hotloop.zip"
     monkeypatch.setattr(cache, "__file__", str(archive / "hotloop" / "kernels" / "cache.py"))
     stamps = []
@@ -221,7 +221,7 @@ def test_another_functions_stamp_has_its_own_file_too(own, monkeypatch):
 
 
 def test_what_was_typed_at_a_prompt_has_the_stamp_of_its_text(own):
-    """Which Numba's locator knows, as it does of what is in an archive."""
+    """Numba's locator has one, also for what is in an archive."""
     names = {}
     exec(compile("def typed(x):\n    return x + 1", "<ipython-input-1>", "exec"), names)
     stamps = [cache.source_of(names["typed"], SimpleNamespace(get_source_stamp=lambda s=s: s)) for s in ("a", "b", "a")]

@@ -16,9 +16,9 @@ TURNS = ("AABB", "ABAB", "ABBA", "BAAB", "BABA", "BBAA")
 
 
 def race(function, keep, turns, monkeypatch):
-    """Have two save the function's code at the same moment, for float32 and float64; their renames take turns.
+    """Let two threads save the function's code together, like two processes, for float32 and float64, and take turns.
 
-    Each has got as far as its first rename when the first of them goes on.
+    Both have reached their first rename before one goes on.
     """
     arguments = {"A": np.float32(0.1), "B": 0.1}
     savers, codes = {}, {}
@@ -64,7 +64,7 @@ def test_two_that_save_at_the_same_moment(turns, own, folder, monkeypatch):
 
 
 def test_the_race_damages_numbas_own_cache(own, folder, monkeypatch):
-    """So the test above has teeth. Where this fails, Numba may have mended it: is `hotloop.kernels.cache` needed?"""
+    """So the test above can fail. If this one does, Numba may have fixed it: is `hotloop.kernels.cache` needed?"""
     wrong = 0
     for number, turns in enumerate(TURNS):
         monkeypatch.setattr(numba.config, "CACHE_DIR", str(folder / str(number)))

@@ -1,4 +1,4 @@
-"""The clock in the training loop: nothing is left of it where there is none, and its laps add up where there is one."""
+"""The clock in the training loop: without one nothing of it is compiled, and with one its laps add up."""
 
 import numpy as np
 import pytest
@@ -167,7 +167,7 @@ def test_of_stride_micro_batches_one_is_timed(stride, sampled):
 
 
 def test_the_first_micro_batches_are_all_timed():
-    """Then, from the next on, one in the stride. They have histograms of their own."""
+    """After these, one in each stride. The first have separate histograms."""
     clocks, _ = trained(12, stride=4, first=5)
     assert (clocks[0, clock.MICRO_BATCHES], clocks[0, clock.SAMPLED]) == (12, 7)  # 1 to 5, 6, and 10
     counts = clock.histograms(clocks)[0][0].sum(axis=-1)
@@ -254,7 +254,7 @@ def test_snapshots_change_no_bit_of_batches_in_several_micro_batches(batch_size,
     assert same_bits(*results)
 
 
-# Where there is none: tests/test_codegen.py reads that nothing is left of it.
+# Without a clock: tests/kernels/test_codegen.py checks that nothing of it is compiled.
 
 
 def test_without_a_profile_the_loop_is_handed_none(monkeypatch):

@@ -36,7 +36,7 @@ NEON = "neoverse-n1"
 
 pytestmark = [
     needs_compiler,
-    pytest.mark.skipif(not X86 and not ARM, reason="reads the assembly of x86-64 and AArch64 alone"),
+    pytest.mark.skipif(not X86 and not ARM, reason="reads only the assembly of x86-64 and AArch64"),
     pytest.mark.skipif(
         X86 and not binding.get_host_cpu_features().get("fma"), reason="this CPU has no fused multiply-add"
     ),
@@ -61,7 +61,7 @@ def wrapping(a, b, depth, scale, initial, c, n):
 
 
 def branching(a, b, depth, scale, initial, c, n):
-    """Leave out the zeros of A, as an index that is checked leaves out those outside."""
+    """Skip the zeros of A, as a checked index skips those outside."""
     for p in range(depth):
         at = a.offset + p * a.column_stride
         if simd.item(a.data, at) != 0:
@@ -261,7 +261,7 @@ HOST = X86Code if X86 else ArmCode
 @pytest.mark.parametrize("cpu", list(SHAPES))
 def test_the_micro_kernel_of_each_width_of_registers(cpu, reports):
     if not X86:
-        pytest.skip("compiles for this CPU alone where it is no x86-64")
+        pytest.skip("compiles only for this CPU, which is not x86-64")
     registers, rows, vectors = SHAPES[cpu]
     assert reports[cpu]["shape"] == [registers, rows, vectors]
     panels = reports[cpu]["code"][f"{vectors} float32"].splitlines()
@@ -355,7 +355,7 @@ def test_updates_are_of_vectors(method, reports):
 
 @pytest.mark.parametrize("method", UPDATES)
 def test_updates_in_training_are_of_vectors(method, train_slice):
-    """Methods of the same contents vouch for each other here; each alone is seen in the test before."""
+    """Methods with the same operations cannot be told apart here; the test before sees each by itself."""
     unrolled = {tuple(times * part for part in UPDATES[method]) for times in (1, 2, 4, 8)}
     assert unrolled & set(map(contents, loops_of(f"updates.{method}", train_slice)))
 

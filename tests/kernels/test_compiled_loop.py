@@ -1,4 +1,4 @@
-"""What the training loop is compiled to: one signature a dtype, no allocation, names of their own for all functions.
+"""What the training loop is compiled to: one signature a dtype, no allocation, a different name for each function.
 
 And no double precision in the loops of float32.
 """
@@ -43,7 +43,7 @@ def compiled_for_both(signatures):
 
 @needs_compiler
 def test_training_was_compiled_for_both_dtypes(report):
-    """The test above has something to look at: the loop, and the functions that are not pasted into it.
+    """The test above sees something: the loop, and the functions that are not inlined into it.
 
     Public kernels it does not call: it has their loops, or those of their rows.
     """
@@ -57,7 +57,7 @@ def test_training_was_compiled_for_both_dtypes(report):
 def test_every_kernel_was_compiled_for_both_dtypes(report):
     """Kernels that training does not call were called by themselves, but for the elementwise ones.
 
-    These have tests of their code of their own. None of the kernels has the products compiled once more.
+    Other tests read the code of these. No kernel compiles the products once more.
     """
     names = {
         f"{d.py_func.__module__.rpartition('.')[2]}.{d.py_func.__name__}"
@@ -130,7 +130,7 @@ def innermost_loops(edges, blocks=None):
         yield from list(innermost_loops(edges, loop - entries)) or [loop]
 
 
-# A float that is widened, weighed and stored at once, and nothing else.
+# A float that is widened, multiplied by a weight and stored immediately, and nothing else.
 LOSS_OF_A_ROW = re.compile(
     r" *(%\S+) = fpext float \S+ to double\n"
     r" *(%\S+) = fmul [^\n]*double (?:\1, %[^\s,]+|%[^\s,]+, \1)\n"
@@ -141,8 +141,8 @@ LOSS_OF_A_ROW = re.compile(
 def doubles(llvm):
     """Return the instructions on doubles in innermost loops over memory: not those of a set-up, or of a sum over rows.
 
-    A call of a function over arrays is a loop within. A double that is read and rounded to a float at once is data of
-    float64 (`gather`); one that is stored as soon as it is made is a row's loss, and a loop that reads no float adds
+    A call of a function over arrays is an inner loop. A double that is read and immediately rounded to a float is data
+    of float64 (`gather`); one that is stored as soon as it is made is a row's loss, and a loop that reads no float adds
     these up: whatever else is computed in double has more to show.
     """
     found = []

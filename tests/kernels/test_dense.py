@@ -1,7 +1,7 @@
 """The three products of a dense layer against the oracle.
 
 The data are small whole numbers, so the results are exact whatever the order of the sums: a single term too many or
-too few shows, and no tolerance hides it. Rounding has a test of its own. Letters: B batch, I fan_in, O fan_out.
+too few shows, and no tolerance hides it. Another test is about rounding. Letters: B batch, I fan_in, O fan_out.
 """
 
 import numba
@@ -101,7 +101,7 @@ def every_second(array):
 
 
 def down_columns(array):
-    """Return the same values with columns contiguous, and a gap behind each, as a part of a Fortran array has.
+    """Return the same values with columns contiguous and a gap after each, as in a part of a Fortran array.
 
     To Numba it is an array of any strides, for which nothing more is compiled; a whole one has a test below.
     """
@@ -129,7 +129,7 @@ def test_one_row_repeated(dtype, rng):
 
 
 def test_inputs_of_other_types(rng):
-    """Read-only arrays, and whole ones in Fortran order, where they may stand: types of their own to Numba."""
+    """Read-only arrays, and whole ones in Fortran order, where they are allowed: to Numba these are other types."""
     x, weights, bias, delta = layer(rng, (13, 9, 17), np.float32)
     x, delta_down, weights_down = map(np.asfortranarray, (x, delta, weights))
     for array in (x, weights, weights_down, bias, delta, delta_down):
@@ -174,7 +174,7 @@ def test_rounding(shape, dtype, eps, rng):
 
 @pytest.mark.parametrize("shape", [(33, 40, 17), (100, 260, 48), (6, 600, 5)], ids=str)
 def test_a_row_does_not_depend_on_its_batch(shape, dtype, rng):
-    """To the bit: alone, in a batch of any height, whether the kernel packs its panel or not."""
+    """To the bit: by itself, in a batch of any height, whether the kernel packs its panel or not."""
     x, weights, bias, delta = layer(rng, shape, dtype, normal)
     z, dx = np.empty_like(delta), np.empty_like(x)
     dense_forward(x, weights, bias, z)

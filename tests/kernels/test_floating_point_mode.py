@@ -19,7 +19,7 @@ from hotloop import Adam, DivergenceError, kernels
 from hotloop.kernels import jit, updates
 from hotloop.kernels.lowering import flush_to_zero
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="knows the C library of Linux alone")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="knows only the C library of Linux")
 RESERVED = {"x86_64": 0x3F, "aarch64": 0}  # of the register, the bits that say what has happened
 ROUND_UP = {"x86_64": 2 << 13, "aarch64": 1 << 22}
 PLACE = {"x86_64": 28, "aarch64": 0}  # of the register in what the C library calls the environment
@@ -33,7 +33,7 @@ def environment():
 
 
 def mode():
-    """Return the register of this thread, but for what has happened."""
+    """Return the register of this thread without the flags of what has happened."""
     return environment()[1].value & ~RESERVED[MACHINE]
 
 
@@ -104,7 +104,7 @@ def test_the_callers_mode_stays(bits, call):
 @needs_mode
 @pytest.mark.parametrize("bits", modes()[:-1], ids=hex)
 def test_the_mode_of_the_caller_changes_no_bit(bits):
-    """But for the direction of rounding, which is left to it."""
+    """Except the direction of rounding, which stays the caller's."""
     usual = train("Adam", 2)
     with in_mode(bits):
         assert same_bits(train("Adam", 2).parameters, usual.parameters)

@@ -144,7 +144,7 @@ def test_nothing_costs_nothing(name, dtype):
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_shapes_and_layouts_that_do_not_fit(name):
-    """Rows are apart in the good ones too: whichever is wrong, it is the same compiled code."""
+    """The valid arguments have padded rows too, so that all cases run the same compiled code."""
     good, strided = np.ones((3, 8))[:, :4], np.ones((3, 8))[:, ::2]
     for wrong in (np.ones((3, 8))[:, :5], np.ones((4, 8))[:, :4], np.ones((4, 8))[:, :3]):
         for arguments in ((wrong, good, good), (good, wrong, good), (good, good, wrong)):

@@ -14,7 +14,7 @@ from hotloop.kernels import kernel, prediction, training
 
 @kernel
 def allocating(values):
-    """Take memory, which a kernel of one's own may."""
+    """Allocate memory, which a user's kernel may."""
     return np.zeros(values.size).sum()
 
 
@@ -34,11 +34,11 @@ def calls_beyond(dispatcher):
 def test_no_step_takes_memory_in_any_thread():
     """Nothing that could give memory is called: a proof for any number of threads and steps.
 
-    Numba's counters of allocations, as `test_training` reads them, see those through Numba's runtime alone.
+    Numba's counters of allocations, as `test_compiled_loop` reads them, count only those by Numba's runtime.
     """
     X, y = data()
-    for name, watch in itertools.product(("float32", "float64"), (contextlib.nullcontext, profile)):
-        with watch():
+    for name, context in itertools.product(("float32", "float64"), (contextlib.nullcontext, profile)):
+        with context():
             build(dtype=name).fit(X, y, epochs=1, validation_data=(X, y), progress=False)
     for function, overloads in ((training.train_slice, 4), (prediction.forward_slice, 2)):
         assert len(function.overloads) == overloads  # for each dtype one, and of the first another with a clock

@@ -89,7 +89,7 @@ def trained(hotloop, n_threads):
 
 
 def observe(*shapes):
-    """Print what hotloop makes in each shape, imported anew for each."""
+    """Print what hotloop computes in each shape, imported again for each."""
     found = []
     for shape in shapes:
         os.environ["HOTLOOP_MICRO_KERNEL"] = shape
@@ -111,7 +111,7 @@ def observed(*shapes, **variables):
 
 
 def test_no_shape_changes_a_bit():
-    """In plain Python, where nothing is compiled for a shape; and each has a cache key of its own.
+    """In plain Python, where nothing is compiled for a shape; and each has a different cache key.
 
     Except KC, which changes the order of the sums: a block of KC is summed before it is added. So this test can fail.
     """

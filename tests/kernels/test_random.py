@@ -52,7 +52,7 @@ def mask(seed=1, step=2, first_row=0, first_unit=0, rate=0.5, shape=SHAPE):
 ])  # fmt: skip
 @pytest.mark.parametrize(("rate", "units"), [(0.0, 17), (0.1, 17), (0.5, 32), (0.5, 300), (0.9, 17)])
 def test_dropout(place, rate, units, padding, dtype, eps, rng):
-    """Of less than a block of 32 units, of one, and of more than the 256 that are applied at once."""
+    """Of less than a block of 32 units, of one, and of more than the 256 that are applied together."""
     values = rng.normal(size=(6 if units < 50 else 2, units)).astype(dtype)
     with fenced(values.shape, dtype, padding) as out:
         out[...] = values
@@ -99,7 +99,7 @@ def test_neighbours_are_independent():
 
 
 def test_a_mask_does_not_depend_on_how_the_work_is_cut(dtype, rng):
-    """Rows 3 to 5 alone, and some units alone, are those of the whole; to the bit."""
+    """Rows 3 to 5 by themselves, and some units by themselves, are those of the whole; to the bit."""
     values = rng.normal(size=(8, 300)).astype(dtype)
     whole, rows = values.copy(), values[3:6].copy()
     dropout(1, 2, 40, 50, 0.5, whole)

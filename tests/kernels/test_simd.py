@@ -40,7 +40,7 @@ def prefetch(array, index):
 
 @compiled
 def load_twice(array, out):
-    """The vector is a value: storing to the memory that it came from leaves it alone."""
+    """The vector is a value: storing to the memory that it came from does not change it."""
     vector = simd.load(array, 0)
     simd.store(array, 0, simd.load(array, 1))
     simd.store(out, 0, vector)
@@ -113,7 +113,7 @@ def micro_kernel_up_to(most, nr):
 @pytest.mark.parametrize("depth", [0, 1, 9])
 @pytest.mark.parametrize(("rows", "vectors"), [(1, 1), (1, 4), (2, 3), (6, 1), (8, 2)])
 def test_micro_kernel(rows, vectors, depth, dtype, lanes, rng):
-    """A row of A along memory and down its columns, from rows of their own and from one row, with odd offsets."""
+    """A row of A along memory and down its columns, from several rows and from one row, with odd offsets."""
     check_micro_kernel(micro_kernel_of(rows, vectors), rows, vectors, depth, dtype, lanes, rng)
 
 

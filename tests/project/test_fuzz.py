@@ -167,7 +167,7 @@ PLANTS = [
 ]  # fmt: skip
 SAYS = {
     crash: "signal 6", hang: "after 2 s", shift_the_loss_of_fit: "loss of a step of fit is",
-    record_nan: "loss is not finite", leave_a_thread: "threads were left behind", change_a_gradient: "the gradient of",
+    record_nan: "loss is not finite", leave_a_thread: "threads were left running", change_a_gradient: "the gradient of",
     shift_the_loss_of_evaluate: "loss of evaluate is", shift_the_loss_of_gradient: "loss of gradient is",
     have_rows_depend_on_each_other: "rows beside it", change_before_the_checks: "changed a network",
     raise_another_error: "RuntimeError for a wrong", name_no_argument: "does not name", lose_the_moments: "arrays",

@@ -322,7 +322,7 @@ def test_each_has_an_oracle():
     assert set(oracle.ACTIVATIONS) | {"softmax"} == set(ACTIVATIONS)
     assert set(oracle.LOSSES) == set(LOSSES)
     assert set(oracle.METHODS) >= set(OPTIMIZERS)
-    assert len(oracle.METHODS) == len(METHODS) - 1  # without the gradient alone
+    assert len(oracle.METHODS) == len(METHODS) - 1  # which also has NO_UPDATE
 
 
 def test_codes_are_not_given_twice():

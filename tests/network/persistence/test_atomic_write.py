@@ -220,7 +220,7 @@ def test_a_file_system_without_locks_or_folders_to_sync(tmp_path, monkeypatch):
     assert ((tmp_path / "file").read_bytes(), left.exists()) == (b"new", True)
 
 
-# What is left behind.
+# What killed processes leave.
 
 KILLED = """
 import os, signal, sys
@@ -258,7 +258,7 @@ def test_what_another_user_left_is_his(tmp_path):
 
 
 def test_a_file_that_is_being_written_is_not_swept(tmp_path, monkeypatch):
-    """Two savers at once; in the second attempt the temporary file is swept before it could be locked."""
+    """Two processes save together; in the second attempt the temporary file is swept before it could be locked."""
     first, second = tmp_path / "first", tmp_path / "second"
     replace, locks = os.replace, []
 

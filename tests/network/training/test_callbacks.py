@@ -39,7 +39,7 @@ def call_is_a_batch(monkeypatch):
 
 
 class Noted(Callback):
-    """Notes each moment, and calls `do` at it."""
+    """Records each moment, and calls `do`."""
 
     def __init__(self, name="", notes=None, do=lambda moment, fit: None):
         self.name, self.notes, self.do = name, [] if notes is None else notes, do

@@ -163,7 +163,7 @@ def test_ctrl_c_at_any_moment_of_a_run():
             came = interrupted(moment, lambda: team.run(note))
             assert team.run(wait) is True
             assert len(parts_done(team)) == 2
-            assert len(set(parts)) == len(parts)  # by now any job that was posted twice has come up again
+            assert len(set(parts)) == len(parts)  # by now any work that was posted twice has come up again
     assert moment > 50
     assert sorted(parts) == [0, 1]
 

@@ -1,4 +1,4 @@
-"""How many threads a fit takes, and how long a compiled call is: on a clock of the test's own."""
+"""How many threads a fit takes, and how long a compiled call is: on a simulated clock."""
 
 from itertools import pairwise
 from types import SimpleNamespace

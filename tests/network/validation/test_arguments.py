@@ -1,7 +1,7 @@
 """Wrong arguments of what makes something: one plain exception that names the argument and says what is wanted.
 
 The first column of a table is the call, in Python; the second the exception's type, exactly; the third a pattern for
-its text. tests/test_errors.py has the calls of a network that has been trained, and so has something to lose.
+its text. tests/network/test_errors.py has the calls of a trained network, which has something to lose.
 """
 
 import itertools
