@@ -1,6 +1,6 @@
 """Rows of data into the workspace, converted and scaled on the way: data need not be floats, nor fit into memory.
 
-Inputs come as the bytes of their rows, a read-only uint8 matrix, with a code for what the bytes stand for: whatever the
+Inputs come as the bytes of their rows, a read-only uint8 matrix, with a code for what the bytes mean: whatever the
 data's dtype, writable or not, in memory or in a file, the compiled loops see one array type.
 """
 
@@ -33,7 +33,7 @@ def sample(order: Array, index: int) -> int:
 def gather(samples: Samples, at: int, start: int, stop: int, s: Record, layer: Record, workspace: Array) -> None:
     """Write scale * x to the first layer's inputs, in rows start to stop of the workspace: sample at + r to row r.
 
-    A scale of 1 has no loop to itself: the product costs nothing beside fetching the row from memory.
+    A scale of 1 has no separate loop: the product costs nothing compared with fetching the row from memory.
     """
     scale, kind = workspace.dtype.type(s["input_scale"]), s["input_kind"]
     for r in range(start, stop):

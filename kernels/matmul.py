@@ -123,7 +123,7 @@ def copy_rows(source: Matrix, rows: int, columns: int, out: Matrix) -> None:
 def edge_micro_panels(
     a: Matrix, b: Matrix, depth: int, scale: Any, initial: Matrix, c: Matrix, n: int, columns: int
 ) -> None:
-    """Do as `micro_panels` with fewer columns than a vector has, in a buffer, so that nothing beside C is touched."""
+    """Like `micro_panels`, for fewer columns than a vector has: in a buffer, so that nothing outside C is touched."""
     edge = Matrix(stack_array(c.data, EDGE_SIZE), ZERO, width(c.data), UNIT_STRIDE)
     for i in range(0, n, MR):
         height = min(MR, n - i)

@@ -32,14 +32,14 @@ class Model(NamedTuple):
 class Samples(NamedTuple):
     """N samples of I inputs and O outputs, and the order in which they are visited."""
 
-    inputs: Array  # the bytes of their rows, uint8 (N, bytes of a row), read-only; the settings say what they stand for
+    inputs: Array  # the bytes of their rows, uint8 (N, bytes of a row), read-only; the settings say what they mean
     targets: Array  # (N, O), or (0, 0) with labels
     labels: Array  # int64 (N,), or (0,) with targets
     order: Array  # int64 (N,); in prediction (0,) is the data's own order
 
 
 class Training(NamedTuple):
-    """What `train_slice` is handed: the fields of `Samples` and `Model`, and what else a step reads and writes."""
+    """What `train_slice` is handed: the fields of `Samples` and `Model`, and the rest that a step reads and writes."""
 
     inputs: Array
     targets: Array

@@ -1,4 +1,4 @@
-"""The records by which a network and a run are data: one compiled loop then serves every depth, width and method.
+"""The records that describe a network and a run, so that one compiled loop serves every depth, width and method.
 
 Offsets and strides count elements.
 """

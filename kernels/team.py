@@ -4,9 +4,9 @@ A team is one array of words, which its caller makes with `new_team` and hands t
 word counts all arrivals at barriers: n threads pass the k-th barrier when it reaches k n.
 
 A barrier between threads with a core each takes 0.06 to 0.2 us where these share a cache, up to 0.6 elsewhere; a
-parallel region of OpenMP takes 7. A thread that waits for long sleeps until it is woken. It does not call sched_yield,
-which gives the rest of its time slice away: with other processes on both cores, phases of 50 us took 3800 that way,
-and 100 to 170 this way.
+parallel region of OpenMP takes 7. A thread that waits longer sleeps until it is woken. It does not call sched_yield,
+which gives away the rest of its time slice: with other processes on both cores, phases of 50 us took 3800 us with it,
+and take 100 to 170 without.
 """
 
 import time
@@ -19,11 +19,11 @@ from hotloop.kernels.jit import Array, inline
 
 # The words in use: 128 bytes apart, since a CPU may fetch cache lines of 64 in pairs, and none at an end of the array.
 ARRIVED, ASLEEP, WORDS = 16, 32, 48
-LEFT = -(2**62)  # in place of the arrivals, once the team was abandoned: below zero whoever arrives after
-# How often a waiting thread looks before it sleeps: about 10 us, what it costs to sleep and be woken. More would take
+LEFT = -(2**62)  # the arrivals of an abandoned team: below zero, however many arrive later
+# How often a waiting thread spins before it sleeps: about 10 us, the cost of sleeping and being woken. More would take
 # time from a thread on the same core.
-LOOKS = 300
-# us: how long it then sleeps at most, since nothing wakes it when its team is abandoned; and how long without a futex.
+SPINS = 300
+# us: its longest sleep, since nothing wakes it when its team is abandoned; and its sleep where there is no futex.
 LONGEST_SLEEP, SLEEP = 2000, 50
 
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
@@ -94,12 +94,12 @@ def barrier(words: Array, n_threads: int) -> bool:
         if atomic_load(words, ASLEEP) != 0:
             wake(words, ARRIVED)
         return True
-    looks = 0
+    spins = 0
     arrived = atomic_load(words, ARRIVED)
     while 0 <= arrived < all_here:
-        if looks < LOOKS:
+        if spins < SPINS:
             pause()
-            looks += 1
+            spins += 1
         else:
             atomic_add(words, ASLEEP, 1)
             sleep(words, ARRIVED, arrived, LONGEST_SLEEP, SLEEP)

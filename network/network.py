@@ -1,4 +1,4 @@
-"""The network: sizes, parameters, and what is done with them. It checks arguments and hands on what they ask for."""
+"""The network: sizes, parameters, and what is done with them. It checks arguments and calls the modules below."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -80,7 +80,7 @@ class Dataset:
 
 
 def _standardising(name: str, raw: Array, columns: tuple[str, ...] | None) -> Scaling:
-    """Return the scaling of inputs, and say which columns were taken to be constant though their values differ."""
+    """Return the scaling of inputs, and say which columns are taken as constant although their values differ."""
 
     def label(index: int) -> str:
         return f"input {index}" if columns is None else f"column {columns[index]!r}"
@@ -90,5 +90,5 @@ def _standardising(name: str, raw: Array, columns: tuple[str, ...] | None) -> Sc
     nearly = [index for index in constant if (raw[:, index] != raw[0, index]).any()]
     if nearly:
         shown = ", ".join(map(label, nearly[:MANY])) + (f" and {len(nearly) - MANY} more" if nearly[MANY:] else "")
-        note(f"{name}, {shown}: all values are one number but for rounding, so they are taken to be constant")
+        note(f"{name}, {shown}: all values are equal up to rounding, so they are taken as constant")
     return scaling

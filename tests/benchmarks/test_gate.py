@@ -1,4 +1,4 @@
-"""The gate: what it tells apart, and that each failure has its own word and exit status."""
+"""The gate: what it tells apart, and that each failure has a different word and exit status."""
 
 import math
 import os

@@ -55,7 +55,7 @@ def test_training_was_compiled_for_both_dtypes(report):
 
 @needs_compiler
 def test_every_kernel_was_compiled_for_both_dtypes(report):
-    """Kernels that training does not call were called by themselves, but for the elementwise ones.
+    """Kernels that training does not call were called by themselves, except the elementwise ones.
 
     Other tests read the code of these. No kernel compiles the products once more.
     """

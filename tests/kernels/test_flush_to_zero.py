@@ -22,7 +22,7 @@ from hotloop import Network, kernels
 from hotloop.kernels import jit
 from hotloop.network.activations import ACTIVATIONS
 
-COPYING = ("identity", "relu", "leaky_relu")  # may hand on a denormal number as it is
+COPYING = ("identity", "relu", "leaky_relu")  # may return a denormal number as it is
 TAILED = ("sigmoid", "softplus", "silu", "gelu")  # give one of an ordinary number
 
 

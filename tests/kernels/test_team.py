@@ -62,7 +62,7 @@ def waiting(words, seconds):
     return waiter, answers
 
 
-@pytest.mark.parametrize("seconds", [0, 0.05])  # while it looks, and long since asleep
+@pytest.mark.parametrize("seconds", [0, 0.05])  # while it spins, and long since asleep
 def test_an_abandoned_team_lets_its_threads_go(seconds):
     words = new_team()
     waiter, answers = waiting(words, seconds)

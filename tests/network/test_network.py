@@ -189,7 +189,7 @@ def test_summary():
     first = ["1", "64", "32", "0.25", "2,080", "4,096"]  # 64 * 32 + 32, 2 * 64 * 32
     second = ["2", "32", "10", "330", "640"]  # 32 * 10 + 10, 2 * 32 * 10
     total = ["2,410", "9,640", "10,432"]  # 4 bytes each; (65 * 32 + 33 * 16) * 4 with rows of 16 floats
-    work = ["4,736", "10,112"]  # backward twice the forward, but for the gradient of the first layer's inputs
+    work = ["4,736", "10,112"]  # backward twice the forward, except the gradient of the first layer's inputs
     assert numbers == first + second + total + work
     for word in ("relu", "softmax", "cross_entropy"):
         assert word in net.summary()

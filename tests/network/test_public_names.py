@@ -1,4 +1,4 @@
-"""What is public on a network: what users are told of, and no more."""
+"""What is public on a network: what is documented, and no more."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The house: imports go one way, without circles, and docs/architecture.md has a line for each module."""
+"""The architecture: imports go one way, without circles, and docs/architecture.md has a line for each module."""
 
 import re
 from pathlib import Path

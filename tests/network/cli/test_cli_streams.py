@@ -41,7 +41,7 @@ def shell(script, **environment):
 
 
 def stand_in(monkeypatch, work):
-    """Let ``hotloop train`` do this instead."""
+    """Replace what ``hotloop train`` does."""
     monkeypatch.setattr(train_command, "command", work)
 
 

@@ -100,7 +100,7 @@ def test_thousands_of_columns(csv):
 def test_a_column_that_is_constant_up_to_rounding(csv):
     """Divided by its deviation, 2e-17, it made a prediction of 7.5e13."""
     content = table("0.3,{i},{half}\n0.30000000000000004,{i},{half}", first="a,b,y\n")
-    with pytest.warns(DataWarning, match=r"table.csv, column 'a': all values are one number but for rounding"):
+    with pytest.warns(DataWarning, match=r"table.csv, column 'a': all values are equal up to rounding"):
         data = load_csv(csv(content))
     assert data.scaling.scale[0] == 0
     assert np.all(data.x_train[:, 0] == 0)

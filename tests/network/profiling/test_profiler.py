@@ -85,7 +85,7 @@ def test_threads_share_the_wall(n_threads):
     assert sum(row["seconds"] for row in prof.rows) == pytest.approx(prof.seconds, rel=1e-6)
     assert named(prof, "wait for other threads")["seconds"] > 0
     assert named(prof, rows.ENTER)["seconds"] > 0
-    assert prof.clocks[0].thread_seconds() / prof.clocks[0].wall() > 1.5  # but for snapshots, which one thread takes
+    assert prof.clocks[0].thread_seconds() / prof.clocks[0].wall() > 1.5  # except snapshots, which one thread takes
 
 
 def test_every_row_of_a_fit_with_validation():

@@ -186,7 +186,7 @@ def test_a_callback_stops_a_fit(at, epoch, rows, epochs, steps, call_is_a_batch)
 
 
 def test_where_it_was_stopped_the_next_fit_goes_on(call_is_a_batch):
-    """Stopped after two of five batches, and given the other three, it is where it would have been."""
+    """Stopped after two of five batches and given the other three, it ends as if never stopped."""
     (x, y), options = problem(), {"optimizer": Adam(0.01), "shuffle": False, "epochs": 1}
     whole, _ = train(**options)
     net, _ = train(callbacks=[Noted(do=stopping("on_call_end", 1, rows=16))], **options)
@@ -223,7 +223,7 @@ def raising(at, epoch=1):
 
 @pytest.mark.parametrize("at", MOMENTS)
 def test_an_error_ends_the_fit(at, call_is_a_batch):
-    """It comes out as it is, what was learnt is kept, everybody hears that the fit has ended, and another goes on."""
+    """`fit` raises it unchanged, what was learnt is kept, all hear that the fit has ended, and another fit works."""
     others = [Noted(), Noted()]
     net, options = build(), {"epochs": 3, "optimizer": Adam(0.01)}
     train(net, **options)

@@ -55,7 +55,7 @@ def interrupt_after(calls, monkeypatch):
 
 
 def test_an_interrupted_fit_keeps_what_it_reached_and_goes_on(monkeypatch):
-    """Interrupted after four of five batches, and then given the fifth, it is where it would have been."""
+    """Interrupted after four of five batches and then given the fifth, it ends as if never interrupted."""
     x, y = problem()
     net, whole = (Network([3, 8, 1], dropout=0.4, seed=0) for _ in range(2))
     options = {"epochs": 1, "batch_size": 8, "optimizer": "adam", "shuffle": False}

@@ -36,7 +36,7 @@ class Run:
         monkeypatch.setattr(thread_tuner, "time", SimpleNamespace(perf_counter=lambda: self.now))
 
     def function(self, thread, n_threads, words, rows, progress, left, clocks):
-        """Do as `train_slice` does, with no more than `left` rows to go."""
+        """Act like `train_slice`, with no more than `left` rows to go."""
         self.records.append(progress[thread].copy())
         if thread == 0:
             rows = min(rows, left)

@@ -210,7 +210,7 @@ def test_forks_while_a_fit_runs():
 
 
 def disturbed(monkeypatch, disturb):
-    """Have `disturb(thread, call, train)` make the calls of the loop, of which the first is one of a single thread."""
+    """Let `disturb(thread, call, train)` make the calls of the loop, the first of which has one thread."""
     real, calls = fitting.train_slice, {}
 
     def sliced(thread, *given):
@@ -225,7 +225,7 @@ def disturbed(monkeypatch, disturb):
 @pytest.mark.parametrize("culprit", [0, 1])
 @pytest.mark.parametrize("batches", [0, 3])
 def test_a_thread_that_raises(batches, culprit, n_threads, monkeypatch):
-    """The others are released, the network keeps the batches before, and goes on from there as if nothing had been."""
+    """The others are released; the network keeps the batches before, and continues as if nothing had happened."""
 
     def disturb(thread, call, train):
         if thread == culprit and call == batches + 1:
