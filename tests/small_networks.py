@@ -18,11 +18,11 @@ NAMED = {
 }
 OPTIMIZERS = NAMED | {kind.__name__: kind() for kind in optimizers.OPTIMIZERS.values() if kind.__name__ not in NAMED}
 # A loss and its output: every way through the compiled loop's branches.
-TASKS = [
+LOSSES_AND_OUTPUTS = [
     ("mse", "tanh"), ("mse", "softmax"), ("mae", "gelu"), ("huber", "softplus"),
     ("binary_cross_entropy", "sigmoid"), ("cross_entropy", "softmax"), ("labels", "softmax"),
 ]  # fmt: skip
-TASKS += [(loss, row.output) for loss, row in LOSSES.items() if loss not in dict(TASKS)]
+LOSSES_AND_OUTPUTS += [(loss, row.output) for loss, row in LOSSES.items() if loss not in dict(LOSSES_AND_OUTPUTS)]
 QUIET = {"progress": False}
 OPTIONS = {"epochs": 1, "batch_size": 5, "optimizer": Adam(0.01), "shuffle": False, **QUIET}
 

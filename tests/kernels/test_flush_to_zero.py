@@ -16,7 +16,7 @@ from conftest import COMPILED, needs_compiler, same_bits
 from dead_units import build, data, is_denormal, needs_mode, small, train
 from numba.core.dispatcher import Dispatcher
 from oracle import METHODS
-from small_networks import OPTIMIZERS, TASKS
+from small_networks import LOSSES_AND_OUTPUTS, OPTIMIZERS
 
 from hotloop import Network, kernels
 from hotloop.kernels import jit
@@ -161,7 +161,7 @@ def test_the_same_bits_for_any_number_of_threads(optimizer, activation, dtype):
         assert other.evaluate(*data(), n_threads=3) == one.evaluate(*data(), n_threads=1)
 
 
-@pytest.mark.parametrize(("loss", "output"), TASKS)
+@pytest.mark.parametrize(("loss", "output"), LOSSES_AND_OUTPUTS)
 def test_all_losses_with_dead_units(loss, output, dtype):
     net = train("Adam", loss=loss, output=output, dtype=dtype)
     assert np.isfinite(net.evaluate(*data(loss))["loss"])

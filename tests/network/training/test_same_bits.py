@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from autograd_network import HIDDEN, padding
 from conftest import COMPILED, ODD_SIZES, same_bits
-from small_networks import OPTIMIZERS, TASKS, build, data, everything
+from small_networks import LOSSES_AND_OUTPUTS, OPTIMIZERS, build, data, everything
 
 from hotloop import Adam, Network
 from hotloop.network import layout, network
@@ -26,7 +26,7 @@ def fit(net, X, y, **settings):
 # Runs.
 
 
-@pytest.mark.parametrize(("loss", "output"), TASKS)
+@pytest.mark.parametrize(("loss", "output"), LOSSES_AND_OUTPUTS)
 def test_a_second_run(loss, output, dtype):
     """Only the seed decides."""
     nets = [build(loss=loss, output=output, dropout=0.2, dtype=dtype, seed=seed) for seed in (7, 7, 8)]
@@ -66,7 +66,7 @@ def test_a_network_from_a_file_goes_on(optimizer, dtype, tmp_path):
 
 
 @pytest.mark.parametrize("batch_size", [7, 33])
-@pytest.mark.parametrize(("loss", "output"), TASKS if COMPILED else TASKS[::3])
+@pytest.mark.parametrize(("loss", "output"), LOSSES_AND_OUTPUTS if COMPILED else LOSSES_AND_OUTPUTS[::3])
 def test_where_a_slice_ends(loss, output, batch_size, dtype, monkeypatch):
     """A slice of one micro-batch, here of 8 rows, which may be part of a batch, or of a whole epoch."""
     monkeypatch.setattr(layout, "LARGEST_MICRO_BATCH", 8)
@@ -188,7 +188,7 @@ def poison(loop_arguments, pattern):
 
 
 @pytest.mark.parametrize("pattern", [np.nan, -1e30], ids=str)
-@pytest.mark.parametrize(("loss", "output"), TASKS)
+@pytest.mark.parametrize(("loss", "output"), LOSSES_AND_OUTPUTS)
 def test_old_contents_of_scratch_memory(loss, output, pattern, dtype, monkeypatch):
     """Of the workspace, of the rows' losses and penalties, and of the gradient's vector."""
     X, y = data(loss, ROWS)
@@ -223,7 +223,7 @@ def test_old_contents_of_scratch_memory(loss, output, pattern, dtype, monkeypatc
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize(("loss", "output"), TASKS if COMPILED else TASKS[::3])
+@pytest.mark.parametrize(("loss", "output"), LOSSES_AND_OUTPUTS if COMPILED else LOSSES_AND_OUTPUTS[::3])
 def test_padding_stays_zero(loss, output, optimizer, dtype):
     """Though f(0) is not: the padding of a layer of sigmoids is computed along, and holds 1/2."""
     X, y = data(loss, ROWS)

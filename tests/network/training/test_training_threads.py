@@ -15,7 +15,7 @@ import pytest
 from autograd_network import HIDDEN
 from conftest import COMPILED, ODD_SIZES, alone, needs_compiler, same_bits
 from programs import run_script
-from small_networks import OPTIMIZERS, OPTIONS, QUIET, TASKS, Side, build, data, everything
+from small_networks import LOSSES_AND_OUTPUTS, OPTIMIZERS, OPTIONS, QUIET, Side, build, data, everything
 from thread_teams import ends_with, interrupted_by_an_alarm, living
 
 from hotloop import SGD, DivergenceError, Network
@@ -66,7 +66,7 @@ def same_for_all_counts(*given, **options):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS if COMPILED else ["SGD", "Adam"])
-@pytest.mark.parametrize(("loss", "output"), TASKS if COMPILED else TASKS[::3])
+@pytest.mark.parametrize(("loss", "output"), LOSSES_AND_OUTPUTS if COMPILED else LOSSES_AND_OUTPUTS[::3])
 def test_losses_and_optimizers(loss, output, optimizer, dtype, restless):
     """25 rows: two batches of ten, and five rows."""
     X, y = data(loss)
