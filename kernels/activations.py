@@ -5,7 +5,7 @@ Arrays are contiguous, of any number of dimensions, float32 or float64. The deri
 activation a = f(z) where it can, since a training step has it already; GELU and SiLU, which are not monotone, take z.
 NaN stays NaN: comparisons are written so that a NaN fails them. Errors are given in units in the last place (ulp).
 
-Each formula stands once, as a function of one number. Two loops go over it: the public kernel, and the branch of
+Each formula is written once, as a function of one number, and used by two loops: the public kernel, and the branch of
 `activate` or `times_derivative` that the training loop takes.
 """
 
@@ -294,9 +294,9 @@ def activate(code: int, z: Array, out: Array) -> None:
 
 @inline
 def times_derivative(code: int, z: Array, activation: Array, keep: float, delta: Array) -> None:
-    """delta := delta * f', for vectors and the elementwise activation with this code; delta in memory of its own.
+    """delta := delta * f', for vectors and the elementwise activation with this code; delta in separate memory.
 
-    After dropout the activation stands as a / keep where it was kept; where it was not, delta is zero.
+    After dropout the activation is stored as a / keep where it was kept; elsewhere delta is zero.
     """
     share = delta.dtype.type(keep)
     if code == codes.SIGMOID:
