@@ -72,24 +72,24 @@ class PhaseClock:
         The spans in which the compiled loop is called.
     network : str
         Its sizes.
-    task : LoopArguments
+    data : LoopArguments
     kind : int
         Which clock: see `calibration.clock_kind`.
     read_seconds : float
         How long reading it takes.
     """
 
-    def __init__(self, path: Path, network: str, task: LoopArguments, kind: int, read_seconds: float) -> None:
+    def __init__(self, path: Path, network: str, data: LoopArguments, kind: int, read_seconds: float) -> None:
         self.path, self.network = path, network
-        self.work = Work(task)
-        self.dtype = task.workspace.dtype
+        self.work = Work(data)
+        self.dtype = data.workspace.dtype
         self.counts = Counts()
         self.calls = 0
-        self._kind, self._layers = kind, task.layers.size
+        self._kind, self._layers = kind, data.layers.size
         laps = 3 * self._layers + 5
         quickest = self.work.step_flops() / QUICKEST
         self.stride = max(1, math.ceil(laps * read_seconds / (SHARE * quickest)))
-        epoch, batch = self.work.micro_batches_of_an_epoch(task.rows), -(-self.work.batch_size // self.work.micro_batch)
+        epoch, batch = self.work.micro_batches_of_an_epoch(data.rows), -(-self.work.batch_size // self.work.micro_batch)
         while math.gcd(self.stride, epoch * batch) > 1:  # else the same ones of each epoch, or of each batch
             self.stride += 1
         if self.work.mixed:  # one micro-batch of an epoch is unlike the others, and must be timed too

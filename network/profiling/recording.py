@@ -85,15 +85,15 @@ class Recording:
         """Note an instant for the trace."""
         self.marks.add((moment, name, arguments))
 
-    def clock_of(self, net: Network, task: LoopArguments) -> PhaseClock:
+    def clock_of(self, net: Network, data: LoopArguments) -> PhaseClock:
         """Return the clock for runs of this kind, at this place in the program."""
-        settings = task.settings[0]
+        settings = data.settings[0]
         key = (
             self.spans.path, net.sizes, net.activations, str(net.dtype), int(settings["update"]),
-            int(settings["batch_size"]), bool(settings["l1"] or settings["l2"]), task.inputs.shape, task.labels.size,
+            int(settings["batch_size"]), bool(settings["l1"] or settings["l2"]), data.inputs.shape, data.labels.size,
         )  # fmt: skip
         if key not in self._clocks:
-            self._clocks[key] = PhaseClock(self.spans.path, described(net), task, self._kind, self._read_seconds)
+            self._clocks[key] = PhaseClock(self.spans.path, described(net), data, self._kind, self._read_seconds)
         return self._clocks[key]
 
     def _note_epochs(self, moments: list[float], history: History) -> None:

@@ -55,19 +55,19 @@ class Work:
 
     Parameters
     ----------
-    task : LoopArguments
+    data : LoopArguments
         Whose tables say what is computed.
     training : bool, default True
         Whether the last layer is left at z for a loss that takes it. Without training it has its activation.
     """
 
-    def __init__(self, task: LoopArguments, *, training: bool = True) -> None:
-        settings = task.settings[0]
-        self.fan_in = [int(layer["fan_in"]) for layer in task.layers]
-        self.fan_out = [int(layer["fan_out"]) for layer in task.layers]
-        self.itemsize = task.workspace.itemsize
-        self.input_itemsize = task.inputs.shape[1] // self.fan_in[0]
-        self.data_bytes = task.inputs.nbytes
+    def __init__(self, data: LoopArguments, *, training: bool = True) -> None:
+        settings = data.settings[0]
+        self.fan_in = [int(layer["fan_in"]) for layer in data.layers]
+        self.fan_out = [int(layer["fan_out"]) for layer in data.layers]
+        self.itemsize = data.workspace.itemsize
+        self.input_itemsize = data.inputs.shape[1] // self.fan_in[0]
+        self.data_bytes = data.inputs.nbytes
         self.batch_size, self.micro_batch = int(settings["batch_size"]), int(settings["micro_batch"])
         self.method = METHODS[int(settings["update"])]
         self.penalised = bool(settings["l1"] > 0 or settings["l2"] > 0)
@@ -76,15 +76,15 @@ class Work:
         # Whether a layer's activation is computed, and whether z is kept beside it. A cross-entropy takes only z.
         self.active = [
             bool(layer["activation"] != codes.IDENTITY) and not (logits and index == last)
-            for index, layer in enumerate(task.layers)
+            for index, layer in enumerate(data.layers)
         ]
         self.keeps_z = [
             bool(layer["z"] != layer["output"]) and not (logits and index == last)
-            for index, layer in enumerate(task.layers)
+            for index, layer in enumerate(data.layers)
         ]
-        self.labelled = bool(task.labels.size)
+        self.labelled = bool(data.labels.size)
         # Whether batches of several micro-batches are summed up, but a last one of one micro-batch is not.
-        remainder = task.rows % self.batch_size
+        remainder = data.rows % self.batch_size
         self.mixed = not self.summed and self.batch_size > self.micro_batch and 0 < remainder <= self.micro_batch
 
     @property
@@ -143,10 +143,10 @@ class Work:
         return 0.0, 0.0
 
 
-def forward_work(task: LoopArguments) -> tuple[float, float]:
-    """Return the operations and bytes of computing the outputs of all rows of a task, and their losses."""
-    work, micro_batch = Work(task, training=False), int(task.settings["micro_batch"][0])
-    counts = Counts(rows=task.rows, micro_batches=-(-task.rows // micro_batch))
-    phases = (GATHER, FORWARD, *([LOSS] if task.labels.size or task.targets.size else []))
+def forward_work(data: LoopArguments) -> tuple[float, float]:
+    """Return the operations and bytes of computing the outputs of all rows, and their losses."""
+    work, micro_batch = Work(data, training=False), int(data.settings["micro_batch"][0])
+    counts = Counts(rows=data.rows, micro_batches=-(-data.rows // micro_batch))
+    phases = (GATHER, FORWARD, *([LOSS] if data.labels.size or data.targets.size else []))
     parts = [work.of(phase, layer, counts) for phase in phases for layer in range(len(work.fan_in))]
     return sum(operations for operations, _ in parts), sum(moved for _, moved in parts)

@@ -99,18 +99,18 @@ class FitSnapshots:
     steps: int = 0  # steps that it took
 
     @classmethod
-    def of(cls, net: Network, task: LoopArguments, epochs: int) -> "FitSnapshots":
+    def of(cls, net: Network, data: LoopArguments, epochs: int) -> "FitSnapshots":
         """Return those of a fit that is about to begin."""
         options = {
             "output": net.activations[-1], "loss": net.loss, "dropout": list(net.dropout), "l1": net.l1, "l2": net.l2,
-            "input_scale": float(task.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
+            "input_scale": float(data.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
         }  # fmt: skip
         if net.optimizer is None:
             raise ValueError("the network has no optimizer: fit sets it before it trains")
         return cls(
-            net.sizes, net.activations, options, net.optimizer, int(task.settings["batch_size"][0]),
-            net.parameters.copy(), net.parameters, *data_of(task), resumed=net.steps > 0, first=net.steps,
-            asked=epochs * -(-task.rows // int(task.settings["batch_size"][0])),
+            net.sizes, net.activations, options, net.optimizer, int(data.settings["batch_size"][0]),
+            net.parameters.copy(), net.parameters, *data_of(data), resumed=net.steps > 0, first=net.steps,
+            asked=epochs * -(-data.rows // int(data.settings["batch_size"][0])),
         )  # fmt: skip
 
     @property
@@ -146,9 +146,9 @@ class FitSnapshots:
         steps = math.ceil(taken * apart) - (int(progress["step"][0]) - self.first)
         return max(0, steps * self.batch_size - int(progress["row"][0]) % self.batch_size)
 
-    def take(self, net: Network, task: LoopArguments, run: Training, clock: PhaseClock, spans: Spans) -> bool:
+    def take(self, net: Network, data: LoopArguments, run: Training, clock: PhaseClock, spans: Spans) -> bool:
         """Train one batch and take a snapshot of it; if its loss is not finite, change nothing and return False."""
-        started, progress = time.perf_counter(), task.progress
+        started, progress = time.perf_counter(), data.progress
         self.began = self.began or started
         with spans.span(SPAN, "profiler"):
             if not self._gradient(run):
@@ -157,11 +157,11 @@ class FitSnapshots:
         trained = time.perf_counter()
         row, clocks = int(progress["row"][0]), clock.of(1)
         one_batch(run, clocks)
-        clock.called(spans, 1, trained, row, int(progress["row"][0]) - row, task.rows)
+        clock.called(spans, 1, trained, row, int(progress["row"][0]) - row, data.rows)
         trained = time.perf_counter() - trained
         with spans.span(SPAN, "profiler"):
             if not progress["diverged"][0]:
-                self.snapshots.add(after_step(net, task, before))
+                self.snapshots.add(after_step(net, data, run.gradient, before))
         self.spent += time.perf_counter() - started - trained
         return True
 
@@ -183,25 +183,25 @@ def one_batch(run: Training, clocks: Array) -> None:
     train_slice(0, 1, new_team(), int(run.settings["batch_size"][0]), run, clocks)
 
 
-def after_step(net: Network, task: LoopArguments, before: Array) -> Snapshot:
-    """Return what the workspace, the gradient buffer and the parameters show after a step."""
-    progress, old, new = task.progress[0], net.split(before)[0], net.weights
-    gradients, deltas, saturated, dead = net.split(net._training.gradient)[0], [], [], []
-    micro_batch, batch = int(task.settings["micro_batch"][0]), int(task.settings["batch_size"][0])
+def after_step(net: Network, data: LoopArguments, gradient: Array, before: Array) -> Snapshot:
+    """Return what the workspace, the gradient and the parameters show after a step; `before` are those before it."""
+    progress, old, new = data.progress[0], net.split(before)[0], net.weights
+    gradients, deltas, saturated, dead = net.split(gradient)[0], [], [], []
+    micro_batch, batch = int(data.settings["micro_batch"][0]), int(data.settings["batch_size"][0])
     last = int(progress["row"]) - 1
     rows = (last % batch) % micro_batch + 1  # of the batch's last micro-batch, which the workspace holds
-    for index, (layer, name) in enumerate(zip(task.layers, net.activations, strict=True)):
-        deltas.append(rms(values(task.workspace, layer, "delta", rows)))
+    for index, (layer, name) in enumerate(zip(data.layers, net.activations, strict=True)):
+        deltas.append(rms(values(data.workspace, layer, "delta", rows)))
         hidden = index < len(net.activations) - 1
-        outputs = values(task.workspace, layer, "output", rows) * (1 - layer["dropout"])
+        outputs = values(data.workspace, layer, "output", rows) * (1 - layer["dropout"])
         kept = outputs[outputs != 0] if layer["dropout"] > 0 else outputs  # dropped units are not saturated
         saturated.append(saturation(name, kept) if hidden and kept.size else None)
         dead.append(float(np.mean((outputs <= 0).all(axis=0))) if hidden and name == "relu" else None)
-    gradient = [rms(g) for g in gradients]
-    norm = np.sqrt(sum(g.size * size**2 for g, size in zip(gradients, gradient, strict=True)))
+    sizes = [rms(g) for g in gradients]
+    norm = np.sqrt(sum(g.size * size**2 for g, size in zip(gradients, sizes, strict=True)))
     return Snapshot(
         time.perf_counter(), net.epochs_trained + 1, int(progress["step"]), rows, float(progress["batch_loss"]),
-        float(norm), gradient, deltas, [rms(w) for w in old],
+        float(norm), sizes, deltas, [rms(w) for w in old],
         [rms(w - v) for w, v in zip(new, old, strict=True)], saturated, dead,
     )  # fmt: skip
 
@@ -230,10 +230,10 @@ def saturation(activation: str, outputs: Array) -> float | None:
     return None
 
 
-def data_of(task: LoopArguments) -> tuple[Array, Array]:
+def data_of(data: LoopArguments) -> tuple[Array, Array]:
     """Return the inputs and targets of a run, as views."""
-    inputs = task.inputs.view(INPUT_DTYPES[int(task.settings["input_kind"][0])])
-    return inputs, task.labels if task.labels.size else task.targets
+    inputs = data.inputs.view(INPUT_DTYPES[int(data.settings["input_kind"][0])])
+    return inputs, data.labels if data.labels.size else data.targets
 
 
 def per_layer(snapshots: Sequence[Snapshot], name: str) -> Array:

@@ -11,6 +11,7 @@ from hotloop.kernels.clock import COUNTER, new_clock
 from hotloop.kernels.codes import NO_UPDATE
 from hotloop.kernels.jit import Array
 from hotloop.network import flops
+from hotloop.network.layout import Layout
 from hotloop.network.network import Network
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots, one_batch, rms, values
 from hotloop.network.training.history import DivergenceError
@@ -132,19 +133,19 @@ def probe(net: Network, X: Array, y: Array) -> Probe | None:
         labelled = y.ndim == 1 and net.loss == "cross_entropy"
         targets = np.empty((0, 0), net.dtype) if labelled else y[start : start + PROBE_ROWS]
         labels = y[start : start + PROBE_ROWS] if labelled else np.empty(0, np.int64)
-        task = LoopArguments.prepare(
-            net._layout, net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
+        data = LoopArguments.prepare(
+            Layout(net.sizes, net.dtype), net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
             batch_size=len(rows), input_scale=net.input_scale,
         )  # fmt: skip
-        task.settings["update"] = NO_UPDATE
-        gradient, state = np.zeros_like(net.parameters), np.zeros((0, 0), net.dtype)
-        run = task.training(net.parameters, gradient, state, np.arange(task.rows))
-        one_batch(run, new_clock(1, task.layers.size, COUNTER, 2**62))
-        if task.progress["diverged"][0]:
+        data.settings["update"] = NO_UPDATE
+        gradient, moments = np.zeros_like(net.parameters), np.zeros((0, 0), net.dtype)
+        run = data.training(net.parameters, gradient, moments, np.arange(data.rows))
+        one_batch(run, new_clock(1, data.layers.size, COUNTER, 2**62))
+        if data.progress["diverged"][0]:
             return None
-        last = (task.rows - 1) % int(task.settings["micro_batch"][0]) + 1  # rows of the last micro-batch
-        outputs = [values(task.workspace, layer, "output", last) for layer in task.layers]
-        deltas.append([rms(values(task.workspace, layer, "delta", last)) for layer in task.layers])
+        last = (data.rows - 1) % int(data.settings["micro_batch"][0]) + 1  # rows of the last micro-batch
+        outputs = [values(data.workspace, layer, "output", last) for layer in data.layers]
+        deltas.append([rms(values(data.workspace, layer, "delta", last)) for layer in data.layers])
         alive.append([(a > 0).any(axis=0) for a in outputs])
     hidden = len(net.activations) - 1
     dead = [
