@@ -68,5 +68,5 @@ def compile_for(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, Co
             if profiles:
                 with profile(snapshots=False) as prof:
                     net.gradient(one, one)
-                prof.roofs  # noqa: B018 (compiles the loops that measure them)
+                prof.recording.roofs  # noqa: B018 (compiles the loops that measure them)
         yield dtype, notice
