@@ -11,10 +11,8 @@ from hotloop.network import cache_files
 from hotloop.network.network import Network
 from hotloop.network.profiling.profiler import profile
 from hotloop.network.training.compilation import CompileNotice
-from hotloop.network.validation.arguments import flag, floating_dtype
+from hotloop.network.validation.arguments import DTYPES, flag, floating_dtype
 from hotloop.network.validation.printable import shown
-
-DTYPES = ("float32", "float64")
 
 
 def cache_folder() -> Path | None:

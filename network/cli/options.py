@@ -12,12 +12,19 @@ from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
 from hotloop.network.profiling.sort_orders import SORTS
 from hotloop.network.training.optimizers import OPTIMIZERS
-from hotloop.network.validation.arguments import MOST_THREADS, Range, name_of, real_number, threads, whole_number
+from hotloop.network.validation.arguments import (
+    DTYPES,
+    MOST_THREADS,
+    Range,
+    name_of,
+    real_number,
+    threads,
+    whole_number,
+)
 
 # The command line's defaults of some optimizers; the others have their own.
 LEARNING_RATES = {name: kind.learning_rate for name, kind in OPTIMIZERS.items()} | {"sgd": 0.05, "adam": 0.002}
 SGD_MOMENTUM = 0.9
-DTYPES = ("float32", "float64")
 
 
 def _converter(convert: Callable[[str], Any], wanted: str) -> Callable[[str], Any]:

@@ -109,7 +109,7 @@ def _check(config: dict[str, Any], arrays: dict[str, Array]) -> None:
 
     The network takes memory by its sizes, so they are compared with the arrays first.
     """
-    if config["dtype"] not in ("float32", "float64"):
+    if config["dtype"] not in arguments.DTYPES:
         raise ValueError(f"dtype {config['dtype']!r}")
     for layer, (fan_in, fan_out) in enumerate(pairwise(arguments.sizes_of_network(config["sizes"]))):
         for name, shape in ((f"layers.{layer}.weights", (fan_in, fan_out)), (f"layers.{layer}.bias", (fan_out,))):
