@@ -6,13 +6,13 @@ wrong ones would read or write outside them, and never what is in them. `hotloop
 Denormal numbers, those other than zero but smaller than 1.2e-38 (float64: 2.2e-308), are zero in all of them: a result
 that would be denormal is zero, and an operand that is counts as zero. The caller's floating-point mode stays as it was.
 
-The public names, and the compiler, are imported when the first is asked for: a user's names are checked against
-`hotloop.kernels.codes` without.
+Each name is imported when it is first used, as those of `hotloop` are: the codes are read without the compiler.
 """
 
 import importlib
+import sys
 
-TYPE_CHECKING = False  # what type checkers take for True
+TYPE_CHECKING = False  # True to type checkers
 if TYPE_CHECKING:
     from hotloop.kernels.activations import (
         elu,
@@ -95,21 +95,23 @@ __all__ = [
     "tanh_derivative",
 ]
 
+# The modules that have them, in the order in which they are searched.
 _MODULES = (
     "activations", "dense", "elementary", "jit", "losses", "prediction", "random", "row_softmax", "updates",
 )  # fmt: skip
 
-if not TYPE_CHECKING:  # a type checker sees the names above, and no others
+if not TYPE_CHECKING:  # or type checkers would take any name for a public one
 
     def __getattr__(name: str) -> object:
-        """Import the public names, all of them, when one is asked for."""
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        for module in _MODULES:
-            found = vars(importlib.import_module(f"{__name__}.{module}"))
-            ours = {public for public in __all__ if getattr(found.get(public), "__module__", "") == found["__name__"]}
-            globals().update({public: found[public] for public in ours})
-        return globals()[name]
+        """Import a public name."""
+        if name in __all__:
+            for module in (f"{__name__}.{last}" for last in _MODULES):
+                value = getattr(importlib.import_module(module), name, None)
+                if getattr(value, "__module__", None) == module:  # its own, not one that it imports
+                    globals()[name] = value
+                    return value
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message, name=name, obj=sys.modules[__name__])  # so that Python can suggest a name
 
     def __dir__() -> list[str]:
         """Return the public names, imported or not."""

@@ -58,7 +58,7 @@ def update_step(
                         segment(g, r * stride, layer["fan_out"]),
                     )  # fmt: skip
             if batch.last:
-                updates.update(s, rate, correction, at + i * stride, g, run.state, w)
+                updates.update(s, rate, correction, at + i * stride, g, run.moments, w)
                 clock.lap(mine, clock.UPDATE, index)
 
 

@@ -51,7 +51,7 @@ class Training(NamedTuple):
     settings: Array  # one record `SETTINGS`
     progress: Array  # records `PROGRESS`, one a thread
     gradient: Array  # (P,)
-    state: Array  # (0 to 2, P): the optimizer's moments
+    moments: Array  # (0 to 2, P): the optimizer's
     row_losses: Array  # float64 (micro-batch,): scratch
     row_penalties: Array  # float64 (rows of all weights,): scratch
 

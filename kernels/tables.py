@@ -21,7 +21,7 @@ LAYER = np.dtype(
 )  # fmt: skip
 
 # What a run is told. The workspace has room for `micro_batch` rows; `step_offset` is the number of updates made before
-# the optimizer's state was new, from which Adam counts; `input_kind` is a code of `gather`.
+# the optimizer's moments were new, from which Adam counts; `input_kind` is a code of `gather`.
 SETTINGS = np.dtype(
     [
         ("loss", "i8"), ("update", "i8"), ("batch_size", "i8"), ("micro_batch", "i8"), ("seed", "i8"),

@@ -46,8 +46,8 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
     budget : int
         Stop at the first end of a micro-batch at or after this many rows.
     run : Training
-        Overwritten: parameters, state, gradient, progress, and what is scratch. With the update `NO_UPDATE` parameters
-        and state are not, and the gradient is that of the last batch, for its mean loss. After a batch whose loss is
+        Overwritten: parameters, moments, gradient, progress, and what is scratch. With the update `NO_UPDATE` the
+        first two are not, and the gradient is that of the last batch, for its mean loss. After a batch whose loss is
         not finite ``progress["diverged"]`` is 1, and the parameters are those before it; where only the penalty is not
         finite, which is known after the update, those after it.
     clocks : int64 array from `hotloop.kernels.clock.new_clock`, with a row for each thread, or None

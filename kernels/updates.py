@@ -1,8 +1,8 @@
 """Gradient descent: one pass over the flat parameter vector for each method.
 
 g is dC/dw, w the parameters, alpha the learning rate. Vectors are contiguous and of one length; the last arguments,
-state and parameters, are overwritten. Hyper-parameters are Python floats, rounded once to the dtype of the parameters.
-The training loop calls `update`, which has a branch for each method.
+moments and parameters, are overwritten. Hyper-parameters are Python floats, rounded once to the parameters' dtype.
+The training loop calls `update`, which has a branch for each code.
 """
 
 import math
@@ -16,11 +16,11 @@ from hotloop.kernels.views import check_vectors, row, segment
 
 
 @inline
-def check_lengths(gradient: Array, state: Array, parameters: Array) -> None:
+def check_lengths(gradient: Array, moment: Array, parameters: Array) -> None:
     """Raise unless the vectors have the same length."""
-    check_vectors(gradient, state, parameters)
-    if gradient.size != parameters.size or state.size != parameters.size:
-        raise ValueError("gradient, state and parameters must have the same length")
+    check_vectors(gradient, moment, parameters)
+    if gradient.size != parameters.size or moment.size != parameters.size:
+        raise ValueError("gradient, moments and parameters must have the same length")
 
 
 @kernel
@@ -137,23 +137,23 @@ rmsprop_loop, adagrad_loop = inlined(rmsprop), inlined(adagrad)
 
 @inlined
 def update(
-    s: Record, rate: float, correction: float, at: int, gradient: Array, state: Array, parameters: Array
+    s: Record, rate: float, correction: float, at: int, gradient: Array, moments: Array, parameters: Array
 ) -> None:
     """Update a segment of the parameters, which starts at index `at`, by the method in the settings."""
     method, alpha, size = s["update"], s["learning_rate"], parameters.size
     if method == codes.SGD:
         sgd_loop(gradient, alpha, parameters)
     elif method == codes.MOMENTUM:
-        momentum_loop(gradient, alpha, s["momentum"], segment(row(state, 0), at, size), parameters)
+        momentum_loop(gradient, alpha, s["momentum"], segment(row(moments, 0), at, size), parameters)
     elif method == codes.NESTEROV:
-        nesterov_loop(gradient, alpha, s["momentum"], segment(row(state, 0), at, size), parameters)
+        nesterov_loop(gradient, alpha, s["momentum"], segment(row(moments, 0), at, size), parameters)
     elif method == codes.RMSPROP:
-        rmsprop_loop(gradient, alpha, s["rho"], s["epsilon"], segment(row(state, 0), at, size), parameters)
+        rmsprop_loop(gradient, alpha, s["rho"], s["epsilon"], segment(row(moments, 0), at, size), parameters)
     elif method == codes.ADAGRAD:
-        adagrad_loop(gradient, alpha, s["epsilon"], segment(row(state, 0), at, size), parameters)
+        adagrad_loop(gradient, alpha, s["epsilon"], segment(row(moments, 0), at, size), parameters)
     elif method == codes.ADAM or method == codes.ADAMW:
         keep = 1 - alpha * s["weight_decay"]
-        first_moment, second_moment = segment(row(state, 0), at, size), segment(row(state, 1), at, size)
+        first_moment, second_moment = segment(row(moments, 0), at, size), segment(row(moments, 1), at, size)
         adamw_pass(
             gradient, rate, s["beta1"], s["beta2"], s["epsilon"], correction, keep, first_moment, second_moment,
             parameters,

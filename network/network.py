@@ -273,10 +273,10 @@ class Network(ScaledInputs, Persistent):
             with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner:
                 training = self._training
                 training.use(optimizer, self._layout.size)
-                training.gradient = aligned_zeros(self._layout.size, self.dtype)
+                gradient = aligned_zeros(self._layout.size, self.dtype)
                 data.set_optimizer(optimizer, training.steps, training.step_offset)
                 configuration = FitConfiguration(
-                    self, self._parameters, training, data, validation, epochs, self.seed, shuffle, n_threads,
+                    self, self._parameters, gradient, training, data, validation, epochs, self.seed, shuffle, n_threads,
                     tolerance, patience, progress, callbacks,
                 )  # fmt: skip
                 return fit(configuration, tuner)

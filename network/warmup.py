@@ -11,10 +11,8 @@ from hotloop.network import cache_files
 from hotloop.network.network import Network
 from hotloop.network.profiling.profiler import profile
 from hotloop.network.training.compilation import CompileNotice
-from hotloop.network.validation.arguments import flag, floating_dtype
+from hotloop.network.validation.arguments import DTYPES, flag, floating_dtype
 from hotloop.network.validation.printable import shown
-
-DTYPES = ("float32", "float64")
 
 
 def cache_folder() -> Path | None:
@@ -68,5 +66,5 @@ def compile_for(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, Co
             if profiles:
                 with profile(snapshots=False) as prof:
                     net.gradient(one, one)
-                prof.roofs  # noqa: B018 (compiles the loops that measure them)
+                prof.recording.roofs  # noqa: B018 (compiles the loops that measure them)
         yield dtype, notice

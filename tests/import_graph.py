@@ -23,6 +23,8 @@ ORDER = (
     ("network/validation/",),
     ("kernels/",),
 )  # fmt: skip
+# Which import modules by a text: those that stand under ``if TYPE_CHECKING`` too, and the commands beside main.py.
+BY_TEXT = {"kernels/__init__.py", "network/cli/main.py"}
 FREE = {"hotloop.__version__"}  # a constant of the front door, which runs before any other module of hotloop
 
 
@@ -45,10 +47,18 @@ def imported_names(path: str, source: str) -> list[tuple[int, str]]:
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *(node.module.split(".") if node.module else [])])
             found += [(node.lineno, f"{module}.{alias.name}") for alias in node.names]
-        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in ("import_module", "__import__"):
-                found.append((node.lineno, str(node.args[0].value)))
+    return found
+
+
+def imports_by_text(source: str) -> list[int]:
+    """Return the lines that mention a function which imports a module by a text: the graph does not show what."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            names = [node.id if isinstance(node, ast.Name) else node.attr]
+        if {"import_module", "__import__"} & {*names}:
+            found.append(node.lineno)
     return found
 
 

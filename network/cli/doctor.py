@@ -21,6 +21,7 @@ from hotloop.network.layout import Layout
 from hotloop.network.profiling.roofline import bandwidth, peak_flops
 from hotloop.network.training.cores import available_cores
 from hotloop.network.training.thread_tuner import candidates
+from hotloop.network.validation.arguments import DTYPES
 from hotloop.network.warmup import cache_folder
 
 OLDEST_NUMBA = (0, 62)
@@ -67,7 +68,7 @@ def examine() -> dict[str, Any]:
     if compiled:
         one = np.ones(limits.ACCUMULATORS * 16, np.float32)
         seen["vector_bytes"] = vector_bytes(assembly(limits.multiply_adds, one, one, 1, one))
-        seen["peak_flops"] = {dtype: peak_flops(dtype) for dtype in ("float32", "float64")}
+        seen["peak_flops"] = {dtype: peak_flops(dtype) for dtype in DTYPES}
         seen["bandwidth"] = bandwidth()
     seen["problems"] = [{"problem": problem, "remedy": remedy} for problem, remedy in problems(seen)]
     return seen

@@ -4,7 +4,6 @@ The modules that know the names of losses, optimizers and the like import neithe
 """
 
 import argparse
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,52 +12,62 @@ from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
 from hotloop.network.profiling.sort_orders import SORTS
 from hotloop.network.training.optimizers import OPTIMIZERS
-from hotloop.network.validation.arguments import name_of
+from hotloop.network.validation.arguments import (
+    DTYPES,
+    MOST_THREADS,
+    Range,
+    name_of,
+    real_number,
+    threads,
+    whole_number,
+)
 
 # The command line's defaults of some optimizers; the others have their own.
 LEARNING_RATES = {name: kind.learning_rate for name, kind in OPTIMIZERS.items()} | {"sgd": 0.05, "adam": 0.002}
 SGD_MOMENTUM = 0.9
-DTYPES = ("float32", "float64")
 
 
-def _checked(convert: Callable[[str], Any], wanted: str, fits: Callable[[Any], bool]) -> Callable[[str], Any]:
-    """Return a converter of one argument that says what it wanted."""
+def _converter(convert: Callable[[str], Any], wanted: str) -> Callable[[str], Any]:
+    """Return a converter of one argument that says what it wanted if `convert` raises a ValueError."""
 
     def converted(text: str) -> Any:
         try:
-            value = convert(text)
+            return convert(text)
         except ValueError:
-            value = None
-        if value is None or not fits(value):
-            raise argparse.ArgumentTypeError(f"found {text!r}; wanted {wanted}")
-        return value
+            raise argparse.ArgumentTypeError(f"found {text!r}; wanted {wanted}") from None
 
     return converted
 
 
-_whole = _checked(int, "a whole number, 0 or above", lambda value: value >= 0)
-_positive_whole = _checked(int, "a whole number above 0", lambda value: value > 0)
-_threads = _checked(
-    lambda text: text if text == "auto" else int(text),
-    "a whole number from 1 to 1024, or auto",
-    lambda value: value == "auto" or 0 < value <= 1024,
+def _whole_from(minimum: int, wanted: str) -> Callable[[str], Any]:
+    return _converter(lambda text: whole_number("it", int(text), minimum), wanted)
+
+
+def _number_in(numbers: Range, wanted: str) -> Callable[[str], Any]:
+    return _converter(lambda text: real_number("it", float(text), *numbers[:2], open=numbers.open), wanted)
+
+
+def _whole_numbers(fewest: int, wanted: str) -> Callable[[str], Any]:
+    def convert(text: str) -> list[int]:
+        found = [whole_number("it", int(number), 1) for number in text.split(",")]
+        if len(found) < fewest:
+            raise ValueError
+        return found
+
+    return _converter(convert, f"whole numbers above 0, separated by commas{wanted}")
+
+
+_whole = _whole_from(0, "a whole number, 0 or above")
+_positive_whole = _whole_from(1, "a whole number above 0")
+_threads = _converter(
+    lambda text: threads(text if text == "auto" else int(text)), f"a whole number from 1 to {MOST_THREADS}, or auto"
 )
-_positive_number = _checked(float, "a number above 0", lambda value: 0 < value < math.inf)
-_number_from_zero = _checked(float, "a number, 0 or above", lambda value: 0 <= value < math.inf)
-_fraction = _checked(float, "a number between 0 and 1", lambda value: 0 < value < 1)
-_fraction_or_zero = _checked(float, "a number from 0 to below 1", lambda value: 0 <= value < 1)
-
-
-def _whole_numbers(text: str) -> list[int]:
-    return [int(number) for number in text.split(",")]
-
-
-_hidden_sizes = _checked(_whole_numbers, "whole numbers above 0, separated by commas", lambda sizes: min(sizes) > 0)
-_sizes = _checked(
-    _whole_numbers,
-    "whole numbers above 0, separated by commas, from the inputs to the outputs",
-    lambda sizes: len(sizes) >= 2 and min(sizes) > 0,
-)
+_positive_number = _number_in(Range(0, open=True), "a number above 0")
+_number_from_zero = _number_in(Range(0), "a number, 0 or above")
+_fraction = _number_in(Range(0, 1, open=True), "a number between 0 and 1")
+_fraction_or_zero = _number_in(Range(0, 1), "a number from 0 to below 1")
+_hidden_sizes = _whole_numbers(1, "")
+_sizes = _whole_numbers(2, ", from the inputs to the outputs")
 
 
 def _header(text: str) -> bool:

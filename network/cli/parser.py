@@ -8,6 +8,7 @@ from hotloop import __version__
 from hotloop.network.cli import options
 from hotloop.network.cli.exit_status import FAILED
 from hotloop.network.losses import LOSSES
+from hotloop.network.validation.arguments import DTYPES
 from hotloop.network.validation.printable import printable
 
 RATES = "\n  ".join(
@@ -182,8 +183,7 @@ def _profile_options(profile: argparse.ArgumentParser) -> None:
 
 
 def _warmup_options(warmup: argparse.ArgumentParser) -> None:
-    dtypes = options.DTYPES
-    warmup.add_argument("--dtype", nargs="+", choices=dtypes, default=dtypes, help="of the networks (default: both)")
+    warmup.add_argument("--dtype", nargs="+", choices=DTYPES, default=DTYPES, help="of the networks (default: both)")
     warmup.add_argument("--profiles", action="store_true", help="also compile the training loop of hotloop profile")
 
 

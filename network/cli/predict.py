@@ -5,11 +5,11 @@ import csv
 import io
 import sys
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import TextIO
 
 import numpy as np
-import numpy.typing as npt
 
+from hotloop.kernels.jit import Array
 from hotloop.network.cli.options import csv_options
 from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.sources import load_inputs
@@ -18,8 +18,6 @@ from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_writable, write_file
 from hotloop.network.persistence.schema import Schema
 from hotloop.network.validation.printable import printable
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 def command(arguments: argparse.Namespace) -> int:

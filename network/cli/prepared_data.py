@@ -3,11 +3,11 @@
 import argparse
 import copy
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from hotloop.kernels.jit import Array
 from hotloop.network.cli.options import csv_options
 from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.datasets.scaling import Scaling
@@ -16,8 +16,6 @@ from hotloop.network.datasets.split import split_rows
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
 from hotloop.network.persistence.schema import Schema
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,7 @@ one JSON text, ``hotloop``, with the network's configuration and a checksum over
 The file is written under a temporary name, flushed to disk and renamed, so no reader ever sees half a file. It is read
 into memory: if another program rewrote a mapped file, the process would be killed.
 
-Format 2 has the scaling of the inputs, ``input_offset`` and ``input_scale``, each a number or a list with one for each
-input; `format_1.py` reads what came before.
+The scaling of the inputs, ``input_offset`` and ``input_scale``, is a number or a list with one for each input.
 """
 
 import contextlib
@@ -26,12 +25,11 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.persistence.atomic_write import write_atomically
-from hotloop.network.persistence.format_1 import upgraded
 from hotloop.network.validation import arguments
 
 Layers: TypeAlias = tuple[tuple[Array, ...], tuple[Array, ...]]  # weights and biases of each layer
 
-FORMAT = 2
+FORMAT = 2  # no release wrote format 1
 KEY = "hotloop"
 LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 COUNTERS = ("epochs_trained", "steps", "step_offset")
@@ -73,7 +71,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     config, arrays = _read(path)
     with damage_in(path):
         _check(config, arrays)
-        return config if config["format"] > 1 else upgraded(config), arrays
+        return config, arrays
 
 
 def fill(vectors: Sequence[Layers], arrays: dict[str, Array]) -> None:
@@ -111,7 +109,7 @@ def _check(config: dict[str, Any], arrays: dict[str, Array]) -> None:
 
     The network takes memory by its sizes, so they are compared with the arrays first.
     """
-    if config["dtype"] not in ("float32", "float64"):
+    if config["dtype"] not in arguments.DTYPES:
         raise ValueError(f"dtype {config['dtype']!r}")
     for layer, (fan_in, fan_out) in enumerate(pairwise(arguments.sizes_of_network(config["sizes"]))):
         for name, shape in ((f"layers.{layer}.weights", (fan_in, fan_out)), (f"layers.{layer}.bias", (fan_out,))):
@@ -142,8 +140,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         version, checksum = config["format"], config.pop("checksum")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(f"{path} is damaged: its header cannot be read") from None
-    if version not in range(1, FORMAT + 1):
-        raise ValueError(f"{path} has format {version!r}; this version of hotloop reads formats 1 to {FORMAT}")
+    if version != FORMAT:
+        raise ValueError(f"{path} has format {version!r}; this version of hotloop reads format {FORMAT}")
     if checksum != _checksum(config, arrays):
         raise ValueError(f"{path} has been altered: its checksum does not match")
     return config, arrays

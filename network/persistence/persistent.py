@@ -68,7 +68,7 @@ class Persistent:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a network that `save` or ``hotloop train --save`` wrote, with this version of hotloop or an earlier one.
+        """Read a network that `save` or ``hotloop train --save`` wrote.
 
         It predicts from raw inputs: the scaling that it was trained with is its `input_offset` and `input_scale`.
 
@@ -108,10 +108,7 @@ class Persistent:
         layout = Layout(sizes, dtype)
         parameters: Array = aligned_zeros(layout.size, dtype)
         parameters[:] = state["_parameters"]
-        if "_scaling" in state:
-            offset, scale = state["_scaling"].offset, state["_scaling"].scale
-        else:  # a pickle from before there was an offset
-            offset, scale = 0.0, state.pop("input_scale")
+        scaling = state["_scaling"]
         vars(self).update(
             state,
             dtype=dtype,
@@ -119,7 +116,7 @@ class Persistent:
             _parameters=parameters,
             _training=state["_training"].own_copy(dtype),
             metadata=dict(state["metadata"]),
-            _scaling=checked_scaling(offset, scale, sizes[0], dtype),
+            _scaling=checked_scaling(scaling.offset, scaling.scale, sizes[0], dtype),
             _idle=[],
         )
 

@@ -20,38 +20,38 @@ MARKS = {"converged": "early stop", "diverged": "NaN or infinity"}
 class ProfileObserver(Observer):
     """Observes the present thread for an open profile."""
 
-    def __init__(self, profile: Recording) -> None:
+    def __init__(self, recording: Recording) -> None:
         super().__init__(threading.get_ident())
-        self.profile = profile
+        self.recording = recording
 
     def span(self, name: str) -> AbstractContextManager[Any]:
         """Return a span of the profile."""
-        return self.profile.spans.span(name)
+        return self.recording.spans.span(name)
 
     def forward(self, data: LoopArguments, n_threads: int) -> AbstractContextManager[Any]:
         """Return a span for the calls that compute outputs."""
-        return self.profile.spans.span("forward, all layers", "forward", *forward_work(data), n_threads)
+        return self.recording.spans.span("forward, all layers", "forward", *forward_work(data), n_threads)
 
     def of_gradient(self, network: Any, data: LoopArguments) -> CallObserver:
         """Return what gives the calls for one gradient a clock."""
-        return ClockedCalls(self.profile, network, data)
+        return ClockedCalls(self.recording, network, data)
 
     def of_fit(self, fit: FitProgress, data: LoopArguments) -> FitObserver:
         """Return what observes one fit."""
-        return ProfiledFit(self.profile, fit, data)
+        return ProfiledFit(self.recording, fit, data)
 
 
 def current() -> Recording | None:
     """Return the profile that this thread has opened; not one whose context was copied into it."""
-    return next((observer.profile for observer in active() if isinstance(observer, ProfileObserver)), None)
+    return next((observer.recording for observer in active() if isinstance(observer, ProfileObserver)), None)
 
 
 class ClockedCalls(CallObserver):
     """Gives calls of the training loop a clock, and notes them."""
 
-    def __init__(self, profile: Recording, network: Any, data: LoopArguments) -> None:
-        self._profile, self._data = profile, data
-        self._clock = profile.clock_of(network, data)
+    def __init__(self, recording: Recording, network: Any, data: LoopArguments) -> None:
+        self._recording, self._data = recording, data
+        self._clock = recording.clock_of(network, data)
 
     def clocks(self, n_threads: int) -> Array:
         """Return the clock for the next call."""
@@ -59,7 +59,7 @@ class ClockedCalls(CallObserver):
 
     def called(self, n_threads: int, start: float, row: int, rows: int) -> None:
         """Note a call that has just ended."""
-        self._clock.called(self._profile.spans, n_threads, start, row, rows, self._data.rows)
+        self._clock.called(self._recording.spans, n_threads, start, row, rows, self._data.rows)
 
 
 class ProfiledFit(ClockedCalls, FitObserver):
@@ -67,22 +67,22 @@ class ProfiledFit(ClockedCalls, FitObserver):
 
     Parameters
     ----------
-    profile : Recording
+    recording : Recording
         Open.
     fit : FitProgress
     data : LoopArguments
         Of the fit.
     """
 
-    def __init__(self, profile: Recording, fit: FitProgress, data: LoopArguments) -> None:
-        super().__init__(profile, fit.network, data)
+    def __init__(self, recording: Recording, fit: FitProgress, data: LoopArguments) -> None:
+        super().__init__(recording, fit.network, data)
         self._net = fit.network
         self._moments: list[float] = []  # when each epoch ended
         self._snapshots: FitSnapshots | None = None
-        profile.n_fits += 1
-        if profile.takes_snapshots and len(profile.fits) < MOST_FITS:
+        recording.n_fits += 1
+        if recording.takes_snapshots and len(recording.fits) < MOST_FITS:
             self._snapshots = FitSnapshots.of(self._net, data, fit.epochs)
-            profile.fits.append(self._snapshots)
+            recording.fits.append(self._snapshots)
         self._count_rate()
 
     def limit(self, rows: int) -> int:
@@ -96,17 +96,17 @@ class ProfiledFit(ClockedCalls, FitObserver):
         if snapshots is None or not snapshots.due(data.progress):
             return False
         taken = len(snapshots.snapshots.items)
-        trained = snapshots.take(self._net, data, run, self._clock, self._profile.spans)
+        trained = snapshots.take(self._net, data, run, self._clock, self._recording.spans)
         if len(snapshots.snapshots.items) > taken:
             snapshot = snapshots.snapshots.items[-1]
-            self._profile.count("gradient norm", snapshot.moment, snapshot.gradient_norm)
+            self._recording.count("gradient norm", snapshot.moment, snapshot.gradient_norm)
             for layer, gradient in enumerate(snapshot.gradient):
-                self._profile.count(f"gradient, layer {layer + 1} (rms)", snapshot.moment, gradient)
+                self._recording.count(f"gradient, layer {layer + 1} (rms)", snapshot.moment, gradient)
         return trained
 
     def on_epoch_begin(self, fit: FitProgress) -> None:
         """Note that the order of the epoch has been drawn since it began."""
-        self._profile.spans.part("draw the order", fit.epoch_start)
+        self._recording.spans.part("draw the order", fit.epoch_start)
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Note when the epoch ended."""
@@ -116,14 +116,14 @@ class ProfiledFit(ClockedCalls, FitObserver):
         """Note how the fit ended."""
         history = fit.history
         self._count_rate()
-        self._profile.histories.append((self._moments, history))
+        self._recording.histories.append((self._moments, history))
         if self._snapshots is not None:
             self._snapshots.history = history
             self._snapshots.steps = int(self._data.progress["step"][0]) - self._snapshots.first
             self._snapshots.final = self._net.parameters.copy()
             self._snapshots.diverged = history.stop_reason == "diverged"
         if history.stop_reason != "epochs":
-            self._profile.mark(MARKS.get(history.stop_reason, history.stop_reason), time.perf_counter(), {})
+            self._recording.mark(MARKS.get(history.stop_reason, history.stop_reason), time.perf_counter(), {})
 
     def _count_rate(self) -> None:
-        self._profile.count("learning rate", time.perf_counter(), float(self._data.settings["learning_rate"][0]))
+        self._recording.count("learning rate", time.perf_counter(), float(self._data.settings["learning_rate"][0]))

@@ -18,7 +18,7 @@ from hotloop.network.profiling.diagnosis.findings import Diagnosis
 from hotloop.network.profiling.export import charts, flamegraph, html_page, json_report, trace
 from hotloop.network.profiling.observer import ProfileObserver, current
 from hotloop.network.profiling.recording import Recording
-from hotloop.network.profiling.rows import GROUPS, arranged, grouped
+from hotloop.network.profiling.rows import GROUPS, Row, arranged, grouped
 from hotloop.network.profiling.sort_orders import SORTS
 from hotloop.network.profiling.spans import Span
 from hotloop.network.profiling.table import summary, table
@@ -63,35 +63,48 @@ def in_own_profile(call: Callable[[], float]) -> float:
     return contextvars.copy_context().run(profiled)
 
 
-class Profile(Recording):
+class Profile:
     """What happened between the start and the end of a ``with profile() as prof:`` block, in its thread.
 
     Attributes
     ----------
-    seconds : float
-        Wall time of the block.
-    rows : list of dict
-        The table as plain data.
     diagnosis : Diagnosis or None
         The last that was made.
+    recording : Recording
+        All that was recorded, for whatever is made of it; not for users.
     """
 
     def __init__(self, *, snapshots: bool = True) -> None:
-        super().__init__(takes_snapshots=arguments.flag("snapshots", snapshots))
+        self.recording = Recording(takes_snapshots=arguments.flag("snapshots", snapshots))
         self.diagnosis: Diagnosis | None = None
-        self.thread: int | None = None  # that opened it
+        self._thread: int | None = None  # that opened it
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the block."""
+        return self.recording.seconds
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of the table as plain data, the longest first; their seconds add up to `seconds`.
+
+        Each is a dict: name, layer (from 1, or None), network (if there are several), kind (kernel, wait,
+        interrupted, python, compile, record, profiler), calls, seconds, percent, seconds_per_call, flops, bytes,
+        flops_per_second, bytes_per_second, flops_per_byte, roof_percent, bound_by. What does not apply is None.
+        """
+        return self.recording.rows
 
     def __enter__(self) -> "Profile":
         """Begin."""
         if current() is not None:
             raise RuntimeError("a profile is already open in this thread: end its with block first")
-        if self.thread is not None:
+        if self._thread is not None:
             raise RuntimeError("this profile has been used: call profile() for a new one")
-        self.thread = threading.get_ident()
-        self.begin()
-        self._observer = ProfileObserver(self)
+        self._thread = threading.get_ident()
+        self.recording.begin()
+        self._observer = ProfileObserver(self.recording)
         activate(self._observer)
-        self._listener = CompileSpans(self.spans)
+        self._listener = CompileSpans(self.recording.spans)
         if not numba.config.DISABLE_JIT:
             event.register("numba:compile", self._listener)
         return self
@@ -101,7 +114,7 @@ class Profile(Recording):
         if not numba.config.DISABLE_JIT:
             event.unregister("numba:compile", self._listener)
         deactivate(self._observer)
-        self.end()
+        self.recording.end()
 
     def record(self, name: str, *, flops: float = 0.0, bytes: float = 0.0) -> Span:
         """Return a context that gives a part of your program its own row.
@@ -124,11 +137,11 @@ class Profile(Recording):
         except UnicodeEncodeError:
             raise ValueError(f"record takes a name that files can hold, got {name!r}") from None
         flops, bytes = arguments.real_number("flops", flops, 0), arguments.real_number("bytes", bytes, 0)
-        if self.thread is None or self.has_ended:
+        if self._thread is None or self.recording.has_ended:
             raise RuntimeError("the profile is not open: call record inside its with block")
-        if threading.get_ident() != self.thread:
+        if threading.get_ident() != self._thread:
             raise RuntimeError("record must be called in the thread that opened the profile")
-        return self.spans.span(name, "record", flops, bytes)
+        return self.recording.spans.span(name, "record", flops, bytes)
 
     def table(self, sort_by: str = "self_cpu_time_total", row_limit: int = -1, group_by: str | None = None) -> str:
         """Return the table as text.
@@ -147,16 +160,16 @@ class Profile(Recording):
             arguments.choose("group_by", group_by, dict.fromkeys(GROUPS))
         row_limit = arguments.whole_number("row_limit", row_limit, -(2**31))
         found = self.rows if group_by is None else grouped(self.rows, group_by, self.seconds)
-        footer = summary(self.seconds, self.clocks, self.calibration.name)
+        footer = summary(self.seconds, self.recording.clocks, self.recording.calibration.name)
         return table(arranged(found, sort_by), row_limit, footer)
 
     def __str__(self) -> str:
         """Return the table."""
-        return self.table() if self.has_ended else "a profile that has not ended"
+        return self.table() if self.recording.has_ended else "a profile that has not ended"
 
     def to_json(self, path: PathLike | None = None) -> str:
         """Return all of it as JSON, and write it to a file if a path is given."""
-        text = json.dumps(json_report.as_dict(self, self.diagnosis), indent=1, allow_nan=False)
+        text = json.dumps(json_report.as_dict(self.recording, self.diagnosis), indent=1, allow_nan=False)
         if path is not None:
             write_file(Path(path), text)
         return text
@@ -170,21 +183,21 @@ class Profile(Recording):
     def chrome_trace(self, path: PathLike, max_bytes: int = TRACE_BYTES) -> None:
         """Write a trace for Perfetto and chrome://tracing, of at most `max_bytes`."""
         max_bytes = arguments.whole_number("max_bytes", max_bytes, 0)
-        write_file(Path(path), trace.chrome_trace(self, max_bytes))
+        write_file(Path(path), trace.chrome_trace(self.recording, max_bytes))
 
     def flamegraph(self, path: PathLike) -> None:
         """Write collapsed stacks (``a;b;c microseconds``), or speedscope's JSON if the name ends in ``.json``."""
         make = flamegraph.speedscope if os.fspath(path).endswith(".json") else flamegraph.collapsed
-        write_file(Path(path), make(self))
+        write_file(Path(path), make(self.recording))
 
     def plot(self) -> Any:
         """Return a matplotlib figure: time by layer and phase, and the roofline with each phase on it."""
-        return charts.overview(self)
+        return charts.overview(self.recording)
 
     def html(self, path: PathLike) -> None:
         """Write a page with charts, table and diagnosis that needs only a browser; matplotlib must be installed."""
         charts.figure(1, 1)  # without matplotlib raise now, not after a diagnosis that takes seconds
-        write_file(Path(path), html_page.page(self, self.diagnosis or self.diagnose()))
+        write_file(Path(path), html_page.page(self.recording, self.diagnosis or self.diagnose()))
 
     def diagnose(self, *, try_remedies: bool = True) -> Diagnosis:
         """Return what is wrong with the training itself, each with its evidence and a remedy that was tried.
@@ -199,6 +212,7 @@ class Profile(Recording):
         It needs the data of the fits. The profile keeps them, but not as a copy: they must not have changed since.
         """
         runner = in_own_profile if arguments.flag("try_remedies", try_remedies) else None
-        self.calibration  # noqa: B018 (raises unless it has ended)
-        self.diagnosis = diagnose(self.fits, self.n_fits - len(self.fits) if self.fits else 0, runner)
+        self.recording.calibration  # noqa: B018 (raises unless it has ended)
+        fits = self.recording.fits
+        self.diagnosis = diagnose(fits, self.recording.n_fits - len(fits) if fits else 0, runner)
         return self.diagnosis

@@ -151,10 +151,5 @@ class Recording:
 
     @property
     def rows(self) -> list[Row]:
-        """The rows of the table as plain data, the longest first; their seconds add up to `seconds`.
-
-        Each is a dict: name, layer (from 1, or None), network (if there are several), kind (kernel, wait,
-        interrupted, python, compile, record, profiler), calls, seconds, percent, seconds_per_call, flops, bytes,
-        flops_per_second, bytes_per_second, flops_per_byte, roof_percent, bound_by. What does not apply is None.
-        """
+        """The rows of the table as plain data: see `Profile.rows`."""
         return [dict(row) for row in self._rows]

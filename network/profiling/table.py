@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from hotloop.network import text_table
 from hotloop.network.profiling.phase_clock import PhaseClock
 from hotloop.network.profiling.rows import Row
+from hotloop.network.validation.printable import printable
 
 WIDEST_NAME = 40
 MOST_KINDS = 10  # of runs, in the lines under the table
@@ -29,7 +30,7 @@ def number(value: float | None, scale: float = 1.0) -> str:
 
 
 def _name(row: Row) -> str:
-    name = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in row["name"])
+    name = printable(row["name"])
     name = name if row["network"] is None else f"{row['network']} {name}"
     return name if len(name) <= WIDEST_NAME else name[: WIDEST_NAME - 3] + "..."
 

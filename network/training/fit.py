@@ -38,6 +38,7 @@ class FitConfiguration:
 
     network: Any  # only shown to callbacks and observers
     parameters: Array
+    gradient: Array  # scratch
     training: TrainingState
     data: LoopArguments
     validation: LoopArguments | None
@@ -174,5 +175,5 @@ def _epoch_trainer(
 
 
 def _run(configuration: FitConfiguration, order: Array) -> Training:
-    training = configuration.training
-    return configuration.data.training(configuration.parameters, training.gradient, training.moments, order)
+    moments = configuration.training.moments
+    return configuration.data.training(configuration.parameters, configuration.gradient, moments, order)

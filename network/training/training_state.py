@@ -26,39 +26,33 @@ class TrainingState:
         Steps that had been taken when this optimizer began.
     steps, epochs : int
         Taken in all fits.
-    gradient : array (P,)
-        Scratch of a fit.
     is_fitting : bool
         Whether a fit is running.
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.steps = self.epochs = 0
-        self.gradient: Array = np.zeros(0, dtype)
         self.is_fitting = False
+        self.moments: Array = np.zeros((0, 0), dtype)
         self.reset()
 
     def reset(self) -> None:
         """Drop the optimizer and its moments; the counts stay."""
         self.optimizer: Optimizer | None = None
-        self.moments: Array = np.zeros((0, 0), self.gradient.dtype)
+        self.moments = np.zeros((0, 0), self.moments.dtype)
         self.step_offset = 0
 
     def use(self, optimizer: Optimizer, size: int) -> None:
         """Go on with an equal optimizer's moments, or start with new ones, zeros for `size` parameters."""
         if optimizer != self.optimizer:
             self.optimizer, self.step_offset = optimizer, self.steps
-            self.moments = np.zeros((optimizer.n_moments, size), self.gradient.dtype)
+            self.moments = np.zeros((optimizer.n_moments, size), self.moments.dtype)
 
     def own_copy(self, dtype: np.dtype[Any]) -> Self:
-        """Return a copy whose moments are as the kernels take them, without the scratch."""
+        """Return a copy whose moments are as the kernels take them, and which no fit changes."""
         copy = type(self)(dtype)
         copy.optimizer, copy.step_offset, copy.steps, copy.epochs = (
             self.optimizer, self.step_offset, self.steps, self.epochs,
         )  # fmt: skip
         copy.moments = np.array(self.moments, dtype, order="C", subok=False)
         return copy
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes without the scratch."""
-        return vars(self) | {"gradient": self.gradient[:0].copy()}

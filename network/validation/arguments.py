@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Value = TypeVar("Value")
+DTYPES = ("float32", "float64")
 MOST_THREADS = 1024
 LARGEST = 2**63 - 1  # of a whole number that a compiled loop takes
 
@@ -167,6 +168,6 @@ def floating_dtype(dtype: Any) -> "np.dtype[np.floating]":
     except Exception as error:  # NumPy evaluates text as Python
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"dtype must be 'float32' or 'float64', got {shown(dtype)}") from error
-    if found not in (np.dtype("float32"), np.dtype("float64")):
+    if found not in map(np.dtype, DTYPES):
         raise ValueError(f"dtype must be 'float32' or 'float64', got {found}")
     return found

@@ -41,16 +41,11 @@ __all__ = [
     "warmup",
 ]
 
-_MODULES = {
-    "hotloop.network.initializers": ("Normal",),
-    "hotloop.network.network": ("Network",),
-    "hotloop.network.profiling.profiler": ("profile",),
-    "hotloop.network.training.callbacks": ("Callback",),
-    "hotloop.network.training.history": ("ConvergenceWarning", "DivergenceError", "History"),
-    "hotloop.network.training.optimizers": ("SGD", "Adagrad", "Adam", "AdamW", "RMSprop"),
-    "hotloop.network.warmup": ("warmup",),
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+# The modules that have them, in the order in which they are searched: the first need neither Numba nor NumPy.
+_MODULES = (
+    "network.initializers", "network.training.optimizers", "network.training.history", "network.training.callbacks",
+    "network.network", "network.warmup", "network.profiling.profiler",
+)  # fmt: skip
 _SUBMODULES = ("datasets", "kernels", "network")
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
@@ -59,11 +54,14 @@ if not TYPE_CHECKING:  # or type checkers would take any name for a public one
         """Import a public name or a submodule."""
         if name in _SUBMODULES:
             return importlib.import_module(f"{__name__}.{name}")
-        if name not in _MODULE_OF:
-            message = f"module {__name__!r} has no attribute {name!r}"
-            raise AttributeError(message, name=name, obj=sys.modules[__name__])  # so that Python can suggest a name
-        value = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name]), name)
-        return value
+        if name in __all__:
+            for module in (f"{__name__}.{last}" for last in _MODULES):
+                value = getattr(importlib.import_module(module), name, None)
+                if getattr(value, "__module__", None) == module:  # its own, not one that it imports
+                    globals()[name] = value
+                    return value
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message, name=name, obj=sys.modules[__name__])  # so that Python can suggest a name
 
     def __dir__() -> list[str]:
         """Return the public names, imported or not."""

@@ -229,7 +229,7 @@ def test_a_profile_changes_no_bit(optimizer, n_threads, monkeypatch):
         if watched:
             with profile() as prof:
                 history = net.fit(X, y, **options)
-            assert len(prof.fits[0].snapshots.items) > 2
+            assert len(prof.recording.fits[0].snapshots.items) > 2
         else:
             history = net.fit(X, y, **options)
         results.append((net.parameters.copy(), net._training.moments.copy(), history.loss, net.steps))
@@ -250,7 +250,7 @@ def test_snapshots_change_no_bit_of_batches_in_several_micro_batches(batch_size,
         with profile(snapshots=watched) as prof:
             net.fit(X, y, n_threads=1, **options)
         results.append(net.parameters.copy())
-    assert len(prof.fits[0].snapshots.items) == 2 * -(-rows // batch_size)
+    assert len(prof.recording.fits[0].snapshots.items) == 2 * -(-rows // batch_size)
     assert same_bits(*results)
 
 

@@ -20,7 +20,7 @@ def start(name, size, dtype):
 
 
 def ten_steps(name, size, dtype):
-    """Return state and parameters after ten steps of the kernel: each between canaries, the gradient between NaNs."""
+    """Return moments and parameters after ten steps of the kernel: each between canaries, the gradient between NaNs."""
     gradients, vectors = start(name, size, dtype)
     with fenced((len(vectors), size), dtype, padding=3) as rows:
         rows[...] = vectors
@@ -76,7 +76,7 @@ def test_lengths_that_do_not_fit(name):
     states, numbers = METHODS[name]
     for wrong in range(states + 2):
         vectors = [np.ones(6 if position == wrong else 5) for position in range(states + 2)]
-        with pytest.raises(ValueError, match="gradient, state and parameters must have the same length"):
+        with pytest.raises(ValueError, match="gradient, moments and parameters must have the same length"):
             getattr(kernels, name)(vectors[0], *numbers(1), *vectors[1:])
         assert all((vector == 1).all() for vector in vectors)
 

@@ -1,11 +1,11 @@
-"""What is public on a network: what is documented, and no more."""
+"""What is public on a network and on a profile: what users are told of, and no more."""
 
 import re
 
 import numpy as np
 import pytest
 
-from hotloop import Network
+from hotloop import Network, profile
 
 NAMES = {
     # what it is made of
@@ -56,3 +56,10 @@ def test_an_epoch_can_be_repeated():
     for wrong in (-1, 1.5, "1", None):
         with pytest.raises((TypeError, ValueError), match="epochs_trained must be"):
             net.epochs_trained = wrong
+
+
+def test_the_public_names_of_a_profile():
+    with profile() as prof:
+        pass
+    plain, files = {"rows", "seconds", "diagnosis", "recording"}, {"chrome_trace", "flamegraph", "html"}
+    assert public(prof) == plain | files | {"record", "table", "to_json", "to_pandas", "plot", "diagnose"}

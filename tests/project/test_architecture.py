@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from import_graph import ORDER, arrows, circle, module_name, row, upward
+from import_graph import BY_TEXT, ORDER, arrows, circle, imports_by_text, module_name, row, upward
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "architecture.md"
@@ -57,7 +57,6 @@ PLANTED = [
     ("network/layout.py", "def f():\n    from hotloop.network import warmup", "network/warmup.py"),
     ("network/layout.py", "try:\n    import hotloop.network.warmup\nfinally: pass", "network/warmup.py"),
     ("network/layout.py", "import os, hotloop.network.warmup", "network/warmup.py"),
-    ("network/layout.py", "importlib.import_module('hotloop.network.warmup')", "network/warmup.py"),
     ("network/layout.py", "from . import network", "network/network.py"),
     ("network/layout.py", "from .network import Network", "network/network.py"),
     ("network/datasets/digits.py", "from ..training import fit", "network/training/fit.py"),
@@ -81,6 +80,22 @@ def test_a_planted_upward_import_is_seen(file, text, target):
     found = {re.sub(r":\d+", "", arrow) for arrow in planted} - {re.sub(r":\d+", "", arrow) for arrow in upward(GRAPH)}
     assert found <= {f"{file} -> {target}"}
     assert any(re.fullmatch(rf"{file}:[123] -> {target}", arrow) for arrow in planted)
+
+
+def test_few_import_a_module_by_a_text():
+    """The graph does not see what they import."""
+    assert {path for path, source in SOURCES.items() if imports_by_text(source)} == BY_TEXT
+
+
+@pytest.mark.parametrize("text", [
+    "importlib.import_module('hotloop.network.warmup')",
+    "importlib.import_module(f'hotloop.network.{name}')",
+    "importlib.import_module(name='hotloop.network.warmup')",
+    "from importlib import import_module as load",
+    "def f():\n    return __import__('hotloop.network.warmup')",
+])  # fmt: skip
+def test_a_planted_import_by_a_text_is_seen(text):
+    assert imports_by_text(text)
 
 
 def test_what_the_version_is_may_be_asked():

@@ -41,6 +41,7 @@ MODULES = "; import json, sys; print(json.dumps(sorted(sys.modules)))"
     "import hotloop, inspect; assert inspect.unwrap(hotloop) is hotloop",  # asks for __wrapped__
     "import hotloop; hotloop.network",
     "from hotloop import __version__, network",
+    "from hotloop import SGD",
 ])  # fmt: skip
 def test_what_imports_neither_numba_nor_numpy(code):
     assert not HEAVY & set(fresh(code + MODULES))
@@ -98,9 +99,10 @@ def test_type_checkers_see_what_python_imports():
     found = static_imports(SOURCE.read_text())
     submodules = {name for name, module in found.items() if module == "hotloop"}
     assert submodules == set(hotloop._SUBMODULES)
-    assert {name: module for name, module in found.items() if name not in submodules} == hotloop._MODULE_OF
-    assert {*hotloop._MODULE_OF, "__version__"} == set(hotloop.__all__)
-    assert {name: getattr(hotloop, name).__module__ for name in hotloop._MODULE_OF} == hotloop._MODULE_OF
+    static = {name: module for name, module in found.items() if name not in submodules}
+    assert {*static, "__version__"} == set(hotloop.__all__)
+    assert {name: getattr(hotloop, name).__module__ for name in static} == static
+    assert {f"hotloop.{module}" for module in hotloop._MODULES} == set(static.values())
 
 
 def seconds_to_import(folder):

@@ -57,7 +57,6 @@ class Sign(Optimizer):
 {}'''),
     ("src/hotloop/__init__.py", "Adam, AdamW, RMSprop\n", "Adam, AdamW, RMSprop, Sign\n"),
     ("src/hotloop/__init__.py", '    "RMSprop",\n', '{}    "Sign",\n'),
-    ("src/hotloop/__init__.py", '"AdamW", "RMSprop")', '"AdamW", "RMSprop", "Sign")'),
     ("network/network.py", "Adagrad, Adam, AdamW, or a name", "Adagrad, Adam, AdamW, Sign, or a name"),
     ("README.md", "Adagrad, Adam, AdamW |", "Adagrad, Adam, AdamW, Sign |"),
     ("tests/oracle.py", '    "adam": (2,', '    "sign": (0, lambda t: (0.1,)),\n{}'),

@@ -161,7 +161,7 @@ class FitSnapshots:
         trained = time.perf_counter() - trained
         with spans.span(SPAN, "profiler"):
             if not progress["diverged"][0]:
-                self.snapshots.add(after_step(net, data, before))
+                self.snapshots.add(after_step(net, data, run.gradient, before))
         self.spent += time.perf_counter() - started - trained
         return True
 
@@ -183,10 +183,10 @@ def one_batch(run: Training, clocks: Array) -> None:
     train_slice(0, 1, new_team(), int(run.settings["batch_size"][0]), run, clocks)
 
 
-def after_step(net: Network, data: LoopArguments, before: Array) -> Snapshot:
-    """Return what the workspace, the gradient buffer and the parameters show after a step."""
+def after_step(net: Network, data: LoopArguments, gradient: Array, before: Array) -> Snapshot:
+    """Return what the workspace, the gradient and the parameters show after a step; `before` are those before it."""
     progress, old, new = data.progress[0], net.split(before)[0], net.weights
-    gradients, deltas, saturated, dead = net.split(net._training.gradient)[0], [], [], []
+    gradients, deltas, saturated, dead = net.split(gradient)[0], [], [], []
     micro_batch, batch = int(data.settings["micro_batch"][0]), int(data.settings["batch_size"][0])
     last = int(progress["row"]) - 1
     rows = (last % batch) % micro_batch + 1  # of the batch's last micro-batch, which the workspace holds
@@ -197,11 +197,11 @@ def after_step(net: Network, data: LoopArguments, before: Array) -> Snapshot:
         kept = outputs[outputs != 0] if layer["dropout"] > 0 else outputs  # dropped units are not saturated
         saturated.append(saturation(name, kept) if hidden and kept.size else None)
         dead.append(float(np.mean((outputs <= 0).all(axis=0))) if hidden and name == "relu" else None)
-    gradient = [rms(g) for g in gradients]
-    norm = np.sqrt(sum(g.size * size**2 for g, size in zip(gradients, gradient, strict=True)))
+    sizes = [rms(g) for g in gradients]
+    norm = np.sqrt(sum(g.size * size**2 for g, size in zip(gradients, sizes, strict=True)))
     return Snapshot(
         time.perf_counter(), net.epochs_trained + 1, int(progress["step"]), rows, float(progress["batch_loss"]),
-        float(norm), gradient, deltas, [rms(w) for w in old],
+        float(norm), sizes, deltas, [rms(w) for w in old],
         [rms(w - v) for w, v in zip(new, old, strict=True)], saturated, dead,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from hotloop.kernels.clock import COUNTER, new_clock
 from hotloop.kernels.codes import NO_UPDATE
 from hotloop.kernels.jit import Array
 from hotloop.network import flops
+from hotloop.network.layout import Layout
 from hotloop.network.network import Network
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots, one_batch, rms, values
 from hotloop.network.training.history import DivergenceError
@@ -133,12 +134,12 @@ def probe(net: Network, X: Array, y: Array) -> Probe | None:
         targets = np.empty((0, 0), net.dtype) if labelled else y[start : start + PROBE_ROWS]
         labels = y[start : start + PROBE_ROWS] if labelled else np.empty(0, np.int64)
         data = LoopArguments.prepare(
-            net._layout, net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
+            Layout(net.sizes, net.dtype), net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
             batch_size=len(rows), input_scale=net.input_scale,
         )  # fmt: skip
         data.settings["update"] = NO_UPDATE
-        gradient, state = np.zeros_like(net.parameters), np.zeros((0, 0), net.dtype)
-        run = data.training(net.parameters, gradient, state, np.arange(data.rows))
+        gradient, moments = np.zeros_like(net.parameters), np.zeros((0, 0), net.dtype)
+        run = data.training(net.parameters, gradient, moments, np.arange(data.rows))
         one_batch(run, new_clock(1, data.layers.size, COUNTER, 2**62))
         if data.progress["diverged"][0]:
             return None

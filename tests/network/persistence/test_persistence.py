@@ -106,7 +106,7 @@ def test_scratch_memory_stays_here():
     net.predict(np.zeros((1, 300), np.float32))
     assert len(pickle.dumps(net)) < 1.1 * net.parameters.nbytes
     for twin in (copy.copy(net), pickle.loads(pickle.dumps(net))):
-        assert (twin._training.gradient.size, twin._idle) == (0, [])
+        assert twin._idle == []
 
 
 def test_a_subclass_keeps_its_own(again):
@@ -122,18 +122,6 @@ class Named(Network):
         super().__init__([3, 1], seed=0, input_offset=[1, 2, 3])
         self.name = name
         self.table = np.zeros((1, 64), np.float32)  # a second buffer out of band
-
-
-def test_a_pickle_from_before():
-    """It had every attribute, among them one scale for all inputs."""
-    net = Network([3, 5, 2], seed=0, input_scale=0.25)
-    old = vars(net) | {"input_scale": 0.25, "_idle": [net.compiled_arguments()]}
-    del old["_scaling"]
-    twin = Network.__new__(Network)
-    twin.__setstate__(old)
-    assert twin.input_scale == 0.25
-    assert same_bits(twin.predict(X), net.predict(X))
-    assert same_bits(twin.predict(X[:1].astype("float32")), net.predict(X[:1]))
 
 
 def test_a_pickle_of_another_byte_order():

@@ -26,7 +26,7 @@ def diagnosed(net, X, y, *, try_remedies=True, **options):
         try:
             net.fit(X, y, **QUIET | options)
         except DivergenceError:
-            assert prof.fits[0].diverged
+            assert prof.recording.fits[0].diverged
     return prof.diagnose(try_remedies=try_remedies)
 
 

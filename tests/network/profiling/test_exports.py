@@ -61,7 +61,7 @@ def test_collapsed_stacks(prof, tmp_path):
         stack, microseconds = re.fullmatch(r"(profile(?:;[^;]+)*) ([1-9][0-9]*)", line).groups()
         assert stack not in stacks
         stacks[tuple(stack.split(";"))] = int(microseconds)
-    unseen = 0.5 * len(prof.spans.tree) + 0.5 * 50  # by rounding, half a microsecond each
+    unseen = 0.5 * len(prof.recording.spans.tree) + 0.5 * 50  # by rounding, half a microsecond each
     assert sum(stacks.values()) == pytest.approx(1e6 * prof.seconds, rel=0.01, abs=unseen)
     assert set(stacks) >= {("profile",), ("profile", "mine", "fit"), ("profile", "a,b"), ("profile", "c d")}
     assert set(stacks) >= {("profile", HOSTILE.replace(";", ",")), ("profile", "a b", "inner"), ("profile", "µs")}

@@ -231,24 +231,25 @@ def seconds_of(prof, name):
 def test_an_interruption_has_a_row_and_spoils_no_other(phase):
     """A lap of the third layer is made a hundred times as long as all that was timed."""
     prof = equal_layers(epochs=2)
-    (clocks,) = prof.clocks[0]._clocks.values()
+    (clocks,) = prof.recording.clocks[0]._clocks.values()
     counts, sums = clock.histograms(clocks)
     laps = counts.sum(axis=-1)  # made equal, whatever else was running
     counts[:], sums[:] = 0, 0
     counts[..., USUAL.bit_length()], sums[..., USUAL.bit_length()] = laps, laps * USUAL
     clocks[0, clock.TOTAL] = clocks[0, clock.MICRO_BATCHES] * laps.sum() * USUAL // clocks[0, clock.SAMPLED]
-    prof.clocks[0]._walls[1] = clocks[0, clock.TOTAL] / prof.calibration.rate
+    prof.recording.clocks[0]._walls[1] = clocks[0, clock.TOTAL] / prof.recording.calibration.rate
     name = {clock.FORWARD: "forward", clock.UPDATE: "update"}[phase]
     before = {row["name"]: row["seconds"] for row in prof.rows if row["layer"] in (None, 3)}
     assert clocks[0, clock.SAMPLED] >= 32
     longer = 100 * int(clock.histograms(clocks)[1].sum())
     add(clocks, phase, 2, longer, stratum=FIRST)
     clocks[0, clock.TOTAL] += longer
-    prof.clocks[0]._walls[1] += longer / prof.calibration.rate
-    prof.__dict__.pop("_rows")
+    prof.recording.clocks[0]._walls[1] += longer / prof.recording.calibration.rate
+    prof.recording.__dict__.pop("_rows")
     (row,) = [row for row in prof.rows if row["kind"] == "interrupted"]
     assert (row["name"], row["layer"], row["calls"], row["bound_by"]) == ("interruptions", None, 0, "other load")
-    assert row["seconds"] == pytest.approx(before.get("interruptions", 0) + longer / prof.calibration.rate, rel=0.05)
+    seconds = longer / prof.recording.calibration.rate
+    assert row["seconds"] == pytest.approx(before.get("interruptions", 0) + seconds, rel=0.05)
     after = {row["name"]: row["seconds"] for row in prof.rows if row["layer"] in (None, 3)}
     assert after[name] == pytest.approx(before[name], rel=0.1)  # it was one lap of 80
     assert {key: after[key] for key in before if key not in (name, "interruptions")} == pytest.approx(
@@ -261,7 +262,7 @@ def test_each_micro_batch_of_an_epoch_is_timed_in_turn(n_rows, batch_size, monke
     """The stride shares no divisor with the micro-batches of an epoch or a batch: else some are never timed."""
     monkeypatch.setattr(phase_clock, "SHARE", 0.001)
     prof = equal_layers(rows_=n_rows, batch_size=batch_size, epochs=1)
-    (run,) = prof.clocks
+    (run,) = prof.recording.clocks
     epoch, batch = run.counts.micro_batches, -(-batch_size // run.work.micro_batch)
     assert run.stride > 1
     assert len({run.stride * turn % epoch for turn in range(epoch)}) == epoch

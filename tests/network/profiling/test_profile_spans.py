@@ -60,7 +60,7 @@ def test_a_context_that_is_copied_into_a_thread_is_not_profiled():
         thread.start()
         thread.join()
     assert net.steps == 2
-    assert prof.clocks == []
+    assert prof.recording.clocks == []
 
 
 def test_kinds_of_runs_are_told_apart():
@@ -95,16 +95,17 @@ def test_a_name_of_any_characters_stays_on_its_line():
 def test_sums_of_doubles_nest(moments):
     """Nested slices that end at the same moment, and siblings that meet, in a profile of up to a day."""
     prof = profile()
-    prof.began, prof._calibration = 12345.678901, Calibration(0, 1e9)
-    moments = [prof.began + moment for moment in sorted(moments)]
-    prof.spans.kept("outer").add(Event("outer", moments[0], moments[-1], "python"))
+    prof.recording.began, prof.recording._calibration = 12345.678901, Calibration(0, 1e9)
+    moments = [prof.recording.began + moment for moment in sorted(moments)]
+    prof.recording.spans.kept("outer").add(Event("outer", moments[0], moments[-1], "python"))
     for begin, end in pairwise(moments):
-        prof.spans.kept("inner").add(Event("inner", begin, end, "python"))
+        prof.recording.spans.kept("inner").add(Event("inner", begin, end, "python"))
     for begin in moments[1:-1]:
-        prof.spans.kept("late").add(Event("late", begin, moments[-1], "python"))
-    found = [json.loads(line) for line in trace.events(prof)["X", "outer"] + trace.events(prof)["X", "inner"]]
+        prof.recording.spans.kept("late").add(Event("late", begin, moments[-1], "python"))
+    events = trace.events(prof.recording)
+    found = [json.loads(line) for line in events["X", "outer"] + events["X", "inner"]]
     ends = [event["ts"] + event["dur"] for event in found]
     assert ends[0] == ends[-1]
     assert ends[1:-1] == [event["ts"] for event in found[2:]]
-    late = [json.loads(line) for line in trace.events(prof).get(("X", "late"), [])]
+    late = [json.loads(line) for line in events.get(("X", "late"), [])]
     assert {event["ts"] + event["dur"] for event in late} <= {ends[0]}

@@ -74,7 +74,7 @@ def test_what_a_table_refuses(given, error, message):
 def test_a_roof_is_drawn_and_held_against_each_phase():
     """Also where plain Python has none of its own."""
     prof = fitted()
-    prof.roofs = {"float32": Roof(1e15, (1e4, 1e8), (1e15, 1e14))}
+    prof.recording.roofs = {"float32": Roof(1e15, (1e4, 1e8), (1e15, 1e14))}
     phases = [row for row in prof.rows if row["kind"] == "kernel"]
     assert all(0 < row["roof_percent"] < 1 for row in phases)
     assert {row["bound_by"] for row in phases} == {"overhead"}

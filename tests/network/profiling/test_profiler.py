@@ -72,7 +72,7 @@ def test_a_wrong_rate_of_the_counter_is_seen(monkeypatch):
 def test_the_clock_of_the_c_library_serves_as_well(monkeypatch):
     monkeypatch.setattr(recording, "clock_kind", lambda: clock.MONOTONIC)
     prof = fitted((64, 64, 10), 4096, epochs=20, batch_size=32)
-    assert prof.calibration.name.startswith("monotonic clock, 1000.")
+    assert prof.recording.calibration.name.startswith("monotonic clock, 1000.")
     assert -0.005 < named(prof, rows.ENTER)["seconds"] / prof.seconds < 0.05
     assert named(prof, "forward", 1)["seconds"] > 0.01 * prof.seconds
 
@@ -85,7 +85,8 @@ def test_threads_share_the_wall(n_threads):
     assert sum(row["seconds"] for row in prof.rows) == pytest.approx(prof.seconds, rel=1e-6)
     assert named(prof, "wait for other threads")["seconds"] > 0
     assert named(prof, rows.ENTER)["seconds"] > 0
-    assert prof.clocks[0].thread_seconds() / prof.clocks[0].wall() > 1.5  # except snapshots, which one thread takes
+    (run,) = prof.recording.clocks
+    assert run.thread_seconds() / run.wall() > 1.5  # but for snapshots, which one thread takes
 
 
 def test_every_row_of_a_fit_with_validation():
@@ -229,8 +230,8 @@ def test_each_thread_has_its_own_profile():
             thread.start()
             thread.join()
         Network([6, 5, 3], loss="cross_entropy", seed=0).fit(X, y, epochs=1, **QUIET)
-    assert [clock.network for clock in prof.clocks] == ["6-5-3"]
-    assert [clock.network for clock in found["mine"].clocks] == ["6-4-3"]
+    assert [clock.network for clock in prof.recording.clocks] == ["6-5-3"]
+    assert [clock.network for clock in found["mine"].recording.clocks] == ["6-4-3"]
 
 
 def test_record_belongs_to_the_thread_that_opened_it():
@@ -254,7 +255,7 @@ def test_a_fit_that_raises_is_in_it():
     X = np.random.default_rng(0).normal(size=(64, 3)) * 1e4
     with profile() as prof, pytest.raises(DivergenceError):
         Network([3, 4, 1], seed=0).fit(X, X @ np.ones(3), optimizer=SGD(10.0), **QUIET)
-    assert prof.fits[0].diverged
+    assert prof.recording.fits[0].diverged
     assert named(prof, "forward", 1)["calls"] >= 1
     assert sum(row["seconds"] for row in prof.rows) == pytest.approx(prof.seconds)
 
@@ -274,7 +275,7 @@ def test_snapshots_is_a_flag():
     net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 40)
     with profile(snapshots=False) as prof:
         net.fit(X, y, epochs=1, **QUIET)
-    assert prof.fits == []
+    assert prof.recording.fits == []
 
 
 # A slow phase.
@@ -348,6 +349,7 @@ def test_a_call_that_ctrl_c_interrupts_is_in_it(monkeypatch):
     with profile(snapshots=False) as prof:
         history = net.fit(X, y, epochs=9, batch_size=8, **QUIET)
     assert history.interrupted
-    assert (named(prof, "gather")["calls"], prof.clocks[0].counts.rows) == (3, 24)  # the first call trains nothing
+    (run,) = prof.recording.clocks
+    assert (named(prof, "gather")["calls"], run.counts.rows) == (3, 24)  # the first call trains nothing
     assert named(prof, rows.ENTER)["seconds"] >= 0
-    assert prof.marks.items[-1][1] == "interrupted"
+    assert prof.recording.marks.items[-1][1] == "interrupted"

@@ -24,7 +24,7 @@ def taken_at(monkeypatch, activation="sigmoid", n_steps=3, batch_size=10, **opti
     twin = Network([5, 6, 4, 2], activation, seed=0, dtype="float64", **options)
     with profile() as prof:
         net.fit(X, y, epochs=1, batch_size=batch_size, optimizer=SGD(0.1), shuffle=False, **QUIET)
-    return twin, X, y, prof.fits[0].snapshots.items
+    return twin, X, y, prof.recording.fits[0].snapshots.items
 
 
 def rms(array):
@@ -67,7 +67,7 @@ def test_dropped_units_are_not_saturated(monkeypatch):
     net = Network([3, 40, 1], "sigmoid", initializer="zeros", dropout=0.5, seed=0)
     with profile() as prof:
         net.fit(np.ones((8, 3)), np.ones(8), epochs=1, batch_size=8, **QUIET)
-    assert prof.fits[0].snapshots.items[0].saturated == [0.0, None]
+    assert prof.recording.fits[0].snapshots.items[0].saturated == [0.0, None]
 
 
 def test_what_is_said_of_each_layer():
@@ -87,7 +87,7 @@ def test_dead_units_are_counted(monkeypatch):
     net = Network([2, 4, 1], initializer=[first, np.ones((4, 1))], seed=0)
     with profile() as prof:
         net.fit(np.ones((8, 2)), np.ones(8), epochs=1, batch_size=8, optimizer=SGD(1e-9), **QUIET)
-    assert prof.fits[0].snapshots.items[0].dead == [0.75, None]
+    assert prof.recording.fits[0].snapshots.items[0].dead == [0.75, None]
 
 
 @pytest.mark.parametrize(("n_rows", "epochs", "expected"), [
@@ -103,7 +103,7 @@ def test_a_short_fit_has_more_than_one_snapshot(n_rows, epochs, expected, monkey
         before = net.steps
         with profile() as prof:
             net.fit(rng.normal(size=(n_rows, 5)), np.ones((n_rows, 2)), epochs=epochs, batch_size=8, **QUIET)
-        assert [snapshot.step - before for snapshot in prof.fits[0].snapshots.items] == expected
+        assert [snapshot.step - before for snapshot in prof.recording.fits[0].snapshots.items] == expected
         (found,) = prof.diagnose(try_remedies=False).fits
         steps = epochs * -(-n_rows // 8)
         assert (found.snapshots, found.steps) == (len(expected), steps)
@@ -118,8 +118,9 @@ def test_no_snapshot_between_the_micro_batches_of_a_batch(monkeypatch):
     X, net = np.random.default_rng(0).normal(size=(rows, 2)), Network([2, 2, 1], seed=0)
     with profile() as prof:
         net.fit(X, X[:, 0], epochs=4, batch_size=700, **QUIET)
-    assert [snapshot.step for snapshot in prof.fits[0].snapshots.items] == [1, 9, 17]
-    assert [snapshot.rows for snapshot in prof.fits[0].snapshots.items] == [188] * 3  # of the batch's last micro-batch
+    found = prof.recording.fits[0].snapshots.items
+    assert [snapshot.step for snapshot in found] == [1, 9, 17]
+    assert [snapshot.rows for snapshot in found] == [188] * 3  # of the batch's last micro-batch
 
 
 @needs_compiler  # plain Python takes seconds an epoch
@@ -134,7 +135,7 @@ def test_snapshots_stay_cheap():
     for _ in range(3):  # during one snapshot another process may have the core
         with profile() as prof:
             history = net.fit(X, y, epochs=60, **QUIET)
-        fit = prof.fits[0]
+        fit = prof.recording.fits[0]
         assert snapshots.LEAST_SNAPSHOTS <= len(fit.snapshots.items) < 100
         beyond.append(fit.spent - 2 * snapshots.SHARE * history.seconds)
     assert min(beyond) < 0.01

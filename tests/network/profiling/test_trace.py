@@ -179,7 +179,7 @@ def test_times_are_those_of_perf_counter(tmp_path):
             moments.append((name, before, began, stops, time.perf_counter()))
     found = {name: (start, stop) for name, _, start, stop in nested(traced(prof, tmp_path)[0])}
     for name, *times in moments:
-        before, began, stops, after = ((moment - prof.began) * 1e6 for moment in times)
+        before, began, stops, after = ((moment - prof.recording.began) * 1e6 for moment in times)
         start, stop = found[name]
         assert before - 1e-3 <= start <= began + 1e-3
         assert stops - 1e-3 <= stop <= after + 1e-3

@@ -25,7 +25,7 @@ def fitted(sizes=(4, 6, 5, 2), activation="tanh", rows=24, optimizer=None, **opt
     y = rng.integers(0, sizes[-1], rows) if net.loss == "cross_entropy" else rng.normal(size=(rows, sizes[-1]))
     with profile() as prof:
         net.fit(rng.normal(size=(rows, sizes[0])), y, epochs=2, batch_size=8, optimizer=optimizer or SGD(0.1), **QUIET)
-    return prof.fits[0], net
+    return prof.recording.fits[0], net
 
 
 @pytest.fixture
@@ -270,8 +270,8 @@ def test_a_diagnosis_within_another_profile(short):
     fit, _ = fitted()
     with profile() as prof:
         Trials(fit, in_own_profile).unchanged()
-        assert current() is prof
-    assert prof.clocks == []
+        assert current() is prof.recording
+    assert prof.recording.clocks == []
 
 
 def test_a_gradient_of_zero_has_vanished():
