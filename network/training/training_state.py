@@ -1,5 +1,8 @@
 """What training keeps from one fit of a network to the next."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -28,15 +31,40 @@ class TrainingState:
         Taken in all fits.
     gradient : array (P,)
         Scratch of a fit.
-    is_fitting : bool
-        Whether a fit is running.
+    fit_in : tuple of one Thread, or None
+        In which a fit is running; each fit has its own tuple.
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.steps = self.epochs = 0
         self.gradient: Array = np.zeros(0, dtype)
-        self.is_fitting = False
+        self.fit_in: tuple[threading.Thread] | None = None
         self.reset()
+
+    def check_no_fit_runs(self, method: str) -> None:
+        """Raise a RuntimeError if a fit is running."""
+        self._check(self.fit_in, method)
+
+    @contextmanager
+    def only_fit(self) -> Iterator[None]:
+        """Keep other fits out, or raise a RuntimeError if one is running."""
+        mine = (threading.current_thread(),)
+        try:
+            while self.fit_in is not mine:
+                found = self.fit_in
+                self._check(found, "fit")
+                if self.fit_in is found:
+                    self.fit_in = mine  # after no call: no other thread comes between
+            yield
+        finally:
+            if self.fit_in is mine:
+                self.fit_in = None
+
+    @staticmethod
+    def _check(fit_in: tuple[threading.Thread] | None, method: str) -> None:
+        """Raise an error if this thread lives: a fork leaves the child none but the one that forked."""
+        if fit_in is not None and fit_in[0] in threading.enumerate():
+            raise RuntimeError(f"{method} was called in the middle of a fit of this network: use a copy (copy.copy)")
 
     def reset(self) -> None:
         """Drop the optimizer and its moments; the counts stay."""
@@ -61,4 +89,4 @@ class TrainingState:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes without the scratch."""
-        return vars(self) | {"gradient": self.gradient[:0].copy()}
+        return vars(self) | {"gradient": self.gradient[:0].copy(), "fit_in": None}
