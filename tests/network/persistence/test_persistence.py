@@ -124,18 +124,6 @@ class Named(Network):
         self.table = np.zeros((1, 64), np.float32)  # a second buffer out of band
 
 
-def test_a_pickle_from_before():
-    """It had every attribute, among them one scale for all inputs."""
-    net = Network([3, 5, 2], seed=0, input_scale=0.25)
-    old = vars(net) | {"input_scale": 0.25, "_idle": [net.compiled_arguments()]}
-    del old["_scaling"]
-    twin = Network.__new__(Network)
-    twin.__setstate__(old)
-    assert twin.input_scale == 0.25
-    assert same_bits(twin.predict(X), net.predict(X))
-    assert same_bits(twin.predict(X[:1].astype("float32")), net.predict(X[:1]))
-
-
 def test_a_pickle_of_another_byte_order():
     net = Network([3, 5, 2], seed=0)
     swapped = vars(net) | {"_parameters": net.parameters.astype(">f4")}
