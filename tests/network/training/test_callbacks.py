@@ -125,6 +125,19 @@ def test_numbers_that_a_callback_adds_to_a_record_stay():
     assert "half" in str(history).splitlines()[0]
 
 
+def test_what_a_callback_adds_is_in_the_table():
+    """Also what it adds in a later epoch, and what is no number."""
+
+    def add(moment, fit):
+        if moment == "on_epoch_end" and fit.epoch > 1:
+            fit.record.update(rate=np.float32(1 / 3), note="warm", nothing=None)
+
+    _, history = train(epochs=2, callbacks=[Noted(do=add)])
+    head, first, second, _ = str(history).splitlines()
+    assert head.split()[3:] == ["rate", "note", "nothing"]
+    assert (first.split()[3:], second.split()[3:]) == (["-"] * 3, ["0.3333", "warm", "None"])
+
+
 def test_a_callback_sees_the_history_that_fit_returns():
     ended = []
     _, history = train(epochs=2, callbacks=[Noted(do=lambda moment, fit: ended.append((moment, fit.history)))])

@@ -56,7 +56,7 @@ def test_the_names_that_people_try_first():
     ("activation", "Swish", "silu"), ("output", "Linear", "identity"),
     ("initializer", "XavierNormal", "glorot_normal"), ("initializer", "HeNormal", "he_normal"),
     # A slip in an alias.
-    ("activation", "logistc", "sigmoid"), ("activation", "swich", "silu"), ("output", "liner", "identity"),
+    ("activation", "logistc", "sigmoid"), ("activation", "swishh", "silu"), ("output", "liner", "identity"),
     ("loss", "categorical_crosentropy", "cross_entropy"), ("loss", "mean_square_error", "mse"),
     ("initializer", "kaming_normal", "he_normal"), ("initializer", "xavier_unifrom", "glorot_uniform"),
 ])  # fmt: skip
