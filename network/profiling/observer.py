@@ -47,19 +47,25 @@ def current() -> Recording | None:
 
 
 class ClockedCalls(CallObserver):
-    """Gives calls of the training loop a clock, and notes them."""
+    """Gives calls of the training loop a clock, and notes them, until the profile ends: a callback may end it."""
 
     def __init__(self, profile: Recording, network: Any, data: LoopArguments) -> None:
         self._profile, self._data = profile, data
         self._clock = profile.clock_of(network, data)
 
-    def clocks(self, n_threads: int) -> Array:
+    @property
+    def has_ended(self) -> bool:
+        """Whether the profile has ended."""
+        return self._profile.spans.over
+
+    def clocks(self, n_threads: int) -> Array | None:
         """Return the clock for the next call."""
-        return self._clock.of(n_threads)
+        return None if self.has_ended else self._clock.of(n_threads)
 
     def called(self, n_threads: int, start: float, row: int, rows: int) -> None:
         """Note a call that has just ended."""
-        self._clock.called(self._profile.spans, n_threads, start, row, rows, self._data.rows)
+        if not self.has_ended:
+            self._clock.called(self._profile.spans, n_threads, start, row, rows, self._data.rows)
 
 
 class ProfiledFit(ClockedCalls, FitObserver):
@@ -87,13 +93,13 @@ class ProfiledFit(ClockedCalls, FitObserver):
 
     def limit(self, rows: int) -> int:
         """Return how many of `rows` rows to train in the next call: none beyond a snapshot that is wanted."""
-        wanted = None if self._snapshots is None else self._snapshots.rows_before(self._data.progress)
+        wanted = None if self._snapshots is None or self.has_ended else self._snapshots.rows_before(self._data.progress)
         return min(rows, wanted) if wanted else rows
 
     def take_batch(self, run: Training) -> bool:
         """Train one batch and take a snapshot, if one is due; return whether it was trained."""
         snapshots, data = self._snapshots, self._data
-        if snapshots is None or not snapshots.due(data.progress):
+        if snapshots is None or self.has_ended or not snapshots.due(data.progress):
             return False
         taken = len(snapshots.snapshots.items)
         trained = snapshots.take(self._net, data, run, self._clock, self._profile.spans)
@@ -106,7 +112,8 @@ class ProfiledFit(ClockedCalls, FitObserver):
 
     def on_epoch_begin(self, fit: FitProgress) -> None:
         """Note that the order of the epoch has been drawn since it began."""
-        self._profile.spans.part("draw the order", fit.epoch_start)
+        if not self.has_ended:
+            self._profile.spans.part("draw the order", fit.epoch_start)
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Note when the epoch ended."""
