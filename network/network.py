@@ -143,12 +143,8 @@ class Network(ScaledInputs, Persistent):
         RuntimeError
             In the middle of a fit.
         """
-        self._check_no_fit_runs("reset_optimizer")
+        self._training.check_no_fit_runs("reset_optimizer")
         self._training.reset()
-
-    def _check_no_fit_runs(self, method: str) -> None:
-        if self._training.is_fitting:
-            raise RuntimeError(f"{method} was called in the middle of a fit of this network: use a copy (copy.copy)")
 
     @property
     def parameters(self) -> Array:
@@ -243,8 +239,8 @@ class Network(ScaledInputs, Persistent):
         TypeError, ValueError
             Before anything is changed.
         RuntimeError
-            Before anything is changed, if `n_threads` cannot be started, this thread's stack is below 512 KiB, or a
-            callback of a running fit calls for another of the same network.
+            Before anything is changed, if `n_threads` cannot be started, this thread's stack is below 512 KiB, or the
+            network is in the middle of a fit: of a callback that calls for another, or of another thread.
         DivergenceError
             The loss, the validation loss or a parameter became infinite or NaN; the last finite parameters are kept.
 
@@ -259,7 +255,7 @@ class Network(ScaledInputs, Persistent):
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
         optimizer, callbacks = optimizer_of(optimizer, self.dtype), checked_callbacks(callbacks)
-        self._check_no_fit_runs("fit")
+        self._training.check_no_fit_runs("fit")
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         with span("fit"):
@@ -270,8 +266,8 @@ class Network(ScaledInputs, Persistent):
                         raise TypeError("validation_data must be a pair (X, y)")
                     validation = self._prepared(self._checked(*validation_data, prefix="validation_data "))
             work = flops.estimate_of_a_row(self.n_parameters)
-            with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner:
-                training = self._training
+            training = self._training
+            with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner, training.only_fit():
                 training.use(optimizer, self._layout.size)
                 gradient = aligned_zeros(self._layout.size, self.dtype)
                 data.set_optimizer(optimizer, training.steps, training.step_offset)

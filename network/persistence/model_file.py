@@ -32,7 +32,7 @@ Layers: TypeAlias = tuple[tuple[Array, ...], tuple[Array, ...]]  # weights and b
 FORMAT = 2  # no release wrote format 1
 KEY = "hotloop"
 LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
-COUNTERS = ("epochs_trained", "steps", "step_offset")
+COUNTERS = ("epochs_trained", "steps", "first_step")
 MOST_STEPS = 2**62  # so that there is room to count on
 
 
@@ -120,8 +120,8 @@ def _check(config: dict[str, Any], arrays: dict[str, Array]) -> None:
     for name in COUNTERS:
         if arguments.whole_number(name, config[name], 0) >= MOST_STEPS:
             raise ValueError(f"{name} must be below 2**62, got {config[name]}")
-    if config["step_offset"] > config["steps"]:
-        raise ValueError(f"step_offset {config['step_offset']} is beyond the {config['steps']} steps")
+    if config["first_step"] > config["steps"]:
+        raise ValueError(f"first_step {config['first_step']} is beyond the {config['steps']} steps")
     check_metadata(config["metadata"])
 
 

@@ -17,7 +17,7 @@ from hotloop.network.training.training_state import TrainingState
 
 # Besides sizes and activations: arguments of `Network` that are attributes under the same names.
 ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed")
-COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "step_offset": "step_offset"}  # in the file: in the training
+COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "first_step": "step_offset"}  # in the file: in the training
 SCRATCH = ("_layout", "_idle")  # made again
 
 
@@ -108,7 +108,6 @@ class Persistent:
         layout = Layout(sizes, dtype)
         parameters: Array = aligned_zeros(layout.size, dtype)
         parameters[:] = state["_parameters"]
-        scaling = state["_scaling"]
         vars(self).update(
             state,
             dtype=dtype,
@@ -116,7 +115,7 @@ class Persistent:
             _parameters=parameters,
             _training=state["_training"].own_copy(dtype),
             metadata=dict(state["metadata"]),
-            _scaling=checked_scaling(scaling.offset, scaling.scale, sizes[0], dtype),
+            _scaling=checked_scaling(state["_scaling"].offset, state["_scaling"].scale, sizes[0], dtype),
             _idle=[],
         )
 

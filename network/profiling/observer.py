@@ -47,19 +47,20 @@ def current() -> Recording | None:
 
 
 class ClockedCalls(CallObserver):
-    """Gives calls of the training loop a clock, and notes them."""
+    """Gives calls of the training loop a clock, and notes them, until the profile ends: a callback may end it."""
 
     def __init__(self, recording: Recording, network: Any, data: LoopArguments) -> None:
         self._recording, self._data = recording, data
         self._clock = recording.clock_of(network, data)
 
-    def clocks(self, n_threads: int) -> Array:
+    def clocks(self, n_threads: int) -> Array | None:
         """Return the clock for the next call."""
-        return self._clock.of(n_threads)
+        return None if self._recording.has_ended else self._clock.of(n_threads)
 
     def called(self, n_threads: int, start: float, row: int, rows: int) -> None:
         """Note a call that has just ended."""
-        self._clock.called(self._recording.spans, n_threads, start, row, rows, self._data.rows)
+        if not self._recording.has_ended:
+            self._clock.called(self._recording.spans, n_threads, start, row, rows, self._data.rows)
 
 
 class ProfiledFit(ClockedCalls, FitObserver):
@@ -87,13 +88,14 @@ class ProfiledFit(ClockedCalls, FitObserver):
 
     def limit(self, rows: int) -> int:
         """Return how many of `rows` rows to train in the next call: none beyond a snapshot that is wanted."""
-        wanted = None if self._snapshots is None else self._snapshots.rows_before(self._data.progress)
-        return min(rows, wanted) if wanted else rows
+        if self._snapshots is None or self._recording.has_ended:
+            return rows
+        return min(rows, self._snapshots.rows_before(self._data.progress) or rows)
 
     def take_batch(self, run: Training) -> bool:
         """Train one batch and take a snapshot, if one is due; return whether it was trained."""
         snapshots, data = self._snapshots, self._data
-        if snapshots is None or not snapshots.due(data.progress):
+        if snapshots is None or self._recording.has_ended or not snapshots.due(data.progress):
             return False
         taken = len(snapshots.snapshots.items)
         trained = snapshots.take(self._net, data, run, self._clock, self._recording.spans)
@@ -106,7 +108,8 @@ class ProfiledFit(ClockedCalls, FitObserver):
 
     def on_epoch_begin(self, fit: FitProgress) -> None:
         """Note that the order of the epoch has been drawn since it began."""
-        self._recording.spans.part("draw the order", fit.epoch_start)
+        if not self._recording.has_ended:
+            self._recording.spans.part("draw the order", fit.epoch_start)
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Note when the epoch ended."""

@@ -1,5 +1,6 @@
 """What is recorded while a profile is open, and the plain data made of it."""
 
+import numbers
 from functools import cached_property
 from typing import Any
 
@@ -99,8 +100,8 @@ class Recording:
     def _note_epochs(self, moments: list[float], history: History) -> None:
         for moment, record in zip(moments, history.epochs, strict=False):
             for name, value in record.items():
-                if name not in ("epoch", "seconds"):
-                    self.count(name.replace("_", " "), moment, value)
+                if name not in ("epoch", "seconds") and isinstance(value, numbers.Real):  # a callback may add others
+                    self.count(name.replace("_", " "), moment, float(value))
             self.mark("epoch", moment, {"epoch": int(record["epoch"]), "loss": record["loss"]})
 
     # When it has ended.

@@ -70,7 +70,6 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     callbacks = [*tuner.observers, *_callbacks(configuration)]
     began = time.perf_counter()
     try:
-        training.is_fitting = True
         for method in methods_of(callbacks, "on_fit_begin"):
             method(progress)
         notice = _load_loops(configuration, tuner)
@@ -85,7 +84,7 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
         history.stop_reason = "diverged" if isinstance(error, DivergenceError) else "failed"
         raise
     finally:
-        training.is_fitting = False  # first, and after no call: Ctrl-C cannot come between
+        training.fit_in = None  # first, and after no call: Ctrl-C cannot come between
         training.steps = int(data.progress["step"][0])
         history.seconds, history.n_threads = time.perf_counter() - began, tuner.n_threads
         call_all(methods_of(callbacks, "on_fit_end"), progress)

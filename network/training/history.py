@@ -1,5 +1,6 @@
 """What a fit reports: a record for each epoch, why it stopped, and the warning and error of training."""
 
+import numbers
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,7 +88,7 @@ class History:
         """Return a table, a line an epoch."""
         if not self.epochs:
             return f"no epoch finished ({self.stop_reason})"
-        names = list(self.epochs[0])
+        names = list({name: None for record in self.epochs for name in record})  # a callback may add one later
         lines = table(
             [name.replace("_", " ") for name in names], [[_cell(e, name) for name in names] for e in self.epochs]
         )
@@ -105,7 +106,12 @@ def stopping(tolerance: Any, patience: Any) -> tuple[float | None, int]:
     return None if tolerance is None else arguments.real_number("tolerance", tolerance), epochs
 
 
+def short(value: Any) -> str:
+    """Return a number of a record in four digits. Whatever else a callback has added is shown as it is."""
+    return f"{value:.4g}" if isinstance(value, numbers.Real) else str(value)
+
+
 def _cell(record: Record, name: str) -> str:
     if name not in record:
         return "-"
-    return f"{record[name]:.0f}" if name == "epoch" else f"{record[name]:.4g}"
+    return f"{record[name]:.0f}" if name == "epoch" else short(record[name])

@@ -6,6 +6,7 @@ import threading
 from tqdm import tqdm
 
 from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.training.history import short
 
 
 class Bar(tqdm):  # type: ignore[misc]
@@ -44,7 +45,7 @@ class ProgressBar(Callback):
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Show the record."""
         if self._bar is not None:
-            shown = {name: f"{value:.4g}" for name, value in fit.record.items() if name not in ("epoch", "seconds")}
+            shown = {name: short(value) for name, value in fit.record.items() if name not in ("epoch", "seconds")}
             self._bar.set_postfix(shown, refresh=False)
 
     def on_fit_end(self, fit: FitProgress) -> None:

@@ -1,5 +1,8 @@
 """What training keeps from one fit of a network to the next."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -26,15 +29,40 @@ class TrainingState:
         Steps that had been taken when this optimizer began.
     steps, epochs : int
         Taken in all fits.
-    is_fitting : bool
-        Whether a fit is running.
+    fit_in : tuple of one Thread, or None
+        In which a fit is running; each fit has its own tuple.
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.steps = self.epochs = 0
-        self.is_fitting = False
+        self.fit_in: tuple[threading.Thread] | None = None
         self.moments: Array = np.zeros((0, 0), dtype)
         self.reset()
+
+    def check_no_fit_runs(self, method: str) -> None:
+        """Raise a RuntimeError if a fit is running."""
+        self._check(self.fit_in, method)
+
+    @contextmanager
+    def only_fit(self) -> Iterator[None]:
+        """Keep other fits out, or raise a RuntimeError if one is running."""
+        mine = (threading.current_thread(),)
+        try:
+            while self.fit_in is not mine:
+                found = self.fit_in
+                self._check(found, "fit")
+                if self.fit_in is found:
+                    self.fit_in = mine  # after no call: no other thread comes between
+            yield
+        finally:
+            if self.fit_in is mine:
+                self.fit_in = None
+
+    @staticmethod
+    def _check(fit_in: tuple[threading.Thread] | None, method: str) -> None:
+        """Raise an error if this thread lives: a fork leaves the child none but the one that forked."""
+        if fit_in is not None and fit_in[0] in threading.enumerate():
+            raise RuntimeError(f"{method} was called in the middle of a fit of this network: use a copy (copy.copy)")
 
     def reset(self) -> None:
         """Drop the optimizer and its moments; the counts stay."""
@@ -56,3 +84,7 @@ class TrainingState:
         )  # fmt: skip
         copy.moments = np.array(self.moments, dtype, order="C", subok=False)
         return copy
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes; no fit runs in a copy."""
+        return vars(self) | {"fit_in": None}

@@ -93,15 +93,15 @@ def _folded(name: str) -> str:
 def hint(argument: str, name: str, known: Iterable[str], aliases: Mapping[str, str] = NO_ALIASES) -> str:
     """Return " Did you mean ...?" for a name that is not known, or "" if nothing comes near."""
     known = list(known)
+    accepted = {**aliases, **{ours: ours for ours in known}}
     names: dict[str, str | None] = {_folded(theirs): ours for theirs, ours in NAMES.get(argument, {}).items()}
-    names |= {_folded(theirs): ours for theirs, ours in aliases.items()}
-    names |= {_folded(ours): ours for ours in known}
+    names |= {_folded(theirs): ours for theirs, ours in accepted.items()}
     folded = _folded(name)
     if folded in names:
         ours = names[folded]
         return f" Did you mean {ours!r}?" if ours in known else " hotloop has nothing of that name."
-    close = difflib.get_close_matches(name.lower(), known, 1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    close = difflib.get_close_matches(name.lower(), accepted, 1)
+    return f" Did you mean {accepted[close[0]]!r}?" if close else ""
 
 
 def _explained(function: str, keyword: str, accepted: frozenset[str]) -> str:

@@ -1,6 +1,7 @@
 """A profile as plain data, for JSON: what was measured, and what was seen of the training."""
 
 import math
+import numbers
 from typing import Any
 
 from hotloop import __version__
@@ -34,7 +35,7 @@ def as_dict(recording: Recording, diagnosis: Diagnosis | None) -> dict[str, Any]
         "fits": [_fit(fit) for fit in recording.fits],
         "diagnosis": None if diagnosis is None else diagnosis.to_list(),
     }  # fmt: skip
-    plain: dict[str, Any] = _finite(found)
+    plain: dict[str, Any] = _plain(found)
     return plain
 
 
@@ -48,10 +49,16 @@ def _fit(fit: FitSnapshots) -> dict[str, Any]:
     }
 
 
-def _finite(value: Any) -> Any:
-    """Return plain data with None in place of numbers that JSON does not have."""
+def _plain(value: Any) -> Any:
+    """Return data as JSON has it: None in place of numbers that are not finite, the text of what is no number."""
     if isinstance(value, dict):
-        return {name: _finite(entry) for name, entry in value.items()}
+        return {name: _plain(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return [_plain(entry) for entry in value]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, numbers.Integral):  # of NumPy, which a callback may add to a record
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value) if math.isfinite(value) else None
+    return str(value)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from recorded_profile import CORE, HOSTILE, QUIET, RECORDS, fitted, recorded
 
-from hotloop import SGD, DivergenceError, Network, __version__, profile
+from hotloop import SGD, Callback, DivergenceError, Network, __version__, profile
 from hotloop.network.persistence import atomic_write as files
 from hotloop.network.profiling import recording
 from hotloop.network.profiling.export import html_page
@@ -138,6 +138,26 @@ def test_json_of_a_run_that_diverged(rate, tmp_path):
     assert found["fits"][0]["stop_reason"] == "diverged"
     prof.chrome_trace(tmp_path / "trace.json")
     assert strictly((tmp_path / "trace.json").read_bytes())
+
+
+def test_records_to_which_a_callback_added(tmp_path, without_charts):
+    """Numbers of NumPy, and what is no number."""
+
+    class Adds(Callback):
+        def on_epoch_end(self, fit):
+            fit.record.update(rate=np.float32(0.5), rank=np.int64(3), note="warm", nothing=None, bad=np.float32("inf"))
+
+    net = Network([2, 3, 1], seed=0)
+    with profile() as prof:
+        net.fit(np.ones((8, 2)), np.ones(8), epochs=2, callbacks=[Adds()], **QUIET)
+    added = {"rate": 0.5, "rank": 3, "note": "warm", "nothing": None, "bad": None}
+    prof.to_json(tmp_path / "profile.json")
+    for record in strictly((tmp_path / "profile.json").read_text())["fits"][0]["epochs"]:
+        assert {name: record[name] for name in added} == added
+    assert [value for _, value in prof.counters["rate"].items] == [0.5, 0.5]
+    assert "note" not in prof.counters
+    prof.chrome_trace(tmp_path / "trace.json")
+    prof.html(tmp_path / "profile.html")
 
 
 def test_json_of_work_that_numpy_counted():

@@ -6,14 +6,15 @@ import time
 import numba
 import numpy as np
 import pytest
-from conftest import COMPILED, alone, needs_compiler
+from conftest import COMPILED, alone, needs_compiler, same_bits
 from profiled_fits import QUIET, data, fitted, named
 
-from hotloop import SGD, DivergenceError, Network, profile
+from hotloop import SGD, Callback, DivergenceError, Network, profile
 from hotloop.kernels import accumulate_weight_gradient, clock, dense_forward, descent, matmul, sigmoid
 from hotloop.network.profiling import calibration, recording, rows
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import thread_tuner
+from hotloop.network.training.callbacks import MOMENTS
 
 # All of the time, and no more.
 
@@ -353,3 +354,29 @@ def test_a_call_that_ctrl_c_interrupts_is_in_it(monkeypatch):
     assert (named(prof, "gather")["calls"], run.counts.rows) == (3, 24)  # the first call trains nothing
     assert named(prof, rows.ENTER)["seconds"] >= 0
     assert prof.recording.marks.items[-1][1] == "interrupted"
+
+
+# In the middle of a fit.
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_callback_ends_the_profile(moment, n_threads):
+    """The fit goes on unobserved, and the profile keeps what it had."""
+
+    class Ends(Callback):
+        def end(self, fit):
+            if not prof.recording.has_ended and fit.epoch != 1:
+                prof.__exit__()
+                self.table = prof.table()
+
+    setattr(Ends, moment, Ends.end)
+    ends, net, twin = Ends(), Network([3, 5, 1], seed=0), Network([3, 5, 1], seed=0)
+    X, y = data((3, 5, 1), 64)
+    prof = profile()
+    prof.__enter__()
+    history = net.fit(X, y, epochs=3, callbacks=[ends], progress=False, n_threads=n_threads)
+    twin.fit(X, y, epochs=3, **QUIET)
+    assert (history.stop_reason, len(history.epochs)) == ("epochs", 3)
+    assert prof.table() == ends.table
+    assert same_bits(net.parameters, twin.parameters)

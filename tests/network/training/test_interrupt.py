@@ -17,7 +17,7 @@ from conftest import COMPILED, alone, same_bits
 from numba.core import event
 
 import hotloop
-from hotloop import SGD, Network
+from hotloop import SGD, Callback, Network
 from hotloop.network.cli import reports
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import passes, thread_tuner
@@ -186,6 +186,18 @@ def test_a_bar_is_shown_in_a_terminal():
     text = "".join(shown)
     for part in ("epoch 3/3", " loss=", "validation_loss=", "validation_r2=", "120/120", " samples/s"):
         assert part in text
+
+
+def test_the_bar_shows_what_a_callback_adds():
+    """Also what is no number."""
+
+    class Adds(Callback):
+        def on_epoch_end(self, fit):
+            fit.record.update(rate=np.float32(1 / 3), note="warm", nothing=None)
+
+    with terminal() as shown:
+        train(epochs=1, callbacks=[Adds()])
+    assert "rate=0.3333, note=warm, nothing=None" in "".join(shown)
 
 
 def test_no_bar_is_shown_in_a_pipe_or_where_none_is_wanted(capfd):

@@ -55,6 +55,10 @@ def test_the_names_that_people_try_first():
     ("loss", "squared_error", "mse"), ("activation", "ReLU", "relu"), ("activation", "LeakyReLU", "leaky_relu"),
     ("activation", "Swish", "silu"), ("output", "Linear", "identity"),
     ("initializer", "XavierNormal", "glorot_normal"), ("initializer", "HeNormal", "he_normal"),
+    # A slip in an alias.
+    ("activation", "logistc", "sigmoid"), ("activation", "swishh", "silu"), ("output", "liner", "identity"),
+    ("loss", "categorical_crosentropy", "cross_entropy"), ("loss", "mean_square_error", "mse"),
+    ("initializer", "kaming_normal", "he_normal"), ("initializer", "xavier_unifrom", "glorot_uniform"),
 ])  # fmt: skip
 def test_names_of_other_libraries(argument, theirs, ours):
     with pytest.raises(ValueError, match=rf"{theirs}' is not known. Did you mean '{ours}'\?"):
