@@ -1,6 +1,5 @@
 """Inputs wider than float: bytes, and files, are used as they are, and give the bits of the converted, scaled array."""
 
-import json
 import tracemalloc
 
 import numpy as np
@@ -12,7 +11,6 @@ from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import kernel
 from hotloop.kernels.records import Samples
 from hotloop.kernels.tables import LAYER, SETTINGS
-from hotloop.network.persistence import model_file
 from hotloop.network.training.loop_arguments import INPUT_KINDS, bytes_of_rows
 from hotloop.network.validation import arrays
 
@@ -226,17 +224,9 @@ def test_the_scale_is_shown_where_there_is_one():
     assert net.summary().splitlines()[:-1] == plain.summary().splitlines()
 
 
-@pytest.mark.parametrize("first_files", [False, True])
-def test_the_scale_is_kept_in_the_file(first_files, tmp_path, monkeypatch):
-    """Those of before had none: it was 1."""
+def test_the_scale_is_kept_in_the_file(tmp_path):
     net, X = Network([7, 3], seed=0, input_scale=1 / 255), raw("uint8")
-    if first_files:
-        dumps = json.dumps
-        monkeypatch.setattr(model_file, "FORMAT", 1)
-        monkeypatch.setattr(json, "dumps", lambda about, **options: dumps(
-            {key: value for key, value in about.items() if key != "input_scale"}, **options
-        ))  # fmt: skip
     net.save(tmp_path / "net")
     loaded = Network.load(tmp_path / "net")
-    assert loaded.input_scale == (1 if first_files else 1 / 255)
-    assert same_bits(loaded.predict(X), net.predict(X)) == (not first_files)
+    assert loaded.input_scale == 1 / 255
+    assert same_bits(loaded.predict(X), net.predict(X))

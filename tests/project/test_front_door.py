@@ -85,7 +85,7 @@ def test_what_is_not_there_is_an_attribute_error():
 
 
 def test_python_suggests_a_name_for_a_misspelt_one():
-    assert "Did you mean: 'Network'?" in run("import hotloop; hotloop.Netwrok").stderr
+    assert "Did you mean: 'Network'?" in run("import hotloop; hotloop.Networks").stderr
 
 
 def static_imports(source):
