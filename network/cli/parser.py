@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hotloop import __version__
 from hotloop.network.cli import options
@@ -189,6 +189,13 @@ def _warmup_options(warmup: argparse.ArgumentParser) -> None:
 
 class _Parser(argparse.ArgumentParser):
     """A parser that reports a fault in one line."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Let the parser of the command refuse what it does not know: argparse leaves it to that of hotloop."""
+        arguments, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return arguments, unknown
 
     def error(self, message: str) -> NoReturn:
         self.exit(FAILED, f"hotloop: error: {printable(message)}\nSee: {self.prog} --help\n")

@@ -77,6 +77,15 @@ def test_faulty_arguments(arguments, message):
     assert len(err.splitlines()) <= 2
 
 
+@pytest.mark.parametrize(("arguments", "page"), [
+    ("train --bogus", "hotloop train"), ("predict a b c", "hotloop predict"), ("--bogus train", "hotloop"),
+    ("doctor x", "hotloop doctor"),
+])  # fmt: skip
+def test_the_help_of_the_command_is_named(arguments, page, capsys):
+    assert cli.main(arguments.split()) == 2
+    assert capsys.readouterr().err.splitlines()[1:] == [f"See: {page} --help"]
+
+
 @pytest.mark.parametrize("command", ["train --save", "predict model digits --output"])
 def test_a_place_that_cannot_be_written_is_seen_before_the_work(tmp_path, monkeypatch, command):
     monkeypatch.setattr(train_command, "load_prepared", pytest.fail)

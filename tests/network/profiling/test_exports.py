@@ -154,8 +154,8 @@ def test_records_to_which_a_callback_added(tmp_path, without_charts):
     prof.to_json(tmp_path / "profile.json")
     for record in strictly((tmp_path / "profile.json").read_text())["fits"][0]["epochs"]:
         assert {name: record[name] for name in added} == added
-    assert [value for _, value in prof.counters["rate"].items] == [0.5, 0.5]
-    assert "note" not in prof.counters
+    assert [value for _, value in prof.recording.counters["rate"].items] == [0.5, 0.5]
+    assert "note" not in prof.recording.counters
     prof.chrome_trace(tmp_path / "trace.json")
     prof.html(tmp_path / "profile.html")
 
