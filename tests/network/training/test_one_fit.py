@@ -1,4 +1,4 @@
-"""A network is trained by one fit at a time: a second one is refused, from a callback or another thread."""
+"""One fit at a time: a network that is being trained is fitted by no callback and no other thread."""
 
 import os
 import threading
