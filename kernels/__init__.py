@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         tanh_derivative,
     )
     from hotloop.kernels.dense import accumulate_weight_gradient, dense_forward, input_gradient
-    from hotloop.kernels.elementary import exp, log
+    from hotloop.kernels.exp_log import exp, log
     from hotloop.kernels.jit import kernel
     from hotloop.kernels.losses import (
         binary_cross_entropy,
@@ -97,7 +97,7 @@ __all__ = [
 
 # The modules that have them, in the order in which they are searched.
 _MODULES = (
-    "activations", "dense", "elementary", "jit", "losses", "prediction", "random", "row_softmax", "updates",
+    "activations", "dense", "exp_log", "jit", "losses", "prediction", "random", "row_softmax", "updates",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one

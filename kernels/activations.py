@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 
-from hotloop.kernels import codes, maths
+from hotloop.kernels import codes
+from hotloop.kernels import elementary_functions as elementary
+from hotloop.kernels.elementary_functions import expm1_negative, logistic
 from hotloop.kernels.jit import Array, inline, inlined, kernel
-from hotloop.kernels.maths import expm1_negative, logistic
 from hotloop.kernels.views import check_dtype, segment, vector_of
 
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
@@ -92,7 +93,7 @@ def tanh(z: Array, out: Array) -> None:
     """a = tanh z, within 2 ulp."""
     out = prepare(z, out)
     for i in range(out.size):
-        out[i] = maths.tanh(out[i])
+        out[i] = elementary.tanh(out[i])
 
 
 @inline
@@ -200,7 +201,7 @@ def gelu(z: Array, out: Array) -> None:
     """a = z Phi(z), the distribution of the standard normal, within 8 ulp; exact, not the tanh approximation."""
     out = prepare(z, out)
     for i in range(out.size):
-        out[i] = maths.gelu(out[i])
+        out[i] = elementary.gelu(out[i])
 
 
 @kernel
@@ -208,7 +209,7 @@ def gelu_derivative(z: Array, out: Array) -> None:
     """f'(z) = Phi(z) + z phi(z), with phi(z) = e^(-z^2 / 2) / sqrt(2 pi). Takes z, not the activation."""
     out = prepare(z, out)
     for i in range(out.size):
-        out[i] = maths.gelu_slope(out[i])
+        out[i] = elementary.gelu_slope(out[i])
 
 
 @inline
@@ -245,7 +246,7 @@ def softplus(z: Array, out: Array) -> None:
     """a = log(1 + e^z), within 2 ulp."""
     out = prepare(z, out)
     for i in range(out.size):
-        out[i] = maths.softplus(out[i])
+        out[i] = elementary.softplus(out[i])
 
 
 @inline
@@ -271,7 +272,7 @@ def activate(code: int, z: Array, out: Array) -> None:
             out[i] = logistic(out[i])
     elif code == codes.TANH:
         for i in range(out.size):
-            out[i] = maths.tanh(out[i])
+            out[i] = elementary.tanh(out[i])
     elif code == codes.RELU:
         for i in range(out.size):
             out[i] = rectified(out[i])
@@ -283,13 +284,13 @@ def activate(code: int, z: Array, out: Array) -> None:
             out[i] = exponential_linear(out[i])
     elif code == codes.GELU:
         for i in range(out.size):
-            out[i] = maths.gelu(out[i])
+            out[i] = elementary.gelu(out[i])
     elif code == codes.SILU:
         for i in range(out.size):
             out[i] = weighted_logistic(out[i])
     elif code == codes.SOFTPLUS:
         for i in range(out.size):
-            out[i] = maths.softplus(out[i])
+            out[i] = elementary.softplus(out[i])
 
 
 @inline
@@ -316,7 +317,7 @@ def times_derivative(code: int, z: Array, activation: Array, keep: float, delta:
             delta[i] *= elu_slope(share * activation[i])
     elif code == codes.GELU:
         for i in range(delta.size):
-            delta[i] *= maths.gelu_slope(z[i])
+            delta[i] *= elementary.gelu_slope(z[i])
     elif code == codes.SILU:
         for i in range(delta.size):
             delta[i] *= silu_slope(z[i])

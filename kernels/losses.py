@@ -12,8 +12,8 @@ or sigmoid included, they are stable for z of any size, and their delta is dC/dz
 from typing import Any
 
 from hotloop.kernels import codes
+from hotloop.kernels.elementary_functions import logistic, softplus
 from hotloop.kernels.jit import Array, inline, inlined, kernel, reduction
-from hotloop.kernels.maths import logistic, softplus
 from hotloop.kernels.row_softmax import ROWS, logarithms, ordered_sum, softmax_rows
 from hotloop.kernels.views import check_matrices, check_rows, row, stack_array
 

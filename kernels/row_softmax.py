@@ -10,8 +10,8 @@ import numba
 import numpy as np
 
 from hotloop.kernels.activations import copy
+from hotloop.kernels.elementary_functions import exp_negative, log
 from hotloop.kernels.jit import Array, inline, kernel
-from hotloop.kernels.maths import exp_negative, log
 from hotloop.kernels.simd import item
 from hotloop.kernels.views import check_matrices, check_rows, row, segment, stack_array
 

@@ -37,7 +37,7 @@ def argument(name, z):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_activation(name, dtype, eps):
-    """Relatively, to the bounds of the functions in `maths`, and the roundings of the oracle in float64.
+    """Relatively, to the bounds of the functions in `elementary_functions`, and the roundings of the oracle in float64.
 
     GELU's erfc(x) multiplies the oracle's error of x = -z / sqrt(2) by 2 x**2. An activation below the smallest normal
     number may be zero, and so may its product with z (SiLU).

@@ -18,7 +18,7 @@ import hotloop
 
 compiled_only = pytest.mark.skipif(not COMPILED, reason="starts processes that compile; the compiled run does that")
 
-# The loop is in activations.py, and has tanh of maths.py in it, which takes its argument as no larger than a constant.
+# The loop is in activations.py, with tanh of elementary_functions.py inside, which bounds its argument by a constant.
 CALL_KERNEL = """
 import json
 import numpy as np
@@ -53,7 +53,7 @@ def test_a_constant_changed_in_one_module_reaches_the_cached_loop_of_another(tmp
     caller = (package / "kernels" / "activations.py").read_bytes()
     assert run(package, cache) == [-0.964, 0, 1]
     assert run(package, cache) == [-0.964, 1, 0]
-    change(package / "kernels" / "maths.py", r"^(LOWEST64, .*) 20, 38\.6\)$", r"\1 1, 38.6)")
+    change(package / "kernels" / "elementary_functions.py", r"^(LOWEST64, .*) 20, 38\.6\)$", r"\1 1, 38.6)")
     assert run(package, cache) == [-0.7616, 0, 1]
     assert run(package, cache) == [-0.7616, 1, 0]
     assert (package / "kernels" / "activations.py").read_bytes() == caller

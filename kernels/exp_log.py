@@ -1,6 +1,6 @@
 """The exponential and the logarithm of arrays; `activations` has tanh and the sigmoid."""
 
-from hotloop.kernels import maths
+from hotloop.kernels import elementary_functions as elementary
 from hotloop.kernels.activations import prepare
 from hotloop.kernels.jit import Array, kernel
 
@@ -21,7 +21,7 @@ def exp(x: Array, out: Array) -> None:
     """
     out = prepare(x, out)
     for i in range(out.size):
-        out[i] = maths.exp(out[i])
+        out[i] = elementary.exp(out[i])
 
 
 @kernel
@@ -40,4 +40,4 @@ def log(x: Array, out: Array) -> None:
     """
     out = prepare(x, out)
     for i in range(out.size):
-        out[i] = maths.log(out[i])
+        out[i] = elementary.log(out[i])

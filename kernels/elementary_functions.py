@@ -43,7 +43,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return (2 * m, x.dtype.type(n - 1)) if m < SQRT_HALF else (m, x.dtype.type(n))
 
 else:
-    from hotloop.kernels.lowering.maths import choose, polynomial, power_of_two, split
+    from hotloop.kernels.lowering.elementary_functions import choose, polynomial, power_of_two, split
 
 SQRT_HALF = np.float64(0.5**0.5)
 LOG2_E = 1.4426950408889634

@@ -13,7 +13,7 @@ import pytest
 from conftest import COMPILED, llvm_code, needs_compiler, poison, same_bits
 
 from hotloop import kernels
-from hotloop.kernels import maths
+from hotloop.kernels import elementary_functions as elementary
 from hotloop.kernels.jit import FASTMATH
 
 # Bounds in ulp. The largest errors found, in float32 over 10**7 arguments and in float64 over as many, are 1.04, 1.04,
@@ -96,7 +96,7 @@ def loop_of(function):
     return loop
 
 
-LOOPS = {name: loop_of(getattr(maths, name)) for name in BOUNDS}
+LOOPS = {name: loop_of(getattr(elementary, name)) for name in BOUNDS}
 
 
 def evaluate(name, x, dtype):

@@ -1,4 +1,4 @@
-"""LLVM code of the primitives of `maths`: each is a few instructions written into its caller."""
+"""LLVM code of the primitives of `elementary_functions`: each is a few instructions written into its caller."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ FORMATS = {32: (23, 127, 0x3F3504F3, 0x4B400000), 64: (52, 1023, 0x3FE6A09E667F3
 
 @intrinsic
 def choose(typing_context: Any, x: Any, for32: Any, for64: Any) -> Any:
-    """Lower `maths.choose`."""
+    """Lower `choose`."""
     index = 1 if x == types.float32 else 2
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -25,7 +25,7 @@ def choose(typing_context: Any, x: Any, for32: Any, for64: Any) -> Any:
 
 @intrinsic
 def polynomial(typing_context: Any, x: Any, coefficients: Any) -> Any:
-    """Lower `maths.polynomial`."""
+    """Lower `polynomial`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         terms = [builder.extract_value(args[1], k) for k in range(signature.args[1].count)]
@@ -39,7 +39,7 @@ def polynomial(typing_context: Any, x: Any, coefficients: Any) -> Any:
 
 @intrinsic
 def power_of_two(typing_context: Any, shifted: Any) -> Any:
-    """Lower `maths.power_of_two`: integer arithmetic on the bits, so that a NaN is no undefined behaviour."""
+    """Lower `power_of_two`: integer arithmetic on the bits, so that a NaN is no undefined behaviour."""
     mantissa, bias, _, _ = FORMATS[shifted.bitwidth]
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -53,7 +53,7 @@ def power_of_two(typing_context: Any, shifted: Any) -> Any:
 
 @intrinsic
 def split(typing_context: Any, x: Any) -> Any:
-    """Lower `maths.split`: the exponent becomes a number in the mantissa of a large one, as in `power_of_two`."""
+    """Lower `split`: the exponent becomes a number in the mantissa of a large one, as in `power_of_two`."""
     mantissa, bias, root, shift = FORMATS[x.bitwidth]
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
