@@ -1,7 +1,7 @@
 """The micro-kernel's rows and vectors, and the depth of a panel: chosen for the CPU, or by HOTLOOP_MICRO_KERNEL.
 
-``HOTLOOP_MICRO_KERNEL=MRxNR`` or ``MRxNRxKC``, read when the kernels are imported, overrides the choice: with it tests reach
-every shape on any machine, and measurements compare them. The shape is part of the cache's key.
+``HOTLOOP_MICRO_KERNEL=MRxNR`` or ``MRxNRxKC``, read when the kernels are imported, overrides the choice: with it tests
+reach every shape on any machine, and measurements compare them. The shape is part of the cache's key.
 """
 
 import os
