@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from hotloop import __version__
 from hotloop.network.cli import options
 from hotloop.network.cli.exit_status import FAILED
+from hotloop.network.cli.streams import complain
 from hotloop.network.losses import LOSSES
 from hotloop.network.validation.arguments import DTYPES
 from hotloop.network.validation.printable import printable
@@ -198,7 +199,9 @@ class _Parser(argparse.ArgumentParser):
         return arguments, unknown
 
     def error(self, message: str) -> NoReturn:
-        self.exit(FAILED, f"hotloop: error: {printable(message)}\nSee: {self.prog} --help\n")
+        # Not argparse's exit, which leaves what a full standard error refuses for Python to fail with as it ends.
+        complain(f"hotloop: error: {printable(message)}\nSee: {self.prog} --help")
+        raise SystemExit(FAILED)
 
 
 class _Version(argparse.Action):
