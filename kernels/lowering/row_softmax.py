@@ -1,4 +1,4 @@
-"""LLVM code of the scalar store of `softmax`."""
+"""LLVM code of the scalar store of `row_softmax`."""
 
 from typing import Any
 

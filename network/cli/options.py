@@ -11,6 +11,7 @@ from hotloop.network.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
 from hotloop.network.profiling.sort_orders import SORTS
+from hotloop.network.training.history import PATIENCE
 from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.validation.arguments import (
     DTYPES,
@@ -22,9 +23,10 @@ from hotloop.network.validation.arguments import (
     whole_number,
 )
 
-# The command line's defaults of some optimizers; the others have their own.
+# The command line's defaults, where they are not the library's: of some optimizers, and of the dropout of classifiers.
 LEARNING_RATES = {name: kind.learning_rate for name, kind in OPTIMIZERS.items()} | {"sgd": 0.05, "adam": 0.002}
 SGD_MOMENTUM = 0.9
+DROPOUT = 0.3
 
 
 def _converter(convert: Callable[[str], Any], wanted: str) -> Callable[[str], Any]:
@@ -196,7 +198,7 @@ def add_network_options(group: Any) -> None:
         "--dropout",
         metavar="RATE",
         type=_fraction_or_zero,
-        help="of the hidden layers (default: 0.3 for classes, else 0)",
+        help=f"of the hidden layers (default: {DROPOUT:g} for classes, else 0)",
     )
     group.add_argument(
         "--l2",
@@ -221,9 +223,9 @@ def add_training_options(group: Any, epochs: str = "40") -> None:
         "--learning-rate",
         metavar="A",
         type=_positive_number,
-        help="(default: 0.002 for adam; others below)",
+        help=f"(default: {LEARNING_RATES['adam']:g} for adam; others below)",
     )
-    group.add_argument("--momentum", metavar="M", type=_fraction_or_zero, help="of sgd (default: 0.9)")
+    group.add_argument("--momentum", metavar="M", type=_fraction_or_zero, help=f"of sgd (default: {SGD_MOMENTUM:g})")
     group.add_argument("--batch-size", metavar="N", type=_positive_whole, default=32, help="(default: %(default)s)")
     group.add_argument("--epochs", metavar="N", type=_positive_whole, default=40, help=f"(default: {epochs})")
     group.add_argument(
@@ -233,7 +235,7 @@ def add_training_options(group: Any, epochs: str = "40") -> None:
         help="stop when the validation loss (without one: the training loss) has not improved by more than T "
         "for --patience epochs (default: run all epochs)",
     )
-    group.add_argument("--patience", metavar="N", type=_positive_whole, help="of --tolerance (default: 5)")
+    group.add_argument("--patience", metavar="N", type=_positive_whole, help=f"of --tolerance (default: {PATIENCE})")
     group.add_argument(
         "--seed",
         metavar="N",

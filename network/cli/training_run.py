@@ -9,7 +9,7 @@ from typing import Any
 import numba
 
 from hotloop.network.cli import reports
-from hotloop.network.cli.options import LEARNING_RATES, SGD_MOMENTUM
+from hotloop.network.cli.options import DROPOUT, LEARNING_RATES, SGD_MOMENTUM
 from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
@@ -17,8 +17,6 @@ from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.history import ConvergenceWarning, History
 from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
 from hotloop.network.warmup import cache_folder
-
-DROPOUT = 0.3  # of classifiers
 
 
 def check_options(arguments: argparse.Namespace) -> None:

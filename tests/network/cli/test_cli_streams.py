@@ -282,9 +282,11 @@ def test_predictions_need_a_standard_output(tmp_path, monkeypatch):
     assert err.getvalue() == "hotloop: error: standard output is closed: name a file with --output\n"
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", ["--version", "train --loss foo"])
-def test_processes_without_streams(command):
-    """Silence or one line, whatever is closed or full, and no traceback as Python exits."""
+def test_processes_without_streams(command, unbuffered, monkeypatch):
+    """Silence or one line, whatever is closed or full, and no traceback as Python exits: with and without buffers."""
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONUNBUFFERED", unbuffered)
     expected = 0 if command == "--version" else 2
     assert shell(f"{COMMAND} {command} >&- 2>&- <&-") == (expected, "", "")
     assert shell(f"{COMMAND} {command} 2>&-")[::2] == (expected, "")
