@@ -12,9 +12,11 @@ or sigmoid included, they are stable for z of any size, and their delta is dC/dz
 from typing import Any
 
 from hotloop.kernels import codes
+from hotloop.kernels.by_address import call_for_float
 from hotloop.kernels.elementary_functions import logistic, softplus
 from hotloop.kernels.jit import Array, inline, inlined, kernel, reduction
 from hotloop.kernels.row_softmax import ROWS, logarithms, ordered_sum, softmax_rows
+from hotloop.kernels.tables import Record
 from hotloop.kernels.views import check_matrices, check_rows, row, stack_array
 
 
@@ -47,8 +49,9 @@ def log_probability(z: Any, top: Any, log_sum: Any) -> Any:
 
 @inline
 def mean_over(loss: int, rows: int, columns: int) -> float:
-    """Return the weight of each term of a loss: 1 / B for the cross-entropies, else 1 / (B O)."""
-    return 1.0 / max(rows if loss >= codes.CROSS_ENTROPY else rows * columns, 1)
+    """Return the weight of each term of a loss: 1 / B for cross-entropies and losses by address, else 1 / (B O)."""
+    by_rows = loss >= codes.CROSS_ENTROPY or loss == codes.LOSS_BY_ADDRESS
+    return 1.0 / max(rows if by_rows else rows * columns, 1)
 
 
 @reduction
@@ -119,8 +122,15 @@ def cross_entropy_row(z: Array, label: int, g: Array, top: Any, log_sum: Any, we
 
 
 @inlined
-def row_loss(loss: int, z: Array, a: Array, y: Array, g: Array, weight: float) -> float:
-    """Return the loss of a row and write its gradient, by the loss's code; softmax cross-entropies have other loops."""
+def row_loss(s: Record, parameters: Array, z: Array, a: Array, y: Array, g: Array, weight: float) -> float:
+    """Return the loss of a row and write its gradient, by the loss's code; softmax cross-entropies have other loops.
+
+    A loss by address is a kernel of (a, y, g, parameters, weight) that returns weight * loss and overwrites g with
+    weight * dloss/da.
+    """
+    loss = s["loss"]
+    if loss == codes.LOSS_BY_ADDRESS:
+        return call_for_float(s["loss_address"], a, y, g, parameters, weight)
     if loss == codes.BINARY_CROSS_ENTROPY:
         return binary_cross_entropy_row(z, y, g, weight)
     if loss == codes.MEAN_ABSOLUTE_ERROR:

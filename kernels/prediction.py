@@ -45,7 +45,7 @@ def predict_one(parameters: Array, layers: Array, workspace: Array, input_scale:
         raise ValueError("predict_one: x must have as many entries as the network has inputs, out as it has outputs")
     scaled(vector_of(x), x.dtype.type(input_scale), segment(workspace, first["input"], x.size))
     model = Model(layers, parameters, workspace)
-    forward(model, ZERO, UNIT_STRIDE, Draw(ZERO, ZERO, ZERO), False, False, None)
+    forward(model, ZERO, UNIT_STRIDE, Draw(ZERO, ZERO, ZERO, 0.0), False, False, None)
     copy(segment(workspace, last["output"], out.size), vector_of(out))
     return all_finite(x)
 
@@ -76,13 +76,13 @@ def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: i
         room_end = min(room_stop, room_start + start + last - at)
         shift = at - room_start  # row r of the workspace is sample shift + r
         gather(samples, shift, room_start, room_end, s, bottom, model.workspace)
-        forward(model, room_start, room_end, Draw(ZERO, ZERO, ZERO), False, False, None)
+        forward(model, room_start, room_end, Draw(ZERO, ZERO, ZERO, 0.0), False, False, None)
         for r in range(room_start, room_end):
             output = segment(model.workspace, top["output"] + r * top["stride"], top["fan_out"])
             copy(output, row(run.outputs, shift + r))
         if run.row_losses.size > 0:
             loss_rows(
-                s["loss"], s["batch_size"], samples, shift, room_start, room_end, top, model.workspace, shift,
-                run.row_losses,
+                s, run.loss_parameters, s["batch_size"], samples, shift, room_start, room_end, top, model.workspace,
+                shift, run.row_losses,
             )  # fmt: skip
         at += room_end - room_start

@@ -52,22 +52,23 @@ def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun
             softmax_loop(matrix(z, ZERO, rows, columns, stride), matrix(output, ZERO, rows, columns, stride))
         else:
             activate(layer["activation"], z, output)
-        if layer["dropout"] > 0:
+        rate = layer["dropout"] * draw.factor
+        if rate > 0:
             units = matrix(output, ZERO, rows, layer["fan_out"], stride)
-            dropout(draw.seed, draw.step, draw.row + start, layer["first_unit"], layer["dropout"], units)
+            dropout(draw.seed, draw.step, draw.row + start, layer["first_unit"], rate, units)
         clock.lap(mine, clock.FORWARD, index)
 
 
 @inlined
 def loss_rows(
-    loss: int, batch_rows: int, samples: Samples, at: int, start: int, stop: int, layer: Record, workspace: Array,
-    place: int, row_losses: Array,
+    s: Record, loss_parameters: Array, batch_rows: int, samples: Samples, at: int, start: int, stop: int,
+    layer: Record, workspace: Array, place: int, row_losses: Array,
 ) -> None:  # fmt: skip
     """Write the loss of row r to row_losses[place + r], and its gradient to the last layer's delta, for start to stop.
 
     Row r is sample at + r. The gradient is dC/dz for the cross-entropies, which read z, else dC/da.
     """
-    columns, stride, rows = layer["fan_out"], layer["stride"], stop - start
+    loss, columns, stride, rows = s["loss"], layer["fan_out"], layer["stride"], stop - start
     weight = losses.mean_over(loss, batch_rows, columns)
     z = matrix(workspace, layer["z"] + start * stride, rows, columns, stride)
     a = matrix(workspace, layer["output"] + start * stride, rows, columns, stride)
@@ -92,7 +93,7 @@ def loss_rows(
         return
     for r in range(rows):
         y, g = row(samples.targets, sample(samples.order, at + r)), row(delta, r)
-        row_losses[place + r] = losses.row_loss(loss, row(z, r), row(a, r), y, g, weight)
+        row_losses[place + r] = losses.row_loss(s, loss_parameters, row(z, r), row(a, r), y, g, weight)
 
 
 @inlined
@@ -114,10 +115,11 @@ def backward(model: Model, start: int, stop: int, draw: Draw, logits: bool, mine
                 gradient = matrix(delta, ZERO, rows, layer["fan_out"], stride)
                 softmax_gradient_loop(outputs, gradient, gradient)
         elif index < layers.size - 1 or not logits:
-            if layer["dropout"] > 0:  # the same mask again
+            rate = layer["dropout"] * draw.factor
+            if rate > 0:  # the same mask again
                 units = matrix(delta, ZERO, rows, layer["fan_out"], stride)
-                dropout(draw.seed, draw.step, draw.row + start, layer["first_unit"], layer["dropout"], units)
-            times_derivative(layer["activation"], z, a, 1 - layer["dropout"], delta)
+                dropout(draw.seed, draw.step, draw.row + start, layer["first_unit"], rate, units)
+            times_derivative(layer["activation"], z, a, 1 - rate, delta)
         if index > 0:
             below = layers[index - 1]
             error = Matrix(workspace, layer["delta"] + start * stride, stride, UNIT_STRIDE)

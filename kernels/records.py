@@ -49,6 +49,8 @@ class Training(NamedTuple):
     parameters: Array
     workspace: Array
     settings: Array  # one record `SETTINGS`
+    loss_parameters: Array  # of a loss by address
+    steps: Array  # records `STEP`, from the update settings["first_step"] on
     progress: Array  # records `PROGRESS`, one a thread
     gradient: Array  # (P,)
     moments: Array  # (0 to 2, P): the optimizer's
@@ -67,6 +69,7 @@ class Prediction(NamedTuple):
     parameters: Array
     workspace: Array
     settings: Array  # one record `SETTINGS`
+    loss_parameters: Array  # of a loss by address
     row_losses: Array  # float64 (N,), or (0,): no losses
     outputs: Array  # (N, O)
 
@@ -89,3 +92,4 @@ class Draw(NamedTuple):
     seed: int
     step: int
     row: int
+    factor: float  # of each layer's rate

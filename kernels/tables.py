@@ -13,24 +13,54 @@ Record: TypeAlias = Any  # an element of a structured array
 # z, output and delta are offsets in the workspace; penalty is the first row's place in row_penalties.
 LAYER = np.dtype(
     [
-        ("fan_in", "i8"), ("fan_out", "i8"), ("input_stride", "i8"), ("stride", "i8"), ("weights", "i8"),
-        ("bias", "i8"), ("input", "i8"), ("z", "i8"), ("output", "i8"), ("delta", "i8"), ("activation", "i8"),
-        ("first_unit", "i8"), ("penalty", "i8"), ("dropout", "f8"),
+        ("fan_in", "i8"),
+        ("fan_out", "i8"),
+        ("input_stride", "i8"),
+        ("stride", "i8"),
+        ("weights", "i8"),
+        ("bias", "i8"),
+        ("input", "i8"),
+        ("z", "i8"),
+        ("output", "i8"),
+        ("delta", "i8"),
+        ("activation", "i8"),
+        ("first_unit", "i8"),
+        ("penalty", "i8"),
+        ("dropout", "f8"),
     ],
     align=True,
-)  # fmt: skip
+)
 
 # What a run is told. The workspace has room for `micro_batch` rows; `step_offset` is the number of updates made before
-# the optimizer's moments were new, from which Adam counts; `input_kind` is a code of `gather`.
+# the optimizer's moments were new, from which Adam counts; `input_kind` is a code of `gather`. `first_step` is the
+# update that the first record of the table of steps is for. `loss_address` is 0, or where the loss's kernel is.
 SETTINGS = np.dtype(
     [
-        ("loss", "i8"), ("update", "i8"), ("batch_size", "i8"), ("micro_batch", "i8"), ("seed", "i8"),
-        ("step_offset", "i8"), ("input_kind", "i8"), ("input_scale", "f8"), ("l1", "f8"), ("l2", "f8"),
-        ("learning_rate", "f8"),
-        ("momentum", "f8"), ("rho", "f8"), ("beta1", "f8"), ("beta2", "f8"), ("epsilon", "f8"), ("weight_decay", "f8"),
+        ("loss", "i8"),
+        ("loss_address", "i8"),
+        ("update", "i8"),
+        ("batch_size", "i8"),
+        ("micro_batch", "i8"),
+        ("seed", "i8"),
+        ("step_offset", "i8"),
+        ("first_step", "i8"),
+        ("input_kind", "i8"),
+        ("input_scale", "f8"),
+        ("l1", "f8"),
+        ("l2", "f8"),
+        ("rho", "f8"),
+        ("beta2", "f8"),
+        ("epsilon", "f8"),
     ],
     align=True,
-)  # fmt: skip
+)
+
+# What a step is told: the hyper-parameters that a schedule may change. The last record of the table also holds for all
+# steps after it. `dropout` is a factor of each layer's rate.
+STEP = np.dtype(
+    [("learning_rate", "f8"), ("momentum", "f8"), ("beta1", "f8"), ("weight_decay", "f8"), ("dropout", "f8")],
+    align=True,
+)
 
 # Where a run stands: the next row of the epoch, updates made so far, the sum over batches of loss times rows, the loss
 # of the current batch, and whether that was not finite. One record a thread, all equal between two calls.

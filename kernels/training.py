@@ -70,7 +70,8 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         by_columns = batch.in_place and columns_for_all(bottom["stride"], panel, n_threads)
         left, right = share(bottom["stride"], panel, thread, n_threads)
         start, stop = share(batch.rows, GRANULE, thread, n_threads)
-        draw = Draw(s["seed"], p["step"], batch.row)
+        h = run.steps[min(p["step"] - s["first_step"], run.steps.size - 1)]
+        draw = Draw(s["seed"], p["step"], batch.row, h["dropout"])
         if start < stop:
             gather(samples, at, start, stop, s, bottom, model.workspace)
         clock.lap(mine, clock.GATHER, ZERO)
@@ -83,7 +84,10 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
                 return
         if start < stop:
             forward(model, start, stop, draw, logits, by_columns, mine)
-            loss_rows(s["loss"], batch.batch_rows, samples, at, start, stop, top, model.workspace, ZERO, run.row_losses)
+            loss_rows(
+                s, run.loss_parameters, batch.batch_rows, samples, at, start, stop, top, model.workspace, ZERO,
+                run.row_losses,
+            )  # fmt: skip
             clock.lap(mine, clock.LOSS, layers.size - 1)
             backward(model, start, stop, draw, logits, mine)
         if not meet(words, n_threads, mine):
@@ -98,7 +102,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
                 clock.leave(mine)
                 return
         clock.lap(mine, clock.LOSS, layers.size - 1)
-        update_step(thread, n_threads, run, batch, penalised, by_columns, left, right, p["step"] + 1, mine)
+        update_step(thread, n_threads, run, h, batch, penalised, by_columns, left, right, p["step"] + 1, mine)
         if not meet(words, n_threads, mine):
             return
         if batch.last:

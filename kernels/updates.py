@@ -137,25 +137,25 @@ rmsprop_loop, adagrad_loop = inlined(rmsprop), inlined(adagrad)
 
 @inlined
 def update(
-    s: Record, rate: float, correction: float, at: int, gradient: Array, moments: Array, parameters: Array
+    s: Record, h: Record, rate: float, correction: float, at: int, gradient: Array, moments: Array, parameters: Array
 ) -> None:
-    """Update a segment of the parameters, which starts at index `at`, by the method in the settings."""
-    method, alpha, size = s["update"], s["learning_rate"], parameters.size
+    """Update a segment of the parameters, which starts at index `at`, by the method in the settings s at the step h."""
+    method, alpha, size = s["update"], h["learning_rate"], parameters.size
     if method == codes.SGD:
         sgd_loop(gradient, alpha, parameters)
     elif method == codes.MOMENTUM:
-        momentum_loop(gradient, alpha, s["momentum"], segment(row(moments, 0), at, size), parameters)
+        momentum_loop(gradient, alpha, h["momentum"], segment(row(moments, 0), at, size), parameters)
     elif method == codes.NESTEROV:
-        nesterov_loop(gradient, alpha, s["momentum"], segment(row(moments, 0), at, size), parameters)
+        nesterov_loop(gradient, alpha, h["momentum"], segment(row(moments, 0), at, size), parameters)
     elif method == codes.RMSPROP:
         rmsprop_loop(gradient, alpha, s["rho"], s["epsilon"], segment(row(moments, 0), at, size), parameters)
     elif method == codes.ADAGRAD:
         adagrad_loop(gradient, alpha, s["epsilon"], segment(row(moments, 0), at, size), parameters)
     elif method == codes.ADAM or method == codes.ADAMW:
-        keep = 1 - alpha * s["weight_decay"]
+        keep = 1 - alpha * h["weight_decay"]
         first_moment, second_moment = segment(row(moments, 0), at, size), segment(row(moments, 1), at, size)
         adamw_pass(
-            gradient, rate, s["beta1"], s["beta2"], s["epsilon"], correction, keep, first_moment, second_moment,
+            gradient, rate, h["beta1"], s["beta2"], s["epsilon"], correction, keep, first_moment, second_moment,
             parameters,
         )  # fmt: skip
 

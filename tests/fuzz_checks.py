@@ -112,9 +112,7 @@ def trained(net, X, y, epochs, **options):
         except DivergenceError as error:
             return losses + error.history.loss, str(error)
         losses += history.loss
-        must(
-            np.isfinite(history.loss + history.validation_loss).all(), f"a loss is not finite, and no error: {history}"
-        )
+        must(np.isfinite(history.loss + history.val_loss).all(), f"a loss is not finite, and no error: {history}")
         must(len(history.epochs) == count or history.stop_reason == "converged", f"epochs are missing: {history}")
     return losses, history.stop_reason
 

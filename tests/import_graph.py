@@ -14,6 +14,7 @@ ORDER = (
     ("network/warmup.py",),
     ("network/profiling/",),
     ("network/network.py",),
+    ("network/trainable.py",),
     ("network/persistence/",),
     ("network/training/",),
     ("network/datasets/",),

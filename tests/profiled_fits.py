@@ -38,6 +38,6 @@ def made_up(history=(), **changes):
     )  # fmt: skip
     fit.snapshots = Thinned(4)
     fit.snapshots.add(Snapshot(0.0, 1, 1, 8, 1.0, 1.0, **shown, saturated=[0.0, 0.0, None], dead=[None] * 3))
-    names = ("epoch", "loss", "validation_loss")
+    names = ("epoch", "loss", "val_loss")
     fit.history = History(epochs=[dict(zip(names, (n + 1, *record), strict=True)) for n, record in enumerate(history)])
     return fit

@@ -86,7 +86,7 @@ class ProfiledFit(ClockedCalls, FitObserver):
             recording.fits.append(self._snapshots)
         self._count_rate()
 
-    def limit(self, rows: int) -> int:
+    def limit(self, fit: FitProgress, rows: int) -> int:
         """Return how many of `rows` rows to train in the next call: none beyond a snapshot that is wanted."""
         if self._snapshots is None or self._recording.has_ended:
             return rows
@@ -129,4 +129,4 @@ class ProfiledFit(ClockedCalls, FitObserver):
             self._recording.mark(MARKS.get(history.stop_reason, history.stop_reason), time.perf_counter(), {})
 
     def _count_rate(self) -> None:
-        self._recording.count("learning rate", time.perf_counter(), float(self._data.settings["learning_rate"][0]))
+        self._recording.count("learning rate", time.perf_counter(), float(self._data.steps["learning_rate"][0]))

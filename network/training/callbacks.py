@@ -34,6 +34,8 @@ class FitProgress:
         Of this fit, with a record for each finished epoch.
     stop_reason : str or None
         Why the fit is about to stop; None as long as it goes on.
+    learning_rate_factor : float
+        What the learning rate of each step to come is multiplied by, 1 at first. May be set.
     epoch_start : float
         When the epoch began, in seconds of `time.perf_counter`.
     """
@@ -44,6 +46,7 @@ class FitProgress:
         self.history = History()
         self.stop_reason: str | None = None
         self.epoch_start = 0.0
+        self.learning_rate_factor = 1.0
 
     @property
     def record(self) -> Record:
@@ -93,6 +96,10 @@ class Callback:
     def on_call_begin(self, fit: FitProgress) -> None:
         """Before a compiled call."""
 
+    def limit(self, fit: FitProgress, rows: int) -> int:
+        """Return how many of `rows` rows the next compiled call may train, at least 1; it ends with a micro-batch."""
+        return rows
+
     def on_call_end(self, fit: FitProgress) -> None:
         """After a compiled call, with finite parameters if it was the last of its epoch."""
 
@@ -122,7 +129,7 @@ def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
     return tuple(callbacks)
 
 
-def methods_of(callbacks: Iterable[Callback], moment: str) -> list[Callable[[FitProgress], object]]:
+def methods_of(callbacks: Iterable[Callback], moment: str) -> list[Callable[..., Any]]:
     """Return the methods for a moment, in order: of the callbacks that define one, so that the others cost nothing."""
     methods = [getattr(callback, moment) for callback in callbacks]
     return [method for method in methods if getattr(method, "__func__", None) is not getattr(Callback, moment)]
@@ -158,10 +165,6 @@ class CallObserver:
 
 class FitObserver(CallObserver, Callback):
     """Watches one fit; it is called before all callbacks."""
-
-    def limit(self, rows: int) -> int:
-        """Return how many of `rows` rows the next call may train."""
-        return rows
 
     def take_batch(self, run: Training) -> bool:
         """Train the next batch of this run of `train_slice`, or return False for the loop to go on."""

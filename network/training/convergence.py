@@ -19,7 +19,7 @@ class Convergence(Callback):
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Compare the loss with the best so far."""
-        loss = fit.record.get("validation_loss", fit.record["loss"])
+        loss = fit.record.get("val_loss", fit.record["loss"])
         self._stale = 0 if loss < self._best - self._tolerance else self._stale + 1
         self._best = min(self._best, loss)
         if self._stale >= self._patience:

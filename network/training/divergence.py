@@ -43,7 +43,7 @@ class Divergence(Callback):
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Check the validation loss."""
-        if not math.isfinite(fit.record.get("validation_loss", 0.0)):
+        if not math.isfinite(fit.record.get("val_loss", 0.0)):
             raise self._error(fit, "validation loss")
 
     def on_fit_end(self, fit: FitProgress) -> None:
@@ -64,6 +64,6 @@ class Divergence(Callback):
         return DivergenceError(
             f"training diverged in epoch {epoch}, step {step} (after {int(progress['step'])} "
             f"updates in all): the {what} is not finite. The network {kept}. Use a smaller learning "
-            f"rate than {float(settings['learning_rate']):g}, and inputs scaled to about -1 to 1.",
+            f"rate than {float(self._data.steps[0]['learning_rate']):g}, and inputs scaled to about -1 to 1.",
             fit.history,
         )

@@ -144,7 +144,7 @@ def _train(
         if configuration.validation is not None:
             with span("validation"):
                 found = scores(configuration.validation, configuration.parameters, configuration.n_threads, fewest=1)
-            record.update({f"validation_{name}": value for name, value in found.items()})
+            record.update({f"val_{name}": value for name, value in found.items()})
         record["seconds"] = time.perf_counter() - fit.epoch_start
         for method in on_epoch_end:
             method(fit)
@@ -156,8 +156,12 @@ def _epoch_trainer(
     """Return a function that trains a run until all rows are done, or an end is asked for."""
     training, observers = configuration.training, tuner.observers
     on_call_begin, on_call_end = methods_of(callbacks, "on_call_begin"), methods_of(callbacks, "on_call_end")
+    limits = methods_of(callbacks, "limit")
     configuration.data.set_threads(tuner.most)
     progress = configuration.data.progress
+
+    def limit(rows: int) -> int:
+        return min((method(fit, rows) for method in limits), default=rows)
 
     def train(run: Training) -> None:
         progress["row"], progress["loss_sum"] = 0, 0.0
@@ -165,7 +169,7 @@ def _epoch_trainer(
             for method in on_call_begin:
                 method(fit)
             if not (observers and any(observer.take_batch(run) for observer in observers)):
-                tuner.call(train_slice, (run,), progress)
+                tuner.call(train_slice, (run,), progress, limit)
             fit.rows_done, training.steps = int(progress["row"][0]), int(progress["step"][0])
             for method in on_call_end:
                 method(fit)

@@ -42,7 +42,7 @@ class History:
     ----------
     epochs : list of dict
         For each finished epoch: "epoch" (counted over all fits of the network, from 1), "loss" (mean over the epoch, as
-        the parameters moved), with validation data "validation_loss" and "validation_accuracy" or "validation_r2",
+        the parameters moved), with validation data "val_loss" and "val_accuracy" or "val_r2",
         "seconds", and what callbacks added.
     stop_reason : str
         "epochs" (all were trained), "converged", "interrupted", "diverged", "failed" (a callback raised an error), or
@@ -70,9 +70,9 @@ class History:
         return [record["loss"] for record in self.epochs]
 
     @property
-    def validation_loss(self) -> list[float]:
+    def val_loss(self) -> list[float]:
         """Validation loss of each epoch; empty without validation data."""
-        return [record["validation_loss"] for record in self.epochs if "validation_loss" in record]
+        return [record["val_loss"] for record in self.epochs if "val_loss" in record]
 
     @property
     def converged(self) -> bool:

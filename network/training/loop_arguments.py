@@ -8,7 +8,7 @@ import numpy as np
 from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
 from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Prediction, Training
-from hotloop.kernels.tables import PROGRESS, SETTINGS
+from hotloop.kernels.tables import PROGRESS, SETTINGS, STEP
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
@@ -40,6 +40,8 @@ class LoopArguments:
     labels: Array
     layers: Array
     settings: Array
+    loss_parameters: Array
+    steps: Array
     workspace: Array
     row_losses: Array
     row_penalties: Array
@@ -69,12 +71,13 @@ class LoopArguments:
         settings["batch_size"], settings["micro_batch"], settings["seed"] = batch, micro_batch, seed
         settings["input_kind"], settings["input_scale"] = INPUT_KINDS[inputs.dtype], input_scale
         settings["l1"], settings["l2"] = l1, l2
-        workspace = aligned_zeros(size, layout.dtype)
+        workspace, loss_parameters = aligned_zeros(size, layout.dtype), np.zeros(0, layout.dtype)
         row_losses, row_penalties = np.zeros(micro_batch), np.zeros(sum(layout.sizes[:-1]))
-        progress = np.zeros(1, PROGRESS)
+        steps, progress = np.zeros(1, STEP), np.zeros(1, PROGRESS)
+        steps["dropout"] = 1
         return cls(
-            layout, activations, loss, bytes_of_rows(inputs), targets, labels, layers, settings, workspace, row_losses,
-            row_penalties, progress,
+            layout, activations, loss, bytes_of_rows(inputs), targets, labels, layers, settings, loss_parameters, steps,
+            workspace, row_losses, row_penalties, progress,
         )  # fmt: skip
 
     def set_threads(self, n_threads: int) -> None:
@@ -85,20 +88,21 @@ class LoopArguments:
         """Return the run for `train_slice`."""
         return Training(
             self.inputs, self.targets, self.labels, order, self.layers, parameters, self.workspace, self.settings,
-            self.progress, gradient, moments, self.row_losses, self.row_penalties,
+            self.loss_parameters, self.steps, self.progress, gradient, moments, self.row_losses, self.row_penalties,
         )  # fmt: skip
 
     def prediction(self, parameters: Array, losses: Array, outputs: Array) -> Prediction:
         """Return the run for `forward_slice`."""
         return Prediction(
             self.inputs, self.targets, self.labels, IN_ORDER, self.layers, parameters, self.workspace, self.settings,
-            losses, outputs,
+            self.loss_parameters, losses, outputs,
         )  # fmt: skip
 
     def set_optimizer(self, optimizer: Optimizer, step: int, step_offset: int) -> None:
         """Set the update: `step` steps have been taken, the first `step_offset` of them with another optimizer."""
         self.settings["update"] = optimizer.code
-        for name in SETTINGS.names or ():
-            if hasattr(optimizer, name):
-                self.settings[name] = getattr(optimizer, name)
-        self.settings["step_offset"], self.progress["step"] = step_offset, step
+        for table in (self.settings, self.steps):
+            for name in table.dtype.names or ():
+                if hasattr(optimizer, name):
+                    table[name] = getattr(optimizer, name)
+        self.settings["step_offset"], self.settings["first_step"], self.progress["step"] = step_offset, step, step

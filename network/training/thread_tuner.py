@@ -84,7 +84,7 @@ class ThreadTuner:
     n_threads : int
         The present choice.
     observers : sequence of FitObserver
-        May limit the rows of a call, give its clocks, and note it.
+        May give the clocks of a call, and note it.
     """
 
     def __init__(self, n_threads: int | str, row_work: float, rows: int) -> None:
@@ -127,16 +127,17 @@ class ThreadTuner:
         """The largest number of threads that may be used."""
         return max(self._speeds)
 
-    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], progress: Array) -> None:
+    def call(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], progress: Array, limit: Callable[[int], int]
+    ) -> None:
         """Call ``function(thread, n_threads, words, rows, *arguments, clocks)`` in a team, and learn its speed.
 
         ``progress["row"][0]`` says how far it has come; the other threads' records are made equal to the first.
+        `limit` returns how many of `rows` rows the call may train.
         """
         team = self._next_team()
         count = team.n_threads
-        rows, clocks = self._rows(count), None
-        if self.observers:
-            rows, clocks = min(observer.limit(rows) for observer in self.observers), clocks_of(self.observers, count)
+        rows, clocks = limit(self._rows(count)), clocks_of(self.observers, count) if self.observers else None
         if count > 1:
             progress[:] = progress[0]
         start, began = int(progress["row"][0]), time.perf_counter()

@@ -122,7 +122,7 @@ def _explained(function: str, keyword: str, accepted: frozenset[str]) -> str:
 def explains_keywords(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate a function so that a keyword argument that it lacks is explained; too slow for a call per row."""
     accepted = frozenset(inspect.signature(function).parameters)
-    name = function.__qualname__.removesuffix(".__init__")
+    name = function.__qualname__.removesuffix(".__init__").replace("Trainable.", "Network.")  # which inherits it
     for keyword in accepted:
         HOMES.setdefault(keyword, []).append(name)
 

@@ -57,7 +57,7 @@ class Sign(Optimizer):
 {}'''),
     ("src/hotloop/__init__.py", "Adam, AdamW, RMSprop\n", "Adam, AdamW, RMSprop, Sign\n"),
     ("src/hotloop/__init__.py", '    "RMSprop",\n', '{}    "Sign",\n'),
-    ("network/network.py", "Adagrad, Adam, AdamW, or a name", "Adagrad, Adam, AdamW, Sign, or a name"),
+    ("network/trainable.py", "Adagrad, Adam, AdamW, or a name", "Adagrad, Adam, AdamW, Sign, or a name"),
     ("README.md", "Adagrad, Adam, AdamW |", "Adagrad, Adam, AdamW, Sign |"),
     ("tests/oracle.py", '    "adam": (2,', '    "sign": (0, lambda t: (0.1,)),\n{}'),
     ("tests/oracle.py", "def sgd(", """def sign(gradient, learning_rate, parameters):
@@ -132,8 +132,8 @@ ACTIVATIONS = {
     ("tests/oracle.py", "DERIVATIVES = {", '{}\n    "half": half_derivative,'),
 ]  # fmt: skip
 LOSS = [
-    ("kernels/codes.py", "HUBER, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(6)",
-     "HUBER, DOUBLE_ERROR, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SOFT_CROSS_ENTROPY = range(7)"),
+    ("kernels/codes.py", "LOSS_BY_ADDRESS, ", "DOUBLE_ERROR, {}"),
+    ("kernels/codes.py", ") = range(7)", ") = range(8)"),
     ("kernels/losses.py", "@inlined\ndef row_loss(", '''@reduction
 def double_error_row(a: Array, y: Array, g: Array, weight: float) -> float:
     """Return 2 weight sum |a - y|; g = 2 weight sign(a - y)."""

@@ -183,7 +183,7 @@ def dead_units(fit: FitSnapshots, trials: Trials | None) -> Finding | None:
 def overfitting(fit: FitSnapshots, trials: Trials | None) -> Finding | None:
     """A validation loss that has risen again while the training loss went on falling."""
     records = [] if fit.history is None else fit.history.epochs
-    losses = [record["validation_loss"] for record in records if "validation_loss" in record]
+    losses = [record["val_loss"] for record in records if "val_loss" in record]
     if len(losses) < EPOCHS_SINCE + 1 or fit.diverged:
         return None
     best = int(np.argmin(losses))

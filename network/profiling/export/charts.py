@@ -147,7 +147,7 @@ def losses(recording: Recording, axes: Any) -> bool:
     if not histories:
         return False
     records = histories[-1].epochs
-    for name, label in (("loss", "training"), ("validation_loss", "validation")):
+    for name, label in (("loss", "training"), ("val_loss", "validation")):
         if name in records[0]:
             values = [record.get(name, np.nan) for record in records]
             axes.plot([record["epoch"] for record in records], values, label=label)

@@ -41,7 +41,7 @@ def test_everything_that_takes_inputs(options, dtype, monkeypatch):
         again = other.fit(
             scaled, Y, epochs=2, batch_size=6, optimizer="adam", validation_data=(scaled[:5], Y[:5]), progress=False
         )
-        assert [epoch["validation_loss"] for epoch in history.epochs] == [e["validation_loss"] for e in again.epochs]
+        assert [epoch["val_loss"] for epoch in history.epochs] == [e["val_loss"] for e in again.epochs]
         assert same_bits(one.parameters, other.parameters)
 
 

@@ -167,7 +167,7 @@ TURNING = [(1.0, 1.0), (0.9, 0.8), (0.8, 0.5), (0.7, 0.6), (0.6, 0.7), (0.5, 0.8
     ([(1.0, 0.5), *[(0.9, 0.55)] * 9], None),  # hardly worse
     ([], None),
 ])  # fmt: skip
-def test_when_the_validation_loss_has_turned(history, epoch):
+def test_when_the_val_loss_has_turned(history, epoch):
     found = checks.overfitting(made_up(history), None)
     assert (found is None) == (epoch is None)
     assert found is None or f"turns at epoch {epoch}: 0.5 there, 0.8 at the end" in found.evidence

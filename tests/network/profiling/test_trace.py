@@ -233,8 +233,8 @@ def test_counters(monkeypatch, tmp_path):
         history = net.fit(X, y, epochs=4, batch_size=8, optimizer=SGD(0.25), validation_data=(X[:20], y[:20]), **QUIET)
     events, _ = traced(prof, tmp_path)
     assert values(events, "loss") == history.loss
-    assert values(events, "validation loss") == history.validation_loss
-    assert values(events, "validation accuracy") == [record["validation_accuracy"] for record in history.epochs]
+    assert values(events, "val loss") == history.val_loss
+    assert values(events, "val accuracy") == [record["val_accuracy"] for record in history.epochs]
     assert set(values(events, "learning rate")) == {0.25}
     for layer in (1, 2):
         gradients = values(events, f"gradient, layer {layer} (rms)")

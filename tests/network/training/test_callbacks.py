@@ -50,7 +50,7 @@ def test_callbacks_change_no_bit(call_is_a_batch):
         watched, epochs=4, optimizer=Adam(0.01), validation_data=problem(), callbacks=[Noted(), Callback()]
     )
     assert same_bits(alone.parameters, watched.parameters)
-    assert (history.loss, history.validation_loss) == (expected.loss, expected.validation_loss)
+    assert (history.loss, history.val_loss) == (expected.loss, expected.val_loss)
 
 
 def test_each_moment_comes_to_all_in_the_order_of_the_list():
@@ -72,13 +72,13 @@ def test_what_a_fit_says_of_itself():
             assert fit.record is fit.history.epochs[-1]
             assert fit.record["epoch"] == fit.network.epochs_trained == fit.epoch + 2
             assert fit.network.steps == (fit.epoch + 2) * 5
-            seen.append((fit.record["loss"], fit.record["validation_loss"]))
+            seen.append((fit.record["loss"], fit.record["val_loss"]))
         assert (fit.network, fit.epochs, fit.rows, fit.stop_reason) == (net, 3, 40, None)
 
     net, _ = train(epochs=2)
     watcher = Noted(do=look)
     _, history = train(net, epochs=3, validation_data=problem(), callbacks=(watcher,))
-    assert seen == list(zip(history.loss, history.validation_loss, strict=True))
+    assert seen == list(zip(history.loss, history.val_loss, strict=True))
 
 
 def test_numbers_that_a_callback_adds_to_a_record_stay():

@@ -50,8 +50,8 @@ def test_with_validation_its_loss_decides():
     _, history = train(epochs=9, validation_data=(x, -y), tolerance=1e-6, patience=4)  # it gets worse from the start on
     assert history.converged
     assert all(b < a - 1e-6 for a, b in zip(history.loss, history.loss[1:], strict=False))
-    assert len(history.epochs) == len(history.validation_loss) == stops_at([*history.validation_loss, 9], 1e-6, 4)
-    assert history.validation_loss == sorted(history.validation_loss)
+    assert len(history.epochs) == len(history.val_loss) == stops_at([*history.val_loss, 9], 1e-6, 4)
+    assert history.val_loss == sorted(history.val_loss)
 
 
 def test_epochs_that_run_out_are_said_where_fit_was_called():
@@ -100,15 +100,15 @@ def test_records(loss, measure):
     history = net.fit(x, y, epochs=3, validation_data=[x[:10], y[:10]])
     wall = time.perf_counter() - began
     assert [record["epoch"] for record in history.epochs] == [3, 4, 5]
-    assert {*history.epochs[0]} == {"epoch", "loss", "validation_loss", f"validation_{measure}", "seconds"}
+    assert {*history.epochs[0]} == {"epoch", "loss", "val_loss", f"val_{measure}", "seconds"}
     assert history.loss == [record["loss"] for record in history.epochs]
     last = net.evaluate(x[:10], y[:10])
-    assert (history.epochs[-1]["validation_loss"], history.epochs[-1][f"validation_{measure}"]) == (*last.values(),)
-    assert history.validation_loss[-1] == last["loss"]
+    assert (history.epochs[-1]["val_loss"], history.epochs[-1][f"val_{measure}"]) == (*last.values(),)
+    assert history.val_loss[-1] == last["loss"]
     assert 0 < sum(record["seconds"] for record in history.epochs) <= history.seconds <= wall
     assert history.compile_seconds >= 0
     assert net.epochs_trained == 5
-    assert train(epochs=1)[1].validation_loss == []
+    assert train(epochs=1)[1].val_loss == []
 
 
 def test_the_table_is_in_columns():
@@ -117,7 +117,7 @@ def test_the_table_is_in_columns():
     _, history = train(epochs=11, validation_data=(x, y), optimizer="adam")
     head, *lines, stop = str(history).splitlines()
     assert stop == "stopped: epochs"
-    assert head.split() == ["epoch", "loss", "validation", "loss", "validation", "r2", "seconds"]
+    assert head.split() == ["epoch", "loss", "val", "loss", "val", "r2", "seconds"]
     for line, record in zip(lines, history.epochs, strict=True):
         assert [float(cell) for cell in line.split()] == pytest.approx([*record.values()], rel=1e-3)
     assert len({len(line) for line in [head, *lines]}) == 1, f"the columns are not aligned:\n{history}"
@@ -283,11 +283,11 @@ def test_a_sum_of_losses_that_overflows_is_a_divergence():
 
 
 @pytest.mark.parametrize("tolerance", [None, 0.0], ids=str)
-def test_a_validation_loss_that_is_not_finite_is_a_divergence(tolerance):
+def test_a_val_loss_that_is_not_finite_is_a_divergence(tolerance):
     net, (x, y) = Network([3, 8, 1], seed=0), problem()
     with pytest.raises(DivergenceError, match=r"epoch 1, step 2 .*the validation loss is not finite") as caught:
         net.fit(x, y, validation_data=(x, 1e30 * y), epochs=3, tolerance=tolerance)
-    assert caught.value.history.validation_loss == [np.inf]
+    assert caught.value.history.val_loss == [np.inf]
     assert net.epochs_trained == 1
     assert np.isfinite(net.parameters).all()
 

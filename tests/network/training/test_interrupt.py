@@ -184,7 +184,7 @@ def test_a_bar_is_shown_in_a_terminal():
     with terminal() as shown:
         train(epochs=3, validation_data=problem())
     text = "".join(shown)
-    for part in ("epoch 3/3", " loss=", "validation_loss=", "validation_r2=", "120/120", " samples/s"):
+    for part in ("epoch 3/3", " loss=", "val_loss=", "val_r2=", "120/120", " samples/s"):
         assert part in text
 
 

@@ -158,9 +158,7 @@ def test_the_form_of_the_data(form, dtype):
     for net, pair in zip(nets, given, strict=True):
         history = fit(net, *pair, validation_data=pair)
         predicted, gradient = net.predict(pair[0]).tobytes(), net.gradient(*pair)[1].tobytes()
-        results.append(
-            (everything(net), history.loss, history.validation_loss, predicted, gradient, net.evaluate(*pair))
-        )
+        results.append((everything(net), history.loss, history.val_loss, predicted, gradient, net.evaluate(*pair)))
     assert results[0] == results[1]
     assert same_bits(X, before[0])
     assert same_bits(y, before[1])

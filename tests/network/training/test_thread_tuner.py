@@ -51,7 +51,7 @@ class Run:
         first, end, progress = len(self.calls), self.now + seconds, np.zeros(current.most, PROGRESS)
         while self.now < end:
             progress["row"] %= epoch
-            current.call(self.function, (progress, epoch - progress["row"][0]), progress)
+            current.call(self.function, (progress, epoch - progress["row"][0]), progress, lambda rows: rows)
         return [n_threads for n_threads, *_ in self.calls[first:]]
 
 
@@ -238,7 +238,7 @@ def test_all_threads_begin_with_the_record_of_the_first(monkeypatch):
     with ThreadTuner(3, ROW_WORK, 1000) as current:
         progress = np.zeros(3, PROGRESS)
         progress[0] = (40, 7, 0.5, 0.25, 0)
-        current.call(run.function, (progress, 10), progress)
+        current.call(run.function, (progress, 10), progress, lambda rows: rows)
     assert [tuple(record) for record in run.records] == [(40, 7, 0.5, 0.25, 0)] * 3
     assert progress["row"].tolist() == [50, 40, 40]
 

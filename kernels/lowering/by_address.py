@@ -1,0 +1,49 @@
+"""LLVM code of calls by address: of the C wrapper that Numba compiles for each dispatcher."""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import typing
+from numba.extending import intrinsic
+from numba.np import numpy_support
+
+_keep_alive: list[Any] = []
+
+
+def address_of(function: Callable[..., Any], dtype: Any, *dimensions: int, returns: Any = None) -> int:
+    """Compile a kernel, or load it from the cache, and return the address of its C wrapper. See `by_address`."""
+    scalar = numpy_support.from_dtype(dtype)
+    arguments = [types.Array(scalar, n, "C") if n > 0 else types.float64 for n in dimensions]
+    result = types.none if returns is None else numpy_support.from_dtype(returns)
+    dispatcher: Any = function
+    compiled = dispatcher.get_compile_result(typing.signature(result, *arguments))
+    _keep_alive.append(compiled)
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name))
+
+
+def _call(result: Any, arguments: Any) -> Any:
+    """Return the signature and the code of a call that returns `result`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer, packed = values
+        passed = [builder.extract_value(packed, i) for i in range(len(arguments))]
+        returned = ir.VoidType() if result == types.void else context.get_value_type(result)
+        function = ir.FunctionType(returned, [context.get_value_type(kind) for kind in arguments])
+        value = builder.call(builder.inttoptr(pointer, function.as_pointer()), passed)
+        return context.get_dummy_value() if result == types.void else value
+
+    return result(types.int64, types.StarArgTuple(arguments)), codegen
+
+
+@intrinsic
+def call(typing_context: Any, address: Any, *arguments: Any) -> Any:
+    """Lower `by_address.call`."""
+    return _call(types.void, arguments)
+
+
+@intrinsic
+def call_for_float(typing_context: Any, address: Any, *arguments: Any) -> Any:
+    """Lower `by_address.call_for_float`."""
+    return _call(types.float64, arguments)
