@@ -31,14 +31,14 @@ def sample(order: Array, index: int) -> int:
 
 @inlined
 def gather(samples: Samples, at: int, start: int, stop: int, s: Record, layer: Record, workspace: Array) -> None:
-    """Write scale * x to the first layer's inputs, in rows start to stop of the workspace: sample at + r to row r.
+    """Write scale * x to where the first layer takes it, in rows start to stop of the workspace: sample at + r to row r.
 
     A scale of 1 has no separate loop: the product costs nothing compared with fetching the row from memory.
     """
     scale, kind = workspace.dtype.type(s["input_scale"]), s["input_kind"]
     for r in range(start, stop):
         x = row(samples.inputs, sample(samples.order, at + r))
-        target = segment(workspace, layer["input"] + r * layer["input_stride"], layer["fan_in"])
+        target = segment(workspace, layer["gathered"] + r * layer["input_stride"], layer["fan_in"])
         if kind == FLOAT32:
             scaled(reinterpret(x, np.float32), scale, target)
         elif kind == FLOAT64:

@@ -4,7 +4,7 @@ from hotloop.kernels.activations import copy
 from hotloop.kernels.gather import gather, scaled
 from hotloop.kernels.jit import Array, inline, kernel
 from hotloop.kernels.matmul import UNIT_STRIDE, ZERO
-from hotloop.kernels.propagation import forward, loss_rows
+from hotloop.kernels.propagation import forward, loss_rows, prepare_inputs
 from hotloop.kernels.records import Draw, Model, Prediction, Samples
 from hotloop.kernels.team import share
 from hotloop.kernels.views import check_vectors, row, segment, vector_of
@@ -43,9 +43,10 @@ def predict_one(parameters: Array, layers: Array, workspace: Array, input_scale:
     first, last = layers[0], layers[layers.size - 1]
     if x.size != first["fan_in"] or out.size != last["fan_out"]:
         raise ValueError("predict_one: x must have as many entries as the network has inputs, out as it has outputs")
-    scaled(vector_of(x), x.dtype.type(input_scale), segment(workspace, first["input"], x.size))
-    model = Model(layers, parameters, workspace)
-    forward(model, ZERO, UNIT_STRIDE, Draw(ZERO, ZERO, ZERO, 0.0), False, False, None)
+    scaled(vector_of(x), x.dtype.type(input_scale), segment(workspace, first["gathered"], x.size))
+    model, draw = Model(layers, parameters, workspace), Draw(ZERO, ZERO, ZERO, 0.0)
+    prepare_inputs(model, first, ZERO, UNIT_STRIDE, draw)
+    forward(model, ZERO, UNIT_STRIDE, draw, False, False, None)
     copy(segment(workspace, last["output"], out.size), vector_of(out))
     return all_finite(x)
 
@@ -71,12 +72,13 @@ def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: i
     s, bottom, top = run.settings[0], run.layers[0], run.layers[run.layers.size - 1]
     room_start, room_stop = share(s["micro_batch"], UNIT_STRIDE, thread, n_threads)
     first, last = share(stop - start, UNIT_STRIDE, thread, n_threads)
-    at = start + first
+    at, draw = start + first, Draw(ZERO, ZERO, ZERO, 0.0)
     while at < start + last and room_start < room_stop:
         room_end = min(room_stop, room_start + start + last - at)
         shift = at - room_start  # row r of the workspace is sample shift + r
         gather(samples, shift, room_start, room_end, s, bottom, model.workspace)
-        forward(model, room_start, room_end, Draw(ZERO, ZERO, ZERO, 0.0), False, False, None)
+        prepare_inputs(model, bottom, room_start, room_end, draw)
+        forward(model, room_start, room_end, draw, False, False, None)
         for r in range(room_start, room_end):
             output = segment(model.workspace, top["output"] + r * top["stride"], top["fan_out"])
             copy(output, row(run.outputs, shift + r))

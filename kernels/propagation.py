@@ -4,8 +4,13 @@ No row depends on another, so a thread has its rows to itself, and a batch may b
 inputs may be cut by columns too.
 """
 
+from typing import Any
+
+import numpy as np
+
 from hotloop.kernels import clock, codes, losses
-from hotloop.kernels.activations import activate, times_derivative
+from hotloop.kernels.activations import activate, copy, times_derivative
+from hotloop.kernels.by_address import call
 from hotloop.kernels.gather import sample
 from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.matmul import FROM_ZERO, UNIT_STRIDE, ZERO, product
@@ -16,22 +21,68 @@ from hotloop.kernels.tables import Record
 from hotloop.kernels.views import matrix, row, segment, stack_array
 
 softmax_loop, softmax_gradient_loop = inlined(softmax), inlined(softmax_input_gradient)
+# The inputs' number among the units for which dropout draws: after those of all layers.
+FIRST_INPUT: Any = np.int64(2**33)
+
+
+@inline
+def prepare_inputs(model: Model, layer: Record, start: int, stop: int, draw: Draw) -> None:
+    """Drop inputs, and multiply them by their learnt scale: what follows the gather, in rows start to stop."""
+    workspace, stride, rows = model.workspace, layer["input_stride"], stop - start
+    rate = layer["input_dropout"] * draw.factor
+    if rate > 0:
+        inputs = matrix(workspace, layer["gathered"] + start * stride, rows, layer["fan_in"], stride)
+        dropout(draw.seed, draw.step, draw.row + start, FIRST_INPUT, rate, inputs)
+    if layer["scale_inputs"] != 0:
+        x = segment(workspace, layer["gathered"] + start * stride, rows * stride)
+        scaled = segment(workspace, layer["input"] + start * stride, rows * stride)
+        call(layer["scale_inputs"], x, segment(model.parameters, layer["input_scale"], stride), scaled)
+
+
+@inline
+def normalise(model: Model, layer: Record, start: int, stop: int) -> None:
+    """z = gain (z - mean) / deviation + shift: layer normalisation, in rows start to stop of the micro-batch."""
+    workspace, parameters, stride = model.workspace, model.parameters, layer["stride"]
+    call(
+        layer["layer_norm"], segment(workspace, layer["linear"] + start * stride, (stop - start) * stride),
+        segment(parameters, layer["gain"], stride), segment(parameters, layer["shift"], stride),
+        float(layer["fan_out"]), segment(workspace, layer["deviations"] + start, stop - start),
+        segment(workspace, layer["z"] + start * stride, (stop - start) * stride),
+    )  # fmt: skip
+
+
+@inline
+def normalise_backward(model: Model, layer: Record, start: int, stop: int) -> None:
+    """delta = dC/d(x W + b), from dC/dz, which `z` keeps; in rows start to stop of the micro-batch."""
+    workspace, stride = model.workspace, layer["stride"]
+    call(
+        layer["layer_norm_backward"], segment(model.parameters, layer["gain"], stride),
+        segment(workspace, layer["deviations"] + start, stop - start), float(layer["fan_out"]),
+        segment(workspace, layer["linear"] + start * stride, (stop - start) * stride),
+        segment(workspace, layer["z"] + start * stride, (stop - start) * stride),
+        segment(workspace, layer["delta"] + start * stride, (stop - start) * stride),
+    )  # fmt: skip
 
 
 @inline
 def weighted_inputs(model: Model, layer: Record, start: int, stop: int, left: int, right: int) -> None:
-    """z = x W + b, in rows start to stop of the micro-batch and columns left to right; z is overwritten."""
+    """z = x W + b, in rows start to stop of the micro-batch and columns left to right; z is overwritten.
+
+    With layer normalisation, which takes it from here, it has a place of its own.
+    """
     x_stride, stride, columns = layer["input_stride"], layer["stride"], right - left
     x = Matrix(model.workspace, layer["input"] + start * x_stride, x_stride, UNIT_STRIDE)
     weights = Matrix(model.parameters, layer["weights"] + left, stride, UNIT_STRIDE)
     bias = Matrix(model.parameters, layer["bias"] + left, ZERO, UNIT_STRIDE)
-    z = Matrix(model.workspace, layer["z"] + start * stride + left, stride, UNIT_STRIDE)
+    z = Matrix(model.workspace, layer["linear"] + start * stride + left, stride, UNIT_STRIDE)
     product(x, weights, columns, 1.0, bias, z, stop - start, columns, layer["fan_in"])
 
 
 @inlined
 def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun: bool, mine: Array | None) -> None:
     """z(l) = a(l-1) W(l) + b(l) and a(l) = f(z(l)) for every layer, in rows start to stop of the micro-batch.
+
+    In some layers z is normalised before f, or a is a learnt mixture of z and f(z).
 
     With `logits`, for the cross-entropies, the last layer stops at z; with `begun`, the first has its z already.
     Padding is computed too. `mine` is this thread's clock, or None.
@@ -42,6 +93,8 @@ def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun
         stride, size = layer["stride"], rows * layer["stride"]
         if index > 0 or not begun:
             weighted_inputs(model, layer, start, stop, ZERO, stride)
+        if layer["layer_norm"] != 0:
+            normalise(model, layer, start, stop)
         z = segment(workspace, layer["z"] + start * stride, size)
         if logits and index == layers.size - 1:
             clock.lap(mine, clock.FORWARD, index)
@@ -51,7 +104,11 @@ def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun
             columns = layer["fan_out"]
             softmax_loop(matrix(z, ZERO, rows, columns, stride), matrix(output, ZERO, rows, columns, stride))
         else:
-            activate(layer["activation"], z, output)
+            activated = segment(workspace, layer["activated"] + start * stride, size)
+            activate(layer["activation"], z, activated)
+            if layer["learnt_activation"] != 0:
+                a = segment(model.parameters, layer["mix"], stride)
+                call(layer["learnt_activation"], z, activated, a, output)
         rate = layer["dropout"] * draw.factor
         if rate > 0:
             units = matrix(output, ZERO, rows, layer["fan_out"], stride)
@@ -100,14 +157,15 @@ def loss_rows(
 def backward(model: Model, start: int, stop: int, draw: Draw, logits: bool, mine: Array | None) -> None:
     """delta(L) = dC/da * f'(z(L)) and delta(l-1) = (delta(l) W(l).T) * f'(z(l-1)), in rows start to stop.
 
-    The last layer's delta holds dC/da, or with `logits` dC/dz already. All deltas are overwritten.
+    The last layer's delta holds dC/da, or with `logits` dC/dz already. All deltas are overwritten. The first layer's
+    inputs have a gradient only if their scale is learnt.
     """
     layers, workspace, rows = model.layers, model.workspace, stop - start
     for index in range(layers.size - 1, -1, -1):
         layer = layers[index]
         stride, size = layer["stride"], rows * layer["stride"]
         z = segment(workspace, layer["z"] + start * stride, size)
-        a = segment(workspace, layer["output"] + start * stride, size)
+        a = segment(workspace, layer["activated"] + start * stride, size)
         delta = segment(workspace, layer["delta"] + start * stride, size)
         if layer["activation"] == codes.SOFTMAX:
             if not logits:
@@ -119,12 +177,25 @@ def backward(model: Model, start: int, stop: int, draw: Draw, logits: bool, mine
             if rate > 0:  # the same mask again
                 units = matrix(delta, ZERO, rows, layer["fan_out"], stride)
                 dropout(draw.seed, draw.step, draw.row + start, layer["first_unit"], rate, units)
-            times_derivative(layer["activation"], z, a, 1 - rate, delta)
-        if index > 0:
-            below = layers[index - 1]
+            learnt, keep = layer["learnt_activation_backward"], 1 - rate
+            kept = segment(workspace, layer["delta"] + (layer["vectors"] - 1) * layer["block"] + start * stride, size)
+            if learnt != 0:  # f(z) is not what dropout scaled; and the delta is needed twice
+                keep = 1.0
+                copy(delta, kept)
+            times_derivative(layer["activation"], z, a, keep, delta)
+            if learnt != 0:
+                call(learnt, z, a, segment(model.parameters, layer["mix"], stride), kept, delta)
+        if layer["layer_norm_backward"] != 0:
+            normalise_backward(model, layer, start, stop)
+        if layer["input_delta"] >= 0:
             error = Matrix(workspace, layer["delta"] + start * stride, stride, UNIT_STRIDE)
             transposed = Matrix(model.parameters, layer["weights"], UNIT_STRIDE, stride)
-            target = Matrix(workspace, below["delta"] + start * below["stride"], below["stride"], UNIT_STRIDE)
+            below = layer["input_stride"]
+            target = Matrix(workspace, layer["input_delta"] + start * below, below, UNIT_STRIDE)
             nothing = Matrix(workspace, ZERO, FROM_ZERO, UNIT_STRIDE)
-            product(error, transposed, layer["fan_in"], 1.0, nothing, target, rows, below["stride"], layer["fan_out"])
+            product(error, transposed, layer["fan_in"], 1.0, nothing, target, rows, below, layer["fan_out"])
+            if layer["scale_inputs_backward"] != 0:
+                gathered = segment(workspace, layer["gathered"] + start * below, rows * below)
+                inputs_delta = segment(workspace, layer["input_delta"] + start * below, rows * below)
+                call(layer["scale_inputs_backward"], gathered, inputs_delta)
         clock.lap(mine, clock.BACKWARD, index)

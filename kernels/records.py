@@ -45,7 +45,7 @@ class Training(NamedTuple):
     targets: Array
     labels: Array
     order: Array
-    layers: Array
+    layers: Array  # and after them the record of a learnt scale of the inputs, if there is one
     parameters: Array
     workspace: Array
     settings: Array  # one record `SETTINGS`

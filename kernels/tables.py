@@ -11,6 +11,17 @@ Record: TypeAlias = Any  # an element of a structured array
 
 # One record a layer. weights and bias are offsets in the parameters, the bias after the last row of the weights; input,
 # z, output and delta are offsets in the workspace; penalty is the first row's place in row_penalties.
+#
+# What few networks have: after the weights come `vectors` rows of as many numbers, the bias, then the gain and the shift
+# of layer normalisation, then the a of a learnt activation. Their gradients are the column sums of as many buffers, of
+# which `delta` is the first, `block` elements apart. `linear` has x W + b, and later the normalised values; it is `z`
+# where nothing normalises. `activated` has f(z); it is `output` where no activation is learnt. `deviations` has
+# 1 / the deviation of each row. `input_delta` is where the gradient of the layer's inputs goes, -1 for nowhere. The
+# first layer's rows are gathered to `gathered`, which is `input` unless a learnt scale, `input_scale` in the parameters,
+# comes between. The last six numbers are addresses of the kernels of these names, 0 for none.
+#
+# A learnt scale of the inputs has a record of its own after all layers, with a fan_in of 0: its scale is the bias, whose
+# gradient is the sum over `delta`. Only the update reads it.
 LAYER = np.dtype(
     [
         ("fan_in", "i8"),
@@ -27,13 +38,32 @@ LAYER = np.dtype(
         ("first_unit", "i8"),
         ("penalty", "i8"),
         ("dropout", "f8"),
+        ("input_dropout", "f8"),
+        ("vectors", "i8"),
+        ("block", "i8"),
+        ("gain", "i8"),
+        ("shift", "i8"),
+        ("mix", "i8"),
+        ("input_scale", "i8"),
+        ("gathered", "i8"),
+        ("input_delta", "i8"),
+        ("linear", "i8"),
+        ("activated", "i8"),
+        ("deviations", "i8"),
+        ("layer_norm", "i8"),
+        ("layer_norm_backward", "i8"),
+        ("learnt_activation", "i8"),
+        ("learnt_activation_backward", "i8"),
+        ("scale_inputs", "i8"),
+        ("scale_inputs_backward", "i8"),
     ],
     align=True,
 )
 
 # What a run is told. The workspace has room for `micro_batch` rows; `step_offset` is the number of updates made before
 # the optimizer's moments were new, from which Adam counts; `input_kind` is a code of `gather`. `first_step` is the
-# update that the first record of the table of steps is for. `loss_address` is 0, or where the loss's kernel is.
+# update that the first record of the table of steps is for. `loss_address` is 0, or where the loss's kernel is. Records
+# of the layer table from `n_layers` on are no layers.
 SETTINGS = np.dtype(
     [
         ("loss", "i8"),
@@ -45,6 +75,7 @@ SETTINGS = np.dtype(
         ("step_offset", "i8"),
         ("first_step", "i8"),
         ("input_kind", "i8"),
+        ("n_layers", "i8"),
         ("input_scale", "f8"),
         ("l1", "f8"),
         ("l2", "f8"),

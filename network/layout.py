@@ -1,12 +1,18 @@
 """Where everything lives: the flat parameter vector, the layer table, the workspace."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 
+from hotloop.kernels.by_address import address_of
+from hotloop.kernels.input_scale import scale_inputs, scale_inputs_backward
 from hotloop.kernels.jit import Array
+from hotloop.kernels.layer_norm import layer_norm, layer_norm_backward
+from hotloop.kernels.learnt_activation import learnt_activation, learnt_activation_backward
 from hotloop.kernels.tables import LAYER
 from hotloop.network.validation.memory import total_memory
 
@@ -37,9 +43,26 @@ def aligned_zeros(size: int, dtype: np.dtype[np.floating]) -> Array:
     return memory[first : first + size]
 
 
+# The kernels that few networks need, by their fields in the layer table, with the dimensions of their arguments.
+KERNELS: dict[str, tuple[Callable[..., None], tuple[int, ...]]] = {
+    "layer_norm": (layer_norm, (1, 1, 1, 0, 1, 1)),
+    "layer_norm_backward": (layer_norm_backward, (1, 1, 0, 1, 1, 1)),
+    "learnt_activation": (learnt_activation, (1, 1, 1, 1)),
+    "learnt_activation_backward": (learnt_activation_backward, (1, 1, 1, 1, 1)),
+    "scale_inputs": (scale_inputs, (1, 1, 1)),
+    "scale_inputs_backward": (scale_inputs_backward, (1, 1)),
+}
+
+
+@cache
+def addresses(name: str, dtype: np.dtype[np.floating]) -> dict[str, int]:
+    """Return the addresses of a kernel and of its backward pass, by their fields in the layer table."""
+    return {field: address_of(KERNELS[field][0], dtype, *KERNELS[field][1]) for field in (name, f"{name}_backward")}
+
+
 @dataclass(frozen=True)
 class Layout:
-    """The layout of a network's vectors: layer by layer the rows of W, padded, then b, padded.
+    """The layout of a network's vectors: layer by layer the rows of W, then b, and what else a layer has, all padded.
 
     Parameters
     ----------
@@ -47,10 +70,38 @@ class Layout:
         Inputs, hidden units a layer, outputs.
     dtype : numpy.dtype
         float32 or float64.
+    layer_norm, learn_activation : tuple of bool
+        Whether each hidden layer has a gain and a shift, and an a of its activation; () for none.
+    learn_input_scale : bool
+        Whether a scale of the inputs comes after all layers.
     """
 
     sizes: tuple[int, ...]
     dtype: np.dtype[np.floating]
+    layer_norm: tuple[bool, ...] = ()
+    learn_activation: tuple[bool, ...] = ()
+    learn_input_scale: bool = False
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers, the inputs not counted."""
+        return len(self.sizes) - 1
+
+    def normalises(self, layer: int) -> bool:
+        """Return whether a layer (from 0) has layer normalisation."""
+        return layer < len(self.layer_norm) and self.layer_norm[layer]
+
+    def mixes(self, layer: int) -> bool:
+        """Return whether a layer (from 0) learns its activation."""
+        return layer < len(self.learn_activation) and self.learn_activation[layer]
+
+    @cached_property
+    def vectors(self) -> tuple[tuple[str, ...], ...]:
+        """The names of what comes after the weights of each layer, a row each, in their order."""
+        return tuple(
+            ("bias", *(("gain", "shift") if self.normalises(layer) else ()), *(("mix",) if self.mixes(layer) else ()))
+            for layer in range(self.n_layers)
+        )
 
     @cached_property
     def strides(self) -> tuple[int, ...]:
@@ -59,18 +110,21 @@ class Layout:
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
-        """Where each layer starts in the flat vector, then the vector's length."""
-        return (0, *accumulate((fan_in + 1) * s for fan_in, s in zip(self.sizes, self.strides[1:], strict=False)))
+        """Where each layer starts in the flat vector, then where they end."""
+        rows = (fan_in + len(vectors) for fan_in, vectors in zip(self.sizes, self.vectors, strict=False))
+        return (0, *accumulate(n * stride for n, stride in zip(rows, self.strides[1:], strict=True)))
 
     @property
     def size(self) -> int:
         """Length of the flat vector, padding included."""
-        return self.offsets[-1]
+        return self.offsets[-1] + self.learn_input_scale * self.strides[0]
 
     @property
     def n_parameters(self) -> int:
-        """Number of weights and biases."""
-        return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(self.sizes))
+        """Number of weights, biases and other parameters."""
+        rows = (fan_in + len(vectors) for fan_in, vectors in zip(self.sizes, self.vectors, strict=False))
+        layers = sum(n * fan_out for n, fan_out in zip(rows, self.sizes[1:], strict=True))
+        return layers + self.learn_input_scale * self.sizes[0]
 
     def parameters(self) -> Array:
         """Return a new flat vector of zeros.
@@ -95,36 +149,104 @@ class Layout:
 
     def split(self, vector: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """Return the weights (fan_in, fan_out) and biases (fan_out,) in a flat vector, as views."""
-        weights, biases = [], []
-        for layer, (fan_in, fan_out) in enumerate(pairwise(self.sizes)):
-            block = vector[self.offsets[layer] : self.offsets[layer + 1]].reshape(fan_in + 1, -1)
-            weights.append(block[:fan_in, :fan_out])
-            biases.append(block[fan_in, :fan_out])
-        return tuple(weights), tuple(biases)
+        layers = [self._layer(vector, layer) for layer in range(self.n_layers)]
+        return tuple(parts["weights"] for parts in layers), tuple(parts["bias"] for parts in layers)
+
+    def of_layers(self, name: str, vector: Array) -> tuple[Array | None, ...]:
+        """Return each layer's view of this name, such as its "gain", or None where it has none."""
+        return tuple(self._layer(vector, layer).get(name) for layer in range(self.n_layers))
+
+    def input_scale(self, vector: Array) -> Array | None:
+        """Return the view of the learnt scale of the inputs, or None."""
+        return vector[self.offsets[-1] :][: self.sizes[0]] if self.learn_input_scale else None
+
+    def parts(self, vector: Array) -> dict[str, Array]:
+        """Return all parts of a flat vector as views, by names: layers.0.weights, layers.0.bias, and so on."""
+        found = {
+            f"layers.{layer}.{name}": view
+            for layer in range(self.n_layers)
+            for name, view in self._layer(vector, layer).items()
+        }
+        scale = self.input_scale(vector)
+        return found if scale is None else found | {"input_scale": scale}
+
+    def _layer(self, vector: Array, layer: int) -> dict[str, Array]:
+        fan_in, fan_out = self.sizes[layer : layer + 2]
+        block = vector[self.offsets[layer] : self.offsets[layer + 1]].reshape(-1, self.strides[layer + 1])
+        rows = {name: block[fan_in + k, :fan_out] for k, name in enumerate(self.vectors[layer])}
+        return {"weights": block[:fan_in, :fan_out], **rows}
+
+    def set_neutral(self, vector: Array) -> None:
+        """Set what is learnt beside weights and biases so that it changes nothing: gains, mixes and scales to 1."""
+        for name, view in self.parts(vector).items():
+            if name.rpartition(".")[2] in ("gain", "mix", "input_scale"):
+                view[:] = 1
 
     def micro_batch(self, batch_size: int) -> int:
         """Return how many rows of a batch are processed at a time."""
         return min(batch_size, max(SMALLEST_MICRO_BATCH, min(LARGEST_MICRO_BATCH, MICRO_BATCH_WORK // self.size)))
 
     def table(
-        self, micro_batch: int, activations: list[int], keeps_z: list[bool], dropout: list[float]
+        self,
+        micro_batch: int,
+        activations: Sequence[int],
+        keeps_z: Sequence[bool],
+        dropout: Sequence[float],
+        input_dropout: float = 0.0,
     ) -> tuple[Array, int]:
         """Return the layer table for a workspace of `micro_batch` rows, and the workspace's size.
 
-        The workspace holds the inputs, then for each layer z, the activation (over z unless `keeps_z`) and delta.
+        The workspace holds the inputs, then for each layer z, the activation (over z unless `keeps_z`) and delta. A
+        learnt scale of the inputs has a record after those of the layers.
         """
-        rows = []
-        place, unit, penalty, layer_input = micro_batch * self.strides[0], 0, 0, 0
+        rows: list[dict[str, Any]] = []
+        inputs = micro_batch * self.strides[0]
+        place, unit, penalty = inputs * (1 + 2 * self.learn_input_scale), 0, 0
+        below = {"input": 0, "input_delta": -1}
         for index, (fan_in, fan_out) in enumerate(pairwise(self.sizes)):
             stride, weights = self.strides[index + 1], self.offsets[index]
-            block = micro_batch * stride
-            output = place + block if keeps_z[index] else place
+            buffers, place = self._buffers(index, place, micro_batch, keeps_z[index])
+            bias = weights + fan_in * stride
+            vectors = {name: bias + k * stride for k, name in enumerate(self.vectors[index])}
             layer = {
                 "fan_in": fan_in, "fan_out": fan_out, "input_stride": self.strides[index], "stride": stride,
-                "weights": weights, "bias": weights + fan_in * stride, "input": layer_input, "z": place,
-                "output": output, "delta": output + block, "activation": activations[index], "first_unit": unit,
-                "penalty": penalty, "dropout": dropout[index],
+                "weights": weights, "activation": activations[index], "first_unit": unit, "penalty": penalty,
+                "dropout": dropout[index], "gathered": below["input"], "vectors": len(vectors),
+                "block": micro_batch * stride,
             }  # fmt: skip
-            rows.append(tuple(layer[name] for name in LAYER.names or ()))
-            place, unit, penalty, layer_input = output + 2 * block, unit + fan_out, penalty + fan_in, output
-        return np.array(rows, LAYER), place
+            rows.append(layer | vectors | buffers | below)
+            if self.normalises(index):
+                rows[-1] |= addresses("layer_norm", self.dtype)
+            if self.mixes(index):
+                rows[-1] |= addresses("learnt_activation", self.dtype)
+            below = {"input": buffers["output"], "input_delta": buffers["delta"]}
+            unit, penalty = unit + fan_out, penalty + fan_in
+        rows[0]["input_dropout"] = input_dropout
+        if self.learn_input_scale:
+            scale = {"input_scale": self.offsets[-1], "gathered": inputs, "input_delta": 2 * inputs}
+            rows[0] |= scale | addresses("scale_inputs", self.dtype)
+            rows.append({
+                "fan_out": self.sizes[0], "stride": self.strides[0], "vectors": 1, "weights": self.offsets[-1],
+                "bias": self.offsets[-1], "delta": 2 * inputs,
+            })  # fmt: skip
+        names = LAYER.names or ()
+        return np.array([tuple(row.get(name, 0) for name in names) for row in rows], LAYER), place
+
+    def _buffers(self, layer: int, place: int, micro_batch: int, keeps_z: bool) -> tuple[dict[str, int], int]:
+        """Return where in the workspace a layer's buffers are, from `place` on, and where they end.
+
+        Of layer normalisation and a learnt activation those come first, block by block, whose column sums are the
+        gradients of bias, gain, shift and a; z and the normalised values become such when they have served.
+        """
+        block = micro_batch * self.strides[layer + 1]
+        normalises, mixes = self.normalises(layer), self.mixes(layer)
+        if not normalises and not mixes:
+            output = place + block if keeps_z else place
+            found = {"linear": place, "z": place, "activated": output, "output": output, "delta": output + block}
+            return found, output + 2 * block
+        order = ["delta", *(["linear", "z"] if normalises else []), *(["mix_delta", "activated"] if mixes else [])]
+        order += ["output"] if normalises else ["z", "output"]
+        found = {name: place + k * block for k, name in enumerate(order)}
+        place += len(order) * block
+        found = {"linear": found["z"], "activated": found["output"], "deviations": place} | found
+        return found, place + normalises * padded(micro_batch, self.dtype.itemsize)

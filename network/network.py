@@ -45,8 +45,17 @@ class Network(Trainable, Persistent):
         callable (numpy Generator, fan_in, fan_out) -> array; one for all layers or for each. An array, or a pair of
         arrays (weights, bias), sets a layer. The default follows each layer's activation: he_normal for ReLU and its
         kin, glorot_uniform for the others. Biases start at zero.
+    layer_norm : bool or sequence of bool, default False
+        Whether each hidden layer normalises its z, over its units, before the activation; it then has a `gain`, from 1,
+        and a `shift`, from 0, for each unit.
+    learn_activation : bool or sequence of bool, default False
+        Whether a hidden layer's activation becomes (1 - a) z + a f(z), with an a for each unit that is learnt, from 1.
+    learn_input_scale : bool, default False
+        Whether each input is multiplied by a number that is learnt, from 1.
     dropout : float or sequence of float, default 0
         Share of each hidden layer's units that a training step drops; those kept are scaled by 1 / (1 - dropout).
+    input_dropout : float, default 0
+        Share of the inputs that a training step drops, in the same way.
     l1, l2 : float, default 0
         Penalties on weights, not biases: the loss is C + l1 sum |w| + l2 sum w^2, wherever a loss is reported.
     input_offset, input_scale : float or array-like (inputs,), default 0 and 1
@@ -81,7 +90,11 @@ class Network(Trainable, Persistent):
         output: str | None = None,
         loss: str = "mse",
         initializer: Initializer = None,
+        layer_norm: bool | Sequence[bool] = False,
+        learn_activation: bool | Sequence[bool] = False,
+        learn_input_scale: bool = False,
         dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
         input_offset: Any = 0.0,
@@ -96,15 +109,22 @@ class Network(Trainable, Persistent):
             *arguments.per_layer("activation", activation, hidden, hidden_activation),
             output_activation(output, self.loss, self.sizes[-1]),
         )
+        self.layer_norm = tuple(arguments.flags_per_layer("layer_norm", layer_norm, hidden))
+        self.learn_activation = tuple(arguments.flags_per_layer("learn_activation", learn_activation, hidden))
+        self.learn_input_scale = arguments.flag("learn_input_scale", learn_input_scale)
         self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
+        self.input_dropout = arguments.real_number("input_dropout", input_dropout, 0, 1)
         self.dtype = arguments.floating_dtype(dtype)
         self.l1, self.l2 = arguments.penalty("l1", l1, self.dtype), arguments.penalty("l2", l2, self.dtype)
         self._set_scaling(input_offset, input_scale)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
         self.seed = arguments.whole_number("seed", seed, 0, arguments.LARGEST)
-        self._layout = Layout(self.sizes, self.dtype)
+        self._layout = Layout(
+            self.sizes, self.dtype, self.layer_norm, self.learn_activation, self.learn_input_scale
+        )
         self._parameters = self._layout.parameters()
+        self._layout.set_neutral(self._parameters)
         initialize(initializer, self._layout.split(self._parameters), self.activations, self.dtype, self.seed)
         self._training = TrainingState(self.dtype)
         self.metadata: dict[str, str] = {}
@@ -112,7 +132,7 @@ class Network(Trainable, Persistent):
 
     @property
     def parameters(self) -> Array:
-        """All weights and biases, one vector; rows are padded to 64 bytes with zeros. Write into it freely."""
+        """All that is learnt, one vector; rows are padded to 64 bytes with zeros. Write into it freely."""
         return self._parameters
 
     @parameters.setter
@@ -132,16 +152,47 @@ class Network(Trainable, Persistent):
         return self._layout.split(self._parameters)[1]
 
     @property
+    def gains(self) -> tuple[Array | None, ...]:
+        """Gains of each layer's normalisation (fan_out,), views of `parameters`; None where a layer has none."""
+        return self._layout.of_layers("gain", self._parameters)
+
+    @property
+    def shifts(self) -> tuple[Array | None, ...]:
+        """Shifts of each layer's normalisation (fan_out,), views of `parameters`; None where a layer has none."""
+        return self._layout.of_layers("shift", self._parameters)
+
+    @property
+    def mixes(self) -> tuple[Array | None, ...]:
+        """The a of each layer's learnt activation (fan_out,), views of `parameters`; None where a layer has none."""
+        return self._layout.of_layers("mix", self._parameters)
+
+    @property
+    def learnt_input_scale(self) -> Array | None:
+        """The learnt scale of each input (inputs,), a view of `parameters`; None without `learn_input_scale`."""
+        return self._layout.input_scale(self._parameters)
+
+    @property
     def n_parameters(self) -> int:
-        """Number of weights and biases, without padding."""
+        """Number of weights, biases and whatever else is learnt, without padding."""
         return self._layout.n_parameters
 
     def split(self, vector: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """Return (weights, biases) of a vector in the layout of `parameters`, for example a gradient, as views."""
+        return self._layout.split(self._like_parameters(vector))
+
+    def parts(self, vector: Array) -> dict[str, Array]:
+        """Return all parts of a vector in the layout of `parameters`, as views, by their names in a model file.
+
+        These are layers.0.weights, layers.0.bias and so on, with layers.0.gain and layers.0.shift of `layer_norm`,
+        layers.0.mix of `learn_activation`, and input_scale of `learn_input_scale`.
+        """
+        return self._layout.parts(self._like_parameters(vector))
+
+    def _like_parameters(self, vector: Array) -> Array:
         if not isinstance(vector, np.ndarray) or vector.shape != self._parameters.shape:
             found = vector.shape if isinstance(vector, np.ndarray) else type(vector).__name__
             raise ValueError(f"vector has shape {found}; wanted {self._parameters.shape}, as net.parameters")
-        return self._layout.split(vector)
+        return vector
 
     def predict(self, X: Any, *, n_threads: int | str = "auto") -> Array:
         """Return the outputs (N, outputs) for inputs X (N, inputs), after the output activation; dropout is off.
@@ -189,8 +240,8 @@ class Network(Trainable, Persistent):
     def _arguments_of_one(self) -> tuple[Array, Array, Array, float]:
         kinds = [ACTIVATIONS[name] for name in self.activations]
         no_dropout = [0.0] * len(kinds)
-        layers, size = self._layout.table(1, [kind.code for kind in kinds], [True] * len(kinds), no_dropout)
-        return self._parameters, layers, aligned_zeros(size, self.dtype), self._scaling.factor
+        table, size = self._layout.table(1, [kind.code for kind in kinds], [True] * len(kinds), no_dropout)
+        return self._parameters, table[: len(kinds)], aligned_zeros(size, self.dtype), self._scaling.factor
 
     @explains_keywords
     def evaluate(self, X: Any, y: Any, *, n_threads: int | str = "auto") -> dict[str, float]:

@@ -31,6 +31,7 @@ class Trainable(ScaledInputs):
     l1: float
     l2: float
     dropout: tuple[float, ...]
+    input_dropout: float
     _layout: Layout
     _parameters: Array
     _training: TrainingState
@@ -146,7 +147,7 @@ class Trainable(ScaledInputs):
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         with span("fit"):
             with span("check the data"):
-                data, validation = self._prepared(self._checked(X, y), batch_size, self.dropout), None
+                data, validation = self._prepared(self._checked(X, y), batch_size, training=True), None
                 if validation_data is not None:
                     if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                         raise TypeError("validation_data must be a pair (X, y)")
@@ -172,11 +173,12 @@ class Trainable(ScaledInputs):
         return inputs, targets, labels
 
     def _prepared(
-        self, checked: tuple[Array, Array, Array], batch_size: int = 2**30, dropout: Sequence[float] = ()
+        self, checked: tuple[Array, Array, Array], batch_size: int = 2**30, *, training: bool = False
     ) -> LoopArguments:
-        """Return what the compiled loops are handed for checked data."""
+        """Return what the compiled loops are handed for checked data; dropout is for training only."""
         _ = CALLER.stack_is_enough
         return LoopArguments.prepare(
-            self._layout, self.activations, self.loss, *checked, batch_size=batch_size, dropout=dropout, seed=self.seed,
-            input_scale=self._scaling.factor, l1=self.l1, l2=self.l2,
+            self._layout, self.activations, self.loss, *checked, batch_size=batch_size,
+            dropout=self.dropout if training else (), input_dropout=self.input_dropout if training else 0.0,
+            seed=self.seed, input_scale=self._scaling.factor, l1=self.l1, l2=self.l2,
         )  # fmt: skip

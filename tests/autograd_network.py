@@ -62,12 +62,29 @@ LOSSES = {
 }
 
 
-def forward(weights, biases, activations, x, masks=None):
-    """Return z and a of every layer; `masks`, one a hidden layer, multiply its activations."""
-    zs, outputs = [], [x]
+def layer_norm(z, gain, shift):
+    """Ba, Kiros and Hinton (2016), equation 4, with PyTorch's epsilon."""
+    centred = z - anp.mean(z, axis=1, keepdims=True)
+    return gain * centred / anp.sqrt(anp.mean(centred**2, axis=1, keepdims=True) + 1e-5) + shift
+
+
+def forward(weights, biases, activations, x, masks=None, parts=None, input_mask=None):
+    """Return z and a of every layer; `masks`, one a hidden layer, multiply its activations, `input_mask` the inputs.
+
+    `parts` has by name what some networks learn beside weights and biases. z is what the activation is given.
+    """
+    parts = parts or {}
+    x = x if input_mask is None else x * input_mask
+    zs, outputs = [], [x * parts.get("input_scale", 1.0)]
     for layer, (w, b, name) in enumerate(zip(weights, biases, activations, strict=True)):
-        zs.append(anp.dot(outputs[-1], w) + b)
-        outputs.append(ACTIVATIONS[name](zs[-1]))
+        z = anp.dot(outputs[-1], w) + b
+        if f"layers.{layer}.gain" in parts:
+            z = layer_norm(z, parts[f"layers.{layer}.gain"], parts[f"layers.{layer}.shift"])
+        zs.append(z)
+        outputs.append(ACTIVATIONS[name](z))
+        if f"layers.{layer}.mix" in parts:
+            mix = parts[f"layers.{layer}.mix"]
+            outputs[-1] = (1 - mix) * z + mix * outputs[-1]
         if masks is not None and layer < len(masks):
             outputs[-1] = outputs[-1] * masks[layer]
     return zs, outputs[1:]
@@ -79,30 +96,40 @@ def penalty(weights, l1, l2):
 
 def flat(net, vector):
     """Return a vector in the layout of `net.parameters` without its padding, in float64: weights and bias by layer."""
-    return np.concatenate([part.ravel() for pair in zip(*net.split(vector), strict=True) for part in pair], dtype="f8")
+    return np.concatenate([part.ravel() for part in net.parts(vector).values()], dtype="f8")
 
 
 def padding(net, vector):
-    """Return the entries of a vector in the layout of `net.parameters` that are neither weights nor biases."""
+    """Return the entries of a vector in the layout of `net.parameters` that are no parameters."""
     inside = np.zeros(vector.shape, bool)
-    for parts in net.split(inside):
-        for view in parts:
-            view[...] = True
+    for view in net.parts(inside).values():
+        view[...] = True
     return vector[~inside]
 
 
-def split(net, vector):
-    """Return weights and biases, by layer, of a vector without padding."""
-    weights, biases, start = [], [], 0
-    for fan_in, fan_out in pairwise(net.sizes):
-        stop = start + fan_in * fan_out
-        weights.append(vector[start:stop].reshape(fan_in, fan_out))
-        biases.append(vector[stop : stop + fan_out])
-        start = stop + fan_out
-    return weights, biases
+def parts_of(net, vector):
+    """Return the parts of a vector without padding by name."""
+    parts, start = {}, 0
+    for name, shape in shapes(net).items():
+        parts[name] = vector[start : start + math.prod(shape)].reshape(shape)
+        start += math.prod(shape)
+    return parts
 
 
-def loss_and_gradient(net, x, y, vector=None, masks=None):
+def shapes(net):
+    """Return what a network learns, in order: by layer the weights, the bias and what else it has, then the inputs'."""
+    found = {}
+    for layer, (fan_in, fan_out) in enumerate(pairwise(net.sizes)):
+        hidden, prefix = layer < len(net.sizes) - 2, f"layers.{layer}."
+        found |= {f"{prefix}weights": (fan_in, fan_out), f"{prefix}bias": (fan_out,)}
+        if hidden and net.layer_norm[layer]:
+            found |= {f"{prefix}gain": (fan_out,), f"{prefix}shift": (fan_out,)}
+        if hidden and net.learn_activation[layer]:
+            found[f"{prefix}mix"] = (fan_out,)
+    return found | ({"input_scale": (net.sizes[0],)} if net.learn_input_scale else {})
+
+
+def loss_and_gradient(net, x, y, vector=None, masks=None, input_mask=None):
     """Return the loss of a hotloop Network and its gradient, without padding, in float64.
 
     Taken from `net` are its description and, unless another `vector` is given, its parameters.
@@ -111,8 +138,9 @@ def loss_and_gradient(net, x, y, vector=None, masks=None):
     x, y = np.array(x, np.float64), targets(net, y)
 
     def loss(vector):
-        weights, biases = split(net, vector)
-        zs, outputs = forward(weights, biases, net.activations, x, masks)
+        parts = parts_of(net, vector)
+        weights, biases = ([parts[f"layers.{n}.{name}"] for n in range(len(net.sizes) - 1)] for name in ("weights", "bias"))
+        zs, outputs = forward(weights, biases, net.activations, x, masks, parts, input_mask)
         return LOSSES[net.loss](zs[-1], outputs[-1], y) + penalty(weights, net.l1, net.l2)
 
     value, gradient = value_and_grad(loss)(vector)
@@ -211,6 +239,13 @@ def masks(net, step, rows):
     return result
 
 
+def input_mask(net, step, rows):
+    """Return the mask of the inputs in one step, scaled; None without dropout of the inputs."""
+    if net.input_dropout == 0:
+        return None
+    return oracle.dropout(net.seed, step, 0, 2**33, net.input_dropout, np.ones((rows, net.sizes[0])))
+
+
 def train(net, X, y, optimizer, method, *, epochs, batch_size, shuffle):
     """Return the parameters that training would give, and the loss of each epoch. The network itself is not trained.
 
@@ -222,7 +257,8 @@ def train(net, X, y, optimizer, method, *, epochs, batch_size, shuffle):
         total = 0.0
         for start in range(0, len(X), batch_size):
             rows = order[start : start + batch_size]
-            loss, gradient = loss_and_gradient(net, X[rows], y[rows], w, masks(net, step, len(rows)))
+            drawn = masks(net, step, len(rows)), input_mask(net, step, len(rows))
+            loss, gradient = loss_and_gradient(net, X[rows], y[rows], w, *drawn)
             step += 1
             w = update(w, gradient, step - net.steps)
             total += loss * len(rows)

@@ -1,8 +1,9 @@
 """The format of model files, in terms of plain data: safetensors with a configuration and a checksum in the header.
 
 The file holds the arrays ``layers.0.weights`` (fan_in, fan_out), ``layers.0.bias`` (fan_out,) and so on, which any
-reader of the format understands; the optimizer's moments are ``optimizer.0.layers.0.weights`` and so on. The header has
-one JSON text, ``hotloop``, with the network's configuration and a checksum over it and the arrays.
+reader of the format understands; the optimizer's moments are ``optimizer.0.layers.0.weights`` and so on. A layer may
+also have ``layers.0.gain``, ``layers.0.shift`` and ``layers.0.mix``, and the network ``input_scale``. The header has one
+JSON text, ``hotloop``, with the network's configuration and a checksum over it and the arrays.
 
 The file is written under a temporary name, flushed to disk and renamed, so no reader ever sees half a file. It is read
 into memory: if another program rewrote a mapped file, the process would be killed.
@@ -27,16 +28,18 @@ from hotloop.kernels.jit import Array
 from hotloop.network.persistence.atomic_write import write_atomically
 from hotloop.network.validation import arguments
 
-Layers: TypeAlias = tuple[tuple[Array, ...], tuple[Array, ...]]  # weights and biases of each layer
+Parts: TypeAlias = dict[str, Array]  # of a vector, by their names in the file
 
-FORMAT = 2  # no release wrote format 1
+FORMATS = (2, 3)  # no release wrote format 1; format 3 has more arguments and arrays
 KEY = "hotloop"
 LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 COUNTERS = ("epochs_trained", "steps", "first_step")
 MOST_STEPS = 2**62  # so that there is room to count on
 
 
-def write(path: Path, config: dict[str, Any], vectors: Sequence[Layers], metadata: dict[str, str]) -> None:
+def write(
+    path: Path, config: dict[str, Any], vectors: Sequence[Parts], metadata: dict[str, str], version: int = FORMATS[-1]
+) -> None:
     """Write a model file.
 
     Parameters
@@ -45,15 +48,17 @@ def write(path: Path, config: dict[str, Any], vectors: Sequence[Layers], metadat
     config : dict
         What the network is made of, as JSON has it: ``sizes``, ``activations``, ``dtype``, the `COUNTERS` and whatever
         else `read` is to give back.
-    vectors : sequence of (weights, biases)
-        The parameters, then each of the optimizer's moments.
+    vectors : sequence of dict of str to array
+        The parts of the parameters, then those of each of the optimizer's moments.
     metadata : dict of str to str
         The user's; see `check_metadata`.
+    version : int
+        Of the format: the oldest that has all of this.
     """
     from safetensors.numpy import save as pack
 
     arrays = {name: np.ascontiguousarray(array) for name, array in _named(vectors)}
-    config = {"format": FORMAT, **config, "metadata": metadata}
+    config = {"format": version, **config, "metadata": metadata}
     config["checksum"] = _checksum(config, arrays)
     write_atomically(path, pack(arrays, {**metadata, KEY: json.dumps(config)}))
 
@@ -74,7 +79,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         return config, arrays
 
 
-def fill(vectors: Sequence[Layers], arrays: dict[str, Array]) -> None:
+def fill(vectors: Sequence[Parts], arrays: dict[str, Array]) -> None:
     """Copy the arrays of a file into vectors of the shapes and the dtype that they were written from."""
     for name, target in _named(vectors):
         _demand(name, arrays[name], target.shape, target.dtype)
@@ -140,8 +145,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         version, checksum = config["format"], config.pop("checksum")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(f"{path} is damaged: its header cannot be read") from None
-    if version != FORMAT:
-        raise ValueError(f"{path} has format {version!r}; this version of hotloop reads format {FORMAT}")
+    if version not in FORMATS:
+        raise ValueError(f"{path} has format {version!r}; this version of hotloop reads formats 2 and 3")
     if checksum != _checksum(config, arrays):
         raise ValueError(f"{path} has been altered: its checksum does not match")
     return config, arrays
@@ -183,13 +188,12 @@ def _demand(name: str, array: Array, shape: tuple[int, ...], dtype: np.dtype[Any
         raise ValueError(f"{name} has dtype {array.dtype}; wanted {dtype}")
 
 
-def _named(vectors: Sequence[Layers]) -> Iterator[tuple[str, Array]]:
+def _named(vectors: Sequence[Parts]) -> Iterator[tuple[str, Array]]:
     """Yield each array with its name in the file."""
-    for index, (weights, biases) in enumerate(vectors):
+    for index, parts in enumerate(vectors):
         prefix = f"optimizer.{index - 1}." if index else ""
-        for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
-            yield f"{prefix}layers.{layer}.weights", w
-            yield f"{prefix}layers.{layer}.bias", b
+        for name, array in parts.items():
+            yield f"{prefix}{name}", array
 
 
 def _checksum(config: dict[str, Any], arrays: dict[str, Array]) -> str:

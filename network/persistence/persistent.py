@@ -15,8 +15,10 @@ from hotloop.network.persistence.atomic_write import path_of
 from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.training.training_state import TrainingState
 
-# Besides sizes and activations: arguments of `Network` that are attributes under the same names.
-ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed")
+# Besides sizes and activations: arguments of `Network` that are attributes under the same names. Those of `ADDED` came
+# with format 3, and are in a file only if they are not false or zero: others are still written in format 2.
+ADDED = ("layer_norm", "learn_activation", "learn_input_scale", "input_dropout")
+ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed", *ADDED)
 COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "first_step": "step_offset"}  # in the file: in the training
 SCRATCH = ("_layout", "_idle")  # made again
 
@@ -60,11 +62,16 @@ class Persistent:
         config = {
             "sizes": net.sizes,
             "activations": net.activations,
-            **{name: _plain(getattr(net, name)) for name in ARGUMENTS},
+            **{
+                name: _plain(getattr(net, name))
+                for name in ARGUMENTS
+                if name not in ADDED or np.any(getattr(net, name))
+            },
             **{name: getattr(training, count) for name, count in COUNTERS.items()},
             "optimizer": optimizer,
         }
-        model_file.write(path, config, _vectors(net), metadata)
+        added = not config.keys().isdisjoint(ADDED)
+        model_file.write(path, config, _vectors(net), metadata, 3 if added else 2)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -83,7 +90,7 @@ class Persistent:
         config, arrays = model_file.read(path)
         with model_file.damage_in(path):
             *hidden, output = config["activations"]
-            arguments = {name: config[name] for name in ARGUMENTS}
+            arguments = {name: config[name] for name in ARGUMENTS if name not in ADDED or name in config}
             net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
             if config["optimizer"] is not None:
                 values = dict(config["optimizer"])
@@ -105,7 +112,7 @@ class Persistent:
         """
         state = {name: value for name, value in state.items() if name not in SCRATCH}
         sizes, dtype = state["sizes"], np.dtype(state["dtype"].type)  # in this machine's byte order
-        layout = Layout(sizes, dtype)
+        layout = Layout(sizes, dtype, *(state[name] for name in ("layer_norm", "learn_activation", "learn_input_scale")))
         parameters: Array = aligned_zeros(layout.size, dtype)
         parameters[:] = state["_parameters"]
         vars(self).update(
@@ -120,9 +127,9 @@ class Persistent:
         )
 
 
-def _vectors(net: Any) -> Sequence[model_file.Layers]:
-    """Return the vectors that are saved, by layers: the parameters, then the optimizer's moments."""
-    return [net.split(vector) for vector in (net.parameters, *net._training.moments)]
+def _vectors(net: Any) -> Sequence[model_file.Parts]:
+    """Return the vectors that are saved, in parts: the parameters, then the optimizer's moments."""
+    return [net.parts(vector) for vector in (net.parameters, *net._training.moments)]
 
 
 def _plain(value: Any) -> Any:

@@ -39,6 +39,7 @@ class LoopArguments:
     targets: Array
     labels: Array
     layers: Array
+    table: Array  # `layers`, and after them the record of a learnt scale of the inputs, if there is one
     settings: Array
     loss_parameters: Array
     steps: Array
@@ -55,8 +56,8 @@ class LoopArguments:
     @classmethod
     def prepare(
         cls, layout: Layout, activations: tuple[str, ...], loss: str, inputs: Array, targets: Array, labels: Array,
-        *, batch_size: int, dropout: Sequence[float] = (), seed: int = 0, input_scale: float = 1.0, l1: float = 0.0,
-        l2: float = 0.0,
+        *, batch_size: int, dropout: Sequence[float] = (), input_dropout: float = 0.0, seed: int = 0,
+        input_scale: float = 1.0, l1: float = 0.0, l2: float = 0.0,
     ) -> "LoopArguments":  # fmt: skip
         """Size the workspace for these data and fill the tables."""
         kinds = [ACTIVATIONS[name] for name in activations]
@@ -65,8 +66,9 @@ class LoopArguments:
         micro_batch = layout.micro_batch(batch)
         rates = [*(dropout or [0.0] * last), 0.0]
         keeps_z = [kind.needs_z or index == last for index, kind in enumerate(kinds)]
-        layers, size = layout.table(micro_batch, [kind.code for kind in kinds], keeps_z, rates)
+        table, size = layout.table(micro_batch, [kind.code for kind in kinds], keeps_z, rates, input_dropout)
         settings = np.zeros(1, SETTINGS)
+        settings["n_layers"] = layout.n_layers
         settings["loss"] = LOSSES[loss].label_code if labels.size else LOSSES[loss].code
         settings["batch_size"], settings["micro_batch"], settings["seed"] = batch, micro_batch, seed
         settings["input_kind"], settings["input_scale"] = INPUT_KINDS[inputs.dtype], input_scale
@@ -76,8 +78,8 @@ class LoopArguments:
         steps, progress = np.zeros(1, STEP), np.zeros(1, PROGRESS)
         steps["dropout"] = 1
         return cls(
-            layout, activations, loss, bytes_of_rows(inputs), targets, labels, layers, settings, loss_parameters, steps,
-            workspace, row_losses, row_penalties, progress,
+            layout, activations, loss, bytes_of_rows(inputs), targets, labels, table[: layout.n_layers], table, settings,
+            loss_parameters, steps, workspace, row_losses, row_penalties, progress,
         )  # fmt: skip
 
     def set_threads(self, n_threads: int) -> None:
@@ -87,7 +89,7 @@ class LoopArguments:
     def training(self, parameters: Array, gradient: Array, moments: Array, order: Array) -> Training:
         """Return the run for `train_slice`."""
         return Training(
-            self.inputs, self.targets, self.labels, order, self.layers, parameters, self.workspace, self.settings,
+            self.inputs, self.targets, self.labels, order, self.table, parameters, self.workspace, self.settings,
             self.loss_parameters, self.steps, self.progress, gradient, moments, self.row_losses, self.row_penalties,
         )  # fmt: skip
 

@@ -145,6 +145,14 @@ def per_layer(argument: str, value: Any, layers: int, check: Callable[[Any], Val
     return [check(entry) for entry in values]
 
 
+def flags_per_layer(argument: str, value: Any, layers: int) -> list[bool]:
+    """Return True or False for each of the hidden layers; True needs one."""
+    found = per_layer(argument, value, layers, lambda entry: flag(argument, entry))
+    if layers == 0 and value is True:
+        raise ValueError(f"{argument} is for hidden layers, and this network has none")
+    return found
+
+
 def sizes_of_network(sizes: Any) -> tuple[int, ...]:
     """Return the sizes of a network's layers, inputs first."""
     import numpy as np

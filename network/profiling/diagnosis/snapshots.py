@@ -103,6 +103,8 @@ class FitSnapshots:
         """Return those of a fit that is about to begin."""
         options = {
             "output": net.activations[-1], "loss": net.loss, "dropout": list(net.dropout), "l1": net.l1, "l2": net.l2,
+            "layer_norm": list(net.layer_norm), "learn_activation": list(net.learn_activation),
+            "learn_input_scale": net.learn_input_scale, "input_dropout": net.input_dropout,
             "input_scale": float(data.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
         }  # fmt: skip
         if net.optimizer is None:
@@ -193,7 +195,9 @@ def after_step(net: Network, data: LoopArguments, gradient: Array, before: Array
     for index, (layer, name) in enumerate(zip(data.layers, net.activations, strict=True)):
         deltas.append(rms(values(data.workspace, layer, "delta", rows)))
         hidden = index < len(net.activations) - 1
-        outputs = values(data.workspace, layer, "output", rows) * (1 - layer["dropout"])
+        outputs = values(data.workspace, layer, "activated", rows)  # f(z), also where the activation is learnt
+        if layer["dropout"] > 0 and layer["activated"] == layer["output"]:
+            outputs = outputs * (1 - layer["dropout"])
         kept = outputs[outputs != 0] if layer["dropout"] > 0 else outputs  # dropped units are not saturated
         saturated.append(saturation(name, kept) if hidden and kept.size else None)
         dead.append(float(np.mean((outputs <= 0).all(axis=0))) if hidden and name == "relu" else None)

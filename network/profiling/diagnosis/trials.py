@@ -134,7 +134,7 @@ def probe(net: Network, X: Array, y: Array) -> Probe | None:
         targets = np.empty((0, 0), net.dtype) if labelled else y[start : start + PROBE_ROWS]
         labels = y[start : start + PROBE_ROWS] if labelled else np.empty(0, np.int64)
         data = LoopArguments.prepare(
-            Layout(net.sizes, net.dtype), net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
+            Layout(net.sizes, net.dtype, net.layer_norm, net.learn_activation, net.learn_input_scale), net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
             batch_size=len(rows), input_scale=net.input_scale,
         )  # fmt: skip
         data.settings["update"] = NO_UPDATE
@@ -144,7 +144,7 @@ def probe(net: Network, X: Array, y: Array) -> Probe | None:
         if data.progress["diverged"][0]:
             return None
         last = (data.rows - 1) % int(data.settings["micro_batch"][0]) + 1  # rows of the last micro-batch
-        outputs = [values(data.workspace, layer, "output", last) for layer in data.layers]
+        outputs = [values(data.workspace, layer, "activated", last) for layer in data.layers]
         deltas.append([rms(values(data.workspace, layer, "delta", last)) for layer in data.layers])
         alive.append([(a > 0).any(axis=0) for a in outputs])
     hidden = len(net.activations) - 1

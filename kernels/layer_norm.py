@@ -1,0 +1,133 @@
+"""Layer normalisation: each row is shifted and scaled to mean 0 and variance 1, then by a learnt gain and shift a unit.
+
+The training loop calls these kernels by their address. All arrays are vectors; what has several rows has them one after
+the other, each of `gain.size` numbers: the first `fan_out` count, and the rest is padding, which becomes zero.
+
+Source: Ba, Kiros and Hinton, Layer Normalization (2016), equation 4, with the variance over all units of a row (biased)
+and epsilon within the root, as in PyTorch's ``torch.nn.LayerNorm``.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from hotloop.kernels.jit import Array, inline, kernel
+from hotloop.kernels.views import segment, stack_array
+
+EPSILON = 1e-5
+# A row's sum is that of 16 sums, of every sixteenth number each: whole vectors on every CPU, and always in this order.
+SUMS = 16
+
+
+@kernel
+def layer_norm(
+    z: Array, gain: Array, shift: Array, fan_out: float, inverse_deviations: Array, out: Array
+) -> None:
+    """xhat = (z - mean) / sqrt(variance + 1e-5); y = gain xhat + shift, row by row.
+
+    Parameters
+    ----------
+    z : array (B O,)
+        Overwritten by xhat.
+    gain, shift : array (O,)
+    fan_out : float
+        How many of the O numbers of a row count.
+    inverse_deviations : array (B,)
+        1 / sqrt(variance + 1e-5) of each row; overwritten.
+    out : array (B O,)
+        y; overwritten.
+    """
+    T, width, columns = z.dtype.type, gain.size, int(fan_out)
+    one, share, epsilon, zero = T(1), T(1 / fan_out), T(EPSILON), T(0)
+    sums = stack_array(z, SUMS)
+    for b in range(inverse_deviations.size):
+        x, y = segment(z, b * width, width), segment(out, b * width, width)
+        mean = row_sum(segment(x, 0, columns), sums) * share
+        for j in range(columns):
+            x[j] -= mean
+        scale = one / np.sqrt(sum_of_products(segment(x, 0, columns), segment(x, 0, columns), sums) * share + epsilon)
+        inverse_deviations[b] = scale
+        for j in range(columns):
+            x[j] *= scale
+            y[j] = gain[j] * x[j] + shift[j]
+        for j in range(columns, width):
+            x[j] = zero
+            y[j] = zero
+
+
+@kernel
+def layer_norm_backward(
+    gain: Array, inverse_deviations: Array, fan_out: float, normalised: Array, shift_delta: Array, delta: Array
+) -> None:
+    """dC/dz = (g - mean(g) - xhat mean(g xhat)) / sqrt(variance + 1e-5) with g = gain dC/dy, row by row.
+
+    The gradients of the gain and the shift are the sums over the batch of what is left in `normalised`, dC/dy xhat, and
+    in `shift_delta`, dC/dy.
+
+    Parameters
+    ----------
+    gain : array (O,)
+    inverse_deviations : array (B,)
+        From `layer_norm`.
+    fan_out : float
+        How many of the O numbers of a row count.
+    normalised : array (B O,)
+        xhat, from `layer_norm`; overwritten by dC/dy xhat.
+    shift_delta : array (B O,)
+        Overwritten by dC/dy.
+    delta : array (B O,)
+        dC/dy; overwritten by dC/dz.
+    """
+    T, width, columns = delta.dtype.type, gain.size, int(fan_out)
+    share, zero, sums = T(1 / fan_out), T(0), stack_array(delta, SUMS)
+    for b in range(inverse_deviations.size):
+        at, scale = b * width, inverse_deviations[b]
+        xhat, dy, g = segment(normalised, at, columns), segment(shift_delta, at, columns), segment(delta, at, columns)
+        for j in range(columns):
+            dy[j] = g[j]
+            g[j] *= gain[j]
+        mean, slope = row_sum(g, sums) * share, sum_of_products(g, xhat, sums) * share
+        for j in range(columns):
+            g[j] = (g[j] - mean - xhat[j] * slope) * scale
+            xhat[j] *= dy[j]
+        for j in range(at + columns, at + width):
+            normalised[j] = zero
+            shift_delta[j] = zero
+            delta[j] = zero
+
+
+@inline
+def row_sum(values: Array, sums: Array) -> Any:
+    """Return the sum of a row, in the order that `SUMS` says."""
+    whole = values.size // SUMS * SUMS
+    for k in range(SUMS):
+        sums[k] = 0
+    for j in range(0, whole, SUMS):
+        for k in range(SUMS):
+            sums[k] += values[j + k]
+    for j in range(whole, values.size):
+        sums[j - whole] += values[j]
+    return total_of(sums)
+
+
+@inline
+def sum_of_products(left: Array, right: Array, sums: Array) -> Any:
+    """Return the sum over a row of left times right, in the order of `row_sum`."""
+    whole = left.size // SUMS * SUMS
+    for k in range(SUMS):
+        sums[k] = 0
+    for j in range(0, whole, SUMS):
+        for k in range(SUMS):
+            sums[k] += left[j + k] * right[j + k]
+    for j in range(whole, left.size):
+        sums[j - whole] += left[j] * right[j]
+    return total_of(sums)
+
+
+@inline
+def total_of(sums: Array) -> Any:
+    """Return the sum of `SUMS` numbers, from the first to the last."""
+    total = sums[0]
+    for k in range(1, SUMS):
+        total += sums[k]
+    return total

@@ -1,0 +1,50 @@
+"""Learnt activations, between none and f: (1 - a) x + a f(x), with an a for each unit that is trained like a weight.
+
+The training loop calls these kernels by their address, and computes f and f' itself. All arrays are vectors; what has
+several rows has them one after the other, each of `a.size` numbers.
+"""
+
+from hotloop.kernels.jit import Array, kernel
+from hotloop.kernels.views import segment
+
+
+@kernel
+def learnt_activation(x: Array, activated: Array, a: Array, out: Array) -> None:
+    """out = (1 - a) x + a f(x), row by row; to the bit f(x) where a is 1 and x finite.
+
+    Parameters
+    ----------
+    x, activated : array (B O,)
+        x and f(x).
+    a : array (O,)
+    out : array (B O,)
+        Overwritten.
+    """
+    width, one = a.size, a.dtype.type(1)
+    for at in range(0, out.size, width):
+        values, f, mixed = segment(x, at, width), segment(activated, at, width), segment(out, at, width)
+        for j in range(width):
+            mixed[j] = (one - a[j]) * values[j] + a[j] * f[j]
+
+
+@kernel
+def learnt_activation_backward(x: Array, activated: Array, a: Array, a_delta: Array, delta: Array) -> None:
+    """dC/dx = g ((1 - a) + a f'(x)) and dC/da = sum over the batch of g (f(x) - x), row by row, g = dC/dout.
+
+    Parameters
+    ----------
+    x, activated : array (B O,)
+        x and f(x).
+    a : array (O,)
+    a_delta : array (B O,)
+        g; overwritten by g (f(x) - x), whose sum over the rows is the gradient of a.
+    delta : array (B O,)
+        g f'(x); overwritten by dC/dx.
+    """
+    width, one = a.size, a.dtype.type(1)
+    for at in range(0, delta.size, width):
+        values, f = segment(x, at, width), segment(activated, at, width)
+        g, slopes = segment(a_delta, at, width), segment(delta, at, width)
+        for j in range(width):
+            slopes[j] = (one - a[j]) * g[j] + a[j] * slopes[j]
+            g[j] *= f[j] - values[j]
