@@ -18,6 +18,7 @@ from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.training_state import TrainingState
+from hotloop.network.training.validation_split import rows_held_out, split_of
 from hotloop.network.validation import arguments, arrays
 from hotloop.network.validation.suggestions import explains_keywords
 
@@ -76,8 +77,10 @@ class Trainable(ScaledInputs):
         batch_size: int = 32,
         optimizer: Optimizer | str | None = None,
         validation_data: tuple[Any, Any] | None = None,
+        validation_split: float = 0.0,
         tolerance: float | None = None,
         patience: int | None = None,
+        max_seconds: float | None = None,
         shuffle: bool = True,
         n_threads: int | str = "auto",
         progress: bool = True,
@@ -101,11 +104,17 @@ class Trainable(ScaledInputs):
             two fits of 10 epochs give the same bits as one of 20.
         validation_data : (X, y), optional
             Evaluated after each epoch.
+        validation_split : float, default 0
+            Instead of `validation_data`: the share of the rows that is held out as such, from 0 to below 1. They are
+            drawn by the network's seed, the same at every fit, of each class the same share.
         tolerance : float, optional
             Stop as converged when the validation loss (or, without validation data, the training loss) has not improved
             by more than this for `patience` epochs.
         patience : int, optional
             Needs a tolerance; 5 by default.
+        max_seconds : float, optional
+            Stop, for the reason "time", with the first compiled call that ends after this many seconds of training
+            (not of compiling). An epoch that is not finished then has no record; what it has learned is kept.
         shuffle : bool, default True
             Whether to draw a new order of the samples for each epoch.
         n_threads : int or "auto", default "auto"
@@ -114,7 +123,8 @@ class Trainable(ScaledInputs):
         progress : bool, default True
             Whether to show a bar on standard error, if that is a terminal.
         callbacks : sequence of Callback, optional
-            Told when the fit, each epoch and each compiled call begin and end; see `hotloop.Callback`.
+            Told when the fit, each epoch and each compiled call begin and end; see `hotloop.Callback`, and
+            `hotloop.callbacks` for those that there are: ``callbacks=[EarlyStopping()]`` keeps the best parameters.
 
         Returns
         -------
@@ -141,13 +151,25 @@ class Trainable(ScaledInputs):
         tolerance, patience = stopping(tolerance, patience)
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
-        optimizer, callbacks = optimizer_of(optimizer, self.dtype), checked_callbacks(callbacks)
+        optimizer, validation_split = optimizer_of(optimizer, self.dtype), split_of(validation_split, validation_data)
+        callbacks = checked_callbacks(callbacks, validation_data is not None or validation_split > 0)
+        if max_seconds is not None:
+            max_seconds = arguments.real_number("max_seconds", max_seconds, open=True)
         self._training.check_no_fit_runs("fit")
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         with span("fit"):
             with span("check the data"):
-                data, validation = self._prepared(self._checked(X, y), batch_size, training=True), None
+                checked, validation = self._checked(X, y), None
+                if validation_split > 0:
+                    kept, held_out = rows_held_out(validation_split, self.seed, LOSSES[self.loss], *checked[1:])
+                    # The arrays stay as they are: each epoch's order has only the rows that are kept.
+                    data = self._prepared(checked, min(batch_size, len(kept)), training=True)
+                    data.kept = kept
+                    inputs, targets, labels = (array[held_out] if array.size else array for array in checked)
+                    validation = self._prepared((inputs, targets, labels))
+                else:
+                    data = self._prepared(checked, batch_size, training=True)
                 if validation_data is not None:
                     if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                         raise TypeError("validation_data must be a pair (X, y)")
@@ -160,7 +182,7 @@ class Trainable(ScaledInputs):
                 data.set_optimizer(optimizer, training.steps, training.step_offset)
                 configuration = FitConfiguration(
                     self, self._parameters, gradient, training, data, validation, epochs, self.seed, shuffle, n_threads,
-                    tolerance, patience, progress, callbacks,
+                    tolerance, patience, progress, callbacks, max_seconds,
                 )  # fmt: skip
                 return fit(configuration, tuner)
 

@@ -24,15 +24,17 @@ def train(net=None, **options):
 
 
 class Noted(Callback):
-    """Records each moment, and calls `do`."""
+    """Records each moment, and calls `do`; `on_step` only if asked to, since it makes each call a step."""
 
-    def __init__(self, name="", notes=None, do=lambda moment, fit: None):
+    def __init__(self, name="", notes=None, do=lambda moment, fit: None, steps=False):
         self.name, self.notes, self.do = name, [] if notes is None else notes, do
+        if steps:
+            self.on_step = lambda fit: self._note("on_step", fit)
 
     def _note(self, moment, fit):
         self.notes.append((self.name + moment.removeprefix("on_"), fit.epoch, fit.rows_done))
         self.do(moment, fit)
 
 
-for moment in MOMENTS:
+for moment in {*MOMENTS} - {"on_step"}:
     setattr(Noted, moment, lambda self, fit, moment=moment: self._note(moment, fit))

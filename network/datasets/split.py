@@ -22,7 +22,8 @@ def split_rows(n_rows: int, fraction: float, seed: int, labels: Array | None = N
     seed : int
         Seed of the shuffle.
     labels : array (n_rows,), optional
-        Class numbers. Each class then gives the same share, rounded, and keeps at least one row.
+        Class numbers. Each class then gives the same share, rounded, and a class of two rows or more is on both sides:
+        with many small classes, more than the share is held out.
     """
     fraction = arguments.real_number("test_fraction", fraction, 0, 1, open=True)
     seed = arguments.whole_number("seed", seed, 0)
@@ -35,7 +36,7 @@ def split_rows(n_rows: int, fraction: float, seed: int, labels: Array | None = N
     else:
         counts = np.bincount(labels)
         most = np.maximum(counts - 1, 0)
-        take = np.minimum((counts * fraction).astype(np.int64), most)
+        take = np.clip((counts * fraction).astype(np.int64), np.minimum(most, 1), most)
         for label in np.argsort(take - counts * fraction, kind="stable"):
             take[label] += min(max(wanted - int(take.sum()), 0), 1, int(most[label] - take[label]))
         of_class = [rng.permutation(np.flatnonzero(labels == label)) for label in range(len(counts))]

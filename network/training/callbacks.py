@@ -3,8 +3,10 @@
 The loop in `fit.py` knows only the types of this file.
 """
 
+import inspect
+import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
 from typing import Any
@@ -13,8 +15,9 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Training
 from hotloop.network.training.history import History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.validation.suggestions import moment_for
 
-MOMENTS = ("on_fit_begin", "on_epoch_begin", "on_call_begin", "on_call_end", "on_epoch_end", "on_fit_end")
+MOMENTS = ("on_fit_begin", "on_epoch_begin", "on_call_begin", "on_call_end", "on_step", "on_epoch_end", "on_fit_end")
 
 
 class FitProgress:
@@ -30,6 +33,10 @@ class FitProgress:
         The present one, from 1; 0 before the first.
     rows, rows_done : int
         Samples in an epoch, and those of the present one that have been trained.
+    step : int
+        Steps of this fit so far.
+    batch_loss : float
+        Of the batch that the last compiled call ended with, penalties included; NaN before the first.
     history : History
         Of this fit, with a record for each finished epoch.
     stop_reason : str or None
@@ -42,7 +49,8 @@ class FitProgress:
 
     def __init__(self, network: Any, epochs: int, rows: int) -> None:
         self.network, self.epochs, self.rows = network, epochs, rows
-        self.epoch = self.rows_done = 0
+        self.epoch = self.rows_done = self.step = 0
+        self.batch_loss = math.nan
         self.history = History()
         self.stop_reason: str | None = None
         self.epoch_start = 0.0
@@ -56,8 +64,8 @@ class FitProgress:
     def stop(self, reason: str = "stopped") -> None:
         """Ask the fit to end; the first reason becomes `History.stop_reason`.
 
-        Asked in `on_call_end`, it ends with this call, and an epoch that is not finished has no record. Asked in
-        `on_epoch_end`, it ends with this epoch.
+        Asked in `on_call_end` or `on_step`, it ends with this call, and an epoch that is not finished has no record.
+        Asked in `on_epoch_end`, it ends with this epoch.
         """
         if not isinstance(reason, str) or not reason:
             raise TypeError(f"reason must be a text, got {reason!r}")
@@ -67,7 +75,8 @@ class FitProgress:
 class Callback:
     """Watches a fit: subclass it, define the methods that you need, and pass an instance to `Network.fit`.
 
-    A compiled call trains for about 30 ms, or to the end of the epoch; one epoch may be many calls, or one.
+    A compiled call trains for about 30 ms, or to the end of the epoch; one epoch may be many calls, or one. If any
+    callback defines `on_step`, each call is one step.
 
     An error that a method raises ends the fit, and comes out of it; the network keeps its last finite parameters.
     `on_fit_end` is called however the fit ends, also after an error or Ctrl-C.
@@ -103,15 +112,43 @@ class Callback:
     def on_call_end(self, fit: FitProgress) -> None:
         """After a compiled call, with finite parameters if it was the last of its epoch."""
 
+    def on_step(self, fit: FitProgress) -> None:
+        """After each step, and after `on_call_end`; slow: defining it makes each step a compiled call of its own.
+
+        That costs about 10 us a step, and 2 us for each further callback, where a step of a small network takes 3 us.
+        """
+
     def on_epoch_end(self, fit: FitProgress) -> None:
         """When the epoch has its record, validation included."""
 
     def on_fit_end(self, fit: FitProgress) -> None:
         """When the fit has ended; `fit.history` is what it returns."""
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed fit needs to go on the same: a dict of JSON values and NumPy arrays, {} for nothing."""
+        return {}
 
-def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
-    """Return the argument `callbacks` as a tuple; raise a TypeError unless it is a sequence of `Callback` instances."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned: called before the first epoch of a fit that is resumed."""
+
+    def _check(self, validates: bool) -> None:
+        """Raise an error, before anything is changed, if a fit with or without validation data does not suit it."""
+
+
+def checked_callbacks(callbacks: Any, validates: bool) -> tuple[Callback, ...]:
+    """Return the argument `callbacks` as a tuple, checked.
+
+    Parameters
+    ----------
+    callbacks : sequence of Callback, or None
+    validates : bool
+        Whether the fit has validation data.
+
+    Raises
+    ------
+    TypeError
+        Unless it is a sequence of instances of `Callback`, each of whose methods ``on_...`` is one that is called.
+    """
     if callbacks is None:
         return ()
     if isinstance(callbacks, Callback):
@@ -126,13 +163,36 @@ def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
         if not isinstance(callback, Callback):
             found = f"the class {callback.__name__}" if isinstance(callback, type) else f"a {type(callback).__name__}"
             raise TypeError(f"callbacks[{index}] is {found}; wanted an instance of a subclass of hotloop.Callback")
+        _check_moments(callback)
+        callback._check(validates)
     return tuple(callbacks)
 
 
-def methods_of(callbacks: Iterable[Callback], moment: str) -> list[Callable[..., Any]]:
-    """Return the methods for a moment, in order: of the callbacks that define one, so that the others cost nothing."""
-    methods = [getattr(callback, moment) for callback in callbacks]
-    return [method for method in methods if getattr(method, "__func__", None) is not getattr(Callback, moment)]
+def _check_moments(callback: Callback) -> None:
+    """Raise a TypeError if a method seems meant for a moment but would never be called, or not as it expects."""
+    kind = type(callback).__name__
+    for name in {*dir(callback)} - {*dir(Callback)}:
+        if not callable(getattr(callback, name, None)) or (ours := moment_for(name, MOMENTS)) is None:
+            continue
+        meant = f"Did you mean {ours}?" if ours else "Let the names of other methods not begin with on_."
+        raise TypeError(f"{kind}.{name} would never be called: the moments are {', '.join(MOMENTS)}. {meant}")
+    for method in methods_of([callback], *MOMENTS):
+        try:
+            parameters = inspect.signature(method).parameters
+        except ValueError:  # of a function written in C
+            continue
+        needed = [p for p in parameters.values() if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD]
+        if len(needed) > 1 or "logs" in parameters:
+            raise TypeError(
+                f"{kind}.{method.__name__} takes ({', '.join(parameters)}); it is called with one argument, fit, which "
+                "has the epoch as fit.epoch and its results as fit.record"
+            )
+
+
+def methods_of(callbacks: Iterable[Callback], *moments: str) -> list[Callable[..., Any]]:
+    """Return the methods for moments, in order: of the callbacks that define one, so that the others cost nothing."""
+    found = [(getattr(callback, moment), getattr(Callback, moment)) for callback in callbacks for moment in moments]
+    return [method for method, nothing in found if getattr(method, "__func__", None) is not nothing]
 
 
 def call_all(methods: Iterable[Callable[[FitProgress], object]], fit: FitProgress) -> None:

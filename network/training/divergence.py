@@ -47,8 +47,11 @@ class Divergence(Callback):
             raise self._error(fit, "validation loss")
 
     def on_fit_end(self, fit: FitProgress) -> None:
-        """Set parameters back that the last update, or a callback, left infinite or NaN: no loss has shown it."""
-        if not np.isfinite(self._parameters).all():
+        """Set parameters back that the last update, or a callback, left infinite or NaN: no loss has shown it.
+
+        Unless a callback has begun another fit, whose guard sees to them.
+        """
+        if self._training.fit_in is None and not np.isfinite(self._parameters).all():
             self._parameters[:] = self._last_good
             self._training.reset()
 

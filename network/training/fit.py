@@ -29,6 +29,7 @@ from hotloop.network.training.history import DivergenceError, History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.passes import load_forward, scores
 from hotloop.network.training.thread_tuner import ThreadTuner
+from hotloop.network.training.time_limit import TimeLimit
 from hotloop.network.training.training_state import TrainingState
 
 
@@ -50,6 +51,7 @@ class FitConfiguration:
     patience: int
     progress: bool
     callbacks: Sequence[Callback]
+    max_seconds: float | None = None
 
 
 def shuffled(seed: int, epoch: int, rows: int) -> Array:
@@ -67,7 +69,8 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     progress = FitProgress(configuration.network, configuration.epochs, data.rows)
     history = progress.history
     tuner.observers = [observer.of_fit(progress, data) for observer in active()]
-    callbacks = [*tuner.observers, *_callbacks(configuration)]
+    guard = Divergence(data, configuration.parameters, training)
+    callbacks = [*tuner.observers, guard, *_callbacks(configuration)]
     began = time.perf_counter()
     try:
         for method in methods_of(callbacks, "on_fit_begin"):
@@ -87,14 +90,16 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
         training.fit_in = None  # first, and after no call: Ctrl-C cannot come between
         training.steps = int(data.progress["step"][0])
         history.seconds, history.n_threads = time.perf_counter() - began, tuner.n_threads
-        call_all(methods_of(callbacks, "on_fit_end"), progress)
+        # The guard once more, at last: a callback may have written into the parameters.
+        call_all([*methods_of(callbacks, "on_fit_end"), guard.on_fit_end], progress)
     return history
 
 
 def _callbacks(configuration: FitConfiguration) -> list[Callback]:
-    """Return the callbacks of a fit, in their order."""
-    found: list[Callback] = [Divergence(configuration.data, configuration.parameters, configuration.training)]
-    found += configuration.callbacks
+    """Return the callbacks of a fit after the check for divergence, in their order."""
+    found = [*configuration.callbacks]
+    if configuration.max_seconds is not None:
+        found.append(TimeLimit(configuration.max_seconds))
     if configuration.tolerance is not None:
         found.append(Convergence(configuration.tolerance, configuration.patience))
     if configuration.progress and _is_terminal(sys.stderr):
@@ -135,7 +140,7 @@ def _train(
         order = shuffled(configuration.seed, training.epochs, rows) if configuration.shuffle else in_order
         for method in on_epoch_begin:
             method(fit)
-        train_epoch(_run(configuration, order))
+        train_epoch(_run(configuration, data.rows_in(order)))
         if fit.rows_done < rows:
             break
         training.epochs += 1
@@ -156,12 +161,14 @@ def _epoch_trainer(
     """Return a function that trains a run until all rows are done, or an end is asked for."""
     training, observers = configuration.training, tuner.observers
     on_call_begin, on_call_end = methods_of(callbacks, "on_call_begin"), methods_of(callbacks, "on_call_end")
-    limits = methods_of(callbacks, "limit")
+    on_step, limits = methods_of(callbacks, "on_step"), methods_of(callbacks, "limit")
     configuration.data.set_threads(tuner.most)
-    progress = configuration.data.progress
+    progress, batch = configuration.data.progress, int(configuration.data.settings["batch_size"][0])
+    first_step = training.steps
 
     def limit(rows: int) -> int:
-        return min((method(fit, rows) for method in limits), default=rows)
+        rows = min((method(fit, rows) for method in limits), default=rows)
+        return min(rows, batch - fit.rows_done % batch) if on_step else rows
 
     def train(run: Training) -> None:
         progress["row"], progress["loss_sum"] = 0, 0.0
@@ -171,8 +178,14 @@ def _epoch_trainer(
             if not (observers and any(observer.take_batch(run) for observer in observers)):
                 tuner.call(train_slice, (run,), progress, limit)
             fit.rows_done, training.steps = int(progress["row"][0]), int(progress["step"][0])
+            steps, fit.step = fit.step, training.steps - first_step
+            if fit.rows_done % batch == 0 or fit.rows_done == fit.rows:
+                fit.batch_loss = float(progress["batch_loss"][0])
             for method in on_call_end:
                 method(fit)
+            if fit.step > steps:
+                for method in on_step:
+                    method(fit)
 
     return train
 

@@ -55,6 +55,8 @@ class History:
         Whether kernels were compiled, not only loaded.
     n_threads : int
         How many threads trained; for "auto" the last choice.
+    best_epoch : int or None
+        The epoch whose parameters the network has, where a fit keeps the best.
     """
 
     epochs: list[Record] = field(default_factory=list)
@@ -63,6 +65,7 @@ class History:
     compile_seconds: float = 0.0
     compiled: bool = False
     n_threads: int = 1
+    best_epoch: int | None = None
 
     @property
     def loss(self) -> list[float]:

@@ -29,7 +29,8 @@ def bytes_of_rows(array: Array) -> Array:
 class LoopArguments:
     """The arguments of a compiled loop, in the types that it was compiled for. See `hotloop.kernels.training`.
 
-    `layout`, `activations` and `loss` are what the tables were made from.
+    `layout`, `activations` and `loss` are what the tables were made from. `kept` are the rows that are trained, where
+    others of the same arrays are held out.
     """
 
     layout: Layout
@@ -47,11 +48,16 @@ class LoopArguments:
     row_losses: Array
     row_penalties: Array
     progress: Array
+    kept: Array | None = None
 
     @property
     def rows(self) -> int:
         """Number of samples."""
-        return int(self.inputs.shape[0])
+        return int(self.inputs.shape[0] if self.kept is None else self.kept.size)
+
+    def rows_in(self, order: Array) -> Array:
+        """Return which rows of the arrays an order of the samples visits."""
+        return order if self.kept is None else self.kept[order]
 
     @classmethod
     def prepare(

@@ -57,9 +57,10 @@ KEYWORDS = {
     "output_activation": "output", "out_activation": "output", "criterion": "loss", "solver": "optimizer",
     "random_state": "seed", "random_seed": "seed", "rng": "seed", "validation": "validation_data",
     "val_data": "validation_data", "validation_set": "validation_data", "eval_set": "validation_data",
-    "validation_split": "validation_data", "validation_fraction": "validation_data", "callback": "callbacks",
+    "validation_fraction": "validation_split", "callback": "callbacks",
     "tol": "tolerance",
-    "min_delta": "tolerance", "early_stopping": "tolerance", "n_iter_no_change": "patience", "verbose": "progress",
+    "min_delta": "tolerance", "n_iter_no_change": "patience", "verbose": "progress", "max_time": "max_seconds",
+    "time_limit": "max_seconds", "timeout": "max_seconds",
     "n_jobs": "n_threads", "num_threads": "n_threads",
     "num_workers": "n_threads", "threads": "n_threads", "kernel_initializer": "initializer", "init": "initializer",
     "weight_init": "initializer", "kernel_regularizer": "l2", "regularization": "l2", "dropout_rate": "dropout",
@@ -75,14 +76,23 @@ NOTES = {
     "device": "hotloop runs on the CPU.",
     "bias": "Every layer has a bias.",
     "use_bias": "Every layer has a bias.",
-    "validation_split": "It takes a pair (X, y) that you have split off.",
-    "validation_fraction": "It takes a pair (X, y) that you have split off.",
-    "early_stopping": "A fit with a tolerance stops when nothing has improved for `patience` epochs.",
+    "early_stopping": "Give fit callbacks=[EarlyStopping()], and validation_split=0.1 or validation_data.",
+    "restore_best_weights": "Give fit callbacks=[EarlyStopping()]: it keeps the best parameters.",
     "hidden_layer_sizes": "It has the inputs and the outputs too, such as [64, 100, 10].",
     "units": "It has the inputs and the outputs too, such as [64, 100, 10].",
     "betas": "beta1 and beta2 are two arguments.",
     "learning_rate": "Give it to the optimizer: fit(..., optimizer=Adam(learning_rate=0.01)).",
 }
+# The moments of callbacks in Keras, PyTorch Lightning and fastai.
+MOMENTS = {
+    "on_train_begin": "on_fit_begin", "on_train_end": "on_fit_end", "on_batch_begin": "on_call_begin",
+    "on_batch_end": "on_step", "on_train_batch_begin": "on_call_begin", "on_train_batch_end": "on_step",
+    "on_train_start": "on_fit_begin", "on_fit_start": "on_fit_begin", "on_train_batch_start": "on_call_begin",
+    "on_train_epoch_start": "on_epoch_begin", "on_train_epoch_end": "on_epoch_end",
+    "on_validation_epoch_end": "on_epoch_end", "before_fit": "on_fit_begin", "after_fit": "on_fit_end",
+    "before_epoch": "on_epoch_begin", "after_epoch": "on_epoch_end", "before_batch": "on_call_begin",
+    "after_batch": "on_step", "after_step": "on_step",
+}  # fmt: skip
 HOMES: dict[str, list[str]] = {}  # for each keyword argument, the functions that take it; `explains_keywords` fills it
 
 
@@ -102,6 +112,19 @@ def hint(argument: str, name: str, known: Iterable[str], aliases: Mapping[str, s
         return f" Did you mean {ours!r}?" if ours in known else " hotloop has nothing of that name."
     close = difflib.get_close_matches(name.lower(), accepted, 1)
     return f" Did you mean {accepted[close[0]]!r}?" if close else ""
+
+
+def moment_for(method: str, moments: Iterable[str]) -> str | None:
+    """Return the moment that a method of a callback is meant for, "" if none is known; None for any other method."""
+    moments = list(moments)
+    if method in moments or method.startswith("_"):
+        return None
+    if method in MOMENTS:
+        return MOMENTS[method]
+    folded = {_folded(ours): ours for ours in moments}
+    begins = method.startswith("on_")
+    close = difflib.get_close_matches(_folded(method), folded, 1, 0.6 if begins else 0.85)
+    return folded[close[0]] if close else "" if begins else None
 
 
 def _explained(function: str, keyword: str, accepted: frozenset[str]) -> str:

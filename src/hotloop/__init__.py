@@ -2,8 +2,9 @@
 
 >>> from hotloop import Network, SGD
 
-The public names are here; `hotloop.datasets` loads data, and `hotloop.kernels` has the compiled loops. Each name is
-imported when it is first used (PEP 562), so that ``import hotloop`` waits for neither Numba nor NumPy.
+The public names are here; `hotloop.callbacks` watch a fit, `hotloop.datasets` loads data, and `hotloop.kernels` has the
+compiled loops. Each name is imported when it is first used (PEP 562), so that ``import hotloop`` waits for neither
+Numba nor NumPy.
 """
 
 import importlib
@@ -11,6 +12,7 @@ import sys
 
 TYPE_CHECKING = False  # True to type checkers; typing takes longer to import than all of this
 if TYPE_CHECKING:
+    from hotloop import callbacks as callbacks
     from hotloop import datasets as datasets
     from hotloop import kernels as kernels
     from hotloop import network as network
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from hotloop.network.network import Network
     from hotloop.network.profiling.profiler import profile
     from hotloop.network.training.callbacks import Callback
+    from hotloop.network.training.early_stopping import EarlyStopping
     from hotloop.network.training.history import ConvergenceWarning, DivergenceError, History
     from hotloop.network.training.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
     from hotloop.network.warmup import warmup
@@ -32,6 +35,7 @@ __all__ = [
     "Callback",
     "ConvergenceWarning",
     "DivergenceError",
+    "EarlyStopping",
     "History",
     "Network",
     "Normal",
@@ -44,9 +48,9 @@ __all__ = [
 # The modules that have them, in the order in which they are searched: the first need neither Numba nor NumPy.
 _MODULES = (
     "network.initializers", "network.training.optimizers", "network.training.history", "network.training.callbacks",
-    "network.network", "network.warmup", "network.profiling.profiler",
+    "network.training.early_stopping", "network.network", "network.warmup", "network.profiling.profiler",
 )  # fmt: skip
-_SUBMODULES = ("datasets", "kernels", "network")
+_SUBMODULES = ("callbacks", "datasets", "kernels", "network")
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
 

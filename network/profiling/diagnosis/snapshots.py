@@ -235,9 +235,10 @@ def saturation(activation: str, outputs: Array) -> float | None:
 
 
 def data_of(data: LoopArguments) -> tuple[Array, Array]:
-    """Return the inputs and targets of a run, as views."""
+    """Return the inputs and targets of a run, as views; a copy where some of the rows are held out."""
     inputs = data.inputs.view(INPUT_DTYPES[int(data.settings["input_kind"][0])])
-    return inputs, data.labels if data.labels.size else data.targets
+    targets = data.labels if data.labels.size else data.targets
+    return (inputs, targets) if data.kept is None else (inputs[data.kept], targets[data.kept])
 
 
 def per_layer(snapshots: Sequence[Snapshot], name: str) -> Array:

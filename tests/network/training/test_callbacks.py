@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import needs_compiler, same_bits
-from watched_fits import EVERY_BATCH, Noted, build, problem, train
+from watched_fits import EVERY_BATCH, QUIET, Noted, build, problem, train
 
 import hotloop
 from hotloop import SGD, Adam, Callback, DivergenceError, Network
+from hotloop.callbacks import LambdaCallback
 from hotloop.network.training import callbacks as module
 from hotloop.network.training import thread_tuner
 from hotloop.network.training.callbacks import MOMENTS
@@ -22,7 +23,7 @@ def call_is_a_batch(monkeypatch):
     monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
 
 
-def expected_moments(epochs, batches, rows_in_a_batch):
+def expected_moments(epochs, batches, rows_in_a_batch, steps=False):
     """The course of a fit, each of whose calls is a batch, written out."""
     moments, done = [("fit_begin", 0, 0)], batches * rows_in_a_batch
     for epoch in range(1, epochs + 1):
@@ -30,6 +31,7 @@ def expected_moments(epochs, batches, rows_in_a_batch):
         for batch in range(batches):
             moments.append(("call_begin", epoch, batch * rows_in_a_batch))
             moments.append(("call_end", epoch, (batch + 1) * rows_in_a_batch))
+            moments += [("step", epoch, (batch + 1) * rows_in_a_batch)] * steps
         moments.append(("epoch_end", epoch, done))
     return [*moments, ("fit_end", epochs, done)]
 
@@ -43,11 +45,53 @@ def test_the_moments_of_a_fit(call_is_a_batch):
     assert watcher.notes == expected_moments(3, 5, 8)
 
 
-def test_callbacks_change_no_bit(call_is_a_batch):
+def test_each_step_is_a_call_if_a_callback_asks_for_steps():
+    """Also where another callback shortens the calls to less than a batch, and where the last batch is small."""
+    watcher = Noted(steps=True)
+    train(epochs=3, callbacks=[watcher])
+    assert watcher.notes == expected_moments(3, 5, 8, steps=True)
+
+    class Short(Callback):
+        def limit(self, fit, rows):
+            return 1
+
+    seen = []
+    steps = LambdaCallback(on_step=lambda fit: seen.append((fit.step, fit.rows_done, fit.batch_loss)))
+    net, x = Network([3, 1], seed=0), np.random.default_rng(0).normal(size=(700, 3))
+    twin = copy.copy(net)
+    net.fit(x, x[:, 0], epochs=2, batch_size=400, callbacks=[steps, Short()], **QUIET)
+    assert [(step, rows) for step, rows, _ in seen] == [(1, 400), (2, 700), (3, 400), (4, 700)]
+    history = twin.fit(x, x[:, 0], epochs=2, batch_size=400, **QUIET)
+    assert same_bits(net.parameters, twin.parameters)
+    for epoch, record in enumerate(history.epochs):
+        (_, _, first), (_, _, second) = seen[2 * epoch : 2 * epoch + 2]
+        assert record["loss"] == pytest.approx((400 * first + 300 * second) / 700, rel=1e-12)
+
+
+def test_a_call_is_cut_for_steps_only():
+    calls = []
+    train(epochs=2, callbacks=[LambdaCallback(on_call_end=lambda fit: calls.append((fit.step, fit.rows_done)))])
+    assert calls[-1] == (10, 40)
+    assert len(calls) < 10
+
+
+def test_what_a_fit_says_of_its_steps():
+    """Of this fit, and before the first step as after it."""
+    net, _ = train(epochs=1)
+    seen = []
+    train(net, epochs=1, callbacks=[Noted(do=lambda moment, fit: seen.append((fit.step, fit.batch_loss)), steps=True)])
+    assert [step for step, _ in seen] == [0, 0, *np.repeat(range(5), 3) + np.tile([0, 1, 1], 5), 5, 5]
+    losses = [loss for _, loss in seen]
+    assert np.isnan(losses[:3]).all()
+    assert np.isfinite(losses[3:]).all()
+
+
+@pytest.mark.parametrize("steps", [False, True])
+def test_callbacks_change_no_bit(call_is_a_batch, steps):
     alone, watched = build(dropout=0.3), build(dropout=0.3)
     _, expected = train(alone, epochs=4, optimizer=Adam(0.01), validation_data=problem())
     _, history = train(
-        watched, epochs=4, optimizer=Adam(0.01), validation_data=problem(), callbacks=[Noted(), Callback()]
+        watched, epochs=4, optimizer=Adam(0.01), validation_data=problem(), callbacks=[Noted(steps=steps), Callback()]
     )
     assert same_bits(alone.parameters, watched.parameters)
     assert (history.loss, history.val_loss) == (expected.loss, expected.val_loss)
@@ -154,12 +198,12 @@ def stopping(at, epoch, reason="enough", rows=0):
 @pytest.mark.parametrize(("at", "epoch", "rows", "epochs", "steps"), [
     ("on_fit_begin", 0, 0, 0, 0), ("on_epoch_begin", 1, 0, 0, 0), ("on_epoch_begin", 3, 0, 2, 10),
     ("on_call_begin", 2, 0, 1, 6), ("on_call_end", 2, 16, 1, 7), ("on_call_end", 2, 40, 2, 10),
-    ("on_epoch_end", 2, 0, 2, 10),
+    ("on_step", 2, 16, 1, 7), ("on_step", 2, 40, 2, 10), ("on_epoch_end", 2, 0, 2, 10),
 ])  # fmt: skip
 def test_a_callback_stops_a_fit(at, epoch, rows, epochs, steps, call_is_a_batch):
     """In the middle of an epoch that has then no record; after its last call the epoch is finished first."""
-    notes = []
-    net, history = train(epochs=9, callbacks=[Noted(do=stopping(at, epoch, rows=rows)), Noted(notes=notes)])
+    notes, stops = [], Noted(do=stopping(at, epoch, rows=rows), steps=at == "on_step")
+    net, history = train(epochs=9, callbacks=[stops, Noted(notes=notes)])
     assert (history.stop_reason, history.converged, history.interrupted) == ("enough", False, False)
     assert (len(history.epochs), net.epochs_trained, net.steps) == (epochs, epochs, steps)
     names = [name for name, *_ in notes]
@@ -210,11 +254,12 @@ def test_an_error_ends_the_fit(at, call_is_a_batch):
     net, options = build(), {"epochs": 3, "optimizer": Adam(0.01)}
     train(net, **options)
     with pytest.raises(Mine, match=at):
-        train(net, callbacks=[others[0], Noted(do=raising(at)), others[1]], **options)
+        train(net, callbacks=[others[0], Noted(do=raising(at), steps=at == "on_step"), others[1]], **options)
     assert [other.notes[-1][0] for other in others] == ["fit_end"] * 2
-    assert net.steps == 15 + {"on_fit_begin": 0, "on_epoch_begin": 0, "on_call_begin": 0, "on_call_end": 1}.get(
-        at, 5 if at == "on_epoch_end" else 15
-    )
+    assert net.steps == 15 + {
+        "on_fit_begin": 0, "on_epoch_begin": 0, "on_call_begin": 0, "on_call_end": 1, "on_step": 1, "on_epoch_end": 5,
+        "on_fit_end": 15,
+    }[at]  # fmt: skip
     assert np.isfinite(net.parameters).all()
     twin = copy.copy(net)
     for each in (net, twin):
@@ -256,6 +301,25 @@ def test_parameters_that_a_callback_spoils_are_set_back():
     assert net.optimizer is None
 
 
+@pytest.mark.parametrize("at", MOMENTS)
+def test_no_parameter_that_a_callback_spoils_survives_the_fit(at, call_is_a_batch):
+    """At whatever moment, and although no error is raised: the next check, or that at the end of the fit, finds it."""
+
+    def spoil(moment, fit):
+        if moment == at and fit.epoch >= 2 * (at != "on_fit_begin"):
+            fit.network.parameters[0] = np.nan
+
+    net = build()
+    spoils = Noted(do=spoil, steps=at == "on_step")
+    try:
+        train(net, callbacks=[spoils], epochs=2, optimizer=Adam(0.01))
+    except DivergenceError:
+        assert at != "on_fit_end"
+    assert np.isfinite(net.parameters).all()
+    assert net.optimizer is None
+    train(net)
+
+
 def test_a_divergence_comes_before_the_callbacks_and_ends_in_them():
     watcher = Noted()
     with pytest.raises(DivergenceError):
@@ -275,6 +339,69 @@ def test_an_interrupt_in_a_callback_is_an_interrupt():
 
 
 # The argument.
+
+
+def subclass(**methods):
+    return type("Mine", (Callback,), methods)()
+
+
+def nothing(self, fit):
+    pass
+
+
+@pytest.mark.parametrize(("method", "meant"), [
+    ("on_train_begin", "on_fit_begin"), ("on_batch_end", "on_step"), ("on_train_batch_end", "on_step"),
+    ("on_train_epoch_end", "on_epoch_end"), ("before_fit", "on_fit_begin"), ("after_batch", "on_step"),
+    ("on_epoch_ned", "on_epoch_end"), ("on_epoch_ends", "on_epoch_end"), ("onEpochEnd", "on_epoch_end"),
+    ("no_epoch_end", "on_epoch_end"), ("on_steps", "on_step"),
+])  # fmt: skip
+def test_a_method_that_would_never_be_called(method, meant):
+    net = build()
+    with pytest.raises(TypeError, match=rf"Mine.{method} would never be called: the moments are on_fit_begin, .*, "
+                       rf"on_fit_end. Did you mean {meant}\?"):  # fmt: skip
+        train(net, callbacks=[subclass(**{method: nothing})])
+    assert net.steps == 0
+
+
+def test_names_that_begin_with_on_are_for_moments():
+    with pytest.raises(TypeError, match=r"on_button would never be called.* Let the names of other methods not begin"):
+        train(callbacks=[subclass(on_button=nothing)])
+    own = {"reset": nothing, "_on_epoch_ended": nothing, "on_error": "raise", "patience": 3, "epoch": nothing}
+    train(callbacks=[subclass(**own)], epochs=1)
+
+
+@pytest.mark.parametrize(("method", "parameters"), [
+    (lambda self, epoch, logs=None: None, "epoch, logs"), (lambda self, logs=None: None, "logs"),
+    (lambda self, net, X, y: None, "net, X, y"),
+])  # fmt: skip
+def test_a_moment_with_the_parameters_of_other_libraries(method, parameters):
+    method.__name__ = "on_epoch_end"
+    with pytest.raises(
+        TypeError, match=rf"Mine.on_epoch_end takes \({parameters}\); it is called with one argument, fit"
+    ):
+        train(callbacks=[subclass(on_epoch_end=method)])
+
+
+def test_a_moment_may_have_parameters_with_defaults():
+    seen = []
+    train(callbacks=[subclass(on_epoch_end=lambda self, fit, note="x", *more: seen.append(note))], epochs=2)
+    assert seen == ["x", "x"]
+
+
+def test_a_callback_made_of_functions():
+    seen = []
+    functions = {
+        moment: lambda fit, moment=moment: seen.append((moment[3:], fit.epoch, fit.rows_done)) for moment in MOMENTS
+    }
+    train(epochs=2, callbacks=[LambdaCallback(**functions), LambdaCallback()])
+    assert seen == expected_moments(2, 5, 8, steps=True)
+    with pytest.raises(TypeError, match="on_epoch_end must be a function of one argument, fit, got 3"):
+        LambdaCallback(on_epoch_end=3)
+
+
+def test_the_state_of_a_callback_is_empty_unless_it_has_one():
+    assert Callback().state_dict() == {}
+    Callback().load_state_dict({})
 
 
 @pytest.mark.parametrize(("callbacks", "message"), [

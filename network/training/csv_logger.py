@@ -1,0 +1,83 @@
+"""The callback that writes the record of each epoch into a CSV file."""
+
+import csv
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.validation import arguments
+from hotloop.network.validation.paths import text_path
+
+
+class CSVLogger(Callback):
+    """Writes each epoch's record as a line of a CSV file, as soon as the epoch ends.
+
+    The columns are those of the first epoch, or of the file that is appended to: a number that a record lacks is an
+    empty cell, and one that only later records have is left out. Numbers have all their digits.
+
+    Parameters
+    ----------
+    path : str or path-like
+    append : bool, default False
+        Whether to go on with a file that exists, rather than replace it.
+
+    Raises
+    ------
+    OSError
+        Of the fit, before it trains, if the file cannot be written.
+    ValueError
+        Of the fit, if a file to append to has none of the columns.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
+        self.path, self.append = text_path("path", path, "log.csv"), arguments.flag("append", append)
+        self._columns: list[str] = []
+        self._size: int | None = None  # of the file, if a resumed fit goes on with it
+
+    def on_fit_begin(self, fit: FitProgress) -> None:
+        """Look whether the file can be written, without changing it."""
+        with open(self.path, "ab"):
+            pass
+        if self._size is None:
+            self._columns = []
+
+    def on_epoch_end(self, fit: FitProgress) -> None:
+        """Write a line; the file is open only meanwhile."""
+        if self._size is not None:
+            os.truncate(self.path, min(self._size, os.path.getsize(self.path)))
+            self._size = None
+        if not self._columns:
+            self._begin(fit)
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerow([fit.record.get(name, "") for name in self._columns])
+
+    def _begin(self, fit: FitProgress) -> None:
+        """Choose the columns, and write them unless the file has them."""
+        if self.append and os.path.getsize(self.path):
+            with open(self.path, "r+", newline="", encoding="utf-8") as file:
+                text = file.read()
+                columns = next(csv.reader(text.splitlines()), [])
+                if not text.endswith("\n"):
+                    file.write("\n")  # after a line that was cut short
+            if not {*columns} & fit.record.keys():
+                raise ValueError(
+                    f"{self.path} has none of the columns {', '.join(fit.record)}: it is not a log of a fit"
+                )
+            self._columns = columns
+            return
+        self._columns = list(fit.record)
+        with open(self.path, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerow(self._columns)
+
+    def on_fit_end(self, fit: FitProgress) -> None:
+        """Let the next fit begin anew."""
+        self._size = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the columns and the size of the file: what a stopped fit has written after that is cut off."""
+        return {"columns": self._columns, "size": os.path.getsize(self.path)} if self._columns else {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from it."""
+        self._columns, self._size = list(state.get("columns", ())), state.get("size")

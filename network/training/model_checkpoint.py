@@ -1,0 +1,82 @@
+"""The callback that saves the network after each epoch, or after each that is the best so far."""
+
+import os
+import string
+from pathlib import Path
+
+from hotloop.network.training.callbacks import FitProgress
+from hotloop.network.training.monitor import Monitor
+from hotloop.network.validation import arguments
+from hotloop.network.validation.paths import check_folder, text_path
+from hotloop.network.validation.printable import shown
+
+
+class ModelCheckpoint(Monitor):
+    """Saves the network when `monitor` is the best so far, or after each epoch; a reader never sees half a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        May have numbers of the record in it: ``"run-{epoch:03d}-{val_loss:.4f}.safetensors"``. Without any, each file
+        replaces the one before.
+    monitor : str, default "val_loss"
+        A number in the record of each epoch.
+    save_best_only : bool, default True
+        False saves after each epoch, and looks at no number.
+    mode : {"auto", "min", "max"}
+        Whether less or more is better.
+
+    Raises
+    ------
+    OSError
+        Of the fit, before it trains, if the folder does not exist or cannot be written to; and if a file cannot be
+        written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        *,
+        save_best_only: bool = True,
+        mode: str = "auto",
+    ) -> None:
+        self.save_best_only = arguments.flag("save_best_only", save_best_only)
+        super().__init__(monitor, mode if self.save_best_only else "min")
+        self.path = text_path("path", path, "best.safetensors")
+        try:
+            fields = [name for _, name, _, _ in string.Formatter().parse(self.path) if name is not None]
+        except ValueError as error:
+            raise ValueError(
+                f"path {shown(self.path)} is not a format such as 'run-{{epoch}}.safetensors': {error}"
+            ) from None
+        if not all(name.isidentifier() for name in fields):
+            raise ValueError(
+                f"path {shown(self.path)} must name numbers of the record in its braces, such as {{epoch}}"
+            )
+        self._fields = fields
+
+    def on_fit_begin(self, fit: FitProgress) -> None:
+        """Look whether files can be written into the folder, if its name is known."""
+        super().on_fit_begin(fit)
+        folder = os.path.dirname(self.path)
+        if "{" not in folder:
+            check_folder(folder or ".")
+
+    def on_epoch_end(self, fit: FitProgress) -> None:
+        """Save the network, if its epoch is good enough."""
+        if self.save_best_only:
+            value = self.value(fit)
+            if not self.better(value, self.best):
+                return
+            self.best = value
+        missing = [name for name in self._fields if name not in fit.record]
+        if missing:
+            raise ValueError(
+                f"path {shown(self.path)} names {missing[0]!r}, which no epoch has; it has {', '.join(fit.record)}"
+            )
+        fit.network.save(Path(self.path.format(**fit.record)))
+
+    def _check(self, validates: bool) -> None:
+        if self.save_best_only:
+            super()._check(validates)

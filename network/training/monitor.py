@@ -1,0 +1,113 @@
+"""A number of each epoch's record that a callback watches: which, and whether less or more of it is better."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.validation import arguments
+from hotloop.network.validation.printable import shown
+
+# Words of the names of metrics.
+MORE_IS_BETTER = frozenset({"accuracy", "acc", "top", "precision", "recall", "f1", "auc", "r2"})
+LESS_IS_BETTER = frozenset({"loss", "error", "mse", "mae", "rmse", "msle", "pinball", "deviance", "norm"})
+MODES = {"auto": None, "min": False, "max": True}
+
+
+def more_is_better(monitor: str, mode: Any) -> bool:
+    """Return whether more of a metric is better, by its name if `mode` is "auto"."""
+    wanted = arguments.choose("mode", mode, MODES)
+    if wanted is not None:
+        return wanted
+    words = {*monitor.split("_")}
+    more, less = bool(words & MORE_IS_BETTER), bool(words & LESS_IS_BETTER)
+    if more == less:
+        raise ValueError(
+            f"whether more or less of {monitor!r} is better is not known: if that is its name, give mode='min' or "
+            "mode='max'"
+        )
+    return more
+
+
+class Monitor(Callback):
+    """What callbacks share that follow one number of the record, and remember the best.
+
+    The state is new at the beginning of a fit, unless it was loaded for one that is resumed.
+
+    Parameters
+    ----------
+    monitor : str
+        Its name in the record: "loss", "val_loss", "val_accuracy" ...
+    mode : {"auto", "min", "max"}
+    min_delta : float
+        How much better than the best it must be, to count as better.
+
+    Attributes
+    ----------
+    best : float
+        So far in the fit; before its first epoch infinity, or for a metric of which more is better minus infinity.
+    """
+
+    def __init__(self, monitor: str, mode: str = "auto", min_delta: float = 0.0) -> None:
+        if not isinstance(monitor, str) or not monitor:
+            raise TypeError(
+                f"monitor must be the name of a number in the record, such as 'val_loss', got {shown(monitor)}"
+            )
+        self.monitor = monitor
+        self._more = more_is_better(monitor, mode)
+        self.min_delta = arguments.real_number("min_delta", min_delta)
+        self._loaded = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget what an earlier fit left."""
+        self.best = -math.inf if self._more else math.inf
+
+    def on_fit_begin(self, fit: FitProgress) -> None:
+        """Forget the fit before."""
+        if not self._loaded:
+            self._begin()
+
+    def on_fit_end(self, fit: FitProgress) -> None:
+        """Let the next fit begin anew."""
+        self._loaded = False
+
+    def value(self, fit: FitProgress) -> float:
+        """Return the number in the last epoch's record.
+
+        Raises
+        ------
+        ValueError
+            If the record has none of that name.
+        """
+        if self.monitor not in fit.record:
+            close = difflib.get_close_matches(self.monitor, fit.record, 1, 0.7)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            names = ", ".join(fit.record)
+            raise ValueError(
+                f"{type(self).__name__} monitors {self.monitor!r}, which no epoch has; it has {names}.{hint}"
+            )
+        return float(fit.record[self.monitor])
+
+    def better(self, value: float, reference: float) -> bool:
+        """Return whether a value is better than another by more than `min_delta`; NaN never is."""
+        return value - self.min_delta > reference if self._more else value + self.min_delta < reference
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value, None before the first epoch."""
+        return {"best": self.best if math.isfinite(self.best) else None}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from it."""
+        self._begin()
+        self._loaded = True
+        if state["best"] is not None:
+            self.best = float(state["best"])
+
+    def _check(self, validates: bool) -> None:
+        if self.monitor.startswith("val_") and not validates:
+            raise ValueError(
+                f"{type(self).__name__} monitors {self.monitor!r}, and the fit has no validation data: pass "
+                "validation_split=0.1 or validation_data=(X, y), or monitor='loss'"
+            )

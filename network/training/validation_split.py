@@ -1,0 +1,52 @@
+"""Rows of the training data that are held out for validation."""
+
+from typing import Any
+
+from hotloop.kernels.jit import Array
+from hotloop.network.datasets.split import split_rows
+from hotloop.network.losses import Loss
+from hotloop.network.validation import arguments
+
+
+def split_of(validation_split: Any, validation_data: Any) -> float:
+    """Return the share of the rows to hold out, checked; 0 for none."""
+    fraction = arguments.real_number("validation_split", validation_split, 0, 1)
+    if fraction > 0 and validation_data is not None:
+        raise ValueError(
+            "validation_split holds rows out of X as validation data: give it or validation_data, not both"
+        )
+    return fraction
+
+
+def rows_held_out(fraction: float, seed: int, loss: Loss, targets: Array, labels: Array) -> tuple[Array, Array]:
+    """Return the rows to train on and those held out, each ascending: the same for the same seed.
+
+    Of each class the same share, rounded, is held out, and at least one row if it has two. The classes are those of
+    integer labels, the largest target of each row, or whether a single probability is above 1/2.
+
+    Parameters
+    ----------
+    fraction : float
+        Above 0 and below 1: the share held out.
+    seed : int
+    loss : Loss
+        Which says whether the targets are classes.
+    targets, labels : array (rows, outputs), array (rows,)
+        One of them is empty.
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows.
+    """
+    classes = None
+    if labels.size:
+        classes = labels
+    elif loss.takes_labels:
+        classes = targets.argmax(axis=1)
+    elif loss.classifies and targets.shape[1] == 1:
+        classes = (targets[:, 0] > 0.5).astype(int)
+    try:
+        return split_rows(len(targets) or len(labels), fraction, seed, classes)
+    except ValueError as error:
+        raise ValueError(f"validation_split={fraction:g} holds out no row: {error}") from None
