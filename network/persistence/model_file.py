@@ -16,9 +16,10 @@ import json
 import os
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,11 +33,19 @@ Layers: TypeAlias = tuple[tuple[Array, ...], tuple[Array, ...]]  # weights and b
 FORMAT = 2  # no release wrote format 1
 KEY = "hotloop"
 LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
+OTHERS = "checkpoint."
+NO_ARRAYS: Mapping[str, Array] = MappingProxyType({})
 COUNTERS = ("epochs_trained", "steps", "first_step")
 MOST_STEPS = 2**62  # so that there is room to count on
 
 
-def write(path: Path, config: dict[str, Any], vectors: Sequence[Layers], metadata: dict[str, str]) -> None:
+def write(
+    path: Path,
+    config: dict[str, Any],
+    vectors: Sequence[Layers],
+    metadata: dict[str, str],
+    others: Mapping[str, Array] = NO_ARRAYS,
+) -> None:
     """Write a model file.
 
     Parameters
@@ -49,10 +58,12 @@ def write(path: Path, config: dict[str, Any], vectors: Sequence[Layers], metadat
         The parameters, then each of the optimizer's moments.
     metadata : dict of str to str
         The user's; see `check_metadata`.
+    others : mapping of str to array
+        Whatever else `read` is to give back, under names that begin with `OTHERS`. They need not be finite.
     """
     from safetensors.numpy import save as pack
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in _named(vectors)}
+    arrays = {name: np.asarray(array, order="C") for name, array in (*_named(vectors), *others.items())}
     config = {"format": FORMAT, **config, "metadata": metadata}
     config["checksum"] = _checksum(config, arrays)
     write_atomically(path, pack(arrays, {**metadata, KEY: json.dumps(config)}))
@@ -115,7 +126,7 @@ def _check(config: dict[str, Any], arrays: dict[str, Array]) -> None:
         for name, shape in ((f"layers.{layer}.weights", (fan_in, fan_out)), (f"layers.{layer}.bias", (fan_out,))):
             _demand(name, arrays[name], shape, np.dtype(config["dtype"]))
     for name, array in arrays.items():
-        if not np.isfinite(array).all():
+        if not (name.startswith(OTHERS) or np.isfinite(array).all()):
             raise ValueError(f"{name} holds NaN or infinity")
     for name in COUNTERS:
         if arguments.whole_number(name, config[name], 0) >= MOST_STEPS:

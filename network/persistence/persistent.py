@@ -12,7 +12,7 @@ from hotloop.network.datasets.scaled_inputs import checked_scaling
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.persistence import model_file
 from hotloop.network.persistence.atomic_write import path_of
-from hotloop.network.training.optimizers import OPTIMIZERS
+from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
 from hotloop.network.training.training_state import TrainingState
 
 # Besides sizes and activations: arguments of `Network` that are attributes under the same names.
@@ -53,18 +53,7 @@ class Persistent:
         for name, vector in (("net.parameters", net.parameters), ("the optimizer's moments", training.moments)):
             if not np.isfinite(vector).all():
                 raise ValueError(f"{name} must be finite to be saved: found NaN or infinity")
-        optimizer = None
-        if training.optimizer is not None:
-            name = next(name for name, kind in OPTIMIZERS.items() if type(training.optimizer) is kind)
-            optimizer = {"name": name, **asdict(training.optimizer)}
-        config = {
-            "sizes": net.sizes,
-            "activations": net.activations,
-            **{name: _plain(getattr(net, name)) for name in ARGUMENTS},
-            **{name: getattr(training, count) for name, count in COUNTERS.items()},
-            "optimizer": optimizer,
-        }
-        model_file.write(path, config, _vectors(net), metadata)
+        model_file.write(path, configuration(net), _vectors(net), metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -118,6 +107,24 @@ class Persistent:
             _scaling=checked_scaling(state["_scaling"].offset, state["_scaling"].scale, sizes[0], dtype),
             _idle=[],
         )
+
+
+def configuration(net: Any) -> dict[str, Any]:
+    """Return what a network is made of and how far it has been trained, as `model_file.write` takes it."""
+    training: TrainingState = net._training
+    return {
+        "sizes": net.sizes,
+        "activations": net.activations,
+        **{name: _plain(getattr(net, name)) for name in ARGUMENTS},
+        **{name: getattr(training, count) for name, count in COUNTERS.items()},
+        "optimizer": None if training.optimizer is None else optimizer_configuration(training.optimizer),
+    }
+
+
+def optimizer_configuration(optimizer: Optimizer) -> dict[str, Any]:
+    """Return an optimizer's name and hyper-parameters."""
+    name = next(name for name, kind in OPTIMIZERS.items() if type(optimizer) is kind)
+    return {"name": name, **asdict(optimizer)}
 
 
 def _vectors(net: Any) -> Sequence[model_file.Layers]:

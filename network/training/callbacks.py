@@ -38,6 +38,8 @@ class FitProgress:
         What the learning rate of each step to come is multiplied by, 1 at first. May be set.
     epoch_start : float
         When the epoch began, in seconds of `time.perf_counter`.
+    callbacks : sequence of Callback
+        All that follow the fit, in the order in which they are called.
     """
 
     def __init__(self, network: Any, epochs: int, rows: int) -> None:
@@ -47,6 +49,7 @@ class FitProgress:
         self.stop_reason: str | None = None
         self.epoch_start = 0.0
         self.learning_rate_factor = 1.0
+        self.callbacks: Sequence[Callback] = ()
 
     @property
     def record(self) -> Record:
@@ -108,6 +111,17 @@ class Callback:
 
     def on_fit_end(self, fit: FitProgress) -> None:
         """When the fit has ended; `fit.history` is what it returns."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed fit needs of this callback: numbers, texts, lists, dicts and arrays, by names."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take what `state_dict` returned when the checkpoint was written.
+
+        It comes after `on_fit_begin`, and in the middle of an epoch also after that epoch's `on_epoch_begin`, which a
+        resumed fit repeats.
+        """
 
 
 def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:

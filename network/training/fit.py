@@ -28,6 +28,7 @@ from hotloop.network.training.divergence import Divergence
 from hotloop.network.training.history import DivergenceError, History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.passes import load_forward, scores
+from hotloop.network.training.starting_point import StartingPoint
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.training_state import TrainingState
 
@@ -50,6 +51,9 @@ class FitConfiguration:
     patience: int
     progress: bool
     callbacks: Sequence[Callback]
+    start: StartingPoint
+    first_callbacks: Sequence[Callback]  # before those of the user
+    last_callbacks: Sequence[Callback]  # after all others
 
 
 def shuffled(seed: int, epoch: int, rows: int) -> Array:
@@ -64,10 +68,13 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     Whatever ends the fit, the parameters are finite: those reached, if the last update was sound.
     """
     training, data = configuration.training, configuration.data
-    progress = FitProgress(configuration.network, configuration.epochs, data.rows)
+    progress, start = FitProgress(configuration.network, configuration.epochs, data.rows), configuration.start
+    progress.epoch, progress.stop_reason = start.epochs, start.stop_reason
+    progress.learning_rate_factor = start.learning_rate_factor
     history = progress.history
+    history.epochs.extend(start.records)
     tuner.observers = [observer.of_fit(progress, data) for observer in active()]
-    callbacks = [*tuner.observers, *_callbacks(configuration)]
+    progress.callbacks = callbacks = [*tuner.observers, *_callbacks(configuration)]
     began = time.perf_counter()
     try:
         for method in methods_of(callbacks, "on_fit_begin"):
@@ -86,7 +93,7 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     finally:
         training.fit_in = None  # first, and after no call: Ctrl-C cannot come between
         training.steps = int(data.progress["step"][0])
-        history.seconds, history.n_threads = time.perf_counter() - began, tuner.n_threads
+        history.seconds, history.n_threads = time.perf_counter() - began + start.seconds, tuner.n_threads
         call_all(methods_of(callbacks, "on_fit_end"), progress)
     return history
 
@@ -94,14 +101,14 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
 def _callbacks(configuration: FitConfiguration) -> list[Callback]:
     """Return the callbacks of a fit, in their order."""
     found: list[Callback] = [Divergence(configuration.data, configuration.parameters, configuration.training)]
-    found += configuration.callbacks
+    found += [*configuration.first_callbacks, *configuration.callbacks]
     if configuration.tolerance is not None:
         found.append(Convergence(configuration.tolerance, configuration.patience))
     if configuration.progress and _is_terminal(sys.stderr):
         from hotloop.network.training.progress_bar import ProgressBar  # tqdm takes as long to import as some fits
 
         found.append(ProgressBar())
-    return found
+    return [*found, *configuration.last_callbacks]
 
 
 def _is_terminal(stream: Any) -> bool:
@@ -127,11 +134,12 @@ def _train(
     training, data, rows = configuration.training, configuration.data, fit.rows
     on_epoch_begin, on_epoch_end = methods_of(callbacks, "on_epoch_begin"), methods_of(callbacks, "on_epoch_end")
     train_epoch = _epoch_trainer(configuration, fit, callbacks, tuner)
-    in_order = np.arange(rows)
-    for epoch in range(1, configuration.epochs + 1):
+    in_order, at = np.arange(rows), configuration.start
+    for epoch in range(at.epochs + 1, configuration.epochs + 1):
         if fit.stop_reason is not None:
             break
-        fit.epoch, fit.epoch_start, fit.rows_done = epoch, time.perf_counter(), 0
+        fit.epoch, fit.epoch_start, fit.rows_done = epoch, time.perf_counter(), at.row
+        data.progress["row"], data.progress["loss_sum"] = at.row, at.loss_sum
         order = shuffled(configuration.seed, training.epochs, rows) if configuration.shuffle else in_order
         for method in on_epoch_begin:
             method(fit)
@@ -145,7 +153,8 @@ def _train(
             with span("validation"):
                 found = scores(configuration.validation, configuration.parameters, configuration.n_threads, fewest=1)
             record.update({f"val_{name}": value for name, value in found.items()})
-        record["seconds"] = time.perf_counter() - fit.epoch_start
+        record["seconds"] = time.perf_counter() - fit.epoch_start + at.epoch_seconds
+        at = StartingPoint()  # of an epoch: its beginning
         for method in on_epoch_end:
             method(fit)
 
@@ -164,7 +173,6 @@ def _epoch_trainer(
         return min((method(fit, rows) for method in limits), default=rows)
 
     def train(run: Training) -> None:
-        progress["row"], progress["loss_sum"] = 0, 0.0
         while fit.rows_done < fit.rows and fit.stop_reason is None:
             for method in on_call_begin:
                 method(fit)

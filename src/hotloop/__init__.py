@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hotloop.network.network import Network
     from hotloop.network.profiling.profiler import profile
     from hotloop.network.training.callbacks import Callback
-    from hotloop.network.training.history import ConvergenceWarning, DivergenceError, History
+    from hotloop.network.training.history import CheckpointWarning, ConvergenceWarning, DivergenceError, History
     from hotloop.network.training.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
     from hotloop.network.warmup import warmup
 
@@ -30,6 +30,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Callback",
+    "CheckpointWarning",
     "ConvergenceWarning",
     "DivergenceError",
     "History",
