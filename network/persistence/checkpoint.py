@@ -52,7 +52,7 @@ def identity(
         **arguments,
         **_about(data),
         "validation_data": None if validation is None else _about(validation),
-        "callbacks with a state": [type(callback).__qualname__ for callback in with_state(callbacks)],
+        "callbacks with a state": [type(callback).__name__ for callback in with_state(callbacks)],
     }
     as_json: dict[str, Any] = json.loads(json.dumps(found))
     return as_json
@@ -81,11 +81,27 @@ def _checksum(array: Array) -> str:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds: the configuration and the arrays of `model_file.read`, and the part on the fit."""
+    """What a file holds.
+
+    Attributes
+    ----------
+    path : Path
+    config, arrays
+        As `model_file.read` returns them.
+    identity : dict
+        Of the fit.
+    start : StartingPoint
+        Where the fit goes on.
+    states : list of dict
+        Of the callbacks that have one, in their order.
+    """
 
     path: Path
     config: dict[str, Any]
     arrays: dict[str, Array]
+    identity: dict[str, Any]
+    start: StartingPoint
+    states: list[dict[str, Any]]
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
@@ -107,31 +123,15 @@ class Checkpoint:
                 f"{path} is a saved network, not a checkpoint of a fit: go on with Network.load({os.fspath(path)!r}), "
                 "without resume"
             )
-        found = cls(path, config, arrays)
-        with model_file.damage_in(path):  # now, before anything is changed
-            _, _ = found.start, found.states
-        return found
-
-    @property
-    def _fit(self) -> dict[str, Any]:
-        others = [self.arrays[f"{model_file.OTHERS}{index}"] for index in range(self.config[KEY]["arrays"])]
-        found: dict[str, Any] = unpacked(self.config[KEY]["fit"], others)
-        return found
-
-    @property
-    def start(self) -> StartingPoint:
-        """Where the fit goes on."""
-        return StartingPoint(**self._fit["start"])
-
-    @property
-    def states(self) -> list[dict[str, Any]]:
-        """Of the callbacks that have one, in their order."""
-        return list(self._fit["callbacks"])
+        with model_file.damage_in(path):
+            about = config[KEY]
+            others = [arrays[f"{model_file.OTHERS}{index}"] for index in range(about["arrays"])]
+            start, states = unpacked(about["start"], others), unpacked(about["callbacks"], others)
+            return cls(path, config, arrays, dict(about["identity"]), StartingPoint(**start), list(states))
 
     def check(self, fit: Mapping[str, Any], epochs: int) -> None:
         """Raise a ValueError that says all differences, unless the checkpoint belongs to the fit of this identity."""
-        there, done = self.config[KEY]["identity"], self.start.epochs
-        found = [*_differences(there, fit)]
+        found, done = [*_differences(self.identity, fit)], self.start.epochs
         if epochs < done:
             found.append(f"{done} epochs were trained, more than the epochs={epochs} asked for")
         if found:
@@ -182,11 +182,11 @@ def contents(
     model_file.check_metadata(net.metadata)
     arrays: list[Array] = []
     states = [
-        packed(callback.state_dict(), arrays, f"state_dict() of {type(callback).__qualname__}")
+        packed(callback.state_dict(), arrays, f"state_dict() of {type(callback).__name__}")
         for callback in with_state(callbacks)
     ]
-    fit = {"start": packed(asdict(start), arrays, "the history"), "callbacks": states}
-    config = {**configuration(net), KEY: {"identity": identity, "arrays": len(arrays), "fit": fit}}
+    about = {"identity": identity, "start": packed(asdict(start), arrays, "the history"), "callbacks": states}
+    config = {**configuration(net), KEY: about | {"arrays": len(arrays)}}
     return config, {f"{model_file.OTHERS}{index}": array for index, array in enumerate(arrays)}
 
 

@@ -22,6 +22,7 @@ from hotloop.network.training.starting_point import StartingPoint
 from hotloop.network.validation.printable import shown
 
 DEFAULT = "30 s"
+PASSING = ("time",)  # reasons to stop that do not hold for a resumed fit
 SECONDS = {
     "s": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600, "hours": 3600
 }  # fmt: skip
@@ -91,6 +92,10 @@ class CheckpointedFit:
         if self._from is not None:
             self._from.check(self._identity, epochs)
 
+    def seed_of(self, net: Any) -> int:
+        """Return the seed of the fit: the network's, or that of the checkpoint to go on from."""
+        return int(net.seed if self._from is None else self._from.config["seed"])
+
     def restore(self, net: Any, data: LoopArguments, optimizer: Optimizer) -> StartingPoint:
         """Give the network what the checkpoint holds, if there is one, and return where the fit starts."""
         if self._from is None:
@@ -112,7 +117,7 @@ class Resumed(Callback):
     """Gives callbacks the states that they had; the last of all, so that each has begun before."""
 
     def __init__(self, states: Sequence[dict[str, Any]], start: StartingPoint) -> None:
-        self._states, self._in_epoch = states, start.row > 0
+        self._states, self._in_epoch = states, start.in_epoch
 
     def on_fit_begin(self, fit: FitProgress) -> None:
         """Between two epochs."""
@@ -220,15 +225,15 @@ class CheckpointWriter(Callback):
             self._write(fit, fit.epoch - 1, row - row % self._batch_size, float(progress["loss_sum"]))
 
     def _write(self, fit: FitProgress, epochs: int, row: int, loss_sum: float) -> None:
-        net, now, between = fit.network, time.perf_counter(), row == 0
+        net, now, in_epoch = fit.network, time.perf_counter(), epochs < fit.epoch
         training = net._training
         if training.optimizer is None or not all(np.isfinite(v).all() for v in (net.parameters, training.moments)):
             return  # the fit is about to end with an error, or has; the last checkpoint stays
         earlier = self._start.epoch_seconds if fit.epoch == self._start.epochs + 1 else 0.0
         start = StartingPoint(
-            epochs, row, loss_sum, self._steps, fit.history.epochs, fit.learning_rate_factor,
-            fit.stop_reason if epochs == fit.epoch else None, now - self._began + self._start.seconds,
-            0.0 if between else now - fit.epoch_start + earlier,
+            epochs, in_epoch, row, loss_sum, self._steps, fit.history.epochs, fit.learning_rate_factor,
+            None if in_epoch or fit.stop_reason in PASSING else fit.stop_reason,
+            now - self._began + self._start.seconds, now - fit.epoch_start + earlier if in_epoch else 0.0,
         )  # fmt: skip
         try:
             files.write(self._path, net, self._identity, start, fit.callbacks)

@@ -29,7 +29,7 @@ def packed(value: Any, arrays: list[Array], name: str) -> Any:
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
-    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
         return value.item()
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
         arrays.append(np.array(value, value.dtype.newbyteorder("="), order="C", subok=False))
@@ -42,7 +42,7 @@ def packed(value: Any, arrays: list[Array], name: str) -> Any:
                 raise TypeError(f"{name} has the key {shown(key)}; wanted texts, other than {ARRAY!r}")
         return {key: packed(entry, arrays, f"{name}[{key!r}]") for key, entry in value.items()}
     raise TypeError(
-        f"{name} is {shown(value)}, a {type(value).__name__}; a checkpoint holds numbers, texts, None, arrays of "
+        f"{name} is {shown(value)}, of type {type(value).__name__}; a checkpoint holds numbers, texts, None, arrays of "
         "numbers, and lists and dicts of them"
     )
 

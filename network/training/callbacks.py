@@ -4,7 +4,7 @@ The loop in `fit.py` knows only the types of this file.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
 from typing import Any
@@ -113,14 +113,13 @@ class Callback:
         """When the fit has ended; `fit.history` is what it returns."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed fit needs of this callback: numbers, texts, lists, dicts and arrays, by names."""
+        """Return what a resumed fit needs to go on the same: a dict of JSON values and NumPy arrays, {} for nothing."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take what `state_dict` returned when the checkpoint was written.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned: called after `on_fit_begin` of a fit that is resumed.
 
-        It comes after `on_fit_begin`, and in the middle of an epoch also after that epoch's `on_epoch_begin`, which a
-        resumed fit repeats.
+        In the middle of an epoch it comes after `on_epoch_begin`, which a resumed fit repeats.
         """
 
 

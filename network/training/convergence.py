@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from hotloop.network.training.callbacks import Callback, FitProgress
@@ -30,7 +31,7 @@ class Convergence(Callback):
         """Return the best loss, and for how many epochs it has not improved."""
         return {"best": self._best, "stale": self._stale}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from such a state."""
         self._best, self._stale = float(state["best"]), int(state["stale"])
 

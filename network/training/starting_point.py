@@ -14,8 +14,10 @@ class StartingPoint:
     ----------
     epochs : int
         Finished in this fit.
+    in_epoch : bool
+        Whether the next epoch has begun.
     row : int
-        Samples of the next epoch that have been trained: whole batches.
+        Samples of it that have been trained: whole batches.
     loss_sum : float
         Of these samples.
     steps : int
@@ -31,6 +33,7 @@ class StartingPoint:
     """
 
     epochs: int = 0
+    in_epoch: bool = False
     row: int = 0
     loss_sum: float = 0.0
     steps: int = 0
