@@ -1,5 +1,6 @@
 """How a network is trained: the part of `Network` from checked arguments to the outer loop."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from hotloop.network import flops
 from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
+from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
 from hotloop.network.training.callbacks import Callback, checked_callbacks, span
 from hotloop.network.training.fit import FitConfiguration, fit
 from hotloop.network.training.history import History, stopping
@@ -85,6 +87,9 @@ class Trainable(ScaledInputs):
         n_threads: int | str = "auto",
         progress: bool = True,
         callbacks: Sequence[Callback] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        every: str | None = None,
+        resume: str | os.PathLike[str] | bool | None = None,
     ) -> History:
         """Train by gradient descent, from where the network stands.
 
@@ -125,6 +130,15 @@ class Trainable(ScaledInputs):
         callbacks : sequence of Callback, optional
             Told when the fit, each epoch and each compiled call begin and end; see `hotloop.Callback`, and
             `hotloop.callbacks` for those that there are: ``callbacks=[EarlyStopping()]`` keeps the best parameters.
+        checkpoint : path, optional
+            A file that is written now and then, with all that a later call needs to go on: the network, the optimizer,
+            the place in the epoch, the history, the states of callbacks. It is replaced as a whole or not at all.
+        every : str, default "30 s"
+            How often: "30 s", "5 min", "100 steps", "1 epoch". The end of the fit, and Ctrl-C, write one more.
+        resume : path or bool, optional
+            A checkpoint to go on from; True for the file of `checkpoint`, if there is one, else from the beginning. The
+            same network, data and arguments are needed, but for `n_threads`, `progress` and more `epochs`. The result
+            is that of a fit that was never stopped, to the bit. The network's `seed` becomes that of the file.
 
         Returns
         -------
@@ -134,7 +148,9 @@ class Trainable(ScaledInputs):
         Raises
         ------
         TypeError, ValueError
-            Before anything is changed.
+            Before anything is changed; also if `resume` is a checkpoint of another fit.
+        OSError
+            Before anything is changed: there is no such checkpoint, or none can be written.
         RuntimeError
             Before anything is changed, if `n_threads` cannot be started, this thread's stack is below 512 KiB, or the
             network is in the middle of a fit: of a callback that calls for another, or of another thread.
@@ -145,6 +161,8 @@ class Trainable(ScaledInputs):
         -----
         ConvergenceWarning
             If a tolerance was given and the epochs ended before the loss converged.
+        CheckpointWarning
+            If a checkpoint could not be written; the fit goes on.
         """
         epochs = arguments.whole_number("epochs", epochs, 1, arguments.LARGEST)
         batch_size = arguments.whole_number("batch_size", batch_size, 1)
@@ -155,6 +173,7 @@ class Trainable(ScaledInputs):
         callbacks = checked_callbacks(callbacks, validation_data is not None or validation_split > 0)
         if max_seconds is not None:
             max_seconds = arguments.real_number("max_seconds", max_seconds, open=True)
+        checkpoints = CheckpointedFit(checkpoint, every, resume)
         self._training.check_no_fit_runs("fit")
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
@@ -174,15 +193,20 @@ class Trainable(ScaledInputs):
                     if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                         raise TypeError("validation_data must be a pair (X, y)")
                     validation = self._prepared(self._checked(*validation_data, prefix="validation_data "))
+            deciding = {"batch_size": batch_size, "shuffle": shuffle, "tolerance": tolerance, "patience": patience}
+            checkpoints.check(self, data, validation, optimizer, callbacks, epochs, deciding)
             work = flops.estimate_of_a_row(self._layout.n_parameters)
             training = self._training
             with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner, training.only_fit():
+                start = checkpoints.restore(self, data, optimizer)
                 training.use(optimizer, self._layout.size)
                 gradient = aligned_zeros(self._layout.size, self.dtype)
-                data.set_optimizer(optimizer, training.steps, training.step_offset)
+                data.set_optimizer(optimizer, training.steps - start.steps, training.step_offset)
+                data.progress["step"] = training.steps
+                first, last = checkpoints.callbacks(data, start)
                 configuration = FitConfiguration(
                     self, self._parameters, gradient, training, data, validation, epochs, self.seed, shuffle, n_threads,
-                    tolerance, patience, progress, callbacks, max_seconds,
+                    tolerance, patience, progress, callbacks, start, first, last, max_seconds,
                 )  # fmt: skip
                 return fit(configuration, tuner)
 

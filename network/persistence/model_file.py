@@ -17,9 +17,10 @@ import json
 import os
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,15 +31,22 @@ from hotloop.network.validation import arguments
 
 Parts: TypeAlias = dict[str, Array]  # of a vector, by their names in the file
 
-FORMATS = (2, 3)  # no release wrote format 1; format 3 has more arguments and arrays
+FORMATS = (2, 3)  # no release wrote format 1; files without what was added are still written in format 2
+ADDED = ("layer_norm", "learn_activation", "learn_input_scale", "input_dropout")  # what came with format 3
 KEY = "hotloop"
 LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
+OTHERS = "checkpoint."
+NO_ARRAYS: Mapping[str, Array] = MappingProxyType({})
 COUNTERS = ("epochs_trained", "steps", "first_step")
 MOST_STEPS = 2**62  # so that there is room to count on
 
 
 def write(
-    path: Path, config: dict[str, Any], vectors: Sequence[Parts], metadata: dict[str, str], version: int = FORMATS[-1]
+    path: Path,
+    config: dict[str, Any],
+    vectors: Sequence[Parts],
+    metadata: dict[str, str],
+    others: Mapping[str, Array] = NO_ARRAYS,
 ) -> None:
     """Write a model file.
 
@@ -52,12 +60,13 @@ def write(
         The parts of the parameters, then those of each of the optimizer's moments.
     metadata : dict of str to str
         The user's; see `check_metadata`.
-    version : int
-        Of the format: the oldest that has all of this.
+    others : mapping of str to array
+        Whatever else `read` is to give back, under names that begin with `OTHERS`. They need not be finite.
     """
     from safetensors.numpy import save as pack
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in _named(vectors)}
+    arrays = {name: np.asarray(array, order="C") for name, array in (*_named(vectors), *others.items())}
+    version = FORMATS[0] if config.keys().isdisjoint(ADDED) else FORMATS[-1]
     config = {"format": version, **config, "metadata": metadata}
     config["checksum"] = _checksum(config, arrays)
     write_atomically(path, pack(arrays, {**metadata, KEY: json.dumps(config)}))
@@ -120,7 +129,7 @@ def _check(config: dict[str, Any], arrays: dict[str, Array]) -> None:
         for name, shape in ((f"layers.{layer}.weights", (fan_in, fan_out)), (f"layers.{layer}.bias", (fan_out,))):
             _demand(name, arrays[name], shape, np.dtype(config["dtype"]))
     for name, array in arrays.items():
-        if not np.isfinite(array).all():
+        if not (name.startswith(OTHERS) or np.isfinite(array).all()):
             raise ValueError(f"{name} holds NaN or infinity")
     for name in COUNTERS:
         if arguments.whole_number(name, config[name], 0) >= MOST_STEPS:

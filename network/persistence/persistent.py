@@ -12,13 +12,12 @@ from hotloop.network.datasets.scaled_inputs import checked_scaling
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.persistence import model_file
 from hotloop.network.persistence.atomic_write import path_of
-from hotloop.network.training.optimizers import OPTIMIZERS
+from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
 from hotloop.network.training.training_state import TrainingState
 
-# Besides sizes and activations: arguments of `Network` that are attributes under the same names. Those of `ADDED` came
-# with format 3, and are in a file only if they are not false or zero: others are still written in format 2.
-ADDED = ("layer_norm", "learn_activation", "learn_input_scale", "input_dropout")
-ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed", *ADDED)
+# Besides sizes and activations: arguments of `Network` that are attributes under the same names. Those that were added
+# are in a file only if they are not false or zero.
+ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed", *model_file.ADDED)
 COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "first_step": "step_offset"}  # in the file: in the training
 SCRATCH = ("_layout", "_idle")  # made again
 
@@ -55,23 +54,7 @@ class Persistent:
         for name, vector in (("net.parameters", net.parameters), ("the optimizer's moments", training.moments)):
             if not np.isfinite(vector).all():
                 raise ValueError(f"{name} must be finite to be saved: found NaN or infinity")
-        optimizer = None
-        if training.optimizer is not None:
-            name = next(name for name, kind in OPTIMIZERS.items() if type(training.optimizer) is kind)
-            optimizer = {"name": name, **asdict(training.optimizer)}
-        config = {
-            "sizes": net.sizes,
-            "activations": net.activations,
-            **{
-                name: _plain(getattr(net, name))
-                for name in ARGUMENTS
-                if name not in ADDED or np.any(getattr(net, name))
-            },
-            **{name: getattr(training, count) for name, count in COUNTERS.items()},
-            "optimizer": optimizer,
-        }
-        added = not config.keys().isdisjoint(ADDED)
-        model_file.write(path, config, _vectors(net), metadata, 3 if added else 2)
+        model_file.write(path, configuration(net), _vectors(net), metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -90,7 +73,7 @@ class Persistent:
         config, arrays = model_file.read(path)
         with model_file.damage_in(path):
             *hidden, output = config["activations"]
-            arguments = {name: config[name] for name in ARGUMENTS if name not in ADDED or name in config}
+            arguments = {name: config[name] for name in ARGUMENTS if name not in model_file.ADDED or name in config}
             net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
             if config["optimizer"] is not None:
                 values = dict(config["optimizer"])
@@ -125,6 +108,24 @@ class Persistent:
             _scaling=checked_scaling(state["_scaling"].offset, state["_scaling"].scale, sizes[0], dtype),
             _idle=[],
         )
+
+
+def configuration(net: Any) -> dict[str, Any]:
+    """Return what a network is made of and how far it has been trained, as `model_file.write` takes it."""
+    training: TrainingState = net._training
+    return {
+        "sizes": net.sizes,
+        "activations": net.activations,
+        **{name: _plain(getattr(net, name)) for name in ARGUMENTS if name not in model_file.ADDED or np.any(getattr(net, name))},
+        **{name: getattr(training, count) for name, count in COUNTERS.items()},
+        "optimizer": None if training.optimizer is None else optimizer_configuration(training.optimizer),
+    }
+
+
+def optimizer_configuration(optimizer: Optimizer) -> dict[str, Any]:
+    """Return an optimizer's name and hyper-parameters."""
+    name = next(name for name, kind in OPTIMIZERS.items() if type(optimizer) is kind)
+    return {"name": name, **asdict(optimizer)}
 
 
 def _vectors(net: Any) -> Sequence[model_file.Parts]:

@@ -45,6 +45,8 @@ class FitProgress:
         What the learning rate of each step to come is multiplied by, 1 at first. May be set.
     epoch_start : float
         When the epoch began, in seconds of `time.perf_counter`.
+    callbacks : sequence of Callback
+        All that follow the fit, in the order in which they are called.
     """
 
     def __init__(self, network: Any, epochs: int, rows: int) -> None:
@@ -55,6 +57,7 @@ class FitProgress:
         self.stop_reason: str | None = None
         self.epoch_start = 0.0
         self.learning_rate_factor = 1.0
+        self.callbacks: Sequence[Callback] = ()
 
     @property
     def record(self) -> Record:
@@ -129,7 +132,11 @@ class Callback:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned: called before the first epoch of a fit that is resumed."""
+        """Go on from what `state_dict` returned: called after `on_fit_begin` of a fit that is resumed.
+
+        In the middle of an epoch it comes after `on_epoch_begin`, which a resumed fit repeats.
+        """
+
 
     def _check(self, validates: bool) -> None:
         """Raise an error, before anything is changed, if a fit with or without validation data does not suit it."""

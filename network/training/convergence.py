@@ -2,6 +2,8 @@
 
 import math
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.training.history import ConvergenceWarning
@@ -24,6 +26,14 @@ class Convergence(Callback):
         self._best = min(self._best, loss)
         if self._stale >= self._patience:
             fit.stop("converged")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best loss, and for how many epochs it has not improved."""
+        return {"best": self._best, "stale": self._stale}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from such a state."""
+        self._best, self._stale = float(state["best"]), int(state["stale"])
 
     def on_fit_end(self, fit: FitProgress) -> None:
         """Warn if the epochs were too few."""

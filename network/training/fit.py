@@ -28,6 +28,7 @@ from hotloop.network.training.divergence import Divergence
 from hotloop.network.training.history import DivergenceError, History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.passes import load_forward, scores
+from hotloop.network.training.starting_point import StartingPoint
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.time_limit import TimeLimit
 from hotloop.network.training.training_state import TrainingState
@@ -51,6 +52,9 @@ class FitConfiguration:
     patience: int
     progress: bool
     callbacks: Sequence[Callback]
+    start: StartingPoint
+    first_callbacks: Sequence[Callback]  # before those of the user
+    last_callbacks: Sequence[Callback]  # after all others
     max_seconds: float | None = None
 
 
@@ -66,11 +70,14 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     Whatever ends the fit, the parameters are finite: those reached, if the last update was sound.
     """
     training, data = configuration.training, configuration.data
-    progress = FitProgress(configuration.network, configuration.epochs, data.rows)
+    progress, start = FitProgress(configuration.network, configuration.epochs, data.rows), configuration.start
+    progress.epoch, progress.stop_reason = start.epochs, start.stop_reason
+    progress.learning_rate_factor = start.learning_rate_factor
     history = progress.history
+    history.epochs.extend(start.records)
     tuner.observers = [observer.of_fit(progress, data) for observer in active()]
     guard = Divergence(data, configuration.parameters, training)
-    callbacks = [*tuner.observers, guard, *_callbacks(configuration)]
+    progress.callbacks = callbacks = [*tuner.observers, guard, *_callbacks(configuration)]
     began = time.perf_counter()
     try:
         for method in methods_of(callbacks, "on_fit_begin"):
@@ -89,7 +96,7 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     finally:
         training.fit_in = None  # first, and after no call: Ctrl-C cannot come between
         training.steps = int(data.progress["step"][0])
-        history.seconds, history.n_threads = time.perf_counter() - began, tuner.n_threads
+        history.seconds, history.n_threads = time.perf_counter() - began + start.seconds, tuner.n_threads
         # The guard once more, at last: a callback may have written into the parameters.
         call_all([*methods_of(callbacks, "on_fit_end"), guard.on_fit_end], progress)
     return history
@@ -97,7 +104,7 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
 
 def _callbacks(configuration: FitConfiguration) -> list[Callback]:
     """Return the callbacks of a fit after the check for divergence, in their order."""
-    found = [*configuration.callbacks]
+    found = [*configuration.first_callbacks, *configuration.callbacks]
     if configuration.max_seconds is not None:
         found.append(TimeLimit(configuration.max_seconds))
     if configuration.tolerance is not None:
@@ -106,7 +113,7 @@ def _callbacks(configuration: FitConfiguration) -> list[Callback]:
         from hotloop.network.training.progress_bar import ProgressBar  # tqdm takes as long to import as some fits
 
         found.append(ProgressBar())
-    return found
+    return [*found, *configuration.last_callbacks]
 
 
 def _is_terminal(stream: Any) -> bool:
@@ -132,11 +139,12 @@ def _train(
     training, data, rows = configuration.training, configuration.data, fit.rows
     on_epoch_begin, on_epoch_end = methods_of(callbacks, "on_epoch_begin"), methods_of(callbacks, "on_epoch_end")
     train_epoch = _epoch_trainer(configuration, fit, callbacks, tuner)
-    in_order = np.arange(rows)
-    for epoch in range(1, configuration.epochs + 1):
+    in_order, at = np.arange(rows), configuration.start
+    for epoch in range(at.epochs + 1, configuration.epochs + 1):
         if fit.stop_reason is not None:
             break
-        fit.epoch, fit.epoch_start, fit.rows_done = epoch, time.perf_counter(), 0
+        fit.epoch, fit.epoch_start, fit.rows_done = epoch, time.perf_counter(), at.row
+        data.progress["row"], data.progress["loss_sum"] = at.row, at.loss_sum
         order = shuffled(configuration.seed, training.epochs, rows) if configuration.shuffle else in_order
         for method in on_epoch_begin:
             method(fit)
@@ -150,7 +158,8 @@ def _train(
             with span("validation"):
                 found = scores(configuration.validation, configuration.parameters, configuration.n_threads, fewest=1)
             record.update({f"val_{name}": value for name, value in found.items()})
-        record["seconds"] = time.perf_counter() - fit.epoch_start
+        record["seconds"] = time.perf_counter() - fit.epoch_start + at.epoch_seconds
+        at = StartingPoint()  # of an epoch: its beginning
         for method in on_epoch_end:
             method(fit)
 
@@ -164,14 +173,13 @@ def _epoch_trainer(
     on_step, limits = methods_of(callbacks, "on_step"), methods_of(callbacks, "limit")
     configuration.data.set_threads(tuner.most)
     progress, batch = configuration.data.progress, int(configuration.data.settings["batch_size"][0])
-    first_step = training.steps
+    first_step = training.steps - configuration.start.steps
 
     def limit(rows: int) -> int:
         rows = min((method(fit, rows) for method in limits), default=rows)
         return min(rows, batch - fit.rows_done % batch) if on_step else rows
 
     def train(run: Training) -> None:
-        progress["row"], progress["loss_sum"] = 0, 0.0
         while fit.rows_done < fit.rows and fit.stop_reason is None:
             for method in on_call_begin:
                 method(fit)

@@ -16,6 +16,10 @@ class ConvergenceWarning(UserWarning):
     """A tolerance was given, and the epochs ended before the loss converged."""
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written; the fit went on."""
+
+
 class DivergenceError(ArithmeticError):
     """The loss, the validation loss or a parameter became infinite or NaN.
 

@@ -34,7 +34,8 @@ class ProgressBar(Callback):
     def on_epoch_begin(self, fit: FitProgress) -> None:
         """Show the number of the epoch; the bar's time begins with the first, after compiling."""
         if self._bar is None:
-            self._bar = Bar(total=fit.epochs * fit.rows, unit=" samples", unit_scale=True, dynamic_ncols=True)
+            done, all_rows = (fit.epoch - 1) * fit.rows + fit.rows_done, fit.epochs * fit.rows
+            self._bar = Bar(total=all_rows, initial=done, unit=" samples", unit_scale=True, dynamic_ncols=True)
         self._bar.set_description(f"epoch {fit.epoch}/{fit.epochs}", refresh=False)
 
     def on_call_end(self, fit: FitProgress) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hotloop.network.profiling.profiler import profile
     from hotloop.network.training.callbacks import Callback
     from hotloop.network.training.early_stopping import EarlyStopping
-    from hotloop.network.training.history import ConvergenceWarning, DivergenceError, History
+    from hotloop.network.training.history import CheckpointWarning, ConvergenceWarning, DivergenceError, History
     from hotloop.network.training.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
     from hotloop.network.warmup import warmup
 
@@ -33,6 +33,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Callback",
+    "CheckpointWarning",
     "ConvergenceWarning",
     "DivergenceError",
     "EarlyStopping",

@@ -1,0 +1,260 @@
+"""A fit that writes checkpoints, or goes on from one: the arguments checkpoint, every and resume of `Network.fit`."""
+
+import os
+import re
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hotloop.network.persistence import checkpoint as files
+from hotloop.network.persistence.atomic_write import check_replaceable, path_of
+from hotloop.network.persistence.checkpoint import Checkpoint
+from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.training.history import CheckpointWarning
+from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.training.optimizers import Optimizer
+from hotloop.network.training.starting_point import StartingPoint
+from hotloop.network.validation.printable import shown
+
+DEFAULT = "30 s"
+PASSING = ("time",)  # reasons to stop that do not hold for a resumed fit
+SECONDS = {
+    "s": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600, "hours": 3600
+}  # fmt: skip
+COUNTED = {"step": "steps", "steps": "steps", "epoch": "epochs", "epochs": "epochs"}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """How often a checkpoint is written: after so many seconds, steps or epochs."""
+
+    number: float
+    unit: str  # seconds, steps or epochs
+
+    @classmethod
+    def of(cls, text: Any) -> "Interval":
+        """Return what a text such as "30 s", "100 steps" or "1 epoch" says."""
+        if not isinstance(text, str):
+            raise TypeError(f"every must be a text such as '30 s', '100 steps' or '1 epoch', got {shown(text)}")
+        found = re.fullmatch(r"(\d+(?:\.\d+)?) *([a-z]+)", text.strip())
+        number, unit = (float(found[1]), found[2]) if found else (0.0, "")
+        if unit in SECONDS and number > 0:
+            return cls(number * SECONDS[unit], "seconds")
+        if unit in COUNTED and number >= 1 and number == int(number):
+            return cls(int(number), COUNTED[unit])
+        raise ValueError(
+            f"every must be a number above 0 with s, min, h, steps or epochs, such as '30 s', '100 steps' or "
+            f"'1 epoch', got {shown(text)}"
+        )
+
+
+class CheckpointedFit:
+    """The checkpoints of one fit: where they are written, and from which it goes on, if any.
+
+    Parameters
+    ----------
+    checkpoint, every, resume
+        As of `Network.fit`.
+    """
+
+    def __init__(self, checkpoint: Any, every: Any, resume: Any) -> None:
+        self._path = None if checkpoint is None else path_of("checkpoint", checkpoint)
+        self._identity: dict[str, Any] = {}
+        if every is not None and self._path is None:
+            raise ValueError(f"every={shown(every)} has no effect without a checkpoint: give the file to write")
+        if self._path is not None:
+            self._every = Interval.of(DEFAULT if every is None else every)
+            check_replaceable(self._path)
+        self._from = self._resumed(resume)
+
+    def _resumed(self, resume: Any) -> Checkpoint | None:
+        if resume is None or resume is False:
+            return None
+        if resume is not True:
+            return Checkpoint.read(path_of("resume", resume))
+        if self._path is None:
+            raise ValueError("resume=True goes on from the file that checkpoint names: give checkpoint too, or a path")
+        return Checkpoint.read(self._path) if os.path.lexists(self._path) else None
+
+    def check(
+        self, net: Any, data: LoopArguments, validation: LoopArguments | None, optimizer: Optimizer,
+        callbacks: Sequence[Callback], epochs: int, arguments: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        """Raise a ValueError if the checkpoint to go on from belongs to another fit; nothing is changed."""
+        if self._path is None and self._from is None:
+            return
+        self._identity = files.identity(net, data, validation, optimizer, callbacks, arguments)
+        if self._from is not None:
+            self._from.check(self._identity, epochs)
+
+    def seed_of(self, net: Any) -> int:
+        """Return the seed of the fit: the network's, or that of the checkpoint to go on from."""
+        return int(net.seed if self._from is None else self._from.config["seed"])
+
+    def restore(self, net: Any, data: LoopArguments, optimizer: Optimizer) -> StartingPoint:
+        """Give the network what the checkpoint holds, if there is one, and return where the fit starts."""
+        if self._from is None:
+            return StartingPoint()
+        self._from.restore(net, optimizer)
+        data.settings["seed"] = net.seed
+        return self._from.start
+
+    def callbacks(self, data: LoopArguments, start: StartingPoint) -> tuple[Sequence[Callback], Sequence[Callback]]:
+        """Return what `FitConfiguration` puts before the user's callbacks, and after all others."""
+        last: list[Callback] = [] if self._from is None else [Resumed(self._from.states, start)]
+        if self._path is None:
+            return (), last
+        writer = CheckpointWriter(self._path, self._every, self._identity, data, start)
+        return [writer.at_interrupt], [*last, writer]
+
+
+class Resumed(Callback):
+    """Gives callbacks the states that they had; the last of all, so that each has begun before."""
+
+    def __init__(self, states: Sequence[dict[str, Any]], start: StartingPoint) -> None:
+        self._states, self._in_epoch = states, start.in_epoch
+
+    def on_fit_begin(self, fit: FitProgress) -> None:
+        """Between two epochs."""
+        if not self._in_epoch:
+            self._load(fit)
+
+    def on_epoch_begin(self, fit: FitProgress) -> None:
+        """In the middle of an epoch."""
+        if self._in_epoch:
+            self._load(fit)
+            self._in_epoch = False
+
+    def _load(self, fit: FitProgress) -> None:
+        for callback, state in zip(files.with_state(fit.callbacks), self._states, strict=True):
+            callback.load_state_dict(state)
+
+
+class CheckpointWriter(Callback):
+    """Writes a checkpoint now and then, and when the fit ends: the last callback of all, when the others are done.
+
+    A step that has begun is left out: its parameters are those before, and a resumed fit begins it again.
+
+    Parameters
+    ----------
+    path : Path
+    every : Interval
+    identity : dict
+        Of the fit.
+    data : LoopArguments
+        Of the fit.
+    start : StartingPoint
+        Of the fit.
+    """
+
+    def __init__(
+        self, path: Path, every: Interval, identity: Mapping[str, Any], data: LoopArguments, start: StartingPoint
+    ) -> None:
+        self._path, self._every, self._identity, self._data, self._start = path, every, identity, data, start
+        self._first_step = int(data.progress["step"][0]) - start.steps
+        self._batch_size = int(data.settings["batch_size"][0])
+        self._steps_written, self._began, self._waiting_since = start.steps, 0.0, 0.0
+        self._call: tuple[int, int] | None = None  # epoch and row of the compiled call that runs
+        self._failed = False
+        self._written = "none has been written"
+        self.at_interrupt = _AtInterrupt(self._interrupted)
+
+    @property
+    def _steps(self) -> int:
+        """Steps of this fit."""
+        return int(self._data.progress["step"][0]) - self._first_step
+
+    def on_fit_begin(self, fit: FitProgress) -> None:
+        """Raise an error now if the states of the callbacks cannot be written."""
+        files.contents(fit.network, self._identity, self._start, fit.callbacks)
+        self._waiting_since = time.perf_counter()
+
+    def on_epoch_begin(self, fit: FitProgress) -> None:
+        """Note when the first epoch begins, after compiling."""
+        self._began = self._began or fit.epoch_start
+
+    def on_call_begin(self, fit: FitProgress) -> None:
+        """Note that nothing but the compiled loop runs."""
+        self._call = fit.epoch, fit.rows_done
+
+    def limit(self, fit: FitProgress, rows: int) -> int:
+        """End a call with the step after which a checkpoint is due."""
+        if self._every.unit != "steps":
+            return rows
+        wanted = int(self._every.number) - self._steps % int(self._every.number)
+        row = fit.rows_done
+        return min(rows, (row // self._batch_size + wanted) * self._batch_size - row)
+
+    def on_call_end(self, fit: FitProgress) -> None:
+        """Write in the middle of an epoch, if it is time or the fit stops."""
+        self._call = None
+        if fit.rows_done < fit.rows and (self._is_due() or fit.stop_reason is not None):
+            self._write_in_epoch(fit)
+
+    def on_epoch_end(self, fit: FitProgress) -> None:
+        """Write between two epochs, if it is time or the fit ends."""
+        by_epochs = self._every.unit == "epochs" and fit.epoch % self._every.number == 0
+        if by_epochs or self._is_due() or fit.stop_reason is not None or fit.epoch == fit.epochs:
+            self._write(fit, fit.epoch, 0, 0.0)
+
+    def on_fit_end(self, fit: FitProgress) -> None:
+        """Say so if the last checkpoint could not be written."""
+        if self._failed:
+            self._warn(f"{self._path} is not up to date: {self._written}")
+
+    def _is_due(self) -> bool:
+        if self._every.unit == "steps":
+            number = int(self._every.number)
+            return self._steps // number > self._steps_written // number
+        return self._every.unit == "seconds" and time.perf_counter() - self._waiting_since >= self._every.number
+
+    def _interrupted(self, fit: FitProgress) -> None:
+        """Write if Ctrl-C came in a compiled call: elsewhere the callbacks may have seen half of a moment."""
+        if fit.history.stop_reason == "interrupted" and self._call == (fit.epoch, fit.rows_done):
+            self._write_in_epoch(fit)
+
+    def _write_in_epoch(self, fit: FitProgress) -> None:
+        progress = self._data.progress[0]
+        row = int(progress["row"])
+        if row < fit.rows:
+            self._write(fit, fit.epoch - 1, row - row % self._batch_size, float(progress["loss_sum"]))
+
+    def _write(self, fit: FitProgress, epochs: int, row: int, loss_sum: float) -> None:
+        net, now, in_epoch = fit.network, time.perf_counter(), epochs < fit.epoch
+        training = net._training
+        if training.optimizer is None or not all(np.isfinite(v).all() for v in (net.parameters, training.moments)):
+            return  # the fit is about to end with an error, or has; the last checkpoint stays
+        earlier = self._start.epoch_seconds if fit.epoch == self._start.epochs + 1 else 0.0
+        start = StartingPoint(
+            epochs, in_epoch, row, loss_sum, self._steps, fit.history.epochs, fit.learning_rate_factor,
+            None if in_epoch or fit.stop_reason in PASSING else fit.stop_reason,
+            now - self._began + self._start.seconds, now - fit.epoch_start + earlier if in_epoch else 0.0,
+        )  # fmt: skip
+        try:
+            files.write(self._path, net, self._identity, start, fit.callbacks)
+            self._failed, self._written = False, f"the last checkpoint was written after {self._steps} steps of the fit"
+        except (OSError, MemoryError, TypeError, ValueError) as error:
+            if not self._failed:
+                self._warn(f"no checkpoint was written: {error}. Training goes on, and tries again later")
+            self._failed = True
+        self._steps_written, self._waiting_since = self._steps, time.perf_counter()
+
+    @staticmethod
+    def _warn(text: str) -> None:
+        warnings.warn(text, CheckpointWarning, stacklevel=2)
+
+
+class _AtInterrupt(Callback):
+    """Calls a function first of all when the fit ends: other callbacks may then change the parameters."""
+
+    def __init__(self, function: Callable[[FitProgress], None]) -> None:
+        self._function = function
+
+    def on_fit_end(self, fit: FitProgress) -> None:
+        """Call it."""
+        self._function(fit)
