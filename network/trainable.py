@@ -13,16 +13,19 @@ from hotloop.network.losses import LOSSES
 from hotloop.network.training.callbacks import Callback, checked_callbacks, span
 from hotloop.network.training.fit import FitConfiguration, fit
 from hotloop.network.training.history import History, stopping
+from hotloop.network.training.learning_rate_methods import LearningRateMethods
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer, optimizer_of
+from hotloop.network.training.step_table import StepTable
 from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.training_state import TrainingState
 from hotloop.network.validation import arguments, arrays
+from hotloop.network.validation.arguments import ScheduleFunction
 from hotloop.network.validation.suggestions import explains_keywords
 
 
-class Trainable(ScaledInputs):
+class Trainable(ScaledInputs, LearningRateMethods):
     """What `Network` inherits to be trained: its state between fits, and its methods that train."""
 
     activations: tuple[str, ...]
@@ -37,7 +40,7 @@ class Trainable(ScaledInputs):
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """Of the last fit, whose moments an equal one goes on with; None before the first, and after a reset."""
+        """Of the last fit, whose moments one of its kind goes on with; None before the first, and after a reset."""
         return self._training.optimizer
 
     @property
@@ -74,6 +77,7 @@ class Trainable(ScaledInputs):
         epochs: int = 10,
         batch_size: int = 32,
         optimizer: Optimizer | str | None = None,
+        dropout_schedule: float | ScheduleFunction | None = None,
         validation_data: tuple[Any, Any] | None = None,
         tolerance: float | None = None,
         patience: int | None = None,
@@ -96,8 +100,11 @@ class Trainable(ScaledInputs):
         batch_size : int, default 32
             Samples in a step: 1 for one at a time, N or more for full batches.
         optimizer : Optimizer or str, default SGD(0.01)
-            SGD, RMSprop, Adagrad, Adam, AdamW, or a name. If it equals the last fit's, its moments are kept, so that
-            two fits of 10 epochs give the same bits as one of 20.
+            SGD, RMSprop, Adagrad, Adam, AdamW, or a name. The moments of the last fit's are kept if it was of the same
+            class (of SGD: and has momentum, or Nesterov's, as that did), whatever its numbers and schedules; so two
+            fits of 10 epochs give the same bits as one of 20, if nothing is scheduled.
+        dropout_schedule : float or schedule, optional
+            What the dropout rate of every layer is multiplied by in each step; see `hotloop.schedules`.
         validation_data : (X, y), optional
             Evaluated after each epoch.
         tolerance : float, optional
@@ -154,12 +161,13 @@ class Trainable(ScaledInputs):
             work = flops.estimate_of_a_row(self._layout.n_parameters)
             training = self._training
             with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner, training.only_fit():
-                training.use(optimizer, self._layout.size)
+                table = StepTable(data, optimizer, dropout_schedule, training.steps, epochs)
+                training.use(optimizer, self._layout.size, table.values())
                 gradient = aligned_zeros(self._layout.size, self.dtype)
                 data.set_optimizer(optimizer, training.steps, training.step_offset)
                 configuration = FitConfiguration(
                     self, self._parameters, gradient, training, data, validation, epochs, self.seed, shuffle, n_threads,
-                    tolerance, patience, progress, callbacks,
+                    tolerance, patience, progress, callbacks, table,
                 )  # fmt: skip
                 return fit(configuration, tuner)
 

@@ -28,6 +28,7 @@ from hotloop.network.training.divergence import Divergence
 from hotloop.network.training.history import DivergenceError, History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.passes import load_forward, scores
+from hotloop.network.training.step_table import StepTable
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.training_state import TrainingState
 
@@ -50,6 +51,7 @@ class FitConfiguration:
     patience: int
     progress: bool
     callbacks: Sequence[Callback]
+    table: StepTable
 
 
 def shuffled(seed: int, epoch: int, rows: int) -> Array:
@@ -64,7 +66,7 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     Whatever ends the fit, the parameters are finite: those reached, if the last update was sound.
     """
     training, data = configuration.training, configuration.data
-    progress = FitProgress(configuration.network, configuration.epochs, data.rows)
+    progress = FitProgress(configuration.network, configuration.epochs, data)
     history = progress.history
     tuner.observers = [observer.of_fit(progress, data) for observer in active()]
     callbacks = [*tuner.observers, *_callbacks(configuration)]
@@ -145,6 +147,7 @@ def _train(
             with span("validation"):
                 found = scores(configuration.validation, configuration.parameters, configuration.n_threads, fewest=1)
             record.update({f"val_{name}": value for name, value in found.items()})
+        record["learning_rate"] = fit.learning_rate
         record["seconds"] = time.perf_counter() - fit.epoch_start
         for method in on_epoch_end:
             method(fit)
@@ -154,9 +157,9 @@ def _epoch_trainer(
     configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
 ) -> Callable[[Training], None]:
     """Return a function that trains a run until all rows are done, or an end is asked for."""
-    training, observers = configuration.training, tuner.observers
+    training, observers, table = configuration.training, tuner.observers, configuration.table
     on_call_begin, on_call_end = methods_of(callbacks, "on_call_begin"), methods_of(callbacks, "on_call_end")
-    limits = methods_of(callbacks, "limit")
+    limits = [*([table.limit] if table.scheduled else []), *methods_of(callbacks, "limit")]
     configuration.data.set_threads(tuner.most)
     progress = configuration.data.progress
 
@@ -168,9 +171,12 @@ def _epoch_trainer(
         while fit.rows_done < fit.rows and fit.stop_reason is None:
             for method in on_call_begin:
                 method(fit)
+            table.prepare(fit.learning_rate_factor)
             if not (observers and any(observer.take_batch(run) for observer in observers)):
                 tuner.call(train_slice, (run,), progress, limit)
             fit.rows_done, training.steps = int(progress["row"][0]), int(progress["step"][0])
+            if table.scheduled:
+                training.scheduled = table.values()
             for method in on_call_end:
                 method(fit)
 

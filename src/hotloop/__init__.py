@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hotloop import datasets as datasets
     from hotloop import kernels as kernels
     from hotloop import network as network
+    from hotloop import schedules as schedules
     from hotloop.network.initializers import Normal
     from hotloop.network.network import Network
     from hotloop.network.profiling.profiler import profile
@@ -46,7 +47,7 @@ _MODULES = (
     "network.initializers", "network.training.optimizers", "network.training.history", "network.training.callbacks",
     "network.network", "network.warmup", "network.profiling.profiler",
 )  # fmt: skip
-_SUBMODULES = ("datasets", "kernels", "network")
+_SUBMODULES = ("datasets", "kernels", "network", "schedules")
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
 
