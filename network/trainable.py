@@ -12,20 +12,24 @@ from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
 from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
+from hotloop.network.persistence.plain_optimizer import described
 from hotloop.network.training.callbacks import Callback, checked_callbacks, span
 from hotloop.network.training.fit import FitConfiguration, fit
 from hotloop.network.training.history import History, stopping
+from hotloop.network.training.learning_rate_methods import LearningRateMethods
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer, optimizer_of
+from hotloop.network.training.step_table import StepTable
 from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.training_state import TrainingState
 from hotloop.network.training.validation_split import rows_held_out, split_of
 from hotloop.network.validation import arguments, arrays
+from hotloop.network.validation.arguments import ScheduleFunction
 from hotloop.network.validation.suggestions import explains_keywords
 
 
-class Trainable(ScaledInputs):
+class Trainable(ScaledInputs, LearningRateMethods):
     """What `Network` inherits to be trained: its state between fits, and its methods that train."""
 
     activations: tuple[str, ...]
@@ -41,7 +45,7 @@ class Trainable(ScaledInputs):
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """Of the last fit, whose moments an equal one goes on with; None before the first, and after a reset."""
+        """Of the last fit, whose moments one of its kind goes on with; None before the first, and after a reset."""
         return self._training.optimizer
 
     @property
@@ -78,6 +82,7 @@ class Trainable(ScaledInputs):
         epochs: int = 10,
         batch_size: int = 32,
         optimizer: Optimizer | str | None = None,
+        dropout_schedule: float | ScheduleFunction | None = None,
         validation_data: tuple[Any, Any] | None = None,
         validation_split: float = 0.0,
         tolerance: float | None = None,
@@ -105,8 +110,11 @@ class Trainable(ScaledInputs):
         batch_size : int, default 32
             Samples in a step: 1 for one at a time, N or more for full batches.
         optimizer : Optimizer or str, default SGD(0.01)
-            SGD, RMSprop, Adagrad, Adam, AdamW, or a name. If it equals the last fit's, its moments are kept, so that
-            two fits of 10 epochs give the same bits as one of 20.
+            SGD, RMSprop, Adagrad, Adam, AdamW, or a name. The moments of the last fit's are kept if it was of the same
+            class (of SGD: and has momentum, or Nesterov's, as that did), whatever its numbers and schedules; so two
+            fits of 10 epochs give the same bits as one of 20, if nothing is scheduled.
+        dropout_schedule : float or schedule, optional
+            What the dropout rate of every layer is multiplied by in each step; see `hotloop.schedules`.
         validation_data : (X, y), optional
             Evaluated after each epoch.
         validation_split : float, default 0
@@ -181,7 +189,8 @@ class Trainable(ScaledInputs):
             with span("check the data"):
                 checked, validation = self._checked(X, y), None
                 if validation_split > 0:
-                    kept, held_out = rows_held_out(validation_split, self.seed, LOSSES[self.loss], *checked[1:])
+                    seed = checkpoints.seed_of(self)
+                    kept, held_out = rows_held_out(validation_split, seed, LOSSES[self.loss], *checked[1:])
                     # The arrays stay as they are: each epoch's order has only the rows that are kept.
                     data = self._prepared(checked, min(batch_size, len(kept)), training=True)
                     data.kept = kept
@@ -193,20 +202,25 @@ class Trainable(ScaledInputs):
                     if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                         raise TypeError("validation_data must be a pair (X, y)")
                     validation = self._prepared(self._checked(*validation_data, prefix="validation_data "))
-            deciding = {"batch_size": batch_size, "shuffle": shuffle, "tolerance": tolerance, "patience": patience}
+            deciding = {
+                "batch_size": batch_size, "shuffle": shuffle, "tolerance": tolerance, "patience": patience,
+                "validation_split": validation_split, "dropout_schedule": described(dropout_schedule),
+            }  # fmt: skip
+            if optimizer.schedules or dropout_schedule is not None:
+                deciding["epochs"] = epochs  # a schedule stretches over all of them
             checkpoints.check(self, data, validation, optimizer, callbacks, epochs, deciding)
             work = flops.estimate_of_a_row(self._layout.n_parameters)
             training = self._training
             with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner, training.only_fit():
+                table = StepTable(data, optimizer, dropout_schedule, checkpoints.first_step(training.steps), epochs)
                 start = checkpoints.restore(self, data, optimizer)
-                training.use(optimizer, self._layout.size)
+                training.use(optimizer, self._layout.size, table.values())
                 gradient = aligned_zeros(self._layout.size, self.dtype)
-                data.set_optimizer(optimizer, training.steps - start.steps, training.step_offset)
-                data.progress["step"] = training.steps
+                data.set_optimizer(optimizer, training.steps, training.step_offset)
                 first, last = checkpoints.callbacks(data, start)
                 configuration = FitConfiguration(
                     self, self._parameters, gradient, training, data, validation, epochs, self.seed, shuffle, n_threads,
-                    tolerance, patience, progress, callbacks, start, first, last, max_seconds,
+                    tolerance, patience, progress, callbacks, start, first, last, table, max_seconds,
                 )  # fmt: skip
                 return fit(configuration, tuner)
 

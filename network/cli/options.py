@@ -24,7 +24,11 @@ from hotloop.network.validation.arguments import (
 )
 
 # The command line's defaults, where they are not the library's: of some optimizers, and of the dropout of classifiers.
-LEARNING_RATES = {name: kind.learning_rate for name, kind in OPTIMIZERS.items()} | {"sgd": 0.05, "adam": 0.002}
+LEARNING_RATES: dict[str, float] = {
+    **{name: rate for name, kind in OPTIMIZERS.items() if not callable(rate := kind.learning_rate)},
+    "sgd": 0.05,
+    "adam": 0.002,
+}
 SGD_MOMENTUM = 0.9
 DROPOUT = 0.3
 

@@ -53,7 +53,7 @@ def kernels(seconds: float, compiled: bool, folder: str | None) -> str:
 def epochs(records: Sequence[Mapping[str, float]]) -> str:
     """Return a table of loss and accuracy, of at most a dozen epochs, the first and the last among them."""
     rows = np.unique(np.linspace(0, len(records) - 1, min(len(records), MOST_ROWS)).round().astype(int))
-    names = [name for name in records[0] if name != "seconds"]
+    names = [name for name in records[0] if name not in ("seconds", "learning_rate")]
     heads = [name.replace("val_", "validation ").replace("_", " ") for name in names]
     heads = ["training loss" if head == "loss" else head for head in heads]
     return "\n".join(table(heads, [[_cell(name, records[row].get(name)) for name in names] for row in rows]))

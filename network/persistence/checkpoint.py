@@ -16,7 +16,8 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.persistence import model_file
-from hotloop.network.persistence.persistent import configuration, optimizer_configuration
+from hotloop.network.persistence.persistent import configuration
+from hotloop.network.persistence.plain_optimizer import plain
 from hotloop.network.persistence.plain_state import packed, unpacked
 from hotloop.network.training.callbacks import Callback
 from hotloop.network.training.loop_arguments import INPUT_KINDS, LoopArguments
@@ -48,7 +49,7 @@ def identity(
     about_network = {name: value for name, value in configuration(net).items() if name not in FROM_FILE}
     found = {
         **about_network,
-        "optimizer": optimizer_configuration(optimizer),
+        "optimizer": plain(optimizer),
         **arguments,
         **_about(data),
         "validation_data": None if validation is None else _about(validation),
@@ -146,7 +147,7 @@ class Checkpoint:
         parameters = np.zeros(size, net.dtype)
         moments = np.zeros((optimizer.n_moments, size), net.dtype)
         with model_file.damage_in(self.path):
-            model_file.fill([net.split(vector) for vector in (parameters, *moments)], self.arrays)
+            model_file.fill([net.parts(vector) for vector in (parameters, *moments)], self.arrays)
         net.parameters[:], net.seed = parameters, self.config["seed"]
         training.optimizer, training.moments = optimizer, moments
         training.epochs, training.steps, training.step_offset = (
@@ -171,7 +172,7 @@ def write(
         Of the fit.
     """
     config, others = contents(net, identity, start, callbacks)
-    vectors = [net.split(vector) for vector in (net.parameters, *net._training.moments)]
+    vectors = [net.parts(vector) for vector in (net.parameters, *net._training.moments)]
     model_file.write(path, config, vectors, net.metadata, others)
 
 

@@ -96,6 +96,10 @@ class CheckpointedFit:
         """Return the seed of the fit: the network's, or that of the checkpoint to go on from."""
         return int(net.seed if self._from is None else self._from.config["seed"])
 
+    def first_step(self, steps: int) -> int:
+        """Return how many steps were taken before the fit, of a network that has taken `steps`."""
+        return steps if self._from is None else int(self._from.config["steps"]) - self._from.start.steps
+
     def restore(self, net: Any, data: LoopArguments, optimizer: Optimizer) -> StartingPoint:
         """Give the network what the checkpoint holds, if there is one, and return where the fit starts."""
         if self._from is None:

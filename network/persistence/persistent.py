@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, Self, cast
 
 import numpy as np
@@ -12,7 +11,7 @@ from hotloop.network.datasets.scaled_inputs import checked_scaling
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.persistence import model_file
 from hotloop.network.persistence.atomic_write import path_of
-from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
+from hotloop.network.persistence.plain_optimizer import plain, restored
 from hotloop.network.training.training_state import TrainingState
 
 # Besides sizes and activations: arguments of `Network` that are attributes under the same names. Those that were added
@@ -32,6 +31,9 @@ class Persistent:
 
     def save(self, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
         """Write the network to a safetensors file that takes the place of `path` once it is whole.
+
+        The optimizer's schedules are saved, but a function of your own cannot be: the file has a number instead, what
+        the function gave for the last step.
 
         Parameters
         ----------
@@ -76,8 +78,7 @@ class Persistent:
             arguments = {name: config[name] for name in ARGUMENTS if name not in model_file.ADDED or name in config}
             net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
             if config["optimizer"] is not None:
-                values = dict(config["optimizer"])
-                net._training.use(OPTIMIZERS[values.pop("name")](**values), net.parameters.size)
+                net._training.use(restored(config["optimizer"]), net.parameters.size)
             model_file.fill(_vectors(net), arrays)
             for name, count in COUNTERS.items():
                 setattr(net._training, count, config[name])
@@ -118,14 +119,8 @@ def configuration(net: Any) -> dict[str, Any]:
         "activations": net.activations,
         **{name: _plain(getattr(net, name)) for name in ARGUMENTS if name not in model_file.ADDED or np.any(getattr(net, name))},
         **{name: getattr(training, count) for name, count in COUNTERS.items()},
-        "optimizer": None if training.optimizer is None else optimizer_configuration(training.optimizer),
+        "optimizer": None if training.optimizer is None else plain(training.optimizer, training.scheduled),
     }
-
-
-def optimizer_configuration(optimizer: Optimizer) -> dict[str, Any]:
-    """Return an optimizer's name and hyper-parameters."""
-    name = next(name for name, kind in OPTIMIZERS.items() if type(optimizer) is kind)
-    return {"name": name, **asdict(optimizer)}
 
 
 def _vectors(net: Any) -> Sequence[model_file.Parts]:

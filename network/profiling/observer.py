@@ -84,7 +84,7 @@ class ProfiledFit(ClockedCalls, FitObserver):
         if recording.takes_snapshots and len(recording.fits) < MOST_FITS:
             self._snapshots = FitSnapshots.of(self._net, data, fit.epochs)
             recording.fits.append(self._snapshots)
-        self._count_rate()
+        self._count_rate(fit)
 
     def limit(self, fit: FitProgress, rows: int) -> int:
         """Return how many of `rows` rows to train in the next call: none beyond a snapshot that is wanted."""
@@ -106,6 +106,11 @@ class ProfiledFit(ClockedCalls, FitObserver):
                 self._recording.count(f"gradient, layer {layer + 1} (rms)", snapshot.moment, gradient)
         return trained
 
+    def on_call_end(self, fit: FitProgress) -> None:
+        """Note the learning rate where it has changed."""
+        if fit.learning_rate != self._rate and not self._recording.has_ended:
+            self._count_rate(fit)
+
     def on_epoch_begin(self, fit: FitProgress) -> None:
         """Note that the order of the epoch has been drawn since it began."""
         if not self._recording.has_ended:
@@ -118,7 +123,7 @@ class ProfiledFit(ClockedCalls, FitObserver):
     def on_fit_end(self, fit: FitProgress) -> None:
         """Note how the fit ended."""
         history = fit.history
-        self._count_rate()
+        self._count_rate(fit)
         self._recording.histories.append((self._moments, history))
         if self._snapshots is not None:
             self._snapshots.history = history
@@ -128,5 +133,6 @@ class ProfiledFit(ClockedCalls, FitObserver):
         if history.stop_reason != "epochs":
             self._recording.mark(MARKS.get(history.stop_reason, history.stop_reason), time.perf_counter(), {})
 
-    def _count_rate(self) -> None:
-        self._recording.count("learning rate", time.perf_counter(), float(self._data.steps["learning_rate"][0]))
+    def _count_rate(self, fit: FitProgress) -> None:
+        self._rate = fit.learning_rate
+        self._recording.count("learning rate", time.perf_counter(), self._rate)

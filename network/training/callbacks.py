@@ -4,7 +4,6 @@ The loop in `fit.py` knows only the types of this file.
 """
 
 import inspect
-import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -15,6 +14,7 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Training
 from hotloop.network.training.history import History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.validation import arguments
 from hotloop.network.validation.suggestions import moment_for
 
 MOMENTS = ("on_fit_begin", "on_epoch_begin", "on_call_begin", "on_call_end", "on_step", "on_epoch_end", "on_fit_end")
@@ -41,23 +41,43 @@ class FitProgress:
         Of this fit, with a record for each finished epoch.
     stop_reason : str or None
         Why the fit is about to stop; None as long as it goes on.
-    learning_rate_factor : float
-        What the learning rate of each step to come is multiplied by, 1 at first. May be set.
     epoch_start : float
         When the epoch began, in seconds of `time.perf_counter`.
     callbacks : sequence of Callback
         All that follow the fit, in the order in which they are called.
     """
 
-    def __init__(self, network: Any, epochs: int, rows: int) -> None:
-        self.network, self.epochs, self.rows = network, epochs, rows
+    def __init__(self, network: Any, epochs: int, data: LoopArguments) -> None:
+        self.network, self.epochs, self.rows, self._data = network, epochs, data.rows, data
         self.epoch = self.rows_done = self.step = 0
-        self.batch_loss = math.nan
         self.history = History()
         self.stop_reason: str | None = None
         self.epoch_start = 0.0
-        self.learning_rate_factor = 1.0
+        self._learning_rate_factor = 1.0
         self.callbacks: Sequence[Callback] = ()
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the last step that was taken; before the first step that of the first."""
+        return float(self._data.last_step["learning_rate"])
+
+    @property
+    def learning_rate_factor(self) -> float:
+        """What the learning rates of all steps to come are multiplied by, 1 at first. May be set to 0 or above.
+
+        It holds from the next compiled call on: set it in `on_epoch_end` or `on_epoch_begin`, for the same bits in
+        every run.
+        """
+        return self._learning_rate_factor
+
+    @learning_rate_factor.setter
+    def learning_rate_factor(self, value: float) -> None:
+        self._learning_rate_factor = arguments.real_number("learning_rate_factor", value)
+
+    @property
+    def batch_loss(self) -> float:
+        """The loss of the last batch that was trained, or of as much of it as was; 0 before the first."""
+        return float(self._data.progress["batch_loss"][0])
 
     @property
     def record(self) -> Record:

@@ -67,6 +67,6 @@ class Divergence(Callback):
         return DivergenceError(
             f"training diverged in epoch {epoch}, step {step} (after {int(progress['step'])} "
             f"updates in all): the {what} is not finite. The network {kept}. Use a smaller learning "
-            f"rate than {float(self._data.steps[0]['learning_rate']):g}, and inputs scaled to about -1 to 1.",
+            f"rate than {fit.learning_rate:g}, and inputs scaled to about -1 to 1.",
             fit.history,
         )

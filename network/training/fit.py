@@ -29,6 +29,7 @@ from hotloop.network.training.history import DivergenceError, History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.passes import load_forward, scores
 from hotloop.network.training.starting_point import StartingPoint
+from hotloop.network.training.step_table import StepTable
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.time_limit import TimeLimit
 from hotloop.network.training.training_state import TrainingState
@@ -55,6 +56,7 @@ class FitConfiguration:
     start: StartingPoint
     first_callbacks: Sequence[Callback]  # before those of the user
     last_callbacks: Sequence[Callback]  # after all others
+    table: StepTable
     max_seconds: float | None = None
 
 
@@ -70,7 +72,7 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     Whatever ends the fit, the parameters are finite: those reached, if the last update was sound.
     """
     training, data = configuration.training, configuration.data
-    progress, start = FitProgress(configuration.network, configuration.epochs, data.rows), configuration.start
+    progress, start = FitProgress(configuration.network, configuration.epochs, data), configuration.start
     progress.epoch, progress.stop_reason = start.epochs, start.stop_reason
     progress.learning_rate_factor = start.learning_rate_factor
     history = progress.history
@@ -158,6 +160,7 @@ def _train(
             with span("validation"):
                 found = scores(configuration.validation, configuration.parameters, configuration.n_threads, fewest=1)
             record.update({f"val_{name}": value for name, value in found.items()})
+        record["learning_rate"] = fit.learning_rate
         record["seconds"] = time.perf_counter() - fit.epoch_start + at.epoch_seconds
         at = StartingPoint()  # of an epoch: its beginning
         for method in on_epoch_end:
@@ -168,9 +171,10 @@ def _epoch_trainer(
     configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
 ) -> Callable[[Training], None]:
     """Return a function that trains a run until all rows are done, or an end is asked for."""
-    training, observers = configuration.training, tuner.observers
+    training, observers, table = configuration.training, tuner.observers, configuration.table
     on_call_begin, on_call_end = methods_of(callbacks, "on_call_begin"), methods_of(callbacks, "on_call_end")
-    on_step, limits = methods_of(callbacks, "on_step"), methods_of(callbacks, "limit")
+    on_step = methods_of(callbacks, "on_step")
+    limits = [*([table.limit] if table.scheduled else []), *methods_of(callbacks, "limit")]
     configuration.data.set_threads(tuner.most)
     progress, batch = configuration.data.progress, int(configuration.data.settings["batch_size"][0])
     first_step = training.steps - configuration.start.steps
@@ -183,12 +187,13 @@ def _epoch_trainer(
         while fit.rows_done < fit.rows and fit.stop_reason is None:
             for method in on_call_begin:
                 method(fit)
+            table.prepare(fit.learning_rate_factor)
             if not (observers and any(observer.take_batch(run) for observer in observers)):
                 tuner.call(train_slice, (run,), progress, limit)
             fit.rows_done, training.steps = int(progress["row"][0]), int(progress["step"][0])
+            if table.scheduled:
+                training.scheduled = table.values()
             steps, fit.step = fit.step, training.steps - first_step
-            if fit.rows_done % batch == 0 or fit.rows_done == fit.rows:
-                fit.batch_loss = float(progress["batch_loss"][0])
             for method in on_call_end:
                 method(fit)
             if fit.step > steps:

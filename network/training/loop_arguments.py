@@ -9,6 +9,7 @@ from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
 from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Prediction, Training
 from hotloop.kernels.tables import PROGRESS, SETTINGS, STEP
+from hotloop.kernels.tables import Record as TableRecord
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
@@ -107,10 +108,19 @@ class LoopArguments:
         )  # fmt: skip
 
     def set_optimizer(self, optimizer: Optimizer, step: int, step_offset: int) -> None:
-        """Set the update: `step` steps have been taken, the first `step_offset` of them with another optimizer."""
+        """Set the update: `step` steps have been taken, the first `step_offset` of them with another optimizer.
+
+        What is scheduled is left to the `StepTable`.
+        """
         self.settings["update"] = optimizer.code
         for table in (self.settings, self.steps):
             for name in table.dtype.names or ():
-                if hasattr(optimizer, name):
-                    table[name] = getattr(optimizer, name)
-        self.settings["step_offset"], self.settings["first_step"], self.progress["step"] = step_offset, step, step
+                if not callable(value := getattr(optimizer, name, None)) and value is not None:
+                    table[name] = value
+        self.settings["step_offset"], self.progress["step"] = step_offset, step
+
+    @property
+    def last_step(self) -> TableRecord:
+        """The record `STEP` of the last step that was taken; before the first step that of the first."""
+        index = int(self.progress["step"][0]) - 1 - int(self.settings["first_step"][0])
+        return self.steps[min(max(index, 0), len(self.steps) - 1)]

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, g
 
 from hotloop.kernels import codes
 from hotloop.network.validation import arguments
-from hotloop.network.validation.arguments import Fraction, NotNegative, Positive
+from hotloop.network.validation.arguments import (
+    Fraction,
+    Positive,
+    ScheduledFraction,
+    ScheduledNumber,
+    ScheduleFunction,
+)
 from hotloop.network.validation.printable import shown
 from hotloop.network.validation.suggestions import explains_its_keywords
 
@@ -54,11 +60,13 @@ def optimizer(kind: type[Kind]) -> type[Kind]:
 class Optimizer:
     """What all optimizers share: the check of the hyper-parameters, and what the compiled loop is told.
 
-    A field is a flag, or a number whose type says its range. Two optimizers with the same hyper-parameters are equal;
-    `Network.fit` continues with the state of an equal one.
+    A field is a flag, or a number whose type says its range. Where the type allows it, it may be a schedule instead, a
+    function of (step, steps in all): see `hotloop.schedules`. Two optimizers with the same hyper-parameters are equal.
+    `Network.fit` goes on with the moments of the last fit's if that was of the same class and method, whatever its
+    numbers.
     """
 
-    learning_rate: Positive = 0.01
+    learning_rate: ScheduledNumber = 0.01
 
     methods: ClassVar[tuple[Method, ...]]
 
@@ -66,8 +74,12 @@ class Optimizer:
         """Check every hyper-parameter."""
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
+            checked: Any
             if field.type is bool:
-                checked: bool | float = arguments.flag(name, value)
+                checked = arguments.flag(name, value)
+            elif field.type in (ScheduledNumber, ScheduledFraction):
+                limits = get_args(field.type)[1]
+                checked = arguments.scheduled_number(name, value, limits.minimum, limits.below)
             else:
                 limits = get_args(field.type)[1]
                 checked = arguments.real_number(name, value, limits.minimum, limits.below, open=limits.open)
@@ -88,6 +100,11 @@ class Optimizer:
         """How many arrays of moments the update keeps."""
         return self.method.n_moments
 
+    @property
+    def schedules(self) -> dict[str, ScheduleFunction]:
+        """The hyper-parameters that are schedules."""
+        return {field.name: value for field in fields(self) if callable(value := getattr(self, field.name))}
+
 
 @optimizer
 class SGD(Optimizer):
@@ -95,16 +112,16 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, default 0.01
-        alpha, above 0.
-    momentum : float, default 0
+    learning_rate : float or schedule, default 0.01
+        alpha, 0 or above.
+    momentum : float or schedule, default 0
         mu, from 0 to below 1.
     nesterov : bool, default False
         Whether to look ahead. Needs momentum.
     """
 
-    learning_rate: Positive = 0.01
-    momentum: Fraction = 0.0
+    learning_rate: ScheduledNumber = 0.01
+    momentum: ScheduledFraction = 0.0
     nesterov: bool = False
 
     methods: ClassVar[tuple[Method, ...]] = (
@@ -131,11 +148,13 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    learning_rate, rho, epsilon : float
-        alpha above 0; rho from 0 to below 1; epsilon above 0.
+    learning_rate : float or schedule
+        alpha, 0 or above.
+    rho, epsilon : float
+        rho from 0 to below 1; epsilon above 0.
     """
 
-    learning_rate: Positive = 0.001
+    learning_rate: ScheduledNumber = 0.001
     rho: Fraction = 0.9
     epsilon: Positive = 1e-8
 
@@ -148,11 +167,13 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    learning_rate, epsilon : float
-        Both above 0.
+    learning_rate : float or schedule
+        alpha, 0 or above.
+    epsilon : float
+        Above 0.
     """
 
-    learning_rate: Positive = 0.01
+    learning_rate: ScheduledNumber = 0.01
     epsilon: Positive = 1e-10
 
     methods: ClassVar[tuple[Method, ...]] = (Method(codes.ADAGRAD, "Adagrad", flops=7, n_moments=1),)
@@ -164,12 +185,14 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate, beta1, beta2, epsilon : float
-        alpha above 0; the betas from 0 to below 1; epsilon above 0.
+    learning_rate, beta1 : float or schedule
+        alpha 0 or above; beta1 from 0 to below 1.
+    beta2, epsilon : float
+        beta2 from 0 to below 1; epsilon above 0.
     """
 
-    learning_rate: Positive = 0.001
-    beta1: Fraction = 0.9
+    learning_rate: ScheduledNumber = 0.001
+    beta1: ScheduledFraction = 0.9
     beta2: Fraction = 0.999
     epsilon: Positive = 1e-8
 
@@ -182,17 +205,17 @@ class AdamW(Optimizer):
 
     Parameters
     ----------
-    learning_rate, beta1, beta2, epsilon : float
+    learning_rate, beta1, beta2, epsilon
         As in `Adam`.
-    weight_decay : float, default 0.01
+    weight_decay : float or schedule, default 0.01
         lambda, 0 or above.
     """
 
-    learning_rate: Positive = 0.001
-    beta1: Fraction = 0.9
+    learning_rate: ScheduledNumber = 0.001
+    beta1: ScheduledFraction = 0.9
     beta2: Fraction = 0.999
     epsilon: Positive = 1e-8
-    weight_decay: NotNegative = 0.01
+    weight_decay: ScheduledNumber = 0.01
 
     methods: ClassVar[tuple[Method, ...]] = (Method(codes.ADAMW, "AdamW", flops=14, n_moments=2),)
 
@@ -208,6 +231,7 @@ def optimizer_of(given: Any, dtype: "np.dtype[np.floating]") -> Optimizer:
         called = f"; make one: {given.__name__}()" if isinstance(given, type) else ""
         raise TypeError(f"optimizer must be one of {names} or its name, got {shown(given)}{called}")
     for field in fields(given):
-        if field.type is Positive:  # zero or infinity of the others is harmless, or diverges
-            arguments.scale(f"{field.name} of {type(given).__name__}", getattr(given, field.name), dtype)
+        name, value = f"{field.name} of {type(given).__name__}", getattr(given, field.name)
+        if field.type is Positive or (field.name == "learning_rate" and not callable(value) and value != 0):
+            arguments.scale(name, value, dtype)  # zero or infinity of the others is harmless, or diverges
     return given

@@ -1,8 +1,10 @@
 """What training keeps from one fit of a network to the next."""
 
+import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -26,7 +28,9 @@ class TrainingState:
     moments : array (n_moments, P)
         The optimizer's, each in the layout of the parameters.
     step_offset : int
-        Steps that had been taken when this optimizer began.
+        Steps that had been taken when these moments began.
+    scheduled : dict of str to float
+        What of the optimizer is scheduled, as the last step was told it.
     steps, epochs : int
         Taken in all fits.
     fit_in : tuple of one Thread, or None
@@ -69,11 +73,13 @@ class TrainingState:
         self.optimizer: Optimizer | None = None
         self.moments = np.zeros((0, 0), self.moments.dtype)
         self.step_offset = 0
+        self.scheduled: dict[str, float] = {}
 
-    def use(self, optimizer: Optimizer, size: int) -> None:
-        """Go on with an equal optimizer's moments, or start with new ones, zeros for `size` parameters."""
-        if optimizer != self.optimizer:
-            self.optimizer, self.step_offset = optimizer, self.steps
+    def use(self, optimizer: Optimizer, size: int, scheduled: dict[str, float] | None = None) -> None:
+        """Go on with the moments of one of its class and method, or start with zeros for `size` parameters."""
+        last, self.optimizer, self.scheduled = self.optimizer, optimizer, scheduled or {}
+        if last is None or (type(last), last.code) != (type(optimizer), optimizer.code):
+            self.step_offset = self.steps
             self.moments = np.zeros((optimizer.n_moments, size), self.moments.dtype)
 
     def own_copy(self, dtype: np.dtype[Any]) -> Self:
@@ -82,9 +88,26 @@ class TrainingState:
         copy.optimizer, copy.step_offset, copy.steps, copy.epochs = (
             self.optimizer, self.step_offset, self.steps, self.epochs,
         )  # fmt: skip
+        copy.scheduled = dict(self.scheduled)
         copy.moments = np.array(self.moments, dtype, order="C", subok=False)
         return copy
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes; no fit runs in a copy."""
-        return vars(self) | {"fit_in": None}
+        """Return the attributes for a pickle: no fit runs in it, and schedules that cannot be pickled are numbers."""
+        optimizer = None if self.optimizer is None else _picklable(self.optimizer, self.scheduled)
+        return vars(self) | {"fit_in": None, "optimizer": optimizer}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a copy whose optimizer has the same schedules, of whatever kind."""
+        return self.own_copy(self.moments.dtype)
+
+
+def _picklable(optimizer: Optimizer, last: Mapping[str, float]) -> Optimizer:
+    """Return an optimizer as it is, but for schedules that cannot be pickled, such as a lambda: for these `last`."""
+    changed: dict[str, Any] = {}
+    for field, schedule in optimizer.schedules.items():
+        try:
+            pickle.dumps(schedule)
+        except Exception:  # of whatever kind: the function is the user's
+            changed[field] = last[field]
+    return replace(optimizer, **changed) if changed else optimizer

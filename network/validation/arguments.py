@@ -5,11 +5,12 @@ a dtype imports NumPy itself.
 """
 
 import builtins
+import inspect
 import itertools
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set, Sized
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 from hotloop.network.validation.printable import shown
 from hotloop.network.validation.suggestions import hint
@@ -31,10 +32,15 @@ class Range(NamedTuple):
     open: bool = False
 
 
+ScheduleFunction: TypeAlias = Callable[[int, int], float]  # (step, steps in all) -> value
+
 # Types of hyper-parameters.
 Positive = Annotated[float, Range(0, open=True)]
 NotNegative = Annotated[float, Range(0)]
 Fraction = Annotated[float, Range(0, 1)]
+# Of those that may change during a fit: a number, or a schedule, whose values have this range.
+ScheduledNumber = Annotated[float | ScheduleFunction, Range(0)]
+ScheduledFraction = Annotated[float | ScheduleFunction, Range(0, 1)]
 
 
 def aliases_of(known: Mapping[str, Any]) -> dict[str, str]:
@@ -97,6 +103,25 @@ def real_number(argument: str, value: Any, minimum: float = 0, below: float = ma
         upper = "" if below == math.inf else f" and below {below:g}"
         raise ValueError(f"{argument} must be finite, {lower}{upper}, got {number!r}")
     return number
+
+
+def scheduled_number(
+    argument: str, value: Any, minimum: float = 0, below: float = math.inf
+) -> float | ScheduleFunction:
+    """Return `value` as a float with minimum <= value < below, or a function of (step, steps) as it is."""
+    if not callable(value):
+        return real_number(argument, value, minimum, below)
+    if isinstance(value, type):
+        raise TypeError(f"{argument} must be a number or a schedule, got the class {value.__name__}: make one")
+    try:
+        inspect.signature(value).bind(0, 1)
+    except TypeError:
+        found = f"{getattr(value, '__qualname__', type(value).__name__)}{inspect.signature(value)}"
+        raise TypeError(f"{argument} must be a number or a function of (step, steps), got {found}") from None
+    except ValueError:  # of a function that does not say what it takes
+        pass
+    schedule: ScheduleFunction = value
+    return schedule
 
 
 def scale(argument: str, value: Any, dtype: "np.dtype[np.floating]") -> float:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hotloop import datasets as datasets
     from hotloop import kernels as kernels
     from hotloop import network as network
+    from hotloop import schedules as schedules
     from hotloop.network.initializers import Normal
     from hotloop.network.network import Network
     from hotloop.network.profiling.profiler import profile
@@ -51,7 +52,7 @@ _MODULES = (
     "network.initializers", "network.training.optimizers", "network.training.history", "network.training.callbacks",
     "network.training.early_stopping", "network.network", "network.warmup", "network.profiling.profiler",
 )  # fmt: skip
-_SUBMODULES = ("callbacks", "datasets", "kernels", "network")
+_SUBMODULES = ("callbacks", "datasets", "kernels", "network", "schedules")
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
 

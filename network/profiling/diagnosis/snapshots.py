@@ -26,11 +26,13 @@ from hotloop.network.profiling.spans import Spans, Thinned
 from hotloop.network.training.history import History
 from hotloop.network.training.loop_arguments import INPUT_KINDS, LoopArguments
 from hotloop.network.training.optimizers import Optimizer
+from hotloop.network.training.schedule_values import evaluate
 
 SHARE = 0.004
 # Snapshots that are taken in any case, at least `SPARSE` steps apart, or half of the steps in a shorter fit.
 LEAST_SNAPSHOTS, SPARSE = 5, 8
 MOST_SNAPSHOTS = 256
+MOST_RATES = 1000  # of a schedule, to find the highest
 # A unit is saturated where its derivative is below this share of its largest.
 SATURATED = 0.05
 SPAN = "take a snapshot"
@@ -117,8 +119,12 @@ class FitSnapshots:
 
     @property
     def learning_rate(self) -> float:
-        """The optimizer's."""
-        return self.optimizer.learning_rate
+        """The optimizer's; of a schedule the highest that it gives."""
+        rate, steps = self.optimizer.learning_rate, max(self.asked, 1)
+        if not callable(rate):
+            return rate
+        stretch = np.unique(np.linspace(0, steps - 1, min(steps, MOST_RATES)).astype(np.int64))
+        return float(evaluate(rate, stretch, steps, -(-len(self.X) // self.batch_size)).max())
 
     @property
     def first_loss(self) -> float | None:

@@ -14,6 +14,7 @@ from hotloop.network import flops
 from hotloop.network.layout import Layout
 from hotloop.network.network import Network
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots, one_batch, rms, values
+from hotloop.network.training.composed_schedules import Scaled
 from hotloop.network.training.history import DivergenceError
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer
@@ -87,7 +88,8 @@ class Trials:
     def at_rate(self, factor: float) -> Outcome:
         """Return the outcome at another learning rate."""
         optimizer = self._fit.optimizer
-        changed: dict[str, Any] = {"learning_rate": self._fit.learning_rate * factor}
+        rate = optimizer.learning_rate
+        changed: dict[str, Any] = {"learning_rate": Scaled(rate, factor) if callable(rate) else rate * factor}
         return self.run(f"rate {factor:g}", optimizer=replace(optimizer, **changed))
 
     def twin(self, activation: str | list[str] | None = None, *, initial: bool = True, **options: Any) -> Network:

@@ -100,7 +100,7 @@ def test_version():
 
 
 def test_the_table_of_epochs_is_short_and_has_both_ends():
-    records = [{"epoch": n, "loss": 1 / n, "val_loss": 2 / n, "val_accuracy": 0.5, "seconds": 1.0}
+    records = [{"epoch": n, "loss": 1 / n, "val_loss": 2 / n, "val_accuracy": 0.5, "learning_rate": 0.1, "seconds": 1.0}
                for n in range(1, 101)]  # fmt: skip
     lines = reports.epochs(records).splitlines()
     assert lines[0].split("  ") == ["epoch", "training loss", "validation loss", "validation accuracy"]

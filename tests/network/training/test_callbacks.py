@@ -144,8 +144,8 @@ def test_what_a_callback_adds_is_in_the_table():
 
     _, history = train(epochs=2, callbacks=[Noted(do=add)])
     head, first, second, _ = str(history).splitlines()
-    assert head.split()[3:] == ["rate", "note", "nothing"]
-    assert (first.split()[3:], second.split()[3:]) == (["-"] * 3, ["0.3333", "warm", "None"])
+    assert head.split()[5:] == ["rate", "note", "nothing"]  # after "learning rate" and "seconds"
+    assert (first.split()[4:], second.split()[4:]) == (["-"] * 3, ["0.3333", "warm", "None"])
 
 
 def test_a_callback_sees_the_history_that_fit_returns():

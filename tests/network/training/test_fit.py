@@ -100,7 +100,7 @@ def test_records(loss, measure):
     history = net.fit(x, y, epochs=3, validation_data=[x[:10], y[:10]])
     wall = time.perf_counter() - began
     assert [record["epoch"] for record in history.epochs] == [3, 4, 5]
-    assert {*history.epochs[0]} == {"epoch", "loss", "val_loss", f"val_{measure}", "seconds"}
+    assert {*history.epochs[0]} == {"epoch", "loss", "val_loss", f"val_{measure}", "learning_rate", "seconds"}
     assert history.loss == [record["loss"] for record in history.epochs]
     last = net.evaluate(x[:10], y[:10])
     assert (history.epochs[-1]["val_loss"], history.epochs[-1][f"val_{measure}"]) == (*last.values(),)
@@ -117,7 +117,7 @@ def test_the_table_is_in_columns():
     _, history = train(epochs=11, validation_data=(x, y), optimizer="adam")
     head, *lines, stop = str(history).splitlines()
     assert stop == "stopped: epochs"
-    assert head.split() == ["epoch", "loss", "val", "loss", "val", "r2", "seconds"]
+    assert head.split() == ["epoch", "loss", "val", "loss", "val", "r2", "learning", "rate", "seconds"]
     for line, record in zip(lines, history.epochs, strict=True):
         assert [float(cell) for cell in line.split()] == pytest.approx([*record.values()], rel=1e-3)
     assert len({len(line) for line in [head, *lines]}) == 1, f"the columns are not aligned:\n{history}"
@@ -158,12 +158,16 @@ def test_two_fits_are_one_longer_fit(optimizer):
     assert same_bits(twice.parameters, once.parameters)
 
 
-def test_another_optimizer_starts_afresh():
-    net, _ = train(epochs=3, optimizer=Adam(0.01))
+@pytest.mark.parametrize(("first", "second"), [
+    (Adam(0.01), "adamw"), (SGD(0.1), SGD(0.1, momentum=0.5)), (SGD(0.1, momentum=0.5), SGD(0.1)),
+    (SGD(0.1, momentum=0.5), SGD(0.1, momentum=0.5, nesterov=True)),
+])  # fmt: skip
+def test_another_optimizer_starts_afresh(first, second):
+    net, _ = train(epochs=3, optimizer=first)
     twin = Network([3, 8, 1], "tanh", seed=0)
     twin.parameters[:], twin.epochs_trained = net.parameters, net.epochs_trained
     for each in (net, twin):
-        train(each, epochs=2, optimizer=Adam(0.02))
+        train(each, epochs=2, optimizer=second)
     assert same_bits(net.parameters, twin.parameters)
 
 

@@ -135,7 +135,10 @@ CONSTRUCTION = [
 ]
 
 OPTIMIZERS = [
-    ("SGD(0)", ValueError, "learning_rate must be finite, above 0, got 0"),
+    ("SGD('fast')", TypeError, "learning_rate must be a number, got 'fast'"),
+    ("SGD(lambda step: 0.1)", TypeError, r"learning_rate must be .* function of \(step, steps\), got <lambda>\(step\)"),
+    ("Adam(beta1=Adam)", TypeError, "beta1 must be a number or a schedule, got the class Adam: make one"),
+    ("Adam(beta2=lambda step, steps: 0.9)", TypeError, "beta2 must be a number, got <function"),
     ("SGD(-0.1)", ValueError, "learning_rate must be .*got -0.1"),
     ("SGD(nan)", ValueError, "learning_rate must be .*got nan"),
     ("SGD(inf)", ValueError, "learning_rate must be .*got inf"),

@@ -1,0 +1,151 @@
+"""What networks have for the learning rate, a line each to users: a sweep that finds one, and the one-cycle policy."""
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hotloop.network.training.composed_schedules import Piecewise
+from hotloop.network.training.history import DivergenceError, History
+from hotloop.network.training.learning_rate_sweep import LearningRateSweep, Sweep
+from hotloop.network.training.optimizers import Optimizer, optimizer_of
+from hotloop.network.training.schedules import Exponential, OneCycle
+from hotloop.network.validation import arguments
+from hotloop.network.validation.printable import shown
+
+FEWEST_STEPS = 6  # of a sweep
+
+
+class LearningRateMethods:
+    """What a network inherits beside `fit`."""
+
+    dtype: "np.dtype[Any]"
+
+    def find_learning_rate(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        start: float = 1e-7,
+        end: float = 10.0,
+        steps: int = 100,
+        batch_size: int = 32,
+        optimizer: Optimizer | str | None = None,
+        **options: Any,
+    ) -> LearningRateSweep:
+        """Train a copy with rising learning rates, one a step, and suggest one. The network is not changed.
+
+        alpha(i) = start (end / start)^(i / steps), i from 0. The sweep ends early where the smoothed loss is more than
+        4 times its best, or not finite.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As in `fit`.
+        start, end : float, default 1e-7 and 10
+            Learning rates, start below end.
+        steps : int, default 100
+            At least 6. Of about 20 or fewer, some suggestions are NaN.
+        batch_size : int, default 32
+            As in the training to come.
+        optimizer : Optimizer or str, default SGD
+            As in the training to come; its learning rate is not used. Its moments are the network's, if `fit` would
+            keep them.
+        **options
+            More of `fit`: sample weights, ``shuffle``, ``n_threads``.
+
+        Returns
+        -------
+        LearningRateSweep
+            With ``steep``, ``minimum``, ``valley`` and ``slide``, the losses, and ``plot()``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit` does, and unless 0 < start < end.
+        """
+        start, end = arguments.real_number("start", start, open=True), arguments.real_number("end", end, open=True)
+        if not start < end:
+            raise ValueError(f"start must be below end, got start={start:g} and end={end:g}")
+        steps = arguments.whole_number("steps", steps, FEWEST_STEPS)
+        batch_size = arguments.whole_number("batch_size", batch_size, 1)
+        rates = Piecewise([(steps, Exponential(start, end / start)), (1.0, end)])
+        net: Any = copy.copy(self)
+        sweep = Sweep(steps, batch_size)
+        options = {"progress": False, "callbacks": [sweep]} | options
+        given = _with(optimizer_of(optimizer, self.dtype), learning_rate=rates)
+        try:
+            net.fit(X, y, epochs=steps + 1, batch_size=batch_size, optimizer=given, **options)
+        except DivergenceError:
+            missing = range(len(sweep.losses), steps)
+            sweep.losses += [math.nan] * len(missing)
+            sweep.rates += [rates(i, steps + 1) for i in missing]
+        return LearningRateSweep(np.array(sweep.rates), np.array(sweep.losses), steps)
+
+    def fit_one_cycle(
+        self,
+        X: Any,
+        y: Any,
+        epochs: int,
+        max_learning_rate: float,
+        *,
+        optimizer: Optimizer | str = "adam",
+        div: float = 25.0,
+        div_final: float = 1e5,
+        pct_start: float = 0.25,
+        momentum: Sequence[float] = (0.95, 0.85, 0.95),
+        **options: Any,
+    ) -> History:
+        """Train by the one-cycle policy: `fit` with a learning rate that rises and falls once, momentum against it.
+
+        The learning rate goes from max_learning_rate / div to max_learning_rate and down to max_learning_rate /
+        div_final; see `hotloop.schedules.OneCycle`. The defaults are fastai's.
+
+        Parameters
+        ----------
+        X, y, epochs
+            As in `fit`.
+        max_learning_rate : float
+            A tenth of the rate at which training diverges, or what `find_learning_rate` suggests.
+        optimizer : Optimizer or str, default "adam"
+            Its learning rate is not used, nor its beta1, or momentum if it has some. SGD without momentum gets none.
+        div, div_final : float, default 25 and 1e5
+            Above 0.
+        pct_start : float, default 0.25
+            Fraction of the run until the peak, from 0 to below 1.
+        momentum : (float, float, float), default (0.95, 0.85, 0.95)
+            Of momentum, or beta1: at the start, at the peak, at the end.
+        **options
+            All other arguments of `fit`.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError, DivergenceError
+            As `fit` does.
+        """
+        peak = arguments.real_number("max_learning_rate", max_learning_rate, open=True)
+        div = arguments.real_number("div", div, open=True)
+        div_final = arguments.real_number("div_final", div_final, open=True)
+        if not isinstance(momentum, (tuple, list)) or len(momentum) != 3:
+            raise TypeError(f"momentum must be three numbers, such as (0.95, 0.85, 0.95), got {shown(momentum)}")
+        changed: dict[str, Any] = {"learning_rate": OneCycle(peak, peak / div, peak / div_final, pct_start)}
+        given = optimizer_of(optimizer, self.dtype)
+        for name in ("momentum", "beta1"):
+            if getattr(given, name, 0) != 0:
+                first, middle, last = (arguments.real_number("momentum", value, 0, 1) for value in momentum)
+                changed[name] = OneCycle(middle, first, last, pct_start)
+        trained: Any = self
+        history: History = trained.fit(X, y, epochs=epochs, optimizer=_with(given, **changed), **options)
+        return history
+
+
+def _with(optimizer: Optimizer, **changed: Any) -> Optimizer:
+    """Return an optimizer with other hyper-parameters."""
+    return replace(optimizer, **changed)
