@@ -4,6 +4,7 @@ The loop in `fit.py` knows only the types of this file.
 """
 
 import inspect
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -76,8 +77,8 @@ class FitProgress:
 
     @property
     def batch_loss(self) -> float:
-        """The loss of the last batch that was trained, or of as much of it as was; 0 before the first."""
-        return float(self._data.progress["batch_loss"][0])
+        """The loss of the last batch that was trained, or of as much of it as was; NaN before the first."""
+        return float(self._data.progress["batch_loss"][0]) if self.step > 0 else math.nan
 
     @property
     def record(self) -> Record:
