@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.kernels.tables import LAYER
+from hotloop.kernels.tables import LAYER, N_FACTORS
 from hotloop.network.validation.memory import total_memory
 
 ALIGNMENT = 64  # bytes: a cache line, and a vector of the kernels
@@ -17,6 +17,7 @@ LARGEST_MICRO_BATCH = 256  # rows: enough to share the cost of packing, few enou
 SMALLEST_MICRO_BATCH = 32
 # Parameters times rows in a micro-batch, about 0.1 s: Ctrl-C takes effect between two micro-batches.
 MICRO_BATCH_WORK = 2**30
+ONES = (1.0,) * N_FACTORS
 
 
 def padded(columns: int, itemsize: int) -> int:
@@ -124,6 +125,7 @@ class Layout:
                 "weights": weights, "bias": weights + fan_in * stride, "input": layer_input, "z": place,
                 "output": output, "delta": output + block, "activation": activations[index], "first_unit": unit,
                 "penalty": penalty, "dropout": dropout[index],
+                "squares": 0, "by_row": 0, "rates": ONES, "decays": ONES, "max_norm": np.inf,
             }  # fmt: skip
             rows.append(tuple(layer[name] for name in LAYER.names or ()))
             place, unit, penalty, layer_input = output + 2 * block, unit + fan_out, penalty + fan_in, output

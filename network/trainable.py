@@ -31,6 +31,7 @@ class Trainable(ScaledInputs):
     l1: float
     l2: float
     dropout: tuple[float, ...]
+    max_norm: tuple[float | None, ...] | None
     _layout: Layout
     _parameters: Array
     _training: TrainingState
@@ -75,6 +76,7 @@ class Trainable(ScaledInputs):
         batch_size: int = 32,
         optimizer: Optimizer | str | None = None,
         validation_data: tuple[Any, Any] | None = None,
+        gradient_norm: bool = False,
         tolerance: float | None = None,
         patience: int | None = None,
         shuffle: bool = True,
@@ -100,6 +102,9 @@ class Trainable(ScaledInputs):
             two fits of 10 epochs give the same bits as one of 20.
         validation_data : (X, y), optional
             Evaluated after each epoch.
+        gradient_norm : bool, default False
+            Whether the history has "gradient_norm": the mean over the epoch's steps of |g| over all parameters,
+            penalties included, before it is clipped.
         tolerance : float, optional
             Stop as converged when the validation loss (or, without validation data, the training loss) has not improved
             by more than this for `patience` epochs.
@@ -140,7 +145,9 @@ class Trainable(ScaledInputs):
         tolerance, patience = stopping(tolerance, patience)
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
-        optimizer, callbacks = optimizer_of(optimizer, self.dtype), checked_callbacks(callbacks)
+        gradient_norm = arguments.flag("gradient_norm", gradient_norm)
+        optimizer = optimizer_of(optimizer, self.dtype, len(self.sizes) - 1)
+        callbacks = checked_callbacks(callbacks)
         self._training.check_no_fit_runs("fit")
         if not np.isfinite(self._parameters).all():
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
@@ -156,10 +163,10 @@ class Trainable(ScaledInputs):
             with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner, training.only_fit():
                 training.use(optimizer, self._layout.size)
                 gradient = aligned_zeros(self._layout.size, self.dtype)
-                data.set_optimizer(optimizer, training.steps, training.step_offset)
+                data.set_optimizer(optimizer, training.steps, training.step_offset, gradient_norm=gradient_norm)
                 configuration = FitConfiguration(
                     self, self._parameters, gradient, training, data, validation, epochs, self.seed, shuffle, n_threads,
-                    tolerance, patience, progress, callbacks,
+                    tolerance, patience, progress, callbacks, gradient_norm,
                 )  # fmt: skip
                 return fit(configuration, tuner)
 
@@ -178,5 +185,5 @@ class Trainable(ScaledInputs):
         _ = CALLER.stack_is_enough
         return LoopArguments.prepare(
             self._layout, self.activations, self.loss, *checked, batch_size=batch_size, dropout=dropout, seed=self.seed,
-            input_scale=self._scaling.factor, l1=self.l1, l2=self.l2,
+            input_scale=self._scaling.factor, l1=self.l1, l2=self.l2, max_norm=self.max_norm,
         )  # fmt: skip

@@ -16,7 +16,8 @@ from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.training.training_state import TrainingState
 
 # Besides sizes and activations: arguments of `Network` that are attributes under the same names.
-ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed")
+ARGUMENTS = ("loss", "dropout", "l1", "l2", "max_norm", "input_offset", "input_scale", "dtype", "seed")
+LATER = {"max_norm": None}  # files that have the default lack it, as older ones do
 COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "first_step": "step_offset"}  # in the file: in the training
 SCRATCH = ("_layout", "_idle")  # made again
 
@@ -56,7 +57,8 @@ class Persistent:
         optimizer = None
         if training.optimizer is not None:
             name = next(name for name, kind in OPTIMIZERS.items() if type(training.optimizer) is kind)
-            optimizer = {"name": name, **asdict(training.optimizer)}
+            given = {field: value for field, value in asdict(training.optimizer).items() if value is not None}
+            optimizer = {"name": name, **given}
         config = {
             "sizes": net.sizes,
             "activations": net.activations,
@@ -64,6 +66,7 @@ class Persistent:
             **{name: getattr(training, count) for name, count in COUNTERS.items()},
             "optimizer": optimizer,
         }
+        config = {name: value for name, value in config.items() if name not in LATER or value != LATER[name]}
         model_file.write(path, config, _vectors(net), metadata)
 
     @classmethod
@@ -83,7 +86,7 @@ class Persistent:
         config, arrays = model_file.read(path)
         with model_file.damage_in(path):
             *hidden, output = config["activations"]
-            arguments = {name: config[name] for name in ARGUMENTS}
+            arguments = {name: (LATER | config)[name] for name in ARGUMENTS}
             net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
             if config["optimizer"] is not None:
                 values = dict(config["optimizer"])

@@ -50,6 +50,7 @@ class FitConfiguration:
     patience: int
     progress: bool
     callbacks: Sequence[Callback]
+    gradient_norm: bool = False
 
 
 def shuffled(seed: int, epoch: int, rows: int) -> Array:
@@ -140,6 +141,9 @@ def _train(
             break
         training.epochs += 1
         record: Record = {"epoch": training.epochs, "loss": float(data.progress["loss_sum"][0]) / rows}
+        if configuration.gradient_norm:
+            n_steps = -(-rows // int(data.settings["batch_size"][0]))
+            record["gradient_norm"] = float(data.progress["norm_sum"][0]) / n_steps
         fit.history.epochs.append(record)
         if configuration.validation is not None:
             with span("validation"):
@@ -164,7 +168,7 @@ def _epoch_trainer(
         return min((method(fit, rows) for method in limits), default=rows)
 
     def train(run: Training) -> None:
-        progress["row"], progress["loss_sum"] = 0, 0.0
+        progress["row"], progress["loss_sum"], progress["norm_sum"] = 0, 0.0, 0.0
         while fit.rows_done < fit.rows and fit.stop_reason is None:
             for method in on_call_begin:
                 method(fit)

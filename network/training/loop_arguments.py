@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hotloop.kernels.by_address import address_of
+from hotloop.kernels.clipping import clip, limit_column_norms
 from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
 from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Prediction, Training
@@ -56,7 +58,7 @@ class LoopArguments:
     def prepare(
         cls, layout: Layout, activations: tuple[str, ...], loss: str, inputs: Array, targets: Array, labels: Array,
         *, batch_size: int, dropout: Sequence[float] = (), seed: int = 0, input_scale: float = 1.0, l1: float = 0.0,
-        l2: float = 0.0,
+        l2: float = 0.0, max_norm: Sequence[float | None] | None = None,
     ) -> "LoopArguments":  # fmt: skip
         """Size the workspace for these data and fill the tables."""
         kinds = [ACTIVATIONS[name] for name in activations]
@@ -71,6 +73,9 @@ class LoopArguments:
         settings["batch_size"], settings["micro_batch"], settings["seed"] = batch, micro_batch, seed
         settings["input_kind"], settings["input_scale"] = INPUT_KINDS[inputs.dtype], input_scale
         settings["l1"], settings["l2"] = l1, l2
+        if max_norm is not None:
+            layers["max_norm"][: last + 1] = [np.inf if limit is None else limit for limit in max_norm]
+            settings["max_norm_address"] = address_of(limit_column_norms, layout.dtype, 1, 0, 0, 0, 0)
         workspace, loss_parameters = aligned_zeros(size, layout.dtype), np.zeros(0, layout.dtype)
         row_losses, row_penalties = np.zeros(micro_batch), np.zeros(sum(layout.sizes[:-1]))
         steps, progress = np.zeros(1, STEP), np.zeros(1, PROGRESS)
@@ -98,11 +103,32 @@ class LoopArguments:
             self.loss_parameters, losses, outputs,
         )  # fmt: skip
 
-    def set_optimizer(self, optimizer: Optimizer, step: int, step_offset: int) -> None:
-        """Set the update: `step` steps have been taken, the first `step_offset` of them with another optimizer."""
-        self.settings["update"] = optimizer.code
+    def set_optimizer(self, optimizer: Optimizer, step: int, step_offset: int, *, gradient_norm: bool = False) -> None:
+        """Set the update: `step` steps have been taken, the first `step_offset` of them with another optimizer.
+
+        With `gradient_norm` its norms are added up in ``progress["norm_sum"]``.
+        """
+        self.settings["update"], self.settings["gradient_norm"] = optimizer.code, gradient_norm
         for table in (self.settings, self.steps):
             for name in table.dtype.names or ():
-                if hasattr(optimizer, name):
+                if getattr(optimizer, name, None) is not None:
                     table[name] = getattr(optimizer, name)
         self.settings["step_offset"], self.settings["first_step"], self.progress["step"] = step_offset, step, step
+        self._set_factors(optimizer)
+        if gradient_norm or optimizer.clip_value is not None or optimizer.clip_norm is not None:
+            self._set_clipping(optimizer)
+
+    def _set_factors(self, optimizer: Optimizer) -> None:
+        after_weights = [("bias",)] * len(self.layers)
+        self.layers["rates"] = optimizer.factors("learning_rate_factors", after_weights)
+        self.layers["decays"] = optimizer.factors("weight_decay_factors", after_weights)
+        self.layers["by_row"] = [len({*layer["rates"]}) > 1 or len({*layer["decays"]}) > 1 for layer in self.layers]
+
+    def _set_clipping(self, optimizer: Optimizer) -> None:
+        """Make room for the squares of each row of parameters, after clipping by value and before."""
+        n_penalties, rows = len(self.row_penalties), self.layers["fan_in"] + 1
+        self.layers["squares"] = n_penalties + np.cumsum(rows) - rows
+        self.row_penalties = np.zeros(n_penalties + 2 * rows.sum())
+        self.settings["n_squares"] = rows.sum()
+        self.settings["clip_value"] = np.inf if optimizer.clip_value is None else optimizer.clip_value
+        self.settings["clip_address"] = address_of(clip, self.layout.dtype, 1, 0, 0, returns=np.float64)

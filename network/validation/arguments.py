@@ -35,6 +35,7 @@ class Range(NamedTuple):
 Positive = Annotated[float, Range(0, open=True)]
 NotNegative = Annotated[float, Range(0)]
 Fraction = Annotated[float, Range(0, 1)]
+PositiveOrNone = Annotated[float | None, Range(0, open=True)]
 
 
 def aliases_of(known: Mapping[str, Any]) -> dict[str, str]:

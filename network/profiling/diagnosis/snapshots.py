@@ -103,7 +103,8 @@ class FitSnapshots:
         """Return those of a fit that is about to begin."""
         options = {
             "output": net.activations[-1], "loss": net.loss, "dropout": list(net.dropout), "l1": net.l1, "l2": net.l2,
-            "input_scale": float(data.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
+            "max_norm": net.max_norm, "input_scale": float(data.settings["input_scale"][0]),
+            "dtype": str(net.dtype), "seed": net.seed,
         }  # fmt: skip
         if net.optimizer is None:
             raise ValueError("the network has no optimizer: fit sets it before it trains")
