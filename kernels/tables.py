@@ -13,8 +13,8 @@ N_FACTORS = 5  # of a layer: for its weights, and for each row of parameters aft
 
 # One record a layer. weights and bias are offsets in the parameters, the bias after the last row of the weights; input,
 # z, output and delta are offsets in the workspace; penalty is the first row's place in row_penalties, and squares is
-# another, used where gradients are clipped. `rates` and `decays` are factors of the learning rate and the decay, for the
-# weights and for each row after them, which differ within the layer if `by_row`. max_norm is infinite for none.
+# another, used where gradients are clipped. `rates` and `decays` are factors of the learning rate and the decay, for
+# the weights and for each row after them, which differ within the layer if `by_row`. max_norm is infinite for none.
 LAYER = np.dtype(
     [
         ("fan_in", "i8"),
