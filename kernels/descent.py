@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels import clock, updates
+from hotloop.kernels.by_address import call, call_for_float
 from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.matmul import FROM_ZERO, MR, UNIT_STRIDE, ZERO, product
 from hotloop.kernels.records import Matrix, MicroBatch, Training
@@ -15,12 +16,13 @@ from hotloop.kernels.views import segment, stack_array
 # Inputs of a block of weights times rows of a micro-batch: inputs and gradient then stay in the second-level cache.
 BLOCK: Any = np.int64(2**16)
 TALL: Any = np.int64(MR)
+LINE: Any = np.int64(16)  # columns: a cache line or two
 
 
 @inlined
 def update_step(
     thread: int, n_threads: int, run: Training, h: Record, batch: MicroBatch, penalised: bool, by_columns: bool,
-    left: int, right: int, step: int, mine: Array | None,
+    left: int, right: int, step: int, first_round: bool, last_round: bool, shrinking: float, mine: Array | None,
 ) -> None:  # fmt: skip
     """dC/dW(l) = a(l-1).T delta(l), dC/db(l) = sum of delta(l); then move this thread's share of the parameters.
 
@@ -29,39 +31,73 @@ def update_step(
     same place for each block, to stay in the cache. Plain gradient descent writes none, `in_place`: the product
     subtracts alpha times its sums from the weights, which took 9 % from a step of 784-30-10, 6 % from 784-128-10.
     `h` is the record `STEP` of this step.
+
+    To clip the norm takes two rounds: the first computes the gradient, clips it by value and writes the squares of its
+    rows; the second multiplies it by `shrinking` and moves the parameters. Otherwise one round is the first and last.
     """
     s, layers, workspace, rows = run.settings[0], run.layers, run.workspace, batch.rows
-    alpha = h["learning_rate"]
-    rate, correction = updates.corrections(alpha, h["beta1"], s["beta2"], max(step - s["step_offset"], 1))
+    rate, correction = updates.corrections(h["learning_rate"], h["beta1"], s["beta2"], max(step - s["step_offset"], 1))
     height = max(BLOCK // rows // TALL, 4) * TALL
     for index in range(layers.size):
-        layer, place = layers[index], index % s["n_layers"]  # a scale of the inputs counts as the first layer's
-        stride, at = layer["stride"], layer["weights"]
-        total = layer["fan_in"] + layer["vectors"]
+        layer, clock_layer = layers[index], index % s["n_layers"]  # a scale of the inputs counts as the first layer's
+        stride, at, fan_in = layer["stride"], layer["weights"], layer["fan_in"]
+        total = fan_in + layer["vectors"]
         start, stop = share(total, TALL, thread, n_threads)
         first_column, stop_column = ZERO, stride
         if by_columns and index == 0:
             start, stop, first_column, stop_column = ZERO, total, left, right
-        for i in range(start, stop, height):
-            end = min(i + height, stop)
+        end = start
+        while end < stop:
+            i, end, place = end, min(end + height, stop), ZERO
+            if layer["by_row"] != 0:  # weights, or one row after them
+                place = max(i - fan_in + 1, ZERO)
+                end = i + 1 if place > 0 else min(end, fan_in)
             w = segment(run.parameters, at + i * stride, (end - i) * stride)
             if batch.in_place:
+                alpha = layer["rates"][place] * h["learning_rate"]
                 weight_gradient(layer, i, end, first_column, stop_column, rows, -alpha, stride, workspace, w)
-                clock.lap(mine, clock.DESCENT, place)
+                clock.lap(mine, clock.DESCENT, clock_layer)
                 continue
             g = segment(run.gradient, at + (i if batch.accumulate else start) * stride, w.size)
-            initial_stride = FROM_ZERO if batch.first else stride
-            weight_gradient(layer, i, end, ZERO, stride, rows, 1.0, initial_stride, workspace, g)
-            clock.lap(mine, clock.WEIGHT_GRADIENT, place)
-            if batch.last and penalised:  # weights only: no biases or other vectors, no padding
-                for r in range(min(end, layer["fan_in"]) - i):
+            if first_round:
+                initial_stride = FROM_ZERO if batch.first else stride
+                weight_gradient(layer, i, end, ZERO, stride, rows, 1.0, initial_stride, workspace, g)
+                clock.lap(mine, clock.WEIGHT_GRADIENT, clock_layer)
+            if first_round and batch.last and penalised:  # weights only: no biases or other vectors, no padding
+                for r in range(min(end, fan_in) - i):
                     run.row_penalties[layer["penalty"] + i + r] = updates.penalty_row(
                         segment(w, r * stride, layer["fan_out"]), s["l1"], s["l2"],
                         segment(g, r * stride, layer["fan_out"]),
                     )  # fmt: skip
-            if batch.last:
-                updates.update(s, h, rate, correction, at + i * stride, g, run.moments, w)
-                clock.lap(mine, clock.UPDATE, place)
+            if first_round and batch.clips:
+                for r in range(end - i):
+                    values, row = segment(g, r * stride, layer["fan_out"]), layer["squares"] + i + r
+                    if s["gradient_norm"] != 0:
+                        squares = call_for_float(s["clip_address"], values, 1.0, np.inf)
+                        run.row_penalties[row + s["n_squares"]] = squares
+                    run.row_penalties[row] = call_for_float(s["clip_address"], values, 1.0, s["clip_value"])
+            if shrinking < 1:
+                call_for_float(s["clip_address"], g, shrinking, np.inf)
+            if batch.last and last_round:
+                updates.update(
+                    s, h, rate, correction, layer["rates"][place], layer["decays"][place], at + i * stride, g,
+                    run.moments, w,
+                )  # fmt: skip
+                clock.lap(mine, clock.UPDATE, clock_layer)
+
+
+@inlined
+def limit_norms(thread: int, n_threads: int, run: Training) -> None:
+    """Scale each unit's incoming weights down to the layer's `max_norm`; a thread has a share of the columns."""
+    for index in range(run.layers.size):
+        layer = run.layers[index]
+        start, stop = share(layer["stride"], LINE, thread, n_threads)
+        if layer["max_norm"] < np.inf:
+            weights = segment(run.parameters, layer["weights"], layer["fan_in"] * layer["stride"])
+            call(
+                run.settings[0]["max_norm_address"], weights, float(layer["stride"]), float(start), float(stop),
+                layer["max_norm"],
+            )  # fmt: skip
 
 
 @inline

@@ -55,7 +55,7 @@ class Training(NamedTuple):
     gradient: Array  # (P,)
     moments: Array  # (0 to 2, P): the optimizer's
     row_losses: Array  # float64 (micro-batch,): scratch
-    row_penalties: Array  # float64 (rows of all weights,): scratch
+    row_penalties: Array  # float64 (rows of all weights,), and to clip the squares of all rows, twice: scratch
 
 
 class Prediction(NamedTuple):
@@ -84,6 +84,7 @@ class MicroBatch(NamedTuple):
     last: bool  # of its batch: the parameters move
     accumulate: bool  # the gradient is kept, for the next micro-batch or for the caller
     in_place: bool  # the parameters move without a gradient in memory
+    clips: bool  # the gradient is clipped, or its norm is asked for
 
 
 class Draw(NamedTuple):

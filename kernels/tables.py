@@ -9,8 +9,12 @@ import numpy as np
 
 Record: TypeAlias = Any  # an element of a structured array
 
+N_FACTORS = 5  # of a layer: for its weights, and for each row of parameters after them
+
 # One record a layer. weights and bias are offsets in the parameters, the bias after the last row of the weights; input,
-# z, output and delta are offsets in the workspace; penalty is the first row's place in row_penalties.
+# z, output and delta are offsets in the workspace; penalty is the first row's place in row_penalties, and squares is
+# another, used where gradients are clipped. `rates` and `decays` are factors of the learning rate and the decay, for
+# the weights and for each row after them, which differ within the layer if `by_row`. max_norm is infinite for none.
 #
 # What few networks have: after the weights come `vectors` rows of as many numbers, the bias, then the gain and the shift
 # of layer normalisation, then the a of a learnt activation. Their gradients are the column sums of as many buffers, of
@@ -56,6 +60,11 @@ LAYER = np.dtype(
         ("learnt_activation_backward", "i8"),
         ("scale_inputs", "i8"),
         ("scale_inputs_backward", "i8"),
+        ("squares", "i8"),
+        ("by_row", "i8"),
+        ("rates", "f8", (N_FACTORS,)),
+        ("decays", "f8", (N_FACTORS,)),
+        ("max_norm", "f8"),
     ],
     align=True,
 )
@@ -64,6 +73,8 @@ LAYER = np.dtype(
 # the optimizer's moments were new, from which Adam counts; `input_kind` is a code of `gather`. `first_step` is the
 # update that the first record of the table of steps is for. `loss_address` is 0, or where the loss's kernel is. Records
 # of the layer table from `n_layers` on are no layers.
+# `clip_address` is 0, or that of the kernel that clips, `max_norm_address` likewise; `clip_value` is infinite and
+# `clip_norm` 0 where they are off; `n_squares` is the number of rows of all parameters.
 SETTINGS = np.dtype(
     [
         ("loss", "i8"),
@@ -82,6 +93,12 @@ SETTINGS = np.dtype(
         ("rho", "f8"),
         ("beta2", "f8"),
         ("epsilon", "f8"),
+        ("clip_address", "i8"),
+        ("clip_value", "f8"),
+        ("clip_norm", "f8"),
+        ("gradient_norm", "i8"),
+        ("n_squares", "i8"),
+        ("max_norm_address", "i8"),
     ],
     align=True,
 )
@@ -94,7 +111,16 @@ STEP = np.dtype(
 )
 
 # Where a run stands: the next row of the epoch, updates made so far, the sum over batches of loss times rows, the loss
-# of the current batch, and whether that was not finite. One record a thread, all equal between two calls.
+# of the current batch, whether that was not finite, and the sum over batches of the gradient's norm, if asked for. One
+# record a thread, all equal between two calls.
 PROGRESS = np.dtype(
-    [("row", "i8"), ("step", "i8"), ("loss_sum", "f8"), ("batch_loss", "f8"), ("diverged", "i8")], align=True
+    [
+        ("row", "i8"),
+        ("step", "i8"),
+        ("loss_sum", "f8"),
+        ("batch_loss", "f8"),
+        ("diverged", "i8"),
+        ("norm_sum", "f8"),
+    ],
+    align=True,
 )

@@ -13,14 +13,15 @@ largest weights stays in its core's cache. Two threads gain 1.72 instead of 1.6 
 784-512-512-10. Each number is computed by one thread in one order, so that the bits do not depend on their number.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from hotloop.kernels import clock, codes
-from hotloop.kernels.descent import update_step
+from hotloop.kernels.descent import limit_norms, update_step
 from hotloop.kernels.gather import gather
-from hotloop.kernels.jit import Array, inlined, kernel
+from hotloop.kernels.jit import Array, inline, inlined, kernel
 from hotloop.kernels.matmul import NR, ZERO
 from hotloop.kernels.propagation import backward, forward, loss_rows, prepare_inputs, weighted_inputs
 from hotloop.kernels.records import Draw, MicroBatch, Model, Samples, Training
@@ -30,6 +31,7 @@ from hotloop.kernels.tables import Record
 from hotloop.kernels.team import barrier, share
 from hotloop.kernels.views import segment
 
+NORM_EPSILON = 1e-6  # PyTorch's, so that a norm of 0 divides nothing
 GRANULE: Any = np.int64(4)  # rows of a micro-batch that one thread takes at least, if there are that many
 
 
@@ -47,9 +49,9 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         Stop at the first end of a micro-batch at or after this many rows.
     run : Training
         Overwritten: parameters, moments, gradient, progress, and what is scratch. With the update `NO_UPDATE` the
-        first two are not, and the gradient is that of the last batch, for its mean loss. After a batch whose loss is
-        not finite ``progress["diverged"]`` is 1, and the parameters are those before it; where only the penalty is not
-        finite, which is known after the update, those after it.
+        first two are not, and the gradient is that of the last batch, for its mean loss. After a batch whose loss, or
+        norm to be clipped, is not finite ``progress["diverged"]`` is 1, and the parameters are those before it; where
+        only the penalty is not finite, which is known after the update, those after it.
     clocks : int64 array from `hotloop.kernels.clock.new_clock`, with a row for each thread, or None
         What each phase takes is added to it. With None the loop is compiled without a clock.
     """
@@ -103,14 +105,32 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
                 clock.leave(mine)
                 return
         clock.lap(mine, clock.LOSS, layers.size - 1)
-        update_step(thread, n_threads, run, h, batch, penalised, by_columns, left, right, p["step"] + 1, mine)
-        if not meet(words, n_threads, mine):
-            return
+        rounds, shrinking = 2 if batch.clips and s["clip_norm"] > 0 else 1, 1.0
+        for number in range(1, rounds + 1):
+            update_step(
+                thread, n_threads, run, h, batch, penalised, by_columns, left, right, p["step"] + 1, number == 1,
+                number == rounds, shrinking, mine,
+            )  # fmt: skip
+            if not meet(words, n_threads, mine):
+                return
+            if number < rounds:
+                norm = norm_of_rows(run, ZERO)
+                if not np.isfinite(norm):
+                    p["diverged"] = 1
+                    clock.leave(mine)
+                    return
+                shrinking = min(1.0, s["clip_norm"] / (norm + NORM_EPSILON))
+        if batch.last and s["max_norm_address"] != 0 and s["update"] != codes.NO_UPDATE:
+            limit_norms(thread, n_threads, run)
+            if not meet(words, n_threads, mine):
+                return
         if batch.last:
             if penalised:
-                p["batch_loss"] += ordered_sum(run.row_penalties)
+                p["batch_loss"] += ordered_sum(segment(run.row_penalties, 0, top["penalty"] + top["fan_in"]))
                 if not np.isfinite(p["batch_loss"]):
                     p["diverged"] = 1
+            if batch.clips and s["gradient_norm"] != 0:
+                p["norm_sum"] += norm_of_rows(run, s["n_squares"])
             p["step"] += 1
             p["loss_sum"] += p["batch_loss"] * batch.batch_rows
             if p["diverged"]:
@@ -125,9 +145,17 @@ def micro_batch_at(at: int, n_samples: int, s: Record, penalised: bool) -> Micro
     batch_stop = min(batch_start + s["batch_size"], n_samples)
     rows = min(s["micro_batch"], batch_stop - at)
     first, last = at == batch_start, at + rows == batch_stop
-    accumulate = s["update"] == codes.NO_UPDATE or not (first and last)
-    in_place = s["update"] == codes.SGD and not accumulate and not penalised
-    return MicroBatch(rows, at - batch_start, batch_stop - batch_start, first, last, accumulate, in_place)
+    clips = last and s["clip_address"] != 0 and s["update"] != codes.NO_UPDATE
+    accumulate = s["update"] == codes.NO_UPDATE or not (first and last) or s["clip_norm"] > 0
+    in_place = s["update"] == codes.SGD and not accumulate and not penalised and not clips
+    return MicroBatch(rows, at - batch_start, batch_stop - batch_start, first, last, accumulate, in_place, clips)
+
+
+@inline
+def norm_of_rows(run: Training, shift: int) -> float:
+    """Return the gradient's norm by the squares of its rows, added from the first to the last: a fixed order."""
+    place = run.layers[0]["squares"] + shift
+    return math.sqrt(ordered_sum(segment(run.row_penalties, place, run.settings[0]["n_squares"])))
 
 
 @inlined

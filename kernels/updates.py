@@ -137,10 +137,14 @@ rmsprop_loop, adagrad_loop = inlined(rmsprop), inlined(adagrad)
 
 @inlined
 def update(
-    s: Record, h: Record, rate: float, correction: float, at: int, gradient: Array, moments: Array, parameters: Array
-) -> None:
-    """Update a segment of the parameters, which starts at index `at`, by the method in the settings s at the step h."""
-    method, alpha, size = s["update"], h["learning_rate"], parameters.size
+    s: Record, h: Record, rate: float, correction: float, rate_factor: float, decay_factor: float, at: int,
+    gradient: Array, moments: Array, parameters: Array,
+) -> None:  # fmt: skip
+    """Update a segment of the parameters, which starts at index `at`, by the method in the settings s at the step h.
+
+    The factors are those of its rows, for the learning rate and the decay.
+    """
+    method, alpha, size = s["update"], rate_factor * h["learning_rate"], parameters.size
     if method == codes.SGD:
         sgd_loop(gradient, alpha, parameters)
     elif method == codes.MOMENTUM:
@@ -152,11 +156,11 @@ def update(
     elif method == codes.ADAGRAD:
         adagrad_loop(gradient, alpha, s["epsilon"], segment(row(moments, 0), at, size), parameters)
     elif method == codes.ADAM or method == codes.ADAMW:
-        keep = 1 - alpha * h["weight_decay"]
+        keep = 1 - alpha * (decay_factor * h["weight_decay"])
         first_moment, second_moment = segment(row(moments, 0), at, size), segment(row(moments, 1), at, size)
         adamw_pass(
-            gradient, rate, h["beta1"], s["beta2"], s["epsilon"], correction, keep, first_moment, second_moment,
-            parameters,
+            gradient, rate_factor * rate, h["beta1"], s["beta2"], s["epsilon"], correction, keep, first_moment,
+            second_moment, parameters,
         )  # fmt: skip
 
 

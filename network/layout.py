@@ -13,7 +13,7 @@ from hotloop.kernels.input_scale import scale_inputs, scale_inputs_backward
 from hotloop.kernels.jit import Array
 from hotloop.kernels.layer_norm import layer_norm, layer_norm_backward
 from hotloop.kernels.learnt_activation import learnt_activation, learnt_activation_backward
-from hotloop.kernels.tables import LAYER
+from hotloop.kernels.tables import LAYER, N_FACTORS
 from hotloop.network.validation.memory import total_memory
 
 ALIGNMENT = 64  # bytes: a cache line, and a vector of the kernels
@@ -23,6 +23,7 @@ LARGEST_MICRO_BATCH = 256  # rows: enough to share the cost of packing, few enou
 SMALLEST_MICRO_BATCH = 32
 # Parameters times rows in a micro-batch, about 0.1 s: Ctrl-C takes effect between two micro-batches.
 MICRO_BATCH_WORK = 2**30
+UNUSED = {"rates": (1.0,) * N_FACTORS, "decays": (1.0,) * N_FACTORS, "max_norm": np.inf}
 
 
 def padded(columns: int, itemsize: int) -> int:
@@ -230,7 +231,7 @@ class Layout:
                 "bias": self.offsets[-1], "delta": 2 * inputs,
             })  # fmt: skip
         names = LAYER.names or ()
-        return np.array([tuple(row.get(name, 0) for name in names) for row in rows], LAYER), place
+        return np.array([tuple(row.get(name, UNUSED.get(name, 0)) for name in names) for row in rows], LAYER), place
 
     def _buffers(self, layer: int, place: int, micro_batch: int, keeps_z: bool) -> tuple[dict[str, int], int]:
         """Return where in the workspace a layer's buffers are, from `place` on, and where they end.

@@ -58,6 +58,9 @@ class Network(Trainable, Persistent):
         Share of the inputs that a training step drops, in the same way.
     l1, l2 : float, default 0
         Penalties on weights, not biases: the loss is C + l1 sum |w| + l2 sum w^2, wherever a loss is reported.
+    max_norm : float or sequence of float or None, optional
+        c, one for all layers or for each: after each step the incoming weights w of a unit, without its bias, are
+        w c / |w| where |w| is above c. Source: Srivastava et al. (2014), section 5.1.
     input_offset, input_scale : float or array-like (inputs,), default 0 and 1
         The network sees input_scale * (X - input_offset), wherever it is given an X: 1 / 255 for images of bytes, which
         then need no conversion; the mean and 1 / the standard deviation of each column of a table. Both are saved with
@@ -97,6 +100,7 @@ class Network(Trainable, Persistent):
         input_dropout: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
+        max_norm: float | Sequence[float | None] | None = None,
         input_offset: Any = 0.0,
         input_scale: Any = 1.0,
         dtype: Any = "float32",
@@ -116,6 +120,8 @@ class Network(Trainable, Persistent):
         self.input_dropout = arguments.real_number("input_dropout", input_dropout, 0, 1)
         self.dtype = arguments.floating_dtype(dtype)
         self.l1, self.l2 = arguments.penalty("l1", l1, self.dtype), arguments.penalty("l2", l2, self.dtype)
+        limits = arguments.per_layer("max_norm", max_norm, hidden + 1, self._norm_limit)
+        self.max_norm = None if limits.count(None) == hidden + 1 else tuple(limits)
         self._set_scaling(input_offset, input_scale)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
@@ -129,6 +135,9 @@ class Network(Trainable, Persistent):
         self._training = TrainingState(self.dtype)
         self.metadata: dict[str, str] = {}
         self._idle: list[tuple[Array, Array, Array, float]] = []  # arguments of predict_one that no thread uses
+
+    def _norm_limit(self, value: Any) -> float | None:
+        return None if value is None else arguments.scale("max_norm", value, self.dtype)
 
     @property
     def parameters(self) -> Array:

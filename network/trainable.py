@@ -39,6 +39,7 @@ class Trainable(ScaledInputs, LearningRateMethods):
     l2: float
     dropout: tuple[float, ...]
     input_dropout: float
+    max_norm: tuple[float | None, ...] | None
     _layout: Layout
     _parameters: Array
     _training: TrainingState
@@ -85,6 +86,7 @@ class Trainable(ScaledInputs, LearningRateMethods):
         dropout_schedule: float | ScheduleFunction | None = None,
         validation_data: tuple[Any, Any] | None = None,
         validation_split: float = 0.0,
+        gradient_norm: bool = False,
         tolerance: float | None = None,
         patience: int | None = None,
         max_seconds: float | None = None,
@@ -120,6 +122,9 @@ class Trainable(ScaledInputs, LearningRateMethods):
         validation_split : float, default 0
             Instead of `validation_data`: the share of the rows that is held out as such, from 0 to below 1. They are
             drawn by the network's seed, the same at every fit, of each class the same share.
+        gradient_norm : bool, default False
+            Whether the history has "gradient_norm": the mean over the epoch's steps of |g| over all parameters,
+            penalties included, before it is clipped.
         tolerance : float, optional
             Stop as converged when the validation loss (or, without validation data, the training loss) has not improved
             by more than this for `patience` epochs.
@@ -177,7 +182,9 @@ class Trainable(ScaledInputs, LearningRateMethods):
         tolerance, patience = stopping(tolerance, patience)
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
-        optimizer, validation_split = optimizer_of(optimizer, self.dtype), split_of(validation_split, validation_data)
+        gradient_norm = arguments.flag("gradient_norm", gradient_norm)
+        optimizer = optimizer_of(optimizer, self.dtype, len(self.sizes) - 1)
+        validation_split = split_of(validation_split, validation_data)
         callbacks = checked_callbacks(callbacks, validation_data is not None or validation_split > 0)
         if max_seconds is not None:
             max_seconds = arguments.real_number("max_seconds", max_seconds, open=True)
@@ -204,7 +211,7 @@ class Trainable(ScaledInputs, LearningRateMethods):
                     validation = self._prepared(self._checked(*validation_data, prefix="validation_data "))
             deciding = {
                 "batch_size": batch_size, "shuffle": shuffle, "tolerance": tolerance, "patience": patience,
-                "validation_split": validation_split, "dropout_schedule": described(dropout_schedule),
+                "validation_split": validation_split, "gradient_norm": gradient_norm, "dropout_schedule": described(dropout_schedule),
             }  # fmt: skip
             if optimizer.schedules or dropout_schedule is not None:
                 deciding["epochs"] = epochs  # a schedule stretches over all of them
@@ -216,11 +223,11 @@ class Trainable(ScaledInputs, LearningRateMethods):
                 start = checkpoints.restore(self, data, optimizer)
                 training.use(optimizer, self._layout.size, table.values())
                 gradient = aligned_zeros(self._layout.size, self.dtype)
-                data.set_optimizer(optimizer, training.steps, training.step_offset)
+                data.set_optimizer(optimizer, training.steps, training.step_offset, gradient_norm=gradient_norm)
                 first, last = checkpoints.callbacks(data, start)
                 configuration = FitConfiguration(
                     self, self._parameters, gradient, training, data, validation, epochs, self.seed, shuffle, n_threads,
-                    tolerance, patience, progress, callbacks, start, first, last, table, max_seconds,
+                    tolerance, patience, progress, callbacks, start, first, last, table, max_seconds, gradient_norm,
                 )  # fmt: skip
                 return fit(configuration, tuner)
 
@@ -240,5 +247,5 @@ class Trainable(ScaledInputs, LearningRateMethods):
         return LoopArguments.prepare(
             self._layout, self.activations, self.loss, *checked, batch_size=batch_size,
             dropout=self.dropout if training else (), input_dropout=self.input_dropout if training else 0.0,
-            seed=self.seed, input_scale=self._scaling.factor, l1=self.l1, l2=self.l2,
+            seed=self.seed, input_scale=self._scaling.factor, l1=self.l1, l2=self.l2, max_norm=self.max_norm,
         )  # fmt: skip

@@ -204,7 +204,7 @@ class CheckpointWriter(Callback):
         """Write between two epochs, if it is time or the fit ends."""
         by_epochs = self._every.unit == "epochs" and fit.epoch % self._every.number == 0
         if by_epochs or self._is_due() or fit.stop_reason is not None or fit.epoch == fit.epochs:
-            self._write(fit, fit.epoch, 0, 0.0)
+            self._write(fit, fit.epoch, 0, 0.0, 0.0)
 
     def on_fit_end(self, fit: FitProgress) -> None:
         """Say so if the last checkpoint could not be written."""
@@ -226,16 +226,17 @@ class CheckpointWriter(Callback):
         progress = self._data.progress[0]
         row = int(progress["row"])
         if row < fit.rows:
-            self._write(fit, fit.epoch - 1, row - row % self._batch_size, float(progress["loss_sum"]))
+            whole, sums = row - row % self._batch_size, (float(progress[name]) for name in ("loss_sum", "norm_sum"))
+            self._write(fit, fit.epoch - 1, whole, *sums)
 
-    def _write(self, fit: FitProgress, epochs: int, row: int, loss_sum: float) -> None:
+    def _write(self, fit: FitProgress, epochs: int, row: int, loss_sum: float, norm_sum: float) -> None:
         net, now, in_epoch = fit.network, time.perf_counter(), epochs < fit.epoch
         training = net._training
         if training.optimizer is None or not all(np.isfinite(v).all() for v in (net.parameters, training.moments)):
             return  # the fit is about to end with an error, or has; the last checkpoint stays
         earlier = self._start.epoch_seconds if fit.epoch == self._start.epochs + 1 else 0.0
         start = StartingPoint(
-            epochs, in_epoch, row, loss_sum, self._steps, fit.history.epochs, fit.learning_rate_factor,
+            epochs, in_epoch, row, loss_sum, norm_sum, self._steps, fit.history.epochs, fit.learning_rate_factor,
             None if in_epoch or fit.stop_reason in PASSING else fit.stop_reason,
             now - self._began + self._start.seconds, now - fit.epoch_start + earlier if in_epoch else 0.0,
         )  # fmt: skip

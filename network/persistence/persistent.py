@@ -111,13 +111,18 @@ class Persistent:
         )
 
 
+def given(value: Any) -> bool:
+    """Return whether an argument is neither false, zero nor None, nor all of its entries are."""
+    return any(value) if isinstance(value, tuple) else bool(value)
+
+
 def configuration(net: Any) -> dict[str, Any]:
     """Return what a network is made of and how far it has been trained, as `model_file.write` takes it."""
     training: TrainingState = net._training
     return {
         "sizes": net.sizes,
         "activations": net.activations,
-        **{name: _plain(getattr(net, name)) for name in ARGUMENTS if name not in model_file.ADDED or np.any(getattr(net, name))},
+        **{name: _plain(getattr(net, name)) for name in ARGUMENTS if name not in model_file.ADDED or given(getattr(net, name))},
         **{name: getattr(training, count) for name, count in COUNTERS.items()},
         "optimizer": None if training.optimizer is None else plain(training.optimizer, training.scheduled),
     }

@@ -4,9 +4,10 @@ A function of the user's own cannot be stored. What it gave for the last step ta
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
+from hotloop.network.training.factors import Factors
 from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
 from hotloop.network.training.schedule_values import SCHEDULES, Schedule
 
@@ -24,7 +25,8 @@ def plain(optimizer: Optimizer, last: Mapping[str, float] | None = None) -> dict
     without it that is named.
     """
     name = next(name for name, kind in OPTIMIZERS.items() if type(optimizer) is kind)
-    values = {field.name: getattr(optimizer, field.name) for field in fields(optimizer)}
+    values = {f.name: value for f in fields(optimizer) if (value := getattr(optimizer, f.name)) is not None}
+    values |= {name: asdict(value) for name, value in values.items() if isinstance(value, Factors)}
     for field, schedule in optimizer.schedules.items():
         values[field] = described(schedule)
         if last is not None and isinstance(values[field], str):

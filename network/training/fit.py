@@ -58,6 +58,7 @@ class FitConfiguration:
     last_callbacks: Sequence[Callback]  # after all others
     table: StepTable
     max_seconds: float | None = None
+    gradient_norm: bool = False
 
 
 def shuffled(seed: int, epoch: int, rows: int) -> Array:
@@ -146,7 +147,7 @@ def _train(
         if fit.stop_reason is not None:
             break
         fit.epoch, fit.epoch_start, fit.rows_done = epoch, time.perf_counter(), at.row
-        data.progress["row"], data.progress["loss_sum"] = at.row, at.loss_sum
+        data.progress["row"], data.progress["loss_sum"], data.progress["norm_sum"] = at.row, at.loss_sum, at.norm_sum
         order = shuffled(configuration.seed, training.epochs, rows) if configuration.shuffle else in_order
         for method in on_epoch_begin:
             method(fit)
@@ -155,6 +156,12 @@ def _train(
             break
         training.epochs += 1
         record: Record = {"epoch": training.epochs, "loss": float(data.progress["loss_sum"][0]) / rows}
+        if configuration.gradient_norm:
+            n_steps = -(-rows // int(data.settings["batch_size"][0]))
+            record["gradient_norm"] = float(data.progress["norm_sum"][0]) / n_steps
+        if configuration.gradient_norm:
+            n_steps = -(-rows // int(data.settings["batch_size"][0]))
+            record["gradient_norm"] = float(data.progress["norm_sum"][0]) / n_steps
         fit.history.epochs.append(record)
         if configuration.validation is not None:
             with span("validation"):

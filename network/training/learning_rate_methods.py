@@ -76,7 +76,7 @@ class LearningRateMethods:
         net: Any = copy.copy(self)
         sweep = Sweep(steps, batch_size)
         options = {"progress": False, "callbacks": [sweep]} | options
-        given = _with(optimizer_of(optimizer, self.dtype), learning_rate=rates)
+        given = _with(optimizer_of(optimizer, self.dtype, len(self.sizes) - 1), learning_rate=rates)
         try:
             net.fit(X, y, epochs=steps + 1, batch_size=batch_size, optimizer=given, **options)
         except DivergenceError:
@@ -136,7 +136,7 @@ class LearningRateMethods:
         if not isinstance(momentum, (tuple, list)) or len(momentum) != 3:
             raise TypeError(f"momentum must be three numbers, such as (0.95, 0.85, 0.95), got {shown(momentum)}")
         changed: dict[str, Any] = {"learning_rate": OneCycle(peak, peak / div, peak / div_final, pct_start)}
-        given = optimizer_of(optimizer, self.dtype)
+        given = optimizer_of(optimizer, self.dtype, len(self.sizes) - 1)
         for name in ("momentum", "beta1"):
             if getattr(given, name, 0) != 0:
                 first, middle, last = (arguments.real_number("momentum", value, 0, 1) for value in momentum)

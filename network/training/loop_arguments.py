@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hotloop.kernels.by_address import address_of
+from hotloop.kernels.clipping import clip, limit_column_norms
 from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
 from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Prediction, Training
@@ -64,7 +66,7 @@ class LoopArguments:
     def prepare(
         cls, layout: Layout, activations: tuple[str, ...], loss: str, inputs: Array, targets: Array, labels: Array,
         *, batch_size: int, dropout: Sequence[float] = (), input_dropout: float = 0.0, seed: int = 0,
-        input_scale: float = 1.0, l1: float = 0.0, l2: float = 0.0,
+        input_scale: float = 1.0, l1: float = 0.0, l2: float = 0.0, max_norm: Sequence[float | None] | None = None,
     ) -> "LoopArguments":  # fmt: skip
         """Size the workspace for these data and fill the tables."""
         kinds = [ACTIVATIONS[name] for name in activations]
@@ -80,6 +82,9 @@ class LoopArguments:
         settings["batch_size"], settings["micro_batch"], settings["seed"] = batch, micro_batch, seed
         settings["input_kind"], settings["input_scale"] = INPUT_KINDS[inputs.dtype], input_scale
         settings["l1"], settings["l2"] = l1, l2
+        if max_norm is not None:
+            table["max_norm"][: last + 1] = [np.inf if limit is None else limit for limit in max_norm]
+            settings["max_norm_address"] = address_of(limit_column_norms, layout.dtype, 1, 0, 0, 0, 0)
         workspace, loss_parameters = aligned_zeros(size, layout.dtype), np.zeros(0, layout.dtype)
         row_losses, row_penalties = np.zeros(micro_batch), np.zeros(sum(layout.sizes[:-1]))
         steps, progress = np.zeros(1, STEP), np.zeros(1, PROGRESS)
@@ -107,17 +112,36 @@ class LoopArguments:
             self.loss_parameters, losses, outputs,
         )  # fmt: skip
 
-    def set_optimizer(self, optimizer: Optimizer, step: int, step_offset: int) -> None:
+    def set_optimizer(self, optimizer: Optimizer, step: int, step_offset: int, *, gradient_norm: bool = False) -> None:
         """Set the update: `step` steps have been taken, the first `step_offset` of them with another optimizer.
 
-        What is scheduled is left to the `StepTable`.
+        What is scheduled is left to the `StepTable`. With `gradient_norm` its norms are added up in
+        ``progress["norm_sum"]``.
         """
-        self.settings["update"] = optimizer.code
+        self.settings["update"], self.settings["gradient_norm"] = optimizer.code, gradient_norm
         for table in (self.settings, self.steps):
             for name in table.dtype.names or ():
                 if not callable(value := getattr(optimizer, name, None)) and value is not None:
                     table[name] = value
         self.settings["step_offset"], self.progress["step"] = step_offset, step
+        self._set_factors(optimizer)
+        if gradient_norm or optimizer.clip_value is not None or optimizer.clip_norm is not None:
+            self._set_clipping(optimizer)
+
+    def _set_factors(self, optimizer: Optimizer) -> None:
+        after_weights = [*self.layout.vectors, *([("input_scale",)] if self.layout.learn_input_scale else [])]
+        self.table["rates"] = optimizer.factors("learning_rate_factors", after_weights)
+        self.table["decays"] = optimizer.factors("weight_decay_factors", after_weights)
+        self.table["by_row"] = [len({*row["rates"]}) > 1 or len({*row["decays"]}) > 1 for row in self.table]
+
+    def _set_clipping(self, optimizer: Optimizer) -> None:
+        """Make room for the squares of each row of parameters, after clipping by value and before."""
+        n_penalties, rows = len(self.row_penalties), self.table["fan_in"] + self.table["vectors"]
+        self.table["squares"] = n_penalties + np.cumsum(rows) - rows
+        self.row_penalties = np.zeros(n_penalties + 2 * rows.sum())
+        self.settings["n_squares"] = rows.sum()
+        self.settings["clip_value"] = np.inf if optimizer.clip_value is None else optimizer.clip_value
+        self.settings["clip_address"] = address_of(clip, self.layout.dtype, 1, 0, 0, returns=np.float64)
 
     @property
     def last_step(self) -> TableRecord:

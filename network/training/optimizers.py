@@ -1,13 +1,16 @@
 """The optimizers: a class for each, with all that is known of it. The loops are in `hotloop.kernels.updates`."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, get_args
 
 from hotloop.kernels import codes
+from hotloop.network.training.factors import Factors
 from hotloop.network.validation import arguments
 from hotloop.network.validation.arguments import (
     Fraction,
     Positive,
+    PositiveOrNone,
     ScheduledFraction,
     ScheduledNumber,
     ScheduleFunction,
@@ -17,6 +20,8 @@ from hotloop.network.validation.suggestions import explains_its_keywords
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from hotloop.kernels.jit import Array
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Method:
 
 
 METHODS = {codes.NO_UPDATE: Method(codes.NO_UPDATE, "gradient", 0, 0)}  # by code; each optimizer adds its own
+OPTIONAL = ("clip_value", "clip_norm", "learning_rate_factors", "weight_decay_factors")  # None is off
 OPTIMIZERS: dict[str, type["Optimizer"]] = {}  # by name: the class's, in small letters
 
 Kind = TypeVar("Kind", bound="Optimizer")
@@ -50,13 +56,13 @@ Kind = TypeVar("Kind", bound="Optimizer")
 @dataclass_transform(frozen_default=True)
 def optimizer(kind: type[Kind]) -> type[Kind]:
     """Make a class an optimizer that users can name: a frozen dataclass, listed above with its methods."""
-    kind = explains_its_keywords(dataclass(frozen=True)(kind))
+    kind = explains_its_keywords(dataclass(frozen=True, repr=False)(kind))
     OPTIMIZERS[kind.__name__.lower()] = kind
     METHODS.update({method.code: method for method in kind.methods})
     return kind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Optimizer:
     """What all optimizers share: the check of the hyper-parameters, and what the compiled loop is told.
 
@@ -64,9 +70,29 @@ class Optimizer:
     function of (step, steps in all): see `hotloop.schedules`. Two optimizers with the same hyper-parameters are equal.
     `Network.fit` goes on with the moments of the last fit's if that was of the same class and method, whatever its
     numbers.
+
+    Every optimizer also takes, by keyword only:
+
+    Parameters
+    ----------
+    clip_value : float, optional
+        v, above 0: before the update each entry of the gradient, penalties included, is cut off at -v and v.
+    clip_norm : float, optional
+        c, above 0: then g := g min(1, c / (|g| + 1e-6)), |g| over all parameters. Source: PyTorch's `clip_grad_norm_`.
+    learning_rate_factors : mapping, optional
+        What the learning rate is multiplied by, for "weights", "biases", "norm" (gain and shift of a layer norm),
+        "activation" (learnt activations) and "input_scale"; 1 where it says nothing. A number, at least 0, or a
+        sequence of one for each layer: ``{"weights": [0, 0, 1], "biases": [0, 0, 1]}`` trains the last layer only.
+    weight_decay_factors : mapping, optional
+        Likewise for the decay of `AdamW`: with ``{"biases": 0}`` biases do not decay.
     """
 
     learning_rate: ScheduledNumber = 0.01
+    _: KW_ONLY
+    clip_value: PositiveOrNone = None
+    clip_norm: PositiveOrNone = None
+    learning_rate_factors: Factors | Mapping[str, Any] | None = None
+    weight_decay_factors: Factors | Mapping[str, Any] | None = None
 
     methods: ClassVar[tuple[Method, ...]]
 
@@ -77,6 +103,10 @@ class Optimizer:
             checked: Any
             if field.type is bool:
                 checked = arguments.flag(name, value)
+            elif value is None and name in OPTIONAL:
+                continue
+            elif name.endswith("_factors"):
+                checked = Factors.of(name, value)
             elif field.type in (ScheduledNumber, ScheduledFraction):
                 limits = get_args(field.type)[1]
                 checked = arguments.scheduled_number(name, value, limits.minimum, limits.below)
@@ -84,6 +114,18 @@ class Optimizer:
                 limits = get_args(field.type)[1]
                 checked = arguments.real_number(name, value, limits.minimum, limits.below, open=limits.open)
             object.__setattr__(self, name, checked)
+        if self.weight_decay_factors is not None and not hasattr(self, "weight_decay"):
+            raise ValueError(f"weight_decay_factors has no effect: {type(self).__name__} has no decay, AdamW has")
+
+    def factors(self, argument: str, after_weights: Sequence[Sequence[str]]) -> "Array":
+        """Return a row of factors for each layer, as `Factors.table`; 1 if there are none."""
+        return (getattr(self, argument) or Factors()).table(after_weights)
+
+    def __repr__(self) -> str:
+        """Return the hyper-parameters; those that are off are not mentioned."""
+        names = sorted((field.name for field in fields(self)), key=OPTIONAL.__contains__)
+        given = ((name, getattr(self, name)) for name in names)
+        return f"{type(self).__name__}({', '.join(f'{n}={value!r}' for n, value in given if value is not None)})"
 
     @property
     def method(self) -> Method:
@@ -220,8 +262,8 @@ class AdamW(Optimizer):
     methods: ClassVar[tuple[Method, ...]] = (Method(codes.ADAMW, "AdamW", flops=14, n_moments=2),)
 
 
-def optimizer_of(given: Any, dtype: "np.dtype[np.floating]") -> Optimizer:
-    """Return an optimizer for `dtype`: the one given, or by its name, or plain gradient descent for None."""
+def optimizer_of(given: Any, dtype: "np.dtype[np.floating]", layers: int) -> Optimizer:
+    """Return the optimizer given, checked for `dtype` and `layers`, or one by its name; plain descent for None."""
     if given is None:
         return SGD()
     if isinstance(given, str):
@@ -232,6 +274,10 @@ def optimizer_of(given: Any, dtype: "np.dtype[np.floating]") -> Optimizer:
         raise TypeError(f"optimizer must be one of {names} or its name, got {shown(given)}{called}")
     for field in fields(given):
         name, value = f"{field.name} of {type(given).__name__}", getattr(given, field.name)
-        if field.type is Positive or (field.name == "learning_rate" and not callable(value) and value != 0):
+        positive = field.type is Positive or (field.type is PositiveOrNone and value is not None)
+        if positive or (field.name == "learning_rate" and not callable(value) and value != 0):
             arguments.scale(name, value, dtype)  # zero or infinity of the others is harmless, or diverges
+    for argument in ("learning_rate_factors", "weight_decay_factors"):
+        if getattr(given, argument) is not None:
+            getattr(given, argument).check_layers(argument, layers)
     return given

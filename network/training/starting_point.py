@@ -20,6 +20,8 @@ class StartingPoint:
         Samples of it that have been trained: whole batches.
     loss_sum : float
         Of these samples.
+    norm_sum : float
+        Of the norms of the epoch's gradients, if they are asked for.
     steps : int
         Taken in this fit.
     records : sequence of dict
@@ -36,6 +38,7 @@ class StartingPoint:
     in_epoch: bool = False
     row: int = 0
     loss_sum: float = 0.0
+    norm_sum: float = 0.0
     steps: int = 0
     records: Sequence[Record] = ()
     learning_rate_factor: float = 1.0

@@ -41,6 +41,7 @@ Fraction = Annotated[float, Range(0, 1)]
 # Of those that may change during a fit: a number, or a schedule, whose values have this range.
 ScheduledNumber = Annotated[float | ScheduleFunction, Range(0)]
 ScheduledFraction = Annotated[float | ScheduleFunction, Range(0, 1)]
+PositiveOrNone = Annotated[float | None, Range(0, open=True)]
 
 
 def aliases_of(known: Mapping[str, Any]) -> dict[str, str]:

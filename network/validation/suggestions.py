@@ -65,7 +65,10 @@ KEYWORDS = {
     "num_workers": "n_threads", "threads": "n_threads", "kernel_initializer": "initializer", "init": "initializer",
     "weight_init": "initializer", "kernel_regularizer": "l2", "regularization": "l2", "dropout_rate": "dropout",
     "p": "dropout", "precision": "dtype", "beta_1": "beta1", "beta_2": "beta2", "betas": "beta1", "eps": "epsilon",
-    "nesterovs_momentum": "nesterov", "decay": "weight_decay", "inputs": "X", "x": "X", "data": "X", "targets": "y",
+    "nesterovs_momentum": "nesterov", "clipnorm": "clip_norm", "global_clipnorm": "clip_norm",
+    "max_grad_norm": "clip_norm", "grad_clip": "clip_norm", "gradient_clip_val": "clip_norm", "clipvalue": "clip_value",
+    "kernel_constraint": "max_norm", "lr_mult": "learning_rate_factors", "param_groups": "learning_rate_factors",
+    "decay": "weight_decay", "inputs": "X", "x": "X", "data": "X", "targets": "y",
     "labels": "y", "Y": "y",
 }  # fmt: skip
 NOTES = {
@@ -81,6 +84,8 @@ NOTES = {
     "hidden_layer_sizes": "It has the inputs and the outputs too, such as [64, 100, 10].",
     "units": "It has the inputs and the outputs too, such as [64, 100, 10].",
     "betas": "beta1 and beta2 are two arguments.",
+    "clip_norm": "Give it to the optimizer: fit(..., optimizer=Adam(clip_norm=1.0)).",
+    "clipnorm": "hotloop's is the norm over all parameters together.",
     "learning_rate": "Give it to the optimizer: fit(..., optimizer=Adam(learning_rate=0.01)).",
 }
 # The moments of callbacks in Keras, PyTorch Lightning and fastai.

@@ -106,7 +106,7 @@ class FitSnapshots:
         options = {
             "output": net.activations[-1], "loss": net.loss, "dropout": list(net.dropout), "l1": net.l1, "l2": net.l2,
             "layer_norm": list(net.layer_norm), "learn_activation": list(net.learn_activation),
-            "learn_input_scale": net.learn_input_scale, "input_dropout": net.input_dropout,
+            "learn_input_scale": net.learn_input_scale, "input_dropout": net.input_dropout, "max_norm": net.max_norm,
             "input_scale": float(data.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
         }  # fmt: skip
         if net.optimizer is None:

@@ -113,7 +113,10 @@ def test_keywords_of_other_libraries(call, message):
 
 
 def test_signatures_stay():
-    assert list(inspect.signature(SGD).parameters) == ["learning_rate", "momentum", "nesterov"]
+    assert list(inspect.signature(SGD).parameters) == [
+        "learning_rate", "momentum", "nesterov", "clip_value", "clip_norm", "learning_rate_factors",
+        "weight_decay_factors",
+    ]  # fmt: skip
     assert "epochs" in inspect.signature(Network.fit).parameters
     assert Network.fit.__doc__.startswith("Train by gradient descent")
 
