@@ -159,9 +159,6 @@ def _train(
         if configuration.gradient_norm:
             n_steps = -(-rows // int(data.settings["batch_size"][0]))
             record["gradient_norm"] = float(data.progress["norm_sum"][0]) / n_steps
-        if configuration.gradient_norm:
-            n_steps = -(-rows // int(data.settings["batch_size"][0]))
-            record["gradient_norm"] = float(data.progress["norm_sum"][0]) / n_steps
         fit.history.epochs.append(record)
         if configuration.validation is not None:
             with span("validation"):

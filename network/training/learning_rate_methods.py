@@ -22,6 +22,7 @@ FEWEST_STEPS = 6  # of a sweep
 class LearningRateMethods:
     """What a network inherits beside `fit`."""
 
+    sizes: tuple[int, ...]
     dtype: "np.dtype[Any]"
 
     def find_learning_rate(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch_updates
-from autograd_network import flat, loss_and_gradient, padding, split
+from autograd_network import flat, loss_and_gradient, padding, parts_of
 from conftest import COMPILED, same_bits
 from small_networks import OPTIMIZERS, QUIET, build, data, everything
 
@@ -79,11 +79,12 @@ def steps_of(net, X, y, n, change, update):
 
 def columns(net, w, change):
     """Return a flat vector with the weights of each unit changed: change(layer, column)."""
-    weights, biases = split(net, w.copy())
+    parts = parts_of(net, w.copy())
+    weights = [parts[f"layers.{layer}.weights"] for layer in range(len(net.sizes) - 1)]
     for layer, matrix in enumerate(weights):
         for column in matrix.T:
             column[:] = change(layer, column)
-    return np.concatenate([part.ravel() for pair in zip(weights, biases, strict=True) for part in pair])
+    return np.concatenate([part.ravel() for part in parts.values()])
 
 
 def limited(limits):
