@@ -6,6 +6,7 @@ inputs may be cut by columns too.
 
 from hotloop.kernels import clock, codes, losses
 from hotloop.kernels.activations import activate, times_derivative
+from hotloop.kernels.by_address import call
 from hotloop.kernels.gather import sample
 from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.matmul import FROM_ZERO, UNIT_STRIDE, ZERO, product
@@ -29,6 +30,13 @@ def weighted_inputs(model: Model, layer: Record, start: int, stop: int, left: in
     product(x, weights, columns, 1.0, bias, z, stop - start, columns, layer["fan_in"])
 
 
+@inline
+def call_for_rows(address: int, z: Array, out: Array, columns: int, stride: int) -> None:
+    """Call the kernel at an address for each row of z and of `out`, without the padding: f(0) need not be finite."""
+    for start in range(0, z.size, stride):
+        call(address, segment(z, start, columns), segment(out, start, columns))
+
+
 @inlined
 def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun: bool, mine: Array | None) -> None:
     """z(l) = a(l-1) W(l) + b(l) and a(l) = f(z(l)) for every layer, in rows start to stop of the micro-batch.
@@ -50,8 +58,10 @@ def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun
         if layer["activation"] == codes.SOFTMAX:
             columns = layer["fan_out"]
             softmax_loop(matrix(z, ZERO, rows, columns, stride), matrix(output, ZERO, rows, columns, stride))
+        elif layer["activation"] == codes.ACTIVATION_BY_ADDRESS:
+            call_for_rows(layer["activation_address"], z, output, layer["fan_out"], stride)
         else:
-            activate(layer["activation"], z, output)
+            activate(layer["activation"], layer["slope_above"], layer["slope_below"], z, output)
         rate = layer["dropout"] * draw.factor
         if rate > 0:
             units = matrix(output, ZERO, rows, layer["fan_out"], stride)
@@ -119,7 +129,11 @@ def backward(model: Model, start: int, stop: int, draw: Draw, logits: bool, mine
             if rate > 0:  # the same mask again
                 units = matrix(delta, ZERO, rows, layer["fan_out"], stride)
                 dropout(draw.seed, draw.step, draw.row + start, layer["first_unit"], rate, units)
-            times_derivative(layer["activation"], z, a, 1 - rate, delta)
+            if layer["activation"] == codes.ACTIVATION_BY_ADDRESS:
+                call_for_rows(layer["derivative_address"], z, delta, layer["fan_out"], stride)
+            else:
+                above, below = layer["slope_above"], layer["slope_below"]
+                times_derivative(layer["activation"], above, below, z, a, 1 - rate, delta)
         if index > 0:
             below = layers[index - 1]
             error = Matrix(workspace, layer["delta"] + start * stride, stride, UNIT_STRIDE)

@@ -10,7 +10,8 @@ import numpy as np
 Record: TypeAlias = Any  # an element of a structured array
 
 # One record a layer. weights and bias are offsets in the parameters, the bias after the last row of the weights; input,
-# z, output and delta are offsets in the workspace; penalty is the first row's place in row_penalties.
+# z, output and delta are offsets in the workspace; penalty is the first row's place in row_penalties. The slopes
+# beside zero are of activations that take them; the addresses are those of an activation's kernels, or 0.
 LAYER = np.dtype(
     [
         ("fan_in", "i8"),
@@ -27,6 +28,10 @@ LAYER = np.dtype(
         ("first_unit", "i8"),
         ("penalty", "i8"),
         ("dropout", "f8"),
+        ("slope_above", "f8"),
+        ("slope_below", "f8"),
+        ("activation_address", "i8"),
+        ("derivative_address", "i8"),
     ],
     align=True,
 )

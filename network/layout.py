@@ -8,6 +8,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.kernels.tables import LAYER
+from hotloop.network.activations import Activation
 from hotloop.network.validation.memory import total_memory
 
 ALIGNMENT = 64  # bytes: a cache line, and a vector of the kernels
@@ -107,7 +108,7 @@ class Layout:
         return min(batch_size, max(SMALLEST_MICRO_BATCH, min(LARGEST_MICRO_BATCH, MICRO_BATCH_WORK // self.size)))
 
     def table(
-        self, micro_batch: int, activations: list[int], keeps_z: list[bool], dropout: list[float]
+        self, micro_batch: int, activations: list[Activation], keeps_z: list[bool], dropout: list[float]
     ) -> tuple[Array, int]:
         """Return the layer table for a workspace of `micro_batch` rows, and the workspace's size.
 
@@ -119,11 +120,14 @@ class Layout:
             stride, weights = self.strides[index + 1], self.offsets[index]
             block = micro_batch * stride
             output = place + block if keeps_z[index] else place
+            kind = activations[index]
+            (above, below), (function, derivative) = kind.slopes, kind.addresses(self.dtype)
             layer = {
                 "fan_in": fan_in, "fan_out": fan_out, "input_stride": self.strides[index], "stride": stride,
                 "weights": weights, "bias": weights + fan_in * stride, "input": layer_input, "z": place,
-                "output": output, "delta": output + block, "activation": activations[index], "first_unit": unit,
-                "penalty": penalty, "dropout": dropout[index],
+                "output": output, "delta": output + block, "activation": kind.code, "first_unit": unit,
+                "penalty": penalty, "dropout": dropout[index], "slope_above": above, "slope_below": below,
+                "activation_address": function, "derivative_address": derivative,
             }  # fmt: skip
             rows.append(tuple(layer[name] for name in LAYER.names or ()))
             place, unit, penalty, layer_input = output + 2 * block, unit + fan_out, penalty + fan_in, output

@@ -7,10 +7,10 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.kernels.prediction import predict_one
-from hotloop.network.activations import ACTIVATIONS, hidden_activation
+from hotloop.network.activations import Activation, hidden_activation, row_of
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import LOSSES, output_activation
+from hotloop.network.losses import Loss, checked_loss, loss_of, output_activation
 from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.summary import summary
 from hotloop.network.trainable import Trainable
@@ -29,22 +29,23 @@ class Network(Trainable, Persistent):
     ----------
     sizes : sequence of int
         Inputs, units of each hidden layer, outputs: ``[64, 32, 10]``.
-    activation : str or sequence of str, default "relu"
-        Of the hidden layers, one for all or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, gelu, silu,
-        softplus. Also known as: linear, logistic, swish.
-    output : str, optional
+    activation : str, Activation, or sequence of them, default "relu"
+        Of the hidden layers, one for all or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, selu, gelu,
+        silu, mish, softplus. Also known as: linear, logistic, swish. With a parameter, or your own:
+        `hotloop.activations`.
+    output : str or Activation, optional
         Activation of the last layer. The default follows the loss: identity; sigmoid for binary_cross_entropy; softmax
         for cross_entropy. These two also allow identity: `predict` then returns logits, and the loss is the same.
-    loss : str, default "mse"
+    loss : str or Loss, default "mse"
         mse, mae, huber (means over batch and outputs), binary_cross_entropy (one or several labels a row),
         cross_entropy. Also known as: mean_squared_error, mean_absolute_error, absolute_error, binary_crossentropy, bce,
-        categorical_crossentropy, sparse_categorical_crossentropy.
+        categorical_crossentropy, sparse_categorical_crossentropy. Your own: `hotloop.losses.CustomLoss`.
     initializer : str, callable, or sequence of them or of arrays, optional
         glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal, zeros, normal
         (also known as xavier_uniform, xavier_normal, kaiming_uniform, kaiming_normal), ``Normal(scale)``, or any
         callable (numpy Generator, fan_in, fan_out) -> array; one for all layers or for each. An array, or a pair of
         arrays (weights, bias), sets a layer. The default follows each layer's activation: he_normal for ReLU and its
-        kin, glorot_uniform for the others. Biases start at zero.
+        kin, lecun_normal for SELU, glorot_uniform for the others. Biases start at zero.
     dropout : float or sequence of float, default 0
         Share of each hidden layer's units that a training step drops; those kept are scaled by 1 / (1 - dropout).
     l1, l2 : float, default 0
@@ -60,8 +61,8 @@ class Network(Trainable, Persistent):
 
     Attributes
     ----------
-    activations : tuple of str
-        Of each layer, the output's last.
+    activations : tuple of str or Activation
+        Of each layer, the output's last: its name, or the one that was given.
     metadata : dict of str to str
         Saved with the network.
 
@@ -76,10 +77,10 @@ class Network(Trainable, Persistent):
     def __init__(
         self,
         sizes: Sequence[int],
-        activation: str | Sequence[str] = "relu",
+        activation: str | Activation | Sequence[str | Activation] = "relu",
         *,
-        output: str | None = None,
-        loss: str = "mse",
+        output: str | Activation | None = None,
+        loss: str | Loss = "mse",
         initializer: Initializer = None,
         dropout: float | Sequence[float] = 0.0,
         l1: float = 0.0,
@@ -91,11 +92,12 @@ class Network(Trainable, Persistent):
     ) -> None:
         self.sizes = arguments.sizes_of_network(sizes)
         hidden = len(self.sizes) - 2
-        self.loss = arguments.name_of("loss", loss, LOSSES)
+        self.loss = checked_loss(loss)
         self.activations = (
             *arguments.per_layer("activation", activation, hidden, hidden_activation),
             output_activation(output, self.loss, self.sizes[-1]),
         )
+        loss_of(self.loss).check(self.sizes[-1], self.activations[-1])
         self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
         self.dtype = arguments.floating_dtype(dtype)
         self.l1, self.l2 = arguments.penalty("l1", l1, self.dtype), arguments.penalty("l2", l2, self.dtype)
@@ -187,9 +189,9 @@ class Network(Trainable, Persistent):
         return self._arguments_of_one()
 
     def _arguments_of_one(self) -> tuple[Array, Array, Array, float]:
-        kinds = [ACTIVATIONS[name] for name in self.activations]
+        kinds = [row_of(activation) for activation in self.activations]
         no_dropout = [0.0] * len(kinds)
-        layers, size = self._layout.table(1, [kind.code for kind in kinds], [True] * len(kinds), no_dropout)
+        layers, size = self._layout.table(1, kinds, [True] * len(kinds), no_dropout)
         return self._parameters, layers, aligned_zeros(size, self.dtype), self._scaling.factor
 
     @explains_keywords

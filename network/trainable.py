@@ -7,9 +7,10 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network import flops
+from hotloop.network.activations import Activation
 from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import LOSSES
+from hotloop.network.losses import Loss, loss_of
 from hotloop.network.training.callbacks import Callback, checked_callbacks, span
 from hotloop.network.training.fit import FitConfiguration, fit
 from hotloop.network.training.history import History, stopping
@@ -25,8 +26,8 @@ from hotloop.network.validation.suggestions import explains_keywords
 class Trainable(ScaledInputs):
     """What `Network` inherits to be trained: its state between fits, and its methods that train."""
 
-    activations: tuple[str, ...]
-    loss: str
+    activations: tuple[str | Activation, ...]
+    loss: str | Loss
     seed: int
     l1: float
     l2: float
@@ -167,7 +168,7 @@ class Trainable(ScaledInputs):
         """Return inputs, targets and labels, checked and converted."""
         inputs = self._scaled(X, f"{prefix}X")
         targets, labels = arrays.targets(
-            y, len(inputs), self.sizes[-1], LOSSES[self.loss], self.dtype, f"{prefix}y", f"{prefix}X"
+            y, len(inputs), self.sizes[-1], loss_of(self.loss), self.dtype, f"{prefix}y", f"{prefix}X"
         )
         return inputs, targets, labels
 

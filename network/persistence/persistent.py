@@ -1,7 +1,7 @@
 """What of a network is kept: in a model file, in a pickle for a worker of joblib or multiprocessing, in a copy."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Self, cast
 
@@ -12,6 +12,7 @@ from hotloop.network.datasets.scaled_inputs import checked_scaling
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.persistence import model_file
 from hotloop.network.persistence.atomic_write import path_of
+from hotloop.network.persistence.pieces import check_names, pieces_of, plain_piece
 from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.training.training_state import TrainingState
 
@@ -44,11 +45,12 @@ class Persistent:
         OSError
             If the file cannot be written; an old one is then still there.
         ValueError
-            If the parameters are not finite: `load` would refuse them.
+            If the parameters are not finite, which `load` would refuse, or two different custom pieces have one name.
         """
         net: Any = self
         path, metadata = path_of("path", path), net.metadata if metadata is None else metadata
         model_file.check_metadata(metadata)
+        check_names([*net.activations, net.loss])
         training: TrainingState = net._training
         for name, vector in (("net.parameters", net.parameters), ("the optimizer's moments", training.moments)):
             if not np.isfinite(vector).all():
@@ -59,31 +61,41 @@ class Persistent:
             optimizer = {"name": name, **asdict(training.optimizer)}
         config = {
             "sizes": net.sizes,
-            "activations": net.activations,
-            **{name: _plain(getattr(net, name)) for name in ARGUMENTS},
+            "activations": [plain_piece(activation) for activation in net.activations],
+            **{name: _plain(getattr(net, name)) for name in ARGUMENTS if name != "loss"},
+            "loss": plain_piece(net.loss),
             **{name: getattr(training, count) for name, count in COUNTERS.items()},
             "optimizer": optimizer,
         }
         model_file.write(path, config, _vectors(net), metadata)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, Any] | None = None) -> Self:
         """Read a network that `save` or ``hotloop train --save`` wrote.
 
         It predicts from raw inputs: the scaling that it was trained with is its `input_offset` and `input_scale`.
+
+        Parameters
+        ----------
+        path : path
+        custom : mapping, optional
+            A network's own activations and losses by their names, `CustomActivation` and `CustomLoss`: a file has no
+            code.
 
         Raises
         ------
         OSError
             If there is no such file, or it cannot be read.
         ValueError
-            If it is not a model file, is damaged, or was written by a later version.
+            If it is not a model file, is damaged, or was written by a later version; or if it needs a piece that is not
+            in `custom`.
         """
         path, kind = path_of("path", path), cast(Any, cls)
         config, arrays = model_file.read(path)
+        activations, loss = pieces_of(path, config, custom)
         with model_file.damage_in(path):
-            *hidden, output = config["activations"]
-            arguments = {name: config[name] for name in ARGUMENTS}
+            *hidden, output = activations
+            arguments = {name: config[name] for name in ARGUMENTS} | {"loss": loss}
             net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
             if config["optimizer"] is not None:
                 values = dict(config["optimizer"])
