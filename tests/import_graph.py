@@ -14,7 +14,7 @@ ORDER = (
     ("network/warmup.py",),
     ("network/profiling/",),
     ("network/network.py",),
-    ("network/trainable.py",),
+    ("network/trainable.py", "network/gradient_check.py"),
     ("network/persistence/",),
     ("network/training/",),
     ("network/datasets/",),

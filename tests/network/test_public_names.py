@@ -13,7 +13,7 @@ NAMES = {
     # its parameters
     "parameters", "weights", "biases", "n_parameters", "split",
     # what it does
-    "fit", "predict", "evaluate", "gradient", "summary", "save", "load", "compiled_arguments",
+    "fit", "predict", "evaluate", "gradient", "check_gradients", "summary", "save", "load", "compiled_arguments",
     # how far it has been trained
     "optimizer", "reset_optimizer", "steps", "epochs_trained",
 }  # fmt: skip
