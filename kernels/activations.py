@@ -2,7 +2,8 @@
 
 Every function takes an input and, last, the output that it overwrites, of the same size; the output may be the input.
 Arrays are contiguous, of any number of dimensions, float32 or float64. The derivative takes the
-activation a = f(z) where it can, since a training step has it already; GELU and SiLU, which are not monotone, take z.
+activation a = f(z) where it can, since a training step has it already; GELU, SiLU and Mish, which are not monotone,
+take z.
 NaN stays NaN: comparisons are written so that a NaN fails them. Errors are given in units in the last place (ulp).
 
 Each formula is written once, as a function of one number, and used by two loops: the public kernel, and the branch of
@@ -15,7 +16,7 @@ import numba
 
 from hotloop.kernels import codes
 from hotloop.kernels import elementary_functions as elementary
-from hotloop.kernels.elementary_functions import expm1_negative, logistic
+from hotloop.kernels.elementary_functions import exp_negative, expm1_negative, logistic
 from hotloop.kernels.jit import Array, inline, inlined, kernel
 from hotloop.kernels.views import check_dtype, segment, vector_of
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
 else:
     from hotloop.kernels.lowering.activations import copy
 
-LEAKY_SLOPE = 0.01
 BLOCK = 128  # numbers
 
 
@@ -139,9 +139,9 @@ def relu_derivative(activation: Array, out: Array) -> None:
 
 
 @inline
-def leaky(z: Any) -> Any:
-    """Return z where z > 0, else 0.01 z."""
-    return z * type(z)(LEAKY_SLOPE) if z < type(z)(0) else z
+def leaky(z: Any, below: Any) -> Any:
+    """Return z where z > 0, else z times the slope `below` zero."""
+    return z * below if z < type(z)(0) else z
 
 
 @kernel
@@ -149,13 +149,13 @@ def leaky_relu(z: Array, out: Array) -> None:
     """a = z where z > 0, else 0.01 z."""
     out = prepare(z, out)
     for i in range(out.size):
-        out[i] = leaky(out[i])
+        out[i] = leaky(out[i], out.dtype.type(codes.LEAKY_SLOPE))
 
 
 @inline
-def leaky_slope(a: Any) -> Any:
-    """Return 1 where a > 0, 0.01 where a <= 0."""
-    return type(a)(LEAKY_SLOPE) if a <= type(a)(0) else (type(a)(1) if a > type(a)(0) else a)
+def leaky_slope(a: Any, below: Any) -> Any:
+    """Return 1 where a > 0, the slope `below` zero where a <= 0."""
+    return below if a <= type(a)(0) else (type(a)(1) if a > type(a)(0) else a)
 
 
 @kernel
@@ -163,37 +163,60 @@ def leaky_relu_derivative(activation: Array, out: Array) -> None:
     """f'(z) = 1 where a > 0, else 0.01."""
     out = prepare(activation, out)
     for i in range(out.size):
-        out[i] = leaky_slope(out[i])
+        out[i] = leaky_slope(out[i], out.dtype.type(codes.LEAKY_SLOPE))
 
 
 @inline
-def exponential_linear(z: Any) -> Any:
-    """Return z where z > 0, else e^z - 1."""
+def exponential_linear(z: Any, above: Any, below: Any) -> Any:
+    """Return above z where z > 0, else below (e^z - 1)."""
     zero = type(z)(0)
-    below = expm1_negative(zero if z > zero else z)
-    return z if z > zero else below
+    negative = expm1_negative(zero if z > zero else z)
+    return z * above if z > zero else negative * below
+
+
+@inline
+def exponential_linear_slope(a: Any, above: Any, below: Any) -> Any:
+    """Return above where a > 0, else a + below."""
+    return above if a > type(a)(0) else a + below
 
 
 @kernel
 def elu(z: Array, out: Array) -> None:
     """a = z where z > 0, else e^z - 1, within 2 ulp."""
     out = prepare(z, out)
+    one = out.dtype.type(1)
     for i in range(out.size):
-        out[i] = exponential_linear(out[i])
-
-
-@inline
-def elu_slope(a: Any) -> Any:
-    """Return 1 where a > 0, else a + 1."""
-    return type(a)(1) if a > type(a)(0) else a + type(a)(1)
+        out[i] = exponential_linear(out[i], one, one)
 
 
 @kernel
 def elu_derivative(activation: Array, out: Array) -> None:
     """f'(z) = 1 where a > 0, else a + 1."""
     out = prepare(activation, out)
+    one = out.dtype.type(1)
     for i in range(out.size):
-        out[i] = elu_slope(out[i])
+        out[i] = exponential_linear_slope(out[i], one, one)
+
+
+@kernel
+def selu(z: Array, out: Array) -> None:
+    """a = lambda z where z > 0, else lambda alpha (e^z - 1), within 3 ulp; lambda = 1.0507..., alpha = 1.6733...
+
+    Its weighted inputs keep mean 0 and variance 1 from layer to layer, if the weights have variance 1 / fan_in.
+    """
+    out = prepare(z, out)
+    above, below = out.dtype.type(codes.SELU_ABOVE), out.dtype.type(codes.SELU_BELOW)
+    for i in range(out.size):
+        out[i] = exponential_linear(out[i], above, below)
+
+
+@kernel
+def selu_derivative(activation: Array, out: Array) -> None:
+    """f'(z) = lambda where a > 0, else a + lambda alpha."""
+    out = prepare(activation, out)
+    above, below = out.dtype.type(codes.SELU_ABOVE), out.dtype.type(codes.SELU_BELOW)
+    for i in range(out.size):
+        out[i] = exponential_linear_slope(out[i], above, below)
 
 
 @kernel
@@ -241,6 +264,51 @@ def silu_derivative(z: Array, out: Array) -> None:
         out[i] = silu_slope(out[i])
 
 
+@inline
+def mish_parts(z: Any) -> tuple[Any, Any, Any]:
+    """Return e = e^-|z| and n, d: tanh(softplus(z)) = n / d, where e^2z + 2 e^z over itself plus 2 is scaled by e^-2z.
+
+    Below zero it is not scaled. No power overflows, and nothing cancels.
+    """
+    negative, two, e = z < type(z)(0), type(z)(2), exp_negative(-abs(z))
+    n = e * (e + two) if negative else e + e + type(z)(1)
+    return e, n, n + two * (type(z)(1) if negative else e * e)
+
+
+@inline
+def self_gated(z: Any) -> Any:
+    """Return z tanh(softplus(z))."""
+    _, n, d = mish_parts(z)
+    return z * (n / d)
+
+
+@kernel
+def mish(z: Array, out: Array) -> None:
+    """a = z tanh(softplus(z)), softplus(z) = log(1 + e^z), within 4 ulp; 0 where e^z would be denormal.
+
+    Misra, Mish: A Self Regularized Non-Monotonic Activation Function (BMVC 2020), equation 1.
+    """
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = self_gated(out[i])
+
+
+@inline
+def mish_slope(z: Any) -> Any:
+    """Return t + z (1 - t^2) s, t = tanh(softplus(z)) = n / d, s = sigmoid(z): 4 e^z (1 + e^z) / d^2 is (1 - t^2) s."""
+    e, n, d = mish_parts(z)
+    rest = e * (e + type(z)(1)) * (type(z)(1) if z < type(z)(0) else e)
+    return n / d + z * (type(z)(4) * rest / (d * d))
+
+
+@kernel
+def mish_derivative(z: Array, out: Array) -> None:
+    """f'(z) = t + z (1 - t^2) sigmoid(z), with t = tanh(softplus(z)). Takes z, not the activation."""
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = mish_slope(out[i])
+
+
 @kernel
 def softplus(z: Array, out: Array) -> None:
     """a = log(1 + e^z), within 2 ulp."""
@@ -264,8 +332,11 @@ def softplus_derivative(activation: Array, out: Array) -> None:
 
 
 @inline
-def activate(code: int, z: Array, out: Array) -> None:
-    """Apply the elementwise activation with this code, from one vector to another or in place."""
+def activate(code: int, above: float, below: float, z: Array, out: Array) -> None:
+    """Apply the elementwise activation with this code, from one vector to another or in place.
+
+    `above` and `below` are its slopes beside zero, if it takes any.
+    """
     copy(z, out)
     if code == codes.SIGMOID:
         for i in range(out.size):
@@ -278,23 +349,28 @@ def activate(code: int, z: Array, out: Array) -> None:
             out[i] = rectified(out[i])
     elif code == codes.LEAKY_RELU:
         for i in range(out.size):
-            out[i] = leaky(out[i])
-    elif code == codes.ELU:
+            out[i] = leaky(out[i], out.dtype.type(below))
+    elif code == codes.ELU or code == codes.SELU:
         for i in range(out.size):
-            out[i] = exponential_linear(out[i])
+            out[i] = exponential_linear(out[i], out.dtype.type(above), out.dtype.type(below))
     elif code == codes.GELU:
         for i in range(out.size):
             out[i] = elementary.gelu(out[i])
     elif code == codes.SILU:
         for i in range(out.size):
             out[i] = weighted_logistic(out[i])
+    elif code == codes.MISH:
+        for i in range(out.size):
+            out[i] = self_gated(out[i])
     elif code == codes.SOFTPLUS:
         for i in range(out.size):
             out[i] = elementary.softplus(out[i])
 
 
 @inline
-def times_derivative(code: int, z: Array, activation: Array, keep: float, delta: Array) -> None:
+def times_derivative(
+    code: int, above: float, below: float, z: Array, activation: Array, keep: float, delta: Array
+) -> None:
     """delta := delta * f', for vectors and the elementwise activation with this code; delta in separate memory.
 
     After dropout the activation is stored as a / keep where it was kept; elsewhere delta is zero.
@@ -311,16 +387,21 @@ def times_derivative(code: int, z: Array, activation: Array, keep: float, delta:
             delta[i] *= relu_slope(share * activation[i])
     elif code == codes.LEAKY_RELU:
         for i in range(delta.size):
-            delta[i] *= leaky_slope(share * activation[i])
-    elif code == codes.ELU:
+            delta[i] *= leaky_slope(share * activation[i], delta.dtype.type(below))
+    elif code == codes.ELU or code == codes.SELU:
         for i in range(delta.size):
-            delta[i] *= elu_slope(share * activation[i])
+            delta[i] *= exponential_linear_slope(
+                share * activation[i], delta.dtype.type(above), delta.dtype.type(below)
+            )
     elif code == codes.GELU:
         for i in range(delta.size):
             delta[i] *= elementary.gelu_slope(z[i])
     elif code == codes.SILU:
         for i in range(delta.size):
             delta[i] *= silu_slope(z[i])
+    elif code == codes.MISH:
+        for i in range(delta.size):
+            delta[i] *= mish_slope(z[i])
     elif code == codes.SOFTPLUS:
         for i in range(delta.size):
             delta[i] *= softplus_slope(share * activation[i])

@@ -79,6 +79,18 @@ def reduction(function: Function) -> Function:
     return compiled
 
 
+def own(function: Function) -> Function:
+    """Compile a user's function, given plain or compiled, as a helper of a `kernel` of theirs: it may allocate.
+
+    Other options that it was compiled with are dropped, so that a division by zero gives an infinity, as in kernels.
+    """
+    plain: Function = getattr(function, "py_func", function)
+    if numba.config.DISABLE_JIT:
+        return plain
+    compiled: Function = numba.njit(**HELPER | {"_nrt": True})(plain)
+    return compiled
+
+
 def inlined(function: Function) -> Function:
     """Mark part of a kernel, a function only for the reader: it is pasted into its caller before compiling.
 

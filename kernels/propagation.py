@@ -78,6 +78,13 @@ def weighted_inputs(model: Model, layer: Record, start: int, stop: int, left: in
     product(x, weights, columns, 1.0, bias, z, stop - start, columns, layer["fan_in"])
 
 
+@inline
+def call_for_rows(address: int, z: Array, out: Array, columns: int, stride: int) -> None:
+    """Call the kernel at an address for each row of z and of `out`, without the padding: f(0) need not be finite."""
+    for start in range(0, z.size, stride):
+        call(address, segment(z, start, columns), segment(out, start, columns))
+
+
 @inlined
 def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun: bool, mine: Array | None) -> None:
     """z(l) = a(l-1) W(l) + b(l) and a(l) = f(z(l)) for every layer, in rows start to stop of the micro-batch.
@@ -105,7 +112,10 @@ def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun
             softmax_loop(matrix(z, ZERO, rows, columns, stride), matrix(output, ZERO, rows, columns, stride))
         else:
             activated = segment(workspace, layer["activated"] + start * stride, size)
-            activate(layer["activation"], z, activated)
+            if layer["activation"] == codes.ACTIVATION_BY_ADDRESS:
+                call_for_rows(layer["activation_address"], z, activated, layer["fan_out"], stride)
+            else:
+                activate(layer["activation"], layer["slope_above"], layer["slope_below"], z, activated)
             if layer["learnt_activation"] != 0:
                 a = segment(model.parameters, layer["mix"], stride)
                 call(layer["learnt_activation"], z, activated, a, output)
@@ -182,7 +192,11 @@ def backward(model: Model, start: int, stop: int, draw: Draw, logits: bool, mine
             if learnt != 0:  # f(z) is not what dropout scaled; and the delta is needed twice
                 keep = 1.0
                 copy(delta, kept)
-            times_derivative(layer["activation"], z, a, keep, delta)
+            if layer["activation"] == codes.ACTIVATION_BY_ADDRESS:
+                call_for_rows(layer["derivative_address"], z, delta, layer["fan_out"], stride)
+            else:
+                slopes = layer["slope_above"], layer["slope_below"]
+                times_derivative(layer["activation"], slopes[0], slopes[1], z, a, keep, delta)
             if learnt != 0:
                 call(learnt, z, a, segment(model.parameters, layer["mix"], stride), kept, delta)
         if layer["layer_norm_backward"] != 0:

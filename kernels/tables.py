@@ -26,6 +26,9 @@ N_FACTORS = 5  # of a layer: for its weights, and for each row of parameters aft
 #
 # A learnt scale of the inputs has a record of its own after all layers, with a fan_in of 0: its scale is the bias, whose
 # gradient is the sum over `delta`. Only the update reads it.
+#
+# The slopes beside zero are of activations that take them; `activation_address` and `derivative_address` are those of an
+# activation's kernels, or 0.
 LAYER = np.dtype(
     [
         ("fan_in", "i8"),
@@ -65,6 +68,10 @@ LAYER = np.dtype(
         ("rates", "f8", (N_FACTORS,)),
         ("decays", "f8", (N_FACTORS,)),
         ("max_norm", "f8"),
+        ("slope_above", "f8"),
+        ("slope_below", "f8"),
+        ("activation_address", "i8"),
+        ("derivative_address", "i8"),
     ],
     align=True,
 )

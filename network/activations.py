@@ -1,4 +1,4 @@
-"""The activations: a row of the table for each. The formulas are in `hotloop.kernels.activations`."""
+"""The activations: a row of the table for each, and those with a parameter. Formulas: `hotloop.kernels.activations`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,8 @@ class Activation:
         Whether hidden layers may have it.
     aliases : tuple of str
         Other names of exactly the same.
+    slopes : (float, float)
+        Just above zero and just below it, of those that have them as parameters.
     """
 
     name: str
@@ -33,6 +35,53 @@ class Activation:
     needs_z: bool = False
     hidden: bool = True
     aliases: tuple[str, ...] = ()
+    slopes: tuple[float, float] = (1.0, 1.0)
+
+    def addresses(self, dtype: Any) -> tuple[int, int]:
+        """Return the addresses of the two kernels of an activation that the training loop does not have, or zeros."""
+        return 0, 0
+
+
+class LeakyReLU(Activation):
+    """f(z) = z where z > 0, else slope z; the name "leaky_relu" has the slope 0.01.
+
+    Parameters
+    ----------
+    slope : float, default 0.01
+        At least 0. PyTorch's default is 0.01 too; that of Keras is 0.3.
+
+    Examples
+    --------
+    >>> from hotloop import Network
+    >>> from hotloop.activations import LeakyReLU
+    >>> Network([2, 8, 1], LeakyReLU(0.2), seed=0).activations
+    (LeakyReLU(slope=0.2), 'identity')
+    """
+
+    def __init__(self, slope: float = codes.LEAKY_SLOPE) -> None:
+        slope = arguments.real_number("slope", slope)
+        super().__init__("leaky_relu", codes.LEAKY_RELU, "he_normal", slopes=(1.0, slope))
+
+    def __repr__(self) -> str:
+        """Return the call that makes it."""
+        return f"LeakyReLU(slope={self.slopes[1]:g})"
+
+
+class ELU(Activation):
+    """f(z) = z where z > 0, else alpha (e^z - 1); the name "elu" has the alpha 1.
+
+    Parameters
+    ----------
+    alpha : float, default 1
+        At least 0.
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__("elu", codes.ELU, "he_normal", slopes=(1.0, arguments.real_number("alpha", alpha)))
+
+    def __repr__(self) -> str:
+        """Return the call that makes it."""
+        return f"ELU(alpha={self.slopes[1]:g})"
 
 
 ACTIVATIONS = {
@@ -42,10 +91,12 @@ ACTIVATIONS = {
         Activation("sigmoid", codes.SIGMOID, "glorot_uniform", aliases=("logistic",)),
         Activation("tanh", codes.TANH, "glorot_uniform"),
         Activation("relu", codes.RELU, "he_normal"),
-        Activation("leaky_relu", codes.LEAKY_RELU, "he_normal"),
+        Activation("leaky_relu", codes.LEAKY_RELU, "he_normal", slopes=(1.0, codes.LEAKY_SLOPE)),
         Activation("elu", codes.ELU, "he_normal"),
+        Activation("selu", codes.SELU, "lecun_normal", slopes=(codes.SELU_ABOVE, codes.SELU_BELOW)),
         Activation("gelu", codes.GELU, "he_normal", needs_z=True),
         Activation("silu", codes.SILU, "he_normal", needs_z=True, aliases=("swish",)),
+        Activation("mish", codes.MISH, "he_normal", needs_z=True),
         Activation("softplus", codes.SOFTPLUS, "he_normal"),
         Activation("softmax", codes.SOFTMAX, "glorot_uniform", hidden=False),
     )
@@ -53,9 +104,26 @@ ACTIVATIONS = {
 HIDDEN_ACTIVATIONS = {name: row for name, row in ACTIVATIONS.items() if row.hidden}
 
 
-def hidden_activation(name: Any) -> str:
-    """Return the name of an activation of a hidden layer."""
-    found = arguments.name_of("activation", name, ACTIVATIONS)
-    if found not in HIDDEN_ACTIVATIONS:
+def row_of(activation: str | Activation) -> Activation:
+    """Return the row of an activation that is known by its name, or one with a parameter itself."""
+    return ACTIVATIONS[activation] if isinstance(activation, str) else activation
+
+
+def known_activation(argument: str, value: Any) -> str | Activation:
+    """Return the name of an activation, or an activation with parameters as it is."""
+    if isinstance(value, Activation):
+        return value
+    if arguments.is_function(value):
+        raise TypeError(
+            f"{argument} must be a name or an activation, got a function: for your own use "
+            "hotloop.activations.CustomActivation(function, derivative)"
+        )
+    return arguments.name_of(argument, value, ACTIVATIONS)
+
+
+def hidden_activation(value: Any) -> str | Activation:
+    """Return an activation of a hidden layer: its name, or one with parameters."""
+    found = known_activation("activation", value)
+    if not row_of(found).hidden:
         raise ValueError(f"activation {found!r} is for the last layer: use output={found!r}")
     return found

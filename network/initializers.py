@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.activations import Activation, row_of
 from hotloop.network.validation import arguments
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ INITIALIZERS = {
 def initialize(
     initializer: Initializer,
     views: "tuple[tuple[Array, ...], tuple[Array, ...]]",
-    activations: Sequence[str],
+    activations: "Sequence[str | Activation]",
     dtype: "np.dtype[np.floating]",
     seed: int,
 ) -> None:
@@ -140,7 +140,7 @@ def initialize(
         As `Network` takes it.
     views : (weights, biases)
         To be filled; an array for each layer.
-    activations : sequence of str
+    activations : sequence of str or Activation
     dtype : numpy.dtype
     seed : int
     """
@@ -152,7 +152,7 @@ def initialize(
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, STREAM], np.uint64)))
     pairs = zip(*views, strict=True)
     for layer, (entry, activation, (weights, bias)) in enumerate(zip(entries, activations, pairs, strict=True)):
-        entry = ACTIVATIONS[activation].initializer if entry is None else entry
+        entry = row_of(activation).initializer if entry is None else entry
         if isinstance(entry, tuple):
             if len(entry) != 2:
                 raise ValueError(f"initializer[{layer}] must be a pair (weights, bias), got {len(entry)} entries")

@@ -14,6 +14,7 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.layer_norm import layer_norm, layer_norm_backward
 from hotloop.kernels.learnt_activation import learnt_activation, learnt_activation_backward
 from hotloop.kernels.tables import LAYER, N_FACTORS
+from hotloop.network.activations import Activation
 from hotloop.network.validation.memory import total_memory
 
 ALIGNMENT = 64  # bytes: a cache line, and a vector of the kernels
@@ -190,7 +191,7 @@ class Layout:
     def table(
         self,
         micro_batch: int,
-        activations: Sequence[int],
+        activations: Sequence[Activation],
         keeps_z: Sequence[bool],
         dropout: Sequence[float],
         input_dropout: float = 0.0,
@@ -207,13 +208,15 @@ class Layout:
         for index, (fan_in, fan_out) in enumerate(pairwise(self.sizes)):
             stride, weights = self.strides[index + 1], self.offsets[index]
             buffers, place = self._buffers(index, place, micro_batch, keeps_z[index])
-            bias = weights + fan_in * stride
+            bias, kind = weights + fan_in * stride, activations[index]
+            (slope_above, slope_below), (function, derivative) = kind.slopes, kind.addresses(self.dtype)
             vectors = {name: bias + k * stride for k, name in enumerate(self.vectors[index])}
             layer = {
                 "fan_in": fan_in, "fan_out": fan_out, "input_stride": self.strides[index], "stride": stride,
-                "weights": weights, "activation": activations[index], "first_unit": unit, "penalty": penalty,
+                "weights": weights, "activation": kind.code, "first_unit": unit, "penalty": penalty,
                 "dropout": dropout[index], "gathered": below["input"], "vectors": len(vectors),
-                "block": micro_batch * stride,
+                "block": micro_batch * stride, "slope_above": slope_above, "slope_below": slope_below,
+                "activation_address": function, "derivative_address": derivative,
             }  # fmt: skip
             rows.append(layer | vectors | buffers | below)
             if self.normalises(index):

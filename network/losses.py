@@ -1,11 +1,17 @@
 """The losses: a row of the table for each. The formulas are in `hotloop.kernels.losses`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hotloop.kernels import codes
-from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.activations import Activation, known_activation
 from hotloop.network.validation import arguments
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hotloop.kernels.jit import Array
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,10 @@ class Loss:
         What the kernels call it for targets that are integer labels, of a loss whose outputs exclude each other.
     aliases : tuple of str
         Other names of exactly the same.
+    kernel : callable, optional
+        Of a loss by address: its kernel.
+    parameters : tuple of float
+        What the kernel by address takes.
     """
 
     name: str
@@ -37,6 +47,11 @@ class Loss:
     classifies: bool = False
     label_code: int | None = None
     aliases: tuple[str, ...] = ()
+    kernel: Callable[..., float] | None = None
+    parameters: tuple[float, ...] = ()
+
+    def check(self, outputs: int, activation: str | Activation) -> None:
+        """Raise unless this is a loss of so many outputs after this activation."""
 
     @property
     def takes_labels(self) -> bool:
@@ -58,10 +73,38 @@ LOSSES = {
 }  # fmt: skip
 
 
-def output_activation(output: Any, loss: str, outputs: int) -> str:
-    """Return the name of the last layer's activation, by default the loss's."""
-    row = LOSSES[loss]
-    name = row.output if output is None else arguments.name_of("output", output, ACTIVATIONS)
+def loss_of(loss: "str | Loss") -> Loss:
+    """Return the loss with a name of the table, or the loss itself: what `Network.loss` stands for."""
+    return LOSSES[loss] if isinstance(loss, str) else loss
+
+
+def checked_loss(loss: Any) -> "str | Loss":
+    """Return the argument `loss` as `Network.loss` has it: a name of the table, or a loss that the table lacks."""
+    if isinstance(loss, Loss):
+        return loss.name if LOSSES.get(loss.name) == loss else loss
+    if arguments.is_function(loss):
+        raise TypeError(
+            "loss must be a name or a loss, got a function: for your own use hotloop.losses.CustomLoss(function)"
+        )
+    return arguments.name_of("loss", loss, LOSSES)
+
+
+def kernel_by_address(loss: Loss, dtype: "np.dtype[Any]") -> "tuple[int, Array]":
+    """Return the address of a loss's kernel, compiled or loaded, and its parameters; 0 if the training loop has it."""
+    import numpy as np
+
+    if loss.kernel is None:
+        return 0, np.zeros(0, dtype)
+    from hotloop.kernels.by_address import address_of
+
+    address = address_of(loss.kernel, dtype, 1, 1, 1, 1, 0, returns=np.dtype("float64"))
+    return address, np.array(loss.parameters, dtype)
+
+
+def output_activation(output: Any, loss: str | Loss, outputs: int) -> str | Activation:
+    """Return the last layer's activation, its name if it has one; by default the loss's."""
+    row = loss_of(loss)
+    name = row.output if output is None else known_activation("output", output)
     if row.from_logits and name not in (row.output, "identity"):
         raise ValueError(
             f"output must be {row.output!r} or 'identity' (logits) for loss {loss!r}, which is computed from logits; "

@@ -5,18 +5,19 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.activations import Activation
 from hotloop.network.losses import Loss
 
 SMALLEST_SUM = 1e-280  # of squares: below it some of them may have lost digits, or be zero
 
 
-def score(loss: Loss, output: str, outputs: Array, targets: Array, labels: Array) -> dict[str, float]:
+def score(loss: Loss, output: str | Activation, outputs: Array, targets: Array, labels: Array) -> dict[str, float]:
     """Return the metric that goes with a loss, under its name.
 
     Parameters
     ----------
     loss : Loss
-    output : str
+    output : str or Activation
         Activation of the last layer.
     outputs : array (rows, outputs)
     targets, labels : array (rows, outputs), array (rows,)
@@ -30,14 +31,14 @@ def score(loss: Loss, output: str, outputs: Array, targets: Array, labels: Array
     return {"accuracy": float(np.mean(predicted_classes(output, outputs) == wanted))}
 
 
-def predicted_classes(output: str, outputs: Array) -> Array:
+def predicted_classes(output: str | Activation, outputs: Array) -> Array:
     """Return the class that each row of outputs means: the largest, or of a single output 1 above the threshold."""
     if outputs.shape[1] > 1:
         return np.asarray(np.argmax(outputs, axis=1))
     return np.asarray(outputs[:, 0] > threshold(output), np.intp)
 
 
-def threshold(output: str) -> float:
+def threshold(output: str | Activation) -> float:
     """Return the output above which a class is more likely than not: probability 1/2, which is logit 0."""
     return 0.0 if output == "identity" else 0.5
 

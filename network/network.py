@@ -7,10 +7,11 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.kernels.prediction import predict_one
-from hotloop.network.activations import ACTIVATIONS, hidden_activation
+from hotloop.network.activations import Activation, hidden_activation, row_of
+from hotloop.network.gradient_check import GradientCheck, check_gradients
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import LOSSES, output_activation
+from hotloop.network.losses import Loss, checked_loss, loss_of, output_activation
 from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.summary import summary
 from hotloop.network.trainable import Trainable
@@ -29,22 +30,23 @@ class Network(Trainable, Persistent):
     ----------
     sizes : sequence of int
         Inputs, units of each hidden layer, outputs: ``[64, 32, 10]``.
-    activation : str or sequence of str, default "relu"
-        Of the hidden layers, one for all or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, gelu, silu,
-        softplus. Also known as: linear, logistic, swish.
-    output : str, optional
+    activation : str, Activation, or sequence of them, default "relu"
+        Of the hidden layers, one for all or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, selu, gelu,
+        silu, mish, softplus. Also known as: linear, logistic, swish. With a parameter, or your own:
+        `hotloop.activations`.
+    output : str or Activation, optional
         Activation of the last layer. The default follows the loss: identity; sigmoid for binary_cross_entropy; softmax
         for cross_entropy. These two also allow identity: `predict` then returns logits, and the loss is the same.
-    loss : str, default "mse"
+    loss : str or Loss, default "mse"
         mse, mae, huber (means over batch and outputs), binary_cross_entropy (one or several labels a row),
         cross_entropy. Also known as: mean_squared_error, mean_absolute_error, absolute_error, binary_crossentropy, bce,
-        categorical_crossentropy, sparse_categorical_crossentropy.
+        categorical_crossentropy, sparse_categorical_crossentropy. Your own: `hotloop.losses.CustomLoss`.
     initializer : str, callable, or sequence of them or of arrays, optional
         glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal, zeros, normal
         (also known as xavier_uniform, xavier_normal, kaiming_uniform, kaiming_normal), ``Normal(scale)``, or any
         callable (numpy Generator, fan_in, fan_out) -> array; one for all layers or for each. An array, or a pair of
         arrays (weights, bias), sets a layer. The default follows each layer's activation: he_normal for ReLU and its
-        kin, glorot_uniform for the others. Biases start at zero.
+        kin, lecun_normal for SELU, glorot_uniform for the others. Biases start at zero.
     layer_norm : bool or sequence of bool, default False
         Whether each hidden layer normalises its z, over its units, before the activation; it then has a `gain`, from 1,
         and a `shift`, from 0, for each unit.
@@ -72,8 +74,8 @@ class Network(Trainable, Persistent):
 
     Attributes
     ----------
-    activations : tuple of str
-        Of each layer, the output's last.
+    activations : tuple of str or Activation
+        Of each layer, the output's last: its name, or the one that was given.
     metadata : dict of str to str
         Saved with the network.
 
@@ -88,10 +90,10 @@ class Network(Trainable, Persistent):
     def __init__(
         self,
         sizes: Sequence[int],
-        activation: str | Sequence[str] = "relu",
+        activation: str | Activation | Sequence[str | Activation] = "relu",
         *,
-        output: str | None = None,
-        loss: str = "mse",
+        output: str | Activation | None = None,
+        loss: str | Loss = "mse",
         initializer: Initializer = None,
         layer_norm: bool | Sequence[bool] = False,
         learn_activation: bool | Sequence[bool] = False,
@@ -108,7 +110,7 @@ class Network(Trainable, Persistent):
     ) -> None:
         self.sizes = arguments.sizes_of_network(sizes)
         hidden = len(self.sizes) - 2
-        self.loss = arguments.name_of("loss", loss, LOSSES)
+        self.loss = checked_loss(loss)
         self.activations = (
             *arguments.per_layer("activation", activation, hidden, hidden_activation),
             output_activation(output, self.loss, self.sizes[-1]),
@@ -116,6 +118,7 @@ class Network(Trainable, Persistent):
         self.layer_norm = tuple(arguments.flags_per_layer("layer_norm", layer_norm, hidden))
         self.learn_activation = tuple(arguments.flags_per_layer("learn_activation", learn_activation, hidden))
         self.learn_input_scale = arguments.flag("learn_input_scale", learn_input_scale)
+        loss_of(self.loss).check(self.sizes[-1], self.activations[-1])
         self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
         self.input_dropout = arguments.real_number("input_dropout", input_dropout, 0, 1)
         self.dtype = arguments.floating_dtype(dtype)
@@ -247,9 +250,9 @@ class Network(Trainable, Persistent):
         return self._arguments_of_one()
 
     def _arguments_of_one(self) -> tuple[Array, Array, Array, float]:
-        kinds = [ACTIVATIONS[name] for name in self.activations]
+        kinds = [row_of(activation) for activation in self.activations]
         no_dropout = [0.0] * len(kinds)
-        table, size = self._layout.table(1, [kind.code for kind in kinds], [True] * len(kinds), no_dropout)
+        table, size = self._layout.table(1, kinds, [True] * len(kinds), no_dropout)
         return self._parameters, table[: len(kinds)], aligned_zeros(size, self.dtype), self._scaling.factor
 
     @explains_keywords
@@ -265,6 +268,37 @@ class Network(Trainable, Persistent):
         """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
         with span("gradient"):
             return loss_and_gradient(self, self._prepared(self._checked(X, y)), self._parameters)
+
+    @explains_keywords
+    def check_gradients(self, X: Any, y: Any, *, per_layer: int = 50, seed: int = 0) -> GradientCheck:
+        """Compare the gradient with central differences of the loss, in float64; penalties included, dropout off.
+
+        For your own activations and losses, or out of curiosity: takes some milliseconds a parameter. The network is
+        not changed. Where an activation has a kink that a step of 1e-4 crosses, a parameter does not count.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As in `fit`. Of more than 64 rows so many are drawn at random.
+        per_layer : int, default 50
+            How many weights, and how many biases, of each layer are checked, if there are more: drawn at random.
+        seed : int, default 0
+            Of what is drawn.
+
+        Returns
+        -------
+        GradientCheck
+            With `ok`, a line for each layer's weights and biases in `layers`, and a table if printed. Allowed is a
+            relative error of 1e-6, or 5e-3 for float32.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> net = Network([2, 8, 1], activation="tanh", dtype="float64", seed=0)
+        >>> net.check_gradients(np.ones((4, 2)), np.ones(4)).ok
+        True
+        """
+        return check_gradients(self, X, y, per_layer, seed)
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and parameters; operations a sample; bytes."""

@@ -12,7 +12,7 @@ from hotloop.network.text_table import table
 
 
 def summary(
-    layout: Layout, activations: Sequence[str], dropout: Sequence[float], loss: str, input_offset: Any, input_scale: Any
+    layout: Layout, activations: Sequence[Any], dropout: Sequence[float], loss: Any, input_offset: Any, input_scale: Any
 ) -> str:
     """Return the table of `Network.summary`."""
     heads = ["layer", "weights", "activation", "dropout", "parameters", "FLOPs/sample"]
@@ -20,7 +20,7 @@ def summary(
     for layer, (fan_in, fan_out) in enumerate(pairwise(layout.sizes)):
         rate = f"{dropout[layer]:g}" if layer < len(dropout) and dropout[layer] else "-"
         numbers = f"{(fan_in + 1) * fan_out:,}", f"{flops.forward(1, fan_in, fan_out):,}"
-        rows.append([str(layer + 1), f"{fan_in} x {fan_out}", activations[layer], rate, *numbers])
+        rows.append([str(layer + 1), f"{fan_in} x {fan_out}", str(activations[layer]), rate, *numbers])
     forward, step = flops.forward_of_a_row(layout.sizes), flops.training_of_a_row(layout.sizes)
     used, padded = (size * layout.dtype.itemsize for size in (layout.n_parameters, layout.size))
     return "\n".join(

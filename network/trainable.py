@@ -8,9 +8,10 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network import flops
+from hotloop.network.activations import Activation
 from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import LOSSES
+from hotloop.network.losses import Loss, loss_of
 from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
 from hotloop.network.persistence.plain_optimizer import described
 from hotloop.network.training.callbacks import Callback, checked_callbacks, span
@@ -32,8 +33,8 @@ from hotloop.network.validation.suggestions import explains_keywords
 class Trainable(ScaledInputs, LearningRateMethods):
     """What `Network` inherits to be trained: its state between fits, and its methods that train."""
 
-    activations: tuple[str, ...]
-    loss: str
+    activations: tuple[str | Activation, ...]
+    loss: str | Loss
     seed: int
     l1: float
     l2: float
@@ -197,7 +198,7 @@ class Trainable(ScaledInputs, LearningRateMethods):
                 checked, validation = self._checked(X, y), None
                 if validation_split > 0:
                     seed = checkpoints.seed_of(self)
-                    kept, held_out = rows_held_out(validation_split, seed, LOSSES[self.loss], *checked[1:])
+                    kept, held_out = rows_held_out(validation_split, seed, loss_of(self.loss), *checked[1:])
                     # The arrays stay as they are: each epoch's order has only the rows that are kept.
                     data = self._prepared(checked, min(batch_size, len(kept)), training=True)
                     data.kept = kept
@@ -235,7 +236,7 @@ class Trainable(ScaledInputs, LearningRateMethods):
         """Return inputs, targets and labels, checked and converted."""
         inputs = self._scaled(X, f"{prefix}X")
         targets, labels = arrays.targets(
-            y, len(inputs), self.sizes[-1], LOSSES[self.loss], self.dtype, f"{prefix}y", f"{prefix}X"
+            y, len(inputs), self.sizes[-1], loss_of(self.loss), self.dtype, f"{prefix}y", f"{prefix}X"
         )
         return inputs, targets, labels
 

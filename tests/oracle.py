@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 LEAKY_SLOPE = 0.01
+SELU_LAMBDA, SELU_LAMBDA_ALPHA = 1.0507009873554804934, 1.7580993408473768599
 HUBER_THRESHOLD = 1.0
 
 
@@ -67,6 +68,14 @@ def silu(z):
     return double(z) * sigmoid(z)
 
 
+def selu(z):
+    return np.where(double(z) > 0, SELU_LAMBDA * double(z), SELU_LAMBDA_ALPHA * np.expm1(np.minimum(double(z), 0)))
+
+
+def mish(z):
+    return double(z) * np.tanh(softplus(z))
+
+
 def softplus(z):
     return np.logaddexp(0, double(z))
 
@@ -85,7 +94,7 @@ def normal_cdf(z):
     return 0.5 * np.vectorize(math.erfc, otypes=[np.float64])(-double(z) / math.sqrt(2))
 
 
-# Derivatives. The first seven are functions of the activation a = f(z), the next two of z itself.
+# Derivatives, functions of the activation a = f(z); those in DERIVATIVE_OF_Z of z itself.
 
 
 def sigmoid_derivative(a):
@@ -108,6 +117,10 @@ def elu_derivative(a):
     return 1 + np.minimum(double(a), 0)
 
 
+def selu_derivative(a):
+    return np.where(double(a) > 0, SELU_LAMBDA, double(a) + SELU_LAMBDA_ALPHA)
+
+
 def softplus_derivative(a):
     return -np.expm1(-double(a))
 
@@ -125,6 +138,11 @@ def silu_derivative(z):
     return sigmoid(z) * (1 + double(z) * (1 - sigmoid(z)))
 
 
+def mish_derivative(z):
+    s = np.minimum(softplus(z), 300)  # the square of the next one's cosh is finite
+    return np.tanh(s) + double(z) * sigmoid(z) / np.cosh(s) ** 2
+
+
 def softmax_input_gradient(activation, gradient):
     """Row by row, the Jacobian diag(a) - a a.T times the gradient, written out."""
     rows = zip(double(activation), double(gradient), strict=True)
@@ -140,6 +158,8 @@ ACTIVATIONS = {
     "elu": elu,
     "gelu": gelu,
     "silu": silu,
+    "selu": selu,
+    "mish": mish,
     "softplus": softplus,
     "identity": identity,
 }  # without softmax, which is not a function of one element
@@ -151,10 +171,12 @@ DERIVATIVES = {
     "elu": elu_derivative,
     "gelu": gelu_derivative,
     "silu": silu_derivative,
+    "selu": selu_derivative,
+    "mish": mish_derivative,
     "softplus": softplus_derivative,
     "identity": identity_derivative,
 }
-DERIVATIVE_OF_Z = ("gelu", "silu")  # all others take the activation
+DERIVATIVE_OF_Z = ("gelu", "silu", "mish")  # all others take the activation
 
 
 # Losses: each returns the loss and its gradient.

@@ -1,7 +1,7 @@
 """What of a network is kept: in a model file, in a pickle for a worker of joblib or multiprocessing, in a copy."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self, cast
 
 import numpy as np
@@ -11,6 +11,7 @@ from hotloop.network.datasets.scaled_inputs import checked_scaling
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.persistence import model_file
 from hotloop.network.persistence.atomic_write import path_of
+from hotloop.network.persistence.pieces import check_names, pieces_of, plain_piece
 from hotloop.network.persistence.plain_optimizer import plain, restored
 from hotloop.network.training.training_state import TrainingState
 
@@ -47,11 +48,12 @@ class Persistent:
         OSError
             If the file cannot be written; an old one is then still there.
         ValueError
-            If the parameters are not finite: `load` would refuse them.
+            If the parameters are not finite, which `load` would refuse, or two different custom pieces have one name.
         """
         net: Any = self
         path, metadata = path_of("path", path), net.metadata if metadata is None else metadata
         model_file.check_metadata(metadata)
+        check_names([*net.activations, net.loss])
         training: TrainingState = net._training
         for name, vector in (("net.parameters", net.parameters), ("the optimizer's moments", training.moments)):
             if not np.isfinite(vector).all():
@@ -59,23 +61,33 @@ class Persistent:
         model_file.write(path, configuration(net), _vectors(net), metadata)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, Any] | None = None) -> Self:
         """Read a network that `save` or ``hotloop train --save`` wrote.
 
         It predicts from raw inputs: the scaling that it was trained with is its `input_offset` and `input_scale`.
+
+        Parameters
+        ----------
+        path : path
+        custom : mapping, optional
+            A network's own activations and losses by their names, `CustomActivation` and `CustomLoss`: a file has no
+            code.
 
         Raises
         ------
         OSError
             If there is no such file, or it cannot be read.
         ValueError
-            If it is not a model file, is damaged, or was written by a later version.
+            If it is not a model file, is damaged, or was written by a later version; or if it needs a piece that is not
+            in `custom`.
         """
         path, kind = path_of("path", path), cast(Any, cls)
         config, arrays = model_file.read(path)
+        activations, loss = pieces_of(path, config, custom)
         with model_file.damage_in(path):
-            *hidden, output = config["activations"]
+            *hidden, output = activations
             arguments = {name: config[name] for name in ARGUMENTS if name not in model_file.ADDED or name in config}
+            arguments["loss"] = loss
             net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
             if config["optimizer"] is not None:
                 net._training.use(restored(config["optimizer"]), net.parameters.size)
@@ -121,8 +133,13 @@ def configuration(net: Any) -> dict[str, Any]:
     training: TrainingState = net._training
     return {
         "sizes": net.sizes,
-        "activations": net.activations,
-        **{name: _plain(getattr(net, name)) for name in ARGUMENTS if name not in model_file.ADDED or given(getattr(net, name))},
+        "activations": [plain_piece(activation) for activation in net.activations],
+        "loss": plain_piece(net.loss),
+        **{
+            name: _plain(getattr(net, name))
+            for name in ARGUMENTS
+            if name != "loss" and (name not in model_file.ADDED or given(getattr(net, name)))
+        },
         **{name: getattr(training, count) for name, count in COUNTERS.items()},
         "optimizer": None if training.optimizer is None else plain(training.optimizer, training.scheduled),
     }

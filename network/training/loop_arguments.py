@@ -12,9 +12,9 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Prediction, Training
 from hotloop.kernels.tables import PROGRESS, SETTINGS, STEP
 from hotloop.kernels.tables import Record as TableRecord
-from hotloop.network.activations import ACTIVATIONS
+from hotloop.network.activations import Activation, row_of
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import LOSSES
+from hotloop.network.losses import Loss, kernel_by_address, loss_of
 from hotloop.network.training.optimizers import Optimizer
 
 INPUT_KINDS = {np.dtype("uint8"): UINT8, np.dtype("float32"): FLOAT32, np.dtype("float64"): FLOAT64}
@@ -37,8 +37,8 @@ class LoopArguments:
     """
 
     layout: Layout
-    activations: tuple[str, ...]
-    loss: str
+    activations: tuple[str | Activation, ...]
+    loss: str | Loss
     inputs: Array
     targets: Array
     labels: Array
@@ -64,28 +64,30 @@ class LoopArguments:
 
     @classmethod
     def prepare(
-        cls, layout: Layout, activations: tuple[str, ...], loss: str, inputs: Array, targets: Array, labels: Array,
-        *, batch_size: int, dropout: Sequence[float] = (), input_dropout: float = 0.0, seed: int = 0,
+        cls, layout: Layout, activations: tuple[str | Activation, ...], loss: str | Loss, inputs: Array, targets: Array,
+        labels: Array, *, batch_size: int, dropout: Sequence[float] = (), input_dropout: float = 0.0, seed: int = 0,
         input_scale: float = 1.0, l1: float = 0.0, l2: float = 0.0, max_norm: Sequence[float | None] | None = None,
     ) -> "LoopArguments":  # fmt: skip
         """Size the workspace for these data and fill the tables."""
-        kinds = [ACTIVATIONS[name] for name in activations]
+        kinds = [row_of(activation) for activation in activations]
         last = len(kinds) - 1
         batch = min(batch_size, inputs.shape[0])
         micro_batch = layout.micro_batch(batch)
         rates = [*(dropout or [0.0] * last), 0.0]
         keeps_z = [kind.needs_z or index == last for index, kind in enumerate(kinds)]
-        table, size = layout.table(micro_batch, [kind.code for kind in kinds], keeps_z, rates, input_dropout)
+        table, size = layout.table(micro_batch, kinds, keeps_z, rates, input_dropout)
         settings = np.zeros(1, SETTINGS)
         settings["n_layers"] = layout.n_layers
-        settings["loss"] = LOSSES[loss].label_code if labels.size else LOSSES[loss].code
+        row = loss_of(loss)
+        settings["loss"] = row.label_code if labels.size else row.code
+        settings["loss_address"], loss_parameters = kernel_by_address(row, layout.dtype)
         settings["batch_size"], settings["micro_batch"], settings["seed"] = batch, micro_batch, seed
         settings["input_kind"], settings["input_scale"] = INPUT_KINDS[inputs.dtype], input_scale
         settings["l1"], settings["l2"] = l1, l2
         if max_norm is not None:
             table["max_norm"][: last + 1] = [np.inf if limit is None else limit for limit in max_norm]
             settings["max_norm_address"] = address_of(limit_column_norms, layout.dtype, 1, 0, 0, 0, 0)
-        workspace, loss_parameters = aligned_zeros(size, layout.dtype), np.zeros(0, layout.dtype)
+        workspace = aligned_zeros(size, layout.dtype)
         row_losses, row_penalties = np.zeros(micro_batch), np.zeros(sum(layout.sizes[:-1]))
         steps, progress = np.zeros(1, STEP), np.zeros(1, PROGRESS)
         steps["dropout"] = 1

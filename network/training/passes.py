@@ -10,7 +10,7 @@ from hotloop.kernels.prediction import forward_slice
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.layout import aligned_zeros
-from hotloop.network.losses import LOSSES
+from hotloop.network.losses import loss_of
 from hotloop.network.metrics import score
 from hotloop.network.training.callbacks import active, clocks_of, observed
 from hotloop.network.training.loop_arguments import LoopArguments
@@ -63,7 +63,7 @@ def load_forward(data: LoopArguments, parameters: Array) -> None:
 def scores(data: LoopArguments, parameters: Array, n_threads: int | str, fewest: int | None = None) -> dict[str, float]:
     """Return the loss, penalties included, and the accuracy or the R^2; arguments as of `outputs_and_loss`."""
     outputs, total = outputs_and_loss(data, parameters, n_threads, fewest)
-    metric = score(LOSSES[data.loss], data.activations[-1], outputs, data.targets, data.labels)
+    metric = score(loss_of(data.loss), data.activations[-1], outputs, data.targets, data.labels)
     return {"loss": total + _penalty(data, parameters), **metric}
 
 

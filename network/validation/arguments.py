@@ -9,6 +9,7 @@ import inspect
 import itertools
 import math
 import numbers
+import types
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set, Sized
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -62,6 +63,11 @@ def name_of(argument: str, name: Any, known: Mapping[str, Any]) -> str:
             f"{argument} {shown(name)} is not known.{hint(argument, name, known, aliases)} Known: {', '.join(known)}"
         )
     return str(found)
+
+
+def is_function(value: Any) -> bool:
+    """Return whether this is a Python function, plain or compiled by Numba, that users may have written."""
+    return isinstance(value, types.FunctionType) or hasattr(value, "py_func")
 
 
 def choose(argument: str, name: Any, known: Mapping[str, Value]) -> Value:

@@ -31,7 +31,7 @@ LOSSES: dict[str, str | None] = {
 }  # fmt: skip
 ACTIVATIONS: dict[str, str | None] = {
     "none": "identity", "logit": "sigmoid", "hyperbolic_tangent": "tanh", "rectifier": "relu", "log_softmax": "softmax",
-    "selu": None, "celu": None, "prelu": None, "relu6": None, "mish": None, "glu": None, "softsign": None,
+    "celu": None, "prelu": None, "relu6": None, "glu": None, "softsign": None,
     "hard_sigmoid": None, "hard_swish": None, "hard_tanh": None, "exponential": None,
 }  # fmt: skip
 OPTIMIZERS: dict[str, str | None] = {

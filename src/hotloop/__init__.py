@@ -12,9 +12,11 @@ import sys
 
 TYPE_CHECKING = False  # True to type checkers; typing takes longer to import than all of this
 if TYPE_CHECKING:
+    from hotloop import activations as activations
     from hotloop import callbacks as callbacks
     from hotloop import datasets as datasets
     from hotloop import kernels as kernels
+    from hotloop import losses as losses
     from hotloop import network as network
     from hotloop import schedules as schedules
     from hotloop.network.initializers import Normal
@@ -52,7 +54,7 @@ _MODULES = (
     "network.initializers", "network.training.optimizers", "network.training.history", "network.training.callbacks",
     "network.training.early_stopping", "network.network", "network.warmup", "network.profiling.profiler",
 )  # fmt: skip
-_SUBMODULES = ("callbacks", "datasets", "kernels", "network", "schedules")
+_SUBMODULES = ("activations", "callbacks", "datasets", "kernels", "losses", "network", "schedules")
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
 

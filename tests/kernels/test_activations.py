@@ -12,6 +12,7 @@ from numba.core.errors import TypingError
 from hotloop import kernels
 from hotloop.kernels import activations, codes
 from hotloop.kernels.jit import kernel
+from hotloop.network.activations import ACTIVATIONS
 
 WRONG_LAYOUT = (TypeError, TypingError)  # a layout is part of a type: it is refused while compiling
 NAMES = list(oracle.ACTIVATIONS)
@@ -83,14 +84,15 @@ def test_an_element_does_not_depend_on_its_neighbours(name, dtype, rng):
 
 
 CODES = {name: getattr(codes, name.upper()) for name in NAMES}
+SLOPES = {name: ACTIVATIONS[name].slopes for name in NAMES}
 
 
 @kernel
-def through_training(code, z, keep, out, delta):
-    activations.activate(code, z, out)
+def through_training(code, above, below, z, keep, out, delta):
+    activations.activate(code, above, below, z, out)
     for i in range(out.size):
         out[i] /= out.dtype.type(keep)
-    activations.times_derivative(code, z, out, keep, delta)
+    activations.times_derivative(code, above, below, z, out, keep, delta)
 
 
 @pytest.mark.parametrize("keep", [1.0, 0.25])
@@ -102,13 +104,13 @@ def test_what_training_calls(name, keep, dtype, eps, rng):
     """
     z, delta = rng.normal(size=(2, 77)).astype(dtype)
     before, out = delta.copy(), np.full_like(z, np.nan)
-    through_training(CODES[name], z, keep, out, delta)
+    through_training(CODES[name], *SLOPES[name], z, keep, out, delta)
     activation = evaluate(name, z)
     assert same_bits(out, activation / dtype(keep))
     slope = evaluate(f"{name}_derivative", z if name in oracle.DERIVATIVE_OF_Z else activation)
     np.testing.assert_allclose(delta, before * slope, rtol=2 * eps)
     in_place = z.copy()
-    through_training(CODES[name], in_place, keep, in_place, before)
+    through_training(CODES[name], *SLOPES[name], in_place, keep, in_place, before)
     assert same_bits(in_place, out)
 
 
@@ -143,7 +145,9 @@ def test_nan_stays_nan(name, dtype):
 def test_derivatives_at_the_kinks(dtype):
     """At zero the left derivative, as in PyTorch, where it has two."""
     zero = np.array([0.0, -0.0], dtype)
-    for name, slope in (("relu", 0), ("leaky_relu", oracle.LEAKY_SLOPE), ("elu", 1)):
+    for name, slope in (
+        ("relu", 0), ("leaky_relu", oracle.LEAKY_SLOPE), ("elu", 1), ("selu", oracle.SELU_LAMBDA_ALPHA),
+    ):  # fmt: skip
         np.testing.assert_array_equal(evaluate(f"{name}_derivative", zero), np.full(2, slope, dtype))
 
 
@@ -151,6 +155,7 @@ def test_limits(dtype):
     infinity = np.array([-np.inf, np.inf], dtype)
     limits = {"sigmoid": (0, 1), "tanh": (-1, 1), "relu": (0, np.inf), "leaky_relu": (-np.inf, np.inf)}
     limits |= {"elu": (-1, np.inf), "softplus": (0, np.inf), "identity": (-np.inf, np.inf)}
+    limits["selu"] = -oracle.SELU_LAMBDA_ALPHA, np.inf
     for name, expected in limits.items():
         np.testing.assert_array_equal(evaluate(name, infinity), np.array(expected, dtype))
 
@@ -283,7 +288,7 @@ def test_training_goes_over_vectors(function):
     """No call of a function of one number is left, which would keep a loop from vectorising."""
     for dtype in (np.float32, np.float64):
         z, out, delta = np.ones((3, 4), dtype)
-        llvm_code(through_training, 1, z, 1.0, out, delta)
+        llvm_code(through_training, 1, 1.0, 1.0, z, 1.0, out, delta)
     codes = list(function.inspect_llvm().values())
     assert len(codes) >= 2
     for code in codes:

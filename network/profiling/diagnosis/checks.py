@@ -63,7 +63,7 @@ def vanishing(fit: FitSnapshots, trials: Trials | None) -> Finding | None:
     ratio = gradient_ratio(fit, trials)
     if ratio is None or ratio > VANISHED:
         return None
-    hidden = list(dict.fromkeys(fit.activations[:-1]))
+    hidden = dict.fromkeys(map(str, fit.activations[:-1]))
     evidence = (
         f"layer 1 gets {ratio:.2g} of layer {len(fit.sizes) - 1}'s gradient (dC/dz, root mean square): "
         f"{', '.join(hidden)}, {len(fit.sizes) - 2} hidden layers"

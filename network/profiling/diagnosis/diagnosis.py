@@ -42,5 +42,5 @@ def diagnosis_of(fit: FitSnapshots, trials: Trials | None) -> FitDiagnosis:
         if not causes & {finding.kind for finding in findings}:
             found = check(fit, trials)
             findings += [] if found is None else [found]
-    network = f"{described(fit)} {', '.join(dict.fromkeys(fit.activations))}"
+    network = f"{described(fit)} {', '.join(dict.fromkeys(map(str, fit.activations)))}"
     return FitDiagnosis(network, len(fit.snapshots.items), fit.steps, findings, layers_of(fit))

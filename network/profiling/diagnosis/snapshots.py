@@ -20,6 +20,7 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Training
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
+from hotloop.network.activations import Activation
 from hotloop.network.network import Network
 from hotloop.network.profiling.phase_clock import PhaseClock
 from hotloop.network.profiling.spans import Spans, Thinned
@@ -82,7 +83,7 @@ class FitSnapshots:
     """The snapshots of one fit, and what it takes to try a remedy on it."""
 
     sizes: tuple[int, ...]
-    activations: tuple[str, ...]
+    activations: tuple[str | Activation, ...]
     options: dict[str, Any]  # of Network
     optimizer: Optimizer
     batch_size: int
@@ -231,7 +232,7 @@ def rms(array: Array) -> float:
     return math.sqrt(mean)
 
 
-def saturation(activation: str, outputs: Array) -> float | None:
+def saturation(activation: str | Activation, outputs: Array) -> float | None:
     """Return the share of a layer's values that are saturated, by f' of the outputs."""
     if activation == "sigmoid":
         return float(np.mean(4 * outputs * (1 - outputs) < SATURATED))

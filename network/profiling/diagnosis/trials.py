@@ -92,7 +92,7 @@ class Trials:
         changed: dict[str, Any] = {"learning_rate": Scaled(rate, factor) if callable(rate) else rate * factor}
         return self.run(f"rate {factor:g}", optimizer=replace(optimizer, **changed))
 
-    def twin(self, activation: str | list[str] | None = None, *, initial: bool = True, **options: Any) -> Network:
+    def twin(self, activation: str | list[Any] | None = None, *, initial: bool = True, **options: Any) -> Network:
         """Return the network as it was before the fit, with its `initial` weights or new ones of the default."""
         return twin(self._fit, activation, initial=initial, **options)
 
@@ -117,7 +117,7 @@ class Trials:
 
 
 def twin(
-    fit: FitSnapshots, activation: str | list[str] | None = None, *, initial: bool = True, **options: Any
+    fit: FitSnapshots, activation: str | list[Any] | None = None, *, initial: bool = True, **options: Any
 ) -> Network:
     """Return the network as it was before the fit: see `Trials.twin`."""
     hidden = list(fit.activations[:-1]) if activation is None else activation

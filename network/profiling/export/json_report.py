@@ -42,7 +42,7 @@ def as_dict(recording: Recording, diagnosis: Diagnosis | None) -> dict[str, Any]
 def _fit(fit: FitSnapshots) -> dict[str, Any]:
     return {
         "network": list(fit.sizes),
-        "activations": list(fit.activations),
+        "activations": [str(activation) for activation in fit.activations],
         "stop_reason": None if fit.history is None else fit.history.stop_reason,
         "epochs": [] if fit.history is None else fit.history.epochs,
         "snapshots": [vars(snapshot) for snapshot in fit.snapshots.items],
