@@ -46,6 +46,7 @@ SETTINGS = np.dtype(
         ("first_step", "i8"),
         ("input_kind", "i8"),
         ("input_scale", "f8"),
+        ("label_smoothing", "f8"),
         ("l1", "f8"),
         ("l2", "f8"),
         ("rho", "f8"),
@@ -62,8 +63,19 @@ STEP = np.dtype(
     align=True,
 )
 
-# Where a run stands: the next row of the epoch, updates made so far, the sum over batches of loss times rows, the loss
-# of the current batch, and whether that was not finite. One record a thread, all equal between two calls.
+# Where a run stands: the next row of the epoch, updates made so far, the sum over batches of loss times rows (or times
+# the sum of the samples' weights), the loss of the current batch, and whether that was not finite; of a weighted batch,
+# how many rows have a weight other than 0, and the sum of the weights. One record a thread, all equal between two
+# calls.
 PROGRESS = np.dtype(
-    [("row", "i8"), ("step", "i8"), ("loss_sum", "f8"), ("batch_loss", "f8"), ("diverged", "i8")], align=True
+    [
+        ("row", "i8"),
+        ("step", "i8"),
+        ("loss_sum", "f8"),
+        ("batch_loss", "f8"),
+        ("diverged", "i8"),
+        ("batch_count", "i8"),
+        ("batch_weight", "f8"),
+    ],
+    align=True,
 )

@@ -29,6 +29,7 @@ from hotloop.kernels.simd import width
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import barrier, share
 from hotloop.kernels.views import segment
+from hotloop.kernels.weights import batch_weight
 
 GRANULE: Any = np.int64(4)  # rows of a micro-batch that one thread takes at least, if there are that many
 
@@ -54,7 +55,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         What each phase takes is added to it. With None the loop is compiled without a clock.
     """
     s, p, mine = run.settings[0], run.progress[thread], clock.of_thread(clocks, thread)
-    samples = Samples(run.inputs, run.targets, run.labels, run.order)
+    samples = Samples(run.inputs, run.targets, run.labels, run.weights, run.order)
     model = Model(run.layers, run.parameters, run.workspace)
     layers = run.layers
     bottom, top = layers[0], layers[layers.size - 1]
@@ -70,6 +71,11 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         by_columns = batch.in_place and columns_for_all(bottom["stride"], panel, n_threads)
         left, right = share(bottom["stride"], panel, thread, n_threads)
         start, stop = share(batch.rows, GRANULE, thread, n_threads)
+        count, weight = batch.batch_rows, float(batch.batch_rows)
+        if samples.weights.size > 0:
+            if batch.first:
+                p["batch_count"], p["batch_weight"] = batch_weight(samples, at, batch.batch_rows)
+            count, weight = p["batch_count"], p["batch_weight"]
         h = run.steps[min(p["step"] - s["first_step"], run.steps.size - 1)]
         draw = Draw(s["seed"], p["step"], batch.row, h["dropout"])
         if start < stop:
@@ -85,7 +91,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         if start < stop:
             forward(model, start, stop, draw, logits, by_columns, mine)
             loss_rows(
-                s, run.loss_parameters, batch.batch_rows, samples, at, start, stop, top, model.workspace, ZERO,
+                s, run.loss_parameters, count, weight, samples, at, start, stop, top, model.workspace, ZERO,
                 run.row_losses,
             )  # fmt: skip
             clock.lap(mine, clock.LOSS, layers.size - 1)
@@ -111,7 +117,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
                 if not np.isfinite(p["batch_loss"]):
                     p["diverged"] = 1
             p["step"] += 1
-            p["loss_sum"] += p["batch_loss"] * batch.batch_rows
+            p["loss_sum"] += p["batch_loss"] * weight
             if p["diverged"]:
                 break
     clock.leave(mine)

@@ -47,6 +47,7 @@ ACTIVATIONS = {
         Activation("gelu", codes.GELU, "he_normal", needs_z=True),
         Activation("silu", codes.SILU, "he_normal", needs_z=True, aliases=("swish",)),
         Activation("softplus", codes.SOFTPLUS, "he_normal"),
+        Activation("exponential", codes.EXPONENTIAL, "glorot_uniform", hidden=False),
         Activation("softmax", codes.SOFTMAX, "glorot_uniform", hidden=False),
     )
 }

@@ -10,7 +10,7 @@ from hotloop.kernels.prediction import predict_one
 from hotloop.network.activations import ACTIVATIONS, hidden_activation
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import LOSSES, output_activation
+from hotloop.network.losses import Loss, checked_loss, checked_smoothing, output_activation
 from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.summary import summary
 from hotloop.network.trainable import Trainable
@@ -34,10 +34,13 @@ class Network(Trainable, Persistent):
         softplus. Also known as: linear, logistic, swish.
     output : str, optional
         Activation of the last layer. The default follows the loss: identity; sigmoid for binary_cross_entropy; softmax
-        for cross_entropy. These two also allow identity: `predict` then returns logits, and the loss is the same.
-    loss : str, default "mse"
-        mse, mae, huber (means over batch and outputs), binary_cross_entropy (one or several labels a row),
-        cross_entropy. Also known as: mean_squared_error, mean_absolute_error, absolute_error, binary_crossentropy, bce,
+        for cross_entropy; exponential for poisson. These three also allow identity: `predict` then returns logits, and
+        the loss is the same.
+    loss : str or Loss, default "mse"
+        mse, mae, huber, log_cosh, quantile (the median), poisson (counts), binary_cross_entropy (one or several labels
+        a row): means over batch and outputs; cross_entropy: mean over the batch. Or one with parameters, such as
+        ``hotloop.losses.Quantile([0.1, 0.5, 0.9])`` or ``hotloop.losses.Huber(2.0)``. Also known as:
+        mean_squared_error, mean_absolute_error, absolute_error, logcosh, pinball, binary_crossentropy, bce,
         categorical_crossentropy, sparse_categorical_crossentropy.
     initializer : str, callable, or sequence of them or of arrays, optional
         glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal, zeros, normal
@@ -47,6 +50,9 @@ class Network(Trainable, Persistent):
         kin, glorot_uniform for the others. Biases start at zero.
     dropout : float or sequence of float, default 0
         Share of each hidden layer's units that a training step drops; those kept are scaled by 1 / (1 - dropout).
+    label_smoothing : float, default 0
+        Of the two cross-entropies, below 1: training sees targets (1 - e) y + e / classes, or (1 - e) y + e / 2 for
+        binary_cross_entropy. As with dropout, evaluation, validation and prediction do not; `gradient` does.
     l1, l2 : float, default 0
         Penalties on weights, not biases: the loss is C + l1 sum |w| + l2 sum w^2, wherever a loss is reported.
     input_offset, input_scale : float or array-like (inputs,), default 0 and 1
@@ -79,9 +85,10 @@ class Network(Trainable, Persistent):
         activation: str | Sequence[str] = "relu",
         *,
         output: str | None = None,
-        loss: str = "mse",
+        loss: str | Loss = "mse",
         initializer: Initializer = None,
         dropout: float | Sequence[float] = 0.0,
+        label_smoothing: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
         input_offset: Any = 0.0,
@@ -91,12 +98,13 @@ class Network(Trainable, Persistent):
     ) -> None:
         self.sizes = arguments.sizes_of_network(sizes)
         hidden = len(self.sizes) - 2
-        self.loss = arguments.name_of("loss", loss, LOSSES)
+        self.loss = checked_loss(loss)
         self.activations = (
             *arguments.per_layer("activation", activation, hidden, hidden_activation),
             output_activation(output, self.loss, self.sizes[-1]),
         )
         self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
+        self.label_smoothing = checked_smoothing(label_smoothing, self.loss)
         self.dtype = arguments.floating_dtype(dtype)
         self.l1, self.l2 = arguments.penalty("l1", l1, self.dtype), arguments.penalty("l2", l2, self.dtype)
         self._set_scaling(input_offset, input_scale)
@@ -193,22 +201,35 @@ class Network(Trainable, Persistent):
         return self._parameters, layers, aligned_zeros(size, self.dtype), self._scaling.factor
 
     @explains_keywords
-    def evaluate(self, X: Any, y: Any, *, n_threads: int | str = "auto") -> dict[str, float]:
+    def evaluate(self, X: Any, y: Any, *, sample_weight: Any = None, n_threads: int | str = "auto") -> dict[str, float]:
         """Return the loss, penalties included, and the accuracy (cross-entropies) or the R^2 (other losses).
 
-        With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2.
+        With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2. The R^2 is that
+        of the quantile nearest the median, where there are several. With `sample_weight` (N,) both are means over the
+        weights' sum, as in `fit`. Labels are not smoothed.
         """
         with span("evaluate"):
-            return scores(self._prepared(self._checked(X, y)), self._parameters, arguments.threads(n_threads))
+            data = self._evaluated("", X, y, sample_weight)
+            return scores(data, self._parameters, arguments.threads(n_threads))
 
-    def gradient(self, X: Any, y: Any) -> tuple[float, Array]:
-        """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
+    @explains_keywords
+    def gradient(
+        self, X: Any, y: Any, *, sample_weight: Any = None, class_weight: Any = None, positive_weight: Any = None
+    ) -> tuple[float, Array]:
+        """Return the loss, penalties included, and its gradient in the layout of `parameters`.
+
+        It is the loss that `fit` descends, with the same weights and with `label_smoothing`, but without dropout.
+        """
         with span("gradient"):
-            return loss_and_gradient(self, self._prepared(self._checked(X, y)), self._parameters)
+            data = self._trained_on(X, y, sample_weight, class_weight, positive_weight)
+            return loss_and_gradient(self, data, self._parameters)
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and parameters; operations a sample; bytes."""
-        return summary(self._layout, self.activations, self.dropout, self.loss, self.input_offset, self.input_scale)
+        return summary(
+            self._layout, self.activations, self.dropout, self.loss, self.label_smoothing, self.input_offset,
+            self.input_scale,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         """Return what the network is made of."""

@@ -9,7 +9,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network import flops
 from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import LOSSES
+from hotloop.network.losses import Loss, loss_of, with_positive_weight
 from hotloop.network.training.callbacks import Callback, checked_callbacks, span
 from hotloop.network.training.fit import FitConfiguration, fit
 from hotloop.network.training.history import History, stopping
@@ -18,7 +18,7 @@ from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.training_state import TrainingState
-from hotloop.network.validation import arguments, arrays
+from hotloop.network.validation import arguments, arrays, weights
 from hotloop.network.validation.suggestions import explains_keywords
 
 
@@ -26,7 +26,8 @@ class Trainable(ScaledInputs):
     """What `Network` inherits to be trained: its state between fits, and its methods that train."""
 
     activations: tuple[str, ...]
-    loss: str
+    loss: str | Loss
+    label_smoothing: float
     seed: int
     l1: float
     l2: float
@@ -74,7 +75,10 @@ class Trainable(ScaledInputs):
         epochs: int = 10,
         batch_size: int = 32,
         optimizer: Optimizer | str | None = None,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: tuple[Any, ...] | None = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        positive_weight: Any = None,
         tolerance: float | None = None,
         patience: int | None = None,
         shuffle: bool = True,
@@ -98,8 +102,18 @@ class Trainable(ScaledInputs):
         optimizer : Optimizer or str, default SGD(0.01)
             SGD, RMSprop, Adagrad, Adam, AdamW, or a name. If it equals the last fit's, its moments are kept, so that
             two fits of 10 epochs give the same bits as one of 20.
-        validation_data : (X, y), optional
-            Evaluated after each epoch.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            Evaluated after each epoch. Class weights, positive weights and label smoothing are for training only.
+        sample_weight : array-like (N,), optional
+            At least 0. The loss of a batch is sum w_i l_i / sum w_i over its rows, that of an epoch the mean over all
+            weights: only their ratios matter. A row of weight 0 counts as if it were not there, to the bit; dropout
+            still counts it. A batch of zeros has loss and gradient 0.
+        class_weight : dict of int to float or "balanced", optional
+            A weight for each class, times the sample's own. A class that is missing weighs 1. "balanced" is
+            N / (classes * rows of the class). For distributions the class is the largest entry.
+        positive_weight : float or array-like (outputs,), optional
+            For binary_cross_entropy: what the targets of 1 weigh, those of 0 weighing 1. The loss is
+            -p y log a - (1 - y) log(1 - a), and still a mean over batch and outputs.
         tolerance : float, optional
             Stop as converged when the validation loss (or, without validation data, the training loss) has not improved
             by more than this for `patience` epochs.
@@ -146,11 +160,12 @@ class Trainable(ScaledInputs):
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         with span("fit"):
             with span("check the data"):
-                data, validation = self._prepared(self._checked(X, y), batch_size, self.dropout), None
+                weighting, validation = (sample_weight, class_weight, positive_weight), None
+                data = self._trained_on(X, y, *weighting, batch_size, self.dropout)
                 if validation_data is not None:
-                    if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-                        raise TypeError("validation_data must be a pair (X, y)")
-                    validation = self._prepared(self._checked(*validation_data, prefix="validation_data "))
+                    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+                        raise TypeError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
+                    validation = self._evaluated("validation_data ", *validation_data)
             work = flops.estimate_of_a_row(self._layout.n_parameters)
             training = self._training
             with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner, training.only_fit():
@@ -165,18 +180,50 @@ class Trainable(ScaledInputs):
 
     def _checked(self, X: Any, y: Any, prefix: str = "") -> tuple[Array, Array, Array]:
         """Return inputs, targets and labels, checked and converted."""
-        inputs = self._scaled(X, f"{prefix}X")
-        targets, labels = arrays.targets(
-            y, len(inputs), self.sizes[-1], LOSSES[self.loss], self.dtype, f"{prefix}y", f"{prefix}X"
-        )
+        inputs, loss = self._scaled(X, f"{prefix}X"), loss_of(self.loss)
+        columns = loss.target_columns(self.sizes[-1])
+        targets, labels = arrays.targets(y, len(inputs), columns, loss, self.dtype, f"{prefix}y", f"{prefix}X")
         return inputs, targets, labels
 
+    def _evaluated(self, prefix: str, X: Any, y: Any, sample_weight: Any = None) -> LoopArguments:
+        """Return what the compiled loops are handed to evaluate data."""
+        checked, argument = self._checked(X, y, prefix), f"{prefix}sample_weight"
+        of_rows = weights.sample_weights(sample_weight, len(checked[0]), argument, f"{prefix}X")
+        return self._prepared(checked, weights=of_rows)
+
+    def _trained_on(
+        self, X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, positive_weight: Any = None,
+        batch_size: int = 2**30, dropout: Sequence[float] = (),
+    ) -> LoopArguments:  # fmt: skip
+        """Return what the compiled loops are handed to train on data: weighted, and with smoothed labels."""
+        loss, (inputs, targets, labels) = loss_of(self.loss), self._checked(X, y)
+        of_rows = weights.together(
+            weights.sample_weights(sample_weight, len(inputs)),
+            weights.class_weights(class_weight, targets, labels, self.sizes[-1], loss),
+        )
+        positive = weights.positive_weights(positive_weight, self.sizes[-1], loss.name)
+        if self.label_smoothing > 0 and targets.size:
+            smoothing, classes = self.label_smoothing, self.sizes[-1] if loss.takes_labels else 2
+            targets = targets * self.dtype.type(1 - smoothing) + self.dtype.type(smoothing / classes)
+        return self._prepared(
+            (inputs, targets, labels), batch_size, dropout, weights=of_rows, label_smoothing=self.label_smoothing,
+            loss=self.loss if positive is None else with_positive_weight(positive),
+        )  # fmt: skip
+
     def _prepared(
-        self, checked: tuple[Array, Array, Array], batch_size: int = 2**30, dropout: Sequence[float] = ()
+        self,
+        checked: tuple[Array, Array, Array],
+        batch_size: int = 2**30,
+        dropout: Sequence[float] = (),
+        *,
+        weights: Array = weights.NONE,
+        label_smoothing: float = 0.0,
+        loss: str | Loss | None = None,
     ) -> LoopArguments:
-        """Return what the compiled loops are handed for checked data."""
+        """Return what the compiled loops are handed for checked data; `loss` is the network's by default."""
         _ = CALLER.stack_is_enough
         return LoopArguments.prepare(
-            self._layout, self.activations, self.loss, *checked, batch_size=batch_size, dropout=dropout, seed=self.seed,
-            input_scale=self._scaling.factor, l1=self.l1, l2=self.l2,
+            self._layout, self.activations, self.loss if loss is None else loss, *checked, batch_size=batch_size,
+            dropout=dropout, seed=self.seed, input_scale=self._scaling.factor, l1=self.l1, l2=self.l2, weights=weights,
+            label_smoothing=label_smoothing,
         )  # fmt: skip

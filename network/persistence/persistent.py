@@ -10,13 +10,15 @@ import numpy as np
 from hotloop.kernels.jit import Array
 from hotloop.network.datasets.scaled_inputs import checked_scaling
 from hotloop.network.layout import Layout, aligned_zeros
+from hotloop.network.losses import Loss, loss_from_plain, plain_loss
 from hotloop.network.persistence import model_file
 from hotloop.network.persistence.atomic_write import path_of
 from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.training.training_state import TrainingState
 
 # Besides sizes and activations: arguments of `Network` that are attributes under the same names.
-ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed")
+ARGUMENTS = ("loss", "dropout", "label_smoothing", "l1", "l2", "input_offset", "input_scale", "dtype", "seed")
+LATER = {"label_smoothing": 0.0}  # files that have the default lack it, as older ones do
 COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "first_step": "step_offset"}  # in the file: in the training
 SCRATCH = ("_layout", "_idle")  # made again
 
@@ -64,6 +66,7 @@ class Persistent:
             **{name: getattr(training, count) for name, count in COUNTERS.items()},
             "optimizer": optimizer,
         }
+        config = {name: value for name, value in config.items() if name not in LATER or value != LATER[name]}
         model_file.write(path, config, _vectors(net), metadata)
 
     @classmethod
@@ -83,7 +86,8 @@ class Persistent:
         config, arrays = model_file.read(path)
         with model_file.damage_in(path):
             *hidden, output = config["activations"]
-            arguments = {name: config[name] for name in ARGUMENTS}
+            arguments = {name: (LATER | config)[name] for name in ARGUMENTS}
+            arguments["loss"] = loss_from_plain(arguments["loss"])
             net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
             if config["optimizer"] is not None:
                 values = dict(config["optimizer"])
@@ -129,4 +133,6 @@ def _plain(value: Any) -> Any:
     """Return an argument as JSON has it."""
     if isinstance(value, np.dtype):
         return str(value)
+    if isinstance(value, Loss):
+        return plain_loss(value)
     return value.tolist() if isinstance(value, np.ndarray) else value

@@ -139,7 +139,7 @@ def _train(
         if fit.rows_done < rows:
             break
         training.epochs += 1
-        record: Record = {"epoch": training.epochs, "loss": float(data.progress["loss_sum"][0]) / rows}
+        record: Record = {"epoch": training.epochs, "loss": float(data.progress["loss_sum"][0]) / data.total_weight}
         fit.history.epochs.append(record)
         if configuration.validation is not None:
             with span("validation"):

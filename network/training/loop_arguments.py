@@ -11,8 +11,9 @@ from hotloop.kernels.records import Prediction, Training
 from hotloop.kernels.tables import PROGRESS, SETTINGS, STEP
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import LOSSES
+from hotloop.network.losses import Loss, kernel_by_address, loss_of
 from hotloop.network.training.optimizers import Optimizer
+from hotloop.network.validation import weights as sample_weights
 
 INPUT_KINDS = {np.dtype("uint8"): UINT8, np.dtype("float32"): FLOAT32, np.dtype("float64"): FLOAT64}
 IN_ORDER = np.empty(0, np.int64)  # an empty order: that of the data
@@ -34,10 +35,11 @@ class LoopArguments:
 
     layout: Layout
     activations: tuple[str, ...]
-    loss: str
+    loss: str | Loss
     inputs: Array
     targets: Array
     labels: Array
+    weights: Array
     layers: Array
     settings: Array
     loss_parameters: Array
@@ -52,13 +54,18 @@ class LoopArguments:
         """Number of samples."""
         return int(self.inputs.shape[0])
 
+    @property
+    def total_weight(self) -> float:
+        """The sum of the samples' weights; without weights their number."""
+        return float(self.weights[self.weights > 0].sum()) if self.weights.size else float(self.rows)
+
     @classmethod
     def prepare(
-        cls, layout: Layout, activations: tuple[str, ...], loss: str, inputs: Array, targets: Array, labels: Array,
-        *, batch_size: int, dropout: Sequence[float] = (), seed: int = 0, input_scale: float = 1.0, l1: float = 0.0,
-        l2: float = 0.0,
+        cls, layout: Layout, activations: tuple[str, ...], loss: str | Loss, inputs: Array, targets: Array,
+        labels: Array, *, batch_size: int, dropout: Sequence[float] = (), seed: int = 0, input_scale: float = 1.0,
+        l1: float = 0.0, l2: float = 0.0, weights: Array = sample_weights.NONE, label_smoothing: float = 0.0,
     ) -> "LoopArguments":  # fmt: skip
-        """Size the workspace for these data and fill the tables."""
+        """Size the workspace for these data and fill the tables; `label_smoothing` is of the labels only."""
         kinds = [ACTIVATIONS[name] for name in activations]
         last = len(kinds) - 1
         batch = min(batch_size, inputs.shape[0])
@@ -67,17 +74,19 @@ class LoopArguments:
         keeps_z = [kind.needs_z or index == last for index, kind in enumerate(kinds)]
         layers, size = layout.table(micro_batch, [kind.code for kind in kinds], keeps_z, rates)
         settings = np.zeros(1, SETTINGS)
-        settings["loss"] = LOSSES[loss].label_code if labels.size else LOSSES[loss].code
+        kind, (address, loss_parameters) = loss_of(loss), kernel_by_address(loss_of(loss), layout.dtype)
+        settings["loss"] = kind.label_code if labels.size else kind.code
+        settings["loss_address"], settings["label_smoothing"] = address, label_smoothing
         settings["batch_size"], settings["micro_batch"], settings["seed"] = batch, micro_batch, seed
         settings["input_kind"], settings["input_scale"] = INPUT_KINDS[inputs.dtype], input_scale
         settings["l1"], settings["l2"] = l1, l2
-        workspace, loss_parameters = aligned_zeros(size, layout.dtype), np.zeros(0, layout.dtype)
+        workspace = aligned_zeros(size, layout.dtype)
         row_losses, row_penalties = np.zeros(micro_batch), np.zeros(sum(layout.sizes[:-1]))
         steps, progress = np.zeros(1, STEP), np.zeros(1, PROGRESS)
         steps["dropout"] = 1
         return cls(
-            layout, activations, loss, bytes_of_rows(inputs), targets, labels, layers, settings, loss_parameters, steps,
-            workspace, row_losses, row_penalties, progress,
+            layout, activations, loss, bytes_of_rows(inputs), targets, labels, weights, layers, settings,
+            loss_parameters, steps, workspace, row_losses, row_penalties, progress,
         )  # fmt: skip
 
     def set_threads(self, n_threads: int) -> None:
@@ -87,8 +96,9 @@ class LoopArguments:
     def training(self, parameters: Array, gradient: Array, moments: Array, order: Array) -> Training:
         """Return the run for `train_slice`."""
         return Training(
-            self.inputs, self.targets, self.labels, order, self.layers, parameters, self.workspace, self.settings,
-            self.loss_parameters, self.steps, self.progress, gradient, moments, self.row_losses, self.row_penalties,
+            self.inputs, self.targets, self.labels, self.weights, order, self.layers, parameters, self.workspace,
+            self.settings, self.loss_parameters, self.steps, self.progress, gradient, moments, self.row_losses,
+            self.row_penalties,
         )  # fmt: skip
 
     def prediction(self, parameters: Array, losses: Array, outputs: Array) -> Prediction:

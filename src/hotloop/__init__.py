@@ -13,6 +13,7 @@ TYPE_CHECKING = False  # True to type checkers; typing takes longer to import th
 if TYPE_CHECKING:
     from hotloop import datasets as datasets
     from hotloop import kernels as kernels
+    from hotloop import losses as losses
     from hotloop import network as network
     from hotloop.network.initializers import Normal
     from hotloop.network.network import Network
@@ -46,7 +47,7 @@ _MODULES = (
     "network.initializers", "network.training.optimizers", "network.training.history", "network.training.callbacks",
     "network.network", "network.warmup", "network.profiling.profiler",
 )  # fmt: skip
-_SUBMODULES = ("datasets", "kernels", "network")
+_SUBMODULES = ("datasets", "kernels", "losses", "network")
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
 
