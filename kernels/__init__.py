@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hotloop.kernels.activations import (
         elu,
         elu_derivative,
+        exponential,
+        exponential_derivative,
         gelu,
         gelu_derivative,
         identity,
@@ -67,6 +69,8 @@ __all__ = [
     "elu",
     "elu_derivative",
     "exp",
+    "exponential",
+    "exponential_derivative",
     "gelu",
     "gelu_derivative",
     "huber",

@@ -331,6 +331,20 @@ def softplus_derivative(activation: Array, out: Array) -> None:
         out[i] = softplus_slope(out[i])
 
 
+@kernel
+def exponential(z: Array, out: Array) -> None:
+    """a = e^z, within 2 ulp."""
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = elementary.exp(out[i])
+
+
+@kernel
+def exponential_derivative(activation: Array, out: Array) -> None:
+    """f'(z) = a."""
+    prepare(activation, out)
+
+
 @inline
 def activate(code: int, above: float, below: float, z: Array, out: Array) -> None:
     """Apply the elementwise activation with this code, from one vector to another or in place.
@@ -365,6 +379,9 @@ def activate(code: int, above: float, below: float, z: Array, out: Array) -> Non
     elif code == codes.SOFTPLUS:
         for i in range(out.size):
             out[i] = elementary.softplus(out[i])
+    elif code == codes.EXPONENTIAL:
+        for i in range(out.size):
+            out[i] = elementary.exp(out[i])
 
 
 @inline
@@ -405,3 +422,6 @@ def times_derivative(
     elif code == codes.SOFTPLUS:
         for i in range(delta.size):
             delta[i] *= softplus_slope(share * activation[i])
+    elif code == codes.EXPONENTIAL:
+        for i in range(delta.size):
+            delta[i] *= share * activation[i]

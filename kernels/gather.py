@@ -24,6 +24,13 @@ def scaled(source: Array, scale: Any, target: Array) -> None:
 
 
 @inline
+def clear(target: Array) -> None:
+    """target = 0."""
+    for j in range(target.size):
+        target[j] = 0
+
+
+@inline
 def sample(order: Array, index: int) -> int:
     """Return the row of the data at `index` of the order; an empty order is the data's own."""
     return order[index] if order.size > 0 else index
@@ -33,13 +40,17 @@ def sample(order: Array, index: int) -> int:
 def gather(samples: Samples, at: int, start: int, stop: int, s: Record, layer: Record, workspace: Array) -> None:
     """Write scale * x to where the first layer takes it, in rows start to stop of the workspace: sample at + r to row r.
 
-    A scale of 1 has no separate loop: the product costs nothing compared with fetching the row from memory.
+    A scale of 1 has no separate loop: the product costs nothing compared with fetching the row from memory. A sample of
+    weight 0 is not read: its inputs are 0, so that nothing in it can overflow.
     """
     scale, kind = workspace.dtype.type(s["input_scale"]), s["input_kind"]
     for r in range(start, stop):
-        x = row(samples.inputs, sample(samples.order, at + r))
+        index = sample(samples.order, at + r)
+        x = row(samples.inputs, index)
         target = segment(workspace, layer["gathered"] + r * layer["input_stride"], layer["fan_in"])
-        if kind == FLOAT32:
+        if samples.weights.size > 0 and samples.weights[index] == 0:
+            clear(target)
+        elif kind == FLOAT32:
             scaled(reinterpret(x, np.float32), scale, target)
         elif kind == FLOAT64:
             scaled(reinterpret(x, np.float64), scale, target)

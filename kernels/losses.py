@@ -49,8 +49,8 @@ def log_probability(z: Any, top: Any, log_sum: Any) -> Any:
 
 @inline
 def mean_over(loss: int, rows: int, columns: int) -> float:
-    """Return the weight of each term of a loss: 1 / B for cross-entropies and losses by address, else 1 / (B O)."""
-    by_rows = loss >= codes.CROSS_ENTROPY or loss == codes.LOSS_BY_ADDRESS
+    """Return the weight of each term of a loss: 1 / B for softmax losses and losses by address, else 1 / (B O)."""
+    by_rows = loss >= codes.LOGIT_LOSS_BY_ADDRESS or loss == codes.LOSS_BY_ADDRESS
     return 1.0 / max(rows if by_rows else rows * columns, 1)
 
 
@@ -115,8 +115,35 @@ def soft_cross_entropy_row(z: Array, y: Array, g: Array, top: Any, log_sum: Any,
 
 
 @inline
-def cross_entropy_row(z: Array, label: int, g: Array, top: Any, log_sum: Any, weight: float) -> float:
-    """Return -weight log a[label]; g, which holds weight softmax(z), becomes weight (a - onehot(label))."""
+def rescale(g: Array, factor: float) -> None:
+    """g := factor g."""
+    for j in range(g.size):
+        g[j] *= g.dtype.type(factor)
+
+
+@reduction
+def smoothed_terms(z: Array, g: Array, top: Any, log_sum: Any, each: float) -> float:
+    """Return -each sum log a_j, and subtract `each` from every entry of g."""
+    total, share = type(top)(0), type(top)(each)
+    for j in range(z.size):
+        total -= log_probability(z[j], top, log_sum)
+        g[j] -= share
+    return float(each * total)
+
+
+@inline
+def cross_entropy_row(
+    z: Array, label: int, g: Array, top: Any, log_sum: Any, weight: float, smoothing: float
+) -> float:  # fmt: skip
+    """Return -weight log a[label]; g, which holds weight softmax(z), becomes weight (a - onehot(label)).
+
+    With `smoothing` s the target is (1 - s) onehot(label) + s / O instead.
+    """
+    if smoothing > 0:
+        rest = smoothed_terms(z, g, top, log_sum, weight * smoothing / z.size)
+        weight *= 1 - smoothing
+        g[label] -= type(top)(weight)
+        return float(rest - weight * log_probability(z[label], top, log_sum))
     g[label] -= type(top)(weight)
     return float(-weight * log_probability(z[label], top, log_sum))
 
@@ -126,11 +153,12 @@ def row_loss(s: Record, parameters: Array, z: Array, a: Array, y: Array, g: Arra
     """Return the loss of a row and write its gradient, by the loss's code; softmax cross-entropies have other loops.
 
     A loss by address is a kernel of (a, y, g, parameters, weight) that returns weight * loss and overwrites g with
-    weight * dloss/da.
+    weight * dloss/da; one of logits takes z for a.
     """
     loss = s["loss"]
-    if loss == codes.LOSS_BY_ADDRESS:
-        return call_for_float(s["loss_address"], a, y, g, parameters, weight)
+    if s["loss_address"] != 0:
+        x = z if loss == codes.LOGIT_LOSS_BY_ADDRESS else a
+        return call_for_float(s["loss_address"], x, y, g, parameters, weight)
     if loss == codes.BINARY_CROSS_ENTROPY:
         return binary_cross_entropy_row(z, y, g, weight)
     if loss == codes.MEAN_ABSOLUTE_ERROR:
@@ -236,5 +264,5 @@ def cross_entropy(logits: Array, labels: Array, delta: Array) -> float:
         logarithms(rows, total)
         for r in range(rows):
             z, g = row(logits, first + r), row(delta, first + r)
-            loss += cross_entropy_row(z, labels[first + r], g, top[r], total[r], weight)
+            loss += cross_entropy_row(z, labels[first + r], g, top[r], total[r], weight, 0.0)
     return loss

@@ -67,7 +67,7 @@ def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: i
     `run.outputs` and `run.row_losses` are overwritten in these rows. The other parameters are as in `train_slice`.
     Threads need not wait for each other: each has rows of the workspace to itself.
     """
-    samples = Samples(run.inputs, run.targets, run.labels, run.order)
+    samples = Samples(run.inputs, run.targets, run.labels, segment(run.row_losses, 0, 0), run.order)  # no weights
     model = Model(run.layers, run.parameters, run.workspace)
     s, bottom, top = run.settings[0], run.layers[0], run.layers[run.layers.size - 1]
     room_start, room_stop = share(s["micro_batch"], UNIT_STRIDE, thread, n_threads)
@@ -84,7 +84,7 @@ def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: i
             copy(output, row(run.outputs, shift + r))
         if run.row_losses.size > 0:
             loss_rows(
-                s, run.loss_parameters, s["batch_size"], samples, shift, room_start, room_end, top, model.workspace,
-                shift, run.row_losses,
+                s, run.loss_parameters, s["batch_size"], 0.0, samples, shift, room_start, room_end, top,
+                model.workspace, shift, run.row_losses,
             )  # fmt: skip
         at += room_end - room_start

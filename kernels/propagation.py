@@ -11,7 +11,7 @@ import numpy as np
 from hotloop.kernels import clock, codes, losses
 from hotloop.kernels.activations import activate, copy, times_derivative
 from hotloop.kernels.by_address import call
-from hotloop.kernels.gather import sample
+from hotloop.kernels.gather import clear, sample
 from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.matmul import FROM_ZERO, UNIT_STRIDE, ZERO, product
 from hotloop.kernels.random import dropout
@@ -19,6 +19,7 @@ from hotloop.kernels.records import Draw, Matrix, Model, Samples
 from hotloop.kernels.row_softmax import ROWS, logarithms, softmax, softmax_input_gradient, softmax_rows
 from hotloop.kernels.tables import Record
 from hotloop.kernels.views import matrix, row, segment, stack_array
+from hotloop.kernels.weights import relative_weight
 
 softmax_loop, softmax_gradient_loop = inlined(softmax), inlined(softmax_input_gradient)
 # The inputs' number among the units for which dropout draws: after those of all layers.
@@ -128,39 +129,54 @@ def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun
 
 @inlined
 def loss_rows(
-    s: Record, loss_parameters: Array, batch_rows: int, samples: Samples, at: int, start: int, stop: int,
-    layer: Record, workspace: Array, place: int, row_losses: Array,
+    s: Record, loss_parameters: Array, batch_rows: int, batch_weight: float, samples: Samples, at: int, start: int,
+    stop: int, layer: Record, workspace: Array, place: int, row_losses: Array,
 ) -> None:  # fmt: skip
     """Write the loss of row r to row_losses[place + r], and its gradient to the last layer's delta, for start to stop.
 
-    Row r is sample at + r. The gradient is dC/dz for the cross-entropies, which read z, else dC/da.
+    Row r is sample at + r. The gradient is dC/dz for the losses of logits, which read z, else dC/da. `batch_rows` rows
+    of the batch have a weight other than 0, with the sum `batch_weight`.
     """
     loss, columns, stride, rows = s["loss"], layer["fan_out"], layer["stride"], stop - start
-    weight = losses.mean_over(loss, batch_rows, columns)
+    mean = losses.mean_over(loss, batch_rows, columns)
     z = matrix(workspace, layer["z"] + start * stride, rows, columns, stride)
     a = matrix(workspace, layer["output"] + start * stride, rows, columns, stride)
     delta = matrix(workspace, layer["delta"] + start * stride, rows, columns, stride)
     at, place = at + start, place + start
     if loss >= codes.CROSS_ENTROPY:
         top, total = stack_array(workspace, ROWS), stack_array(workspace, ROWS)
-        factor = workspace.dtype.type(weight if loss == codes.CROSS_ENTROPY else 1.0)
+        factor = workspace.dtype.type(mean if loss == codes.CROSS_ENTROPY else 1.0)
         for block in range(0, rows, ROWS):
             height = softmax_rows(z, block, factor, delta, top, total)
             logarithms(height, total)
             for i in range(height):
                 r = block + i
                 index, x, g = sample(samples.order, at + r), row(z, r), row(delta, r)
-                if loss == codes.CROSS_ENTROPY:
+                relative = relative_weight(samples.weights, index, batch_rows, batch_weight)
+                weight = mean * relative
+                if relative == 0:
+                    row_losses[place + r] = 0
+                    clear(g)
+                elif loss == codes.CROSS_ENTROPY:
+                    if relative != 1:
+                        losses.rescale(g, relative)
                     row_losses[place + r] = losses.cross_entropy_row(
-                        x, samples.labels[index], g, top[i], total[i], weight
+                        x, samples.labels[index], g, top[i], total[i], weight, s["label_smoothing"]
                     )
                 else:
                     y = row(samples.targets, index)
                     row_losses[place + r] = losses.soft_cross_entropy_row(x, y, g, top[i], total[i], weight)
         return
     for r in range(rows):
-        y, g = row(samples.targets, sample(samples.order, at + r)), row(delta, r)
-        row_losses[place + r] = losses.row_loss(s, loss_parameters, row(z, r), row(a, r), y, g, weight)
+        index = sample(samples.order, at + r)
+        y, g = row(samples.targets, index), row(delta, r)
+        relative = relative_weight(samples.weights, index, batch_rows, batch_weight)
+        if relative == 0:
+            row_losses[place + r] = 0
+            clear(g)
+        else:
+            weight = mean * relative
+            row_losses[place + r] = losses.row_loss(s, loss_parameters, row(z, r), row(a, r), y, g, weight)
 
 
 @inlined

@@ -35,6 +35,7 @@ class Samples(NamedTuple):
     inputs: Array  # the bytes of their rows, uint8 (N, bytes of a row), read-only; the settings say what they mean
     targets: Array  # (N, O), or (0, 0) with labels
     labels: Array  # int64 (N,), or (0,) with targets
+    weights: Array  # float64 (N,), at least 0, or (0,): all count alike
     order: Array  # int64 (N,); in prediction (0,) is the data's own order
 
 
@@ -44,6 +45,7 @@ class Training(NamedTuple):
     inputs: Array
     targets: Array
     labels: Array
+    weights: Array
     order: Array
     layers: Array  # and after them the record of a learnt scale of the inputs, if there is one
     parameters: Array
@@ -59,7 +61,7 @@ class Training(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What `forward_slice` is handed: the fields of `Samples` and `Model`, and where the results go."""
+    """What `forward_slice` is handed: the fields of `Samples` (no weights) and `Model`, and where the results go."""
 
     inputs: Array
     targets: Array

@@ -95,6 +95,7 @@ SETTINGS = np.dtype(
         ("input_kind", "i8"),
         ("n_layers", "i8"),
         ("input_scale", "f8"),
+        ("label_smoothing", "f8"),
         ("l1", "f8"),
         ("l2", "f8"),
         ("rho", "f8"),
@@ -117,9 +118,10 @@ STEP = np.dtype(
     align=True,
 )
 
-# Where a run stands: the next row of the epoch, updates made so far, the sum over batches of loss times rows, the loss
-# of the current batch, whether that was not finite, and the sum over batches of the gradient's norm, if asked for. One
-# record a thread, all equal between two calls.
+# Where a run stands: the next row of the epoch, updates made so far, the sum over batches of loss times rows (or times
+# the sum of the samples' weights), the loss of the current batch, whether that was not finite, and the sum over batches
+# of the gradient's norm, if asked for; of a weighted batch, how many rows have a weight other than 0, and the sum of the
+# weights. One record a thread, all equal between two calls.
 PROGRESS = np.dtype(
     [
         ("row", "i8"),
@@ -128,6 +130,8 @@ PROGRESS = np.dtype(
         ("batch_loss", "f8"),
         ("diverged", "i8"),
         ("norm_sum", "f8"),
+        ("batch_count", "i8"),
+        ("batch_weight", "f8"),
     ],
     align=True,
 )

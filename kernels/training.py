@@ -30,6 +30,7 @@ from hotloop.kernels.simd import width
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import barrier, share
 from hotloop.kernels.views import segment
+from hotloop.kernels.weights import batch_weight
 
 NORM_EPSILON = 1e-6  # PyTorch's, so that a norm of 0 divides nothing
 GRANULE: Any = np.int64(4)  # rows of a micro-batch that one thread takes at least, if there are that many
@@ -56,7 +57,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         What each phase takes is added to it. With None the loop is compiled without a clock.
     """
     s, p, mine = run.settings[0], run.progress[thread], clock.of_thread(clocks, thread)
-    samples = Samples(run.inputs, run.targets, run.labels, run.order)
+    samples = Samples(run.inputs, run.targets, run.labels, run.weights, run.order)
     layers = run.layers[: s["n_layers"]]
     model = Model(layers, run.parameters, run.workspace)
     bottom, top = layers[0], layers[layers.size - 1]
@@ -72,6 +73,11 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         by_columns = batch.in_place and columns_for_all(bottom["stride"], panel, n_threads)
         left, right = share(bottom["stride"], panel, thread, n_threads)
         start, stop = share(batch.rows, GRANULE, thread, n_threads)
+        count, weight = batch.batch_rows, float(batch.batch_rows)
+        if samples.weights.size > 0:
+            if batch.first:
+                p["batch_count"], p["batch_weight"] = batch_weight(samples, at, batch.batch_rows)
+            count, weight = p["batch_count"], p["batch_weight"]
         h = run.steps[min(p["step"] - s["first_step"], run.steps.size - 1)]
         draw = Draw(s["seed"], p["step"], batch.row, h["dropout"])
         if start < stop:
@@ -88,7 +94,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         if start < stop:
             forward(model, start, stop, draw, logits, by_columns, mine)
             loss_rows(
-                s, run.loss_parameters, batch.batch_rows, samples, at, start, stop, top, model.workspace, ZERO,
+                s, run.loss_parameters, count, weight, samples, at, start, stop, top, model.workspace, ZERO,
                 run.row_losses,
             )  # fmt: skip
             clock.lap(mine, clock.LOSS, layers.size - 1)
@@ -132,7 +138,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
             if batch.clips and s["gradient_norm"] != 0:
                 p["norm_sum"] += norm_of_rows(run, s["n_squares"])
             p["step"] += 1
-            p["loss_sum"] += p["batch_loss"] * batch.batch_rows
+            p["loss_sum"] += p["batch_loss"] * weight
             if p["diverged"]:
                 break
     clock.leave(mine)

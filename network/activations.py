@@ -98,6 +98,7 @@ ACTIVATIONS = {
         Activation("silu", codes.SILU, "he_normal", needs_z=True, aliases=("swish",)),
         Activation("mish", codes.MISH, "he_normal", needs_z=True),
         Activation("softplus", codes.SOFTPLUS, "he_normal"),
+        Activation("exponential", codes.EXPONENTIAL, "glorot_uniform", hidden=False),
         Activation("softmax", codes.SOFTMAX, "glorot_uniform", hidden=False),
     )
 }

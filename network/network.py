@@ -11,7 +11,7 @@ from hotloop.network.activations import Activation, hidden_activation, row_of
 from hotloop.network.gradient_check import GradientCheck, check_gradients
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import Loss, checked_loss, loss_of, output_activation
+from hotloop.network.losses import Loss, checked_loss, checked_smoothing, loss_of, output_activation
 from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.summary import summary
 from hotloop.network.trainable import Trainable
@@ -36,10 +36,13 @@ class Network(Trainable, Persistent):
         `hotloop.activations`.
     output : str or Activation, optional
         Activation of the last layer. The default follows the loss: identity; sigmoid for binary_cross_entropy; softmax
-        for cross_entropy. These two also allow identity: `predict` then returns logits, and the loss is the same.
+        for cross_entropy; exponential for poisson. These three also allow identity: `predict` then returns logits, and
+        the loss is the same.
     loss : str or Loss, default "mse"
-        mse, mae, huber (means over batch and outputs), binary_cross_entropy (one or several labels a row),
-        cross_entropy. Also known as: mean_squared_error, mean_absolute_error, absolute_error, binary_crossentropy, bce,
+        mse, mae, huber, log_cosh, quantile (the median), poisson (counts), binary_cross_entropy (one or several labels
+        a row): means over batch and outputs; cross_entropy: mean over the batch. Or one with parameters, such as
+        ``hotloop.losses.Quantile([0.1, 0.5, 0.9])`` or ``hotloop.losses.Huber(2.0)``. Also known as:
+        mean_squared_error, mean_absolute_error, absolute_error, logcosh, pinball, binary_crossentropy, bce,
         categorical_crossentropy, sparse_categorical_crossentropy. Your own: `hotloop.losses.CustomLoss`.
     initializer : str, callable, or sequence of them or of arrays, optional
         glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal, zeros, normal
@@ -58,6 +61,9 @@ class Network(Trainable, Persistent):
         Share of each hidden layer's units that a training step drops; those kept are scaled by 1 / (1 - dropout).
     input_dropout : float, default 0
         Share of the inputs that a training step drops, in the same way.
+    label_smoothing : float, default 0
+        Of the two cross-entropies, below 1: training sees targets (1 - e) y + e / classes, or (1 - e) y + e / 2 for
+        binary_cross_entropy. As with dropout, evaluation, validation and prediction do not; `gradient` does.
     l1, l2 : float, default 0
         Penalties on weights, not biases: the loss is C + l1 sum |w| + l2 sum w^2, wherever a loss is reported.
     max_norm : float or sequence of float or None, optional
@@ -100,6 +106,7 @@ class Network(Trainable, Persistent):
         learn_input_scale: bool = False,
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
+        label_smoothing: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
         max_norm: float | Sequence[float | None] | None = None,
@@ -121,6 +128,7 @@ class Network(Trainable, Persistent):
         loss_of(self.loss).check(self.sizes[-1], self.activations[-1])
         self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
         self.input_dropout = arguments.real_number("input_dropout", input_dropout, 0, 1)
+        self.label_smoothing = checked_smoothing(label_smoothing, self.loss)
         self.dtype = arguments.floating_dtype(dtype)
         self.l1, self.l2 = arguments.penalty("l1", l1, self.dtype), arguments.penalty("l2", l2, self.dtype)
         limits = arguments.per_layer("max_norm", max_norm, hidden + 1, self._norm_limit)
@@ -256,18 +264,28 @@ class Network(Trainable, Persistent):
         return self._parameters, table[: len(kinds)], aligned_zeros(size, self.dtype), self._scaling.factor
 
     @explains_keywords
-    def evaluate(self, X: Any, y: Any, *, n_threads: int | str = "auto") -> dict[str, float]:
+    def evaluate(self, X: Any, y: Any, *, sample_weight: Any = None, n_threads: int | str = "auto") -> dict[str, float]:
         """Return the loss, penalties included, and the accuracy (cross-entropies) or the R^2 (other losses).
 
-        With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2.
+        With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2. The R^2 is that
+        of the quantile nearest the median, where there are several. With `sample_weight` (N,) both are means over the
+        weights' sum, as in `fit`. Labels are not smoothed.
         """
         with span("evaluate"):
-            return scores(self._prepared(self._checked(X, y)), self._parameters, arguments.threads(n_threads))
+            data = self._evaluated("", X, y, sample_weight)
+            return scores(data, self._parameters, arguments.threads(n_threads))
 
-    def gradient(self, X: Any, y: Any) -> tuple[float, Array]:
-        """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""
+    @explains_keywords
+    def gradient(
+        self, X: Any, y: Any, *, sample_weight: Any = None, class_weight: Any = None, positive_weight: Any = None
+    ) -> tuple[float, Array]:
+        """Return the loss, penalties included, and its gradient in the layout of `parameters`.
+
+        It is the loss that `fit` descends, with the same weights and with `label_smoothing`, but without dropout.
+        """
         with span("gradient"):
-            return loss_and_gradient(self, self._prepared(self._checked(X, y)), self._parameters)
+            data = self._trained_on(self._checked(X, y), sample_weight, class_weight, positive_weight)
+            return loss_and_gradient(self, data, self._parameters)
 
     @explains_keywords
     def check_gradients(self, X: Any, y: Any, *, per_layer: int = 50, seed: int = 0) -> GradientCheck:
@@ -302,7 +320,10 @@ class Network(Trainable, Persistent):
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and parameters; operations a sample; bytes."""
-        return summary(self._layout, self.activations, self.dropout, self.loss, self.input_offset, self.input_scale)
+        return summary(
+            self._layout, self.activations, self.dropout, self.loss, self.label_smoothing, self.input_offset,
+            self.input_scale,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         """Return what the network is made of."""

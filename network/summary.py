@@ -12,8 +12,9 @@ from hotloop.network.text_table import table
 
 
 def summary(
-    layout: Layout, activations: Sequence[Any], dropout: Sequence[float], loss: Any, input_offset: Any, input_scale: Any
-) -> str:
+    layout: Layout, activations: Sequence[Any], dropout: Sequence[float], loss: Any, label_smoothing: float,
+    input_offset: Any, input_scale: Any,
+) -> str:  # fmt: skip
     """Return the table of `Network.summary`."""
     heads = ["layer", "weights", "activation", "dropout", "parameters", "FLOPs/sample"]
     rows = []
@@ -23,11 +24,12 @@ def summary(
         rows.append([str(layer + 1), f"{fan_in} x {fan_out}", str(activations[layer]), rate, *numbers])
     forward, step = flops.forward_of_a_row(layout.sizes), flops.training_of_a_row(layout.sizes)
     used, padded = (size * layout.dtype.itemsize for size in (layout.n_parameters, layout.size))
+    smoothing = f", label smoothing {label_smoothing:g}" if label_smoothing else ""
     return "\n".join(
         [
             *table(heads, rows, left=["activation"]),
             f"{layout.n_parameters:,} parameters, {layout.dtype}, {used:,} bytes ({padded:,} with padding)",
-            f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {loss}",
+            f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {loss}{smoothing}",
             *_scaling(input_offset, input_scale),
         ]
     )

@@ -6,43 +6,29 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.jit import Array
 from hotloop.network import flops
-from hotloop.network.activations import Activation
-from hotloop.network.datasets.scaled_inputs import ScaledInputs
-from hotloop.network.layout import Layout, aligned_zeros
-from hotloop.network.losses import Loss, loss_of
+from hotloop.network.checked_data import CheckedData
+from hotloop.network.layout import aligned_zeros
+from hotloop.network.losses import loss_of
 from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
 from hotloop.network.persistence.plain_optimizer import described
 from hotloop.network.training.callbacks import Callback, checked_callbacks, span
 from hotloop.network.training.fit import FitConfiguration, fit
 from hotloop.network.training.history import History, stopping
 from hotloop.network.training.learning_rate_methods import LearningRateMethods
-from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.step_table import StepTable
-from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.training_state import TrainingState
 from hotloop.network.training.validation_split import rows_held_out, split_of
-from hotloop.network.validation import arguments, arrays
+from hotloop.network.validation import arguments
 from hotloop.network.validation.arguments import ScheduleFunction
 from hotloop.network.validation.suggestions import explains_keywords
 
 
-class Trainable(ScaledInputs, LearningRateMethods):
+class Trainable(CheckedData, LearningRateMethods):
     """What `Network` inherits to be trained: its state between fits, and its methods that train."""
 
-    activations: tuple[str | Activation, ...]
-    loss: str | Loss
-    seed: int
-    l1: float
-    l2: float
-    dropout: tuple[float, ...]
-    input_dropout: float
-    max_norm: tuple[float | None, ...] | None
-    _layout: Layout
-    _parameters: Array
     _training: TrainingState
 
     @property
@@ -85,8 +71,11 @@ class Trainable(ScaledInputs, LearningRateMethods):
         batch_size: int = 32,
         optimizer: Optimizer | str | None = None,
         dropout_schedule: float | ScheduleFunction | None = None,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: tuple[Any, ...] | None = None,
         validation_split: float = 0.0,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        positive_weight: Any = None,
         gradient_norm: bool = False,
         tolerance: float | None = None,
         patience: int | None = None,
@@ -118,11 +107,21 @@ class Trainable(ScaledInputs, LearningRateMethods):
             fits of 10 epochs give the same bits as one of 20, if nothing is scheduled.
         dropout_schedule : float or schedule, optional
             What the dropout rate of every layer is multiplied by in each step; see `hotloop.schedules`.
-        validation_data : (X, y), optional
-            Evaluated after each epoch.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            Evaluated after each epoch. Class weights, positive weights and label smoothing are for training only.
         validation_split : float, default 0
             Instead of `validation_data`: the share of the rows that is held out as such, from 0 to below 1. They are
             drawn by the network's seed, the same at every fit, of each class the same share.
+        sample_weight : array-like (N,), optional
+            At least 0. The loss of a batch is sum w_i l_i / sum w_i over its rows, that of an epoch the mean over all
+            weights: only their ratios matter. A row of weight 0 counts as if it were not there, to the bit; dropout
+            still counts it. A batch of zeros has loss and gradient 0.
+        class_weight : dict of int to float or "balanced", optional
+            A weight for each class, times the sample's own. A class that is missing weighs 1. "balanced" is
+            N / (classes * rows of the class). For distributions the class is the largest entry.
+        positive_weight : float or array-like (outputs,), optional
+            For binary_cross_entropy: what the targets of 1 weigh, those of 0 weighing 1. The loss is
+            -p y log a - (1 - y) log(1 - a), and still a mean over batch and outputs.
         gradient_norm : bool, default False
             Whether the history has "gradient_norm": the mean over the epoch's steps of |g| over all parameters,
             penalties included, before it is clipped.
@@ -195,24 +194,25 @@ class Trainable(ScaledInputs, LearningRateMethods):
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         with span("fit"):
             with span("check the data"):
+                weighting = sample_weight, class_weight, positive_weight
                 checked, validation = self._checked(X, y), None
                 if validation_split > 0:
                     seed = checkpoints.seed_of(self)
                     kept, held_out = rows_held_out(validation_split, seed, loss_of(self.loss), *checked[1:])
                     # The arrays stay as they are: each epoch's order has only the rows that are kept.
-                    data = self._prepared(checked, min(batch_size, len(kept)), training=True)
+                    data = self._trained_on(checked, *weighting, min(batch_size, len(kept)), dropout=True)
                     data.kept = kept
-                    inputs, targets, labels = (array[held_out] if array.size else array for array in checked)
-                    validation = self._prepared((inputs, targets, labels))
+                    validation = self._held_out(checked, sample_weight, held_out)
                 else:
-                    data = self._prepared(checked, batch_size, training=True)
+                    data = self._trained_on(checked, *weighting, batch_size, dropout=True)
                 if validation_data is not None:
-                    if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-                        raise TypeError("validation_data must be a pair (X, y)")
-                    validation = self._prepared(self._checked(*validation_data, prefix="validation_data "))
+                    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+                        raise TypeError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
+                    validation = self._evaluated("validation_data ", *validation_data)
             deciding = {
                 "batch_size": batch_size, "shuffle": shuffle, "tolerance": tolerance, "patience": patience,
-                "validation_split": validation_split, "gradient_norm": gradient_norm, "dropout_schedule": described(dropout_schedule),
+                "validation_split": validation_split, "gradient_norm": gradient_norm,
+                "dropout_schedule": described(dropout_schedule),
             }  # fmt: skip
             if optimizer.schedules or dropout_schedule is not None:
                 deciding["epochs"] = epochs  # a schedule stretches over all of them
@@ -231,22 +231,3 @@ class Trainable(ScaledInputs, LearningRateMethods):
                     tolerance, patience, progress, callbacks, start, first, last, table, max_seconds, gradient_norm,
                 )  # fmt: skip
                 return fit(configuration, tuner)
-
-    def _checked(self, X: Any, y: Any, prefix: str = "") -> tuple[Array, Array, Array]:
-        """Return inputs, targets and labels, checked and converted."""
-        inputs = self._scaled(X, f"{prefix}X")
-        targets, labels = arrays.targets(
-            y, len(inputs), self.sizes[-1], loss_of(self.loss), self.dtype, f"{prefix}y", f"{prefix}X"
-        )
-        return inputs, targets, labels
-
-    def _prepared(
-        self, checked: tuple[Array, Array, Array], batch_size: int = 2**30, *, training: bool = False
-    ) -> LoopArguments:
-        """Return what the compiled loops are handed for checked data; dropout is for training only."""
-        _ = CALLER.stack_is_enough
-        return LoopArguments.prepare(
-            self._layout, self.activations, self.loss, *checked, batch_size=batch_size,
-            dropout=self.dropout if training else (), input_dropout=self.input_dropout if training else 0.0,
-            seed=self.seed, input_scale=self._scaling.factor, l1=self.l1, l2=self.l2, max_norm=self.max_norm,
-        )  # fmt: skip

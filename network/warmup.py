@@ -8,6 +8,7 @@ import numpy as np
 
 from hotloop.kernels.training import train_slice
 from hotloop.network import cache_files
+from hotloop.network.losses import compile_losses
 from hotloop.network.network import Network
 from hotloop.network.profiling.profiler import profile
 from hotloop.network.training.compilation import CompileNotice
@@ -63,6 +64,7 @@ def compile_for(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, Co
             net.gradient(one, one)
             net.predict(one)
             net.predict(np.zeros((2, 1), dtype))
+            compile_losses(net.dtype)
             if profiles:
                 with profile(snapshots=False) as prof:
                     net.gradient(one, one)

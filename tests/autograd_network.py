@@ -43,9 +43,10 @@ ACTIVATIONS = {
     "gelu": lambda z: z * normal_cdf(z),
     "silu": lambda z: z * sigmoid(z),
     "softplus": lambda z: anp.log1p(anp.exp(z)),
+    "exponential": anp.exp,
     "softmax": softmax,
 }
-HIDDEN = tuple(name for name in ACTIVATIONS if name != "softmax")
+HIDDEN = tuple(name for name in ACTIVATIONS if name not in ("exponential", "softmax"))
 
 
 def huber(d):
@@ -57,6 +58,9 @@ LOSSES = {
     "mse": lambda z, a, y: anp.mean((a - y) ** 2),
     "mae": lambda z, a, y: anp.mean(anp.abs(a - y)),
     "huber": lambda z, a, y: anp.mean(huber(a - y)),
+    "log_cosh": lambda z, a, y: anp.mean(anp.log(anp.cosh(a - y))),
+    "quantile": lambda z, a, y: anp.mean(anp.abs(a - y)) / 2,
+    "poisson": lambda z, a, y: anp.mean(anp.exp(z) - y * z),
     "binary_cross_entropy": lambda z, a, y: -anp.mean(y * anp.log(sigmoid(z)) + (1 - y) * anp.log(1 - sigmoid(z))),
     "cross_entropy": lambda z, a, y: -anp.sum(y * anp.log(softmax(z))) / len(y),
 }

@@ -137,6 +137,7 @@ class Subject:
             y = rng.random((rows, outputs)) if soft else rng.integers(0, 2, (rows, outputs))
         else:
             y = rng.normal(size=(rows, outputs)) * scale
+            y = np.abs(y) if net.loss == "poisson" else y
             y = y[:, 0] if outputs == 1 and soft else y
         return arranged(X.astype(kind), order), y
 

@@ -62,12 +62,14 @@ def targets(net, y):
 def loss(net, X, y, masks=None):
     """Return the loss, penalties included, and its bound."""
     zs, activations, z_bounds, bounds = forward(net, X, masks)
-    unit, y, logits = float(np.finfo(net.dtype).eps), targets(net, y), net.loss.endswith("cross_entropy")
+    unit, y, logits = float(np.finfo(net.dtype).eps), targets(net, y), net.loss in oracle.OF_LOGITS
     last, off = (zs[-1], z_bounds[-1]) if logits else (activations[-1], bounds[-1])
     value = float(oracle.LOSSES[net.loss](last, y)[0])
     rounding = ROUNDINGS * unit
     if net.loss == "cross_entropy":
         bound = np.mean(2 * off.max(axis=1) + rounding * (np.abs(last).max(axis=1) + np.log(last.shape[1]) + 1))
+    elif net.loss == "poisson":
+        bound = np.mean((np.exp(last + off) + np.abs(y)) * off + rounding * (np.exp(last) + np.abs(y * last) + 1))
     elif net.loss == "mse":
         bound = np.mean(2 * np.abs(last - y) * off + off**2 + rounding * (last - y) ** 2)
     else:
@@ -100,14 +102,15 @@ def check_outputs(net, X, found):
 def check_gradient(net, X, y, found):
     """Raise unless a gradient is that of the oracle. Skip it if rounding decides on which side of a kink a value is."""
     zs, activations, z_bounds, bounds = forward(net, X)
-    y, logits = targets(net, y), net.loss.endswith("cross_entropy")
+    y, logits = targets(net, y), net.loss in oracle.OF_LOGITS
     kinked = [name in ("relu", "leaky_relu") for name in net.activations]
     near = [(np.abs(z) <= 4 * off).any() for z, off, kink in zip(zs, z_bounds, kinked, strict=True) if kink]
-    if any(near) or (net.loss == "mae" and (np.abs(activations[-1] - y) <= 4 * bounds[-1]).any()):
+    if any(near) or (net.loss in ("mae", "quantile") and (np.abs(activations[-1] - y) <= 4 * bounds[-1]).any()):
         return
     last = zs[-1] if logits else activations[-1]
     delta = oracle.LOSSES[net.loss](last, y)[1]
-    size = (2 * (np.abs(last) + np.abs(y)) + 1) / (len(y) if net.loss == "cross_entropy" else y.size)
+    size = 2 * (np.abs(last) + np.abs(y)) + 1 + (np.exp(last) if net.loss == "poisson" else 0)
+    size /= len(y) if net.loss == "cross_entropy" else y.size
     weights, biases = net.split(found)
     for layer in reversed(range(len(net.weights))):
         name, z, a = net.activations[layer], zs[layer], activations[layer + 1]

@@ -84,6 +84,10 @@ def identity(z):
     return double(z).copy()
 
 
+def exponential(z):
+    return np.exp(double(z))
+
+
 def softmax(z):
     shifted = np.exp(double(z) - double(z).max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
@@ -125,6 +129,10 @@ def softplus_derivative(a):
     return -np.expm1(-double(a))
 
 
+def exponential_derivative(a):
+    return double(a).copy()
+
+
 def identity_derivative(a):
     return np.ones_like(double(a)) + 0 * double(a)
 
@@ -161,6 +169,7 @@ ACTIVATIONS = {
     "selu": selu,
     "mish": mish,
     "softplus": softplus,
+    "exponential": exponential,
     "identity": identity,
 }  # without softmax, which is not a function of one element
 DERIVATIVES = {
@@ -174,6 +183,7 @@ DERIVATIVES = {
     "selu": selu_derivative,
     "mish": mish_derivative,
     "softplus": softplus_derivative,
+    "exponential": exponential_derivative,
     "identity": identity_derivative,
 }
 DERIVATIVE_OF_Z = ("gelu", "silu", "mish")  # all others take the activation
@@ -192,19 +202,39 @@ def mean_absolute_error(outputs, targets):
     return np.mean(np.abs(difference)), np.sign(difference) / difference.size
 
 
-def huber(outputs, targets):
+def huber(outputs, targets, d=HUBER_THRESHOLD):
     difference = double(outputs) - double(targets)
-    size, d = np.abs(difference), HUBER_THRESHOLD
+    size = np.abs(difference)
     return (
         np.mean(np.where(size <= d, difference**2 / 2, d * (size - d / 2))),
         np.clip(difference, -d, d) / difference.size,
     )
 
 
-def binary_cross_entropy(logits, targets):
-    """-t log p - (1 - t) log(1 - p) with p = sigmoid(z), where -log p = softplus(-z)."""
+def log_cosh(outputs, targets):
+    difference = double(outputs) - double(targets)
+    size = np.abs(difference)
+    near = np.log1p(2 * np.sinh(np.minimum(size, 1) / 2) ** 2)
+    return np.mean(np.where(size < 1, near, np.logaddexp(size, -size) - math.log(2))), np.tanh(difference) / size.size
+
+
+def quantile(outputs, targets, levels=(0.5,)):
+    """Outputs (B, T Q), target by target a level each; targets (B, T)."""
+    y, q = np.repeat(double(targets), len(levels), axis=1), np.tile(levels, np.shape(targets)[1])
+    above = y - double(outputs)
+    return np.mean(np.maximum(q * above, (q - 1) * above)), ((above < 0) * (1 - q) - (above > 0) * q) / y.size
+
+
+def poisson(logits, targets):
     z, t = double(logits), double(targets)
-    return np.mean(t * softplus(-z) + (1 - t) * softplus(z)), (sigmoid(z) - t) / z.size
+    return np.mean(np.exp(z) - t * z), (np.exp(z) - t) / z.size
+
+
+def binary_cross_entropy(logits, targets, positive=1.0):
+    """-w t log p - (1 - t) log(1 - p) with p = sigmoid(z), where -log p = softplus(-z), and w 1 or `positive`."""
+    z, t, w = double(logits), double(targets), double(positive)
+    value = np.mean(w * t * softplus(-z) + (1 - t) * softplus(z))
+    return value, ((1 - t) * sigmoid(z) - w * t * sigmoid(-z)) / z.size
 
 
 def soft_cross_entropy(logits, targets):
@@ -221,9 +251,20 @@ LOSSES = {
     "mse": mean_squared_error,
     "mae": mean_absolute_error,
     "huber": huber,
+    "log_cosh": log_cosh,
+    "quantile": quantile,
+    "poisson": poisson,
     "binary_cross_entropy": binary_cross_entropy,
     "cross_entropy": soft_cross_entropy,
 }
+
+
+OF_LOGITS = ("poisson", "binary_cross_entropy", "cross_entropy")
+
+
+def smoothed(targets, smoothing, classes):
+    """The targets that training sees with label smoothing: `classes` is 2 for the binary cross-entropy."""
+    return (1 - smoothing) * double(targets) + smoothing / classes
 
 
 # Updates: each returns what the kernel overwrites, state first, parameters last.
@@ -333,5 +374,4 @@ def forward(x, weights, biases, activations):
 def network_loss(x, targets, weights, biases, activations, loss):
     """C of the whole network; the cross-entropies read the last z, the others the last activation."""
     zs, outputs = forward(x, weights, biases, activations)
-    last = zs[-1] if loss.endswith("cross_entropy") else outputs[-1]
-    return LOSSES[loss](last, targets)[0]
+    return LOSSES[loss](zs[-1] if loss in OF_LOGITS else outputs[-1], targets)[0]

@@ -231,6 +231,11 @@ def add_training_options(group: Any, epochs: str = "40") -> None:
     )
     group.add_argument("--momentum", metavar="M", type=_fraction_or_zero, help=f"of sgd (default: {SGD_MOMENTUM:g})")
     group.add_argument("--batch-size", metavar="N", type=_positive_whole, default=32, help="(default: %(default)s)")
+    group.add_argument(
+        "--class-weight",
+        choices=("balanced",),
+        help="weight each row by rows / (classes * rows of its class), so that all classes count alike (default: none)",
+    )
     group.add_argument("--epochs", metavar="N", type=_positive_whole, default=40, help=f"(default: {epochs})")
     group.add_argument(
         "--tolerance",

@@ -16,7 +16,7 @@ RATES = "\n  ".join(
     f"{rate:<6g} {name}" + f" (with momentum {options.SGD_MOMENTUM:g})" * (name == "sgd")
     for name, rate in options.LEARNING_RATES.items()
 )
-LOSSES_OF_VALUES = ", ".join(name for name, row in LOSSES.items() if not row.classifies)
+LOSSES_OF_VALUES = ", ".join(name for name, row in LOSSES.items() if not row.from_logits)
 
 # Wrapped at 79 characters, as the terminal of a newcomer may be 80 wide.
 DESCRIPTION = """\

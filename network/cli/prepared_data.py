@@ -113,7 +113,8 @@ def prepare(arguments: argparse.Namespace, data: Dataset) -> PreparedData:
 
 def _target_scaling(arguments: argparse.Namespace, data: Dataset, loss: str, y: Array) -> Scaling | None:
     """Return the scaling that standardises the training targets, if they are values and the output is linear."""
-    if data.classes is not None or LOSSES[loss].classifies or arguments.output not in (None, "identity"):
+    kind = LOSSES[loss]
+    if data.classes is not None or kind.from_logits or arguments.output not in (None, "identity"):
         return None
     values = y.reshape(len(y), -1)
     return Scaling.standardising(values, lambda index: f"{data.name}, target value {index}", constant_scale=1.0)

@@ -2,8 +2,11 @@
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hotloop.network import flops
 from hotloop.network.cli import reports
@@ -88,7 +91,10 @@ def _data(arguments: argparse.Namespace) -> Dataset:
         work = flops.training_of_a_row(sizes) * rows
         arguments.epochs = int(min(MOST_EPOCHS, max(FEWEST_EPOCHS, SYNTHETIC_WORK / max(work, 1))))
     classes = LOSSES[arguments.loss].classifies if arguments.loss is not None else sizes[-1] > 1
-    return synthetic(sizes, rows, classes=classes, dtype=arguments.dtype, seed=arguments.seed)
+    data = synthetic(sizes, rows, classes=classes, dtype=arguments.dtype, seed=arguments.seed)
+    if arguments.loss is not None and LOSSES[arguments.loss].lowest_target == 0:
+        data = replace(data, y_train=np.abs(data.y_train), y_test=np.abs(data.y_test))
+    return data
 
 
 def _write(prof: Profile, files: dict[str, Any]) -> list[str]:

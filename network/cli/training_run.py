@@ -40,6 +40,8 @@ def build_network(arguments: argparse.Namespace, prepared: PreparedData) -> Netw
             outputs += f" for its {len(prepared.data.classes)} classes with {prepared.loss}"
         wanted = f"{n_inputs},...,{n_outputs} ({n_inputs} inputs and {outputs})"
         raise ValueError(f"--layers {found} does not fit {prepared.data.name}: wanted {wanted}")
+    if arguments.class_weight is not None and not LOSSES[prepared.loss].classifies:
+        raise ValueError(f"--class-weight is for losses of classes; the loss is {prepared.loss}")
     n_hidden = len(sizes) - 2
     names = arguments.activation or ["relu"]
     activation = names[0] if len(names) == 1 else names
@@ -101,6 +103,7 @@ def fit(arguments: argparse.Namespace, net: Network, prepared: PreparedData, opt
             epochs=arguments.epochs,
             batch_size=arguments.batch_size,
             optimizer=optimizer,
+            class_weight=arguments.class_weight,
             validation_data=None if prepared.validation is None else (prepared.validation.x, prepared.validation.y),
             tolerance=arguments.tolerance,
             patience=arguments.patience,

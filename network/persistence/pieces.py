@@ -6,6 +6,7 @@ from typing import Any
 
 from hotloop.network.activations import ELU, Activation, LeakyReLU
 from hotloop.network.custom import Custom, CustomActivation, CustomLoss
+from hotloop.network.losses import Loss, loss_from_plain, plain_loss
 from hotloop.network.persistence import model_file
 
 WITH_SLOPES = {"leaky_relu": LeakyReLU, "elu": ELU}
@@ -18,7 +19,7 @@ def plain_piece(piece: Any) -> Any:
         return {CUSTOM: piece.name}
     if isinstance(piece, Activation):
         return {"name": piece.name, PARAMETER: piece.slopes[1]}
-    return piece
+    return plain_loss(piece) if isinstance(piece, Loss) else piece
 
 
 def check_names(pieces: Sequence[Any]) -> None:
@@ -60,7 +61,8 @@ def pieces_of(path: Path, config: dict[str, Any], custom: Mapping[str, Any] | No
         if not isinstance(given[name], kind):
             raise TypeError(f"custom[{name!r}] must be a {kind.__name__}, got {given[name]!r}")
     with model_file.damage_in(path):
-        *activations, loss = [_piece(entry, given) for entry in entries]
+        activations = [_piece(entry, given) for entry in entries[:-1]]
+        loss = given[entries[-1][CUSTOM]] if _is_custom(entries[-1]) else loss_from_plain(entries[-1])
     return activations, loss
 
 

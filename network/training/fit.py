@@ -155,7 +155,7 @@ def _train(
         if fit.rows_done < rows:
             break
         training.epochs += 1
-        record: Record = {"epoch": training.epochs, "loss": float(data.progress["loss_sum"][0]) / rows}
+        record: Record = {"epoch": training.epochs, "loss": float(data.progress["loss_sum"][0]) / data.total_weight}
         if configuration.gradient_norm:
             n_steps = -(-rows // int(data.settings["batch_size"][0]))
             record["gradient_norm"] = float(data.progress["norm_sum"][0]) / n_steps

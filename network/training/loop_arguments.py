@@ -16,6 +16,7 @@ from hotloop.network.activations import Activation, row_of
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import Loss, kernel_by_address, loss_of
 from hotloop.network.training.optimizers import Optimizer
+from hotloop.network.validation import weights as sample_weights
 
 INPUT_KINDS = {np.dtype("uint8"): UINT8, np.dtype("float32"): FLOAT32, np.dtype("float64"): FLOAT64}
 IN_ORDER = np.empty(0, np.int64)  # an empty order: that of the data
@@ -42,6 +43,7 @@ class LoopArguments:
     inputs: Array
     targets: Array
     labels: Array
+    weights: Array
     layers: Array
     table: Array  # `layers`, and after them the record of a learnt scale of the inputs, if there is one
     settings: Array
@@ -62,13 +64,21 @@ class LoopArguments:
         """Return which rows of the arrays an order of the samples visits."""
         return order if self.kept is None else self.kept[order]
 
+    @property
+    def total_weight(self) -> float:
+        """The sum of the samples' weights; without weights their number."""
+        if not self.weights.size:
+            return float(self.rows)
+        return float((self.weights if self.kept is None else self.weights[self.kept]).sum())
+
     @classmethod
     def prepare(
         cls, layout: Layout, activations: tuple[str | Activation, ...], loss: str | Loss, inputs: Array, targets: Array,
         labels: Array, *, batch_size: int, dropout: Sequence[float] = (), input_dropout: float = 0.0, seed: int = 0,
         input_scale: float = 1.0, l1: float = 0.0, l2: float = 0.0, max_norm: Sequence[float | None] | None = None,
+        weights: Array = sample_weights.NONE, label_smoothing: float = 0.0,
     ) -> "LoopArguments":  # fmt: skip
-        """Size the workspace for these data and fill the tables."""
+        """Size the workspace for these data and fill the tables; `label_smoothing` is of the labels only."""
         kinds = [row_of(activation) for activation in activations]
         last = len(kinds) - 1
         batch = min(batch_size, inputs.shape[0])
@@ -81,6 +91,7 @@ class LoopArguments:
         row = loss_of(loss)
         settings["loss"] = row.label_code if labels.size else row.code
         settings["loss_address"], loss_parameters = kernel_by_address(row, layout.dtype)
+        settings["label_smoothing"] = label_smoothing
         settings["batch_size"], settings["micro_batch"], settings["seed"] = batch, micro_batch, seed
         settings["input_kind"], settings["input_scale"] = INPUT_KINDS[inputs.dtype], input_scale
         settings["l1"], settings["l2"] = l1, l2
@@ -92,7 +103,8 @@ class LoopArguments:
         steps, progress = np.zeros(1, STEP), np.zeros(1, PROGRESS)
         steps["dropout"] = 1
         return cls(
-            layout, activations, loss, bytes_of_rows(inputs), targets, labels, table[: layout.n_layers], table, settings,
+            layout, activations, loss, bytes_of_rows(inputs), targets, labels, weights, table[: layout.n_layers], table,
+            settings,
             loss_parameters, steps, workspace, row_losses, row_penalties, progress,
         )  # fmt: skip
 
@@ -103,8 +115,9 @@ class LoopArguments:
     def training(self, parameters: Array, gradient: Array, moments: Array, order: Array) -> Training:
         """Return the run for `train_slice`."""
         return Training(
-            self.inputs, self.targets, self.labels, order, self.table, parameters, self.workspace, self.settings,
-            self.loss_parameters, self.steps, self.progress, gradient, moments, self.row_losses, self.row_penalties,
+            self.inputs, self.targets, self.labels, self.weights, order, self.table, parameters, self.workspace,
+            self.settings, self.loss_parameters, self.steps, self.progress, gradient, moments, self.row_losses,
+            self.row_penalties,
         )  # fmt: skip
 
     def prediction(self, parameters: Array, losses: Array, outputs: Array) -> Prediction:

@@ -29,12 +29,12 @@ def rows_in_a_call(n_parameters: int) -> int:
 def outputs_and_loss(
     data: LoopArguments, parameters: Array, n_threads: int | str, fewest: int | None = None
 ) -> tuple[Array, float]:
-    """Return the outputs (N, outputs) and the sum of the losses, without penalties.
+    """Return the outputs (N, outputs) and the loss, the mean over the samples' weights, without penalties.
 
     Parameters
     ----------
     data : LoopArguments
-        Without targets and labels the sum is 0.
+        Without targets and labels the loss is 0.
     parameters : array (P,)
     n_threads : int or "auto"
     fewest : int, optional
@@ -51,6 +51,9 @@ def outputs_and_loss(
         for start in range(0, data.rows, rows):
             team.run(forward_slice, start, min(start + rows, data.rows), run)
     with np.errstate(over="ignore", invalid="ignore"):  # infinite or NaN, and so returned
+        if data.weights.size and losses.size:  # they were divided by the number of rows
+            counts = data.weights > 0
+            losses = losses[counts] * (data.weights[counts] * (data.rows / data.total_weight))
         return outputs, float(losses.sum())
 
 
@@ -63,7 +66,7 @@ def load_forward(data: LoopArguments, parameters: Array) -> None:
 def scores(data: LoopArguments, parameters: Array, n_threads: int | str, fewest: int | None = None) -> dict[str, float]:
     """Return the loss, penalties included, and the accuracy or the R^2; arguments as of `outputs_and_loss`."""
     outputs, total = outputs_and_loss(data, parameters, n_threads, fewest)
-    metric = score(loss_of(data.loss), data.activations[-1], outputs, data.targets, data.labels)
+    metric = score(loss_of(data.loss), data.activations[-1], outputs, data.targets, data.labels, data.weights)
     return {"loss": total + _penalty(data, parameters), **metric}
 
 

@@ -31,6 +31,10 @@ class TargetRules(Protocol):
     def takes_labels(self) -> bool:
         """Whether those of a row sum to 1, or an integer label stands for them."""
 
+    @property
+    def lowest_target(self) -> float:
+        """The least that a target may be."""
+
 
 def canonical(argument: str, array: Array, dtype: np.dtype[Any], of: Any = None) -> Array:
     """Return the array in the type that kernels are compiled for; every value must be finite in it."""
@@ -122,6 +126,12 @@ def targets(
         r, c = (int(i) for i in np.argwhere((result < 0) | (result > 1))[0])
         raise ValueError(
             f"{argument} must be probabilities, 0 to 1, for {loss.name}: found {result[r, c]:g} in row {r}, column {c}"
+        )
+    if loss.lowest_target > -np.inf and result.min() < loss.lowest_target:
+        r, c = (int(i) for i in np.argwhere(result < loss.lowest_target)[0])
+        raise ValueError(
+            f"{argument} must be at least {loss.lowest_target:g} for {loss.name}: found {result[r, c]:g} in row {r}, "
+            f"column {c}"
         )
     if loss.takes_labels:
         sums = result.sum(axis=1, dtype=np.float64)

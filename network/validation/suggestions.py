@@ -25,14 +25,16 @@ LOSSES: dict[str, str | None] = {
     "sigmoid_cross_entropy": "binary_cross_entropy",
     "squared_error": "mse", "MSELoss": "mse", "l2": "mse", "l2_loss": "mse", "rmse": "mse",  # some of them halve it
     "L1Loss": "mae", "l1": "mae", "HuberLoss": "huber", "SmoothL1Loss": "huber", "smooth_l1": "huber",
-    "hinge": None, "squared_hinge": None, "categorical_hinge": None, "poisson": None, "kl_divergence": None,
-    "KLDivLoss": None, "log_cosh": None, "focal": None, "quantile": None, "msle": None,
+    "PoissonNLLLoss": "poisson", "poisson_nll": "poisson", "poisson_loss": "poisson", "count:poisson": "poisson",
+    "pinball_loss": "quantile", "mean_pinball_loss": "quantile", "quantile_loss": "quantile",
+    "hinge": None, "squared_hinge": None, "categorical_hinge": None, "kl_divergence": None, "KLDivLoss": None,
+    "focal": None, "msle": None, "gamma": None, "tweedie": None,
     "cosine_similarity": None,
 }  # fmt: skip
 ACTIVATIONS: dict[str, str | None] = {
     "none": "identity", "logit": "sigmoid", "hyperbolic_tangent": "tanh", "rectifier": "relu", "log_softmax": "softmax",
     "celu": None, "prelu": None, "relu6": None, "glu": None, "softsign": None,
-    "hard_sigmoid": None, "hard_swish": None, "hard_tanh": None, "exponential": None,
+    "hard_sigmoid": None, "hard_swish": None, "hard_tanh": None, "exp": "exponential",
 }  # fmt: skip
 OPTIMIZERS: dict[str, str | None] = {
     "gradient_descent": "sgd", "gd": "sgd", "momentum": "sgd", "nesterov": "sgd", "lbfgs": None, "nadam": None,
@@ -58,7 +60,8 @@ KEYWORDS = {
     "random_state": "seed", "random_seed": "seed", "rng": "seed", "validation": "validation_data",
     "val_data": "validation_data", "validation_set": "validation_data", "eval_set": "validation_data",
     "validation_fraction": "validation_split", "callback": "callbacks",
-    "tol": "tolerance",
+    "tol": "tolerance", "pos_weight": "positive_weight", "sample_weights": "sample_weight",
+    "class_weights": "class_weight", "smoothing": "label_smoothing",
     "min_delta": "tolerance", "n_iter_no_change": "patience", "verbose": "progress", "max_time": "max_seconds",
     "time_limit": "max_seconds", "timeout": "max_seconds",
     "n_jobs": "n_threads", "num_threads": "n_threads",
@@ -73,8 +76,6 @@ KEYWORDS = {
 }  # fmt: skip
 NOTES = {
     "metrics": "evaluate and the History of a fit always have the accuracy or the R^2.",
-    "class_weight": "hotloop does not weight classes.",
-    "sample_weight": "hotloop does not weight samples.",
     "warm_start": "fit always continues training the network.",
     "device": "hotloop runs on the CPU.",
     "bias": "Every layer has a bias.",

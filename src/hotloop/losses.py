@@ -1,5 +1,12 @@
-"""Losses of your own. Those that come with hotloop are known by their names."""
+"""Losses with parameters, and of your own; the others are known by their names.
+
+>>> from hotloop import Network
+>>> from hotloop.losses import Quantile
+>>> Network([3, 8, 3], loss=Quantile([0.1, 0.5, 0.9]), seed=0).loss
+Quantile([0.1, 0.5, 0.9])
+"""
 
 from hotloop.network.custom import CustomLoss
+from hotloop.network.losses import Huber, Loss, Quantile
 
-__all__ = ["CustomLoss"]
+__all__ = ["CustomLoss", "Huber", "Loss", "Quantile"]

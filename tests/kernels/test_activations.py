@@ -31,6 +31,11 @@ def evaluate(name, z):
         return out.copy()
 
 
+def grid(name, dtype):
+    """Return where an activation is computed: e^z where it is finite."""
+    return (GRID[GRID <= 87] if name == "exponential" else GRID).astype(dtype)
+
+
 def argument(name, z):
     """Return what the derivative of the activation `name` takes at z, in the dtype of z."""
     return z if name in oracle.DERIVATIVE_OF_Z else oracle.ACTIVATIONS[name](z).astype(z.dtype)
@@ -43,7 +48,7 @@ def test_activation(name, dtype, eps):
     GELU's erfc(x) multiplies the oracle's error of x = -z / sqrt(2) by 2 x**2. An activation below the smallest normal
     number may be zero, and so may its product with z (SiLU).
     """
-    z = GRID.astype(dtype)
+    z = grid(name, dtype)
     expected = oracle.ACTIVATIONS[name](z)
     allowed = 3 * eps
     if name == "gelu":
@@ -58,7 +63,7 @@ def test_derivative(name, dtype, eps):
 
     SiLU's multiplies the rounding of 1 - sigmoid(z) by z.
     """
-    z = argument(name, GRID.astype(dtype))
+    z = argument(name, grid(name, dtype))
     allowed = 2 * eps * (np.maximum(np.abs(z), 1) if name == "silu" else 1)
     error = np.abs(evaluate(f"{name}_derivative", z) - oracle.DERIVATIVES[name](z))
     assert np.all(error <= allowed)
@@ -70,7 +75,8 @@ def test_derivative_is_that_of_the_activation(name):
     z, h = np.linspace(-4.05, 4.05, 82), 5e-6
     above, below = evaluate(name, z + h), evaluate(name, z - h)
     slope = evaluate(f"{name}_derivative", argument(name, z))
-    np.testing.assert_allclose(slope, (above - below) / (2 * h), rtol=0, atol=2e-10)  # h**2 and eps / h
+    largest = np.exp(4.05) if name == "exponential" else 1  # the third derivative, too
+    np.testing.assert_allclose(slope, (above - below) / (2 * h), rtol=0, atol=2e-10 * largest)  # h**2 and eps / h
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

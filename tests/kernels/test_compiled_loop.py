@@ -8,7 +8,7 @@ import re
 from collections import Counter
 
 import pytest
-from compiled_loops import LOSSES
+from compiled_loops import LOSSES, losses
 from conftest import needs_compiler
 from numba import types
 from numba.core.dispatcher import Dispatcher
@@ -50,7 +50,8 @@ def test_training_was_compiled_for_both_dtypes(report):
     compiled = compiled_for_both(report["signatures"])
     assert {"training.train_slice", "prediction.forward_slice", "matmul.product"} <= compiled
     assert {"row_softmax.softmax_rows", "activations.activate", "activations.times_derivative"} <= compiled
-    assert len({name for name in compiled if re.match(r"losses\..*_row$", name)}) == len(LOSSES)
+    in_the_loop = {name for name in compiled if re.match(r"losses\..*_row$", name)}
+    assert len(in_the_loop) == len([loss for loss in LOSSES if loss == "labels" or losses.LOSSES[loss].kernel is None])
 
 
 @needs_compiler
@@ -84,7 +85,7 @@ def test_a_planted_signature_is_seen(report):
 
 @needs_compiler
 def test_a_training_step_allocates_nothing(report):
-    assert len(report["allocations"]) == 16
+    assert len(report["allocations"]) == 2 * (len(LOSSES) + 2)
     assert {case: few for case, (few, _) in report["allocations"].items()} == {
         case: many for case, (_, many) in report["allocations"].items()
     }

@@ -6,8 +6,12 @@ import pytest
 from conftest import ODD_SIZES, fenced, llvm_code, needs_compiler, poison, same_bits, walled
 
 from hotloop import kernels
+from hotloop.network.losses import LOSSES
 
-KERNELS = {name: getattr(kernels, function.__name__) for name, function in oracle.LOSSES.items()}
+# Those called by address have a file of their own.
+KERNELS = {
+    name: getattr(kernels, function.__name__) for name, function in oracle.LOSSES.items() if LOSSES[name].kernel is None
+}
 SHAPES = [*((6, size) for size in ODD_SIZES), (1, 5), (127, 3), (1, 1)]
 
 

@@ -216,7 +216,12 @@ FITTING = [
     ("net.fit(X, Y, validation_data=0.2)", TypeError, r"validation_data must be a pair \(X, y\)"),
     ("net.fit(X, Y, validation_data=X)", TypeError, r"validation_data must be a pair \(X, y\)"),
     ("net.fit(X, Y, validation_data=(X,))", TypeError, r"validation_data must be a pair \(X, y\)"),
-    ("net.fit(X, Y, validation_data=(X, Y, Y))", TypeError, r"validation_data must be a pair \(X, y\)"),
+    (
+        "net.fit(X, Y, validation_data=(X, Y, Y))",
+        ValueError,
+        r"^validation_data sample_weight has shape \(6, 2\); wanted \(6,\)",
+    ),
+    ("net.fit(X, Y, validation_data=(X, Y, Y, Y))", TypeError, r"validation_data must be a pair \(X, y\), or"),
     ("net.fit(X, Y, validation_data={'X': X, 'y': Y})", TypeError, r"validation_data must be a pair \(X, y\)"),
     ("net.fit(X, Y, validation_data=(X, None))", TypeError, "validation_data y has dtype object"),
     (

@@ -17,12 +17,16 @@ from hotloop import Network
 KINKED = ("relu", "leaky_relu", "elu")  # the first or the second derivative jumps at z = 0
 # A loss, and what its targets are.
 VALUES = [("mse", "values"), ("mae", "values"), ("huber", "values")]
+BY_ADDRESS = [("log_cosh", "values"), ("quantile", "values")]
 BINARY = [("binary_cross_entropy", "probabilities")]
+COUNTS = [("poisson", "counts")]
 CLASSES = [("cross_entropy", kind) for kind in ("labels", "one-hot", "soft")]
 OUTPUTS = [
     *[(output, *loss) for loss in VALUES for output in (*HIDDEN, "softmax")],
     *[(output, *loss) for loss in BINARY for output in ("sigmoid", "identity")],
     *[(output, *loss) for loss in CLASSES for output in ("softmax", "identity")],
+    *[(output, *loss) for loss in COUNTS for output in ("exponential", "identity")],
+    *[(output, *loss) for loss in BY_ADDRESS for output in ("identity", "exponential")],
 ]
 CASES = [
     *[((hidden, hidden), None, *loss) for loss in (*VALUES, *BINARY, *CLASSES) for hidden in HIDDEN],
@@ -70,6 +74,8 @@ def make_targets(rng, kind, outputs):
     rows, columns = outputs.shape
     if kind == "values":
         return singles(outputs - differences_from_targets(rng, outputs.shape))
+    if kind == "counts":
+        return rng.poisson(2.0, outputs.shape).astype(float)
     if kind == "probabilities":
         return singles(rng.random(outputs.shape))
     labels = rng.integers(0, columns, rows)

@@ -53,7 +53,7 @@ def test_the_gather(kind, columns, ordered, dtype):
         settings, layers = np.zeros(1, SETTINGS), np.zeros(1, LAYER)
         settings["input_kind"], settings["input_scale"] = INPUT_KINDS[data.dtype], scale
         layers["fan_in"], layers["input_stride"] = columns, stride
-        gathered(Samples(inputs, flat, order, order), 3, rows, settings, layers, flat)
+        gathered(Samples(inputs, flat, order, np.empty(0), order), 3, rows, settings, layers, flat)
         assert same_bits(out.copy(), expected)
 
 

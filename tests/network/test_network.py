@@ -10,14 +10,18 @@ import pytest
 from conftest import same_bits
 
 from hotloop import SGD, Network, Normal
+from hotloop.network.activations import HIDDEN_ACTIVATIONS
 from hotloop.network.training import passes
 
-HIDDEN = tuple(oracle.ACTIVATIONS)
+HIDDEN = tuple(HIDDEN_ACTIVATIONS)
 RELU_KIN = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
 OUTPUTS = {  # loss: the default, and the others that it allows
     "mse": ("identity", "sigmoid", "softmax"),
     "mae": ("identity", "tanh", "relu"),
     "huber": ("identity", "softplus", "softmax"),
+    "log_cosh": ("identity", "exponential"),
+    "quantile": ("identity",),
+    "poisson": ("exponential", "identity"),
     "binary_cross_entropy": ("sigmoid", "identity"),
     "cross_entropy": ("softmax", "identity"),
 }
@@ -34,6 +38,8 @@ def targets_for(loss, rng, rows, outputs):
         return np.eye(outputs)[rng.integers(0, outputs, rows)]
     if loss == "binary_cross_entropy":
         return rng.integers(0, 2, (rows, outputs)).astype(float)
+    if loss == "poisson":
+        return rng.poisson(2, (rows, outputs)).astype(float)
     return rng.normal(size=(rows, outputs))
 
 
@@ -338,7 +344,7 @@ def test_evaluate(loss, output, dtype, eps, rng):
     x = rng.normal(size=(300, 4)).astype(dtype)
     y = targets_for(loss, rng, 300, 3).astype(dtype)
     zs, outputs = oracle.forward(x, net.weights, net.biases, net.activations)
-    expected = oracle.LOSSES[loss](zs[-1] if loss.endswith("cross_entropy") else outputs[-1], y)[0]
+    expected = oracle.LOSSES[loss](zs[-1] if loss in oracle.OF_LOGITS else outputs[-1], y)[0]
     expected += sum(0.01 * np.abs(oracle.double(w)).sum() + 0.02 * (oracle.double(w) ** 2).sum() for w in net.weights)
     found = net.evaluate(x, y)
     assert found["loss"] == pytest.approx(expected, rel=50 * eps)
@@ -350,7 +356,8 @@ def test_evaluate(loss, output, dtype, eps, rng):
     elif loss == "binary_cross_entropy":
         assert found["accuracy"] == np.mean((zs[-1] > 0) == (y == 1))
     else:
-        residual, spread = ((outputs[-1] - y) ** 2).sum(axis=0), ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+        values = np.exp(zs[-1]) if loss == "poisson" else outputs[-1]  # the means, also where the output is their log
+        residual, spread = ((values - y) ** 2).sum(axis=0), ((y - y.mean(axis=0)) ** 2).sum(axis=0)
         assert found["r2"] == pytest.approx(np.mean(1 - residual / spread), abs=50 * eps)
     assert len(found) == 2
     assert all(type(value) is float for value in found.values())

@@ -9,8 +9,8 @@ from hotloop import Network, profile
 
 NAMES = {
     # what it is made of
-    "sizes", "activations", "loss", "dropout", "l1", "l2", "max_norm", "input_offset", "input_scale", "dtype", "seed",
-    "metadata",
+    "sizes", "activations", "loss", "dropout", "label_smoothing", "l1", "l2", "max_norm", "input_offset", "input_scale",
+    "dtype", "seed", "metadata",
     # its parameters
     "parameters", "weights", "biases", "n_parameters", "split",
     # what it does

@@ -72,7 +72,7 @@ from hotloop.network.training.optimizers import OPTIMIZERS as KINDS
 {}"""),
 ]  # fmt: skip
 ACTIVATION = [
-    ("kernels/codes.py", "SOFTPLUS, SOFTMAX = range(10)", "SOFTPLUS, SOFTMAX, HALF = range(11)"),
+    ("kernels/codes.py", "EXPONENTIAL, SOFTMAX = range(11)", "EXPONENTIAL, SOFTMAX, HALF = range(12)"),
     ("kernels/activations.py", "@inline\ndef activate(", '''@inline
 def halved(z: Any) -> Any:
     """Return z / 2."""
@@ -133,7 +133,7 @@ ACTIVATIONS = {
 ]  # fmt: skip
 LOSS = [
     ("kernels/codes.py", "LOSS_BY_ADDRESS, ", "DOUBLE_ERROR, {}"),
-    ("kernels/codes.py", ") = range(7)", ") = range(8)"),
+    ("kernels/codes.py", ") = range(8)", ") = range(9)"),
     ("kernels/losses.py", "@inlined\ndef row_loss(", '''@reduction
 def double_error_row(a: Array, y: Array, g: Array, weight: float) -> float:
     """Return 2 weight sum |a - y|; g = 2 weight sign(a - y)."""
@@ -157,9 +157,9 @@ def double_error(outputs: Array, targets: Array, gradient: Array) -> float:
 {}'''),
     ("kernels/__init__.py", "        huber,\n", "        double_error,\n{}"),
     ("kernels/__init__.py", '    "dropout",\n', '    "double_error",\n{}'),
-    ("network/losses.py", '        Loss("huber"', """        Loss("double_error", codes.DOUBLE_ERROR, "identity"),
+    ("network/losses.py", '        Huber(),', """        Loss("double_error", codes.DOUBLE_ERROR, "identity"),
 {}"""),
-    ("network/network.py", "        mse, mae, huber (means", "        mse, mae, double_error, huber (means"),
+    ("network/network.py", "        mse, mae, huber, log_cosh", "        mse, mae, double_error, huber, log_cosh"),
     ("README.md", "| losses | mse, mae, huber,", "| losses | mse, mae, double_error, huber,"),
     ("tests/oracle.py", "LOSSES = {", """def double_error(outputs, targets):
     loss, gradient = mean_absolute_error(outputs, targets)
@@ -291,7 +291,7 @@ def test_the_command_line_lists_them(planted):
     assert ", ".join(["adamw", "sign"]) in out
     assert "0.01 sign" in out
     assert "silu, softplus, half" in out
-    assert "(mse, mae, double_error, huber)" in out
+    assert "(mse, mae, double_error, huber, log_cosh, quantile)" in out
 
 
 def test_the_tests_know_them(planted):
@@ -325,7 +325,8 @@ def test_each_has_an_oracle():
 
 
 def test_codes_are_not_given_twice():
-    for table in (ACTIVATIONS, LOSSES):
+    in_the_loop = {name: row for name, row in LOSSES.items() if row.kernel is None}
+    for table in (ACTIVATIONS, in_the_loop):
         assert len({row.code for row in table.values()}) == len(table)
     assert {code: method.code for code, method in METHODS.items()} == {code: code for code in METHODS}
     assert len({method.label for method in METHODS.values()}) == len(METHODS)

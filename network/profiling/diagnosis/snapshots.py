@@ -21,6 +21,7 @@ from hotloop.kernels.records import Training
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.activations import Activation
+from hotloop.network.losses import Loss
 from hotloop.network.network import Network
 from hotloop.network.profiling.phase_clock import PhaseClock
 from hotloop.network.profiling.spans import Spans, Thinned
@@ -92,6 +93,7 @@ class FitSnapshots:
     X: Array
     y: Array
     snapshots: Thinned[Snapshot] = field(default_factory=lambda: Thinned(MOST_SNAPSHOTS))
+    weighting: dict[str, Any] = field(default_factory=dict)  # sample_weight and positive_weight, if there are any
     history: History | None = None
     diverged: bool = False
     resumed: bool = False  # whether the network had been trained before
@@ -108,13 +110,15 @@ class FitSnapshots:
             "output": net.activations[-1], "loss": net.loss, "dropout": list(net.dropout), "l1": net.l1, "l2": net.l2,
             "layer_norm": list(net.layer_norm), "learn_activation": list(net.learn_activation),
             "learn_input_scale": net.learn_input_scale, "input_dropout": net.input_dropout, "max_norm": net.max_norm,
+            "label_smoothing": net.label_smoothing if data.labels.size else 0.0,  # targets are smoothed already
             "input_scale": float(data.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
         }  # fmt: skip
         if net.optimizer is None:
             raise ValueError("the network has no optimizer: fit sets it before it trains")
         return cls(
             net.sizes, net.activations, options, net.optimizer, int(data.settings["batch_size"][0]),
-            net.parameters.copy(), net.parameters, *data_of(data), resumed=net.steps > 0, first=net.steps,
+            net.parameters.copy(), net.parameters, *data_of(data), weighting=weighting_of(net, data),
+            resumed=net.steps > 0, first=net.steps,
             asked=epochs * -(-data.rows // int(data.settings["batch_size"][0])),
         )  # fmt: skip
 
@@ -246,6 +250,14 @@ def data_of(data: LoopArguments) -> tuple[Array, Array]:
     inputs = data.inputs.view(INPUT_DTYPES[int(data.settings["input_kind"][0])])
     targets = data.labels if data.labels.size else data.targets
     return (inputs, targets) if data.kept is None else (inputs[data.kept], targets[data.kept])
+
+
+def weighting_of(net: Network, data: LoopArguments) -> dict[str, Any]:
+    """Return the weights of a run as arguments of `fit` (the class weights are in those of the samples)."""
+    found: dict[str, Any] = {"sample_weight": data.weights} if data.weights.size else {}
+    if isinstance(data.loss, Loss) and data.loss != net.loss:
+        found["positive_weight"] = data.loss.parameters
+    return found
 
 
 def per_layer(snapshots: Sequence[Snapshot], name: str) -> Array:

@@ -64,7 +64,9 @@ class Trials:
         self._epochs = max(1, round(steps * batch / rows))
         self.steps = self._epochs * math.ceil(rows / batch)
         chosen = np.sort(np.random.default_rng(0).permutation(len(fit.X))[:rows])
-        self.X, self.y = fit.X[chosen], fit.y[chosen]
+        self.X, self.y, self._weighting = fit.X[chosen], fit.y[chosen], dict(fit.weighting)
+        if "sample_weight" in fit.weighting:
+            self._weighting["sample_weight"] = of_chosen(fit.weighting["sample_weight"], chosen)
         self._cache: dict[str, Outcome] = {}
 
     def unchanged(self) -> Outcome:
@@ -101,7 +103,7 @@ class Trials:
             try:
                 history = net.fit(
                     X, self.y, epochs=self._epochs, batch_size=self._fit.batch_size, optimizer=optimizer, n_threads=1,
-                    progress=False,
+                    progress=False, **self._weighting,
                 )  # fmt: skip
             except DivergenceError:
                 return math.inf
@@ -112,8 +114,17 @@ class Trials:
         return Outcome(self._runner(train))
 
     def _loss(self, net: Network, X: Array) -> float:
-        loss, _ = net.gradient(X[:PROBE_ROWS], self.y[:PROBE_ROWS])
+        weighting = dict(self._weighting)
+        if "sample_weight" in weighting:
+            weighting["sample_weight"] = of_chosen(weighting["sample_weight"], slice(PROBE_ROWS))
+        loss, _ = net.gradient(X[:PROBE_ROWS], self.y[:PROBE_ROWS], **weighting)
         return loss if math.isfinite(loss) else math.inf
+
+
+def of_chosen(weights: Array | None, rows: Any) -> Array | None:
+    """Return the weights of some rows; None if they are all 0, with which nothing can be trained."""
+    chosen = None if weights is None else weights[rows]
+    return chosen if chosen is not None and chosen.any() else None
 
 
 def twin(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import oracle
 import pytest
 from conftest import COMPILED
 
@@ -73,6 +74,8 @@ PROBLEMS = {
     "mae": Problem("mae", ("tanh", "tanh")),
     "huber": Problem("huber", ("silu", "identity")),
     "binary": Problem("binary_cross_entropy", ("tanh", "sigmoid")),
+    "counts": Problem("poisson", ("tanh", "exponential")),
+    "log-cosh": Problem("log_cosh", ("tanh", "tanh")),
     "binary, logits": Problem("binary_cross_entropy", ("gelu", "identity")),
 }
 
@@ -98,7 +101,7 @@ def counted(problem, batches, method, sizes=SMALL, *, s=4, data=8, penalty=False
     apart = [batch for batch in batches if batch not in in_place]
     for layer, (I, O) in enumerate(pairwise(sizes), 1):  # noqa: E741
         P, top, above, name = (I + 1) * O, layer == len(sizes) - 1, layer > 1, problem.activations[layer - 1]
-        has_a = not (top and problem.loss.endswith("cross_entropy"))  # which are computed from z
+        has_a = not (top and problem.loss in oracle.OF_LOGITS)  # which are computed from z
         f = has_a and name != "identity"
         z_beside_a = has_a and (top or name in ("gelu", "silu"))
         moved = s * (B * I + C * P + B * O) + s * B * O * z_beside_a

@@ -1,0 +1,30 @@
+"""Weights of samples: C = sum w_i l_i / sum w_i over a batch. A row of weight 0 counts as if it were not there.
+
+A row's share of C is w_i n / W times that of an unweighted mean over n rows, where n is the number of rows whose weight
+is not 0 and W the sum of the weights: so weights of 1 give the same bits as none, and a row of weight 0 changes none.
+"""
+
+from hotloop.kernels.gather import sample
+from hotloop.kernels.jit import Array, inline
+from hotloop.kernels.records import Samples
+
+
+@inline
+def batch_weight(samples: Samples, start: int, rows: int) -> tuple[int, float]:
+    """Return n and W of the batch of `rows` rows that begins at row `start` of an epoch: summed in their order."""
+    count, total = 0, 0.0
+    for i in range(start, start + rows):
+        weight = samples.weights[sample(samples.order, i)]
+        if weight > 0:
+            count += 1
+            total += weight
+    return count, total
+
+
+@inline
+def relative_weight(weights: Array, index: int, count: int, total: float) -> float:
+    """Return w_i n / W, 1 without weights, and exactly 0 for a weight of 0."""
+    if weights.size == 0:
+        return 1.0
+    weight = weights[index]
+    return weight * count / total if weight > 0 else 0.0

@@ -1,0 +1,82 @@
+"""The user's data, checked, as the compiled loops take them: for training, with weights and smoothed labels, or not."""
+
+from typing import Any
+
+from hotloop.kernels.jit import Array
+from hotloop.network.activations import Activation
+from hotloop.network.datasets.scaled_inputs import ScaledInputs
+from hotloop.network.layout import Layout
+from hotloop.network.losses import Loss, loss_of, with_positive_weight
+from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.training.thread_stack import CALLER
+from hotloop.network.validation import arrays, weights
+
+Checked = tuple[Array, Array, Array]  # inputs, targets, labels
+
+
+class CheckedData(ScaledInputs):
+    """The part of `Network` that checks data."""
+
+    activations: tuple[str | Activation, ...]
+    loss: str | Loss
+    label_smoothing: float
+    seed: int
+    l1: float
+    l2: float
+    dropout: tuple[float, ...]
+    input_dropout: float
+    max_norm: tuple[float | None, ...] | None
+    _layout: Layout
+    _parameters: Array
+
+    def _checked(self, X: Any, y: Any, prefix: str = "") -> Checked:
+        """Return inputs, targets and labels, checked and converted."""
+        inputs, loss = self._scaled(X, f"{prefix}X"), loss_of(self.loss)
+        columns = loss.target_columns(self.sizes[-1])
+        targets, labels = arrays.targets(y, len(inputs), columns, loss, self.dtype, f"{prefix}y", f"{prefix}X")
+        return inputs, targets, labels
+
+    def _evaluated(self, prefix: str, X: Any, y: Any, sample_weight: Any = None) -> LoopArguments:
+        """Return what the compiled loops are handed to evaluate data."""
+        checked, argument = self._checked(X, y, prefix), f"{prefix}sample_weight"
+        of_rows = weights.sample_weights(sample_weight, len(checked[0]), argument, f"{prefix}X")
+        return self._prepared(checked, weights=of_rows)
+
+    def _held_out(self, checked: Checked, sample_weight: Any, rows: Array) -> LoopArguments:
+        """Return what the compiled loops are handed to evaluate some rows of the training data."""
+        of_rows = weights.sample_weights(sample_weight, len(checked[0]))
+        inputs, targets, labels = (array[rows] if array.size else array for array in checked)
+        return self._prepared((inputs, targets, labels), weights=of_rows[rows] if of_rows.size else of_rows)
+
+    def _trained_on(
+        self, checked: Checked, sample_weight: Any = None, class_weight: Any = None, positive_weight: Any = None,
+        batch_size: int = 2**30, *, dropout: bool = False,
+    ) -> LoopArguments:  # fmt: skip
+        """Return what the compiled loops are handed to train on data: weighted, and with smoothed labels."""
+        loss, (inputs, targets, labels) = loss_of(self.loss), checked
+        of_rows = weights.together(
+            weights.sample_weights(sample_weight, len(inputs)),
+            weights.class_weights(class_weight, targets, labels, self.sizes[-1], loss),
+        )
+        positive = weights.positive_weights(positive_weight, self.sizes[-1], loss.name)
+        if self.label_smoothing > 0 and targets.size:
+            smoothing, classes = self.label_smoothing, self.sizes[-1] if loss.takes_labels else 2
+            targets = targets * self.dtype.type(1 - smoothing) + self.dtype.type(smoothing / classes)
+        return self._prepared(
+            (inputs, targets, labels), batch_size, dropout=dropout, weights=of_rows,
+            label_smoothing=self.label_smoothing,
+            loss=self.loss if positive is None else with_positive_weight(positive),
+        )  # fmt: skip
+
+    def _prepared(
+        self, checked: Checked, batch_size: int = 2**30, *, dropout: bool = False, weights: Array = weights.NONE,
+        label_smoothing: float = 0.0, loss: str | Loss | None = None,
+    ) -> LoopArguments:  # fmt: skip
+        """Return what the compiled loops are handed for checked data; `loss` is the network's by default."""
+        _ = CALLER.stack_is_enough
+        return LoopArguments.prepare(
+            self._layout, self.activations, self.loss if loss is None else loss, *checked, batch_size=batch_size,
+            dropout=self.dropout if dropout else (), input_dropout=self.input_dropout if dropout else 0.0,
+            seed=self.seed, input_scale=self._scaling.factor, l1=self.l1, l2=self.l2, max_norm=self.max_norm,
+            weights=weights, label_smoothing=label_smoothing,
+        )  # fmt: skip

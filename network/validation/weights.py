@@ -1,0 +1,136 @@
+"""Weights that users pass, of samples, classes and positive targets: each checked here, once.
+
+What leaves this file is float64, at least 0, and scaled by a power of two, so that the largest is from 1/2 to 1 and no
+sum overflows: only the ratios of weights matter, and a power of two changes no bit of them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from hotloop.kernels.jit import Array
+from hotloop.network.validation import arguments
+from hotloop.network.validation.array_like import numeric
+from hotloop.network.validation.printable import shown
+
+NONE = np.empty(0)  # no weights: all samples count alike
+BALANCED = "balanced"
+
+
+class Classes(Protocol):
+    """What class weights must know of a loss."""
+
+    @property
+    def name(self) -> str:
+        """The loss."""
+
+    @property
+    def classifies(self) -> bool:
+        """Whether targets are probabilities."""
+
+
+def sample_weights(value: Any, rows: int, argument: str = "sample_weight", beside: str = "X") -> Array:
+    """Return the weight of each of the rows of `beside`, empty for None: finite, at least 0, not all 0."""
+    if value is None:
+        return NONE
+    array = numeric(argument, value)
+    if array.shape != (rows,):
+        found = "is a single number" if array.ndim == 0 else f"has shape {array.shape}"
+        raise ValueError(f"{argument} {found}; wanted ({rows},), a number for each row of {beside}")
+    weights = array.astype(np.float64)
+    sound = (weights >= 0) & (weights < np.inf)  # false for NaN
+    if not sound.all():
+        row = int(np.argmin(sound))
+        raise ValueError(f"{argument} must be finite and at least 0: found {array[row]} in row {row}")
+    if not weights.any():
+        raise ValueError(f"{argument} must be above 0 for a row at least: all are 0")
+    return _scaled(weights)
+
+
+def class_weights(value: Any, targets: Array, labels: Array, outputs: int, loss: Classes) -> Array:
+    """Return the weight of each row by its class, empty for None.
+
+    Parameters
+    ----------
+    value : dict of int to float, "balanced", or None
+        Of a class number; a class that is missing weighs 1. "balanced" is n / (classes * count), as scikit-learn has
+        it, where `classes` is the number of those that occur.
+    targets, labels : array (rows, outputs), int64 array (rows,)
+        One of them is empty. The class of a row of targets is the largest; of one output it is 1 above 1/2.
+    outputs : int
+    loss : Classes
+    """
+    if value is None:
+        return NONE
+    if not loss.classifies:
+        raise ValueError(f"class_weight is for losses of classes; for loss {loss.name!r} use sample_weight")
+    if not labels.size and loss.name == "binary_cross_entropy" and outputs > 1:
+        raise ValueError(
+            "class_weight is for classes that exclude each other; for the outputs of binary_cross_entropy use "
+            "positive_weight"
+        )
+    classes = labels
+    if not labels.size:
+        classes = targets.argmax(axis=1) if outputs > 1 else (targets[:, 0] > 0.5).astype(np.int64)
+    n_classes = max(outputs, 2)
+    if isinstance(value, str):
+        if value != BALANCED:
+            raise ValueError(f'class_weight must be a dict or "balanced", got {shown(value)}')
+        counts = np.bincount(classes, minlength=n_classes)
+        of_class = len(classes) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    elif isinstance(value, Mapping):
+        of_class = np.ones(n_classes)
+        for key, weight in value.items():
+            name = f"class_weight[{shown(key)}]"
+            if isinstance(key, bool) or not hasattr(key, "__index__") or not 0 <= int(key) < n_classes:
+                raise ValueError(f"{name} is for no class: they are 0 to {n_classes - 1}")
+            of_class[int(key)] = arguments.real_number(name, weight)
+    else:
+        raise TypeError(f'class_weight must be a dict of class numbers to weights or "balanced", got {shown(value)}')
+    weights: Array = of_class[classes]
+    if not weights.any():
+        raise ValueError("class_weight must be above 0 for a row at least: all classes that occur weigh 0")
+    return _scaled(weights)
+
+
+def together(first: Array, second: Array) -> Array:
+    """Return the product of two weights of each row, where an empty array is of no weights."""
+    if not first.size or not second.size:
+        return first if first.size else second
+    product: Array = first * second
+    if not product.any():
+        raise ValueError("sample_weight times class_weight must be above 0 for a row at least: all are 0")
+    return _scaled(product)
+
+
+def positive_weights(value: Any, outputs: int, loss: str) -> tuple[float, ...] | None:
+    """Return the weight of the positive targets of each output, None for None.
+
+    Parameters
+    ----------
+    value : float, sequence of float (outputs,), or None
+    outputs : int
+    loss : str
+        Its name.
+    """
+    if value is None:
+        return None
+    if loss != "binary_cross_entropy":
+        raise ValueError(f"positive_weight is for loss 'binary_cross_entropy'; for loss {loss!r} use class_weight")
+    array = numeric("positive_weight", value)
+    if array.shape not in ((), (outputs,)):
+        wanted = f"a number, or one for each output ({outputs},)"
+        raise ValueError(f"positive_weight has shape {array.shape}; wanted {wanted}")
+    weights = np.broadcast_to(array, (outputs,)).astype(np.float64)
+    sound = (weights >= 0) & (weights < float(np.finfo(np.float32).max))
+    if not sound.all():
+        raise ValueError(f"positive_weight must be finite and at least 0: found {weights[np.argmin(sound)]}")
+    return tuple(weights.tolist())
+
+
+def _scaled(weights: Array) -> Array:
+    """Return weights divided by the power of two above the largest; those below 2**-1022 of it are 0."""
+    scaled: Array = np.ldexp(weights, -np.frexp(weights.max())[1])
+    scaled[scaled < np.finfo(np.float64).tiny] = 0
+    return scaled
