@@ -11,6 +11,7 @@ from hotloop.network.activations import ACTIVATIONS, hidden_activation
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES, output_activation
+from hotloop.network.metrics.named import checked_metrics
 from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.summary import summary
 from hotloop.network.trainable import Trainable
@@ -193,13 +194,18 @@ class Network(Trainable, Persistent):
         return self._parameters, layers, aligned_zeros(size, self.dtype), self._scaling.factor
 
     @explains_keywords
-    def evaluate(self, X: Any, y: Any, *, n_threads: int | str = "auto") -> dict[str, float]:
-        """Return the loss, penalties included, and the accuracy (cross-entropies) or the R^2 (other losses).
+    def evaluate(
+        self, X: Any, y: Any, *, metrics: Sequence[Any] = (), n_threads: int | str = "auto"
+    ) -> dict[str, float]:
+        """Return the loss, penalties included, the accuracy (cross-entropies) or the R^2 (other losses), and `metrics`.
 
-        With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2.
+        With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2. The metrics are
+        names or functions, as in `fit`.
         """
+        chosen = checked_metrics(metrics, LOSSES[self.loss], self.sizes[-1])
         with span("evaluate"):
-            return scores(self._prepared(self._checked(X, y)), self._parameters, arguments.threads(n_threads))
+            data = self._prepared(self._checked(X, y))
+            return scores(data, self._parameters, arguments.threads(n_threads), metrics=chosen)
 
     def gradient(self, X: Any, y: Any) -> tuple[float, Array]:
         """Return the loss, penalties included and dropout off, and its gradient in the layout of `parameters`."""

@@ -10,6 +10,7 @@ from hotloop.network import flops
 from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
+from hotloop.network.metrics.named import checked_metrics
 from hotloop.network.training.callbacks import Callback, checked_callbacks, span
 from hotloop.network.training.fit import FitConfiguration, fit
 from hotloop.network.training.history import History, stopping
@@ -75,6 +76,7 @@ class Trainable(ScaledInputs):
         batch_size: int = 32,
         optimizer: Optimizer | str | None = None,
         validation_data: tuple[Any, Any] | None = None,
+        metrics: Sequence[Any] = (),
         tolerance: float | None = None,
         patience: int | None = None,
         shuffle: bool = True,
@@ -100,6 +102,10 @@ class Trainable(ScaledInputs):
             two fits of 10 epochs give the same bits as one of 20.
         validation_data : (X, y), optional
             Evaluated after each epoch.
+        metrics : sequence of str or callable, default ()
+            Evaluated on the validation data after each epoch, beside the accuracy or the R^2: names, such as "f1" or
+            "roc_auc", or functions (y_true, outputs) -> float; see `hotloop.metrics`. They are not computed on the
+            training data, which would cost one more pass: `evaluate` does that.
         tolerance : float, optional
             Stop as converged when the validation loss (or, without validation data, the training loss) has not improved
             by more than this for `patience` epochs.
@@ -140,6 +146,12 @@ class Trainable(ScaledInputs):
         tolerance, patience = stopping(tolerance, patience)
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
+        chosen_metrics = checked_metrics(metrics, LOSSES[self.loss], self.sizes[-1])
+        if chosen_metrics and validation_data is None:
+            raise ValueError(
+                "metrics are computed on validation data: give validation_data=(X, y) too; for the training data "
+                "call net.evaluate(X, y, metrics=...) after the fit"
+            )
         optimizer, callbacks = optimizer_of(optimizer, self.dtype), checked_callbacks(callbacks)
         self._training.check_no_fit_runs("fit")
         if not np.isfinite(self._parameters).all():
@@ -159,7 +171,7 @@ class Trainable(ScaledInputs):
                 data.set_optimizer(optimizer, training.steps, training.step_offset)
                 configuration = FitConfiguration(
                     self, self._parameters, gradient, training, data, validation, epochs, self.seed, shuffle, n_threads,
-                    tolerance, patience, progress, callbacks,
+                    tolerance, patience, progress, callbacks, chosen_metrics,
                 )  # fmt: skip
                 return fit(configuration, tuner)
 

@@ -13,6 +13,7 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Training
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
+from hotloop.network.metrics.named import Metric
 from hotloop.network.training.callbacks import (
     Callback,
     FitProgress,
@@ -50,6 +51,7 @@ class FitConfiguration:
     patience: int
     progress: bool
     callbacks: Sequence[Callback]
+    metrics: Sequence[Metric] = ()
 
 
 def shuffled(seed: int, epoch: int, rows: int) -> Array:
@@ -143,8 +145,12 @@ def _train(
         fit.history.epochs.append(record)
         if configuration.validation is not None:
             with span("validation"):
-                found = scores(configuration.validation, configuration.parameters, configuration.n_threads, fewest=1)
+                found = scores(
+                    configuration.validation, configuration.parameters, configuration.n_threads, 1,
+                    configuration.metrics,
+                )  # fmt: skip
             record.update({f"val_{name}": value for name, value in found.items()})
+        record["learning_rate"] = data.last_learning_rate()
         record["seconds"] = time.perf_counter() - fit.epoch_start
         for method in on_epoch_end:
             method(fit)

@@ -80,6 +80,11 @@ class LoopArguments:
             workspace, row_losses, row_penalties, progress,
         )  # fmt: skip
 
+    def last_learning_rate(self) -> float:
+        """Return the learning rate of the last step that was taken."""
+        place = int(self.progress["step"][0]) - 1 - int(self.settings["first_step"][0])
+        return float(self.steps["learning_rate"][min(place, self.steps.size - 1)])
+
     def set_threads(self, n_threads: int) -> None:
         """Make a record of progress for each thread."""
         self.progress = np.repeat(self.progress[:1], n_threads)
