@@ -18,7 +18,7 @@ ORDER = (
     ("network/persistence/",),
     ("network/training/",),
     ("network/datasets/",),
-    ("network/summary.py", "network/initializers.py", "network/metrics.py", "network/losses.py",
+    ("network/plots.py", "network/summary.py", "network/initializers.py", "network/metrics/", "network/losses.py",
      "network/activations.py", "network/layout.py", "network/flops.py"),
     ("network/text_table.py", "network/cache_files.py"),
     ("network/validation/",),

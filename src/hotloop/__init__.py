@@ -2,8 +2,9 @@
 
 >>> from hotloop import Network, SGD
 
-The public names are here; `hotloop.datasets` loads data, and `hotloop.kernels` has the compiled loops. Each name is
-imported when it is first used (PEP 562), so that ``import hotloop`` waits for neither Numba nor NumPy.
+The public names are here; `hotloop.datasets` loads data, `hotloop.metrics` and `hotloop.plots` judge and show a
+network, and `hotloop.kernels` has the compiled loops. Each name is imported when it is first used (PEP 562), so that
+``import hotloop`` waits for neither Numba nor NumPy.
 """
 
 import importlib
@@ -13,7 +14,9 @@ TYPE_CHECKING = False  # True to type checkers; typing takes longer to import th
 if TYPE_CHECKING:
     from hotloop import datasets as datasets
     from hotloop import kernels as kernels
+    from hotloop import metrics as metrics
     from hotloop import network as network
+    from hotloop import plots as plots
     from hotloop.network.initializers import Normal
     from hotloop.network.network import Network
     from hotloop.network.profiling.profiler import profile
@@ -46,7 +49,7 @@ _MODULES = (
     "network.initializers", "network.training.optimizers", "network.training.history", "network.training.callbacks",
     "network.network", "network.warmup", "network.profiling.profiler",
 )  # fmt: skip
-_SUBMODULES = ("datasets", "kernels", "network")
+_SUBMODULES = ("datasets", "kernels", "metrics", "network", "plots")
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
 
