@@ -117,7 +117,7 @@ class Trainable(ScaledInputs):
             How many threads share each step; the result is the same to the bit. "auto" tries, during the fit, one and
             more of the cores that this process may use, if a step has work for them, and keeps the fastest.
         progress : bool, default True
-            Whether to show a bar on standard error, if that is a terminal.
+            Whether to show a bar: on standard error if that is a terminal, in a notebook below the cell, else nowhere.
         callbacks : sequence of Callback, optional
             Told when the fit, each epoch and each compiled call begin and end; see `hotloop.Callback`.
 

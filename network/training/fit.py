@@ -1,6 +1,5 @@
 """The outer loop of training: epochs and compiled calls, and whom to tell. The inner loop is `kernels.training`."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -25,6 +24,7 @@ from hotloop.network.training.callbacks import (
 )
 from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.convergence import Convergence
+from hotloop.network.training.display import is_shown
 from hotloop.network.training.divergence import Divergence
 from hotloop.network.training.history import DivergenceError, History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
@@ -99,22 +99,18 @@ def _callbacks(configuration: FitConfiguration) -> list[Callback]:
     found += configuration.callbacks
     if configuration.tolerance is not None:
         found.append(Convergence(configuration.tolerance, configuration.patience))
-    if configuration.progress and _is_terminal(sys.stderr):
+    if configuration.progress and is_shown():
         from hotloop.network.training.progress_bar import ProgressBar  # tqdm takes as long to import as some fits
 
         found.append(ProgressBar())
     return found
 
 
-def _is_terminal(stream: Any) -> bool:
-    return stream is not None and stream.isatty()
-
-
 def _load_loops(configuration: FitConfiguration, tuner: ThreadTuner) -> CompileNotice:
     """Compile the loops, or load them from the cache, by calls that train nothing."""
     data, clocks = configuration.data, clocks_of(tuner.observers, 1)
     what = str(data.layout.dtype) if clocks is None else f"{data.layout.dtype} with a clock"
-    visible = configuration.progress and _is_terminal(sys.stderr)
+    visible = configuration.progress and is_shown()
     with span("load kernels"), CompileNotice(what, visible) as notice:
         train_slice(0, 1, new_team(), 0, _run(configuration, np.arange(data.rows)), clocks)
         if configuration.validation is not None:
