@@ -32,9 +32,10 @@ def main() -> None:
         tolerance=1e-4,
         patience=20,
     )
-    best = min(history.epochs, key=lambda record: record["val_loss"])
+    lowest = min(history["val_loss"])
+    epoch = history["epoch"][history["val_loss"].index(lowest)]
     print(f"{history.stop_reason} after {len(history.epochs)} epochs in {history.seconds:.2f} s")
-    print(f"lowest validation loss {best['val_loss']:.4f} in epoch {best['epoch']:.0f}")
+    print(f"lowest validation loss {lowest:.4f} in epoch {epoch}")
     print(f"test accuracy {net.evaluate(data.x_test, data.y_test)['accuracy']:.2%}")
 
     with tempfile.TemporaryDirectory() as folder:

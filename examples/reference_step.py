@@ -71,7 +71,7 @@ def main() -> None:
     for step in range(1, 6):
         loss = training_step(x, y, weights, biases, net.activations, learning_rate=0.5)
         history = net.fit(x, y, epochs=1, batch_size=len(x), optimizer=SGD(0.5), progress=False)
-        print(f"{step:4d}  {loss:.12f}  {history.loss[0]:.12f}")
+        print(f"{step:4d}  {loss:.12f}  {history['loss'][0]:.12f}")
     pairs = zip([*net.weights, *net.biases], [*weights, *biases], strict=True)
     print(f"largest difference of a parameter: {max(np.abs(a - b).max() for a, b in pairs):.1e}")
 

@@ -12,6 +12,7 @@ from hotloop.network.gradient_check import GradientCheck, check_gradients
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import Loss, checked_loss, checked_smoothing, loss_of, output_activation
+from hotloop.network.metrics.named import checked_metrics
 from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.summary import summary
 from hotloop.network.trainable import Trainable
@@ -264,16 +265,19 @@ class Network(Trainable, Persistent):
         return self._parameters, table[: len(kinds)], aligned_zeros(size, self.dtype), self._scaling.factor
 
     @explains_keywords
-    def evaluate(self, X: Any, y: Any, *, sample_weight: Any = None, n_threads: int | str = "auto") -> dict[str, float]:
-        """Return the loss, penalties included, and the accuracy (cross-entropies) or the R^2 (other losses).
+    def evaluate(
+        self, X: Any, y: Any, *, sample_weight: Any = None, metrics: Sequence[Any] = (), n_threads: int | str = "auto"
+    ) -> dict[str, float]:
+        """Return the loss, penalties included, the accuracy (cross-entropies) or the R^2 (other losses), and `metrics`.
 
         With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2. The R^2 is that
-        of the quantile nearest the median, where there are several. With `sample_weight` (N,) both are means over the
-        weights' sum, as in `fit`. Labels are not smoothed.
+        of the quantile nearest the median, where there are several. With `sample_weight` (N,) all are means over the
+        weights' sum, as in `fit`. Labels are not smoothed. The metrics are names or functions, as in `fit`.
         """
+        chosen = checked_metrics(metrics, loss_of(self.loss), self.sizes[-1])
         with span("evaluate"):
             data = self._evaluated("", X, y, sample_weight)
-            return scores(data, self._parameters, arguments.threads(n_threads))
+            return scores(data, self._parameters, arguments.threads(n_threads), metrics=chosen)
 
     @explains_keywords
     def gradient(

@@ -1,5 +1,7 @@
 """Tables as text."""
 
+import shutil
+import textwrap
 from collections.abc import Collection, Iterable, Sequence
 
 GAP = "  "
@@ -13,6 +15,7 @@ def table(
     Parameters
     ----------
     heads : sequence of str
+        A head may have several lines.
     rows : iterable of sequences of str
         A cell for each head.
     left : collection of str
@@ -29,9 +32,57 @@ def table(
         2  0.25
     """
     columns = []
+    height = max((head.count("\n") for head in heads), default=0) + 1
     for head, *cells in zip(heads, *rows, strict=True):
-        width = max(map(len, (head, *cells)))
-        column = [cell.ljust(width) if head in left else cell.rjust(width) for cell in (head, *cells)]
+        lines = head.split("\n")
+        lines = [*[""] * (height - len(lines)), *lines]
+        width = max(map(len, (*lines, *cells)))
+        column = [cell.ljust(width) if head in left else cell.rjust(width) for cell in (*lines, *cells)]
         rule = ["-" * width] * ruled
-        columns.append([*rule, column[0], *rule, *column[1:], *rule])
+        columns.append([*rule, *column[:height], *rule, *column[height:], *rule])
     return [GAP.join(line) for line in zip(*columns, strict=True)]
+
+
+def fitted_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, first_to_go: Sequence[str] = (), width: int | None = None
+) -> list[str]:
+    """Return the lines of a table that fits into a width, and below it the heads of the columns that had no room.
+
+    If it is too wide, heads are broken into lines; if it still is, columns are left out, never the first.
+
+    Parameters
+    ----------
+    heads, rows
+        As of `table`.
+    first_to_go : sequence of str
+        The heads of the columns to leave out first; then go those on the right.
+    width : int, optional
+        In characters; by default that of the terminal, or 80 if there is none.
+
+    Examples
+    --------
+    >>> for line in fitted_table(["epoch", "learning rate", "f1"], [["1", "0.01", "0.4444"]], width=24):
+    ...     print(line.rstrip())
+           learning
+    epoch      rate      f1
+        1      0.01  0.4444
+    """
+    if width is None:
+        width = shutil.get_terminal_size().columns
+    lines = table(heads, rows)
+    if len(lines[0]) <= width:
+        return lines
+    broken = []
+    for head, *cells in zip(heads, *rows, strict=True):
+        room = max(map(len, (*head.split(), *cells)))
+        broken.append("\n".join(textwrap.wrap(head, room)))
+    kept = list(range(len(heads)))
+    order = [*(heads.index(head) for head in first_to_go if head in heads), *reversed(kept)]
+    leaving = [column for column in dict.fromkeys(order) if column != 0]
+    while True:
+        lines = table([broken[column] for column in kept], [[row[column] for column in kept] for row in rows])
+        if len(lines[0]) <= width or not leaving:
+            break
+        kept.remove(leaving.pop(0))
+    gone = [head for column, head in enumerate(heads) if column not in kept]
+    return [*lines, f"no room for: {', '.join(gone)}"] if gone else lines

@@ -10,6 +10,7 @@ from hotloop.network import flops
 from hotloop.network.checked_data import CheckedData
 from hotloop.network.layout import aligned_zeros
 from hotloop.network.losses import loss_of
+from hotloop.network.metrics.named import checked_metrics
 from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
 from hotloop.network.persistence.plain_optimizer import described
 from hotloop.network.training.callbacks import Callback, checked_callbacks, span
@@ -76,6 +77,7 @@ class Trainable(CheckedData, LearningRateMethods):
         sample_weight: Any = None,
         class_weight: Any = None,
         positive_weight: Any = None,
+        metrics: Sequence[Any] = (),
         gradient_norm: bool = False,
         tolerance: float | None = None,
         patience: int | None = None,
@@ -122,6 +124,10 @@ class Trainable(CheckedData, LearningRateMethods):
         positive_weight : float or array-like (outputs,), optional
             For binary_cross_entropy: what the targets of 1 weigh, those of 0 weighing 1. The loss is
             -p y log a - (1 - y) log(1 - a), and still a mean over batch and outputs.
+        metrics : sequence of str or callable, default ()
+            Evaluated on the validation data after each epoch, beside the accuracy or the R^2: names, such as "f1" or
+            "roc_auc", or functions (y_true, outputs) -> float; see `hotloop.metrics`. They are not computed on the
+            training data, which would cost one more pass: `evaluate` does that.
         gradient_norm : bool, default False
             Whether the history has "gradient_norm": the mean over the epoch's steps of |g| over all parameters,
             penalties included, before it is clipped.
@@ -139,7 +145,7 @@ class Trainable(CheckedData, LearningRateMethods):
             How many threads share each step; the result is the same to the bit. "auto" tries, during the fit, one and
             more of the cores that this process may use, if a step has work for them, and keeps the fastest.
         progress : bool, default True
-            Whether to show a bar on standard error, if that is a terminal.
+            Whether to show a bar: on standard error if that is a terminal, in a notebook below the cell, else nowhere.
         callbacks : sequence of Callback, optional
             Told when the fit, each epoch and each compiled call begin and end; see `hotloop.Callback`, and
             `hotloop.callbacks` for those that there are: ``callbacks=[EarlyStopping()]`` keeps the best parameters.
@@ -185,7 +191,14 @@ class Trainable(CheckedData, LearningRateMethods):
         gradient_norm = arguments.flag("gradient_norm", gradient_norm)
         optimizer = optimizer_of(optimizer, self.dtype, len(self.sizes) - 1)
         validation_split = split_of(validation_split, validation_data)
-        callbacks = checked_callbacks(callbacks, validation_data is not None or validation_split > 0)
+        validates = validation_data is not None or validation_split > 0
+        chosen_metrics = checked_metrics(metrics, loss_of(self.loss), self.sizes[-1])
+        if chosen_metrics and not validates:
+            raise ValueError(
+                "metrics are computed on validation data: give validation_data=(X, y) or validation_split too; for the "
+                "training data call net.evaluate(X, y, metrics=...) after the fit"
+            )
+        callbacks = checked_callbacks(callbacks, validates)
         if max_seconds is not None:
             max_seconds = arguments.real_number("max_seconds", max_seconds, open=True)
         checkpoints = CheckpointedFit(checkpoint, every, resume)
@@ -229,5 +242,6 @@ class Trainable(CheckedData, LearningRateMethods):
                 configuration = FitConfiguration(
                     self, self._parameters, gradient, training, data, validation, epochs, self.seed, shuffle, n_threads,
                     tolerance, patience, progress, callbacks, start, first, last, table, max_seconds, gradient_norm,
+                    chosen_metrics,
                 )  # fmt: skip
                 return fit(configuration, tuner)

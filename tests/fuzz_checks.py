@@ -110,9 +110,10 @@ def trained(net, X, y, epochs, **options):
         try:
             history = net.fit(X, y, epochs=count, **QUIET, **options)
         except DivergenceError as error:
-            return losses + error.history.loss, str(error)
-        losses += history.loss
-        must(np.isfinite(history.loss + history.val_loss).all(), f"a loss is not finite, and no error: {history}")
+            return losses + error.history["loss"], str(error)
+        losses += history["loss"]
+        found = history["loss"] + history.get("val_loss", [])
+        must(np.isfinite(found).all(), f"a loss is not finite, and no error: {history}")
         must(len(history.epochs) == count or history.stop_reason == "converged", f"epochs are missing: {history}")
     return losses, history.stop_reason
 

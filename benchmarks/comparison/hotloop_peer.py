@@ -41,7 +41,7 @@ class Peer:
         self.network.epochs_trained = 0
 
     def train(self, epochs: int) -> float:
-        return self.network.fit(self.inputs, self.targets, epochs=epochs, **self.fitting).loss[-1]
+        return self.network.fit(self.inputs, self.targets, epochs=epochs, **self.fitting).epochs[-1]["loss"]
 
     def profiled(self, epochs: int) -> float:
         """Train under a profile, and return only the seconds of the training."""

@@ -1,13 +1,13 @@
 """The text that the commands print. Names from the data are made printable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.datasets.dataset import Dataset
-from hotloop.network.text_table import table
-from hotloop.network.training.history import PATIENCE, History
+from hotloop.network.text_table import fitted_table
+from hotloop.network.training.history import PATIENCE, History, spread
 from hotloop.network.validation.printable import printable
 
 MOST_ROWS = 12  # of the table of epochs
@@ -50,13 +50,18 @@ def kernels(seconds: float, compiled: bool, folder: str | None) -> str:
     return f"kernels loaded in {seconds:.2f} s from {folder}"
 
 
-def epochs(records: Sequence[Mapping[str, float]]) -> str:
-    """Return a table of loss and accuracy, of at most a dozen epochs, the first and the last among them."""
-    rows = np.unique(np.linspace(0, len(records) - 1, min(len(records), MOST_ROWS)).round().astype(int))
-    names = [name for name in records[0] if name not in ("seconds", "learning_rate")]
+def epochs(history: History) -> str:
+    """Return a table of losses and metrics, of at most a dozen epochs, the first and the last among them.
+
+    The learning rate is among them if it changed.
+    """
+    left_out = {"seconds", *["learning_rate"] * (len({*history.get("learning_rate", ())}) < 2)}
+    names = [name for name in history if name not in left_out]
     heads = [name.replace("val_", "validation ").replace("_", " ") for name in names]
     heads = ["training loss" if head == "loss" else head for head in heads]
-    return "\n".join(table(heads, [[_cell(name, records[row].get(name)) for name in names] for row in rows]))
+    chosen = [history.epochs[place] for place in spread(len(history.epochs), MOST_ROWS)]
+    rows = [[_cell(name, record.get(name)) for name in names] for record in chosen]
+    return "\n".join(fitted_table(heads, rows, first_to_go=["learning rate"]))
 
 
 def _cell(name: str, value: float | None) -> str:

@@ -41,7 +41,7 @@ def command(arguments: argparse.Namespace) -> int:
     scores = net.evaluate(prepared.test.x, prepared.test.y, n_threads=arguments.threads)
     right = right_rows(net, prepared.test)
     if history.epochs:
-        say(reports.epochs(history.epochs), "")
+        say(reports.epochs(history), "")
     say(reports.ending(history, arguments.epochs, arguments.tolerance, arguments.patience))
     say(reports.test(scores, *right, prepared.loss_name))
     if history.epochs:

@@ -8,6 +8,8 @@ from typing import Any
 import numba
 from numba.core import event
 
+from hotloop.network.training.display import in_notebook
+
 
 class CompileNotice(event.Listener):  # type: ignore[misc]
     """A context that prints a line when Numba starts to compile within it, and another when it has ended.
@@ -19,7 +21,7 @@ class CompileNotice(event.Listener):  # type: ignore[misc]
     what : str
         What is compiled, as the line says it.
     visible : bool
-        Whether to print, to standard error.
+        Whether to print, to standard error, or in a notebook to standard output.
     """
 
     def __init__(self, what: str, visible: bool) -> None:
@@ -56,4 +58,5 @@ class CompileNotice(event.Listener):  # type: ignore[misc]
 
     def _print(self, line: str) -> None:
         if self._visible:
-            print(line, file=sys.stderr, flush=True)
+            # A notebook shows standard error as if something were wrong.
+            print(line, file=sys.stdout if in_notebook() else sys.stderr, flush=True)

@@ -1,6 +1,5 @@
 """The outer loop of training: epochs and compiled calls, and whom to tell. The inner loop is `kernels.training`."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -13,6 +12,7 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Training
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
+from hotloop.network.metrics.named import Metric
 from hotloop.network.training.callbacks import (
     Callback,
     FitProgress,
@@ -24,6 +24,7 @@ from hotloop.network.training.callbacks import (
 )
 from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.convergence import Convergence
+from hotloop.network.training.display import is_shown
 from hotloop.network.training.divergence import Divergence
 from hotloop.network.training.history import DivergenceError, History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
@@ -59,6 +60,7 @@ class FitConfiguration:
     table: StepTable
     max_seconds: float | None = None
     gradient_norm: bool = False
+    metrics: Sequence[Metric] = ()
 
 
 def shuffled(seed: int, epoch: int, rows: int) -> Array:
@@ -112,22 +114,18 @@ def _callbacks(configuration: FitConfiguration) -> list[Callback]:
         found.append(TimeLimit(configuration.max_seconds))
     if configuration.tolerance is not None:
         found.append(Convergence(configuration.tolerance, configuration.patience))
-    if configuration.progress and _is_terminal(sys.stderr):
+    if configuration.progress and is_shown():
         from hotloop.network.training.progress_bar import ProgressBar  # tqdm takes as long to import as some fits
 
         found.append(ProgressBar())
     return [*found, *configuration.last_callbacks]
 
 
-def _is_terminal(stream: Any) -> bool:
-    return stream is not None and stream.isatty()
-
-
 def _load_loops(configuration: FitConfiguration, tuner: ThreadTuner) -> CompileNotice:
     """Compile the loops, or load them from the cache, by calls that train nothing."""
     data, clocks = configuration.data, clocks_of(tuner.observers, 1)
     what = str(data.layout.dtype) if clocks is None else f"{data.layout.dtype} with a clock"
-    visible = configuration.progress and _is_terminal(sys.stderr)
+    visible = configuration.progress and is_shown()
     with span("load kernels"), CompileNotice(what, visible) as notice:
         train_slice(0, 1, new_team(), 0, _run(configuration, np.arange(data.rows)), clocks)
         if configuration.validation is not None:
@@ -162,7 +160,10 @@ def _train(
         fit.history.epochs.append(record)
         if configuration.validation is not None:
             with span("validation"):
-                found = scores(configuration.validation, configuration.parameters, configuration.n_threads, fewest=1)
+                found = scores(
+                    configuration.validation, configuration.parameters, configuration.n_threads, 1,
+                    configuration.metrics,
+                )  # fmt: skip
             record.update({f"val_{name}": value for name, value in found.items()})
         record["learning_rate"] = fit.learning_rate
         record["seconds"] = time.perf_counter() - fit.epoch_start + at.epoch_seconds

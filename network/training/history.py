@@ -1,14 +1,19 @@
 """What a fit reports: a record for each epoch, why it stopped, and the warning and error of training."""
 
+import html
+import math
 import numbers
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-from hotloop.network.text_table import table
+from hotloop.network.text_table import fitted_table
 from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import shown
 
 Record = dict[str, float]
+FIRST_TO_GO = ("seconds", "learning rate")  # of the columns, where a terminal is too narrow for all
 PATIENCE = 5  # epochs without an improvement, where a tolerance is given and nothing else
 
 
@@ -38,16 +43,21 @@ class DivergenceError(ArithmeticError):
         return str(self.args[0])
 
 
-@dataclass
-class History:
-    """The course of one call of `Network.fit`.
+@dataclass(repr=False)
+class History(Mapping[str, list[Any]]):
+    """The course of one call of `Network.fit`: a mapping from the name of a column to a list with a value an epoch.
+
+    Columns are "epoch" (counted over all fits of the network, from 1), "loss" (mean over the epoch, as the parameters
+    moved), with validation data "val_loss", "val_accuracy" or "val_r2", and "val_" and the name of each further metric,
+    then "learning_rate" (of the epoch's last step), "seconds", and what callbacks added. An epoch that lacks a value
+    has NaN there, so that all lists are equally long.
 
     Attributes
     ----------
     epochs : list of dict
-        For each finished epoch: "epoch" (counted over all fits of the network, from 1), "loss" (mean over the epoch, as
-        the parameters moved), with validation data "val_loss" and "val_accuracy" or "val_r2",
-        "seconds", and what callbacks added.
+        The same by epoch: for each finished one its record, with the values that it has.
+    best_epoch : int or None
+        The epoch whose parameters the network has, where a fit keeps the best.
     stop_reason : str
         "epochs" (all were trained), "converged", "interrupted", "diverged", "failed" (a callback raised an error), or
         what a callback said when it stopped the fit.
@@ -60,7 +70,17 @@ class History:
     n_threads : int
         How many threads trained; for "auto" the last choice.
     best_epoch : int or None
-        The epoch whose parameters the network has, where a fit keeps the best.
+        The epoch whose parameters were the best, of a fit that keeps them: see `EarlyStopping`.
+
+    Examples
+    --------
+    >>> from hotloop import Network
+    >>> net = Network([1, 1], seed=0)
+    >>> history = net.fit([[0.0], [1.0]], [1.0, 0.0], epochs=3, shuffle=False)
+    >>> list(history)
+    ['epoch', 'loss', 'learning_rate', 'seconds']
+    >>> history["epoch"], history["learning_rate"]
+    ([1, 2, 3], [0.01, 0.01, 0.01])
     """
 
     epochs: list[Record] = field(default_factory=list)
@@ -71,15 +91,24 @@ class History:
     n_threads: int = 1
     best_epoch: int | None = None
 
-    @property
-    def loss(self) -> list[float]:
-        """Training loss of each epoch."""
-        return [record["loss"] for record in self.epochs]
+    def _columns(self) -> dict[str, None]:
+        """Return the names of the columns, in their order; a callback may add one in a later epoch."""
+        return dict.fromkeys(chain(("epoch", "loss"), *self.epochs))
 
-    @property
-    def val_loss(self) -> list[float]:
-        """Validation loss of each epoch; empty without validation data."""
-        return [record["val_loss"] for record in self.epochs if "val_loss" in record]
+    def __getitem__(self, name: str) -> list[Any]:
+        """Return a column: a value for each finished epoch."""
+        columns = self._columns()
+        if name not in columns:
+            raise KeyError(f"the history has no column {shown(name)}, only {', '.join(columns)}")
+        return [record.get(name, math.nan) for record in self.epochs]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the columns."""
+        return iter(self._columns())
+
+    def __len__(self) -> int:
+        """Return the number of columns. That of the finished epochs is ``len(history.epochs)``."""
+        return len(self._columns())
 
     @property
     def converged(self) -> bool:
@@ -91,15 +120,68 @@ class History:
         """Whether Ctrl-C ended the fit."""
         return self.stop_reason == "interrupted"
 
+    def to_pandas(self) -> Any:
+        """Return the columns as a ``pandas.DataFrame``, a row an epoch.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise ImportError("to_pandas needs pandas: python -m pip install pandas (or 'hotloop[pandas]')") from error
+        return DataFrame(dict(self))
+
+    def plot(self) -> Any:
+        """Draw losses, metrics and learning rate by epoch, with `hotloop.plots.plot_history`; return its Axes."""
+        from hotloop.network.plots import plot_history  # which imports NumPy
+
+        return plot_history(self)
+
     def __str__(self) -> str:
-        """Return a table, a line an epoch."""
+        """Return a table, a line an epoch, as wide as the terminal at most."""
         if not self.epochs:
             return f"no epoch finished ({self.stop_reason})"
-        names = list({name: None for record in self.epochs for name in record})  # a callback may add one later
-        lines = table(
-            [name.replace("_", " ") for name in names], [[_cell(e, name) for name in names] for e in self.epochs]
-        )
-        return "\n".join([*lines, f"stopped: {self.stop_reason}"])
+        names, rows = self._cells(range(len(self.epochs)))
+        return "\n".join([*fitted_table(names, rows, first_to_go=FIRST_TO_GO), *self._ending()])
+
+    def __repr__(self) -> str:
+        """Return how many epochs there are and the last one's values; `print` shows all."""
+        last = "".join(f", {name}={short(value)}" for name, value in (self.epochs or [{}])[-1].items())
+        return f"<History of {len(self.epochs)} epochs{last}, stop_reason={self.stop_reason!r}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks, of at most 30 epochs, the first and the last among them."""
+        names, rows = self._cells(spread(len(self.epochs), 30))
+
+        def line(tag: str, texts: Iterable[str]) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
+
+        body = "".join(line("td", row) for row in rows)
+        notes = [f"{len(rows)} of {len(self.epochs)} epochs"] * (len(rows) < len(self.epochs))
+        notes = [html.escape(note) for note in [*notes, *self._ending()]]
+        return f"<table><thead>{line('th', names)}</thead><tbody>{body}</tbody></table><p>{'; '.join(notes)}</p>"
+
+    def _cells(self, chosen: Iterable[int]) -> tuple[list[str], list[list[str]]]:
+        """Return the heads of the table, and for each chosen epoch its cells."""
+        names = list(self._columns())
+        rows = [[_cell(self.epochs[place], name) for name in names] for place in chosen]
+        return [name.replace("_", " ") for name in names], rows
+
+    def _ending(self) -> list[str]:
+        best = [] if self.best_epoch is None else [f"best epoch: {self.best_epoch}"]
+        return [*best, f"stopped: {self.stop_reason}"]
+
+
+def spread(n: int, most: int) -> list[int]:
+    """Return at most `most` of the numbers 0 to n - 1, evenly spaced, the first and the last among them.
+
+    >>> spread(101, 5), spread(3, 5)
+    ([0, 25, 50, 75, 100], [0, 1, 2])
+    """
+    return list(range(n)) if n <= most else [round(place * (n - 1) / (most - 1)) for place in range(most)]
 
 
 def stopping(tolerance: Any, patience: Any) -> tuple[float | None, int]:

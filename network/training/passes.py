@@ -1,6 +1,7 @@
 """One pass over data that changes no parameter: outputs, scores, or the gradient."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hotloop.kernels.training import train_slice
 from hotloop.network.layout import aligned_zeros
 from hotloop.network.losses import loss_of
 from hotloop.network.metrics import score
+from hotloop.network.metrics.named import Metric
 from hotloop.network.training.callbacks import active, clocks_of, observed
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.team import Team
@@ -63,11 +65,19 @@ def load_forward(data: LoopArguments, parameters: Array) -> None:
     forward_slice(0, 1, new_team(), 0, 0, data.prediction(parameters, np.zeros(0), outputs))
 
 
-def scores(data: LoopArguments, parameters: Array, n_threads: int | str, fewest: int | None = None) -> dict[str, float]:
-    """Return the loss, penalties included, and the accuracy or the R^2; arguments as of `outputs_and_loss`."""
+def scores(
+    data: LoopArguments,
+    parameters: Array,
+    n_threads: int | str,
+    fewest: int | None = None,
+    metrics: Sequence[Metric] = (),
+) -> dict[str, float]:
+    """Return the loss, penalties included, the accuracy or the R^2, and `metrics`; else as `outputs_and_loss`."""
     outputs, total = outputs_and_loss(data, parameters, n_threads, fewest)
-    metric = score(loss_of(data.loss), data.activations[-1], outputs, data.targets, data.labels, data.weights)
-    return {"loss": total + _penalty(data, parameters), **metric}
+    found = score(
+        loss_of(data.loss), data.activations[-1], outputs, data.targets, data.labels, metrics, data.weights
+    )
+    return {"loss": total + _penalty(data, parameters), **found}
 
 
 def loss_and_gradient(network: Any, data: LoopArguments, parameters: Array) -> tuple[float, Array]:

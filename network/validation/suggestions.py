@@ -45,9 +45,22 @@ INITIALIZERS: dict[str, str | None] = {
     "lecun": "lecun_normal", "random_normal": "normal", "truncated_normal": "normal", "gaussian": "normal",
     "zero": "zeros", "ones": None, "constant": None, "identity": None, "random_uniform": None,
 }  # fmt: skip
+METRICS: dict[str, str | None] = {
+    "acc": "accuracy", "accuracy_score": "accuracy", "categorical_accuracy": "accuracy", "binary_accuracy": "accuracy",
+    "sparse_categorical_accuracy": "accuracy", "balanced_accuracy_score": "balanced_accuracy", "auc": "roc_auc",
+    "roc_auc_score": "roc_auc", "roc_auc_ovr": "roc_auc", "auroc": "roc_auc", "f1_score": "f1", "fscore": "f1",
+    "precision_score": "precision", "recall_score": "recall", "sensitivity": "recall", "r2_score": "r2",
+    "top_k_accuracy": "top_5_accuracy", "top_k_categorical_accuracy": "top_5_accuracy",
+    "sparse_top_k_categorical_accuracy": "top_5_accuracy", "crossentropy": "log_loss", "cross_entropy": "log_loss",
+    "neg_log_loss": "log_loss", "neg_mean_absolute_error": "mae", "neg_mean_squared_error": "mse",
+    "neg_root_mean_squared_error": "rmse", "quantile": "pinball", "mean_pinball_loss": "pinball",
+    "msle": None, "kappa": None, "cohen_kappa": None, "matthews_corrcoef": None, "mcc": None,
+    "average_precision": None, "pr_auc": None, "brier_score": None, "fbeta": None, "jaccard": None, "specificity": None,
+    "explained_variance": None, "max_error": None, "perplexity": None, "median_absolute_error": None,
+}  # fmt: skip
 NAMES = {
     "loss": LOSSES, "activation": ACTIVATIONS, "output": ACTIVATIONS, "optimizer": OPTIMIZERS,
-    "initializer": INITIALIZERS,
+    "initializer": INITIALIZERS, "metric": METRICS,
 }  # fmt: skip
 
 # Keyword arguments.
@@ -60,7 +73,7 @@ KEYWORDS = {
     "random_state": "seed", "random_seed": "seed", "rng": "seed", "validation": "validation_data",
     "val_data": "validation_data", "validation_set": "validation_data", "eval_set": "validation_data",
     "validation_fraction": "validation_split", "callback": "callbacks",
-    "tol": "tolerance", "pos_weight": "positive_weight", "sample_weights": "sample_weight",
+    "metric": "metrics", "scoring": "metrics", "tol": "tolerance", "pos_weight": "positive_weight", "sample_weights": "sample_weight",
     "class_weights": "class_weight", "smoothing": "label_smoothing",
     "min_delta": "tolerance", "n_iter_no_change": "patience", "verbose": "progress", "max_time": "max_seconds",
     "time_limit": "max_seconds", "timeout": "max_seconds",
@@ -75,7 +88,6 @@ KEYWORDS = {
     "labels": "y", "Y": "y",
 }  # fmt: skip
 NOTES = {
-    "metrics": "evaluate and the History of a fit always have the accuracy or the R^2.",
     "warm_start": "fit always continues training the network.",
     "device": "hotloop runs on the CPU.",
     "bias": "Every layer has a bias.",

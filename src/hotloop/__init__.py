@@ -2,9 +2,9 @@
 
 >>> from hotloop import Network, SGD
 
-The public names are here; `hotloop.callbacks` watch a fit, `hotloop.datasets` loads data, and `hotloop.kernels` has the
-compiled loops. Each name is imported when it is first used (PEP 562), so that ``import hotloop`` waits for neither
-Numba nor NumPy.
+The public names are here; `hotloop.callbacks` watch a fit, `hotloop.datasets` loads data, `hotloop.metrics` and
+`hotloop.plots` judge and show a network, and `hotloop.kernels` has the compiled loops. Each name is imported when it is
+first used (PEP 562), so that ``import hotloop`` waits for neither Numba nor NumPy.
 """
 
 import importlib
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from hotloop import datasets as datasets
     from hotloop import kernels as kernels
     from hotloop import losses as losses
+    from hotloop import metrics as metrics
     from hotloop import network as network
+    from hotloop import plots as plots
     from hotloop import schedules as schedules
     from hotloop.network.initializers import Normal
     from hotloop.network.network import Network
@@ -54,7 +56,9 @@ _MODULES = (
     "network.initializers", "network.training.optimizers", "network.training.history", "network.training.callbacks",
     "network.training.early_stopping", "network.network", "network.warmup", "network.profiling.profiler",
 )  # fmt: skip
-_SUBMODULES = ("activations", "callbacks", "datasets", "kernels", "losses", "network", "schedules")
+_SUBMODULES = (
+    "activations", "callbacks", "datasets", "kernels", "losses", "metrics", "network", "plots", "schedules",
+)  # fmt: skip
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
 

@@ -232,7 +232,7 @@ def test_a_profile_changes_no_bit(optimizer, n_threads, monkeypatch):
             assert len(prof.recording.fits[0].snapshots.items) > 2
         else:
             history = net.fit(X, y, **options)
-        results.append((net.parameters.copy(), net._training.moments.copy(), history.loss, net.steps))
+        results.append((net.parameters.copy(), net._training.moments.copy(), history["loss"], net.steps))
     assert same_bits(results[0][0], results[1][0])
     assert same_bits(results[0][1], results[1][1])
     assert results[0][2:] == results[1][2:]

@@ -99,7 +99,7 @@ def all_of(net, X, y):
     history = net.fit(X, y, epochs=2, batch_size=5, optimizer=Adam(0.01), validation_data=(X, y), progress=False)
     loss, gradient = net.gradient(X, y)
     return [
-        net.parameters.tobytes(), net._training.moments.tobytes(), history.loss, history.val_loss, loss,
+        net.parameters.tobytes(), net._training.moments.tobytes(), history["loss"], history["val_loss"], loss,
         gradient.tobytes(), net.predict(X).tobytes(), net.evaluate(X, y),
     ]  # fmt: skip
 

@@ -69,7 +69,7 @@ def test_twenty_steps(kind, optimizer):
         history = net.fit(X, y, optimizer=method, **settings, progress=False)
         found, moved = peer.flat(net, net.parameters), np.abs(expected - before).max()
         np.testing.assert_allclose(found, expected, rtol=0, atol=DOUBLE * max(moved, 1))
-        np.testing.assert_allclose(history.loss, losses, rtol=DOUBLE)
+        np.testing.assert_allclose(history["loss"], losses, rtol=DOUBLE)
         for vector in (net.parameters, *net._training.moments):
             assert not peer.padding(net, vector).any()
 

@@ -156,7 +156,7 @@ def test_what_is_written_into_the_padding_counts_for_nothing(rng):
     """`parameters` may be written as a whole, and a flat vector of noise fills the padding too."""
     x, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
     clean, noisy = (Network([3, 5, 2], l1=0.1, l2=0.1, seed=0) for _ in range(2))
-    for call in (lambda net: net.gradient(x, y)[0], lambda net: net.fit(x, y, optimizer=SGD(0.01)).loss):
+    for call in (lambda net: net.gradient(x, y)[0], lambda net: net.fit(x, y, optimizer=SGD(0.01))["loss"]):
         noisy.parameters[:] = rng.normal(size=clean.parameters.size)
         for own, others in zip([*clean.weights, *clean.biases], [*noisy.weights, *noisy.biases], strict=True):
             own[:] = others

@@ -51,10 +51,10 @@ def test_an_epoch_can_be_repeated():
     """Its order of samples follows from the seed and the number of epochs before."""
     (x, y), net = (np.random.default_rng(0).normal(size=(9, 2)), np.arange(9.0)), Network([2, 1], seed=0)
     before, options = net.parameters.copy(), {"epochs": 1, "batch_size": 2, "progress": False}
-    first = net.fit(x, y, **options).loss
+    first = net.fit(x, y, **options)["loss"]
     for trained, same in ((1, False), (0, True)):
         net.parameters[:], net.epochs_trained = before, trained
-        assert (net.fit(x, y, **options).loss == first) == same
+        assert (net.fit(x, y, **options)["loss"] == first) == same
     for wrong in (-1, 1.5, "1", None):
         with pytest.raises((TypeError, ValueError), match="epochs_trained must be"):
             net.epochs_trained = wrong

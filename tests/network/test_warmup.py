@@ -53,7 +53,7 @@ from hotloop.datasets import load_digits
 
 digits = load_digits()
 history = Network([64, 32, 10], loss="cross_entropy", seed=0).fit(digits.x_train, digits.y_train, epochs=1)
-assert not history.compiled and history.loss[0] < 2.3
+assert not history.compiled and history["loss"][0] < 2.3
 """
 # Of a process from its start to the end of one epoch, over one that only imports numba: 1.5 s where that takes
 # 0.38, as on the machine for which this limit was set. There it was 0.7 s; where Python is slower, both are.

@@ -99,7 +99,7 @@ def test_the_network_arrives_at_the_numbers():
 def test_one_fit_takes_the_two_steps():
     network = neuron()
     history = network.fit(INPUT, TARGET, epochs=2, optimizer=SGD(LEARNING_RATE), shuffle=False, progress=False)
-    assert [written(loss) for loss in history.loss] == list(table()["C"][:2])
+    assert [written(loss) for loss in history["loss"]] == list(table()["C"][:2])
     assert parameters(network.parameters, network) == column(PARAMETERS, 2)
 
 

@@ -207,7 +207,7 @@ except ValueError as error:
     errors.append(str(error))
 flops = sum(row["flops"] for row in prof.rows if row["name"] == "update" and "sign descent" in (row["network"] or ""))
 print(json.dumps({
-    "losses": [first, history.loss[-1]], "moved": moved,
+    "losses": [first, history["loss"][-1]], "moved": moved,
     "slopes": [(losses[0] - losses[1]) / 2e-6, float(gradient @ direction)],
     "table": str(prof), "errors": errors, "flops": flops,
     "same": bool((loaded.parameters == net.parameters).all()) and loaded.optimizer == Sign(),

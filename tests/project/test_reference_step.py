@@ -38,7 +38,7 @@ def test_ten_steps_are_hotloops(sizes, activations, rows):
     for _ in range(10):
         loss = reference_step.training_step(x, y, weights, biases, activations, 0.1)
         history = net.fit(x, y, epochs=1, batch_size=rows, optimizer=SGD(0.1), progress=False)
-        assert history.loss[0] == pytest.approx(loss, rel=1e-13)
+        assert history["loss"][0] == pytest.approx(loss, rel=1e-13)
     assert np.abs(net.parameters - before).max() > 1e-3
     for ours, theirs in zip([*net.weights, *net.biases], [*weights, *biases], strict=True):
         np.testing.assert_allclose(theirs, ours, rtol=1e-12, atol=1e-13)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from hotloop.network.plots import draw_curves
 from hotloop.network.profiling.diagnosis.snapshots import per_layer
 from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.rows import PHASE_KINDS, PHASE_ORDER, Row, labels
@@ -146,14 +147,5 @@ def losses(recording: Recording, axes: Any) -> bool:
     histories = [fit.history for fit in recording.fits if fit.history is not None and fit.history.epochs]
     if not histories:
         return False
-    records = histories[-1].epochs
-    for name, label in (("loss", "training"), ("val_loss", "validation")):
-        if name in records[0]:
-            values = [record.get(name, np.nan) for record in records]
-            axes.plot([record["epoch"] for record in records], values, label=label)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("loss")
-    axes.set_title("Loss")
-    axes.grid(True, alpha=0.3)
-    axes.legend(fontsize="small")
+    draw_curves(histories[-1], "loss", axes)
     return True

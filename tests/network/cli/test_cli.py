@@ -17,7 +17,7 @@ import pytest
 from command_line import run, train_tiny, write_flowers, write_houses
 
 import hotloop
-from hotloop import Network
+from hotloop import History, Network
 from hotloop.network.activations import HIDDEN_ACTIVATIONS
 from hotloop.network.cli import options, reports, training_run
 from hotloop.network.cli import predict as predict_command
@@ -102,13 +102,13 @@ def test_version():
 def test_the_table_of_epochs_is_short_and_has_both_ends():
     records = [{"epoch": n, "loss": 1 / n, "val_loss": 2 / n, "val_accuracy": 0.5, "learning_rate": 0.1, "seconds": 1.0}
                for n in range(1, 101)]  # fmt: skip
-    lines = reports.epochs(records).splitlines()
+    lines = reports.epochs(History(records)).splitlines()
     assert lines[0].split("  ") == ["epoch", "training loss", "validation loss", "validation accuracy"]
     assert len(lines) == 1 + 12
     assert lines[1].split() == ["1", "1.000", "2.000", "50.00", "%"]
     assert lines[-1].split() == ["100", "0.01000", "0.02000", "50.00", "%"]
     assert len({len(line) for line in lines}) == 1
-    assert len(reports.epochs(records[:3]).splitlines()) == 1 + 3
+    assert len(reports.epochs(History(records[:3])).splitlines()) == 1 + 3
 
 
 def test_the_lines_about_the_data():

@@ -121,7 +121,7 @@ def test_json(prof, tmp_path):
     assert [fit["network"] for fit in found["fits"]] == [[6, 5, 3], [4, 9, 8, 2]]
     for fit in found["fits"]:
         assert fit["stop_reason"] == "epochs"
-        assert [set(epoch) for epoch in fit["epochs"]] == [{"epoch", "loss", "seconds"}] * 3
+        assert [set(epoch) for epoch in fit["epochs"]] == [{"epoch", "loss", "learning_rate", "seconds"}] * 3
         assert all(len(each["gradient"]) == len(fit["network"]) - 1 for each in fit["snapshots"])
         assert fit["snapshots"]
     assert [fit["network"].split()[0].rstrip(",") for fit in found["diagnosis"]] == ["6-5-3", "4-9-8-2"]

@@ -232,8 +232,8 @@ def test_counters(monkeypatch, tmp_path):
     with profile() as prof:
         history = net.fit(X, y, epochs=4, batch_size=8, optimizer=SGD(0.25), validation_data=(X[:20], y[:20]), **QUIET)
     events, _ = traced(prof, tmp_path)
-    assert values(events, "loss") == history.loss
-    assert values(events, "val loss") == history.val_loss
+    assert values(events, "loss") == history["loss"]
+    assert values(events, "val loss") == history["val_loss"]
     assert values(events, "val accuracy") == [record["val_accuracy"] for record in history.epochs]
     assert set(values(events, "learning rate")) == {0.25}
     for layer in (1, 2):
@@ -271,7 +271,7 @@ def test_an_instant_for_each_epoch(tmp_path):
     events, _ = traced(prof, tmp_path)
     marks = [event for event in events if event["ph"] == "i"]
     assert [(mark["name"], mark["s"]) for mark in marks] == [(f"epoch {n}", "p") for n in (3, 4, 5)]
-    assert [mark["args"] for mark in marks] == [{"epoch": n, "loss": loss} for n, loss in enumerate(history.loss, 3)]
+    assert [mark["args"] for mark in marks] == [{"epoch": n, "loss": loss} for n, loss in enumerate(history["loss"], 3)]
     (fit,) = named(events, "fit")
     assert all(fit["ts"] < a["ts"] < b["ts"] < fit["ts"] + fit["dur"] for a, b in pairwise(marks))
 

@@ -94,7 +94,7 @@ def test_callbacks_change_no_bit(call_is_a_batch, steps):
         watched, epochs=4, optimizer=Adam(0.01), validation_data=problem(), callbacks=[Noted(steps=steps), Callback()]
     )
     assert same_bits(alone.parameters, watched.parameters)
-    assert (history.loss, history.val_loss) == (expected.loss, expected.val_loss)
+    assert (history["loss"], history["val_loss"]) == (expected["loss"], expected["val_loss"])
 
 
 def test_each_moment_comes_to_all_in_the_order_of_the_list():
@@ -122,7 +122,7 @@ def test_what_a_fit_says_of_itself():
     net, _ = train(epochs=2)
     watcher = Noted(do=look)
     _, history = train(net, epochs=3, validation_data=problem(), callbacks=(watcher,))
-    assert seen == list(zip(history.loss, history.val_loss, strict=True))
+    assert seen == list(zip(history["loss"], history["val_loss"], strict=True))
 
 
 def test_numbers_that_a_callback_adds_to_a_record_stay():
@@ -131,7 +131,7 @@ def test_numbers_that_a_callback_adds_to_a_record_stay():
             fit.record["half"] = fit.record["loss"] / 2
 
     _, history = train(epochs=2, callbacks=[Noted(do=add)])
-    assert [record["half"] for record in history.epochs] == [loss / 2 for loss in history.loss]
+    assert [record["half"] for record in history.epochs] == [loss / 2 for loss in history["loss"]]
     assert "half" in str(history).splitlines()[0]
 
 
@@ -144,8 +144,8 @@ def test_what_a_callback_adds_is_in_the_table():
 
     _, history = train(epochs=2, callbacks=[Noted(do=add)])
     head, first, second, _ = str(history).splitlines()
-    assert head.split()[5:] == ["rate", "note", "nothing"]  # after "learning rate" and "seconds"
-    assert (first.split()[4:], second.split()[4:]) == (["-"] * 3, ["0.3333", "warm", "None"])
+    assert head.split()[-3:] == ["rate", "note", "nothing"]
+    assert (first.split()[-3:], second.split()[-3:]) == (["-"] * 3, ["0.3333", "warm", "None"])
 
 
 def test_a_callback_sees_the_history_that_fit_returns():

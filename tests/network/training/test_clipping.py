@@ -60,7 +60,7 @@ def test_same_bits_of_threads_and_slices(optimizer, common, dtype, monkeypatch):
         net = build(sizes, hidden="tanh", dtype=dtype, l2=1e-3, max_norm=[1.0, None, 0.5][: len(sizes) - 1])
         chosen = replace(OPTIMIZERS[optimizer], **COMMON[common])
         history = train(net, X, y, batch_size=20, optimizer=chosen, n_threads=n_threads, gradient_norm=True, epochs=2)
-        results.append((everything(net), history.loss, [record["gradient_norm"] for record in history.epochs]))
+        results.append((everything(net), history["loss"], [record["gradient_norm"] for record in history.epochs]))
         for vector in (net.parameters, *net._training.moments):
             assert not padding(net, vector).any()
     assert results[1:] == results[:1] * 3

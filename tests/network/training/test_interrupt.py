@@ -106,9 +106,9 @@ def test_interrupted_in_validation_no_epoch_is_lost(monkeypatch):
     monkeypatch.setattr(passes, "forward_slice", sliced)
     net, history = train(epochs=9, validation_data=problem())
     assert history.interrupted
-    assert len(history.loss) == net.epochs_trained
+    assert len(history["loss"]) == net.epochs_trained
     assert "interrupted" in str(history)
-    assert reports.epochs(history.epochs).splitlines()[-1].split()[-1] == "-"
+    assert reports.epochs(history).splitlines()[-1].split()[-1] == "-"
 
 
 LONG_FIT = """

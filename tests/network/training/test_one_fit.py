@@ -122,5 +122,5 @@ def test_a_forked_process_trains_a_network_that_a_thread_was_training():
 
 def test_another_network_may_be_trained_within_a_fit():
     losses = []
-    _, history = train(epochs=2, callbacks=[Noted(do=lambda moment, fit: losses.append(train(epochs=1)[1].loss[0]))])
-    assert set(losses) == {history.loss[0]}
+    _, history = train(epochs=2, callbacks=[Noted(do=lambda moment, fit: losses.append(train(epochs=1)[1]["loss"][0]))])
+    assert set(losses) == {history["loss"][0]}

@@ -30,7 +30,7 @@ def fit(net, X, y, **settings):
 def test_a_second_run(loss, output, dtype):
     """Only the seed decides."""
     nets = [build(loss=loss, output=output, dropout=0.2, dtype=dtype, seed=seed) for seed in (7, 7, 8)]
-    losses = [fit(net, *data(loss, ROWS)).loss for net in nets]
+    losses = [fit(net, *data(loss, ROWS))["loss"] for net in nets]
     assert everything(nets[0]) == everything(nets[1]) != everything(nets[2])
     assert losses[0] == losses[1] != losses[2]
 
@@ -41,11 +41,11 @@ def test_two_fits_are_one(optimizer, dtype):
     X, y = data("labels", ROWS)
     once, twice = (build(loss="labels", dropout=[0.2, 0.5], l2=1e-3, dtype=dtype) for _ in range(2))
     settings = {"optimizer": OPTIMIZERS[optimizer]}
-    expected = fit(once, X, y, epochs=2 * EPOCHS, **settings).loss
-    losses = fit(twice, X, y, **settings).loss
+    expected = fit(once, X, y, epochs=2 * EPOCHS, **settings)["loss"]
+    losses = fit(twice, X, y, **settings)["loss"]
     twice.predict(X)
     twice.gradient(X, y)
-    losses += fit(twice, X, y, **settings).loss
+    losses += fit(twice, X, y, **settings)["loss"]
     assert everything(once) == everything(twice)
     assert losses == expected
 
@@ -57,7 +57,7 @@ def test_a_network_from_a_file_goes_on(optimizer, dtype, tmp_path):
     fit(net, X, y, optimizer=OPTIMIZERS[optimizer])
     net.save(tmp_path / "net.safetensors")
     loaded = Network.load(tmp_path / "net.safetensors")
-    losses = [fit(one, X, y, optimizer=OPTIMIZERS[optimizer]).loss for one in (net, loaded)]
+    losses = [fit(one, X, y, optimizer=OPTIMIZERS[optimizer])["loss"] for one in (net, loaded)]
     assert everything(net) == everything(loaded)
     assert losses[0] == losses[1]
 
@@ -85,7 +85,7 @@ def test_where_a_slice_ends(loss, output, batch_size, dtype, monkeypatch):
         calls.append(0)
         net = build(loss=loss, output=output, dropout=0.2, l2=1e-3, dtype=dtype)
         history = fit(net, X, y, epochs=3, batch_size=batch_size)
-        results.append((everything(net), history.loss))
+        results.append((everything(net), history["loss"]))
     assert calls == [1 + 3 * 6, 1 + 3]  # one more to compile; 40 rows are 5 batches of 7 and one of 5, or 33 and 7 rows
     assert results[0] == results[1]
 
@@ -158,7 +158,9 @@ def test_the_form_of_the_data(form, dtype):
     for net, pair in zip(nets, given, strict=True):
         history = fit(net, *pair, validation_data=pair)
         predicted, gradient = net.predict(pair[0]).tobytes(), net.gradient(*pair)[1].tobytes()
-        results.append((everything(net), history.loss, history.val_loss, predicted, gradient, net.evaluate(*pair)))
+        results.append(
+            (everything(net), history["loss"], history["val_loss"], predicted, gradient, net.evaluate(*pair))
+        )
     assert results[0] == results[1]
     assert same_bits(X, before[0])
     assert same_bits(y, before[1])
@@ -196,7 +198,7 @@ def test_old_contents_of_scratch_memory(loss, output, pattern, dtype, monkeypatc
 
     def work(net):
         value, gradient = net.gradient(X, y)
-        losses = fit(net, X, y).loss
+        losses = fit(net, X, y)["loss"]
         return everything(net), value, gradient.tobytes(), losses, net.predict(X).tobytes(), net.evaluate(X, y)
 
     expected = work(nets[0])

@@ -78,7 +78,7 @@ def test_validation_needs_no_threads_of_its_own(monkeypatch):
     (X, y), net = data(), build()
     at_most(1, monkeypatch)
     history = net.fit(X, y, n_threads=2, validation_data=(X, y), **OPTIONS)
-    assert (history.n_threads, len(history.val_loss)) == (2, 1)
+    assert (history.n_threads, len(history["val_loss"])) == (2, 1)
 
 
 def test_auto_does_without_threads(monkeypatch):
@@ -92,7 +92,7 @@ def test_auto_does_without_threads(monkeypatch):
             at_most(others, patch)
             net = build()
             history = net.fit(X, y, validation_data=(X, y), **OPTIONS | {"epochs": 3})
-            results.append((everything(net), history.loss, history.val_loss, net.predict(X).tobytes(),
+            results.append((everything(net), history["loss"], history["val_loss"], net.predict(X).tobytes(),
                             net.evaluate(X, y)))  # fmt: skip
     assert results[0] == results[1]
     assert history.n_threads == 1

@@ -31,7 +31,7 @@ def check(net, X, y, method, tolerance=TOLERANCE, **settings):
     moved = np.abs(expected - before).max()
     assert moved > 1e-3, "training that changes nothing tests nothing"
     np.testing.assert_allclose(peer.flat(net, net.parameters), expected, rtol=0, atol=tolerance * moved)
-    np.testing.assert_allclose(history.loss, losses, rtol=tolerance)
+    np.testing.assert_allclose(history["loss"], losses, rtol=tolerance)
     for vector in (net.parameters, *net._training.moments):
         assert not peer.padding(net, vector).any()
 

@@ -53,7 +53,7 @@ def trained(n_threads, X, y, *, epochs=EPOCHS, batch_size=10, optimizer="adam", 
         n_threads=n_threads, **QUIET,
     )  # fmt: skip
     assert np.isfinite(net.parameters).all()
-    return everything(net), history.loss, history.val_loss
+    return everything(net), history["loss"], history["val_loss"]
 
 
 def same_for_all_counts(*given, **options):
@@ -141,7 +141,7 @@ def test_divergence(batch_size, rate, dtype, restless):
                 1e3 * X, 1e3 * y, epochs=99, batch_size=batch_size, optimizer=SGD(rate), n_threads=n_threads, **QUIET
             )
         assert np.isfinite(net.parameters).all()
-        results.append((str(caught.value), caught.value.history.loss, everything(net)))
+        results.append((str(caught.value), caught.value.history["loss"], everything(net)))
     assert [n for n, result in zip(COUNTS, results, strict=True) if result != results[0]] == []
 
 

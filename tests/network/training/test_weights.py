@@ -90,7 +90,7 @@ def test_training(case):
     for part, want in zip((part for pair in zip(net.weights, net.biases, strict=True) for part in pair), arrays,
                           strict=True):  # fmt: skip
         np.testing.assert_allclose(part, want, rtol=0, atol=1e-12)
-    assert history.loss == pytest.approx(losses, rel=1e-12)
+    assert history["loss"] == pytest.approx(losses, rel=1e-12)
 
 
 WEIGHED = np.where(np.arange(25) % 4 == 1, 0, np.arange(1, 26) / 8)
@@ -186,8 +186,8 @@ def test_smoothing_is_for_training_only():
         assert values[1] != pytest.approx(values[0], rel=1e-3)
         net = copy.copy(nets[1])
         history = net.fit(X, y, epochs=1, batch_size=ROWS, validation_data=(X, y), **QUIET)
-        assert history.loss[0] == values[1]
-        assert history.val_loss[0] == net.evaluate(X, y)["loss"]
+        assert history["loss"][0] == values[1]
+        assert history["val_loss"][0] == net.evaluate(X, y)["loss"]
         np.testing.assert_array_equal(y, kept)  # the user's own array is not smoothed
 
 

@@ -10,12 +10,13 @@ from hotloop import SGD, Adam, AdamW, Network
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
+from hotloop.network.metrics.named import METRICS
 from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.validation import suggestions as words
 from hotloop.network.validation.arguments import aliases_of
 
 KNOWN = {"loss": LOSSES, "activation": ACTIVATIONS, "output": ACTIVATIONS, "optimizer": OPTIMIZERS,
-         "initializer": INITIALIZERS}  # fmt: skip
+         "initializer": INITIALIZERS, "metric": METRICS}  # fmt: skip
 X, y = np.zeros((6, 2)), np.arange(6) % 3
 
 
@@ -96,7 +97,8 @@ def test_modules_and_classes_in_place_of_names():
     (lambda: Network([2, 3], lr=0.1), "'learning_rate' is an argument of SGD, RMSprop, Adagrad, Adam and AdamW. Give"),
     (lambda: Network([2, 3], seeed=1), r"Did you mean 'seed'\?"),
     (lambda: Network([2, 3]).fit(X, y, lr=0.1), r"fit\(..., optimizer=Adam\(learning_rate=0.01\)\)\.$"),
-    (lambda: Network([2, 3]).fit(X, y, metrics=["accuracy"]), "evaluate and the History of a fit always have"),
+    (lambda: Network([2, 3], metrics=["mae"]), "'metrics' is an argument of Network.fit and Network.evaluate"),
+    (lambda: Network([2, 3]).fit(X, y, scoring="mae"), r"Did you mean 'metrics'\?"),
     (lambda: Network([2, 3]).fit(X, y, validation=(X, y)), r"Did you mean 'validation_data'\?"),
     (lambda: Network([2, 3]).evaluate(X, y, callbacks=[]), "'callbacks' is an argument of Network.fit"),
     (lambda: Network([2, 3]).fit(X, y, max_iter=3), r"Did you mean 'epochs'\?"),

@@ -1,0 +1,261 @@
+"""The metrics by name, a row for each, and those that a fit or an evaluation computes."""
+
+import inspect
+import numbers
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hotloop.kernels.jit import Array
+from hotloop.network.activations import Activation
+from hotloop.network.losses import Loss
+from hotloop.network.metrics.classification import (
+    AVERAGES,
+    accuracy,
+    balanced_accuracy,
+    f1,
+    log_loss,
+    precision,
+    recall,
+    top_k_accuracy,
+)
+from hotloop.network.metrics.ranking import roc_auc
+from hotloop.network.metrics.regression import mae, mse, pinball, r2, rmse
+from hotloop.network.validation import arguments
+from hotloop.network.validation.printable import shown
+
+OF_CLASSES, OF_VALUES = "classes", "values"
+WEIGHTS = ("weights", "sample_weight")  # what a function calls its argument for them
+TOP_K = re.compile(r"top_(\d{1,9})_accuracy")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric that a network is evaluated by.
+
+    Parameters
+    ----------
+    name : str
+        What the history and `evaluate` call it.
+    function : callable (y_true, outputs) -> float
+    kind : str, optional
+        What it is of, OF_CLASSES or OF_VALUES; a user's own may be of both.
+    weights : str, optional
+        The function's argument for the weights of the rows, if it has one.
+    aliases : tuple of str
+        Other names of exactly the same.
+    """
+
+    name: str
+    function: Callable[..., Any] = field(repr=False)
+    kind: str | None = None
+    weights: str | None = "weights"
+    aliases: tuple[str, ...] = ()
+
+    def __call__(self, y_true: Array, outputs: Array, weights: Array | None = None) -> float:
+        """Return the metric's value."""
+        given = {} if weights is None or self.weights is None else {self.weights: weights}
+        value = self.function(y_true, outputs, **given)
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            value = value[()]
+        if not isinstance(value, numbers.Real):
+            raise TypeError(f"the metric {self.name} returned {shown(value)}; wanted a number")
+        return float(value)
+
+
+@dataclass(frozen=True)
+class TopK:
+    """The metric "top_k_accuracy" for a k: ``metrics=[TopK(3)]``, also called "top_3_accuracy"."""
+
+    k: int
+
+    def metric(self) -> Metric:
+        """Return the metric."""
+        k = arguments.whole_number("k", self.k, 1)
+        return Metric(f"top_{k}_accuracy", partial(top_k_accuracy, k=k), OF_CLASSES)
+
+
+@dataclass(frozen=True)
+class Pinball:
+    """The metric "pinball" at levels of its own, one for all outputs or one for each: ``metrics=[Pinball(0.9)]``."""
+
+    levels: float | Sequence[float]
+
+    def metric(self) -> Metric:
+        """Return the metric, whose name has the level if it is one."""
+        levels = np.asarray(self.levels, np.float64)
+        if levels.ndim > 1 or not ((levels >= 0) & (levels <= 1)).all():
+            raise ValueError(f"levels must be numbers from 0 to 1, got {shown(self.levels)}")
+        name = "pinball" if levels.ndim else f"pinball_{float(levels):g}"
+        return Metric(name, partial(pinball, levels=levels.tolist()), OF_VALUES)
+
+
+METRICS = {
+    row.name: row
+    for row in (
+        Metric("accuracy", accuracy, OF_CLASSES),
+        Metric("balanced_accuracy", balanced_accuracy, OF_CLASSES),
+        Metric("precision", precision, OF_CLASSES),
+        Metric("recall", recall, OF_CLASSES),
+        Metric("f1", f1, OF_CLASSES),
+        *(
+            Metric(f"{function.__name__}_{average}", partial(function, average=average), OF_CLASSES)
+            for function in (precision, recall, f1)
+            for average in AVERAGES
+        ),
+        TopK(5).metric(),
+        Metric("roc_auc", roc_auc, OF_CLASSES),
+        Metric("log_loss", log_loss, OF_CLASSES),
+        Metric("mae", mae, OF_VALUES, aliases=("mean_absolute_error",)),
+        Metric("mse", mse, OF_VALUES, aliases=("mean_squared_error",)),
+        Metric("rmse", rmse, OF_VALUES, aliases=("root_mean_squared_error",)),
+        Metric("r2", r2, OF_VALUES),
+        Metric("pinball", pinball, OF_VALUES),
+    )
+}
+
+
+def checked_metrics(metrics: Any, loss: Loss, outputs: int) -> tuple[Metric, ...]:
+    """Return the argument `metrics` of a network with this loss and so many outputs; raise unless each can be computed.
+
+    The metric that goes with the loss is left out, for it is always computed.
+    """
+    if isinstance(metrics, (str, Metric)) or callable(metrics):
+        raise TypeError(f"metrics must be a sequence, got {shown(metrics)}: write metrics=[it]")
+    if not isinstance(metrics, (Sequence, set, frozenset)):
+        raise TypeError(f"metrics must be a sequence of names and functions, got {shown(metrics)}")
+    default = default_metric(loss)
+    names, found = {"loss", default.name}, []
+    for given in metrics:
+        metric = _metric(given)
+        if metric == default:
+            continue
+        if metric.name in names:
+            raise ValueError(f"two metrics are called {metric.name}: define a function of another name")
+        kind = OF_CLASSES if loss.classifies else OF_VALUES
+        if metric.kind not in (None, kind):
+            raise ValueError(f"the metric {metric.name} is of {metric.kind}, and the loss {loss.name} of {kind}")
+        if metric.kind is not None:
+            _rehearse(metric, loss, outputs)
+        names.add(metric.name)
+        found.append(metric)
+    return tuple(found)
+
+
+def default_metric(loss: Loss) -> Metric:
+    """Return the metric that goes with a loss."""
+    return METRICS["accuracy" if loss.classifies else "r2"]
+
+
+def _metric(given: Any) -> Metric:
+    """Return a metric by its name, or that of a function."""
+    if isinstance(given, Metric):
+        return given
+    if isinstance(given, (TopK, Pinball)):
+        return given.metric()
+    if isinstance(given, str):
+        match = TOP_K.fullmatch(given)
+        return TopK(int(match[1])).metric() if match else arguments.choose("metric", given, METRICS)
+    if isinstance(given, type) or not callable(given):
+        raise TypeError(f"a metric must be a name, or a function (y_true, outputs) -> float; got {shown(given)}")
+    for row in METRICS.values():
+        if row.function is given:
+            return row
+    named = given.func if isinstance(given, partial) else given
+    try:
+        names = inspect.signature(given).parameters
+    except (TypeError, ValueError):  # some functions of C have none
+        names = {}  # type: ignore[assignment]
+    name = getattr(named, "__name__", type(named).__name__)
+    return Metric(name, given, None, next((argument for argument in WEIGHTS if argument in names), None))
+
+
+def _rehearse(metric: Metric, loss: Loss, outputs: int) -> None:
+    """Compute a metric of two made-up rows: it raises if it does not suit so many outputs."""
+    y: Array = np.zeros(2, np.int64) if loss.takes_labels else np.zeros((2, loss.target_columns(outputs)))
+    a = np.full((2, outputs), 0.5)
+    try:
+        metric(y, a)
+    except ValueError as error:
+        raise ValueError(f"the metric {metric.name} does not suit this network: {error}") from error
+
+
+def score(
+    loss: Loss,
+    output: str | Activation,
+    outputs: Array,
+    targets: Array,
+    labels: Array,
+    metrics: Sequence[Metric] = (),
+    weights: Array | None = None,
+) -> dict[str, float]:
+    """Return the metric that goes with a loss, and then the others, under their names.
+
+    Parameters
+    ----------
+    loss : Loss
+    output : str or Activation
+        Of the last layer.
+    outputs : array (rows, outputs)
+    targets, labels : array (rows, outputs), array (rows,)
+        One of them is empty.
+    metrics : sequence of Metric, default ()
+    weights : array (rows,), optional
+        Of the rows; None or empty for equal ones.
+    """
+    weights = weights if weights is not None and weights.size else None
+    truth: Array = targets
+    if loss.takes_labels:
+        truth = labels if labels.size else targets.argmax(axis=1)
+    logits = loss.classifies and output == "identity"
+    decided = outputs > threshold(output) if logits and not loss.takes_labels else outputs
+    if not loss.classifies:
+        decided = predicted_values(loss, output, outputs, targets)
+    default = default_metric(loss)
+    found = {default.name: default(truth, decided, weights)}
+    if metrics:
+        if logits:
+            outputs = probabilities(outputs, loss.takes_labels)
+        if outputs.shape[1] == 1:
+            truth, outputs = truth.reshape(-1), outputs[:, 0]
+        for metric in metrics:
+            whole = metric.kind != OF_VALUES or isinstance(metric.function, partial) or metric.function is pinball
+            found[metric.name] = metric(truth, outputs if whole else decided, weights)
+    return found
+
+
+def probabilities(logits: Array, exclusive: bool) -> Array:
+    """Return the softmax of logits, or the sigmoid of each if they do not exclude each other, in float64."""
+    z = logits.astype(np.float64)
+    if exclusive:
+        z = np.exp(z - z.max(axis=1, keepdims=True))
+        return np.asarray(z / z.sum(axis=1, keepdims=True))
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(-z)))
+
+
+def predicted_values(loss: Loss, output: str | Activation, outputs: Array, targets: Array) -> Array:
+    """Return the value that the outputs predict for each target: the quantile nearest the median, the mean count."""
+    levels = outputs.shape[1] // targets.shape[1]
+    if levels > 1:  # an output for each
+        outputs = outputs[:, int(np.argmin(np.abs(np.array(loss.parameters) - 0.5))) :: levels]
+    if loss.name == "poisson" and output == "identity":
+        with np.errstate(over="ignore"):
+            outputs = np.exp(outputs)
+    return outputs
+
+
+def predicted_classes(output: str | Activation, outputs: Array) -> Array:
+    """Return the class that each row of outputs means: the largest, or of a single output 1 above the threshold."""
+    if outputs.shape[1] > 1:
+        return np.asarray(np.argmax(outputs, axis=1))
+    return np.asarray(outputs[:, 0] > threshold(output), np.intp)
+
+
+def threshold(output: str | Activation) -> float:
+    """Return the output above which a class is more likely than not: probability 1/2, which is logit 0."""
+    return 0.0 if output == "identity" else 0.5

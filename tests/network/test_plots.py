@@ -1,0 +1,159 @@
+"""The pictures: what is drawn, with which words, and what cannot be drawn."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from hotloop import History, Network
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+
+from matplotlib import pyplot  # noqa: E402
+
+from hotloop.plots import plot_confusion_matrix, plot_decision_boundary, plot_history  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def small_and_closed(monkeypatch):
+    monkeypatch.setattr("hotloop.network.plots.GRID", 20)  # fewer points to predict
+    yield
+    pyplot.close("all")
+
+
+def png(axes):
+    """Return the size of the picture, drawn as a file would be, warnings being errors."""
+    axes.figure.canvas.draw()
+    return np.asarray(axes.figure.canvas.buffer_rgba()).std()
+
+
+def line(record, number):
+    return {"epoch": number, "loss": 1 / number, **record, "seconds": 0.1}
+
+
+def curves(axes):
+    return {each.get_label(): list(each.get_ydata()) for each in axes.get_lines()}
+
+
+def test_a_history():
+    records = [
+        line({"val_loss": 2 / n, "val_f1": 0.1 * n, "learning_rate": 0.1 / n, "norm": 5.0 + n}, n) for n in range(1, 6)
+    ]
+    history = History(records, best_epoch=4)
+    drawn = history.plot()
+    assert [axes.get_title() for axes in drawn] == ["loss", "f1", "norm", "learning rate"]
+    loss, f1, norm, rate = map(curves, drawn)
+    assert loss.pop("best epoch, 4") == [0, 1]
+    assert loss == {"training": history["loss"], "validation": history["val_loss"]}
+    assert (f1["validation"], norm["training"]) == (history["val_f1"], history["norm"])
+    assert history["learning_rate"] in rate.values()
+    for axes in drawn:
+        assert axes.get_xlabel() == "epoch"
+        assert all(tick == int(tick) for tick in axes.get_xticks())
+    assert png(drawn[0]) > 0
+    assert len(pyplot.get_fignums()) == 1
+
+
+def test_a_history_without_much_in_it():
+    records = [line({"learning_rate": 0.1, "note": "warm"}, n) for n in range(1, 60)]
+    (axes,) = plot_history(History(records))
+    assert curves(axes).keys() == {"training"}
+    (axes,) = plot_history(History(records[:1]))
+    assert list(axes.get_xticks()) == [1]
+    assert png(axes) > 0
+    with pytest.raises(ValueError, match="no epoch was finished"):
+        History().plot()
+
+
+def test_a_column_with_gaps_is_drawn():
+    _, axes = plot_history(History([line({}, 1), line({"norm": 3.0}, 2)]))
+    np.testing.assert_array_equal(curves(axes)["training"], [np.nan, 3.0])
+
+
+def fixed(outputs, loss, **options):
+    """Return a network of two inputs that decides by a line."""
+    weights = np.array([[0.5, -0.5, 0.0], [0.0, 0.0, 0.625]])[:, :outputs]
+    return Network([2, outputs], loss=loss, initializer=[(weights, np.zeros(outputs))], **options)
+
+
+POINTS = np.array([[1.0, 0.0], [-1.0, 0.5], [0.5, -1.0], [-0.25, 3.0], [2.0, 0.0]])
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "identity"])
+def test_a_confusion_matrix_of_one_output(output):
+    net = fixed(1, "binary_cross_entropy", output=output)
+    axes = plot_confusion_matrix(net, POINTS, [[1], [0], [0], [0], [1]], labels=["no", "yes"])
+    assert [text.get_text() for text in axes.texts] == ["2", "1", "0", "2"]
+    assert axes.get_title() == "4 of 5 rows right"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["no", "yes"]
+    assert png(axes) > 0
+
+
+@pytest.mark.parametrize(("normalize", "cells"), [
+    (None, ["1", "0", "0", "1", "1", "0", "1", "0", "1"]),
+    ("true", ["100 %", "0", "0", "50 %", "50 %", "0", "50 %", "0", "50 %"]),
+    ("pred", ["33 %", "0", "0", "33 %", "100 %", "0", "33 %", "0", "100 %"]),
+    ("all", ["20 %", "0", "0", "20 %", "20 %", "0", "20 %", "0", "20 %"]),
+])  # fmt: skip
+def test_a_confusion_matrix_of_classes(normalize, cells):
+    net, y = fixed(3, "cross_entropy"), np.array([0, 1, 1, 2, 2])
+    for truth in (y, np.eye(3)[y]):
+        axes = plot_confusion_matrix(net, POINTS, truth, normalize=normalize, axes=pyplot.figure().add_subplot())
+        assert [text.get_text() for text in axes.texts] == cells
+    assert axes.get_title() == "3 of 5 rows right"
+
+
+def test_many_classes_have_no_numbers_in_the_cells():
+    net = Network([2, 30], loss="cross_entropy", seed=0)
+    axes = plot_confusion_matrix(net, POINTS, [0, 1, 2, 3, 29], labels=[f"class {n}" for n in range(30)])
+    assert len(axes.texts) == 0
+    assert png(axes) > 0
+
+
+@pytest.mark.parametrize(("outputs", "loss", "output", "lines"), [
+    (1, "binary_cross_entropy", "sigmoid", 1), (1, "binary_cross_entropy", "identity", 1),
+    (2, "cross_entropy", "softmax", 1), (3, "cross_entropy", "identity", 3),
+])  # fmt: skip
+def test_a_decision_boundary(outputs, loss, output, lines):
+    net, y = fixed(outputs, loss, output=output), np.array([1, 0, 1, 0, 1])
+    axes = plot_decision_boundary(net, POINTS, y, labels=["red", "green", "blue"][: max(2, outputs)])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("input 1", "input 2")
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["red", "green", "blue"][: max(2, outputs)]
+    contours = [each for each in axes.collections if type(each).__name__ == "QuadContourSet"]
+    assert len(contours) == lines
+    if lines == 1:  # the line where both classes are as likely
+        assert abs(np.concatenate([path.vertices for path in contours[0].get_paths()])[:, 0]).max() < 0.01
+    scattered = sum(len(each.get_offsets()) for each in axes.collections if each not in contours)
+    assert scattered == 5
+    assert png(axes) > 0
+
+
+def test_a_decision_boundary_has_the_names_of_the_columns():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"length": [1.0, 1.0], "width": [1.0, 2.0]})  # a column that is constant
+    axes = plot_decision_boundary(fixed(1, "binary_cross_entropy"), frame, [0, 1])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("length", "width")
+    assert axes.get_xlim() == (0, 2)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda y: plot_decision_boundary(Network([3, 1], loss="binary_cross_entropy"), POINTS, y), "for 2 inputs; the ne"),
+    (lambda y: plot_decision_boundary(Network([2, 1]), POINTS, y), "decision boundary needs one class a row; the loss"),
+    (lambda y: plot_decision_boundary(fixed(3, "cross_entropy"), POINTS, y, labels="ab"), "2 names for 3 classes"),
+    (lambda y: plot_confusion_matrix(fixed(3, "binary_cross_entropy"), POINTS, y), "needs one class a row"),
+    (lambda y: plot_confusion_matrix(fixed(3, "cross_entropy"), POINTS, y, labels="ab"), "2 names for 3 classes"),
+    (lambda y: plot_confusion_matrix(fixed(3, "cross_entropy"), POINTS, y, normalize="rows"), "normalize must be one"),
+])  # fmt: skip
+def test_what_cannot_be_drawn(call, message):
+    with pytest.raises(ValueError, match=message):
+        call([0, 1, 0, 1, 0])
+    assert pyplot.get_fignums() == []
+
+
+def test_without_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pictures need matplotlib: python -m pip install 'hotloop\[plot\]'"):
+        plot_history(History([line({}, 1)]))

@@ -1,0 +1,158 @@
+"""History: a mapping of equally long lists, its table and its data frame."""
+
+import copy
+import math
+import pickle
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from hotloop import SGD, Callback, History, Network
+from hotloop.network.cli import reports
+
+RECORDS = [
+    {"epoch": 4, "loss": 0.75, "val_loss": 0.5, "learning_rate": 0.1, "seconds": 0.25},
+    {"epoch": 5, "loss": 0.5, "val_loss": 0.625, "learning_rate": 0.1, "seconds": 0.125, "norm": 3.0},
+]
+
+
+def history(**changes):
+    return History(copy.deepcopy(RECORDS), **changes)
+
+
+def wide(n_metrics):
+    """Return a history with so many metrics, each with a name of its own."""
+    metrics = {f"val_metric_{n}": 0.25 for n in range(n_metrics)}
+    return History([{"epoch": n, "loss": 1 / n, **metrics, "learning_rate": 0.1 / n, "seconds": 1.0} for n in (1, 2)])
+
+
+@pytest.fixture
+def columns(monkeypatch):
+    return lambda number: monkeypatch.setenv("COLUMNS", str(number))
+
+
+def test_it_is_a_mapping_of_equal_lists():
+    found = history()
+    assert list(found) == ["epoch", "loss", "val_loss", "learning_rate", "seconds", "norm"]
+    assert (found["epoch"], found["loss"], found["val_loss"]) == ([4, 5], [0.75, 0.5], [0.5, 0.625])
+    assert found["norm"] == pytest.approx([math.nan, 3.0], nan_ok=True)
+    assert {len(column) for column in found.values()} == {2}
+    assert ("val_loss" in found, "val_los" in found, len(found)) == (True, False, 6)
+    assert dict(found)["seconds"] == [0.25, 0.125]
+    with pytest.raises(KeyError, match="no column 'val_los', only epoch, loss, val_loss, learning_rate, seconds, norm"):
+        found["val_los"]
+
+
+def test_before_the_first_epoch_it_has_the_columns_that_every_fit_has():
+    assert dict(History()) == {"epoch": [], "loss": []}
+    assert repr(History()) == "<History of 0 epochs, stop_reason='epochs'>"
+
+
+def test_a_column_is_a_new_list():
+    found = history()
+    found["loss"].append(7)
+    assert found == history()
+
+
+def test_it_can_be_compared_pickled_and_copied():
+    found = history(best_epoch=4, seconds=1.5)
+    for same in (pickle.loads(pickle.dumps(found)), copy.deepcopy(found), history(best_epoch=4, seconds=1.5)):
+        assert same == found
+        assert (same.best_epoch, same.seconds, same["loss"]) == (4, 1.5, [0.75, 0.5])
+    assert found != history(best_epoch=5, seconds=1.5)
+    assert found != History(RECORDS[:1], best_epoch=4, seconds=1.5)
+
+
+def test_the_learning_rate_is_that_of_the_last_step():
+    """The table of steps has a record for each step from `first_step` on; the last one holds for all after it."""
+
+    class Schedule(Callback):
+        def on_epoch_begin(self, fit):
+            data = data_of[0]
+            data.steps = np.repeat(data.steps[:1], 7)
+            data.steps["learning_rate"] = np.linspace(0.7, 0.1, 7)
+
+    data_of = []
+    x, y = np.random.default_rng(0).normal(size=(6, 2)), np.arange(6.0)
+    net = Network([2, 1], seed=0)
+    assert net.fit(x, y, epochs=2, batch_size=2, optimizer=SGD(0.03))["learning_rate"] == [0.03, 0.03]
+    prepare = net._prepared
+    net._prepared = lambda *given: data_of.append(prepare(*given)) or data_of[-1]
+    found = net.fit(x, y, epochs=3, batch_size=2, optimizer=SGD(0.03), callbacks=[Schedule()])
+    assert found["learning_rate"] == pytest.approx([0.5, 0.2, 0.1])
+
+
+def test_a_data_frame():
+    pandas = pytest.importorskip("pandas")
+    frame = history().to_pandas()
+    assert isinstance(frame, pandas.DataFrame)
+    assert list(frame.columns) == list(history())
+    assert frame["loss"].tolist() == [0.75, 0.5]
+    assert frame["norm"].isna().tolist() == [True, False]
+
+
+def test_a_data_frame_without_pandas(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"to_pandas needs pandas: .* 'hotloop\[pandas\]'"):
+        history().to_pandas()
+
+
+# What is printed.
+
+
+def test_the_table_is_as_wide_as_the_terminal_at_most(columns):
+    columns(200)
+    one_line = str(wide(6)).splitlines()
+    assert one_line[0].startswith("epoch  loss  val metric 0  val metric 1")
+    assert [len(line) for line in one_line] == [len(one_line[0])] * 3 + [len("stopped: epochs")]
+    columns(80)
+    found = str(wide(6)).splitlines()
+    assert "no room for" not in str(wide(6))
+    assert [line.split() for line in found[-3:-1]] == [line.split() for line in one_line[1:3]]
+    assert max(map(len, found)) <= 80
+    assert " ".join(found[0].split()) == "val val val val val val"
+    columns(51)
+    found = str(wide(6)).splitlines()
+    assert found[-2:] == ["no room for: val metric 5, learning rate, seconds", "stopped: epochs"]
+    assert found[-4].split() == ["1", "1", *["0.25"] * 5]
+    assert max(map(len, found)) <= 51
+    columns(3)  # the first column stays
+    assert str(wide(6)).splitlines()[:3] == ["epoch", "    1", "    2"]
+
+
+def test_the_best_epoch_is_named():
+    assert str(history(best_epoch=4)).splitlines()[-2:] == ["best epoch: 4", "stopped: epochs"]
+    assert repr(history(stop_reason="enough")) == (
+        "<History of 2 epochs, epoch=5, loss=0.5, val_loss=0.625, learning_rate=0.1, seconds=0.125, norm=3, "
+        "stop_reason='enough'>"
+    )
+
+
+def test_the_table_of_a_notebook():
+    found = history(stop_reason="a < b")
+    found.epochs[0]["note"] = "<b>"  # what a callback added is no HTML
+    text = found._repr_html_()
+    assert re.findall("<th>(.*?)</th>", text) == [
+        "epoch", "loss", "val loss", "learning rate", "seconds", "note", "norm",
+    ]  # fmt: skip
+    assert re.findall("<td>(.*?)</td>", text) == [
+        "4", "0.75", "0.5", "0.1", "0.25", "&lt;b&gt;", "-", "5", "0.5", "0.625", "0.1", "0.125", "-", "3",
+    ]  # fmt: skip
+    assert "<p>stopped: a &lt; b</p>" in text
+    long = History([{"epoch": n, "loss": 1.0} for n in range(1, 101)])._repr_html_()
+    assert "30 of 100 epochs; stopped" in long
+    numbers = [int(cell) for cell in re.findall(r"<tr><td>(\d+)</td>", long)]
+    assert (len(numbers), numbers[0], numbers[-1]) == (30, 1, 100)
+
+
+def test_the_commands_table_has_a_learning_rate_that_changes(columns):
+    columns(80)
+    assert "learning rate" not in reports.epochs(history())
+    assert reports.epochs(wide(0)).splitlines() == [
+        "epoch  training loss  learning rate",
+        "    1          1.000         0.1000",
+        "    2         0.5000        0.05000",
+    ]
+    assert max(map(len, reports.epochs(wide(6)).splitlines())) <= 80
