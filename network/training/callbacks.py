@@ -113,9 +113,9 @@ class Callback:
         """After a compiled call, with finite parameters if it was the last of its epoch."""
 
     def on_step(self, fit: FitProgress) -> None:
-        """After each step, and after `on_call_end`; slow: defining it makes each step a compiled call of its own.
+        """After each step, and after its `on_call_end`: slow, since each step is then a compiled call.
 
-        That costs about 10 us a step, and 2 us for each further callback, where a step of a small network takes 3 us.
+        That costs about 4 us, and what the method itself takes: steps of 64-32-10 in batches of 32 take twice as long.
         """
 
     def on_epoch_end(self, fit: FitProgress) -> None:
