@@ -434,11 +434,21 @@ def test_it_is_public():
 
 
 @needs_compiler
-def test_the_example_of_the_document(capsys):
+def test_the_examples_of_the_document(capsys):
+    text, names = (Path(__file__).parents[3] / "docs" / "callbacks.md").read_text(), {}
+    examples = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.M | re.S)
+    assert len(examples) == text.count("```python") == 3
+    for program, printed in examples:
+        exec(compile(program, "callbacks.md", "exec"), names)
+        assert capsys.readouterr().out == printed
+
+
+def test_the_document_lists_every_callback():
     text = (Path(__file__).parents[3] / "docs" / "callbacks.md").read_text()
-    ((program, printed),) = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.M | re.S)
-    exec(compile(program, "callbacks.md", "exec"), {})
-    assert capsys.readouterr().out == printed
+    assert {*re.findall(r"^\| `([A-Z]\w+)` \|", text, re.M)} == {*hotloop.callbacks.__all__} - {
+        "Callback",
+        "FitProgress",
+    }
 
 
 @needs_compiler
