@@ -131,7 +131,7 @@ class Callback:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned: called before the first epoch of a fit that is resumed."""
 
-    def _check(self, validates: bool) -> None:
+    def _check_before_fit(self, validates: bool) -> None:
         """Raise an error, before anything is changed, if a fit with or without validation data does not suit it."""
 
 
@@ -164,7 +164,7 @@ def checked_callbacks(callbacks: Any, validates: bool) -> tuple[Callback, ...]:
             found = f"the class {callback.__name__}" if isinstance(callback, type) else f"a {type(callback).__name__}"
             raise TypeError(f"callbacks[{index}] is {found}; wanted an instance of a subclass of hotloop.Callback")
         _check_moments(callback)
-        callback._check(validates)
+        callback._check_before_fit(validates)
     return tuple(callbacks)
 
 
