@@ -159,16 +159,13 @@ class Trainable(ScaledInputs):
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         with span("fit"):
             with span("check the data"):
-                checked, validation = self._checked(X, y), None
+                checked = self._checked(X, y)
+                data, validation = self._prepared(checked, batch_size, self.dropout), None
                 if validation_split > 0:
-                    kept, held_out = rows_held_out(validation_split, self.seed, LOSSES[self.loss], *checked[1:])
                     # The arrays stay as they are: each epoch's order has only the rows that are kept.
-                    data = self._prepared(checked, min(batch_size, len(kept)), self.dropout)
-                    data.kept = kept
+                    data.kept, held_out = rows_held_out(validation_split, self.seed, LOSSES[self.loss], *checked[1:])
                     inputs, targets, labels = (array[held_out] if array.size else array for array in checked)
                     validation = self._prepared((inputs, targets, labels))
-                else:
-                    data = self._prepared(checked, batch_size, self.dropout)
                 if validation_data is not None:
                     if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                         raise TypeError("validation_data must be a pair (X, y)")

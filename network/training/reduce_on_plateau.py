@@ -70,7 +70,6 @@ class ReduceLROnPlateau(Monitor):
         value = self._value(fit)
         if self.cooldown_left > 0:
             self.cooldown_left -= 1
-            self.wait = 0
         if self._better(value, self.best):
             self.best, self.wait = value, 0
         elif self.cooldown_left == 0:

@@ -41,14 +41,18 @@ def test_the_moments_of_a_fit(call_is_a_batch):
 
 
 def test_each_step_is_a_call_if_a_callback_asks_for_steps():
-    """Also where another callback shortens the calls to less than a batch, and where the last batch is small."""
     watcher = Noted(steps=True)
     train(epochs=3, callbacks=[watcher])
     assert watcher.notes == expected_moments(3, 5, 8, steps=True)
 
+
+@pytest.mark.parametrize("cuts", ["each call", "the first call of an epoch"])
+def test_a_step_is_one_where_its_batch_is_cut(cuts):
+    """By another callback, into calls of less than a batch; and the last batch is small."""
+
     class Short(Callback):
         def limit(self, fit, rows):
-            return 1
+            return 1 if cuts == "each call" or fit.rows_done == 0 else rows
 
     seen = []
     steps = LambdaCallback(on_step=lambda fit: seen.append((fit.step, fit.rows_done, fit.batch_loss)))
