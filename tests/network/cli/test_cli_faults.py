@@ -240,7 +240,7 @@ def test_a_reader_that_leaves_early():
 @compiled
 def test_control_c_in_the_middle_of_training(tmp_path):
     model = tmp_path / "model"
-    arguments = ["train", "--hidden", "32", "--epochs", "1000000", "--save", str(model)]
+    arguments = ["train", "--hidden", "32", "--epochs", "1000000", "--no-early-stopping", "--save", str(model)]
     with subprocess.Popen(
         [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
     ) as process:

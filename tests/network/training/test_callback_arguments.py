@@ -51,11 +51,16 @@ def test_names_that_begin_with_on_are_for_moments():
     (lambda self, net, X, y: None, "net, X, y"),
 ])  # fmt: skip
 def test_a_moment_with_the_parameters_of_other_libraries(method, parameters):
-    method.__name__ = "on_epoch_end"
     with pytest.raises(
         TypeError, match=rf"Mine.on_epoch_end takes \({parameters}\); it is called with one argument, fit"
     ):
         train(callbacks=[subclass(on_epoch_end=method)])
+
+
+def test_a_function_of_two_arguments_is_named_by_its_moment():
+    with pytest.raises(TypeError, match=r"LambdaCallback.on_step takes \(epoch, logs\)"):
+        train(callbacks=[LambdaCallback(on_step=lambda epoch, logs: None)])
+    train(callbacks=[LambdaCallback(on_epoch_end=bool)], epochs=1)  # which does not say what it takes
 
 
 def test_a_moment_may_have_parameters_with_defaults():
