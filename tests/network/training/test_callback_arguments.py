@@ -127,9 +127,10 @@ def test_the_document_lists_every_callback():
 
 
 @needs_compiler
-def test_the_example_of_the_docstring():
-    (found,) = doctest.DocTestFinder(recurse=False).find(Callback, "Callback")
-    assert doctest.DocTestRunner().run(found) == (0, 4)
+@pytest.mark.parametrize(("thing", "lines"), [(Callback, 4), (LambdaCallback, 4), (hotloop.callbacks, 2)])
+def test_the_examples_of_the_docstrings(thing, lines):
+    (found,) = doctest.DocTestFinder(recurse=False).find(thing, "thing")
+    assert doctest.DocTestRunner().run(found) == (0, lines)
 
 
 def test_the_document_lists_every_moment():
