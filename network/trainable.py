@@ -209,15 +209,13 @@ class Trainable(CheckedData, LearningRateMethods):
             with span("check the data"):
                 weighting = sample_weight, class_weight, positive_weight
                 checked, validation = self._checked(X, y), None
+                data = self._trained_on(checked, *weighting, batch_size, dropout=True)
                 if validation_split > 0:
-                    seed = checkpoints.seed_of(self)
-                    kept, held_out = rows_held_out(validation_split, seed, loss_of(self.loss), *checked[1:])
                     # The arrays stay as they are: each epoch's order has only the rows that are kept.
-                    data = self._trained_on(checked, *weighting, min(batch_size, len(kept)), dropout=True)
-                    data.kept = kept
+                    data.kept, held_out = rows_held_out(
+                        validation_split, checkpoints.seed_of(self), loss_of(self.loss), *checked[1:]
+                    )
                     validation = self._held_out(checked, sample_weight, held_out)
-                else:
-                    data = self._trained_on(checked, *weighting, batch_size, dropout=True)
                 if validation_data is not None:
                     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
                         raise TypeError("validation_data must be a pair (X, y), or (X, y, sample_weight)")

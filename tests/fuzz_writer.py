@@ -38,6 +38,8 @@ BAD_FIT = {
     "epsilon": ("Adam(epsilon=1e-320)", "RMSprop(epsilon=1e-310)", "Adagrad(epsilon=1e-315)"),
     "learning_rate": ("SGD(1e-320)", "AdamW(1e-310)"),
     "patience": ("0", "2.5", "'5'", "10**5000"),
+    "validation_split": ("-0.1", "1", "'0.1'", "None", "float('nan')", "10**400"),
+    "max_seconds": ("0", "-1", "'1'", "float('inf')", "True"),
     "tolerance": ("-1", "float('nan')", "'0'", "10**400"),
     "shuffle": ("1", "None", "'yes'"),
     "progress": ("0", "None"),

@@ -11,7 +11,6 @@ from hotloop.network.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
 from hotloop.network.profiling.sort_orders import SORTS
-from hotloop.network.training.history import PATIENCE
 from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.validation.arguments import (
     DTYPES,
@@ -31,6 +30,7 @@ LEARNING_RATES: dict[str, float] = {
 }
 SGD_MOMENTUM = 0.9
 DROPOUT = 0.3
+PATIENCE = 10  # epochs without a better validation loss
 
 
 def _converter(convert: Callable[[str], Any], wanted: str) -> Callable[[str], Any]:
@@ -214,8 +214,8 @@ def add_network_options(group: Any) -> None:
     group.add_argument("--dtype", choices=DTYPES, default="float32", help="(default: %(default)s)")
 
 
-def add_training_options(group: Any, epochs: str = "40") -> None:
-    """Add the options for the training; `epochs` is their default, for the help."""
+def add_training_options(group: Any, epochs: str = "40", patience: str = f"default: {PATIENCE}") -> None:
+    """Add the options for the training; `epochs` and `patience` are their defaults, for the help."""
     group.add_argument(
         "--optimizer",
         metavar="NAME",
@@ -238,13 +238,21 @@ def add_training_options(group: Any, epochs: str = "40") -> None:
     )
     group.add_argument("--epochs", metavar="N", type=_positive_whole, default=40, help=f"(default: {epochs})")
     group.add_argument(
+        "--patience",
+        metavar="N",
+        type=_positive_whole,
+        help="stop when the validation loss (without one: the training loss) has not got better for N epochs "
+        f"({patience})",
+    )
+    group.add_argument(
         "--tolerance",
         metavar="T",
         type=_number_from_zero,
-        help="stop when the validation loss (without one: the training loss) has not improved by more than T "
-        "for --patience epochs (default: run all epochs)",
+        help="how much lower than the best a loss must be to count as better (default: 0)",
     )
-    group.add_argument("--patience", metavar="N", type=_positive_whole, help=f"of --tolerance (default: {PATIENCE})")
+    group.add_argument(
+        "--max-seconds", metavar="S", type=_positive_number, help="stop after S seconds of training (default: no limit)"
+    )
     group.add_argument(
         "--seed",
         metavar="N",

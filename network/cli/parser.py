@@ -39,7 +39,9 @@ Train a network; print its loss and accuracy over the epochs, and how well it
 does on data that it has not seen.
 
 Without options: the handwritten digits that hotloop carries, tested on digits
-by other writers."""
+by other writers. A tenth of the training rows is held out for validation. When
+the loss on them has not got better for 10 epochs, training stops; the
+parameters of the best epoch are kept."""
 TRAIN_EPILOG = f"""\
 data:
   digits     8 x 8 handwritten digits (UCI optdigits, CC BY 4.0), carried by
@@ -160,7 +162,13 @@ def parser() -> argparse.ArgumentParser:
 def _train_options(train: argparse.ArgumentParser) -> None:
     options.add_data_options(train.add_argument_group("data"))
     options.add_network_options(train.add_argument_group("network"))
-    options.add_training_options(train.add_argument_group("training"))
+    training = train.add_argument_group("training")
+    options.add_training_options(training, patience=f"default: {options.PATIENCE} if there are validation rows")
+    training.add_argument(
+        "--no-early-stopping",
+        action="store_true",
+        help="run all epochs and keep the last parameters (default: keep those with the lowest validation loss)",
+    )
     output = train.add_argument_group("output")
     output.add_argument("--save", metavar="FILE", help="where to save the trained network, with all that predict needs")
     options.add_progress_option(output)
@@ -176,8 +184,9 @@ def _predict_options(predict: argparse.ArgumentParser) -> None:
 def _profile_options(profile: argparse.ArgumentParser) -> None:
     options.add_data_options(profile.add_argument_group("data"), "digits; with --layers synthetic, which is made up")
     options.add_network_options(profile.add_argument_group("network"))
-    options.add_training_options(profile.add_argument_group("training"), "40; of made-up data for about a second")
-    profile.set_defaults(data=None, epochs=None)
+    training = profile.add_argument_group("training")
+    options.add_training_options(training, "40; of made-up data for about a second", "default: run all epochs")
+    profile.set_defaults(data=None, epochs=None, no_early_stopping=True)
     output = profile.add_argument_group("output")
     options.add_profile_options(output)
     options.add_progress_option(output)

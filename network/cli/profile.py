@@ -13,7 +13,14 @@ from hotloop.network.cli import reports
 from hotloop.network.cli.exit_status import FAILED, INTERRUPTED
 from hotloop.network.cli.prepared_data import load_data, prepare
 from hotloop.network.cli.streams import complain, say
-from hotloop.network.cli.training_run import build_network, build_optimizer, check_options, compile_kernels, fit
+from hotloop.network.cli.training_run import (
+    build_network,
+    build_optimizer,
+    check_options,
+    compile_kernels,
+    early_stopping,
+    fit,
+)
 from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.datasets.synthetic import synthetic
 from hotloop.network.losses import LOSSES
@@ -46,7 +53,8 @@ def command(arguments: argparse.Namespace) -> int:
     error, status = None, 0
     with profile(snapshots=not arguments.no_diagnosis) as prof:
         try:
-            status = INTERRUPTED if fit(arguments, net, prepared, optimizer).interrupted else 0
+            history = fit(arguments, net, prepared, optimizer, early_stopping(arguments, prepared))
+            status = INTERRUPTED if history.interrupted else 0
         except DivergenceError as raised:
             error, status = raised, FAILED
     diagnosis = None if arguments.no_diagnosis else prof.diagnose(try_remedies=not arguments.no_trials)

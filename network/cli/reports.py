@@ -7,7 +7,8 @@ import numpy as np
 from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.text_table import fitted_table
-from hotloop.network.training.history import PATIENCE, History, spread
+from hotloop.network.training.early_stopping import EarlyStopping
+from hotloop.network.training.history import History, spread
 from hotloop.network.validation.printable import printable
 
 MOST_ROWS = 12  # of the table of epochs
@@ -77,16 +78,26 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def ending(history: History, epochs: int, tolerance: float | None, patience: int | None) -> str:
-    """Return why training ended."""
+def ending(history: History, epochs: int, stopper: EarlyStopping | None) -> str:
+    """Return why training ended, and in a line of its own which epoch's parameters are kept, if not the last ones."""
     done = len(history.epochs)
+    text = f"trained {epochs} epochs"
     if history.interrupted:
-        return f"interrupted in epoch {done + 1} of {epochs}: the network so far is kept"
-    if history.converged:
-        return f"converged after {done} epochs: no better by more than {tolerance:g} in {patience or PATIENCE} epochs"
-    if tolerance is not None:
-        return f"not converged in {epochs} epochs (tolerance {tolerance:g}): train longer or raise the tolerance"
-    return f"trained {epochs} epochs"
+        text = f"interrupted in epoch {done + 1} of {epochs}: the network so far is kept"
+    elif history.stop_reason == "time":
+        text = f"trained {done} of {epochs} epochs, until the time was up"
+    if stopper is None:
+        return text
+    loss = "validation loss" if stopper.monitor == "val_loss" else "training loss"
+    if history.stop_reason == "early stopping":
+        better = "better" if stopper.min_delta == 0 else f"better by more than {stopper.min_delta:g}"
+        text = f"stopped early after {done} epochs: {loss} no {better} for {stopper.patience} epochs"
+    if stopper.restore_best and history.best_epoch is not None:
+        text = text.removesuffix(": the network so far is kept")
+        text += (
+            f"\nkept: the parameters of epoch {history.best_epoch}, which had the lowest {loss} ({stopper.best:.4g})"
+        )
+    return text
 
 
 def test(scores: Mapping[str, float], right: int, rows: int, loss: str) -> str:

@@ -13,7 +13,14 @@ from hotloop.network.cli import reports
 from hotloop.network.cli.exit_status import FAILED, INTERRUPTED
 from hotloop.network.cli.prepared_data import Part, load_prepared
 from hotloop.network.cli.streams import complain, say
-from hotloop.network.cli.training_run import build_network, build_optimizer, check_options, compile_kernels, fit
+from hotloop.network.cli.training_run import (
+    build_network,
+    build_optimizer,
+    check_options,
+    compile_kernels,
+    early_stopping,
+    fit,
+)
 from hotloop.network.metrics import predicted_classes
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_replaceable, path_of
@@ -27,11 +34,15 @@ def command(arguments: argparse.Namespace) -> int:
         check_replaceable(path_of("--save", arguments.save))
         check_is_another(arguments.save, arguments.data)
     check_options(arguments)
+    for option in ("patience", "tolerance"):
+        if arguments.no_early_stopping and getattr(arguments, option) is not None:
+            raise ValueError(f"--{option} is for early stopping, which --no-early-stopping turns off")
     prepared = load_prepared(arguments)
     net, optimizer = build_network(arguments, prepared), build_optimizer(arguments)
     say(reports.data(prepared), "", net.summary(), "")
     say(compile_kernels(net, prepared, str(net.dtype)), "")
-    history = fit(arguments, net, prepared, optimizer)
+    stopper = early_stopping(arguments, prepared)
+    history = fit(arguments, net, prepared, optimizer, stopper)
     saved = None
     if arguments.save is not None:  # before anything is printed: the reader of a pipe may have left
         try:
@@ -42,7 +53,7 @@ def command(arguments: argparse.Namespace) -> int:
     right = right_rows(net, prepared.test)
     if history.epochs:
         say(reports.epochs(history), "")
-    say(reports.ending(history, arguments.epochs, arguments.tolerance, arguments.patience))
+    say(reports.ending(history, arguments.epochs, stopper))
     say(reports.test(scores, *right, prepared.loss_name))
     if history.epochs:
         say(reports.speed(len(history.epochs), len(prepared.train.x), history.seconds))

@@ -2,27 +2,25 @@
 
 import argparse
 import sys
-import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numba
 
 from hotloop.network.cli import reports
-from hotloop.network.cli.options import DROPOUT, LEARNING_RATES, SGD_MOMENTUM
+from hotloop.network.cli.options import DROPOUT, LEARNING_RATES, PATIENCE, SGD_MOMENTUM
 from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
 from hotloop.network.training.compilation import CompileNotice
-from hotloop.network.training.history import ConvergenceWarning, History
+from hotloop.network.training.early_stopping import EarlyStopping
+from hotloop.network.training.history import History
 from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
 from hotloop.network.warmup import cache_folder
 
 
 def check_options(arguments: argparse.Namespace) -> None:
     """Raise if an option that was given would have no effect."""
-    if arguments.patience is not None and arguments.tolerance is None:
-        raise ValueError("--patience needs --tolerance, which says what counts as an improvement; 0 for any")
     if arguments.layers is not None and len(arguments.layers) == 2:
         for option in ("activation", "dropout"):
             if getattr(arguments, option):
@@ -93,20 +91,38 @@ def compile_kernels(
     return reports.kernels(notice.seconds, notice.compiled, None if folder is None else str(folder))
 
 
-def fit(arguments: argparse.Namespace, net: Network, prepared: PreparedData, optimizer: Optimizer) -> History:
+def early_stopping(arguments: argparse.Namespace, prepared: PreparedData) -> EarlyStopping | None:
+    """Return what stops the fit early: on the validation loss it also keeps the best parameters; None for nothing."""
+    asked = arguments.patience is not None or arguments.tolerance is not None
+    if not asked and (arguments.no_early_stopping or prepared.validation is None):
+        return None
+    validates = prepared.validation is not None
+    return EarlyStopping(
+        "val_loss" if validates else "loss",
+        min_delta=arguments.tolerance or 0.0,
+        patience=arguments.patience or PATIENCE,
+        restore_best=validates,
+    )
+
+
+def fit(
+    arguments: argparse.Namespace,
+    net: Network,
+    prepared: PreparedData,
+    optimizer: Optimizer,
+    stopper: EarlyStopping | None,
+) -> History:
     """Train, and return the history."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the command reports how the run ended
-        return net.fit(
-            prepared.train.x,
-            prepared.train.y,
-            epochs=arguments.epochs,
-            batch_size=arguments.batch_size,
-            optimizer=optimizer,
-            class_weight=arguments.class_weight,
-            validation_data=None if prepared.validation is None else (prepared.validation.x, prepared.validation.y),
-            tolerance=arguments.tolerance,
-            patience=arguments.patience,
-            n_threads=arguments.threads,
-            progress=not arguments.no_progress,
-        )
+    return net.fit(
+        prepared.train.x,
+        prepared.train.y,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        optimizer=optimizer,
+        class_weight=arguments.class_weight,
+        validation_data=None if prepared.validation is None else (prepared.validation.x, prepared.validation.y),
+        max_seconds=arguments.max_seconds,
+        n_threads=arguments.threads,
+        progress=not arguments.no_progress,
+        callbacks=[] if stopper is None else [stopper],
+    )

@@ -7,7 +7,7 @@ import inspect
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -137,9 +137,9 @@ class Callback:
         """After a compiled call, with finite parameters if it was the last of its epoch."""
 
     def on_step(self, fit: FitProgress) -> None:
-        """After each step, and after `on_call_end`; slow: defining it makes each step a compiled call of its own.
+        """After each step, and after its `on_call_end`: slow, since each step is then a compiled call.
 
-        That costs about 10 us a step, and 2 us for each further callback, where a step of a small network takes 3 us.
+        That costs about 4 us, and what the method itself takes: steps of 64-32-10 in batches of 32 take twice as long.
         """
 
     def on_epoch_end(self, fit: FitProgress) -> None:
@@ -159,7 +159,7 @@ class Callback:
         """
 
 
-    def _check(self, validates: bool) -> None:
+    def _check_before_fit(self, validates: bool) -> None:
         """Raise an error, before anything is changed, if a fit with or without validation data does not suit it."""
 
 
@@ -192,7 +192,7 @@ def checked_callbacks(callbacks: Any, validates: bool) -> tuple[Callback, ...]:
             found = f"the class {callback.__name__}" if isinstance(callback, type) else f"a {type(callback).__name__}"
             raise TypeError(f"callbacks[{index}] is {found}; wanted an instance of a subclass of hotloop.Callback")
         _check_moments(callback)
-        callback._check(validates)
+        callback._check_before_fit(validates)
     return tuple(callbacks)
 
 
@@ -204,23 +204,23 @@ def _check_moments(callback: Callback) -> None:
             continue
         meant = f"Did you mean {ours}?" if ours else "Let the names of other methods not begin with on_."
         raise TypeError(f"{kind}.{name} would never be called: the moments are {', '.join(MOMENTS)}. {meant}")
-    for method in methods_of([callback], *MOMENTS):
-        try:
-            parameters = inspect.signature(method).parameters
-        except ValueError:  # of a function written in C
-            continue
+    for moment in MOMENTS:
+        parameters: Mapping[str, inspect.Parameter] = {}
+        for method in methods_of([callback], moment):
+            with suppress(ValueError):  # of a function written in C
+                parameters = inspect.signature(method).parameters
         needed = [p for p in parameters.values() if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD]
         if len(needed) > 1 or "logs" in parameters:
             raise TypeError(
-                f"{kind}.{method.__name__} takes ({', '.join(parameters)}); it is called with one argument, fit, which "
+                f"{kind}.{moment} takes ({', '.join(parameters)}); it is called with one argument, fit, which "
                 "has the epoch as fit.epoch and its results as fit.record"
             )
 
 
-def methods_of(callbacks: Iterable[Callback], *moments: str) -> list[Callable[..., Any]]:
-    """Return the methods for moments, in order: of the callbacks that define one, so that the others cost nothing."""
-    found = [(getattr(callback, moment), getattr(Callback, moment)) for callback in callbacks for moment in moments]
-    return [method for method, nothing in found if getattr(method, "__func__", None) is not nothing]
+def methods_of(callbacks: Iterable[Callback], moment: str) -> list[Callable[..., Any]]:
+    """Return the methods for a moment, in order: of the callbacks that define one, so that the others cost nothing."""
+    methods = [getattr(callback, moment) for callback in callbacks]
+    return [method for method in methods if getattr(method, "__func__", None) is not getattr(Callback, moment)]
 
 
 def call_all(methods: Iterable[Callable[[FitProgress], object]], fit: FitProgress) -> None:

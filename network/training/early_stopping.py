@@ -85,17 +85,17 @@ class EarlyStopping(Monitor):
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Compare the epoch with the best so far."""
-        value = self.value(fit)
+        value = self._value(fit)
         if fit.epoch <= self.start_from_epoch:
             return
         self.wait += 1
-        better = self.better(value, self.best)
+        better = self._better(value, self.best)
         if better or (self._last and value == self.best):
             self.best, self.best_epoch = value, int(fit.record["epoch"])
             fit.history.best_epoch = self.best_epoch
             if self.restore_best:
                 self._parameters = fit.network.parameters.copy()
-        if better and (self.baseline is None or self.better(value, self.baseline)):
+        if better and (self.baseline is None or self._better(value, self.baseline)):
             self.wait = 0
         elif not better and self.wait >= self.patience and fit.epoch > 1:
             fit.stop("early stopping")

@@ -66,8 +66,8 @@ class ModelCheckpoint(Monitor):
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Save the network, if its epoch is good enough."""
         if self.save_best_only:
-            value = self.value(fit)
-            if not self.better(value, self.best):
+            value = self._value(fit)
+            if not self._better(value, self.best):
                 return
             self.best = value
         missing = [name for name in self._fields if name not in fit.record]
@@ -77,6 +77,6 @@ class ModelCheckpoint(Monitor):
             )
         fit.network.save(Path(self.path.format(**fit.record)))
 
-    def _check(self, validates: bool) -> None:
+    def _check_before_fit(self, validates: bool) -> None:
         if self.save_best_only:
-            super()._check(validates)
+            super()._check_before_fit(validates)

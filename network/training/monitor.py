@@ -73,7 +73,7 @@ class Monitor(Callback):
         """Let the next fit begin anew."""
         self._loaded = False
 
-    def value(self, fit: FitProgress) -> float:
+    def _value(self, fit: FitProgress) -> float:
         """Return the number in the last epoch's record.
 
         Raises
@@ -90,7 +90,7 @@ class Monitor(Callback):
             )
         return float(fit.record[self.monitor])
 
-    def better(self, value: float, reference: float) -> bool:
+    def _better(self, value: float, reference: float) -> bool:
         """Return whether a value is better than another by more than `min_delta`; NaN never is."""
         return value - self.min_delta > reference if self._more else value + self.min_delta < reference
 
@@ -105,7 +105,7 @@ class Monitor(Callback):
         if state["best"] is not None:
             self.best = float(state["best"])
 
-    def _check(self, validates: bool) -> None:
+    def _check_before_fit(self, validates: bool) -> None:
         if self.monitor.startswith("val_") and not validates:
             raise ValueError(
                 f"{type(self).__name__} monitors {self.monitor!r}, and the fit has no validation data: pass "

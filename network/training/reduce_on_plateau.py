@@ -67,11 +67,10 @@ class ReduceLROnPlateau(Monitor):
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Compare the epoch with the best so far."""
-        value = self.value(fit)
+        value = self._value(fit)
         if self.cooldown_left > 0:
             self.cooldown_left -= 1
-            self.wait = 0
-        if self.better(value, self.best):
+        if self._better(value, self.best):
             self.best, self.wait = value, 0
         elif self.cooldown_left == 0:
             self.wait += 1

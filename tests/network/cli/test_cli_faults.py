@@ -186,15 +186,24 @@ def test_an_interrupted_training_is_kept(flowers, tmp_path, monkeypatch):
     interrupt_in_call(4, monkeypatch)
     status, out, err = run("train", "--data", flowers, *TINY, "--epochs", "9", "--save", tmp_path / "model")
     assert (status, err) == (130, "")
-    assert "\ninterrupted in epoch 3 of 9: the network so far is kept\ntest accuracy" in out
+    assert (
+        "\ninterrupted in epoch 3 of 9\nkept: the parameters of epoch 2, which had the lowest validation loss (" in out
+    )
     assert Network.load(tmp_path / "model").epochs_trained == 2
+
+
+def test_an_interrupted_training_without_early_stopping_is_kept(flowers, monkeypatch):
+    interrupt_in_call(4, monkeypatch)
+    status, out, _ = run("train", "--data", flowers, *TINY, "--epochs", "9", "--no-early-stopping")
+    assert status == 130
+    assert "\ninterrupted in epoch 3 of 9: the network so far is kept\ntest accuracy" in out
 
 
 def test_an_interrupt_before_the_first_epoch(flowers, monkeypatch):
     interrupt_in_call(2, monkeypatch)
     status, out, _ = run("train", "--data", flowers, *TINY)
     assert status == 130
-    assert "interrupted in epoch 1 of 40" in out
+    assert "\ninterrupted in epoch 1 of 40: the network so far is kept\ntest accuracy" in out
     assert "epoch  training loss" not in out
 
 
@@ -231,7 +240,7 @@ def test_a_reader_that_leaves_early():
 @compiled
 def test_control_c_in_the_middle_of_training(tmp_path):
     model = tmp_path / "model"
-    arguments = ["train", "--hidden", "32", "--epochs", "1000000", "--save", str(model)]
+    arguments = ["train", "--hidden", "32", "--epochs", "1000000", "--no-early-stopping", "--save", str(model)]
     with subprocess.Popen(
         [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
     ) as process:

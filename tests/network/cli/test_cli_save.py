@@ -63,7 +63,8 @@ def test_a_network_is_kept_in_another_place(place, flowers, tmp_path, full):
     status, out, err = train(flowers, model)
     other = kept_in(err, model)
     assert (status, other.parent.parent, other.name) == (2, tmp_path / place, model.name)
-    assert "\ntrained 2 epochs\ntest accuracy " in out
+    assert "\ntrained 2 epochs\nkept: the parameters of epoch " in out
+    assert "\ntest accuracy " in out
     assert out.endswith(f"\nsaved in {other}; to predict: hotloop predict {other} DATA\n")
     assert Network.load(other).epochs_trained == 2
     assert model.read_bytes() == b"old"
@@ -78,7 +79,8 @@ def test_no_place_at_all(flowers, tmp_path, full):
     assert status == 2
     assert err.endswith("model'; the network could not be kept in another place\n")
     assert len(err.splitlines()) == 1
-    assert "\ntrained 2 epochs\ntest accuracy " in out
+    assert "\ntrained 2 epochs\nkept: the parameters of epoch " in out
+    assert "\ntest accuracy " in out
     assert "saved in" not in out
     assert {path.name for path in tmp_path.rglob("*")} == {"flowers.csv", "temporary", "current", "memory"}
 

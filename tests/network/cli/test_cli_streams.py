@@ -74,7 +74,10 @@ def test_a_signal_keeps_what_was_learnt(tmp_path, monkeypatch, name, expected):
     with default(number) if number != signal.SIGINT else contextlib.nullcontext():
         status, out, err = run("train", "--data", write_flowers(tmp_path), *TINY, "--epochs", "9", "--save", model)
     assert (status, err) == (expected, "")
-    assert "interrupted in epoch 3 of 9: the network so far is kept\ntest accuracy" in out
+    assert (
+        "\ninterrupted in epoch 3 of 9\nkept: the parameters of epoch 2, which had the lowest validation loss (" in out
+    )
+    assert "\ntest accuracy" in out
     assert Network.load(model).epochs_trained == 2
 
 
@@ -354,7 +357,6 @@ def test_predictions_in_a_terminal_are_escaped(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    (["--patience", "2"], "--patience needs --tolerance"),
     (["--layers", "64,10", "--activation", "tanh"], "--activation is for hidden layers"),
     (["--layers", "64,10", "--dropout", "0.1"], "--dropout is for hidden layers"),
 ])  # fmt: skip
@@ -363,3 +365,10 @@ def test_options_without_effect(command, options, message):
     status, out, err = run(command, *options)
     assert (status, out) == (2, "")
     assert err.startswith(f"hotloop: error: {message}")
+
+
+@pytest.mark.parametrize("option", ["--patience", "--tolerance"])
+def test_options_of_what_is_turned_off(option):
+    status, out, err = run("train", "--no-early-stopping", option, "2")
+    assert (status, out) == (2, "")
+    assert err == f"hotloop: error: {option} is for early stopping, which --no-early-stopping turns off\n"

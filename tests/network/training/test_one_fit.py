@@ -3,11 +3,12 @@
 import os
 import threading
 
+import numpy as np
 import pytest
 from programs import run_script
 from watched_fits import QUIET, Noted, build, problem, train
 
-from hotloop import SGD, Callback
+from hotloop import SGD, Adam, Callback, DivergenceError
 
 
 @pytest.mark.parametrize("call", ["fit", "reset_optimizer"])
@@ -80,6 +81,37 @@ def test_the_end_of_a_fit_leaves_a_fit_that_it_began_alone():
         done.set()
         threads[0].join()
     train(net, epochs=1)
+
+
+def test_the_end_of_a_fit_sets_no_parameter_back_in_a_fit_that_it_began():
+    """The other fit's own check sees to them, and the moments are in use."""
+    going, done, threads, errors = threading.Event(), threading.Event(), [], []
+
+    class Waits(Callback):
+        def on_fit_begin(self, fit):
+            going.set()
+            assert done.wait(60)
+
+    def other(net):
+        try:
+            train(net, callbacks=[Waits()], optimizer="adam")
+        except DivergenceError as error:
+            errors.append(error)
+
+    class Starts(Callback):
+        def on_fit_end(self, fit):
+            threads.append(threading.Thread(target=other, args=(fit.network,)))
+            threads[0].start()
+            assert going.wait(60)
+            fit.network.parameters[0] = np.nan
+
+    net, _ = train(epochs=1, callbacks=[Starts()])
+    try:
+        assert (np.isnan(net.parameters[0]), net.optimizer) == (True, Adam())
+    finally:
+        done.set()
+        threads[0].join()
+    assert len(errors) == 1
 
 
 FORK = """

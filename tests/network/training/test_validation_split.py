@@ -11,6 +11,7 @@ from watched_fits import EVERY_BATCH, QUIET, build, problem
 
 from hotloop import Adam, Network, profile
 from hotloop.network.losses import LOSSES
+from hotloop.network.profiling.diagnosis.snapshots import data_of
 from hotloop.network.training import validation_split
 from hotloop.network.training.validation_split import rows_held_out
 
@@ -21,11 +22,11 @@ def records(history):
     return [{name: value for name, value in record.items() if name != "seconds"} for record in history.epochs]
 
 
-@pytest.mark.parametrize("batch_size", [8, 1000])
+@pytest.mark.parametrize(("rows", "batch_size"), [(50, 8), (700, 1000)])
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_it_trains_as_if_the_rows_were_given_apart(batch_size, shuffle):
+def test_it_trains_as_if_the_rows_were_given_apart(rows, batch_size, shuffle):
     """To the bit, and the epochs have the same records; a batch may be larger than the rows that are left."""
-    x, y = problem(50)
+    x, y = problem(rows)
     net, options = (
         build(dropout=0.2),
         {"epochs": 3, "batch_size": batch_size, "shuffle": shuffle, "optimizer": Adam(0.01)},
@@ -33,7 +34,7 @@ def test_it_trains_as_if_the_rows_were_given_apart(batch_size, shuffle):
     twin = copy.copy(net)
     history = net.fit(x, y, validation_split=0.3, **options, **QUIET)
     kept, held_out = rows_held_out(0.3, 0, LOSSES["mse"], y[:, np.newaxis], NO_LABELS)
-    assert (len(kept), len(held_out)) == (35, 15)
+    assert (len(kept), len(held_out)) == (rows * 7 // 10, rows * 3 // 10)
     expected = twin.fit(x[kept], y[kept], validation_data=(x[held_out], y[held_out]), **options, **QUIET)
     assert same_bits(net.parameters, twin.parameters)
     assert records(history) == records(expected)
@@ -109,6 +110,17 @@ def test_several_labels_or_values_are_no_classes():
         expected = validation_split.split_rows(40, 0.25, 7)
         for found, wanted in zip(rows_held_out(0.25, 7, LOSSES[loss], targets, NO_LABELS), expected, strict=True):
             np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_diagnosis_sees_the_rows_that_are_trained():
+    x, y = problem()
+    net = build()
+    data = net._prepared(net._checked(x, y))
+    assert len(data_of(data)[0]) == 40
+    data.kept = np.array([1, 3, 8])
+    inputs, targets = data_of(data)
+    np.testing.assert_array_equal(inputs, x[data.kept])
+    np.testing.assert_array_equal(targets[:, 0], y[data.kept].astype(net.dtype))
 
 
 def test_a_profile_counts_the_rows_that_are_trained():

@@ -176,6 +176,11 @@ def test_a_resumed_fit_goes_on_with_the_file(tmp_path, loaded_first):
     _, alone = train(epochs=1, callbacks=[second])
     assert rows_of(path) == expected_rows(alone)
     assert CSVLogger(path).state_dict() == {}
+    second.load_state_dict(json.loads(states[1]))
+    with pytest.raises(ZeroDivisionError):  # a resumed fit that ends before it has written
+        train(callbacks=[second, LambdaCallback(on_epoch_begin=lambda fit: 1 / 0)])
+    _, alone = train(epochs=1, callbacks=[second])
+    assert rows_of(path) == expected_rows(alone)
 
 
 # TensorBoard.
