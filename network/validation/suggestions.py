@@ -82,6 +82,9 @@ NOTES = {
     "units": "It has the inputs and the outputs too, such as [64, 100, 10].",
     "betas": "beta1 and beta2 are two arguments.",
     "learning_rate": "Give it to the optimizer: fit(..., optimizer=Adam(learning_rate=0.01)).",
+    "scheduler": "Give a schedule to the optimizer: SGD(learning_rate=hotloop.schedules.Cosine(0.1)).",
+    "lr_scheduler": "Give a schedule to the optimizer: SGD(learning_rate=hotloop.schedules.Cosine(0.1)).",
+    "power_t": "Give a schedule to the optimizer: SGD(learning_rate=hotloop.schedules.InverseScaling(0.1)).",
 }
 HOMES: dict[str, list[str]] = {}  # for each keyword argument, the functions that take it; `explains_keywords` fills it
 
