@@ -11,7 +11,7 @@ import pytest
 from conftest import same_bits
 from small_networks import everything
 
-from hotloop import SGD, Adam, AdamW, Network
+from hotloop import SGD, Adam, AdamW, Callback, Network
 from hotloop.network.training.learning_rate_sweep import RULES, LearningRateSweep
 from hotloop.schedules import Constant, OneCycle
 
@@ -32,6 +32,11 @@ def sweep_of(record):
     losses = np.array([math.nan if loss is None else loss for loss in record["losses"]])
     rates = np.array([1e-7 * 1e8 ** (index / record["steps"]) for index in range(len(losses))])
     return LearningRateSweep(rates, losses, record["steps"])
+
+
+class Raises(Callback):
+    def on_call_end(self, fit):
+        raise RuntimeError("a callback's own")
 
 
 # The rules.
@@ -123,6 +128,8 @@ def test_it_takes_what_fit_takes():
     x, y = data()
     first = build(dropout=0.2).find_learning_rate(x, y, steps=10, n_threads=1, dropout_schedule=Constant(0))
     assert same_bits(first.losses, build().find_learning_rate(x, y, steps=10).losses)
+    with pytest.raises(RuntimeError, match="a callback's own"):
+        build().find_learning_rate(x, y, callbacks=[Raises()])
     with pytest.raises(TypeError, match="epoch"):
         build().find_learning_rate(x, y, epochs=3)
 
