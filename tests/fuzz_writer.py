@@ -62,7 +62,7 @@ BAD_X = (
 BAD_Y = ("y[:-1]", "y + float('inf')", "None", "np.asarray(y, str)", "5", "[[1], [1, 2]]", "'y'", "y[None]")
 BAD_CALLS = (
     ("Normal({})", "scale", ("0", "-1", "'1'", "True", "10**5000", "None")),
-    ("SGD({})", "learning_rate", ("0", "-1", "'1'", "True", "10**5000", "None", "float('nan')")),
+    ("SGD({})", "learning_rate", ("-1", "'1'", "True", "10**5000", "None", "float('nan')")),
     ("Adam(beta1={})", "beta1", ("1", "-0.1", "'1'", "None", "1.0 - 1e-17")),
     ("RMSprop(rho={})", "rho", ("1", "-0.1", "[0.5]", "10**400")),
     ("AdamW(weight_decay={})", "weight_decay", ("-1", "float('inf')", "1j")),

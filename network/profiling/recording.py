@@ -100,7 +100,8 @@ class Recording:
     def _note_epochs(self, moments: list[float], history: History) -> None:
         for moment, record in zip(moments, history.epochs, strict=False):
             for name, value in record.items():
-                if name not in ("epoch", "seconds") and isinstance(value, numbers.Real):  # a callback may add others
+                # The learning rate has been counted within the epochs; a callback may add what is no number.
+                if name not in ("epoch", "learning_rate", "seconds") and isinstance(value, numbers.Real):
                     self.count(name.replace("_", " "), moment, float(value))
             self.mark("epoch", moment, {"epoch": int(record["epoch"]), "loss": record["loss"]})
 

@@ -66,9 +66,10 @@ class Piecewise(Schedule):
 
     Examples
     --------
-    >>> steps = Piecewise([("10 epochs", 0.1), ("20 epochs", 0.01), (1.0, Cosine(0.01))])
-    >>> steps(150, 3000, steps_per_epoch=100), steps(1050, 3000, steps_per_epoch=100)
-    (0.1, 0.01)
+    >>> falling = lambda step, steps: 0.01 * (1 - step / steps)
+    >>> rates = Piecewise([("10 epochs", 0.1), ("20 epochs", 0.01), (1.0, falling)])
+    >>> [rates(step, 3000, steps_per_epoch=100) for step in (0, 1000, 2000, 2500)]
+    [0.1, 0.01, 0.01, 0.005]
     """
 
     pieces: Sequence[tuple[Duration, Value]]

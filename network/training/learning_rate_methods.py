@@ -76,7 +76,7 @@ class LearningRateMethods:
         rates = Piecewise([(steps, Exponential(start, end / start)), (1.0, end)])
         net: Any = copy.copy(self)
         sweep = Sweep(steps, batch_size)
-        options = {"progress": False, "callbacks": [sweep]} | options
+        options = {"progress": False} | options | {"callbacks": [*(options.get("callbacks") or ()), sweep]}
         given = _with(optimizer_of(optimizer, self.dtype, len(self.sizes) - 1), learning_rate=rates)
         try:
             net.fit(X, y, epochs=steps + 1, batch_size=batch_size, optimizer=given, **options)

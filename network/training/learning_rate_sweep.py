@@ -50,7 +50,7 @@ class LearningRateSweep:
         """The exponential mean of the losses."""
         smoothed, mean = np.empty(len(self.losses)), 0.0
         for index, loss in enumerate(self.losses.tolist()):
-            mean = loss + SMOOTHING * (mean - loss)
+            mean = mean - (mean - loss) * (1 - SMOOTHING)
             smoothed[index] = mean / (1 - SMOOTHING ** (index + 1))
         return smoothed
 
@@ -173,7 +173,7 @@ class Sweep(Callback):
         self.rates.append(fit.learning_rate)
         self.losses.append(fit.batch_loss)
         count, loss = len(self.losses), self.losses[-1]
-        self._mean = loss + SMOOTHING * (self._mean - loss)
+        self._mean -= (self._mean - loss) * (1 - SMOOTHING)
         smoothed = self._mean / (1 - SMOOTHING**count)
         self._best = min(self._best, smoothed)
         if count == self._steps or smoothed > TOO_HIGH * self._best:

@@ -281,5 +281,6 @@ class CosLog4(Schedule):
 
 
 def cosine(start: float, end: float, place: Array) -> Array:
-    """Return the half wave from start, at place 0, to end, at place 1."""
-    return end + (start - end) * (1 + np.cos(math.pi * place)) / 2
+    """Return the half wave from start, at place 0, to end, at place 1, both to the bit."""
+    wave = np.cos(math.pi * place)
+    return (start * (1 + wave) + end * (1 - wave)) / 2

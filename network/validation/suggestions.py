@@ -100,6 +100,9 @@ NOTES = {
     "clip_norm": "Give it to the optimizer: fit(..., optimizer=Adam(clip_norm=1.0)).",
     "clipnorm": "hotloop's is the norm over all parameters together.",
     "learning_rate": "Give it to the optimizer: fit(..., optimizer=Adam(learning_rate=0.01)).",
+    "scheduler": "Give a schedule to the optimizer: SGD(learning_rate=hotloop.schedules.Cosine(0.1)).",
+    "lr_scheduler": "Give a schedule to the optimizer: SGD(learning_rate=hotloop.schedules.Cosine(0.1)).",
+    "power_t": "Give a schedule to the optimizer: SGD(learning_rate=hotloop.schedules.InverseScaling(0.1)).",
 }
 # The moments of callbacks in Keras, PyTorch Lightning and fastai.
 MOMENTS = {

@@ -1,5 +1,7 @@
 """Snapshots of a training run: what they show is what the formulas say; and the limits of single checks."""
 
+import math
+
 import numpy as np
 import pytest
 from conftest import alone, needs_compiler
@@ -8,6 +10,9 @@ from profiled_fits import made_up
 from hotloop import SGD, Network, profile
 from hotloop.network.profiling.diagnosis import checks, snapshots
 from hotloop.network.profiling.diagnosis.layers import layers_of
+from hotloop.network.profiling.diagnosis.trials import Trials
+from hotloop.network.training.composed_schedules import Scaled
+from hotloop.schedules import OneCycle
 
 QUIET = {"progress": False, "n_threads": 1}
 
@@ -176,3 +181,19 @@ def test_when_the_val_loss_has_turned(history, epoch):
 def test_a_profile_that_is_open_is_not_diagnosed():
     with profile() as prof, pytest.raises(RuntimeError, match="the profile has not ended"):
         prof.diagnose()
+
+
+def test_the_learning_rate_of_a_schedule_is_its_highest(monkeypatch):
+    """A trial at another rate has all of it times a factor."""
+    net, rate = Network([2, 3, 1], seed=0), OneCycle(0.05)
+    X, y = np.ones((20, 2)), np.ones(20)
+    with profile() as prof:
+        net.fit(X, y, epochs=4, batch_size=8, optimizer=SGD(rate), **QUIET)
+    (fit,) = prof.recording.fits
+    steps = 4 * math.ceil(len(X) / 8)
+    assert fit.learning_rate == max(rate(step, steps) for step in range(steps))
+    tried = []
+    trials = Trials(fit, lambda training: training())
+    monkeypatch.setattr(trials, "_trained", lambda net, optimizer, X: tried.append(optimizer))
+    trials.at_rate(0.1)
+    assert tried == [SGD(Scaled(rate, 0.1))]

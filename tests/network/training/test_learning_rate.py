@@ -1,0 +1,226 @@
+"""find_learning_rate: the sweep, and its suggestions against fastai's on recorded curves; fit_one_cycle."""
+
+import builtins
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import same_bits
+from small_networks import everything
+
+from hotloop import SGD, Adam, AdamW, Callback, Network
+from hotloop.network.training.learning_rate_sweep import RULES, LearningRateSweep
+from hotloop.schedules import Constant, OneCycle
+
+CURVES = json.loads((Path(__file__).parents[2] / "recorded_schedules.json").read_text())["sweeps"]
+QUIET = {"progress": False}
+
+
+def data(rows=90):
+    x = np.random.default_rng(4).normal(size=(rows, 3))
+    return x, np.tanh(x @ [1.0, -2.0, 0.5])
+
+
+def build(**options):
+    return Network([3, 6, 1], "tanh", dtype="float64", seed=3, **options)
+
+
+def sweep_of(record):
+    losses = np.array([math.nan if loss is None else loss for loss in record["losses"]])
+    rates = np.array([1e-7 * 1e8 ** (index / record["steps"]) for index in range(len(losses))])
+    return LearningRateSweep(rates, losses, record["steps"])
+
+
+class Raises(Callback):
+    def on_call_end(self, fit):
+        raise RuntimeError("a callback's own")
+
+
+# The rules.
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_fastais(rule):
+    """On 30 curves, smooth and noisy, rising and falling, flat, short, and ended by NaN; where it fails, NaN."""
+    assert len(CURVES) == 30
+    for number, record in enumerate(CURVES):
+        found, expected = getattr(sweep_of(record), rule), record[rule]
+        if expected is None:
+            assert math.isnan(found), f"curve {number}: {found}"
+        else:
+            assert found == pytest.approx(expected, rel=1e-12), f"curve {number}"
+    assert sum(record[rule] is not None for record in CURVES) >= 25
+
+
+def test_the_smoothed_losses_are_fastais():
+    for record in CURVES:
+        expected = [math.nan if value is None else value for value in record["smoothed"]]
+        np.testing.assert_allclose(sweep_of(record).smoothed[::11], expected, rtol=1e-13)
+
+
+def test_a_curve_without_a_point():
+    empty = LearningRateSweep(np.array([1e-7]), np.array([math.nan]), 100)
+    assert all(math.isnan(getattr(empty, rule)) for rule in RULES)
+
+
+# The sweep.
+
+
+def test_each_step_has_its_rate_and_loss():
+    """Against a training step by step: `gradient` has the loss before each."""
+    x, y = data()
+    net = build()
+    found = net.find_learning_rate(x, y, start=0.001, end=0.1, steps=20, batch_size=16, shuffle=False)
+    np.testing.assert_allclose(found.rates, 0.001 * 100 ** (np.arange(20) / 20), rtol=1e-13)
+    rows = [slice(start, start + 16) for start in range(0, 90, 16)]
+    for step in range(20):
+        loss, gradient = net.gradient(x[rows[step % 6]], y[rows[step % 6]])
+        assert found.losses[step] == pytest.approx(loss, rel=1e-12)
+        net.parameters[:] -= found.rates[step] * gradient
+    assert (found.steps, len(found.smoothed)) == (20, 20)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_network_is_left_as_it_is(trained):
+    x, y = data()
+    net = build()
+    if trained:
+        net.fit(x, y, epochs=1, optimizer=Adam(0.01), **QUIET)
+    before, optimizer = everything(net), net.optimizer
+    net.find_learning_rate(x, y, optimizer="adam", steps=30)
+    assert (everything(net), net.optimizer) == (before, optimizer)
+    twin = build()
+    if trained:
+        twin.fit(x, y, epochs=1, optimizer=Adam(0.01), **QUIET)
+    for each in (net, twin):
+        each.fit(x, y, epochs=2, optimizer=Adam(0.01), **QUIET)
+    assert same_bits(net.parameters, twin.parameters)
+
+
+def test_a_loss_far_above_its_best_ends_it():
+    x, y = data()
+    found = build().find_learning_rate(x, y, steps=60, start=1e-3, end=100, batch_size=16)
+    smoothed = found.smoothed
+    assert len(smoothed) < 60
+    assert np.isfinite(smoothed).all()
+    assert smoothed[-1] > 4 * smoothed.min()
+    assert (smoothed[:-1] <= 4 * np.minimum.accumulate(smoothed[:-1])).all()
+    assert 0 < found.valley < found.rates[-1]
+
+
+def test_a_divergence_ends_it_in_nan():
+    """As fastai, which goes on with NaN: the five steps left out are among these."""
+    x, y = data()
+    net = Network([3, 6, 1], "tanh", dtype="float32", seed=3)  # where the square of 1e22 is infinite
+    found = net.find_learning_rate(x, y, steps=12, start=1e-3, end=1e300, batch_size=90)
+    first = int(np.argmax(np.isnan(found.losses)))
+    assert 0 < first < 12
+    assert np.isnan(found.losses[first:]).all()
+    assert len(found.rates) == len(found.losses) == 12
+    np.testing.assert_allclose(found.rates, 1e-3 * 1e303 ** (np.arange(12) / 12), rtol=1e-12)
+    assert found.minimum > 0
+
+
+def test_it_takes_what_fit_takes():
+    x, y = data()
+    first = build(dropout=0.2).find_learning_rate(x, y, steps=10, n_threads=1, dropout_schedule=Constant(0))
+    assert same_bits(first.losses, build().find_learning_rate(x, y, steps=10).losses)
+    with pytest.raises(RuntimeError, match="a callback's own"):
+        build().find_learning_rate(x, y, callbacks=[Raises()])
+    with pytest.raises(TypeError, match="epoch"):
+        build().find_learning_rate(x, y, epochs=3)
+
+
+@pytest.mark.parametrize(("options", "exception", "match"), [
+    ({"start": 0}, ValueError, "start must be finite, above 0"),
+    ({"start": 1, "end": 1}, ValueError, "start must be below end, got start=1 and end=1"),
+    ({"steps": 5}, ValueError, "steps must be at least 6, got 5"),
+    ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+    ({"optimizer": "adem"}, ValueError, "optimizer 'adem' is not known"),
+    ({"speed": 1}, TypeError, "unexpected keyword argument 'speed'"),
+])  # fmt: skip
+def test_wrong_arguments_of_a_sweep(options, exception, match):
+    with pytest.raises(exception, match=match):
+        build().find_learning_rate(*data(), **options)
+
+
+def test_what_it_says():
+    found = sweep_of(CURVES[0])
+    assert str(found) == (
+        "100 steps, learning rate 1e-07 to 8.32: steep 0.251, minimum 0.331, valley 0.00437, slide 0.12"
+    )
+
+
+@pytest.mark.parametrize("number", [0, 23, 26])
+def test_the_picture(number, tmp_path):
+    """Of a long curve, of one of six steps, of one that ends in NaN."""
+    found = sweep_of(CURVES[number])
+    figure = found.plot()
+    (axes,) = figure.axes
+    assert (axes.get_xscale(), axes.get_xlabel(), axes.get_ylabel()) == ("log", "learning rate", "loss")
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    finite = [rule for rule in RULES if math.isfinite(getattr(found, rule))]
+    assert labels == ["loss of each step", "smoothed", *(f"{rule} {getattr(found, rule):.2g}" for rule in finite)]
+    figure.savefig(tmp_path / "sweep.png")
+    assert (tmp_path / "sweep.png").stat().st_size > 5000
+
+
+def test_without_matplotlib_the_picture_says_what_to_install(monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *given, **named):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *given, **named)
+
+    for name in [name for name in sys.modules if name.startswith("matplotlib")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r"hotloop\[plot\]"):
+        sweep_of(CURVES[0]).plot()
+
+
+# One cycle.
+
+
+@pytest.mark.parametrize(("given", "optimizer"), [
+    ({}, Adam(OneCycle(0.05), beta1=OneCycle(0.85, 0.95, 0.95))),
+    ({"optimizer": "adamw"}, AdamW(OneCycle(0.05), beta1=OneCycle(0.85, 0.95, 0.95))),
+    ({"optimizer": SGD(momentum=0.5)}, SGD(OneCycle(0.05), momentum=OneCycle(0.85, 0.95, 0.95))),
+    ({"optimizer": "sgd"}, SGD(OneCycle(0.05))),
+    (
+        {
+            "optimizer": AdamW(weight_decay=0.3),
+            "div": 5,
+            "div_final": 50,
+            "pct_start": 0.5,
+            "momentum": [0.9, 0.7, 0.8],
+        },
+        AdamW(OneCycle(0.05, 0.01, 0.001, 0.5), beta1=OneCycle(0.7, 0.9, 0.8, 0.5), weight_decay=0.3),
+    ),
+])  # fmt: skip
+def test_one_cycle_is_a_fit_with_its_schedules(given, optimizer):
+    (x, y), nets = data(), [build(), build()]
+    history = nets[0].fit_one_cycle(x, y, 3, 0.05, batch_size=16, validation_data=(x, y), **QUIET, **given)
+    expected = nets[1].fit(x, y, epochs=3, batch_size=16, optimizer=optimizer, **QUIET)
+    assert same_bits(nets[0].parameters, nets[1].parameters)
+    assert nets[0].optimizer == optimizer
+    assert (history.loss, len(history.val_loss)) == (expected.loss, 3)
+
+
+@pytest.mark.parametrize(("given", "exception", "match"), [
+    ({"max_learning_rate": 0}, ValueError, "max_learning_rate must be finite, above 0"),
+    ({"epochs": 0}, ValueError, "epochs must be at least 1"),
+    ({"div": 0}, ValueError, "div must be finite, above 0"),
+    ({"div_final": "x"}, TypeError, "div_final must be a number"),
+    ({"pct_start": 1}, ValueError, "pct_start must be .*below 1"),
+    ({"momentum": (0.9, 0.8)}, TypeError, r"momentum must be three numbers, such as \(0.95, 0.85, 0.95\)"),
+    ({"momentum": (0.9, 0.8, 1)}, ValueError, "momentum must be finite, at least 0 and below 1"),
+    ({"speed": 1}, TypeError, "unexpected keyword argument 'speed'"),
+])  # fmt: skip
+def test_wrong_arguments_of_one_cycle(given, exception, match):
+    with pytest.raises(exception, match=match):
+        build().fit_one_cycle(*data(), **{"epochs": 2, "max_learning_rate": 0.1} | given)
