@@ -10,11 +10,12 @@ from hotloop.network import flops
 from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.losses import LOSSES
-from hotloop.network.training.callbacks import Callback, checked_callbacks, span
+from hotloop.network.training.callbacks import ACTIVE, Callback, active, checked_callbacks, span
 from hotloop.network.training.fit import FitConfiguration, fit
 from hotloop.network.training.history import History, stopping
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer, optimizer_of
+from hotloop.network.training.single_step import SingleStep
 from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.training_state import TrainingState
@@ -35,6 +36,7 @@ class Trainable(ScaledInputs):
     _layout: Layout
     _parameters: Array
     _training: TrainingState
+    _single_step: SingleStep | None = None
 
     @property
     def optimizer(self) -> Optimizer | None:
@@ -169,6 +171,74 @@ class Trainable(ScaledInputs):
                     tolerance, patience, progress, callbacks, gradient_norm,
                 )  # fmt: skip
                 return fit(configuration, tuner)
+
+    @explains_keywords
+    def partial_fit(self, X: Any, y: Any, *, optimizer: Optimizer | str | None = None) -> float:
+        """Take one training step on all of X, for data that come batch by batch.
+
+        The same bits as ``fit(X, y, epochs=1, batch_size=len(X), shuffle=False)``. After the first step nothing is
+        allocated for batches of as many rows, if X (and y, unless it has classes) are arrays of the network's dtype. It
+        runs in this thread only. The step counts in `steps`; epochs are for `fit`.
+
+        Parameters
+        ----------
+        X : array-like (N, inputs)
+            As in `fit`; N may change from call to call.
+        y : array-like
+            As in `fit`.
+        optimizer : Optimizer or str, optional
+            By default the last fit's or step's, SGD(0.01) if there was none. If it equals that, its moments are kept.
+
+        Returns
+        -------
+        float
+            The loss of this batch before the step, penalties included.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Before anything is changed.
+        RuntimeError
+            Before anything is changed, if the network is in the middle of a fit, or this thread's stack is too small.
+        DivergenceError
+            The loss, a parameter or a moment became infinite or NaN; the parameters are those before the step.
+        """
+        if ACTIVE.get() and active():
+            with span("partial_fit"):
+                return self._partial_fit(X, y, optimizer)
+        return self._partial_fit(X, y, optimizer)
+
+    def _partial_fit(self, X: Any, y: Any, given: Any) -> float:
+        training, optimizer = self._training, self._training.optimizer
+        if optimizer is None or not (given is None or given is optimizer):  # which was checked
+            optimizer = optimizer_of(given, self.dtype, len(self.sizes) - 1)
+        with training.only_fit("partial_fit"):
+            step = self._single_step
+            same = optimizer is training.optimizer or optimizer == training.optimizer
+            if step is not None and not (same and step.is_current(vars(self))):
+                step = self._single_step = None
+            if step is None or not (step.load(X, y) and step.is_ready()):
+                step = self._checked_step(step, self._checked(X, y), optimizer)
+            return step.take()
+
+    def _checked_step(
+        self, step: SingleStep | None, checked: tuple[Array, Array, Array], optimizer: Optimizer
+    ) -> SingleStep:
+        """Return the step, or a new one, with a checked batch."""
+        if not np.isfinite(self._parameters).all():
+            raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
+        if step is None or not step.load_checked(*checked):
+            inputs, targets, labels = np.array(checked[0], self.dtype, order="C"), checked[1].copy(), checked[2].copy()
+            training, factor = self._training, self._scaling.factor if self._scaling.in_loop else None
+            data = self._prepared((inputs, targets, labels), len(inputs), self.dropout)
+            data.settings["input_scale"] = 1  # the batch is scaled as it is copied
+            training.use(optimizer, self._layout.size)
+            data.set_optimizer(optimizer, training.steps, training.step_offset)
+            step = SingleStep(vars(self), training, self._parameters, inputs, data, factor)
+            step.load_checked(*checked)
+            self._single_step = step
+        step.is_ready()
+        return step
 
     def _checked(self, X: Any, y: Any, prefix: str = "") -> tuple[Array, Array, Array]:
         """Return inputs, targets and labels, checked and converted."""

@@ -19,7 +19,7 @@ from hotloop.network.training.training_state import TrainingState
 ARGUMENTS = ("loss", "dropout", "l1", "l2", "max_norm", "input_offset", "input_scale", "dtype", "seed")
 LATER = {"max_norm": None}  # files that have the default lack it, as older ones do
 COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "first_step": "step_offset"}  # in the file: in the training
-SCRATCH = ("_layout", "_idle")  # made again
+SCRATCH = ("_layout", "_idle", "_single_step")  # made again
 
 
 class Persistent:

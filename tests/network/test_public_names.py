@@ -14,7 +14,7 @@ NAMES = {
     # its parameters
     "parameters", "weights", "biases", "n_parameters", "split",
     # what it does
-    "fit", "predict", "evaluate", "gradient", "summary", "save", "load", "compiled_arguments",
+    "fit", "partial_fit", "predict", "evaluate", "gradient", "summary", "save", "load", "compiled_arguments",
     # how far it has been trained
     "optimizer", "reset_optimizer", "steps", "epochs_trained",
 }  # fmt: skip
