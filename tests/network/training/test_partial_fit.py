@@ -226,11 +226,13 @@ def test_other_arguments():
         with pytest.raises((TypeError, ValueError), match=message):
             net.partial_fit(X, y, **options)
     assert net.optimizer is None
+    X, y = X.astype("f4"), y.astype("f4")
+    net.partial_fit(X, y)
     net.parameters[3] = np.nan
-    for _ in range(2):
+    for _ in range(2):  # everything is ready for these data
         with pytest.raises(ValueError, match=r"net\.parameters must be finite before training"):
             net.partial_fit(X, y)
-    assert net.steps == 0
+    assert net.steps == 1
 
 
 DIVERGENT = {
