@@ -33,7 +33,7 @@ def update_step(
     `h` is the record `STEP` of this step.
 
     To clip the norm takes two rounds: the first computes the gradient, clips it by value and writes the squares of its
-    rows; the second multiplies it by `shrinking` and moves the parameters. Otherwise one round is the first and last.
+    rows; the second multiplies it by `shrinking`, if below 1, and moves the parameters. Otherwise one round is both.
     """
     s, layers, workspace, rows = run.settings[0], run.layers, run.workspace, batch.rows
     rate, correction = updates.corrections(h["learning_rate"], h["beta1"], s["beta2"], max(step - s["step_offset"], 1))

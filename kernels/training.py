@@ -125,7 +125,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
                     p["diverged"] = 1
                     clock.leave(mine)
                     return
-                shrinking = min(1.0, s["clip_norm"] / (norm + NORM_EPSILON))
+                shrinking = s["clip_norm"] / (norm + NORM_EPSILON)
         if batch.last and s["max_norm_address"] != 0 and s["update"] != codes.NO_UPDATE:
             limit_norms(thread, n_threads, run)
             if not meet(words, n_threads, mine):

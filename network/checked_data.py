@@ -59,14 +59,18 @@ class CheckedData(ScaledInputs):
             weights.class_weights(class_weight, targets, labels, self.sizes[-1], loss),
         )
         positive = weights.positive_weights(positive_weight, self.sizes[-1], loss.name)
-        if self.label_smoothing > 0 and targets.size:
-            smoothing, classes = self.label_smoothing, self.sizes[-1] if loss.takes_labels else 2
-            targets = targets * self.dtype.type(1 - smoothing) + self.dtype.type(smoothing / classes)
         return self._prepared(
-            (inputs, targets, labels), batch_size, dropout=dropout, weights=of_rows,
+            (inputs, self._smoothed(targets), labels), batch_size, dropout=dropout, weights=of_rows,
             label_smoothing=self.label_smoothing,
             loss=self.loss if positive is None else with_positive_weight(positive),
         )  # fmt: skip
+
+    def _smoothed(self, targets: Array) -> Array:
+        """Return dense targets with their labels smoothed; integer labels are smoothed in the loop."""
+        if self.label_smoothing == 0 or not targets.size:
+            return targets
+        smoothing, classes = self.label_smoothing, self.sizes[-1] if loss_of(self.loss).takes_labels else 2
+        return targets * self.dtype.type(1 - smoothing) + self.dtype.type(smoothing / classes)
 
     def _prepared(
         self, checked: Checked, batch_size: int = 2**30, *, dropout: bool = False, weights: Array = weights.NONE,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.network import flops
-from hotloop.network.checked_data import CheckedData
+from hotloop.network.incremental import Incremental
 from hotloop.network.layout import aligned_zeros
 from hotloop.network.losses import loss_of
 from hotloop.network.metrics.named import checked_metrics
@@ -20,17 +20,14 @@ from hotloop.network.training.learning_rate_methods import LearningRateMethods
 from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.step_table import StepTable
 from hotloop.network.training.thread_tuner import ThreadTuner
-from hotloop.network.training.training_state import TrainingState
 from hotloop.network.training.validation_split import rows_held_out, split_of
 from hotloop.network.validation import arguments
 from hotloop.network.validation.arguments import ScheduleFunction
 from hotloop.network.validation.suggestions import explains_keywords
 
 
-class Trainable(CheckedData, LearningRateMethods):
+class Trainable(Incremental, LearningRateMethods):
     """What `Network` inherits to be trained: its state between fits, and its methods that train."""
-
-    _training: TrainingState
 
     @property
     def optimizer(self) -> Optimizer | None:

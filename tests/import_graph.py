@@ -15,6 +15,7 @@ ORDER = (
     ("network/profiling/",),
     ("network/network.py",),
     ("network/trainable.py", "network/gradient_check.py"),
+    ("network/incremental.py",),
     ("network/checked_data.py",),
     ("network/persistence/",),
     ("network/training/",),

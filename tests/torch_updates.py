@@ -23,7 +23,8 @@ CASES = {
     "plain factors": ("SGD", {"learning_rate": 0.3}, {"learning_rate_factors": {"weights": [0.5, 2], "biases": 0.25}}),
     "no decay of biases": (
         "AdamW", {"learning_rate": 0.02, "weight_decay": 0.5},
-        {"learning_rate_factors": {"biases": 2}, "weight_decay_factors": {"weights": [1, 0.25], "biases": 0}},
+        {"learning_rate_factors": {"biases": 2}, "weight_decay_factors": {"weights": [1, 0.25], "biases": 0},
+         "clip_norm": 0.2},
     ),
 }  # fmt: skip
 

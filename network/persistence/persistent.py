@@ -19,7 +19,7 @@ from hotloop.network.training.training_state import TrainingState
 # are in a file only if they are not false or zero.
 ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed", *model_file.ADDED)
 COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "first_step": "step_offset"}  # in the file: in the training
-SCRATCH = ("_layout", "_idle")  # made again
+SCRATCH = ("_layout", "_idle", "_single_step")  # made again
 
 
 class Persistent:

@@ -48,13 +48,13 @@ class TrainingState:
         self._check(self.fit_in, method)
 
     @contextmanager
-    def only_fit(self) -> Iterator[None]:
+    def only_fit(self, method: str = "fit") -> Iterator[None]:
         """Keep other fits out, or raise a RuntimeError if one is running."""
         mine = (threading.current_thread(),)
         try:
             while self.fit_in is not mine:
                 found = self.fit_in
-                self._check(found, "fit")
+                self._check(found, method)
                 if self.fit_in is found:
                     self.fit_in = mine  # after no call: no other thread comes between
             yield

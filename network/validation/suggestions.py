@@ -166,7 +166,9 @@ def _explained(function: str, keyword: str, accepted: frozenset[str]) -> str:
 def explains_keywords(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate a function so that a keyword argument that it lacks is explained; too slow for a call per row."""
     accepted = frozenset(inspect.signature(function).parameters)
-    name = function.__qualname__.removesuffix(".__init__").replace("Trainable.", "Network.")  # which inherits it
+    name = function.__qualname__.removesuffix(".__init__")
+    if name.startswith(("Trainable.", "Incremental.", "LearningRateMethods.")):  # which Network inherits
+        name = f"Network.{name.rpartition('.')[2]}"
     for keyword in accepted:
         HOMES.setdefault(keyword, []).append(name)
 

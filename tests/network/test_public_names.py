@@ -14,7 +14,7 @@ NAMES = {
     # its parameters
     "parameters", "weights", "biases", "n_parameters", "split",
     # what it does
-    "fit", "find_learning_rate", "fit_one_cycle", "check_gradients",
+    "fit", "partial_fit", "find_learning_rate", "fit_one_cycle", "check_gradients",
     "predict", "evaluate", "gradient", "summary", "save", "load", "compiled_arguments",
     # how far it has been trained
     "optimizer", "reset_optimizer", "steps", "epochs_trained",

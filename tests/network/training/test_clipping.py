@@ -34,6 +34,9 @@ def test_twenty_steps_of_pytorch(case):
     history = train(net, X, y, optimizer=optimizer, gradient_norm=True, **settings)
     expected = [number for tensor in RECORDED[case]["parameters"] for number in tensor]
     np.testing.assert_allclose(flat(net, net.parameters), expected, rtol=1e-12, atol=1e-13)
+    plain = Network(torch_updates.SIZES, "tanh", initializer=start, dtype="float64", seed=0)
+    train(plain, X, y, optimizer=optimizer, **settings)  # in place, if nothing is clipped
+    np.testing.assert_allclose(flat(plain, plain.parameters), expected, rtol=1e-12, atol=1e-13)
     if "clip_value" not in common:  # PyTorch has the norm of what is left by then
         norms = [record["gradient_norm"] for record in history.epochs]
         np.testing.assert_allclose(norms, RECORDED[case]["norms"], rtol=1e-12)
@@ -152,17 +155,19 @@ def test_a_factor_of_zero_freezes(dtype):
 
 def test_the_norm_is_the_mean_over_steps_before_clipping(dtype, eps):
     X, y = data(rows=20)
-    settings = {"epochs": 1, "batch_size": 8, "shuffle": False}  # batches of 8, 8 and 4 rows
+    settings, first_losses = {"epochs": 1, "batch_size": 8, "shuffle": False}, set()  # batches of 8, 8 and 4 rows
     for common in ({}, {"clip_value": 0.01}, {"clip_norm": 0.01}, {"clip_value": 0.01, "clip_norm": 0.01}):
         net, twin = (build(dtype=dtype, l1=1e-3) for _ in range(2))
         optimizer, norms = SGD(0.1, **common), []
         for start in range(0, 20, 8):
             batch = X[start : start + 8], y[start : start + 8]
             norms.append(np.sqrt((flat(twin, twin.gradient(*batch)[1]) ** 2).sum()))
-            train(twin, *batch, **settings, optimizer=optimizer)
+            losses = train(twin, *batch, **settings, optimizer=optimizer).loss
+            first_losses |= set(losses if start == 0 else [])
         history = train(net, X, y, optimizer=optimizer, gradient_norm=True, **settings)
         assert history.epochs[0]["gradient_norm"] == pytest.approx(np.mean(norms), rel=20 * eps)
         assert same_bits(net.parameters, twin.parameters)
+    assert len(first_losses) == 1
     assert "gradient_norm" not in train(net, X, y, optimizer=optimizer).epochs[0]
 
 
