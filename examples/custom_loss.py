@@ -5,8 +5,8 @@ Run it with
     python examples/custom_loss.py
 
 The network has two outputs for each input, the mean m and the logarithm s of the standard deviation of a normal
-distribution. The loss of a row is -log p(y) = s + ((y - m) / e^s)^2 / 2, less a constant. Targets have a column for each
-output; the second is not used.
+distribution. The loss of a row is -log p(y) = s + ((y - m) / e^s)^2 / 2, less a constant. Targets have a column for
+each output; the second is not used.
 """
 
 import argparse
