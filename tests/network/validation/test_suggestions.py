@@ -23,7 +23,10 @@ def test_every_hint_is_a_name_of_ours():
     for argument, theirs in words.NAMES.items():
         assert {ours for ours in theirs.values() if ours is not None} <= set(KNOWN[argument])
         assert not set(theirs) & {*KNOWN[argument], *aliases_of(KNOWN[argument])}
-    parameters = [inspect.signature(function).parameters for function in (Network, Network.fit, *OPTIMIZERS.values())]
+    parameters = [
+        inspect.signature(function).parameters
+        for function in (Network, Network.fit, Network.check_gradients, *OPTIMIZERS.values())
+    ]
     assert set(words.KEYWORDS.values()) | set(words.HOMES) <= set(chain.from_iterable(parameters))
     assert not set(words.KEYWORDS) & set(words.HOMES)
 
