@@ -70,7 +70,8 @@ class CheckedData(ScaledInputs):
         if self.label_smoothing == 0 or not targets.size:
             return targets
         smoothing, classes = self.label_smoothing, self.sizes[-1] if loss_of(self.loss).takes_labels else 2
-        return targets * self.dtype.type(1 - smoothing) + self.dtype.type(smoothing / classes)
+        smoothed: Array = targets * self.dtype.type(1 - smoothing) + self.dtype.type(smoothing / classes)
+        return smoothed
 
     def _prepared(
         self, checked: Checked, batch_size: int = 2**30, *, dropout: bool = False, weights: Array = weights.NONE,

@@ -41,7 +41,11 @@ ACTIVATIONS = {
     "leaky_relu": lambda z: anp.where(z > 0, z, 0.01 * z),
     "elu": lambda z: anp.where(z > 0, z, anp.expm1(anp.where(z > 0, 0.0, z))),
     "gelu": lambda z: z * normal_cdf(z),
+    "selu": lambda z: (
+        1.0507009873554805 * anp.where(z > 0, z, 1.6732632423543772 * anp.expm1(anp.where(z > 0, 0.0, z)))
+    ),
     "silu": lambda z: z * sigmoid(z),
+    "mish": lambda z: z * anp.tanh(anp.log1p(anp.exp(z))),
     "softplus": lambda z: anp.log1p(anp.exp(z)),
     "exponential": anp.exp,
     "softmax": softmax,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hotloop.network.activations import ELU, Activation, LeakyReLU
-from hotloop.network.custom import Custom, CustomActivation, CustomLoss
+from hotloop.network.custom.pieces import Custom, CustomActivation, CustomLoss
 from hotloop.network.losses import Loss, loss_from_plain, plain_loss
 from hotloop.network.persistence import model_file
 

@@ -7,6 +7,6 @@
 """
 
 from hotloop.network.activations import ELU, LeakyReLU
-from hotloop.network.custom import CustomActivation
+from hotloop.network.custom.pieces import CustomActivation
 
 __all__ = ["ELU", "CustomActivation", "LeakyReLU"]

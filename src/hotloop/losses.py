@@ -6,7 +6,7 @@
 Quantile([0.1, 0.5, 0.9])
 """
 
-from hotloop.network.custom import CustomLoss
+from hotloop.network.custom.pieces import CustomLoss
 from hotloop.network.losses import Huber, Loss, Quantile
 
 __all__ = ["CustomLoss", "Huber", "Loss", "Quantile"]

@@ -23,7 +23,7 @@ from hotloop.kernels import jit
 from hotloop.network.activations import ACTIVATIONS
 
 COPYING = ("identity", "relu", "leaky_relu")  # may return a denormal number as it is
-TAILED = ("sigmoid", "softplus", "silu", "gelu")  # give one of an ordinary number
+TAILED = ("sigmoid", "softplus", "silu", "mish", "gelu")  # give one of an ordinary number
 
 
 # Every kernel.

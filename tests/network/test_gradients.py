@@ -14,7 +14,7 @@ from conftest import COMPILED, same_bits
 
 from hotloop import Network
 
-KINKED = ("relu", "leaky_relu", "elu")  # the first or the second derivative jumps at z = 0
+KINKED = ("relu", "leaky_relu", "elu", "selu")  # the first or the second derivative jumps at z = 0
 # A loss, and what its targets are.
 VALUES = [("mse", "values"), ("mae", "values"), ("huber", "values")]
 BY_ADDRESS = [("log_cosh", "values"), ("quantile", "values")]

@@ -14,7 +14,7 @@ from hotloop.network.activations import HIDDEN_ACTIVATIONS
 from hotloop.network.training import passes
 
 HIDDEN = tuple(HIDDEN_ACTIVATIONS)
-RELU_KIN = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
+RELU_KIN = ("relu", "leaky_relu", "elu", "gelu", "silu", "mish", "softplus")
 OUTPUTS = {  # loss: the default, and the others that it allows
     "mse": ("identity", "sigmoid", "softmax"),
     "mae": ("identity", "tanh", "relu"),
@@ -257,10 +257,10 @@ def test_orthogonal_prefers_no_sign():
 
 @pytest.mark.parametrize("activation", HIDDEN)
 def test_the_default_follows_the_activation(activation):
-    expected = "he_normal" if activation in RELU_KIN else "glorot_uniform"
+    expected = "he_normal" if activation in RELU_KIN else "lecun_normal" if activation == "selu" else "glorot_uniform"
     net = Network([5, 6, 4], activation, seed=2)
     assert same_bits(net.parameters, Network([5, 6, 4], activation, seed=2, initializer=[expected, None]).parameters)
-    other = Network([5, 6, 4], activation, seed=2, initializer=["lecun_normal", None])
+    other = Network([5, 6, 4], activation, seed=2, initializer=["lecun_uniform", None])
     assert not same_bits(net.weights[0], other.weights[0])
     assert same_bits(
         Network([5, 4], output=activation, seed=2).weights[0],

@@ -45,7 +45,16 @@ def number(pattern, text):
 
 def test_every_example_is_tested():
     names = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert names == {"reference_step", "worked_example", "digits", "mnist", "regression", "user_loop", "perf_map"}
+    assert names == {
+        "reference_step",
+        "worked_example",
+        "digits",
+        "mnist",
+        "regression",
+        "user_loop",
+        "perf_map",
+        "custom_loss",
+    }
 
 
 def test_worked_example():
@@ -67,6 +76,18 @@ def test_reference_step():
     assert all(theirs == ours for _, theirs, ours in rows)
     assert sorted(rows, key=lambda row: -float(row[1])) == rows
     assert number(r"largest difference of a parameter: (\S+)", out) < 1e-14
+
+
+@compiled
+def test_custom_loss():
+    """The gradient agrees, and mean and noise are near those that the points were made with."""
+    out = run("custom_loss")
+    assert "The gradient agrees with the differences" in out
+    rows = [[float(word) for word in line.split()] for line in out.splitlines()[-5:]]
+    assert [row[0] for row in rows] == [-0.8, -0.4, 0.0, 0.4, 0.8]
+    for _, wanted, mean, noise, found in rows:
+        assert abs(mean - wanted) < 0.5 * noise
+        assert 0.7 < found / noise < 1.4
 
 
 @compiled

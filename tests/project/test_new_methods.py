@@ -72,7 +72,7 @@ from hotloop.network.training.optimizers import OPTIMIZERS as KINDS
 {}"""),
 ]  # fmt: skip
 ACTIVATION = [
-    ("kernels/codes.py", "EXPONENTIAL, SOFTMAX = range(11)", "EXPONENTIAL, SOFTMAX, HALF = range(12)"),
+    ("kernels/codes.py", "    ACTIVATION_BY_ADDRESS,\n) = range(14)", "    ACTIVATION_BY_ADDRESS, HALF,\n) = range(15)"),
     ("kernels/activations.py", "@inline\ndef activate(", '''@inline
 def halved(z: Any) -> Any:
     """Return z / 2."""
@@ -118,7 +118,7 @@ def half_derivative(activation: Array, out: Array) -> None:
      """        Activation("half", codes.HALF, "glorot_uniform", aliases=("one_half",)),
 {}"""),
     ("network/network.py", "swish.", "swish, half, one_half."),
-    ("README.md", "silu, softplus, identity", "silu, softplus, half, identity"),
+    ("README.md", "softplus, identity;", "softplus, half, identity;"),
     ("tests/oracle.py", "ACTIVATIONS = {", """def half(z):
     return double(z) / 2
 
@@ -290,7 +290,7 @@ def test_the_command_line_lists_them(planted):
     out = " ".join(run(planted, "-m", "hotloop", "train", "--help").split())
     assert ", ".join(["adamw", "sign"]) in out
     assert "0.01 sign" in out
-    assert "silu, softplus, half" in out
+    assert "mish, softplus, half" in out
     assert "(mse, mae, double_error, huber, log_cosh, quantile)" in out
 
 

@@ -49,4 +49,4 @@ def worst(differences: Array, slopes: Array, wrong: Array) -> Array:
     size = np.maximum(np.abs(differences), np.abs(slopes))
     error = np.where(wrong, np.abs(slopes - differences) / np.where(size > 0, size, 1), -1)
     error[wrong & ~np.isfinite(slopes)] = np.inf
-    return np.argsort(-error, kind="stable")[: min(MOST_NAMED, int(wrong.sum()))]
+    return np.argsort(-error.round(6), kind="stable")[: min(MOST_NAMED, int(wrong.sum()))]

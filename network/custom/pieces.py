@@ -16,7 +16,7 @@ from hotloop.kernels.by_address import address_of
 from hotloop.kernels.function_code import code_of
 from hotloop.kernels.jit import Array, kernel, own
 from hotloop.network.activations import ACTIVATIONS, Activation, row_of
-from hotloop.network.differences import compare, steps_at, worst
+from hotloop.network.custom.differences import compare, steps_at, worst
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import Loss, kernel_by_address
 from hotloop.network.validation import arguments

@@ -1,0 +1,1 @@
+"""A user's own activation and loss, and how their derivatives are checked."""
