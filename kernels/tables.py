@@ -12,16 +12,16 @@ Record: TypeAlias = Any  # an element of a structured array
 # One record a layer. weights and bias are offsets in the parameters, the bias after the last row of the weights; input,
 # z, output and delta are offsets in the workspace; penalty is the first row's place in row_penalties.
 #
-# What few networks have: after the weights come `vectors` rows of as many numbers, the bias, then the gain and the shift
-# of layer normalisation, then the a of a learnt activation. Their gradients are the column sums of as many buffers, of
-# which `delta` is the first, `block` elements apart. `linear` has x W + b, and later the normalised values; it is `z`
-# where nothing normalises. `activated` has f(z); it is `output` where no activation is learnt. `deviations` has
-# 1 / the deviation of each row. `input_delta` is where the gradient of the layer's inputs goes, -1 for nowhere. The
-# first layer's rows are gathered to `gathered`, which is `input` unless a learnt scale, `input_scale` in the parameters,
-# comes between. The last six numbers are addresses of the kernels of these names, 0 for none.
+# What few networks have: after the weights come `vectors` rows of as many numbers, the bias, then the gain and the
+# shift of layer normalisation, then the a of a learnt activation. Their gradients are the column sums of as many
+# buffers, of which `delta` is the first, `block` elements apart. `linear` has x W + b, and later the normalised values;
+# it is `z` where nothing normalises. `activated` has f(z); it is `output` where no activation is learnt. `deviations`
+# has 1 / the deviation of each row. `input_delta` is where the gradient of the layer's inputs goes, -1 for nowhere.
+# The first layer's rows are gathered to `gathered`, which is `input` unless a learnt scale, `input_scale` in the
+# parameters, comes between. The last seven numbers are addresses of the kernels of these names, 0 for none.
 #
-# A learnt scale of the inputs has a record of its own after all layers, with a fan_in of 0: its scale is the bias, whose
-# gradient is the sum over `delta`. Only the update reads it.
+# A learnt scale of the inputs has a record of its own after all layers, with a fan_in of 0: its scale is the bias,
+# whose gradient is the sum over `delta`. Only the update reads it.
 LAYER = np.dtype(
     [
         ("fan_in", "i8"),
@@ -43,19 +43,20 @@ LAYER = np.dtype(
         ("block", "i8"),
         ("gain", "i8"),
         ("shift", "i8"),
-        ("mix", "i8"),
+        ("a", "i8"),
         ("input_scale", "i8"),
         ("gathered", "i8"),
         ("input_delta", "i8"),
         ("linear", "i8"),
         ("activated", "i8"),
         ("deviations", "i8"),
-        ("layer_norm", "i8"),
-        ("layer_norm_backward", "i8"),
-        ("learnt_activation", "i8"),
-        ("learnt_activation_backward", "i8"),
-        ("scale_inputs", "i8"),
-        ("scale_inputs_backward", "i8"),
+        ("normalise", "i8"),
+        ("normalise_backward", "i8"),
+        ("mix", "i8"),
+        ("mix_backward", "i8"),
+        ("prepare_inputs", "i8"),
+        ("prepare_inputs_backward", "i8"),
+        ("column_sums", "i8"),
     ],
     align=True,
 )

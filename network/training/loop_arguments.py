@@ -78,8 +78,8 @@ class LoopArguments:
         steps, progress = np.zeros(1, STEP), np.zeros(1, PROGRESS)
         steps["dropout"] = 1
         return cls(
-            layout, activations, loss, bytes_of_rows(inputs), targets, labels, table[: layout.n_layers], table, settings,
-            loss_parameters, steps, workspace, row_losses, row_penalties, progress,
+            layout, activations, loss, bytes_of_rows(inputs), targets, labels, table[: layout.n_layers], table,
+            settings, loss_parameters, steps, workspace, row_losses, row_penalties, progress,
         )  # fmt: skip
 
     def set_threads(self, n_threads: int) -> None:

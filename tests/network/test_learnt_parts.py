@@ -27,7 +27,8 @@ DOUBLE, SINGLE = 1e-12, 64 * float(np.finfo(np.float32).eps)
 
 def build(kind, hidden=("tanh", "gelu"), sizes=(6, 9, 5, 3), dtype="float64", **options):
     """Return a network none of whose parameters is 0 or 1."""
-    net, rng = Network(sizes, list(hidden), dtype=dtype, seed=2**40 + 3, **KINDS[kind] | options), np.random.default_rng(5)
+    net = Network(sizes, list(hidden), dtype=dtype, seed=2**40 + 3, **KINDS[kind] | options)
+    rng = np.random.default_rng(5)
     for name, part in net.parts(net.parameters).items():
         if not name.endswith("weights"):
             part += rng.uniform(-0.5, 0.5, part.shape)
@@ -118,8 +119,8 @@ def test_any_number_of_threads_and_any_cut(kind, optimizer, dtype, monkeypatch):
         monkeypatch.setattr(layout, "LARGEST_MICRO_BATCH", rows)
         monkeypatch.setattr(layout, "SMALLEST_MICRO_BATCH", rows)
         net = build(kind, sizes=sizes, dtype=dtype, dropout=0.2)
-        settings = {"epochs": 2, "batch_size": 20 if COMPILED else 10, "optimizer": optimizer, "n_threads": n_threads, "progress": False}
-        net.fit(X, y, **settings)
+        settings = {"batch_size": 20 if COMPILED else 10, "optimizer": optimizer, "n_threads": n_threads}
+        net.fit(X, y, epochs=2, **settings, progress=False)
         bits.add((rows, net.parameters.tobytes()))
         together = net.predict(X, n_threads=n_threads)
         assert same_bits(together, np.concatenate([net.predict(x[None].astype(dtype)) for x in X]))
