@@ -1,13 +1,9 @@
 """Column sums: the gradients of what a layer learns in vectors beside its bias, one number for each unit."""
 
-from typing import Any
-
-import numpy as np
-
 from hotloop.kernels.jit import Array, kernel
 from hotloop.kernels.views import segment, stack_array
 
-COLUMNS: Any = np.int64(64)  # summed at a time, so that the sums stay in registers or the first-level cache
+COLUMNS = 64  # summed at a time, so that the sums stay in registers or the first-level cache
 
 
 @kernel
