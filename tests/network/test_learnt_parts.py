@@ -186,5 +186,5 @@ def test_a_profile_counts_them():
     assert works[1].step_flops() > works[0].step_flops() + 2 * 12 * 6 * 9
     with profile() as prof:
         net.fit(X, y, epochs=4, batch_size=6, optimizer=Adam(0.01), progress=False)
-    (fit,) = prof.diagnose(trials=False).fits
+    (fit,) = prof.diagnose(try_remedies=False).fits
     assert len(fit.layers) == 3

@@ -12,7 +12,8 @@ NAMES = {
     "sizes", "activations", "loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed", "metadata",
     "layer_norm", "learn_activation", "learn_input_scale", "input_dropout",
     # its parameters
-    "parameters", "weights", "biases", "gains", "shifts", "mixes", "learnt_input_scale", "n_parameters", "split", "parts",
+    "parameters", "weights", "biases", "gains", "shifts", "mixes", "learnt_input_scale", "n_parameters", "split",
+    "parts",
     # what it does
     "fit", "predict", "evaluate", "gradient", "summary", "save", "load", "compiled_arguments",
     # how far it has been trained
