@@ -29,7 +29,7 @@ def learnt_activation(x: Array, activated: Array, a: Array, out: Array) -> None:
 
 @kernel
 def learnt_activation_backward(x: Array, activated: Array, a: Array, a_delta: Array, delta: Array) -> None:
-    """dC/dx = g ((1 - a) + a f'(x)) and dC/da = sum over the batch of g (f(x) - x), row by row, g = dC/dout.
+    """dC/dx = g ((1 - a) + a f'(x)) and dC/da = sum over the batch of g (f(x) - x), row by row, g = dC/d(output).
 
     Parameters
     ----------
