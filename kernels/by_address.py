@@ -23,7 +23,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         dtype : dtype
             Of all arrays.
         dimensions : int
-            Of each argument: 1 or 2, or 0 for a float64.
+            Of each argument: 1 or 2, or 0 for a float64, -1 for an int64.
         returns : dtype, optional
             Of what it returns; nothing by default.
         """

@@ -108,20 +108,24 @@ def weight_gradient(
     """out = initial + scale * x.T delta, of rows start to stop of a layer's weights, columns left to right.
 
     `out` begins at row `start`. With an `initial_stride` of `FROM_ZERO` it is overwritten, with its row stride
-    accumulated into. The row after the weights is the bias: the weight of an input that is always 1. So are the other
-    vectors after it, each with a delta of its own.
+    accumulated into. The row after the weights is the bias: the weight of an input that is always 1. Other vectors come
+    after it, whose gradients are the column sums of a buffer each.
     """
     stride, fan_in, columns = layer["stride"], layer["fan_in"], right - left
+    delta = Matrix(workspace, layer["delta"] + left, stride, UNIT_STRIDE)
     if start < fan_in:
-        delta = Matrix(workspace, layer["delta"] + left, stride, UNIT_STRIDE)
         x = Matrix(workspace, layer["input"] + start, UNIT_STRIDE, layer["input_stride"])
         initial, target = Matrix(out, left, initial_stride, UNIT_STRIDE), Matrix(out, left, stride, UNIT_STRIDE)
         product(x, delta, columns, scale, initial, target, min(stop, fan_in) - start, columns, rows)
-    one = stack_array(out, 1)
-    one[0] = 1
-    ones = Matrix(one, ZERO, ZERO, ZERO)
-    for r in range(max(start, fan_in), stop):
-        delta = Matrix(workspace, layer["delta"] + (r - fan_in) * layer["block"] + left, stride, UNIT_STRIDE)
-        vector = (r - start) * stride + left
-        initial, target = Matrix(out, vector, initial_stride, UNIT_STRIDE), Matrix(out, vector, stride, UNIT_STRIDE)
+    if start <= fan_in < stop:
+        one, bias = stack_array(out, 1), (fan_in - start) * stride + left
+        one[0] = 1
+        ones = Matrix(one, ZERO, ZERO, ZERO)
+        initial, target = Matrix(out, bias, initial_stride, UNIT_STRIDE), Matrix(out, bias, stride, UNIT_STRIDE)
         product(ones, delta, columns, scale, initial, target, UNIT_STRIDE, columns, rows)
+    for vector in range(max(start, fan_in + 1), stop):
+        kept = 0.0 if initial_stride < 0 else 1.0
+        call(
+            layer["column_sums"], workspace, out, layer["delta"] + (vector - fan_in) * layer["block"],
+            (vector - start) * stride, kept, scale, rows, stride, left, right,
+        )  # fmt: skip

@@ -38,7 +38,7 @@ def sample(order: Array, index: int) -> int:
 
 @inlined
 def gather(samples: Samples, at: int, start: int, stop: int, s: Record, layer: Record, workspace: Array) -> None:
-    """Write scale * x to where the first layer takes it, in rows start to stop of the workspace: sample at + r to row r.
+    """Write scale * x for the first layer, in rows start to stop of the workspace: sample at + r to row r.
 
     A scale of 1 has no separate loop: the product costs nothing compared with fetching the row from memory. A sample of
     weight 0 is not read: its inputs are 0, so that nothing in it can overflow.

@@ -1,7 +1,7 @@
 """Layer normalisation: each row is shifted and scaled to mean 0 and variance 1, then by a learnt gain and shift a unit.
 
-The training loop calls these kernels by their address. All arrays are vectors; what has several rows has them one after
-the other, each of `gain.size` numbers: the first `fan_out` count, and the rest is padding, which becomes zero.
+All arrays are vectors; what has several rows has them one after the other, each of `gain.size` numbers: the first
+`fan_out` count, and the rest is padding, which becomes zero. The training loop calls the last two kernels by address.
 
 Source: Ba, Kiros and Hinton, Layer Normalization (2016), equation 4, with the variance over all units of a row (biased)
 and epsilon within the root, as in PyTorch's ``torch.nn.LayerNorm``.
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, kernel
+from hotloop.kernels.jit import Array, inline, inlined, kernel
 from hotloop.kernels.views import segment, stack_array
 
 EPSILON = 1e-5
@@ -20,9 +20,7 @@ SUMS = 16
 
 
 @kernel
-def layer_norm(
-    z: Array, gain: Array, shift: Array, fan_out: float, inverse_deviations: Array, out: Array
-) -> None:
+def layer_norm(z: Array, gain: Array, shift: Array, fan_out: int, inverse_deviations: Array, out: Array) -> None:
     """xhat = (z - mean) / sqrt(variance + 1e-5); y = gain xhat + shift, row by row.
 
     Parameters
@@ -30,14 +28,14 @@ def layer_norm(
     z : array (B O,)
         Overwritten by xhat.
     gain, shift : array (O,)
-    fan_out : float
+    fan_out : int
         How many of the O numbers of a row count.
     inverse_deviations : array (B,)
         1 / sqrt(variance + 1e-5) of each row; overwritten.
     out : array (B O,)
         y; overwritten.
     """
-    T, width, columns = z.dtype.type, gain.size, int(fan_out)
+    T, width, columns = z.dtype.type, gain.size, fan_out
     one, share, epsilon, zero = T(1), T(1 / fan_out), T(EPSILON), T(0)
     sums = stack_array(z, SUMS)
     for b in range(inverse_deviations.size):
@@ -57,7 +55,7 @@ def layer_norm(
 
 @kernel
 def layer_norm_backward(
-    gain: Array, inverse_deviations: Array, fan_out: float, normalised: Array, shift_delta: Array, delta: Array
+    gain: Array, inverse_deviations: Array, fan_out: int, normalised: Array, shift_delta: Array, delta: Array
 ) -> None:
     """dC/dz = (g - mean(g) - xhat mean(g xhat)) / sqrt(variance + 1e-5) with g = gain dC/dy, row by row.
 
@@ -69,7 +67,7 @@ def layer_norm_backward(
     gain : array (O,)
     inverse_deviations : array (B,)
         From `layer_norm`.
-    fan_out : float
+    fan_out : int
         How many of the O numbers of a row count.
     normalised : array (B O,)
         xhat, from `layer_norm`; overwritten by dC/dy xhat.
@@ -78,7 +76,7 @@ def layer_norm_backward(
     delta : array (B O,)
         dC/dy; overwritten by dC/dz.
     """
-    T, width, columns = delta.dtype.type, gain.size, int(fan_out)
+    T, width, columns = delta.dtype.type, gain.size, fan_out
     share, zero, sums = T(1 / fan_out), T(0), stack_array(delta, SUMS)
     for b in range(inverse_deviations.size):
         at, scale = b * width, inverse_deviations[b]
@@ -131,3 +129,32 @@ def total_of(sums: Array) -> Any:
     for k in range(1, SUMS):
         total += sums[k]
     return total
+
+
+layer_norm_loop, layer_norm_backward_loop = inlined(layer_norm), inlined(layer_norm_backward)
+
+
+@kernel
+def normalise(
+    workspace: Array, parameters: Array, linear: int, gain: int, shift: int, deviations: int, z: int, stride: int,
+    fan_out: int, start: int, stop: int,
+) -> None:  # fmt: skip
+    """Do as `layer_norm` with rows start to stop of a layer's buffers, which begin at these places."""
+    at, size = start * stride, (stop - start) * stride
+    layer_norm_loop(
+        segment(workspace, linear + at, size), segment(parameters, gain, stride), segment(parameters, shift, stride),
+        fan_out, segment(workspace, deviations + start, stop - start), segment(workspace, z + at, size),
+    )  # fmt: skip
+
+
+@kernel
+def normalise_backward(
+    workspace: Array, parameters: Array, gain: int, deviations: int, linear: int, z: int, delta: int, stride: int,
+    fan_out: int, start: int, stop: int,
+) -> None:  # fmt: skip
+    """Do as `layer_norm_backward` with rows start to stop of a layer's buffers; `z` gets what sums to the shift's."""
+    at, size = start * stride, (stop - start) * stride
+    layer_norm_backward_loop(
+        segment(parameters, gain, stride), segment(workspace, deviations + start, stop - start), fan_out,
+        segment(workspace, linear + at, size), segment(workspace, z + at, size), segment(workspace, delta + at, size),
+    )  # fmt: skip

@@ -1,10 +1,10 @@
 """Learnt activations, between none and f: (1 - a) x + a f(x), with an a for each unit that is trained like a weight.
 
-The training loop calls these kernels by their address, and computes f and f' itself. All arrays are vectors; what has
-several rows has them one after the other, each of `a.size` numbers.
+All arrays are vectors; what has several rows has them one after the other, each of `a.size` numbers. The training loop
+computes f and f' itself, and calls the last two kernels by address.
 """
 
-from hotloop.kernels.jit import Array, kernel
+from hotloop.kernels.jit import Array, inlined, kernel
 from hotloop.kernels.views import segment
 
 
@@ -29,7 +29,7 @@ def learnt_activation(x: Array, activated: Array, a: Array, out: Array) -> None:
 
 @kernel
 def learnt_activation_backward(x: Array, activated: Array, a: Array, a_delta: Array, delta: Array) -> None:
-    """dC/dx = g ((1 - a) + a f'(x)) and dC/da = sum over the batch of g (f(x) - x), row by row, g = dC/dout.
+    """dC/dx = g ((1 - a) + a f'(x)) and dC/da = sum over the batch of g (f(x) - x), row by row, g = dC/d(output).
 
     Parameters
     ----------
@@ -48,3 +48,31 @@ def learnt_activation_backward(x: Array, activated: Array, a: Array, a_delta: Ar
         for j in range(width):
             slopes[j] = (one - a[j]) * g[j] + a[j] * slopes[j]
             g[j] *= f[j] - values[j]
+
+
+forward_loop, backward_loop = inlined(learnt_activation), inlined(learnt_activation_backward)
+
+
+@kernel
+def mix(
+    workspace: Array, parameters: Array, z: int, activated: int, a: int, output: int, stride: int, start: int, stop: int
+) -> None:
+    """Do as `learnt_activation` with rows start to stop of a layer's buffers, which begin at these places."""
+    at, size = start * stride, (stop - start) * stride
+    forward_loop(
+        segment(workspace, z + at, size), segment(workspace, activated + at, size), segment(parameters, a, stride),
+        segment(workspace, output + at, size),
+    )  # fmt: skip
+
+
+@kernel
+def mix_backward(
+    workspace: Array, parameters: Array, z: int, activated: int, a: int, a_delta: int, delta: int, stride: int,
+    start: int, stop: int,
+) -> None:  # fmt: skip
+    """Do as `learnt_activation_backward` with rows start to stop of a layer's buffers."""
+    at, size = start * stride, (stop - start) * stride
+    backward_loop(
+        segment(workspace, z + at, size), segment(workspace, activated + at, size), segment(parameters, a, stride),
+        segment(workspace, a_delta + at, size), segment(workspace, delta + at, size),
+    )  # fmt: skip

@@ -4,7 +4,7 @@ from hotloop.kernels.activations import copy
 from hotloop.kernels.gather import gather, scaled
 from hotloop.kernels.jit import Array, inline, kernel
 from hotloop.kernels.matmul import UNIT_STRIDE, ZERO
-from hotloop.kernels.propagation import forward, loss_rows, prepare_inputs
+from hotloop.kernels.propagation import forward, loss_rows, prepared_inputs
 from hotloop.kernels.records import Draw, Model, Prediction, Samples
 from hotloop.kernels.team import share
 from hotloop.kernels.views import check_vectors, row, segment, vector_of
@@ -45,7 +45,7 @@ def predict_one(parameters: Array, layers: Array, workspace: Array, input_scale:
         raise ValueError("predict_one: x must have as many entries as the network has inputs, out as it has outputs")
     scaled(vector_of(x), x.dtype.type(input_scale), segment(workspace, first["gathered"], x.size))
     model, draw = Model(layers, parameters, workspace), Draw(ZERO, ZERO, ZERO, 0.0)
-    prepare_inputs(model, first, ZERO, UNIT_STRIDE, draw)
+    prepared_inputs(model, first, ZERO, UNIT_STRIDE, draw)
     forward(model, ZERO, UNIT_STRIDE, draw, False, False, None)
     copy(segment(workspace, last["output"], out.size), vector_of(out))
     return all_finite(x)
@@ -77,7 +77,7 @@ def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: i
         room_end = min(room_stop, room_start + start + last - at)
         shift = at - room_start  # row r of the workspace is sample shift + r
         gather(samples, shift, room_start, room_end, s, bottom, model.workspace)
-        prepare_inputs(model, bottom, room_start, room_end, draw)
+        prepared_inputs(model, bottom, room_start, room_end, draw)
         forward(model, room_start, room_end, draw, False, False, None)
         for r in range(room_start, room_end):
             output = segment(model.workspace, top["output"] + r * top["stride"], top["fan_out"])

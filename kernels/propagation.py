@@ -4,10 +4,6 @@ No row depends on another, so a thread has its rows to itself, and a batch may b
 inputs may be cut by columns too.
 """
 
-from typing import Any
-
-import numpy as np
-
 from hotloop.kernels import clock, codes, losses
 from hotloop.kernels.activations import activate, copy, times_derivative
 from hotloop.kernels.by_address import call
@@ -22,47 +18,17 @@ from hotloop.kernels.views import matrix, row, segment, stack_array
 from hotloop.kernels.weights import relative_weight
 
 softmax_loop, softmax_gradient_loop = inlined(softmax), inlined(softmax_input_gradient)
-# The inputs' number among the units for which dropout draws: after those of all layers.
-FIRST_INPUT: Any = np.int64(2**33)
 
 
-@inline
-def prepare_inputs(model: Model, layer: Record, start: int, stop: int, draw: Draw) -> None:
+@inlined
+def prepared_inputs(model: Model, layer: Record, start: int, stop: int, draw: Draw) -> None:
     """Drop inputs, and multiply them by their learnt scale: what follows the gather, in rows start to stop."""
-    workspace, stride, rows = model.workspace, layer["input_stride"], stop - start
-    rate = layer["input_dropout"] * draw.factor
-    if rate > 0:
-        inputs = matrix(workspace, layer["gathered"] + start * stride, rows, layer["fan_in"], stride)
-        dropout(draw.seed, draw.step, draw.row + start, FIRST_INPUT, rate, inputs)
-    if layer["scale_inputs"] != 0:
-        x = segment(workspace, layer["gathered"] + start * stride, rows * stride)
-        scaled = segment(workspace, layer["input"] + start * stride, rows * stride)
-        call(layer["scale_inputs"], x, segment(model.parameters, layer["input_scale"], stride), scaled)
-
-
-@inline
-def normalise(model: Model, layer: Record, start: int, stop: int) -> None:
-    """z = gain (z - mean) / deviation + shift: layer normalisation, in rows start to stop of the micro-batch."""
-    workspace, parameters, stride = model.workspace, model.parameters, layer["stride"]
-    call(
-        layer["layer_norm"], segment(workspace, layer["linear"] + start * stride, (stop - start) * stride),
-        segment(parameters, layer["gain"], stride), segment(parameters, layer["shift"], stride),
-        float(layer["fan_out"]), segment(workspace, layer["deviations"] + start, stop - start),
-        segment(workspace, layer["z"] + start * stride, (stop - start) * stride),
-    )  # fmt: skip
-
-
-@inline
-def normalise_backward(model: Model, layer: Record, start: int, stop: int) -> None:
-    """delta = dC/d(x W + b), from dC/dz, which `z` keeps; in rows start to stop of the micro-batch."""
-    workspace, stride = model.workspace, layer["stride"]
-    call(
-        layer["layer_norm_backward"], segment(model.parameters, layer["gain"], stride),
-        segment(workspace, layer["deviations"] + start, stop - start), float(layer["fan_out"]),
-        segment(workspace, layer["linear"] + start * stride, (stop - start) * stride),
-        segment(workspace, layer["z"] + start * stride, (stop - start) * stride),
-        segment(workspace, layer["delta"] + start * stride, (stop - start) * stride),
-    )  # fmt: skip
+    if layer["prepare_inputs"] != 0:
+        call(
+            layer["prepare_inputs"], model.workspace, model.parameters, layer["gathered"], layer["input_scale"],
+            layer["input"], layer["input_stride"], layer["fan_in"], start, stop, layer["input_dropout"] * draw.factor,
+            draw.seed, draw.step, draw.row,
+        )  # fmt: skip
 
 
 @inline
@@ -101,8 +67,11 @@ def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun
         stride, size = layer["stride"], rows * layer["stride"]
         if index > 0 or not begun:
             weighted_inputs(model, layer, start, stop, ZERO, stride)
-        if layer["layer_norm"] != 0:
-            normalise(model, layer, start, stop)
+        if layer["normalise"] != 0:
+            call(
+                layer["normalise"], workspace, model.parameters, layer["linear"], layer["gain"], layer["shift"],
+                layer["deviations"], layer["z"], stride, layer["fan_out"], start, stop,
+            )  # fmt: skip
         z = segment(workspace, layer["z"] + start * stride, size)
         if logits and index == layers.size - 1:
             clock.lap(mine, clock.FORWARD, index)
@@ -117,9 +86,11 @@ def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun
                 call_for_rows(layer["activation_address"], z, activated, layer["fan_out"], stride)
             else:
                 activate(layer["activation"], layer["slope_above"], layer["slope_below"], z, activated)
-            if layer["learnt_activation"] != 0:
-                a = segment(model.parameters, layer["mix"], stride)
-                call(layer["learnt_activation"], z, activated, a, output)
+            if layer["mix"] != 0:
+                call(
+                    layer["mix"], workspace, model.parameters, layer["z"], layer["activated"], layer["a"],
+                    layer["output"], stride, start, stop,
+                )  # fmt: skip
         rate = layer["dropout"] * draw.factor
         if rate > 0:
             units = matrix(output, ZERO, rows, layer["fan_out"], stride)
@@ -203,20 +174,25 @@ def backward(model: Model, start: int, stop: int, draw: Draw, logits: bool, mine
             if rate > 0:  # the same mask again
                 units = matrix(delta, ZERO, rows, layer["fan_out"], stride)
                 dropout(draw.seed, draw.step, draw.row + start, layer["first_unit"], rate, units)
-            learnt, keep = layer["learnt_activation_backward"], 1 - rate
-            kept = segment(workspace, layer["delta"] + (layer["vectors"] - 1) * layer["block"] + start * stride, size)
-            if learnt != 0:  # f(z) is not what dropout scaled; and the delta is needed twice
+            keep, kept = 1 - rate, layer["delta"] + (layer["vectors"] - 1) * layer["block"]
+            if layer["mix"] != 0:  # f(z) is not what dropout scaled; and the delta is needed twice
                 keep = 1.0
-                copy(delta, kept)
+                copy(delta, segment(workspace, kept + start * stride, size))
             if layer["activation"] == codes.ACTIVATION_BY_ADDRESS:
                 call_for_rows(layer["derivative_address"], z, delta, layer["fan_out"], stride)
             else:
                 slopes = layer["slope_above"], layer["slope_below"]
                 times_derivative(layer["activation"], slopes[0], slopes[1], z, a, keep, delta)
-            if learnt != 0:
-                call(learnt, z, a, segment(model.parameters, layer["mix"], stride), kept, delta)
-        if layer["layer_norm_backward"] != 0:
-            normalise_backward(model, layer, start, stop)
+            if layer["mix"] != 0:
+                call(
+                    layer["mix_backward"], workspace, model.parameters, layer["z"], layer["activated"], layer["a"],
+                    kept, layer["delta"], stride, start, stop,
+                )  # fmt: skip
+        if layer["normalise"] != 0:
+            call(
+                layer["normalise_backward"], workspace, model.parameters, layer["gain"], layer["deviations"],
+                layer["linear"], layer["z"], layer["delta"], stride, layer["fan_out"], start, stop,
+            )  # fmt: skip
         if layer["input_delta"] >= 0:
             error = Matrix(workspace, layer["delta"] + start * stride, stride, UNIT_STRIDE)
             transposed = Matrix(model.parameters, layer["weights"], UNIT_STRIDE, stride)
@@ -224,8 +200,9 @@ def backward(model: Model, start: int, stop: int, draw: Draw, logits: bool, mine
             target = Matrix(workspace, layer["input_delta"] + start * below, below, UNIT_STRIDE)
             nothing = Matrix(workspace, ZERO, FROM_ZERO, UNIT_STRIDE)
             product(error, transposed, layer["fan_in"], 1.0, nothing, target, rows, below, layer["fan_out"])
-            if layer["scale_inputs_backward"] != 0:
-                gathered = segment(workspace, layer["gathered"] + start * below, rows * below)
-                inputs_delta = segment(workspace, layer["input_delta"] + start * below, rows * below)
-                call(layer["scale_inputs_backward"], gathered, inputs_delta)
+            if index == 0:
+                call(
+                    layer["prepare_inputs_backward"], workspace, layer["gathered"], layer["input_delta"], below, start,
+                    stop,
+                )  # fmt: skip
         clock.lap(mine, clock.BACKWARD, index)

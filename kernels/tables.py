@@ -16,13 +16,13 @@ N_FACTORS = 5  # of a layer: for its weights, and for each row of parameters aft
 # another, used where gradients are clipped. `rates` and `decays` are factors of the learning rate and the decay, for
 # the weights and for each row after them, which differ within the layer if `by_row`. max_norm is infinite for none.
 #
-# What few networks have: after the weights come `vectors` rows of as many numbers, the bias, then the gain and the shift
-# of layer normalisation, then the a of a learnt activation. Their gradients are the column sums of as many buffers, of
-# which `delta` is the first, `block` elements apart. `linear` has x W + b, and later the normalised values; it is `z`
-# where nothing normalises. `activated` has f(z); it is `output` where no activation is learnt. `deviations` has
-# 1 / the deviation of each row. `input_delta` is where the gradient of the layer's inputs goes, -1 for nowhere. The
-# first layer's rows are gathered to `gathered`, which is `input` unless a learnt scale, `input_scale` in the parameters,
-# comes between. The last six numbers are addresses of the kernels of these names, 0 for none.
+# What few networks have: after the weights come `vectors` rows of as many numbers, the bias, then the gain and the
+# shift of layer normalisation, then the a of a learnt activation. Their gradients are the column sums of as many
+# buffers, of which `delta` is the first, `block` elements apart. `linear` has x W + b, and later the normalised values;
+# it is `z` where nothing normalises. `activated` has f(z); it is `output` where no activation is learnt. `deviations`
+# has 1 / the deviation of each row. `input_delta` is where the gradient of the layer's inputs goes, -1 for nowhere.
+# The first layer's rows are gathered to `gathered`, which is `input` unless a learnt scale, `input_scale` in the
+# parameters, comes between. The last seven numbers are addresses of the kernels of these names, 0 for none.
 #
 # A learnt scale of the inputs has a record of its own after all layers, with a fan_in of 0: its scale is the bias, whose
 # gradient is the sum over `delta`. Only the update reads it.
@@ -50,19 +50,20 @@ LAYER = np.dtype(
         ("block", "i8"),
         ("gain", "i8"),
         ("shift", "i8"),
-        ("mix", "i8"),
+        ("a", "i8"),
         ("input_scale", "i8"),
         ("gathered", "i8"),
         ("input_delta", "i8"),
         ("linear", "i8"),
         ("activated", "i8"),
         ("deviations", "i8"),
-        ("layer_norm", "i8"),
-        ("layer_norm_backward", "i8"),
-        ("learnt_activation", "i8"),
-        ("learnt_activation_backward", "i8"),
-        ("scale_inputs", "i8"),
-        ("scale_inputs_backward", "i8"),
+        ("normalise", "i8"),
+        ("normalise_backward", "i8"),
+        ("mix", "i8"),
+        ("mix_backward", "i8"),
+        ("prepare_inputs", "i8"),
+        ("prepare_inputs_backward", "i8"),
+        ("column_sums", "i8"),
         ("squares", "i8"),
         ("by_row", "i8"),
         ("rates", "f8", (N_FACTORS,)),

@@ -23,7 +23,7 @@ from hotloop.kernels.descent import limit_norms, update_step
 from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import Array, inline, inlined, kernel
 from hotloop.kernels.matmul import NR, ZERO
-from hotloop.kernels.propagation import backward, forward, loss_rows, prepare_inputs, weighted_inputs
+from hotloop.kernels.propagation import backward, forward, loss_rows, prepared_inputs, weighted_inputs
 from hotloop.kernels.records import Draw, MicroBatch, Model, Samples, Training
 from hotloop.kernels.row_softmax import ordered_sum
 from hotloop.kernels.simd import width
@@ -82,7 +82,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         draw = Draw(s["seed"], p["step"], batch.row, h["dropout"])
         if start < stop:
             gather(samples, at, start, stop, s, bottom, model.workspace)
-            prepare_inputs(model, bottom, start, stop, draw)
+            prepared_inputs(model, bottom, start, stop, draw)
         clock.lap(mine, clock.GATHER, ZERO)
         if by_columns:
             if not meet(words, n_threads, mine):

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.by_address import address_of
-from hotloop.kernels.input_scale import scale_inputs, scale_inputs_backward
+from hotloop.kernels.column_sums import column_sums
+from hotloop.kernels.input_scale import prepare_inputs, prepare_inputs_backward
 from hotloop.kernels.jit import Array
-from hotloop.kernels.layer_norm import layer_norm, layer_norm_backward
-from hotloop.kernels.learnt_activation import learnt_activation, learnt_activation_backward
+from hotloop.kernels.layer_norm import normalise, normalise_backward
+from hotloop.kernels.learnt_activation import mix, mix_backward
 from hotloop.kernels.tables import LAYER, N_FACTORS
 from hotloop.network.activations import Activation
 from hotloop.network.validation.memory import total_memory
@@ -47,19 +48,20 @@ def aligned_zeros(size: int, dtype: np.dtype[np.floating]) -> Array:
 
 # The kernels that few networks need, by their fields in the layer table, with the dimensions of their arguments.
 KERNELS: dict[str, tuple[Callable[..., None], tuple[int, ...]]] = {
-    "layer_norm": (layer_norm, (1, 1, 1, 0, 1, 1)),
-    "layer_norm_backward": (layer_norm_backward, (1, 1, 0, 1, 1, 1)),
-    "learnt_activation": (learnt_activation, (1, 1, 1, 1)),
-    "learnt_activation_backward": (learnt_activation_backward, (1, 1, 1, 1, 1)),
-    "scale_inputs": (scale_inputs, (1, 1, 1)),
-    "scale_inputs_backward": (scale_inputs_backward, (1, 1)),
+    "normalise": (normalise, (1, 1, *[-1] * 9)),
+    "normalise_backward": (normalise_backward, (1, 1, *[-1] * 9)),
+    "mix": (mix, (1, 1, *[-1] * 7)),
+    "mix_backward": (mix_backward, (1, 1, *[-1] * 8)),
+    "prepare_inputs": (prepare_inputs, (1, 1, *[-1] * 7, 0, *[-1] * 3)),
+    "prepare_inputs_backward": (prepare_inputs_backward, (1, *[-1] * 5)),
+    "column_sums": (column_sums, (1, 1, -1, -1, 0, 0, *[-1] * 4)),
 }
 
 
 @cache
-def addresses(name: str, dtype: np.dtype[np.floating]) -> dict[str, int]:
-    """Return the addresses of a kernel and of its backward pass, by their fields in the layer table."""
-    return {field: address_of(KERNELS[field][0], dtype, *KERNELS[field][1]) for field in (name, f"{name}_backward")}
+def addresses(dtype: np.dtype[np.floating], *names: str) -> dict[str, int]:
+    """Return the addresses of kernels by their fields in the layer table."""
+    return {name: address_of(KERNELS[name][0], dtype, *KERNELS[name][1]) for name in names}
 
 
 @dataclass(frozen=True)
@@ -211,24 +213,26 @@ class Layout:
             bias, kind = weights + fan_in * stride, activations[index]
             (slope_above, slope_below), (function, derivative) = kind.slopes, kind.addresses(self.dtype)
             vectors = {name: bias + k * stride for k, name in enumerate(self.vectors[index])}
+            vectors["a"] = vectors.pop("mix", 0)
             layer = {
                 "fan_in": fan_in, "fan_out": fan_out, "input_stride": self.strides[index], "stride": stride,
                 "weights": weights, "activation": kind.code, "first_unit": unit, "penalty": penalty,
-                "dropout": dropout[index], "gathered": below["input"], "vectors": len(vectors),
+                "dropout": dropout[index], "gathered": below["input"], "vectors": len(self.vectors[index]),
                 "block": micro_batch * stride, "slope_above": slope_above, "slope_below": slope_below,
                 "activation_address": function, "derivative_address": derivative,
             }  # fmt: skip
             rows.append(layer | vectors | buffers | below)
             if self.normalises(index):
-                rows[-1] |= addresses("layer_norm", self.dtype)
+                rows[-1] |= addresses(self.dtype, "normalise", "normalise_backward", "column_sums")
             if self.mixes(index):
-                rows[-1] |= addresses("learnt_activation", self.dtype)
+                rows[-1] |= addresses(self.dtype, "mix", "mix_backward", "column_sums")
             below = {"input": buffers["output"], "input_delta": buffers["delta"]}
             unit, penalty = unit + fan_out, penalty + fan_in
         rows[0]["input_dropout"] = input_dropout
+        if self.learn_input_scale or input_dropout > 0:
+            rows[0] |= addresses(self.dtype, "prepare_inputs", "prepare_inputs_backward")
         if self.learn_input_scale:
-            scale = {"input_scale": self.offsets[-1], "gathered": inputs, "input_delta": 2 * inputs}
-            rows[0] |= scale | addresses("scale_inputs", self.dtype)
+            rows[0] |= {"input_scale": self.offsets[-1], "gathered": inputs, "input_delta": 2 * inputs}
             rows.append({
                 "fan_out": self.sizes[0], "stride": self.strides[0], "vectors": 1, "weights": self.offsets[-1],
                 "bias": self.offsets[-1], "delta": 2 * inputs,

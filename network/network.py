@@ -138,9 +138,7 @@ class Network(Trainable, Persistent):
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
         self.seed = arguments.whole_number("seed", seed, 0, arguments.LARGEST)
-        self._layout = Layout(
-            self.sizes, self.dtype, self.layer_norm, self.learn_activation, self.learn_input_scale
-        )
+        self._layout = Layout(self.sizes, self.dtype, self.layer_norm, self.learn_activation, self.learn_input_scale)
         self._parameters = self._layout.parameters()
         self._layout.set_neutral(self._parameters)
         initialize(initializer, self._layout.split(self._parameters), self.activations, self.dtype, self.seed)
@@ -326,7 +324,7 @@ class Network(Trainable, Persistent):
         """Return a table: each layer's shape, activation and parameters; operations a sample; bytes."""
         return summary(
             self._layout, self.activations, self.dropout, self.loss, self.label_smoothing, self.input_offset,
-            self.input_scale,
+            self.input_scale, self.input_dropout,
         )  # fmt: skip
 
     def __repr__(self) -> str:

@@ -13,15 +13,18 @@ from hotloop.network.text_table import table
 
 def summary(
     layout: Layout, activations: Sequence[Any], dropout: Sequence[float], loss: Any, label_smoothing: float,
-    input_offset: Any, input_scale: Any,
+    input_offset: Any, input_scale: Any, input_dropout: float = 0.0,
 ) -> str:  # fmt: skip
     """Return the table of `Network.summary`."""
     heads = ["layer", "weights", "activation", "dropout", "parameters", "FLOPs/sample"]
     rows = []
     for layer, (fan_in, fan_out) in enumerate(pairwise(layout.sizes)):
         rate = f"{dropout[layer]:g}" if layer < len(dropout) and dropout[layer] else "-"
-        numbers = f"{(fan_in + 1) * fan_out:,}", f"{flops.forward(1, fan_in, fan_out):,}"
-        rows.append([str(layer + 1), f"{fan_in} x {fan_out}", str(activations[layer]), rate, *numbers])
+        vectors = len(layout.vectors[layer])
+        numbers = f"{(fan_in + vectors) * fan_out:,}", f"{flops.forward(1, fan_in, fan_out):,}"
+        activation = ("learnt " if layout.mixes(layer) else "") + str(activations[layer])
+        activation = ("layer norm, " if layout.normalises(layer) else "") + activation
+        rows.append([str(layer + 1), f"{fan_in} x {fan_out}", activation, rate, *numbers])
     forward, step = flops.forward_of_a_row(layout.sizes), flops.training_of_a_row(layout.sizes)
     used, padded = (size * layout.dtype.itemsize for size in (layout.n_parameters, layout.size))
     smoothing = f", label smoothing {label_smoothing:g}" if label_smoothing else ""
@@ -31,6 +34,8 @@ def summary(
             f"{layout.n_parameters:,} parameters, {layout.dtype}, {used:,} bytes ({padded:,} with padding)",
             f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {loss}{smoothing}",
             *_scaling(input_offset, input_scale),
+            *(["each input is multiplied by a learnt number"] if layout.learn_input_scale else []),
+            *([f"{input_dropout:g} of the inputs are dropped in training"] if input_dropout else []),
         ]
     )
 

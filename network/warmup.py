@@ -28,7 +28,9 @@ def warmup(dtypes: str | Sequence[str] = DTYPES, *, profiles: bool = False) -> d
 
     That is what ``fit``, ``predict``, ``evaluate`` and ``gradient`` run, for every network, optimizer and loss, and so
     what ``hotloop train`` and ``hotloop predict`` run. Kernels of `hotloop.kernels` that you call yourself are compiled
-    at their first call. Files in the folder that are damaged, or that nothing can load any more, are removed.
+    at their first call, and what few networks need (layer normalisation, learnt activations and scales, dropout of
+    inputs) with the first of these, in a second or two. Files in the folder that are damaged, or that nothing can load
+    any more, are removed.
 
     Parameters
     ----------

@@ -147,7 +147,8 @@ def loss_and_gradient(net, x, y, vector=None, masks=None, input_mask=None):
 
     def loss(vector):
         parts = parts_of(net, vector)
-        weights, biases = ([parts[f"layers.{n}.{name}"] for n in range(len(net.sizes) - 1)] for name in ("weights", "bias"))
+        layers = range(len(net.sizes) - 1)
+        weights, biases = ([parts[f"layers.{layer}.{name}"] for layer in layers] for name in ("weights", "bias"))
         zs, outputs = forward(weights, biases, net.activations, x, masks, parts, input_mask)
         return LOSSES[net.loss](zs[-1], outputs[-1], y) + penalty(weights, net.l1, net.l2)
 

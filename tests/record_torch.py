@@ -4,6 +4,7 @@ Run as ``python tests/record_torch.py`` where PyTorch is installed; the suite on
 """
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ class Peer(torch.nn.Module):
 
     def __init__(self, sizes, activation, options):
         super().__init__()
-        pairs = list(zip(sizes, sizes[1:], strict=False))
+        pairs = list(pairwise(sizes))
         self.linear = torch.nn.ModuleList(torch.nn.Linear(*pair) for pair in pairs)
         self.f, hidden = ACTIVATIONS[activation], sizes[1:-1]
         self.norms = torch.nn.ModuleList(torch.nn.LayerNorm(n) for n in hidden if options.get("layer_norm"))

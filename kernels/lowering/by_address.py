@@ -15,7 +15,8 @@ _keep_alive: list[Any] = []
 def address_of(function: Callable[..., Any], dtype: Any, *dimensions: int, returns: Any = None) -> int:
     """Compile a kernel, or load it from the cache, and return the address of its C wrapper. See `by_address`."""
     scalar = numpy_support.from_dtype(dtype)
-    arguments = [types.Array(scalar, n, "C") if n > 0 else types.float64 for n in dimensions]
+    numbers = {0: types.float64, -1: types.int64}
+    arguments = [types.Array(scalar, n, "C") if n > 0 else numbers[n] for n in dimensions]
     result = types.none if returns is None else numpy_support.from_dtype(returns)
     dispatcher: Any = function
     compiled = dispatcher.get_compile_result(typing.signature(result, *arguments))

@@ -204,6 +204,8 @@ def add_network_options(group: Any) -> None:
         type=_fraction_or_zero,
         help=f"of the hidden layers (default: {DROPOUT:g} for classes, else 0)",
     )
+    group.add_argument("--input-dropout", metavar="RATE", type=_fraction_or_zero, default=0.0, help="(default: 0)")
+    group.add_argument("--layer-norm", action="store_true", help="normalise each hidden layer before its activation")
     group.add_argument(
         "--l2",
         metavar="C",

@@ -22,8 +22,8 @@ from hotloop.network.warmup import cache_folder
 def check_options(arguments: argparse.Namespace) -> None:
     """Raise if an option that was given would have no effect."""
     if arguments.layers is not None and len(arguments.layers) == 2:
-        for option in ("activation", "dropout"):
-            if getattr(arguments, option):
+        for option in ("activation", "dropout", "layer-norm"):
+            if getattr(arguments, option.replace("-", "_")):
                 raise ValueError(f"--{option} is for hidden layers, and --layers has none")
 
 
@@ -54,7 +54,9 @@ def build_network(arguments: argparse.Namespace, prepared: PreparedData) -> Netw
         output=arguments.output,
         loss=prepared.loss,
         initializer=arguments.initializer,
+        layer_norm=arguments.layer_norm,
         dropout=dropout,
+        input_dropout=arguments.input_dropout,
         l2=arguments.l2,
         dtype=arguments.dtype,
         seed=arguments.seed,

@@ -2,8 +2,8 @@
 
 The file holds the arrays ``layers.0.weights`` (fan_in, fan_out), ``layers.0.bias`` (fan_out,) and so on, which any
 reader of the format understands; the optimizer's moments are ``optimizer.0.layers.0.weights`` and so on. A layer may
-also have ``layers.0.gain``, ``layers.0.shift`` and ``layers.0.mix``, and the network ``input_scale``. The header has one
-JSON text, ``hotloop``, with the network's configuration and a checksum over it and the arrays.
+also have ``layers.0.gain``, ``layers.0.shift`` and ``layers.0.mix``, and the network ``input_scale``. The header has
+one JSON text, ``hotloop``, with the network's configuration and a checksum over it and the arrays.
 
 The file is written under a temporary name, flushed to disk and renamed, so no reader ever sees half a file. It is read
 into memory: if another program rewrote a mapped file, the process would be killed.

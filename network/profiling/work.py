@@ -65,6 +65,11 @@ class Work:
         settings = data.settings[0]
         self.fan_in = [int(layer["fan_in"]) for layer in data.layers]
         self.fan_out = [int(layer["fan_out"]) for layer in data.layers]
+        self.vectors = [int(layer["vectors"]) for layer in data.layers]
+        self.normalises = [bool(layer["normalise"]) for layer in data.layers]
+        self.mixes = [bool(layer["mix"]) for layer in data.layers]
+        self.input_scale = bool(data.layers[0]["input_delta"] >= 0)
+        self.input_steps = int(self.input_scale) + int(data.layers[0]["input_dropout"] > 0)
         self.itemsize = data.workspace.itemsize
         self.input_itemsize = data.inputs.shape[1] // self.fan_in[0]
         self.data_bytes = data.inputs.nbytes
@@ -89,8 +94,9 @@ class Work:
 
     @property
     def parameters(self) -> int:
-        """Number of weights and biases."""
-        return sum((i + 1) * o for i, o in zip(self.fan_in, self.fan_out, strict=True))
+        """Number of weights, biases and other parameters."""
+        layers = zip(self.fan_in, self.vectors, self.fan_out, strict=True)
+        return sum((i + n) * o for i, n, o in layers) + self.fan_in[0] * self.input_scale
 
     @property
     def step_bytes(self) -> int:
@@ -115,31 +121,42 @@ class Work:
     def of(self, phase: int, layer: int, counts: Counts) -> tuple[float, float]:
         """Return the operations and bytes of a phase of a layer (from 0)."""
         i, o, s, rows = self.fan_in[layer], self.fan_out[layer], self.itemsize, counts.rows
-        parameters, first, last = (i + 1) * o, layer == 0, layer == len(self.fan_in) - 1
+        first, last, vectors = layer == 0, layer == len(self.fan_in) - 1, self.vectors[layer]
+        inputs = i * (first and self.input_scale)  # parameters of the inputs' scale, which counts as the first layer's
+        parameters = (i + vectors) * o + inputs
+        extras = {"layer_norm": self.normalises[layer], "mix": self.mixes[layer]}
         active, n_moments = self.active[layer], self.method.n_moments
         if phase == GATHER and first:
-            return flops.gather(rows, i), rows * i * (self.input_itemsize + s)
+            values = rows * i * (self.input_itemsize + s * (1 + 2 * self.input_steps))
+            return flops.gather(rows, i, self.input_steps), values
         if phase == FORWARD:
-            values = rows * i + counts.micro_batches * parameters + rows * o * (1 + self.keeps_z[layer])
-            return flops.forward(rows, i, o, activation=active), s * values
+            more = 3 * (self.normalises[layer] + self.mixes[layer])  # values read and written besides
+            values = rows * i + counts.micro_batches * parameters + rows * o * (1 + self.keeps_z[layer] + more)
+            return flops.forward(rows, i, o, activation=active, **extras), s * values
         if phase == LOSS and last:
             return flops.loss(rows, o), rows * o * s + rows * (8 if self.labelled else o * s) + rows * o * s
         if phase == BACKWARD:
-            values = rows * o * (1 + 2 * active) + (0 if first else counts.micro_batches * i * o + rows * i)
-            return flops.backward(rows, i, o, activation=active, first=first), s * values
+            ends, more = first and not self.input_scale, 5 * self.normalises[layer] + 8 * self.mixes[layer]
+            values = rows * o * (1 + 2 * active + more) + (0 if ends else counts.micro_batches * i * o + rows * i)
+            scaling = rows * i * (first and self.input_scale)
+            operations = flops.backward(rows, i, o, activation=active, first=ends, **extras) + scaling
+            return operations, s * (values + 3 * scaling)
         if phase == WEIGHT_GRADIENT:  # a batch in several micro-batches is added up
             rows, micro_batches = counts.summed_rows, counts.summed_micro_batches
             read_again = max(micro_batches - counts.summed_updates, 0)
-            values = rows * (i + o) + (micro_batches + read_again) * parameters
-            return flops.weight_gradient(rows, i, o), s * values
+            values = rows * (i + o * vectors + inputs) + (micro_batches + read_again) * parameters
+            return flops.weight_gradient(rows, i, o, vectors) + rows * inputs, s * values
         if phase == UPDATE and self.method.code != codes.NO_UPDATE and counts.summed_micro_batches:
             n = counts.summed_updates
-            each = flops.update(i, o, self.method.flops, penalised=self.penalised)
+            each = flops.update(i, o, self.method.flops, penalised=self.penalised, vectors=vectors)
+            each += flops.update(0, inputs, self.method.flops)
             return n * each, s * n * parameters * (3 + 2 * n_moments)
         if phase == DESCENT:  # W := W - alpha x.T delta, in one pass
             rows, micro_batches = rows - counts.summed_rows, counts.micro_batches - counts.summed_micro_batches
-            update = micro_batches * flops.update(i, o, METHODS[codes.SGD].flops)
-            return flops.weight_gradient(rows, i, o) + update, s * (rows * (i + o) + 2 * micro_batches * parameters)
+            method = METHODS[codes.SGD].flops
+            update = micro_batches * (flops.update(i, o, method, vectors=vectors) + flops.update(0, inputs, method))
+            values = rows * (i + o * vectors + inputs) + 2 * micro_batches * parameters
+            return flops.weight_gradient(rows, i, o, vectors) + rows * inputs + update, s * values
         return 0.0, 0.0
 
 

@@ -104,8 +104,7 @@ class LoopArguments:
         steps["dropout"] = 1
         return cls(
             layout, activations, loss, bytes_of_rows(inputs), targets, labels, weights, table[: layout.n_layers], table,
-            settings,
-            loss_parameters, steps, workspace, row_losses, row_penalties, progress,
+            settings, loss_parameters, steps, workspace, row_losses, row_penalties, progress,
         )  # fmt: skip
 
     def set_threads(self, n_threads: int) -> None:

@@ -178,3 +178,44 @@ def test_the_estimate_of_a_row_is_no_less():
 
 def test_the_summary_says_the_same():
     assert "126 FLOPs a sample forward, 308 forward and backward" in Network((7, 5, 4, 2), seed=0).summary()
+
+
+def test_layer_normalisation():
+    """The formulas of hotloop.kernels.layer_norm; the gradients' column sums belong to the weight gradient."""
+    c = Counting()
+    for _ in range(B):
+        z, mean, square = numbers(O), Counting(), Counting()
+        for value in z:
+            mean = mean + value
+        mean = mean * c
+        z = [value - mean for value in z]
+        for value in z:
+            square = square + value * value
+        scale = c / (square * c + c).root()
+        xhat = [value * scale for value in z]
+        assert len([c * value + c for value in xhat]) == O
+    assert Counting.done == flops.forward(*SHAPE, layer_norm=True) - flops.forward(*SHAPE)
+    Counting.done = 0
+    for _ in range(B):
+        g, mean, slope = [dy * c for dy in numbers(O)], Counting(), Counting()
+        for value in g:
+            mean, slope = mean + value, slope + value * c
+        mean, slope = mean * c, slope * c
+        assert len([((value - mean - c * slope) * c, c * c) for value in g]) == O
+    assert Counting.done == flops.backward(*SHAPE, layer_norm=True) - flops.backward(*SHAPE)
+
+
+def test_a_learnt_activation():
+    a, one, x, f, g, slope = numbers(6)
+    for _ in range(B * O):
+        (one - a) * x + a * f
+    assert Counting.done == flops.forward(*SHAPE, mix=True) - flops.forward(*SHAPE)
+    for _ in range(B * O):
+        (one - a) * g + a * slope, g * (f - x)
+    assert Counting.done == flops.MIX * B * O + flops.backward(*SHAPE, mix=True) - flops.backward(*SHAPE)
+
+
+def test_vectors_beside_the_bias():
+    assert flops.weight_gradient(*SHAPE, 3) - flops.weight_gradient(*SHAPE) == 2 * B * O
+    assert flops.update(I, O, 5, vectors=3) - flops.update(I, O, 5) == 5 * 2 * O
+    assert flops.gather(B, I, 2) == 3 * flops.gather(B, I)

@@ -3,7 +3,9 @@
 The peer is `autograd_network`, and PyTorch as far as tests/recorded_torch.json has its numbers.
 """
 
+import copy
 import json
+import pickle
 from pathlib import Path
 
 import autograd_network as peer
@@ -11,8 +13,10 @@ import numpy as np
 import pytest
 from conftest import COMPILED, same_bits
 
-from hotloop import SGD, Adam, Network
+from hotloop import SGD, Adam, Network, profile
 from hotloop.network import layout
+from hotloop.network.persistence import model_file
+from hotloop.network.profiling.work import Work
 
 RECORDED = json.loads((Path(__file__).parents[1] / "recorded_torch.json").read_text())
 KINDS = {
@@ -27,7 +31,8 @@ DOUBLE, SINGLE = 1e-12, 64 * float(np.finfo(np.float32).eps)
 
 def build(kind, hidden=("tanh", "gelu"), sizes=(6, 9, 5, 3), dtype="float64", **options):
     """Return a network none of whose parameters is 0 or 1."""
-    net, rng = Network(sizes, list(hidden), dtype=dtype, seed=2**40 + 3, **KINDS[kind] | options), np.random.default_rng(5)
+    net = Network(sizes, list(hidden), dtype=dtype, seed=2**40 + 3, **KINDS[kind] | options)
+    rng = np.random.default_rng(5)
     for name, part in net.parts(net.parameters).items():
         if not name.endswith("weights"):
             part += rng.uniform(-0.5, 0.5, part.shape)
@@ -62,7 +67,7 @@ def test_gradients(kind, hidden, dtype):
 def test_twenty_steps(kind, optimizer):
     """With dropout of the units too, whose masks are those without dropout of the inputs; penalties are on weights."""
     method, update = optimizer
-    for options in ({"dropout": [0.0, 0.3]}, {"l2": 0.01}):
+    for options in ({"dropout": [0.2, 0.3]}, {"l2": 0.01}):
         net, (X, y) = build(kind, **options), data()
         before, settings = peer.flat(net, net.parameters), {"epochs": 10, "batch_size": 6, "shuffle": True}
         expected, losses = peer.train(net, X, y, method, update, **settings)
@@ -118,8 +123,8 @@ def test_any_number_of_threads_and_any_cut(kind, optimizer, dtype, monkeypatch):
         monkeypatch.setattr(layout, "LARGEST_MICRO_BATCH", rows)
         monkeypatch.setattr(layout, "SMALLEST_MICRO_BATCH", rows)
         net = build(kind, sizes=sizes, dtype=dtype, dropout=0.2)
-        settings = {"epochs": 2, "batch_size": 20 if COMPILED else 10, "optimizer": optimizer, "n_threads": n_threads, "progress": False}
-        net.fit(X, y, **settings)
+        settings = {"batch_size": 20 if COMPILED else 10, "optimizer": optimizer, "n_threads": n_threads}
+        net.fit(X, y, epochs=2, **settings, progress=False)
         bits.add((rows, net.parameters.tobytes()))
         together = net.predict(X, n_threads=n_threads)
         assert same_bits(together, np.concatenate([net.predict(x[None].astype(dtype)) for x in X]))
@@ -137,3 +142,49 @@ def test_dropout_of_inputs():
     assert means.mean() == pytest.approx(1, abs=4 * np.sqrt(rate / (1 - rate) / rows / inputs))
     assert means.std() == pytest.approx(np.sqrt(rate / (1 - rate) / rows), rel=0.3)
     assert net.evaluate(X, y)["loss"] == pytest.approx((1 - means.sum() - net.biases[0][0]) ** 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_and_copies(kind, tmp_path):
+    """What a network has learnt, the moments and what it is made of; a network without any is still of format 2."""
+    (X, y), net = data(), build(kind, dropout=0.2)
+    net.fit(X, y, epochs=1, optimizer=Adam(0.01), progress=False)
+    net.save(tmp_path / "net.safetensors")
+    twins = Network.load(tmp_path / "net.safetensors"), copy.copy(net), pickle.loads(pickle.dumps(net))
+    names = ("layer_norm", "learn_activation", "learn_input_scale", "input_dropout")
+    for each in (net, *twins):
+        assert [getattr(each, name) for name in names] == [getattr(net, name) for name in names]
+        each.fit(X, y, epochs=1, optimizer=Adam(0.01), progress=False)
+        assert same_bits(each.parameters, net.parameters)
+    for options, version in ((KINDS[kind], 3), ({}, 2)):
+        Network([6, 9, 5, 3], **options).save(tmp_path / "net.safetensors")
+        assert model_file.read(tmp_path / "net.safetensors")[0]["format"] == version
+
+
+def test_what_they_are_made_of():
+    net = Network([6, 9, 5, 3], "silu", **KINDS["all"])
+    assert net.n_parameters == 7 * 9 + 10 * 5 + 6 * 3 + 2 * 9 + 9 + 5 + 6
+    text = net.summary()
+    for words in ("layer norm, learnt silu", " learnt silu ", "multiplied by a learnt number", "0.2 of the inputs"):
+        assert words in text
+    with pytest.raises(ValueError, match="layer_norm is for hidden layers, and this network has none"):
+        Network([6, 3], layer_norm=True)
+    with pytest.raises(TypeError, match="learn_activation must be True or False, got 1"):
+        Network([6, 9, 3], learn_activation=1)
+    with pytest.raises(ValueError, match=r"layer_norm must be one value, or one a layer \(1\), got 2"):
+        Network([6, 9, 3], layer_norm=[True, False])
+    with pytest.raises(ValueError, match="input_dropout must be finite"):
+        Network([6, 9, 3], input_dropout=1.0)
+
+
+def test_a_profile_counts_them():
+    """The operations of a step, by the formulas; and the diagnosis looks at the activations themselves."""
+    X, y = data(12)
+    plain, net = (Network([6, 9, 5, 3], "relu", seed=0, **options) for options in ({}, KINDS["all"]))
+    works = [Work(each._prepared(each._checked(X, y), training=True)) for each in (plain, net)]
+    assert works[1].parameters == net.n_parameters
+    assert works[1].step_flops() > works[0].step_flops() + 2 * 12 * 6 * 9
+    with profile() as prof:
+        net.fit(X, y, epochs=4, batch_size=6, optimizer=Adam(0.01), progress=False)
+    (fit,) = prof.diagnose(try_remedies=False).fits
+    assert len(fit.layers) == 3

@@ -10,9 +10,10 @@ from hotloop import Network, profile
 NAMES = {
     # what it is made of
     "sizes", "activations", "loss", "dropout", "label_smoothing", "l1", "l2", "max_norm", "input_offset", "input_scale",
-    "dtype", "seed", "metadata",
+    "dtype", "seed", "metadata", "layer_norm", "learn_activation", "learn_input_scale", "input_dropout",
     # its parameters
-    "parameters", "weights", "biases", "n_parameters", "split",
+    "parameters", "weights", "biases", "gains", "shifts", "mixes", "learnt_input_scale", "n_parameters", "split",
+    "parts",
     # what it does
     "fit", "partial_fit", "find_learning_rate", "fit_one_cycle", "check_gradients",
     "predict", "evaluate", "gradient", "summary", "save", "load", "compiled_arguments",

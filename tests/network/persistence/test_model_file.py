@@ -181,7 +181,7 @@ def test_a_rewritten_file_is_sound(saved, tmp_path):
 
 
 @pytest.mark.parametrize(("changes", "match"), [
-    ({"format": 3}, "has format 3; this version of hotloop reads format 2"),
+    ({"format": 4}, "has format 4; this version of hotloop reads formats 2 and 3"),
     ({"format": 1}, "has format 1"),
     ({"format": 0}, "has format 0"),
     ({"format": "1"}, "has format '1'"),
