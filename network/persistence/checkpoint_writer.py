@@ -1,5 +1,6 @@
 """A fit that writes checkpoints, or goes on from one: the arguments checkpoint, every and resume of `Network.fit`."""
 
+import math
 import os
 import re
 import time
@@ -161,7 +162,7 @@ class CheckpointWriter(Callback):
         self._steps_written, self._began, self._waiting_since = start.steps, 0.0, 0.0
         self._call: tuple[int, int] | None = None  # epoch and row of the compiled call that runs
         self._failed = False
-        self._written = "none has been written"
+        self._written = "none has been written by this fit"
         self.at_interrupt = _AtInterrupt(self._interrupted)
 
     @property
@@ -220,15 +221,15 @@ class CheckpointWriter(Callback):
 
     def _write_in_epoch(self, fit: FitProgress) -> None:
         progress = self._data.progress[0]
-        row = int(progress["row"])
-        if row < fit.rows:
-            self._write(fit, fit.epoch - 1, row - row % self._batch_size, float(progress["loss_sum"]))
+        row, loss_sum = int(progress["row"]), float(progress["loss_sum"])
+        if not progress["diverged"] and math.isfinite(loss_sum):
+            self._write(fit, fit.epoch - 1, row if row == fit.rows else row - row % self._batch_size, loss_sum)
 
     def _write(self, fit: FitProgress, epochs: int, row: int, loss_sum: float) -> None:
         net, now, in_epoch = fit.network, time.perf_counter(), epochs < fit.epoch
         training = net._training
         if training.optimizer is None or not all(np.isfinite(v).all() for v in (net.parameters, training.moments)):
-            return  # the fit is about to end with an error, or has; the last checkpoint stays
+            return  # the fit is about to end with an error, or has: the last checkpoint stays
         earlier = self._start.epoch_seconds if fit.epoch == self._start.epochs + 1 else 0.0
         start = StartingPoint(
             epochs, in_epoch, row, loss_sum, self._steps, fit.history.epochs, fit.learning_rate_factor,
