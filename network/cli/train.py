@@ -26,12 +26,18 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.save is not None:
         check_replaceable(path_of("--save", arguments.save))
         check_is_another(arguments.save, arguments.data)
+    check_checkpoint_options(arguments)
     check_options(arguments)
     prepared = load_prepared(arguments)
     net, optimizer = build_network(arguments, prepared), build_optimizer(arguments)
     say(reports.data(prepared), "", net.summary(), "")
     say(compile_kernels(net, prepared, str(net.dtype)), "")
-    history = fit(arguments, net, prepared, optimizer)
+    if arguments.resume:
+        say(reports.resumed(arguments.checkpoint), "")
+    history = fit(
+        arguments, net, prepared, optimizer, checkpoint=arguments.checkpoint, every=arguments.every,
+        resume=arguments.resume,
+    )  # fmt: skip
     saved = None
     if arguments.save is not None:  # before anything is printed: the reader of a pipe may have left
         try:
@@ -43,6 +49,8 @@ def command(arguments: argparse.Namespace) -> int:
     if history.epochs:
         say(reports.epochs(history.epochs), "")
     say(reports.ending(history, arguments.epochs, arguments.tolerance, arguments.patience))
+    if history.interrupted and arguments.checkpoint is not None:
+        say("to go on where it stopped: the same command with --resume")
     say(reports.test(scores, *right, prepared.loss_name))
     if history.epochs:
         say(reports.speed(len(history.epochs), len(prepared.train.x), history.seconds))
@@ -51,6 +59,20 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.save is not None and saved != Path(arguments.save):
         return FAILED
     return INTERRUPTED if history.interrupted else 0
+
+
+def check_checkpoint_options(arguments: argparse.Namespace) -> None:
+    """Raise if checkpoints could not be written, would replace another file, or are not asked for."""
+    if arguments.checkpoint is None:
+        for option in ("every", "resume"):
+            if getattr(arguments, option):
+                raise ValueError(f"--{option} needs --checkpoint, which names the file")
+        return
+    path = path_of("--checkpoint", arguments.checkpoint)
+    check_replaceable(path)
+    check_is_another(arguments.checkpoint, arguments.data)
+    if arguments.save is not None and os.path.realpath(arguments.save) == os.path.realpath(path):
+        raise ValueError("--save and --checkpoint name one file: the network that is saved is not a checkpoint")
 
 
 def save(net: Network, path: Path) -> Path | None:

@@ -91,8 +91,10 @@ def compile_kernels(
     return reports.kernels(notice.seconds, notice.compiled, None if folder is None else str(folder))
 
 
-def fit(arguments: argparse.Namespace, net: Network, prepared: PreparedData, optimizer: Optimizer) -> History:
-    """Train, and return the history."""
+def fit(
+    arguments: argparse.Namespace, net: Network, prepared: PreparedData, optimizer: Optimizer, **checkpoints: Any
+) -> History:
+    """Train, and return the history; `checkpoints` are the arguments of `Network.fit` for them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the command reports how the run ended
         return net.fit(
@@ -106,4 +108,5 @@ def fit(arguments: argparse.Namespace, net: Network, prepared: PreparedData, opt
             patience=arguments.patience,
             n_threads=arguments.threads,
             progress=not arguments.no_progress,
+            **checkpoints,
         )

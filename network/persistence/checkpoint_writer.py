@@ -2,11 +2,9 @@
 
 import math
 import os
-import re
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 from hotloop.network.persistence import checkpoint as files
 from hotloop.network.persistence.atomic_write import check_replaceable, path_of
 from hotloop.network.persistence.checkpoint import Checkpoint
+from hotloop.network.persistence.interval import DEFAULT, Interval
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.training.history import CheckpointWarning
 from hotloop.network.training.loop_arguments import LoopArguments
@@ -22,36 +21,7 @@ from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.training.starting_point import StartingPoint
 from hotloop.network.validation.printable import shown
 
-DEFAULT = "30 s"
 PASSING = ("time",)  # reasons to stop that do not hold for a resumed fit
-SECONDS = {
-    "s": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600, "hours": 3600
-}  # fmt: skip
-COUNTED = {"step": "steps", "steps": "steps", "epoch": "epochs", "epochs": "epochs"}
-
-
-@dataclass(frozen=True)
-class Interval:
-    """How often a checkpoint is written: after so many seconds, steps or epochs."""
-
-    number: float
-    unit: str  # seconds, steps or epochs
-
-    @classmethod
-    def of(cls, text: Any) -> "Interval":
-        """Return what a text such as "30 s", "100 steps" or "1 epoch" says."""
-        if not isinstance(text, str):
-            raise TypeError(f"every must be a text such as '30 s', '100 steps' or '1 epoch', got {shown(text)}")
-        found = re.fullmatch(r"(\d+(?:\.\d+)?) *([a-z]+)", text.strip())
-        number, unit = (float(found[1]), found[2]) if found else (0.0, "")
-        if unit in SECONDS and number > 0:
-            return cls(number * SECONDS[unit], "seconds")
-        if unit in COUNTED and number >= 1 and number == int(number):
-            return cls(int(number), COUNTED[unit])
-        raise ValueError(
-            f"every must be a number above 0 with s, min, h, steps or epochs, such as '30 s', '100 steps' or "
-            f"'1 epoch', got {shown(text)}"
-        )
 
 
 class CheckpointedFit:
@@ -108,6 +78,7 @@ class CheckpointedFit:
     def callbacks(self, data: LoopArguments, start: StartingPoint) -> tuple[Sequence[Callback], Sequence[Callback]]:
         """Return what `FitConfiguration` puts before the user's callbacks, and after all others."""
         last: list[Callback] = [] if self._from is None else [Resumed(self._from.states, start)]
+        self._from = None  # its arrays may be large
         if self._path is None:
             return (), last
         writer = CheckpointWriter(self._path, self._every, self._identity, data, start)
@@ -134,6 +105,7 @@ class Resumed(Callback):
     def _load(self, fit: FitProgress) -> None:
         for callback, state in zip(files.with_state(fit.callbacks), self._states, strict=True):
             callback.load_state_dict(state)
+        self._states = ()
 
 
 class CheckpointWriter(Callback):

@@ -65,7 +65,9 @@ KEYWORDS = {
     "weight_init": "initializer", "kernel_regularizer": "l2", "regularization": "l2", "dropout_rate": "dropout",
     "p": "dropout", "precision": "dtype", "beta_1": "beta1", "beta_2": "beta2", "betas": "beta1", "eps": "epsilon",
     "nesterovs_momentum": "nesterov", "decay": "weight_decay", "inputs": "X", "x": "X", "data": "X", "targets": "y",
-    "labels": "y", "Y": "y",
+    "labels": "y", "Y": "y", "resume_from_checkpoint": "resume", "ckpt_path": "resume", "resume_from": "resume",
+    "initial_epoch": "resume", "checkpoint_path": "checkpoint", "checkpoint_dir": "checkpoint",
+    "backup_dir": "checkpoint", "save_freq": "every", "save_steps": "every",
 }  # fmt: skip
 NOTES = {
     "metrics": "evaluate and the History of a fit always have the accuracy or the R^2.",
@@ -80,6 +82,7 @@ NOTES = {
     "early_stopping": "A fit with a tolerance stops when nothing has improved for `patience` epochs.",
     "hidden_layer_sizes": "It has the inputs and the outputs too, such as [64, 100, 10].",
     "units": "It has the inputs and the outputs too, such as [64, 100, 10].",
+    "initial_epoch": "Epochs are counted over all fits.",
     "betas": "beta1 and beta2 are two arguments.",
     "learning_rate": "Give it to the optimizer: fit(..., optimizer=Adam(learning_rate=0.01)).",
 }

@@ -16,7 +16,7 @@ from watched_fits import Noted
 from hotloop import CheckpointWarning, DivergenceError, Network, profile
 from hotloop.network.persistence import checkpoint as files
 from hotloop.network.persistence import checkpoint_writer
-from hotloop.network.persistence.checkpoint_writer import Interval
+from hotloop.network.persistence.interval import Interval
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import passes, progress_bar, thread_tuner
 
