@@ -76,7 +76,7 @@ def trial(number, kills, expected, folder):
     for _ in range(kills):
         moment = chance.uniform(-0.25, 1.0)
         while (seconds := kill(moment, name, path, every, threads[-1])) is None:
-            path.unlink()  # it had ended: once more, and sooner
+            path.unlink(missing_ok=True)  # it had ended: once more, and sooner
             moment /= 2
         places.append(f"{seconds:.2f} s: " + (f"step {Network.load(path).steps}" if path.exists() else "no checkpoint"))
         threads.append(chance.choice([n for n in (1, 2, 3) if n != threads[-1]]))

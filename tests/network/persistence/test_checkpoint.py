@@ -13,6 +13,7 @@ from hotloop.network.persistence import checkpoint as files
 from hotloop.network.persistence import model_file
 from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
 from hotloop.network.training import thread_tuner
+from hotloop.network.training.loop_arguments import LoopArguments
 
 pytestmark = pytest.mark.filterwarnings("ignore::hotloop.ConvergenceWarning")
 ROWS = {"momentum": 50, "Adam": 40, "AdamW": 40}
@@ -167,6 +168,17 @@ def test_a_network_without_a_seed_of_its_own_gets_that_of_the_file(tmp_path):
     assert CheckpointedFit(None, None, tmp_path / "run").seed_of(net) == 2
     assert CheckpointedFit(None, None, None).seed_of(net) == net.seed != 2
     assert outcome(*small("Adam", net, resume=tmp_path / "run")) == whole
+
+
+def test_schedules_count_from_the_beginning_of_the_fit(kept, tmp_path, monkeypatch):
+    """Where the table of the steps begins, beside how many steps there have been."""
+    net, _ = small("Adam", epochs=1)
+    small("Adam", net, checkpoint=tmp_path / "run", every="4 steps")
+    given, set_optimizer = [], LoopArguments.set_optimizer
+    monkeypatch.setattr(LoopArguments, "set_optimizer", lambda *args: (given.append(args), set_optimizer(*args)))
+    small("Adam", net, resume=kept[1])
+    data, _, first_step, step_offset = given[0]
+    assert (first_step, int(data.settings["first_step"][0]), step_offset) == (6, 6, 0)
 
 
 def test_an_array_of_a_file_and_one_in_memory_are_the_same_data(tmp_path):
