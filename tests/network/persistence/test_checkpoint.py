@@ -25,7 +25,7 @@ class Counts(Callback):
 
     def __init__(self):
         self.state = {"epochs": 0, "sums": np.zeros(2, ">f4"), "last": None, "names": ("a", "b")}
-        self.state["share"] = np.float32(0.1)
+        self.state |= {"share": np.float32(0.1), "unknown": np.array([[np.nan, -np.inf]])}
 
     def on_fit_begin(self, fit):
         self.__init__()
@@ -86,7 +86,7 @@ def test_from_whatever_checkpoint_a_fit_ends_with_the_same_bits(name, every, kep
     assert written == whole
     batch = 16 if name == "AdamW" else FITS[name][1]["batch_size"]
     calls = -(-ROWS[name] // (batch if every == "1 step" else 4))  # of 4 rows in an epoch; the last batch may be short
-    assert len(kept) >= 3 * calls
+    assert len(kept) == 3 * calls or (every != "1 step" and len(kept) > 3 * calls)
     net = build(name)
     for index, path in enumerate(kept if COMPILED else kept[::3]):
         _, history = small(name, net, callbacks=[Counts()], resume=path, n_threads=1 + index % 3 if COMPILED else 1)
@@ -210,6 +210,7 @@ def test_the_states_of_callbacks(tmp_path):
     assert state["sums"].dtype == np.dtype("f4")
     assert state.pop("sums").tobytes() == counts.state["sums"].astype("f4").tobytes()
     assert np.isnan(state["last"].pop()["nan"])
+    assert state.pop("unknown").tobytes() == np.array([np.nan, -np.inf]).tobytes()
     assert state == {"epochs": 1, "last": [1], "names": ["a", "b"], "share": float(np.float32(0.1))}
 
 
