@@ -17,6 +17,7 @@ from hotloop.network.cli.training_run import build_network, build_optimizer, che
 from hotloop.network.metrics import predicted_classes
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_replaceable, path_of
+from hotloop.network.persistence.schema import CHECKPOINT
 
 MEMORY = "/dev/shm"  # a folder that no full disk holds
 
@@ -32,6 +33,7 @@ def command(arguments: argparse.Namespace) -> int:
     net, optimizer = build_network(arguments, prepared), build_optimizer(arguments)
     say(reports.data(prepared), "", net.summary(), "")
     say(compile_kernels(net, prepared, str(net.dtype)), "")
+    net.metadata = dict(CHECKPOINT)
     if arguments.resume:
         say(reports.resumed(arguments.checkpoint), "")
     history = fit(

@@ -70,6 +70,15 @@ def test_a_run_that_has_ended_says_the_same_again(flowers):
     assert "\ntrained 6 epochs\n" in longer
 
 
+def test_a_checkpoint_predicts_nothing(flowers):
+    """Its network takes inputs as they were scaled for the training; the file does not say how."""
+    train(flowers, "--checkpoint", "run", "--save", "model")
+    status, out, err = run("predict", "run", flowers)
+    message = "a checkpoint cannot predict from raw data: resume it, and use what --save writes"
+    assert (status, out, err) == (2, "", f"hotloop: error: run: {message}\n")
+    assert run("predict", "model", flowers)[0] == 0
+
+
 def test_targets_that_are_scaled(tmp_path, monkeypatch):
     """Then the network that is saved is not the one that is trained."""
     monkeypatch.chdir(tmp_path)
