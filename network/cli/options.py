@@ -10,6 +10,8 @@ from typing import Any
 from hotloop.network.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
+from hotloop.network.persistence.interval import DEFAULT as EVERY
+from hotloop.network.persistence.interval import Interval
 from hotloop.network.profiling.sort_orders import SORTS
 from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.validation.arguments import (
@@ -74,6 +76,17 @@ _fraction = _number_in(Range(0, 1, open=True), "a number between 0 and 1")
 _fraction_or_zero = _number_in(Range(0, 1), "a number from 0 to below 1")
 _hidden_sizes = _whole_numbers(1, "")
 _sizes = _whole_numbers(2, ", from the inputs to the outputs")
+
+
+def _interval(text: str) -> str:
+    """Return the text if it says how often checkpoints are written."""
+    try:
+        Interval.of(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}; wanted a time, steps or epochs, such as '30 s' or '1 epoch'"
+        ) from None
+    return text
 
 
 def _header(text: str) -> bool:
@@ -268,6 +281,26 @@ def add_training_options(group: Any, epochs: str = "40", patience: str = f"defau
         type=_threads,
         default="auto",
         help="that share each step; the result is the same for any number (default: the fastest, by trial)",
+    )
+
+
+def add_checkpoint_options(group: Any) -> None:
+    """Add the options for checkpoints."""
+    group.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="write here, now and then, all that is needed to go on after a kill; the last one stays",
+    )
+    group.add_argument(
+        "--every",
+        metavar="TIME",
+        type=_interval,
+        help=f"how often: '30 s', '5 min', '100 steps', '1 epoch' (default: {EVERY})",
+    )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from --checkpoint, with the same other options; without the file, from the beginning",
     )
 
 

@@ -78,7 +78,8 @@ examples:
       --output sigmoid --loss mse --optimizer sgd --learning-rate 15 \\
       --momentum 0 --batch-size 10 --epochs 30
   hotloop train --data houses.csv --target price --loss huber
-  zcat sales.csv.gz | hotloop train --data - --separator ';' --decimal ,"""
+  zcat sales.csv.gz | hotloop train --data - --separator ';' --decimal ,
+  hotloop train --data mnist --checkpoint run.safetensors --resume"""
 PREDICT = "Write the predictions of a saved network as CSV, one line for each row of data."
 PREDICT_EPILOG = """\
 data:
@@ -172,6 +173,7 @@ def _train_options(train: argparse.ArgumentParser) -> None:
     output = train.add_argument_group("output")
     output.add_argument("--save", metavar="FILE", help="where to save the trained network, with all that predict needs")
     options.add_progress_option(output)
+    options.add_checkpoint_options(train.add_argument_group("checkpoints"))
 
 
 def _predict_options(predict: argparse.ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """The text that the commands print. Names from the data are made printable."""
 
+import os
 from collections.abc import Mapping
 
 import numpy as np
@@ -76,6 +77,13 @@ def _cell(name: str, value: float | None) -> str:
 def percent(share: float) -> str:
     """Return a share as per cent."""
     return f"{100 * share:.2f} %"
+
+
+def resumed(checkpoint: str) -> str:
+    """Return where training starts that was asked to go on from a checkpoint."""
+    if os.path.lexists(checkpoint):
+        return f"going on from the checkpoint {printable(checkpoint)}"
+    return f"no checkpoint {printable(checkpoint)} yet: training from the beginning"
 
 
 def ending(history: History, epochs: int, stopper: EarlyStopping | None) -> str:

@@ -24,6 +24,7 @@ from hotloop.network.cli.training_run import (
 from hotloop.network.metrics import predicted_classes
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_replaceable, path_of
+from hotloop.network.persistence.schema import CHECKPOINT
 
 MEMORY = "/dev/shm"  # a folder that no full disk holds
 
@@ -33,6 +34,7 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.save is not None:
         check_replaceable(path_of("--save", arguments.save))
         check_is_another(arguments.save, arguments.data)
+    check_checkpoint_options(arguments)
     check_options(arguments)
     for option in ("patience", "tolerance"):
         if arguments.no_early_stopping and getattr(arguments, option) is not None:
@@ -42,7 +44,13 @@ def command(arguments: argparse.Namespace) -> int:
     say(reports.data(prepared), "", net.summary(), "")
     say(compile_kernels(net, prepared, str(net.dtype)), "")
     stopper = early_stopping(arguments, prepared)
-    history = fit(arguments, net, prepared, optimizer, stopper)
+    net.metadata = dict(CHECKPOINT)
+    if arguments.resume:
+        say(reports.resumed(arguments.checkpoint), "")
+    history = fit(
+        arguments, net, prepared, optimizer, stopper, checkpoint=arguments.checkpoint, every=arguments.every,
+        resume=arguments.resume,
+    )  # fmt: skip
     saved = None
     if arguments.save is not None:  # before anything is printed: the reader of a pipe may have left
         try:
@@ -54,6 +62,8 @@ def command(arguments: argparse.Namespace) -> int:
     if history.epochs:
         say(reports.epochs(history), "")
     say(reports.ending(history, arguments.epochs, stopper))
+    if history.interrupted and arguments.checkpoint is not None:
+        say("to go on where it stopped: the same command with --resume")
     say(reports.test(scores, *right, prepared.loss_name))
     if history.epochs:
         say(reports.speed(len(history.epochs), len(prepared.train.x), history.seconds))
@@ -62,6 +72,20 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.save is not None and saved != Path(arguments.save):
         return FAILED
     return INTERRUPTED if history.interrupted else 0
+
+
+def check_checkpoint_options(arguments: argparse.Namespace) -> None:
+    """Raise if checkpoints could not be written, would replace another file, or are not asked for."""
+    if arguments.checkpoint is None:
+        for option in ("every", "resume"):
+            if getattr(arguments, option):
+                raise ValueError(f"--{option} needs --checkpoint, which names the file")
+        return
+    path = path_of("--checkpoint", arguments.checkpoint)
+    check_replaceable(path)
+    check_is_another(arguments.checkpoint, arguments.data)
+    if arguments.save is not None and os.path.realpath(arguments.save) == os.path.realpath(path):
+        raise ValueError("--save and --checkpoint name one file: the network that is saved is not a checkpoint")
 
 
 def save(net: Network, path: Path) -> Path | None:

@@ -113,8 +113,9 @@ def fit(
     prepared: PreparedData,
     optimizer: Optimizer,
     stopper: EarlyStopping | None,
+    **checkpoints: Any,
 ) -> History:
-    """Train, and return the history."""
+    """Train, and return the history; `checkpoints` are the arguments of `Network.fit` for them."""
     return net.fit(
         prepared.train.x,
         prepared.train.y,
@@ -127,4 +128,5 @@ def fit(
         n_threads=arguments.threads,
         progress=not arguments.no_progress,
         callbacks=[] if stopper is None else [stopper],
+        **checkpoints,
     )

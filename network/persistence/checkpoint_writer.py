@@ -1,11 +1,10 @@
 """A fit that writes checkpoints, or goes on from one: the arguments checkpoint, every and resume of `Network.fit`."""
 
+import math
 import os
-import re
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from hotloop.network.persistence import checkpoint as files
 from hotloop.network.persistence.atomic_write import check_replaceable, path_of
 from hotloop.network.persistence.checkpoint import Checkpoint
+from hotloop.network.persistence.interval import DEFAULT, Interval
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.training.history import CheckpointWarning
 from hotloop.network.training.loop_arguments import LoopArguments
@@ -21,36 +21,7 @@ from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.training.starting_point import StartingPoint
 from hotloop.network.validation.printable import shown
 
-DEFAULT = "30 s"
 PASSING = ("time",)  # reasons to stop that do not hold for a resumed fit
-SECONDS = {
-    "s": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600, "hours": 3600
-}  # fmt: skip
-COUNTED = {"step": "steps", "steps": "steps", "epoch": "epochs", "epochs": "epochs"}
-
-
-@dataclass(frozen=True)
-class Interval:
-    """How often a checkpoint is written: after so many seconds, steps or epochs."""
-
-    number: float
-    unit: str  # seconds, steps or epochs
-
-    @classmethod
-    def of(cls, text: Any) -> "Interval":
-        """Return what a text such as "30 s", "100 steps" or "1 epoch" says."""
-        if not isinstance(text, str):
-            raise TypeError(f"every must be a text such as '30 s', '100 steps' or '1 epoch', got {shown(text)}")
-        found = re.fullmatch(r"(\d+(?:\.\d+)?) *([a-z]+)", text.strip())
-        number, unit = (float(found[1]), found[2]) if found else (0.0, "")
-        if unit in SECONDS and number > 0:
-            return cls(number * SECONDS[unit], "seconds")
-        if unit in COUNTED and number >= 1 and number == int(number):
-            return cls(int(number), COUNTED[unit])
-        raise ValueError(
-            f"every must be a number above 0 with s, min, h, steps or epochs, such as '30 s', '100 steps' or "
-            f"'1 epoch', got {shown(text)}"
-        )
 
 
 class CheckpointedFit:
@@ -111,6 +82,7 @@ class CheckpointedFit:
     def callbacks(self, data: LoopArguments, start: StartingPoint) -> tuple[Sequence[Callback], Sequence[Callback]]:
         """Return what `FitConfiguration` puts before the user's callbacks, and after all others."""
         last: list[Callback] = [] if self._from is None else [Resumed(self._from.states, start)]
+        self._from = None  # its arrays may be large
         if self._path is None:
             return (), last
         writer = CheckpointWriter(self._path, self._every, self._identity, data, start)
@@ -137,6 +109,7 @@ class Resumed(Callback):
     def _load(self, fit: FitProgress) -> None:
         for callback, state in zip(files.with_state(fit.callbacks), self._states, strict=True):
             callback.load_state_dict(state)
+        self._states = ()
 
 
 class CheckpointWriter(Callback):
@@ -165,7 +138,7 @@ class CheckpointWriter(Callback):
         self._steps_written, self._began, self._waiting_since = start.steps, 0.0, 0.0
         self._call: tuple[int, int] | None = None  # epoch and row of the compiled call that runs
         self._failed = False
-        self._written = "none has been written"
+        self._written = "none has been written by this fit"
         self.at_interrupt = _AtInterrupt(self._interrupted)
 
     @property
@@ -224,16 +197,15 @@ class CheckpointWriter(Callback):
 
     def _write_in_epoch(self, fit: FitProgress) -> None:
         progress = self._data.progress[0]
-        row = int(progress["row"])
-        if row < fit.rows:
-            whole, sums = row - row % self._batch_size, (float(progress[name]) for name in ("loss_sum", "norm_sum"))
-            self._write(fit, fit.epoch - 1, whole, *sums)
+        row, sums = int(progress["row"]), [float(progress[name]) for name in ("loss_sum", "norm_sum")]
+        if not progress["diverged"] and all(map(math.isfinite, sums)):
+            self._write(fit, fit.epoch - 1, row if row == fit.rows else row - row % self._batch_size, *sums)
 
     def _write(self, fit: FitProgress, epochs: int, row: int, loss_sum: float, norm_sum: float) -> None:
         net, now, in_epoch = fit.network, time.perf_counter(), epochs < fit.epoch
         training = net._training
         if training.optimizer is None or not all(np.isfinite(v).all() for v in (net.parameters, training.moments)):
-            return  # the fit is about to end with an error, or has; the last checkpoint stays
+            return  # the fit is about to end with an error, or has: the last checkpoint stays
         earlier = self._start.epoch_seconds if fit.epoch == self._start.epochs + 1 else 0.0
         start = StartingPoint(
             epochs, in_epoch, row, loss_sum, norm_sum, self._steps, fit.history.epochs, fit.learning_rate_factor,

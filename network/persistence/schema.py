@@ -8,6 +8,7 @@ from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.dataset import Dataset
 
 KEY = "data"  # in the metadata
+CHECKPOINT = {"checkpoint of": "hotloop train"}  # the metadata of a network that takes inputs as they were scaled
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,10 @@ class Schema:
         Raises
         ------
         ValueError
-            If the metadata has been altered, or belongs to another network.
+            If the metadata has been altered, or belongs to another network, or to a checkpoint.
         """
+        if metadata.items() >= CHECKPOINT.items():
+            raise ValueError("a checkpoint cannot predict from raw data: resume it, and use what --save writes")
         if KEY not in metadata:
             return cls()
         try:

@@ -85,7 +85,9 @@ KEYWORDS = {
     "max_grad_norm": "clip_norm", "grad_clip": "clip_norm", "gradient_clip_val": "clip_norm", "clipvalue": "clip_value",
     "kernel_constraint": "max_norm", "lr_mult": "learning_rate_factors", "param_groups": "learning_rate_factors",
     "decay": "weight_decay", "inputs": "X", "x": "X", "data": "X", "targets": "y",
-    "labels": "y", "Y": "y",
+    "labels": "y", "Y": "y", "resume_from_checkpoint": "resume", "ckpt_path": "resume", "resume_from": "resume",
+    "initial_epoch": "resume", "checkpoint_path": "checkpoint", "checkpoint_dir": "checkpoint",
+    "backup_dir": "checkpoint", "save_freq": "every", "save_steps": "every",
 }  # fmt: skip
 NOTES = {
     "warm_start": "fit always continues training the network.",
@@ -96,6 +98,7 @@ NOTES = {
     "restore_best_weights": "Give fit callbacks=[EarlyStopping()]: it keeps the best parameters.",
     "hidden_layer_sizes": "It has the inputs and the outputs too, such as [64, 100, 10].",
     "units": "It has the inputs and the outputs too, such as [64, 100, 10].",
+    "initial_epoch": "Epochs are counted over all fits.",
     "betas": "beta1 and beta2 are two arguments.",
     "clip_norm": "Give it to the optimizer: fit(..., optimizer=Adam(clip_norm=1.0)).",
     "clipnorm": "hotloop's is the norm over all parameters together.",

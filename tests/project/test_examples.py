@@ -54,6 +54,7 @@ def test_every_example_is_tested():
         "user_loop",
         "perf_map",
         "custom_loss",
+        "resume_after_kill",
     }
 
 
@@ -115,6 +116,13 @@ def test_user_loop():
     assert len(losses) == 3
     assert losses == sorted(losses, reverse=True)
     assert number(r"test accuracy (\S+)%", out) > 94.0
+
+
+@compiled
+def test_resume_after_kill():
+    out = run("resume_after_kill")
+    assert int(re.search(r"^killed; its last checkpoint is of step (\d+), in epoch", out, re.M)[1]) < 24000
+    assert re.search(r"^went on to step 24000: 200 epochs, last loss 0\.\d+\nthe same bits as a run", out, re.M)
 
 
 @compiled
