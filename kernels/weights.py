@@ -1,7 +1,8 @@
 """Weights of samples: C = sum w_i l_i / sum w_i over a batch. A row of weight 0 counts as if it were not there.
 
 A row's share of C is w_i n / W times that of an unweighted mean over n rows, where n is the number of rows whose weight
-is not 0 and W the sum of the weights: so weights of 1 give the same bits as none, and a row of weight 0 changes none.
+is not 0 and W the sum of the weights: so weights of 1 give the same bits as none, and a row of weight 0 changes none
+unless other rows of its batch go into another micro-batch without it.
 """
 
 from hotloop.kernels.gather import sample

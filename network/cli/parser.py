@@ -66,10 +66,10 @@ data:
 default learning rates:
   {RATES}
 
-With a loss for values ({LOSSES_OF_VALUES}) and identity as the last
-activation, targets are standardised by the training rows too, and losses are
-printed in that scale. The saved network takes inputs and gives values in the
-scale of the data.
+With a loss for values ({LOSSES_OF_VALUES})
+and identity as the last activation, targets are standardised by the training
+rows too, and losses are printed in that scale. The saved network takes inputs
+and gives values in the scale of the data.
 
 examples:
   hotloop train

@@ -78,7 +78,7 @@ def class_weights(value: Any, targets: Array, labels: Array, outputs: int, loss:
         if value != BALANCED:
             raise ValueError(f'class_weight must be a dict or "balanced", got {shown(value)}')
         counts = np.bincount(classes, minlength=n_classes)
-        of_class = len(classes) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        of_class = 1 / np.maximum(counts, 1)  # times n / classes, which changes no ratio
     elif isinstance(value, Mapping):
         of_class = np.ones(n_classes)
         for key, weight in value.items():
