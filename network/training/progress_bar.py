@@ -19,6 +19,7 @@ FORMATS = (
     "{desc}{remaining}, {rate_fmt}{postfix}",
 )
 UNSEEN = ("epoch", "learning_rate", "seconds")  # of the record
+REDRAWN = 0.25  # seconds: each takes up to a millisecond, and training waits for it
 NARROWEST_BAR = 8
 NOTEBOOK_COLUMNS = 110
 
@@ -86,7 +87,9 @@ class ProgressBar(Callback):
         """Show the number of the epoch; the bar's time begins with the first, after compiling."""
         if self._bar is None:
             kind = NotebookBar if in_notebook() else Bar
-            self._bar = kind(total=fit.epochs * fit.rows, unit=" samples", unit_scale=True, dynamic_ncols=True)
+            self._bar = kind(
+                total=fit.epochs * fit.rows, unit=" samples", unit_scale=True, dynamic_ncols=True, mininterval=REDRAWN
+            )
         self._bar.set_description(f"epoch {fit.epoch}/{fit.epochs}", refresh=False)
 
     def on_call_end(self, fit: FitProgress) -> None:
