@@ -19,6 +19,7 @@ FORMATS = (
     "{desc}{remaining}, {rate_fmt}{postfix}",
 )
 UNSEEN = ("epoch", "learning_rate", "seconds")  # of the record
+REDRAWN = 0.25  # seconds: each takes up to a millisecond, and training waits for it
 NARROWEST_BAR = 8
 NOTEBOOK_COLUMNS = 110
 
@@ -87,7 +88,9 @@ class ProgressBar(Callback):
         if self._bar is None:
             done, all_rows = (fit.epoch - 1) * fit.rows + fit.rows_done, fit.epochs * fit.rows
             kind = NotebookBar if in_notebook() else Bar
-            self._bar = kind(total=all_rows, initial=done, unit=" samples", unit_scale=True, dynamic_ncols=True)
+            self._bar = kind(
+                total=all_rows, initial=done, unit=" samples", unit_scale=True, dynamic_ncols=True, mininterval=REDRAWN
+            )
         self._bar.set_description(f"epoch {fit.epoch}/{fit.epochs}", refresh=False)
 
     def on_call_end(self, fit: FitProgress) -> None:

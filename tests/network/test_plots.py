@@ -43,16 +43,17 @@ def test_a_history():
     history = History(records, best_epoch=4)
     drawn = history.plot()
     assert [axes.get_title() for axes in drawn] == ["loss", "f1", "norm", "learning rate"]
+    assert [list(axes.get_lines()[-1].get_xdata()) for axes in drawn] == [[4, 4]] * 4
     loss, f1, norm, rate = map(curves, drawn)
     assert loss.pop("best epoch, 4") == [0, 1]
     assert loss == {"training": history["loss"], "validation": history["val_loss"]}
     assert (f1["validation"], norm["training"]) == (history["val_f1"], history["norm"])
     assert history["learning_rate"] in rate.values()
-    for axes in drawn:
+    for axes in [*drawn, *History(records[:2]).plot()]:  # by themselves two epochs would get ticks between
         assert axes.get_xlabel() == "epoch"
         assert all(tick == int(tick) for tick in axes.get_xticks())
     assert png(drawn[0]) > 0
-    assert len(pyplot.get_fignums()) == 1
+    assert len(pyplot.get_fignums()) == 2
 
 
 def test_a_history_without_much_in_it():
