@@ -45,7 +45,10 @@ def number(pattern, text):
 
 def test_every_example_is_tested():
     names = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert names == {"reference_step", "worked_example", "digits", "mnist", "regression", "user_loop", "perf_map"}
+    assert names == {
+        "reference_step", "worked_example", "digits", "mnist", "regression", "user_loop", "perf_map",
+        "vanishing_gradients",
+    }  # fmt: skip
 
 
 def test_worked_example():
@@ -94,6 +97,17 @@ def test_user_loop():
     assert len(losses) == 3
     assert losses == sorted(losses, reverse=True)
     assert number(r"test accuracy (\S+)%", out) > 94.0
+
+
+@compiled
+def test_vanishing_gradients():
+    """Named in the network of sigmoids, with what helps, and gone in that of rectified units."""
+    out = run("vanishing_gradients")
+    sigmoid, relu = out.split("--- 9 layers, relu")
+    assert "vanishing gradients" in sigmoid
+    assert 'remedy:   activation="relu"' in sigmoid
+    assert "vanishing gradients" not in relu
+    assert number(r"test accuracy (\S+)%", sigmoid) < 20 < 85 < number(r"test accuracy (\S+)%", relu)
 
 
 @compiled
