@@ -90,7 +90,8 @@ class Stream:
         """Return the scaling to mean 0 and standard deviation 1 of each input, from one pass over the data.
 
         Its `offset` and `scale` are what a network takes as `input_offset` and `input_scale`; the scale of a constant
-        input, up to rounding, is 0. Sums are in float64, merged part by part. Source: Chan, Golub and LeVeque (1983), equation 2.1.
+        input, up to rounding, is 0. Sums are in float64, merged part by part. Source: Chan, Golub and LeVeque (1983),
+        equation 2.1.
         """
         n, mean, squares = 0, np.zeros(0), np.zeros(0)
         least = most = mean
