@@ -220,7 +220,7 @@ class Trainable(Incremental, LearningRateMethods):
             deciding = {
                 "batch_size": batch_size, "shuffle": shuffle, "tolerance": tolerance, "patience": patience,
                 "validation_split": validation_split, "gradient_norm": gradient_norm,
-                "dropout_schedule": described(dropout_schedule),
+                "dropout_schedule": described(dropout_schedule), "metrics": [metric.name for metric in chosen_metrics],
             }  # fmt: skip
             if optimizer.schedules or dropout_schedule is not None:
                 deciding["epochs"] = epochs  # a schedule stretches over all of them

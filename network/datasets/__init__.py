@@ -12,12 +12,14 @@ from hotloop.network.datasets.npz_file import load_npz
 from hotloop.network.datasets.scaling import Scaling
 from hotloop.network.datasets.sources import load
 from hotloop.network.datasets.split import split_rows
+from hotloop.network.datasets.stream import Stream
 from hotloop.network.datasets.synthetic import synthetic
 
 __all__ = [
     "DataWarning",
     "Dataset",
     "Scaling",
+    "Stream",
     "load",
     "load_csv",
     "load_digits",

@@ -66,6 +66,8 @@ def _about(data: LoopArguments) -> dict[str, Any]:
     return {
         "X": {"rows": data.rows, "dtype": kind, VALUES: _checksum(_sample(data.inputs))},
         "y": {"kind": "classes" if data.labels.size else "numbers", VALUES: _checksum(targets)},
+        "loss parameters": data.loss_parameters.tolist(),
+        "weights": {VALUES: _checksum(data.weights)} if data.weights.size else "equal",
     }
 
 

@@ -32,7 +32,14 @@ from hotloop.network.validation import arguments
 Parts: TypeAlias = dict[str, Array]  # of a vector, by their names in the file
 
 FORMATS = (2, 3)  # no release wrote format 1; files without what was added are still written in format 2
-ADDED = ("layer_norm", "learn_activation", "learn_input_scale", "input_dropout", "label_smoothing", "max_norm")  # what came with format 3
+ADDED = (
+    "layer_norm",
+    "learn_activation",
+    "learn_input_scale",
+    "input_dropout",
+    "label_smoothing",
+    "max_norm",
+)  # what came with format 3
 KEY = "hotloop"
 LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 OTHERS = "checkpoint."

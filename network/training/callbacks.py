@@ -158,7 +158,6 @@ class Callback:
         In the middle of an epoch it comes after `on_epoch_begin`, which a resumed fit repeats.
         """
 
-
     def _check_before_fit(self, validates: bool) -> None:
         """Raise an error, before anything is changed, if a fit with or without validation data does not suit it."""
 

@@ -60,7 +60,9 @@ class Factors:
         found = np.empty((len(after_weights), N_FACTORS))
         for layer, names in enumerate(after_weights):
             factors = [getattr(self, field) for field in ("weights", *(FIELDS[name] for name in names))]
-            numbers = [factor[min(layer, len(factor) - 1)] if isinstance(factor, tuple) else factor for factor in factors]
+            numbers = [
+                factor[min(layer, len(factor) - 1)] if isinstance(factor, tuple) else factor for factor in factors
+            ]
             found[layer] = numbers[0]
             found[layer, : len(numbers)] = numbers
         return found

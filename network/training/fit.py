@@ -76,7 +76,7 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     """
     training, data = configuration.training, configuration.data
     progress, start = FitProgress(configuration.network, configuration.epochs, data), configuration.start
-    progress.epoch, progress.stop_reason = start.epochs, start.stop_reason
+    progress.epoch, progress.step, progress.stop_reason = start.epochs, start.steps, start.stop_reason
     progress.learning_rate_factor = start.learning_rate_factor
     history = progress.history
     history.epochs.extend(start.records)
@@ -177,8 +177,9 @@ def _epoch_trainer(
 ) -> Callable[[Training], None]:
     """Return a function that trains a run until all rows are done, or an end is asked for."""
     training, observers, table = configuration.training, tuner.observers, configuration.table
-    on_call_begin, on_call_end = methods_of(callbacks, "on_call_begin"), methods_of(callbacks, "on_call_end")
-    on_step = methods_of(callbacks, "on_step")
+    on_call_begin, on_step = methods_of(callbacks, "on_call_begin"), methods_of(callbacks, "on_step")
+    at_last = methods_of(configuration.last_callbacks, "on_call_end")  # after on_step: it may change states
+    on_call_end = methods_of(callbacks, "on_call_end")[: -len(at_last) or None]
     limits = [*([table.limit] if table.scheduled else []), *methods_of(callbacks, "limit")]
     configuration.data.set_threads(tuner.most)
     progress, batch = configuration.data.progress, int(configuration.data.settings["batch_size"][0])
@@ -204,6 +205,8 @@ def _epoch_trainer(
             if fit.step > steps:
                 for method in on_step:
                     method(fit)
+            for method in at_last:
+                method(fit)
 
     return train
 

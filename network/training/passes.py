@@ -74,9 +74,7 @@ def scores(
 ) -> dict[str, float]:
     """Return the loss, penalties included, the accuracy or the R^2, and `metrics`; else as `outputs_and_loss`."""
     outputs, total = outputs_and_loss(data, parameters, n_threads, fewest)
-    found = score(
-        loss_of(data.loss), data.activations[-1], outputs, data.targets, data.labels, metrics, data.weights
-    )
+    found = score(loss_of(data.loss), data.activations[-1], outputs, data.targets, data.labels, metrics, data.weights)
     return {"loss": total + _penalty(data, parameters), **found}
 
 

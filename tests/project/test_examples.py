@@ -46,16 +46,9 @@ def number(pattern, text):
 def test_every_example_is_tested():
     names = {path.stem for path in EXAMPLES.glob("*.py")}
     assert names == {
-        "reference_step",
-        "worked_example",
-        "digits",
-        "mnist",
-        "regression",
-        "user_loop",
-        "perf_map",
-        "custom_loss",
-        "resume_after_kill",
-    }
+        "reference_step", "worked_example", "digits", "mnist", "regression", "user_loop", "perf_map", "custom_loss",
+        "resume_after_kill", "vanishing_gradients",
+    }  # fmt: skip
 
 
 def test_worked_example():
@@ -123,6 +116,17 @@ def test_resume_after_kill():
     out = run("resume_after_kill")
     assert int(re.search(r"^killed; its last checkpoint is of step (\d+), in epoch", out, re.M)[1]) < 24000
     assert re.search(r"^went on to step 24000: 200 epochs, last loss 0\.\d+\nthe same bits as a run", out, re.M)
+
+
+@compiled
+def test_vanishing_gradients():
+    """Named in the network of sigmoids, with what helps, and gone in that of rectified units."""
+    out = run("vanishing_gradients")
+    sigmoid, relu = out.split("--- 9 layers, relu")
+    assert "vanishing gradients" in sigmoid
+    assert 'remedy:   activation="relu"' in sigmoid
+    assert "vanishing gradients" not in relu
+    assert number(r"test accuracy (\S+)%", sigmoid) < 20 < 85 < number(r"test accuracy (\S+)%", relu)
 
 
 @compiled

@@ -1,0 +1,271 @@
+"""Data larger than memory: files, or Arrow record batches, read a part at a time and anew in each epoch."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hotloop.network.datasets.csv_dialect import value_of
+from hotloop.network.datasets.csv_table import read_table
+from hotloop.network.datasets.npz_file import numbers, read_arrays
+from hotloop.network.datasets.scaling import ROUNDINGS, Scaling
+from hotloop.network.validation import arguments
+from hotloop.network.validation.array_like import numeric
+
+Array: TypeAlias = npt.NDArray[Any]
+Part: TypeAlias = tuple[str, tuple[str, ...] | None, Array, Array]  # where it is from, names of the inputs, X, y
+
+ROWS = 65536
+PARQUET, IPC = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
+CSV, NPZ = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".npz",)
+
+
+class Stream:
+    """Raw inputs and targets, a part (X, y) at a time, for `Network.fit`; each pass reads the data anew.
+
+    A part is a whole CSV or NPZ file, or a record batch of a Parquet file, an Arrow file or an Arrow object. Nothing is
+    scaled: see `scaling`.
+
+    Parameters
+    ----------
+    source : path, Arrow object, or sequence of them
+        Files .npz, .csv, .tsv (also .gz), .parquet, .arrow or .feather; or a table, a dataset, record batches or a
+        reader of pyarrow. A reader can be read once. Parquet and Arrow files need pyarrow:
+        ``pip install 'hotloop[arrow]'``.
+    target : str, optional
+        Name of the target's column, or of the array of an NPZ file beside "x"; the last column, or "y", by default.
+    columns : sequence of str, optional
+        The inputs, by name and in this order; by default all other columns, in the order of the first file.
+    classes : sequence, optional
+        The classes as the data write them, text or numbers; the target becomes their places, 0, 1, ... Without it
+        targets must be numbers.
+    rows : int, default 65536
+        Rows in a part of a Parquet file or an Arrow object, at most.
+
+    Examples
+    --------
+    >>> import numpy, tempfile
+    >>> from hotloop import Network
+    >>> from hotloop.datasets import Stream
+    >>> folder, random = tempfile.mkdtemp(), numpy.random.default_rng(0)
+    >>> for part in range(3):
+    ...     x = random.normal(size=(100, 4))
+    ...     numpy.savez(f"{folder}/{part}.npz", x=x, y=x.sum(axis=1))
+    >>> data = Stream([f"{folder}/{part}.npz" for part in range(3)])
+    >>> net = Network([4, 8, 1], seed=0)
+    >>> len(net.fit(data, epochs=2, batch_size=10, progress=False)["loss"])
+    2
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        target: str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        classes: Sequence[Any] | None = None,
+        rows: int = ROWS,
+    ) -> None:
+        self._sources = list(source) if isinstance(source, (list, tuple)) else [source]
+        if not self._sources:
+            raise ValueError("source is empty: give a file or several")
+        self._readers = [_reader_of(one) for one in self._sources]
+        self.target, self.rows = target, arguments.whole_number("rows", rows, 1)
+        if isinstance(columns, str):
+            raise TypeError(f"columns must be a sequence of names, got the text {columns!r}: write [{columns!r}]")
+        self.columns = None if columns is None else tuple(columns)
+        self.classes = None if classes is None else tuple(classes)
+        if self.classes is not None and len({*map(str, self.classes)}) < max(2, len(self.classes)):
+            raise ValueError(f"classes must be two or more different ones, got {list(self.classes)}")
+
+    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        """Read the parts (X, y), each X in the dtype of the data."""
+        for _, X, y in self._parts():
+            yield X, y
+
+    def scaling(self) -> Scaling:
+        """Return the scaling to mean 0 and standard deviation 1 of each input, from one pass over the data.
+
+        Its `offset` and `scale` are what a network takes as `input_offset` and `input_scale`; the scale of a constant
+        input, up to rounding, is 0. Sums are in float64, merged part by part. Source: Chan, Golub and LeVeque (1983),
+        equation 2.1.
+        """
+        n, mean, squares = 0, np.zeros(0), np.zeros(0)
+        least = most = mean
+        for where, X, _ in self._parts():
+            part = X.astype(np.float64)
+            if not np.isfinite(part).all():
+                row, column = (int(i) for i in np.argwhere(~np.isfinite(part))[0])
+                raise ValueError(f"{where}: X must be finite: found {part[row, column]} in row {row}, column {column}")
+            if n == 0:
+                mean, squares = np.zeros(part.shape[1]), np.zeros(part.shape[1])
+                least, most = part.min(axis=0), part.max(axis=0)
+            m, part_mean = len(part), part.mean(axis=0)
+            step = part_mean - mean
+            mean = mean + step * m / (n + m)
+            squares = squares + ((part - part_mean) ** 2).sum(axis=0) + step**2 * n * m / (n + m)
+            least, most, n = np.minimum(least, part.min(axis=0)), np.maximum(most, part.max(axis=0)), n + m
+        deviation = np.sqrt(squares / max(n, 1))
+        constant = most - least <= ROUNDINGS * np.finfo(np.float64).eps * np.maximum(abs(least), abs(most))
+        return Scaling(mean, np.where(constant, 0.0, 1 / np.where(constant, 1.0, deviation)))
+
+    def _parts(self) -> Iterator[tuple[str, Array, Array]]:
+        """Read the parts, their inputs in one order, their targets as numbers."""
+        wanted, width, found = self.columns, None, False
+        for source, reader in zip(self._sources, self._readers, strict=True):
+            for where, names, X, y in reader(self, source):
+                if len(X) == 0:
+                    continue
+                found = True
+                if wanted is None and names is not None:
+                    wanted = names
+                if wanted is not None and names is not None and names != wanted:
+                    missing = [name for name in wanted if name not in names]
+                    if missing:
+                        raise ValueError(f"{where} has no column {missing[0]!r}; it has {', '.join(names)}")
+                    X = X[:, [names.index(name) for name in wanted]]
+                elif self.columns is not None and names is None:
+                    raise ValueError(f"{where} has no names of columns: omit columns=")
+                width = X.shape[1] if width is None else width
+                if X.shape[1] != width:
+                    raise ValueError(f"{where} has {X.shape[1]} inputs a row; the parts before have {width}")
+                yield where, X, self._numbered(where, y)
+        if not found:
+            raise ValueError("the data have no rows")
+
+    def _numbered(self, where: str, y: Array) -> Array:
+        """Return targets as numbers: the places of `classes`, if these were given."""
+        if self.classes is None:
+            if y.dtype.kind in "biuf":
+                return y
+            try:
+                return y.astype(np.float64)
+            except (TypeError, ValueError):
+                row = next(row for row, value in enumerate(y) if not _is_number(value))
+                raise ValueError(
+                    f"{where}: the target {y[row]!r} in row {row} is not a number: "
+                    "pass classes=[...], the classes in the order of their numbers"
+                ) from None
+        places = {_written(name): place for place, name in enumerate(self.classes)}
+        distinct, inverse = np.unique(np.array([_written(value) for value in y.tolist()]), return_inverse=True)
+        for name in distinct:
+            if str(name) not in places:
+                raise ValueError(f"{where}: the target {str(name)!r} is none of the classes {list(self.classes)}")
+        return np.array([places[str(name)] for name in distinct], np.int64)[inverse]
+
+
+def _written(value: Any) -> str:
+    """Return a class as text, the same for 1, 1.0 and True as numbers of one value are."""
+    return f"{float(value):g}" if isinstance(value, (int, float)) and float(value).is_integer() else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _npz(stream: Stream, path: Any) -> Iterator[Part]:
+    """Read an NPZ file as one part."""
+    name = "y" if stream.target is None else stream.target
+    arrays = read_arrays(path, ["x", name])
+    x, y = numbers(path, "x", arrays["x"]), arrays[name]
+    if len(x) != len(y):
+        raise ValueError(f"{path}: x has {len(x)} rows and {name} has {len(y)}")
+    yield str(path), None, x, y
+
+
+def _csv(stream: Stream, path: Any) -> Iterator[Part]:
+    """Read a CSV file as one part."""
+    table = read_table(path, stream.target)
+    decimal = table.dialect.decimal or "."
+    values = [value_of(cell, decimal) for cell in table.cells]
+    as_numbers = stream.classes is None and None not in values
+    y = np.array(values if as_numbers else table.cells, np.float64 if as_numbers else np.object_)
+    yield table.name, table.columns, table.inputs, y
+
+
+def _parquet(stream: Stream, path: Any) -> Iterator[Part]:
+    """Read a Parquet file batch by batch."""
+    file = _pyarrow("pyarrow.parquet").ParquetFile(path)
+    with file:
+        yield from _of_batches(stream, str(path), file.schema_arrow.names, file.iter_batches(batch_size=stream.rows))
+
+
+def _ipc(stream: Stream, path: Any) -> Iterator[Part]:
+    """Read an Arrow file batch by batch, mapped into memory."""
+    arrow, ipc = _pyarrow("pyarrow"), _pyarrow("pyarrow.ipc")
+    with arrow.memory_map(str(path)) as mapped, ipc.open_file(mapped) as file:
+        batches = (file.get_batch(index) for index in range(file.num_record_batches))
+        yield from _of_batches(stream, str(path), file.schema.names, batches)
+
+
+def _arrow(stream: Stream, source: Any) -> Iterator[Part]:
+    """Read a table, a dataset, a reader or a record batch of pyarrow."""
+    where = f"a {type(source).__name__}"
+    if hasattr(source, "scanner"):  # a dataset
+        batches = source.to_batches(batch_size=stream.rows)
+    elif hasattr(source, "to_batches"):  # a table
+        batches = source.to_batches(max_chunksize=stream.rows)
+    elif hasattr(source, "read_next_batch"):
+        batches = source
+    else:
+        batches = [source]
+    yield from _of_batches(stream, where, source.schema.names, batches)
+
+
+def _of_batches(stream: Stream, where: str, names: Sequence[str], batches: Any) -> Iterator[Part]:
+    """Cut record batches into parts of inputs and targets."""
+    target = names[-1] if stream.target is None else stream.target
+    if target not in names:
+        raise ValueError(f"{where} has no column {target!r} for the target; it has {', '.join(names)}")
+    inputs = [name for name in names if name != target] if stream.columns is None else list(stream.columns)
+    missing = [name for name in inputs if name not in names]
+    if missing:
+        raise ValueError(f"{where} has no column {missing[0]!r}; it has {', '.join(names)}")
+    table_of, first = _pyarrow("pyarrow").Table.from_batches, 0
+    for batch in batches:
+        for start in range(0, batch.num_rows, stream.rows):
+            table = table_of([batch.slice(start, stream.rows)])
+            rows = f"{where}, rows {first} to {first + table.num_rows - 1}"
+            column = table.column(target)
+            if column.null_count:
+                raise ValueError(f"{rows}: the target {target!r} is missing in {column.null_count} of them")
+            X = numeric(f"{rows}: X", table.select(inputs))
+            y = column.to_numpy() if stream.classes is None else np.array(column.to_pylist(), np.object_)
+            first += table.num_rows
+            yield rows, tuple(inputs), X, y
+
+
+def _pyarrow(name: str) -> Any:
+    """Import a module of pyarrow, or say how to get it."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ImportError("Parquet and Arrow files need pyarrow: pip install 'hotloop[arrow]'") from None
+
+
+def _reader_of(source: Any) -> Callable[[Stream, Any], Iterator[Part]]:
+    """Return what reads a source, or raise an error unless there is one."""
+    if not isinstance(source, (str, os.PathLike)):
+        if hasattr(source, "schema") and (hasattr(source, "to_batches") or hasattr(source, "read_next_batch")):
+            return _arrow
+        if hasattr(source, "schema") and hasattr(source, "num_rows"):
+            return _arrow
+        raise TypeError(f"source must be a path or an Arrow object, or a list of them; got a {type(source).__name__}")
+    path = Path(source)
+    name = path.name.lower()
+    for endings, reader in ((PARQUET, _parquet), (IPC, _ipc), (CSV, _csv), (NPZ, _npz)):
+        if name.endswith(endings):
+            if not path.exists():
+                raise FileNotFoundError(f"there is no file {source}")
+            return reader
+    known = ", ".join((*NPZ, *CSV, *PARQUET, *IPC))
+    raise ValueError(f"{source}: unknown kind of file; wanted one of {known}")
