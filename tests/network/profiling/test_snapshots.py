@@ -11,6 +11,7 @@ from hotloop import SGD, Network, profile
 from hotloop.network.profiling.diagnosis import checks, snapshots
 from hotloop.network.profiling.diagnosis.layers import layers_of
 from hotloop.network.profiling.diagnosis.trials import Trials
+from hotloop.network.training import thread_tuner
 from hotloop.network.training.composed_schedules import Scaled
 from hotloop.schedules import OneCycle
 
@@ -197,3 +198,16 @@ def test_the_learning_rate_of_a_schedule_is_its_highest(monkeypatch):
     monkeypatch.setattr(trials, "_trained", lambda net, optimizer, X: tried.append(optimizer))
     trials.at_rate(0.1)
     assert tried == [SGD(Scaled(rate, 0.1))]
+
+
+def test_the_learning_rate_of_the_trace_follows_its_schedule(monkeypatch):
+    """Each new one is counted, and the last once more at the end."""
+    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # each batch is a call
+    rates = [0.5, 0.5, 0.25, 0.125, 0.125, 0.125]
+    with profile() as prof:
+        optimizer = SGD(lambda step, steps: rates[step])
+        Network([2, 3, 1], seed=0).fit(
+            np.ones((24, 2)), np.ones(24), epochs=2, batch_size=8, optimizer=optimizer, **QUIET
+        )
+    counted = [rate for _, rate in prof.recording.counters["learning rate"].items]
+    assert counted == [0.5, 0.25, 0.125, 0.125]

@@ -226,16 +226,6 @@ def test_any_name_of_a_record(name, tmp_path):
 # Counters, instants, names.
 
 
-def test_the_learning_rate_follows_its_schedule(monkeypatch, tmp_path):
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # each batch is a call
-    (X, y), rates = data(), [0.5, 0.5, 0.25, 0.125, 0.125, 0.125]
-    with profile() as prof:
-        optimizer = SGD(lambda step, steps: rates[step])
-        build().fit(X[:24], y[:24], epochs=2, batch_size=8, optimizer=optimizer, n_threads=1, **QUIET)
-    events, _ = traced(prof, tmp_path)
-    assert values(events, "learning rate") == [0.5, 0.25, 0.125, 0.125]  # each new one, and the last at the end
-
-
 def test_counters(monkeypatch, tmp_path):
     monkeypatch.setattr(snapshots, "SHARE", 1e9)  # one of each step
     net, (X, y) = build(), data()

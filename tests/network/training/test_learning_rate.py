@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from conftest import same_bits
 from small_networks import everything
 
 from hotloop import SGD, Adam, AdamW, Callback, Network
-from hotloop.network.training.learning_rate_sweep import RULES, LearningRateSweep
+from hotloop.network.training.learning_rate_sweep import RULES, LearningRateSweep, Sweep
 from hotloop.schedules import Constant, OneCycle
 
 CURVES = json.loads((Path(__file__).parents[2] / "recorded_schedules.json").read_text())["sweeps"]
@@ -109,6 +110,18 @@ def test_a_loss_far_above_its_best_ends_it():
     assert smoothed[-1] > 4 * smoothed.min()
     assert (smoothed[:-1] <= 4 * np.minimum.accumulate(smoothed[:-1])).all()
     assert 0 < found.valley < found.rates[-1]
+
+
+def test_it_ends_at_four_times_the_best():
+    """The smoothed loss rises by less than its best from step to step."""
+    losses, sweep, ended = [1.0] * 20 + [15.0] * 30, Sweep(100, 8), []
+    for loss in losses:
+        sweep.on_call_end(SimpleNamespace(learning_rate=0.1, batch_loss=loss, stop=ended.append))
+        if ended:
+            break
+    smoothed = LearningRateSweep(np.array(sweep.rates), np.array(sweep.losses), 100).smoothed
+    assert 4 < smoothed[-1] < 5
+    assert smoothed[-2] <= 4
 
 
 def test_a_divergence_ends_it_in_nan():
