@@ -179,7 +179,7 @@ def observe(path):
         for signature in dispatcher.signatures
         if precision(signature) == "float32"
     }
-    cases = [(loss, OPTIMIZERS[i], [0.0, 0.5][i % 2], 0.01) for i, loss in enumerate(LOSSES)]
+    cases = [(loss, OPTIMIZERS[i % len(OPTIMIZERS)], [0.0, 0.5][i % 2], 0.01) for i, loss in enumerate(LOSSES)]
     cases += [("mse", OPTIMIZERS[6], 0.5, 0.01), ("mse", OPTIMIZERS[0], 0.5, 0.0)]  # the last without a gradient
     for case in cases:
         for dtype in ("float32", "float64"):
