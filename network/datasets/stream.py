@@ -13,7 +13,6 @@ from hotloop.network.datasets.csv_table import read_table
 from hotloop.network.datasets.npz_file import numbers, read_arrays
 from hotloop.network.datasets.scaling import ROUNDINGS, Scaling
 from hotloop.network.validation import arguments
-from hotloop.network.validation.array_like import numeric
 
 Array: TypeAlias = npt.NDArray[Any]
 Part: TypeAlias = tuple[str, tuple[str, ...] | None, Array, Array]  # where it is from, names of the inputs, X, y
@@ -228,6 +227,8 @@ def _of_batches(stream: Stream, where: str, names: Sequence[str], batches: Any) 
     missing = [name for name in inputs if name not in names]
     if missing:
         raise ValueError(f"{where} has no column {missing[0]!r}; it has {', '.join(names)}")
+    from hotloop.network.validation.array_like import numeric  # beside it Numba is loaded
+
     table_of, first = _pyarrow("pyarrow").Table.from_batches, 0
     for batch in batches:
         for start in range(0, batch.num_rows, stream.rows):

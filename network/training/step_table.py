@@ -61,7 +61,7 @@ class StepTable:
 
     def _schedule_dropout(self, dropout: Value) -> None:
         dropout = arguments.scheduled_number("dropout_schedule", dropout)
-        highest = float(self._data.layers["dropout"].max())
+        highest = float(max(self._data.layers["dropout"].max(), self._data.layers["input_dropout"].max()))
         if highest == 0:
             raise ValueError("dropout_schedule multiplies the network's dropout, which is 0: Network(..., dropout=0.2)")
         self._columns.append(("dropout", "dropout_schedule", dropout, 1 / highest))

@@ -181,7 +181,7 @@ def test_a_profile_counts_them():
     """The operations of a step, by the formulas; and the diagnosis looks at the activations themselves."""
     X, y = data(12)
     plain, net = (Network([6, 9, 5, 3], "relu", seed=0, **options) for options in ({}, KINDS["all"]))
-    works = [Work(each._prepared(each._checked(X, y), training=True)) for each in (plain, net)]
+    works = [Work(each._prepared(each._checked(X, y), dropout=True)) for each in (plain, net)]
     assert works[1].parameters == net.n_parameters
     assert works[1].step_flops() > works[0].step_flops() + 2 * 12 * 6 * 9
     with profile() as prof:

@@ -186,7 +186,7 @@ def test_the_bar_starts_where_the_fit_does(tmp_path, monkeypatch):
         bars.append(real(**options, file=io.StringIO()))
         return bars[-1]
 
-    monkeypatch.setattr(fitting, "_is_terminal", lambda stream: True)
+    monkeypatch.setattr(fitting, "is_shown", lambda: True)
     small(checkpoint=tmp_path / "run", every="2 steps", callbacks=[
         Noted(do=lambda moment, fit: fit.stop() if (fit.epoch, fit.rows_done) == (2, 14) else None)])  # fmt: skip
     monkeypatch.setattr(progress_bar, "Bar", bar)

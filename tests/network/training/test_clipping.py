@@ -162,7 +162,7 @@ def test_the_norm_is_the_mean_over_steps_before_clipping(dtype, eps):
         for start in range(0, 20, 8):
             batch = X[start : start + 8], y[start : start + 8]
             norms.append(np.sqrt((flat(twin, twin.gradient(*batch)[1]) ** 2).sum()))
-            losses = train(twin, *batch, **settings, optimizer=optimizer).loss
+            losses = train(twin, *batch, **settings, optimizer=optimizer)["loss"]
             first_losses |= set(losses if start == 0 else [])
         history = train(net, X, y, optimizer=optimizer, gradient_norm=True, **settings)
         assert history.epochs[0]["gradient_norm"] == pytest.approx(np.mean(norms), rel=20 * eps)

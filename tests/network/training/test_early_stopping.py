@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import doctest
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from hotloop.network.training.monitor import more_is_better
 
 VALUES = st.lists(st.integers(0, 6).map(lambda k: k / 4), min_size=1, max_size=30)
 
+ONE_ROW = SimpleNamespace(rows=1)  # all that these callbacks need of the data
+
 
 class Stub:
     """A network whose only parameter is the number of the epoch."""
@@ -33,7 +36,7 @@ class Stub:
 
 def course(stopper, values, name="val_loss"):
     """Let a callback watch a fit whose epochs have these values; return the fit, stopped or at its end."""
-    fit = FitProgress(Stub(), len(values), 1)
+    fit = FitProgress(Stub(), len(values), ONE_ROW)
     stopper.on_fit_begin(fit)
     for epoch, value in enumerate(values, 1):
         fit.epoch, fit.network.parameters[0] = epoch, epoch
@@ -195,7 +198,7 @@ def test_a_stopped_course_goes_on_with_its_state():
     whole = course(EarlyStopping(**options), values)
     for cut in range(len(whole.history.epochs)):
         for first in (True, False):  # whether it is loaded before the fit begins
-            old, new, fit = EarlyStopping(**options), EarlyStopping(**options), FitProgress(Stub(), 9, 1)
+            old, new, fit = EarlyStopping(**options), EarlyStopping(**options), FitProgress(Stub(), 9, ONE_ROW)
             old.on_fit_begin(fit)
             for epoch, value in enumerate(values[: len(whole.history.epochs)], 1):
                 if epoch == cut + 1:

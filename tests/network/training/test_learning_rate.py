@@ -221,7 +221,7 @@ def test_one_cycle_is_a_fit_with_its_schedules(given, optimizer):
     expected = nets[1].fit(x, y, epochs=3, batch_size=16, optimizer=optimizer, **QUIET)
     assert same_bits(nets[0].parameters, nets[1].parameters)
     assert nets[0].optimizer == optimizer
-    assert (history.loss, len(history.val_loss)) == (expected.loss, 3)
+    assert (history["loss"], len(history["val_loss"])) == (expected["loss"], 3)
 
 
 @pytest.mark.parametrize(("given", "exception", "match"), [

@@ -1,6 +1,7 @@
 """ReduceLROnPlateau: the learning rates that Keras's rules give, and what it refuses."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,8 @@ from hotloop.network.training.callbacks import FitProgress
 
 RATE = 0.5
 
+ONE_ROW = SimpleNamespace(rows=1)  # all that these callbacks need of the data
+
 
 class Stub:
     optimizer = SGD(RATE)
@@ -21,7 +24,7 @@ class Stub:
 
 def rates(values, callback, name="val_loss", start=None):
     """Return the learning rate after each epoch of a fit with these values; `start` continues one."""
-    fit = FitProgress(Stub(), len(values), 1)
+    fit = FitProgress(Stub(), len(values), ONE_ROW)
     if start is not None:
         fit.learning_rate_factor = start
     callback.on_fit_begin(fit)
@@ -81,8 +84,8 @@ def test_a_least_rate_needs_a_rate_that_is_a_number():
         optimizer = type("Optimizer", (), {"learning_rate": "a schedule"})()
 
     with pytest.raises(ValueError, match=r"min_lr=0.1 needs a learning rate that is a number"):
-        ReduceLROnPlateau(min_lr=0.1).on_fit_begin(FitProgress(Scheduled(), 1, 1))
-    ReduceLROnPlateau().on_fit_begin(FitProgress(Scheduled(), 1, 1))
+        ReduceLROnPlateau(min_lr=0.1).on_fit_begin(FitProgress(Scheduled(), 1, ONE_ROW))
+    ReduceLROnPlateau().on_fit_begin(FitProgress(Scheduled(), 1, ONE_ROW))
 
 
 @pytest.mark.parametrize(("options", "error", "message"), [

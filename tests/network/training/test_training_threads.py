@@ -53,7 +53,7 @@ def trained(n_threads, X, y, *, epochs=EPOCHS, batch_size=10, optimizer="adam", 
         n_threads=n_threads, **QUIET,
     )  # fmt: skip
     assert np.isfinite(net.parameters).all()
-    return everything(net), history["loss"], history["val_loss"]
+    return everything(net), history["loss"], history.get("val_loss")
 
 
 def same_for_all_counts(*given, **options):

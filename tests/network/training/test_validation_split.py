@@ -53,7 +53,7 @@ def test_no_row_is_copied_for_training(kind):
         shares.append((np.shares_memory(data.inputs, x), len(data.inputs)))
         return data
 
-    net._prepared = lambda *given: note(net, *given)
+    net._prepared = lambda *given, **options: note(net, *given, **options)
     net.fit(x, np.arange(40) % 3, epochs=1, validation_split=0.25, **EVERY_BATCH)
     assert shares == [(True, 40), (False, 10)]
 

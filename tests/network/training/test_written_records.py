@@ -124,8 +124,8 @@ def test_the_columns_are_those_of_the_first_epoch(tmp_path):
 
     train(epochs=3, callbacks=[LambdaCallback(on_epoch_end=add), CSVLogger(tmp_path / "log.csv")])
     head, *rows = rows_of(tmp_path / "log.csv")
-    assert head == ["epoch", "loss", "seconds", "odd"]
-    assert [row[3] for row in rows] == ["1", "", "1"]
+    assert head == ["epoch", "loss", "learning_rate", "seconds", "odd"]
+    assert [row[4] for row in rows] == ["1", "", "1"]
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -142,7 +142,9 @@ def test_a_file_is_appended_to(tmp_path, cut):
 
 def test_a_file_of_something_else_is_not_appended_to(tmp_path):
     (tmp_path / "log.csv").write_text("name,price\nrose,3\n")
-    with pytest.raises(ValueError, match=r"log.csv has none of the columns epoch, loss, seconds: it is not a log"):
+    with pytest.raises(
+        ValueError, match=r"log.csv has none of the columns epoch, loss, learning_rate, seconds: it is not a log"
+    ):
         train(callbacks=[CSVLogger(tmp_path / "log.csv", append=True)])
     assert rows_of(tmp_path / "log.csv") == [["name", "price"], ["rose", "3"]]
 
