@@ -1,7 +1,7 @@
 """The exponential and the logarithm of arrays; `activations` has tanh and the sigmoid."""
 
 from hotloop.kernels import elementary_functions as elementary
-from hotloop.kernels.activations import prepare
+from hotloop.kernels.elementwise import prepare
 from hotloop.kernels.jit import Array, kernel
 
 

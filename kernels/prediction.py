@@ -1,6 +1,6 @@
 """The compiled loops of prediction: of one sample for your own loop, and of many, with their loss, for a team."""
 
-from hotloop.kernels.activations import copy
+from hotloop.kernels.elementwise import copy
 from hotloop.kernels.gather import gather, scaled
 from hotloop.kernels.jit import Array, inline, kernel
 from hotloop.kernels.matmul import UNIT_STRIDE, ZERO

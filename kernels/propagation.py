@@ -5,8 +5,9 @@ inputs may be cut by columns too.
 """
 
 from hotloop.kernels import clock, codes, losses
-from hotloop.kernels.activations import activate, copy, times_derivative
+from hotloop.kernels.activations import activate, times_derivative
 from hotloop.kernels.by_address import call
+from hotloop.kernels.elementwise import copy
 from hotloop.kernels.gather import clear, sample
 from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.matmul import FROM_ZERO, UNIT_STRIDE, ZERO, product

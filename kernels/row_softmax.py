@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
-from hotloop.kernels.activations import copy
 from hotloop.kernels.elementary_functions import exp_negative, log
+from hotloop.kernels.elementwise import copy
 from hotloop.kernels.jit import Array, inline, kernel
 from hotloop.kernels.simd import item
 from hotloop.kernels.views import check_matrices, check_rows, row, segment, stack_array

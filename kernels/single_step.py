@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hotloop.kernels.activations import copy
+from hotloop.kernels.elementwise import copy
 from hotloop.kernels.jit import Array, kernel
 from hotloop.kernels.prediction import all_finite
 from hotloop.kernels.views import row, vector_of

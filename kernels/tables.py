@@ -24,11 +24,11 @@ N_FACTORS = 5  # of a layer: for its weights, and for each row of parameters aft
 # The first layer's rows are gathered to `gathered`, which is `input` unless a learnt scale, `input_scale` in the
 # parameters, comes between. The last seven numbers are addresses of the kernels of these names, 0 for none.
 #
-# A learnt scale of the inputs has a record of its own after all layers, with a fan_in of 0: its scale is the bias, whose
-# gradient is the sum over `delta`. Only the update reads it.
+# A learnt scale of the inputs has a record of its own after all layers, with a fan_in of 0: its scale is the bias,
+# whose gradient is the sum over `delta`. Only the update reads it.
 #
-# The slopes beside zero are of activations that take them; `activation_address` and `derivative_address` are those of an
-# activation's kernels, or 0.
+# The slopes beside zero are of activations that take them; `activation_address` and `derivative_address` are those of
+# an activation's kernels, or 0.
 LAYER = np.dtype(
     [
         ("fan_in", "i8"),
@@ -121,8 +121,8 @@ STEP = np.dtype(
 
 # Where a run stands: the next row of the epoch, updates made so far, the sum over batches of loss times rows (or times
 # the sum of the samples' weights), the loss of the current batch, whether that was not finite, and the sum over batches
-# of the gradient's norm, if asked for; of a weighted batch, how many rows have a weight other than 0, and the sum of the
-# weights. One record a thread, all equal between two calls.
+# of the gradient's norm, if asked for; of a weighted batch, how many rows have a weight other than 0, and the sum of
+# the weights. One record a thread, all equal between two calls.
 PROGRESS = np.dtype(
     [
         ("row", "i8"),

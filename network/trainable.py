@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from hotloop.network import flops
-from hotloop.network.incremental import Incremental
 from hotloop.network.layout import aligned_zeros
 from hotloop.network.losses import loss_of
 from hotloop.network.metrics.named import checked_metrics
@@ -16,6 +15,7 @@ from hotloop.network.persistence.plain_optimizer import described
 from hotloop.network.training.callbacks import Callback, checked_callbacks, span
 from hotloop.network.training.fit import FitConfiguration, fit
 from hotloop.network.training.history import History, stopping
+from hotloop.network.training.incremental import Incremental
 from hotloop.network.training.learning_rate_methods import LearningRateMethods
 from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.step_table import StepTable

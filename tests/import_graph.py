@@ -15,8 +15,6 @@ ORDER = (
     ("network/profiling/",),
     ("network/network.py",),
     ("network/trainable.py", "network/gradient_check.py"),
-    ("network/incremental.py",),
-    ("network/checked_data.py",),
     ("network/persistence/",),
     ("network/training/",),
     ("network/datasets/",),

@@ -191,15 +191,15 @@ def _csv(stream: Stream, path: Any) -> Iterator[Part]:
 
 def _parquet(stream: Stream, path: Any) -> Iterator[Part]:
     """Read a Parquet file batch by batch."""
-    file = _pyarrow("pyarrow.parquet").ParquetFile(path)
+    file = _pyarrow().parquet.ParquetFile(path)
     with file:
         yield from _of_batches(stream, str(path), file.schema_arrow.names, file.iter_batches(batch_size=stream.rows))
 
 
 def _ipc(stream: Stream, path: Any) -> Iterator[Part]:
     """Read an Arrow file batch by batch, mapped into memory."""
-    arrow, ipc = _pyarrow("pyarrow"), _pyarrow("pyarrow.ipc")
-    with arrow.memory_map(str(path)) as mapped, ipc.open_file(mapped) as file:
+    arrow = _pyarrow()
+    with arrow.memory_map(str(path)) as mapped, arrow.ipc.open_file(mapped) as file:
         batches = (file.get_batch(index) for index in range(file.num_record_batches))
         yield from _of_batches(stream, str(path), file.schema.names, batches)
 
@@ -229,7 +229,7 @@ def _of_batches(stream: Stream, where: str, names: Sequence[str], batches: Any) 
         raise ValueError(f"{where} has no column {missing[0]!r}; it has {', '.join(names)}")
     from hotloop.network.validation.array_like import numeric  # beside it Numba is loaded
 
-    table_of, first = _pyarrow("pyarrow").Table.from_batches, 0
+    table_of, first = _pyarrow().Table.from_batches, 0
     for batch in batches:
         for start in range(0, batch.num_rows, stream.rows):
             table = table_of([batch.slice(start, stream.rows)])
@@ -243,14 +243,15 @@ def _of_batches(stream: Stream, where: str, names: Sequence[str], batches: Any) 
             yield rows, tuple(inputs), X, y
 
 
-def _pyarrow(name: str) -> Any:
-    """Import a module of pyarrow, or say how to get it."""
-    import importlib
-
+def _pyarrow() -> Any:
+    """Import pyarrow with the modules that are used here, or say how to get it."""
     try:
-        return importlib.import_module(name)
+        import pyarrow
+        import pyarrow.ipc
+        import pyarrow.parquet
     except ImportError:
         raise ImportError("Parquet and Arrow files need pyarrow: pip install 'hotloop[arrow]'") from None
+    return pyarrow
 
 
 def _reader_of(source: Any) -> Callable[[Stream, Any], Iterator[Part]]:

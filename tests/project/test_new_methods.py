@@ -72,7 +72,8 @@ from hotloop.network.training.optimizers import OPTIMIZERS as KINDS
 {}"""),
 ]  # fmt: skip
 ACTIVATION = [
-    ("kernels/codes.py", "    ACTIVATION_BY_ADDRESS,\n) = range(14)", "    ACTIVATION_BY_ADDRESS, HALF,\n) = range(15)"),
+    ("kernels/codes.py", "    ACTIVATION_BY_ADDRESS,\n) = range(14)",
+     "    ACTIVATION_BY_ADDRESS, HALF,\n) = range(15)"),
     ("kernels/activations.py", "@inline\ndef activate(", '''@inline
 def halved(z: Any) -> Any:
     """Return z / 2."""

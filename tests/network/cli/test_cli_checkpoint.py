@@ -104,7 +104,7 @@ def test_ctrl_c_says_how_to_go_on(flowers, monkeypatch):
         patch.setattr(fitting, "train_slice", sliced)
         status, out, err = train(flowers, "--checkpoint", "run")
     assert (status, err) == (130, "")
-    assert "the network so far is kept\nto go on where it stopped: the same command with --resume\n" in out
+    assert "\nto go on where it stopped: the same command with --resume\n" in out
     assert train(flowers, "--checkpoint", "run", "--resume", "--save", "resumed")[0] == 0
     train(flowers, "--save", "whole")
     assert np.array_equal(Network.load("whole").parameters, Network.load("resumed").parameters)

@@ -13,7 +13,7 @@ from hotloop.network.persistence import checkpoint as files
 from hotloop.network.persistence import model_file
 from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
 from hotloop.network.training import thread_tuner
-from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.schedules import Cosine, OneCycle
 
 pytestmark = pytest.mark.filterwarnings("ignore::hotloop.ConvergenceWarning")
 ROWS = {"momentum": 50, "Adam": 40, "AdamW": 40}
@@ -170,17 +170,20 @@ def test_a_network_without_a_seed_of_its_own_gets_that_of_the_file(tmp_path):
     assert outcome(*small("Adam", net, resume=tmp_path / "run")) == whole
 
 
-def test_schedules_count_from_the_beginning_of_the_fit(kept, tmp_path, monkeypatch):
-    """Where the table of the steps begins, beside how many steps there have been."""
-    net, _ = small("Adam", epochs=1)
-    small("Adam", net, checkpoint=tmp_path / "run", every="4 steps")
-    given, set_optimizer = [], LoopArguments.set_optimizer
-    monkeypatch.setattr(
-        LoopArguments, "set_optimizer", lambda *args, **names: (given.append(args), set_optimizer(*args, **names))
-    )
-    small("Adam", net, resume=kept[1])
-    data, _, step, step_offset = given[0]
-    assert (step, int(data.progress["step"][0]) > step, step_offset) == (10, True, 0)
+def test_schedules_count_from_the_beginning_of_the_fit(tmp_path):
+    """Of a network that had been trained before, and that goes on in the middle of an epoch."""
+    options = {"optimizer": Adam(OneCycle(0.01), beta1=OneCycle(0.85, 0.95, 0.95)), "dropout_schedule": Cosine(1.0)}
+    nets = [small("Adam", epochs=1)[0] for _ in range(3)]
+    whole = outcome(*small("Adam", nets[0], **options))
+    with pytest.raises(InterruptedError):
+        small("Adam", nets[1], callbacks=[StopsAfter(9)], checkpoint=tmp_path / "run", every="2 steps", **options)
+    assert outcome(*small("Adam", nets[2], resume=tmp_path / "run", **options)) == whole
+    with pytest.raises(ValueError, match=r"dropout_schedule.schedule was 'Cosine', is absent|dropout_schedule was"):
+        small("Adam", nets[2], resume=tmp_path / "run", **options | {"dropout_schedule": None})
+    with pytest.raises(ValueError, match=r"optimizer.learning_rate"):
+        small("Adam", nets[2], resume=tmp_path / "run", **options | {"optimizer": Adam(0.01)})
+    with pytest.raises(ValueError, match=r"epochs was \d+, is 77"):
+        small("Adam", nets[2], resume=tmp_path / "run", epochs=77, **options)
 
 
 def test_an_array_of_a_file_and_one_in_memory_are_the_same_data(tmp_path):

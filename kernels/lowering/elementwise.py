@@ -1,4 +1,4 @@
-"""LLVM code of the copy of `activations`."""
+"""LLVM code of the copy of `elementwise`."""
 
 from typing import Any
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.network.checked_data import Checked, CheckedData
 from hotloop.network.training.callbacks import ACTIVE, active, span
+from hotloop.network.training.checked_data import Checked, CheckedData
 from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.single_step import SingleStep
 from hotloop.network.training.training_state import TrainingState
