@@ -53,16 +53,16 @@ def update_step(
                 place = max(i - fan_in + 1, ZERO)
                 end = i + 1 if place > 0 else min(end, fan_in)
             w = segment(run.parameters, at + i * stride, (end - i) * stride)
-            if batch.in_place:
-                alpha = layer["rates"][place] * h["learning_rate"]
-                weight_gradient(layer, i, end, first_column, stop_column, rows, -alpha, stride, workspace, w)
-                clock.lap(mine, clock.DESCENT, clock_layer)
-                continue
-            g = segment(run.gradient, at + (i if batch.accumulate else start) * stride, w.size)
-            if first_round:
+            g, scale, initial_stride, phase = w, -layer["rates"][place] * h["learning_rate"], stride, clock.DESCENT
+            if not batch.in_place:
+                g = segment(run.gradient, at + (i if batch.accumulate else start) * stride, w.size)
+                scale, phase = 1.0, clock.WEIGHT_GRADIENT
                 initial_stride = FROM_ZERO if batch.first else stride
-                weight_gradient(layer, i, end, ZERO, stride, rows, 1.0, initial_stride, workspace, g)
-                clock.lap(mine, clock.WEIGHT_GRADIENT, clock_layer)
+            if first_round:
+                weight_gradient(layer, i, end, first_column, stop_column, rows, scale, initial_stride, workspace, g)
+                clock.lap(mine, phase, clock_layer)
+            if batch.in_place:
+                continue
             if first_round and batch.last and penalised:  # weights only: no biases or other vectors, no padding
                 for r in range(min(end, fan_in) - i):
                     run.row_penalties[layer["penalty"] + i + r] = updates.penalty_row(
@@ -100,7 +100,7 @@ def limit_norms(thread: int, n_threads: int, run: Training) -> None:
             )  # fmt: skip
 
 
-@inline
+@inlined
 def weight_gradient(
     layer: Record, start: int, stop: int, left: int, right: int, rows: int, scale: float, initial_stride: int,
     workspace: Array, out: Array,

@@ -32,7 +32,7 @@ def prepared_inputs(model: Model, layer: Record, start: int, stop: int, draw: Dr
         )  # fmt: skip
 
 
-@inline
+@inlined
 def weighted_inputs(model: Model, layer: Record, start: int, stop: int, left: int, right: int) -> None:
     """z = x W + b, in rows start to stop of the micro-batch and columns left to right; z is overwritten.
 
