@@ -13,8 +13,8 @@ _keep_alive: dict[int, Any] = {}
 
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
 
-    def address_of(function: Callable[..., Any], dtype: Any, *dimensions: int, returns: Any = None) -> int:
-        """Return the address of a kernel, compiled for contiguous arrays of `dtype` with these numbers of dimensions.
+    def address_of(function: Callable[..., Any], dtype: Any, *arguments: Any, returns: Any = None) -> int:
+        """Return the address of a kernel, compiled for arguments of these kinds.
 
         Parameters
         ----------
@@ -22,8 +22,9 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
             Made by `hotloop.kernels.jit.kernel`; it raises no error. It and its code are kept for ever.
         dtype : dtype
             Of all arrays.
-        dimensions : int
-            Of each argument: 1 or 2, or 0 for a float64, -1 for an int64.
+        arguments : int or type
+            What each is: 1 or 2 for a contiguous array of so many dimensions, 0 for a float64, -1 for an int64, or
+            `Matrix`.
         returns : dtype, optional
             Of what it returns; nothing by default.
         """

@@ -7,7 +7,7 @@ import numpy as np
 from hotloop.kernels import clock, updates
 from hotloop.kernels.by_address import call, call_for_float
 from hotloop.kernels.jit import Array, inline, inlined
-from hotloop.kernels.matmul import FROM_ZERO, MR, UNIT_STRIDE, ZERO, product
+from hotloop.kernels.matmul import FROM_ZERO, MR, UNIT_STRIDE, ZERO
 from hotloop.kernels.records import Matrix, MicroBatch, Training
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import share
@@ -100,7 +100,7 @@ def limit_norms(thread: int, n_threads: int, run: Training) -> None:
             )  # fmt: skip
 
 
-@inlined
+@inline
 def weight_gradient(
     layer: Record, start: int, stop: int, left: int, right: int, rows: int, scale: float, initial_stride: int,
     workspace: Array, out: Array,
@@ -116,13 +116,14 @@ def weight_gradient(
     if start < fan_in:
         x = Matrix(workspace, layer["input"] + start, UNIT_STRIDE, layer["input_stride"])
         initial, target = Matrix(out, left, initial_stride, UNIT_STRIDE), Matrix(out, left, stride, UNIT_STRIDE)
-        product(x, delta, columns, scale, initial, target, min(stop, fan_in) - start, columns, rows)
+        inputs = min(stop, fan_in) - start
+        call(layer["product"], x, delta, columns, scale, initial, target, inputs, columns, rows)
     if start <= fan_in < stop:
         one, bias = stack_array(out, 1), (fan_in - start) * stride + left
         one[0] = 1
         ones = Matrix(one, ZERO, ZERO, ZERO)
         initial, target = Matrix(out, bias, initial_stride, UNIT_STRIDE), Matrix(out, bias, stride, UNIT_STRIDE)
-        product(ones, delta, columns, scale, initial, target, UNIT_STRIDE, columns, rows)
+        call(layer["product"], ones, delta, columns, scale, initial, target, UNIT_STRIDE, columns, rows)
     for vector in range(max(start, fan_in + 1), stop):
         kept = 0.0 if initial_stride < 0 else 1.0
         call(

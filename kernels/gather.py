@@ -36,7 +36,7 @@ def sample(order: Array, index: int) -> int:
     return order[index] if order.size > 0 else index
 
 
-@inlined
+@inline
 def gather(samples: Samples, at: int, start: int, stop: int, s: Record, layer: Record, workspace: Array) -> None:
     """Write scale * x for the first layer, in rows start to stop of the workspace: sample at + r to row r.
 

@@ -91,6 +91,20 @@ def own(function: Function) -> Function:
     return compiled
 
 
+def apart(function: Function) -> Function:
+    """Compile a helper by itself, cached, for kernels that call it by its address and need not compile it again.
+
+    No Python wrapper. The floating-point mode is the caller's.
+    """
+    plain: Function = getattr(function, "py_func", function)
+    if numba.config.DISABLE_JIT:
+        return plain
+    dispatcher: Any = numba.njit(**OPTIONS | {"no_cpython_wrapper": True})(plain)
+    cache.keep(dispatcher)
+    compiled: Function = dispatcher
+    return compiled
+
+
 def inlined(function: Function) -> Function:
     """Mark part of a kernel, a function only for the reader: it is pasted into its caller before compiling.
 

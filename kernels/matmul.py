@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, inlined
+from hotloop.kernels.jit import Array, apart, inline, inlined
 from hotloop.kernels.micro_kernel_shape import SHAPE
 from hotloop.kernels.records import Matrix
 from hotloop.kernels.simd import (
@@ -191,3 +191,7 @@ def product(
                     start.data, start.offset + size * start.column_stride, start.row_stride, start.column_stride
                 )
                 target = Matrix(target.data, target.offset + size, target.row_stride, target.column_stride)
+
+
+# What the training loop calls by its address: four fifths of the time to compile a loop would else go into this.
+product_apart = apart(product)

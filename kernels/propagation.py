@@ -10,7 +10,7 @@ from hotloop.kernels.by_address import call
 from hotloop.kernels.elementwise import copy
 from hotloop.kernels.gather import clear, sample
 from hotloop.kernels.jit import Array, inline, inlined
-from hotloop.kernels.matmul import FROM_ZERO, UNIT_STRIDE, ZERO, product
+from hotloop.kernels.matmul import FROM_ZERO, UNIT_STRIDE, ZERO
 from hotloop.kernels.random import dropout
 from hotloop.kernels.records import Draw, Matrix, Model, Samples
 from hotloop.kernels.row_softmax import ROWS, logarithms, softmax, softmax_input_gradient, softmax_rows
@@ -21,7 +21,7 @@ from hotloop.kernels.weights import relative_weight
 softmax_loop, softmax_gradient_loop = inlined(softmax), inlined(softmax_input_gradient)
 
 
-@inlined
+@inline
 def prepared_inputs(model: Model, layer: Record, start: int, stop: int, draw: Draw) -> None:
     """Drop inputs, and multiply them by their learnt scale: what follows the gather, in rows start to stop."""
     if layer["prepare_inputs"] != 0:
@@ -32,7 +32,7 @@ def prepared_inputs(model: Model, layer: Record, start: int, stop: int, draw: Dr
         )  # fmt: skip
 
 
-@inlined
+@inline
 def weighted_inputs(model: Model, layer: Record, start: int, stop: int, left: int, right: int) -> None:
     """z = x W + b, in rows start to stop of the micro-batch and columns left to right; z is overwritten.
 
@@ -43,7 +43,7 @@ def weighted_inputs(model: Model, layer: Record, start: int, stop: int, left: in
     weights = Matrix(model.parameters, layer["weights"] + left, stride, UNIT_STRIDE)
     bias = Matrix(model.parameters, layer["bias"] + left, ZERO, UNIT_STRIDE)
     z = Matrix(model.workspace, layer["linear"] + start * stride + left, stride, UNIT_STRIDE)
-    product(x, weights, columns, 1.0, bias, z, stop - start, columns, layer["fan_in"])
+    call(layer["product"], x, weights, columns, 1.0, bias, z, stop - start, columns, layer["fan_in"])
 
 
 @inline
@@ -200,7 +200,10 @@ def backward(model: Model, start: int, stop: int, draw: Draw, logits: bool, mine
             below = layer["input_stride"]
             target = Matrix(workspace, layer["input_delta"] + start * below, below, UNIT_STRIDE)
             nothing = Matrix(workspace, ZERO, FROM_ZERO, UNIT_STRIDE)
-            product(error, transposed, layer["fan_in"], 1.0, nothing, target, rows, below, layer["fan_out"])
+            call(
+                layer["product"], error, transposed, layer["fan_in"], 1.0, nothing, target, rows, below,
+                layer["fan_out"],
+            )  # fmt: skip
             if index == 0:
                 call(
                     layer["prepare_inputs_backward"], workspace, layer["gathered"], layer["input_delta"], below, start,

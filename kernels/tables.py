@@ -13,8 +13,9 @@ N_FACTORS = 5  # of a layer: for its weights, and for each row of parameters aft
 
 # One record a layer. weights and bias are offsets in the parameters, the bias after the last row of the weights; input,
 # z, output and delta are offsets in the workspace; penalty is the first row's place in row_penalties, and squares is
-# another, used where gradients are clipped. `rates` and `decays` are factors of the learning rate and the decay, for
-# the weights and for each row after them, which differ within the layer if `by_row`. max_norm is infinite for none.
+# another, used where gradients are clipped. `product` is the address of `matmul.product`. `rates` and `decays` are
+# factors of the learning rate and the decay, for the weights and for each row after them, which differ within the layer
+# if `by_row`. max_norm is infinite for none.
 #
 # What few networks have: after the weights come `vectors` rows of as many numbers, the bias, then the gain and the
 # shift of layer normalisation, then the a of a learnt activation. Their gradients are the column sums of as many
@@ -45,6 +46,7 @@ LAYER = np.dtype(
         ("first_unit", "i8"),
         ("penalty", "i8"),
         ("dropout", "f8"),
+        ("product", "i8"),
         ("input_dropout", "f8"),
         ("vectors", "i8"),
         ("block", "i8"),

@@ -135,7 +135,7 @@ sgd_loop, momentum_loop, nesterov_loop = inlined(sgd), inlined(momentum), inline
 rmsprop_loop, adagrad_loop = inlined(rmsprop), inlined(adagrad)
 
 
-@inlined
+@inline
 def update(
     s: Record, h: Record, rate: float, correction: float, rate_factor: float, decay_factor: float, at: int,
     gradient: Array, moments: Array, parameters: Array,

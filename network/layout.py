@@ -14,6 +14,8 @@ from hotloop.kernels.input_scale import prepare_inputs, prepare_inputs_backward
 from hotloop.kernels.jit import Array
 from hotloop.kernels.layer_norm import normalise, normalise_backward
 from hotloop.kernels.learnt_activation import mix, mix_backward
+from hotloop.kernels.matmul import product_apart
+from hotloop.kernels.records import Matrix
 from hotloop.kernels.tables import LAYER, N_FACTORS
 from hotloop.network.activations import Activation
 from hotloop.network.validation.memory import total_memory
@@ -46,8 +48,10 @@ def aligned_zeros(size: int, dtype: np.dtype[np.floating]) -> Array:
     return memory[first : first + size]
 
 
-# The kernels that few networks need, by their fields in the layer table, with the dimensions of their arguments.
-KERNELS: dict[str, tuple[Callable[..., None], tuple[int, ...]]] = {
+# The kernels that loops call by their addresses, by their fields in the layer table, with the kinds of their arguments.
+# All networks need the product, the others few.
+KERNELS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
+    "product": (product_apart, (Matrix, Matrix, -1, 0, Matrix, Matrix, -1, -1, -1)),
     "normalise": (normalise, (1, 1, *[-1] * 9)),
     "normalise_backward": (normalise_backward, (1, 1, *[-1] * 9)),
     "mix": (mix, (1, 1, *[-1] * 7)),

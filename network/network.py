@@ -10,7 +10,7 @@ from hotloop.kernels.prediction import predict_one
 from hotloop.network.activations import Activation, hidden_activation, row_of
 from hotloop.network.gradient_check import GradientCheck, check_gradients
 from hotloop.network.initializers import Initializer, initialize
-from hotloop.network.layout import Layout, aligned_zeros
+from hotloop.network.layout import Layout, addresses, aligned_zeros
 from hotloop.network.losses import Loss, checked_loss, checked_smoothing, loss_of, output_activation
 from hotloop.network.metrics.named import checked_metrics
 from hotloop.network.persistence.persistent import Persistent
@@ -260,6 +260,7 @@ class Network(Trainable, Persistent):
         kinds = [row_of(activation) for activation in self.activations]
         no_dropout = [0.0] * len(kinds)
         table, size = self._layout.table(1, kinds, [True] * len(kinds), no_dropout)
+        table["product"] = addresses(self.dtype, "product")["product"]
         return self._parameters, table[: len(kinds)], aligned_zeros(size, self.dtype), self._scaling.factor
 
     @explains_keywords

@@ -9,19 +9,27 @@ from numba.core import typing
 from numba.extending import intrinsic
 from numba.np import numpy_support
 
+from hotloop.kernels.records import Matrix
+
 _keep_alive: list[Any] = []
 
 
-def address_of(function: Callable[..., Any], dtype: Any, *dimensions: int, returns: Any = None) -> int:
+def address_of(function: Callable[..., Any], dtype: Any, *arguments: Any, returns: Any = None) -> int:
     """Compile a kernel, or load it from the cache, and return the address of its C wrapper. See `by_address`."""
     scalar = numpy_support.from_dtype(dtype)
-    numbers = {0: types.float64, -1: types.int64}
-    arguments = [types.Array(scalar, n, "C") if n > 0 else numbers[n] for n in dimensions]
+    given = [_type_of(scalar, argument) for argument in arguments]
     result = types.none if returns is None else numpy_support.from_dtype(returns)
     dispatcher: Any = function
-    compiled = dispatcher.get_compile_result(typing.signature(result, *arguments))
+    compiled = dispatcher.get_compile_result(typing.signature(result, *given))
     _keep_alive.append(compiled)
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name))
+
+
+def _type_of(scalar: Any, argument: Any) -> Any:
+    """Return the type of an argument: of arrays of `scalar`."""
+    if argument is Matrix:
+        return types.NamedTuple([types.Array(scalar, 1, "C"), *[types.int64] * 3], Matrix)
+    return types.Array(scalar, argument, "C") if argument > 0 else {0: types.float64, -1: types.int64}[argument]
 
 
 def _call(result: Any, arguments: Any) -> Any:

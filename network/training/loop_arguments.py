@@ -13,7 +13,7 @@ from hotloop.kernels.records import Prediction, Training
 from hotloop.kernels.tables import PROGRESS, SETTINGS, STEP
 from hotloop.kernels.tables import Record as TableRecord
 from hotloop.network.activations import Activation, row_of
-from hotloop.network.layout import Layout, aligned_zeros
+from hotloop.network.layout import Layout, addresses, aligned_zeros
 from hotloop.network.losses import Loss, kernel_by_address, loss_of
 from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.validation import weights as sample_weights
@@ -107,12 +107,17 @@ class LoopArguments:
             settings, loss_parameters, steps, workspace, row_losses, row_penalties, progress,
         )  # fmt: skip
 
+    def _link(self) -> None:
+        """Compile or load what all loops call by its address: here, since this is said and timed as compiling."""
+        self.table["product"] = addresses(self.layout.dtype, "product")["product"]
+
     def set_threads(self, n_threads: int) -> None:
         """Make a record of progress for each thread."""
         self.progress = np.repeat(self.progress[:1], n_threads)
 
     def training(self, parameters: Array, gradient: Array, moments: Array, order: Array) -> Training:
         """Return the run for `train_slice`."""
+        self._link()
         return Training(
             self.inputs, self.targets, self.labels, self.weights, order, self.table, parameters, self.workspace,
             self.settings, self.loss_parameters, self.steps, self.progress, gradient, moments, self.row_losses,
@@ -121,6 +126,7 @@ class LoopArguments:
 
     def prediction(self, parameters: Array, losses: Array, outputs: Array) -> Prediction:
         """Return the run for `forward_slice`."""
+        self._link()
         return Prediction(
             self.inputs, self.targets, self.labels, IN_ORDER, self.layers, parameters, self.workspace, self.settings,
             self.loss_parameters, losses, outputs,
