@@ -17,6 +17,7 @@ import numpy as np
 
 from hotloop import Adam, Network
 from hotloop.losses import CustomLoss
+from hotloop.schedules import Cosine
 
 
 @numba.njit
@@ -43,7 +44,7 @@ def main() -> None:
     loss = CustomLoss(normal_likelihood)
     net = Network([1, 32, 32, 2], "tanh", loss=loss, seed=0)
     print(net.check_gradients(x[:32], np.hstack([y, y])[:32]))
-    net.fit(x, np.hstack([y, y]), epochs=arguments.epochs, optimizer=Adam(0.003))
+    net.fit(x, np.hstack([y, y]), epochs=arguments.epochs, optimizer=Adam(Cosine(0.01)))
     print("   x   sin 3x    mean   noise   found")
     for point in (-0.8, -0.4, 0.0, 0.4, 0.8):
         mean, log_deviation = net.predict([[point]])[0]

@@ -56,10 +56,10 @@ def main() -> None:
         reached = Network.load(checkpoint)  # a checkpoint is a model file, too
         print(f"killed; its last checkpoint is of step {reached.steps}, in epoch {reached.epochs_trained + 1}")
         resumed, history = train(checkpoint, n_threads=2)
-    print(f"went on to step {resumed.steps}: {len(history.epochs)} epochs, last loss {history.loss[-1]:.6f}")
+    print(f"went on to step {resumed.steps}: {len(history.epochs)} epochs, last loss {history['loss'][-1]:.6f}")
 
     whole, expected = train(None, n_threads=1)
-    same = np.array_equal(resumed.parameters, whole.parameters) and history.loss == expected.loss
+    same = np.array_equal(resumed.parameters, whole.parameters) and history["loss"] == expected["loss"]
     print("the same bits as a run that was never stopped" if same else "not the same bits")
 
 

@@ -48,7 +48,7 @@ def clip(values: Array, factor: float, bound: float) -> float:
 
 
 @kernel
-def limit_column_norms(weights: Array, stride: float, start: float, stop: float, largest: float) -> None:
+def limit_column_norms(weights: Array, stride: int, start: int, stop: int, largest: float) -> None:
     """w := w c / |w| for each column w of norm above c = `largest`; others keep their bits.
 
     Norms and factors are in float64; the squares of a column are added from the first row to the last. A column that is
@@ -58,18 +58,18 @@ def limit_column_norms(weights: Array, stride: float, start: float, stop: float,
     ----------
     weights : array (rows * stride,)
         Overwritten. A matrix, row by row.
-    stride, start, stop : float
-        Whole numbers: the length of a row, and which columns; multiples of 8.
+    stride, start, stop : int
+        The length of a row, and which columns; multiples of 8.
     largest : float
     """
     T = weights.dtype.type
-    columns, rows = int(stride), weights.size // int(stride)
+    rows = weights.size // stride
     factors = stack_array(reinterpret(segment(weights, 0, 2), np.float64), LANES)
-    for left in range(int(start), int(stop), LANES):
+    for left in range(start, stop, LANES):
         for j in range(LANES):
             factors[j] = 0
         for i in range(rows):
-            w = segment(weights, i * columns + left, LANES)
+            w = segment(weights, i * stride + left, LANES)
             for j in range(LANES):
                 factors[j] += np.float64(w[j]) * np.float64(w[j])
         changes = 0
@@ -80,6 +80,6 @@ def limit_column_norms(weights: Array, stride: float, start: float, stop: float,
             factors[j] = largest / norm if too_large else 1.0
         if changes > 0:
             for i in range(rows):
-                w = segment(weights, i * columns + left, LANES)
+                w = segment(weights, i * stride + left, LANES)
                 for j in range(LANES):
                     w[j] = T(np.float64(w[j]) * factors[j])

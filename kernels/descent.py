@@ -94,10 +94,7 @@ def limit_norms(thread: int, n_threads: int, run: Training) -> None:
         start, stop = share(layer["stride"], LINE, thread, n_threads)
         if layer["max_norm"] < np.inf:
             weights = segment(run.parameters, layer["weights"], layer["fan_in"] * layer["stride"])
-            call(
-                run.settings[0]["max_norm_address"], weights, float(layer["stride"]), float(start), float(stop),
-                layer["max_norm"],
-            )  # fmt: skip
+            call(run.settings[0]["max_norm_address"], weights, layer["stride"], start, stop, layer["max_norm"])
 
 
 @inline

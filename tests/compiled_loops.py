@@ -63,7 +63,9 @@ def dispatchers():
     for module in pkgutil.walk_packages(kernels.__path__, "hotloop.kernels."):
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, Dispatcher) and value.py_func.__module__.startswith("hotloop.kernels."):
-                found.setdefault(f"{value.py_func.__module__.rpartition('.')[2]}.{value.py_func.__name__}", value)
+                name = f"{value.py_func.__module__.rpartition('.')[2]}.{value.py_func.__name__}"
+                if name not in found or not found[name].signatures:
+                    found[name] = value
     return found
 
 
@@ -169,7 +171,8 @@ def observe(path):
     report = {"signatures": signatures(), "functions": functions(), "allocations": {}}
     report["shape"] = micro_kernel_shape.REGISTERS, matmul.MR, matmul.NR
     (in_float32,) = [found for found in train_slice.signatures if precision(found) == "float32"]
-    report["train_slice"] = train_slice.inspect_asm(in_float32)
+    product = next(found for found in matmul.product_apart.signatures if precision(found) == "float32")
+    report["train_slice"] = train_slice.inspect_asm(in_float32) + matmul.product_apart.inspect_asm(product)
     for dtype in (np.float32, np.float64):
         call_kernels(dtype)
     report["signatures of all"] = signatures()

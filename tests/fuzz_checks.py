@@ -301,8 +301,8 @@ def replay(before, net, X, y, losses, steps, *, batch_size=32, shuffle=True, opt
             held, masks = copy.copy(twin), exact.masks(twin, len(batch))
             held._parameters = twin.parameters.copy()
             step = twin.fit(X[batch], y[batch], epochs=1, batch_size=rows, optimizer=optimizer, shuffle=False, **QUIET)
-            exact.check_loss(held, X[batch], y[batch], step.loss[0], "a step of fit", masks)
-            total += step.loss[0] * len(batch)
+            exact.check_loss(held, X[batch], y[batch], step["loss"][0], "a step of fit", masks)
+            total += step["loss"][0] * len(batch)
         if losses is not None and epoch - first < len(losses):
             off = abs(losses[epoch - first] - total / rows)
             must(off <= ROUNDED * abs(total / rows), f"an epoch's loss is off by {off} from the mean of its steps'")

@@ -97,7 +97,7 @@ class LoopArguments:
         settings["l1"], settings["l2"] = l1, l2
         if max_norm is not None:
             table["max_norm"][: last + 1] = [np.inf if limit is None else limit for limit in max_norm]
-            settings["max_norm_address"] = address_of(limit_column_norms, layout.dtype, 1, 0, 0, 0, 0)
+            settings["max_norm_address"] = address_of(limit_column_norms, layout.dtype, 1, -1, -1, -1, 0)
         workspace = aligned_zeros(size, layout.dtype)
         row_losses, row_penalties = np.zeros(micro_batch), np.zeros(sum(layout.sizes[:-1]))
         steps, progress = np.zeros(1, STEP), np.zeros(1, PROGRESS)

@@ -92,7 +92,7 @@ def test_the_users_own_kernels_are_kept_fresh_too(tmp_path):
     (tmp_path / "own_loops.py").write_text(OWN_LOOPS)
     calls = {name: CALL_OWN_LOOP.replace("NAME", name) for name in ("under_kernel", "under_njit")}
     assert [run(package, cache, call) for call in calls.values()] == [[-0.01, 0]] * 2
-    change(package / "kernels" / "activations.py", r"^LEAKY_SLOPE = 0\.01$", "LEAKY_SLOPE = 0.25")
+    change(package / "kernels" / "codes.py", r"^LEAKY_SLOPE = 0\.01$", "LEAKY_SLOPE = 0.25")
     assert run(package, cache, calls["under_kernel"]) == [-0.25, 0]
     assert run(package, cache, calls["under_njit"]) == [-0.01, 1]
 

@@ -39,7 +39,7 @@ def test_norms_of_columns(rows, dtype, eps, rng):
     wanted[:, chosen] = (given.astype(np.float64) * (2 / np.maximum(norms, 2)))[:, chosen]
     with fenced((rows * 40,), dtype) as weights:
         weights[...] = given.ravel()
-        limit_column_norms(weights, 40.0, 16.0, 32.0, 2.0)
+        limit_column_norms(weights, 40, 16, 32, 2.0)
         np.testing.assert_allclose(weights.reshape(rows, 40), wanted, rtol=2 * eps)
         assert same_bits(weights.reshape(rows, 40)[:, ~chosen], given[:, ~chosen])
     assert 5 <= chosen.sum() < 16
@@ -50,6 +50,6 @@ def test_a_column_that_is_not_finite_stays(value, dtype):
     weights = np.ones((4, 8), dtype)
     weights[2, 3] = value
     before = weights.copy()
-    limit_column_norms(weights.reshape(-1), 8.0, 0.0, 8.0, 1.0)
+    limit_column_norms(weights.reshape(-1), 8, 0, 8, 1.0)
     np.testing.assert_array_equal(weights[:, 3], before[:, 3])
     np.testing.assert_array_equal(np.delete(weights, 3, axis=1), 0.5)

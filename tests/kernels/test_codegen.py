@@ -339,7 +339,8 @@ POLYNOMIALS = {"activations.activate": 6, "activations.times_derivative": 3, "ro
 def loops_of(name, train_slice):
     """Return the loops of a function, which may be inlined into the training loop."""
     found = functions(train_slice)
-    return list(loops(found.get(name, found["training.train_slice"])))
+    caller = found["updates.update"] if name.startswith("updates.") else found["training.train_slice"]
+    return list(loops(found.get(name, caller)))
 
 
 def contents(loop):

@@ -142,7 +142,7 @@ LOSS_OF_A_ROW = re.compile(
 def doubles(llvm):
     """Return the instructions on doubles in innermost loops over memory: not those of a set-up, or of a sum over rows.
 
-    A call of a function over arrays is an inner loop. A double that is read and immediately rounded to a float is data
+    A call of a function over arrays, by its name or its address, is an inner loop. A double that is read and immediately rounded to a float is data
     of float64 (`gather`); one that is stored as soon as it is made is a row's loss, and a loop that reads no float adds
     these up: whatever else is computed in double has more to show.
     """
@@ -154,7 +154,7 @@ def doubles(llvm):
             text = "\n".join(lines)
             if (
                 re.search(r"\b(load|store)\b", text)
-                and not re.search(r"\bcall .*@_ZN7hotloop\w*5Array", text)
+                and not re.search(r"\bcall .*(@_ZN7hotloop\w*5Array|%[\w.]+\(\{ ptr)", text)
                 and re.search(r"\bfloat\b", text)
             ):
                 lines = [line for line in lines if not re.search(r"= (load|getelementptr) .*double|= fptrunc ", line)]

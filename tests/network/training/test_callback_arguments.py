@@ -112,7 +112,7 @@ def test_it_is_public():
 def test_the_examples_of_the_document(capsys):
     text, names = DOCUMENT.read_text(), {}
     examples = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.M | re.S)
-    assert len(examples) == text.count("```python") == 3
+    assert len(examples) == text.count("```python") - 1 == 3  # one only defines a class
     for program, printed in examples:
         exec(compile(program, "callbacks.md", "exec"), names)
         assert capsys.readouterr().out == printed
