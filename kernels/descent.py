@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels import clock, updates
-from hotloop.kernels.by_address import call, call_for_float
+from hotloop.kernels.by_address import call, call_apart, call_for_float
 from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.matmul import FROM_ZERO, MR, UNIT_STRIDE, ZERO
 from hotloop.kernels.records import Matrix, MicroBatch, Training
@@ -114,13 +114,13 @@ def weight_gradient(
         x = Matrix(workspace, layer["input"] + start, UNIT_STRIDE, layer["input_stride"])
         initial, target = Matrix(out, left, initial_stride, UNIT_STRIDE), Matrix(out, left, stride, UNIT_STRIDE)
         inputs = min(stop, fan_in) - start
-        call(layer["product"], x, delta, columns, scale, initial, target, inputs, columns, rows)
+        call_apart(layer["product"], x, delta, columns, scale, initial, target, inputs, columns, rows)
     if start <= fan_in < stop:
         one, bias = stack_array(out, 1), (fan_in - start) * stride + left
         one[0] = 1
         ones = Matrix(one, ZERO, ZERO, ZERO)
         initial, target = Matrix(out, bias, initial_stride, UNIT_STRIDE), Matrix(out, bias, stride, UNIT_STRIDE)
-        call(layer["product"], ones, delta, columns, scale, initial, target, UNIT_STRIDE, columns, rows)
+        call_apart(layer["product"], ones, delta, columns, scale, initial, target, UNIT_STRIDE, columns, rows)
     for vector in range(max(start, fan_in + 1), stop):
         kept = 0.0 if initial_stride < 0 else 1.0
         call(

@@ -94,12 +94,12 @@ def own(function: Function) -> Function:
 def apart(function: Function) -> Function:
     """Compile a helper by itself, cached, for kernels that call it by its address and need not compile it again.
 
-    No Python wrapper. The floating-point mode is the caller's.
+    No wrappers. The floating-point mode is the caller's.
     """
     plain: Function = getattr(function, "py_func", function)
     if numba.config.DISABLE_JIT:
         return plain
-    dispatcher: Any = numba.njit(**OPTIONS | {"no_cpython_wrapper": True})(plain)
+    dispatcher: Any = numba.njit(**HELPER)(plain)
     cache.keep(dispatcher)
     compiled: Function = dispatcher
     return compiled

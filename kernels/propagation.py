@@ -6,7 +6,7 @@ inputs may be cut by columns too.
 
 from hotloop.kernels import clock, codes, losses
 from hotloop.kernels.activations import activate, times_derivative
-from hotloop.kernels.by_address import call
+from hotloop.kernels.by_address import call, call_apart
 from hotloop.kernels.elementwise import copy
 from hotloop.kernels.gather import clear, sample
 from hotloop.kernels.jit import Array, inline, inlined
@@ -43,7 +43,7 @@ def weighted_inputs(model: Model, layer: Record, start: int, stop: int, left: in
     weights = Matrix(model.parameters, layer["weights"] + left, stride, UNIT_STRIDE)
     bias = Matrix(model.parameters, layer["bias"] + left, ZERO, UNIT_STRIDE)
     z = Matrix(model.workspace, layer["linear"] + start * stride + left, stride, UNIT_STRIDE)
-    call(layer["product"], x, weights, columns, 1.0, bias, z, stop - start, columns, layer["fan_in"])
+    call_apart(layer["product"], x, weights, columns, 1.0, bias, z, stop - start, columns, layer["fan_in"])
 
 
 @inline
@@ -200,7 +200,7 @@ def backward(model: Model, start: int, stop: int, draw: Draw, logits: bool, mine
             below = layer["input_stride"]
             target = Matrix(workspace, layer["input_delta"] + start * below, below, UNIT_STRIDE)
             nothing = Matrix(workspace, ZERO, FROM_ZERO, UNIT_STRIDE)
-            call(
+            call_apart(
                 layer["product"], error, transposed, layer["fan_in"], 1.0, nothing, target, rows, below,
                 layer["fan_out"],
             )  # fmt: skip

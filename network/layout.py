@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -207,6 +207,18 @@ class Layout:
         The workspace holds the inputs, then for each layer z, the activation (over z unless `keeps_z`) and delta. A
         learnt scale of the inputs has a record after those of the layers.
         """
+        table, size = self._table(micro_batch, tuple(activations), tuple(keeps_z), tuple(dropout), input_dropout)
+        return table.copy().view(LAYER), size  # of a structured array a copy takes ten times as long
+
+    @lru_cache(maxsize=64)  # noqa: B019 (a layout holds no arrays); a fit of one batch would spend a sixth of its time here
+    def _table(
+        self,
+        micro_batch: int,
+        activations: tuple[Activation, ...],
+        keeps_z: tuple[bool, ...],
+        dropout: tuple[float, ...],
+        input_dropout: float,
+    ) -> tuple[Array, int]:
         rows: list[dict[str, Any]] = []
         inputs = micro_batch * self.strides[0]
         place, unit, penalty = inputs * (1 + 2 * self.learn_input_scale), 0, 0
@@ -242,7 +254,8 @@ class Layout:
                 "bias": self.offsets[-1], "delta": 2 * inputs,
             })  # fmt: skip
         names = LAYER.names or ()
-        return np.array([tuple(row.get(name, UNUSED.get(name, 0)) for name in names) for row in rows], LAYER), place
+        table = np.array([tuple(row.get(name, UNUSED.get(name, 0)) for name in names) for row in rows], LAYER)
+        return table.view(np.uint8), place
 
     def _buffers(self, layer: int, place: int, micro_batch: int, keeps_z: bool) -> tuple[dict[str, int], int]:
         """Return where in the workspace a layer's buffers are, from `place` on, and where they end.

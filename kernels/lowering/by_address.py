@@ -1,4 +1,4 @@
-"""LLVM code of calls by address: of the C wrapper that Numba compiles for each dispatcher."""
+"""LLVM code of calls by address: of the C wrapper that Numba compiles for each dispatcher, or without one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,14 +15,19 @@ _keep_alive: list[Any] = []
 
 
 def address_of(function: Callable[..., Any], dtype: Any, *arguments: Any, returns: Any = None) -> int:
-    """Compile a kernel, or load it from the cache, and return the address of its C wrapper. See `by_address`."""
+    """Compile a kernel, or load it from the cache, and return the address of its C wrapper, or of itself if it has none. See
+    `by_address`.
+    """
     scalar = numpy_support.from_dtype(dtype)
     given = [_type_of(scalar, argument) for argument in arguments]
     result = types.none if returns is None else numpy_support.from_dtype(returns)
     dispatcher: Any = function
     compiled = dispatcher.get_compile_result(typing.signature(result, *given))
     _keep_alive.append(compiled)
-    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name))
+    described = compiled.fndesc
+    bare = dispatcher.targetoptions.get("no_cfunc_wrapper", False)
+    name = described.llvm_func_name if bare else described.llvm_cfunc_wrapper_name
+    return int(compiled.library.get_pointer_to_function(name))
 
 
 def _type_of(scalar: Any, argument: Any) -> Any:
@@ -56,3 +61,18 @@ def call(typing_context: Any, address: Any, *arguments: Any) -> Any:
 def call_for_float(typing_context: Any, address: Any, *arguments: Any) -> Any:
     """Lower `by_address.call_for_float`."""
     return _call(types.float64, arguments)
+
+
+@intrinsic
+def call_apart(typing_context: Any, address: Any, *arguments: Any) -> Any:
+    """Lower `by_address.call_apart`: a call in Numba's own convention, without the copies of a C wrapper."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer, packed = values
+        passed = [builder.extract_value(packed, i) for i in range(len(arguments))]
+        function = context.call_conv.get_function_type(types.none, arguments)
+        pointer = builder.inttoptr(pointer, function.as_pointer())
+        context.call_conv.call_function(builder, pointer, types.none, arguments, passed)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.StarArgTuple(arguments)), codegen

@@ -138,6 +138,7 @@ def _train(
 ) -> None:
     """Run the epochs, until they end or a callback asks for an end."""
     training, data, rows = configuration.training, configuration.data, fit.rows
+    weight, batch_size = data.total_weight, int(data.settings["batch_size"][0])
     on_epoch_begin, on_epoch_end = methods_of(callbacks, "on_epoch_begin"), methods_of(callbacks, "on_epoch_end")
     train_epoch = _epoch_trainer(configuration, fit, callbacks, tuner)
     in_order, at = np.arange(rows), configuration.start
@@ -145,7 +146,8 @@ def _train(
         if fit.stop_reason is not None:
             break
         fit.epoch, fit.epoch_start, fit.rows_done = epoch, time.perf_counter(), at.row
-        data.progress["row"], data.progress["loss_sum"], data.progress["norm_sum"] = at.row, at.loss_sum, at.norm_sum
+        progress = data.progress
+        progress["row"], progress["loss_sum"], progress["norm_sum"] = at.row, at.loss_sum, at.norm_sum
         order = shuffled(configuration.seed, training.epochs, rows) if configuration.shuffle else in_order
         for method in on_epoch_begin:
             method(fit)
@@ -153,10 +155,9 @@ def _train(
         if fit.rows_done < rows:
             break
         training.epochs += 1
-        record: Record = {"epoch": training.epochs, "loss": float(data.progress["loss_sum"][0]) / data.total_weight}
+        record: Record = {"epoch": training.epochs, "loss": float(progress["loss_sum"][0]) / weight}
         if configuration.gradient_norm:
-            n_steps = -(-rows // int(data.settings["batch_size"][0]))
-            record["gradient_norm"] = float(data.progress["norm_sum"][0]) / n_steps
+            record["gradient_norm"] = float(progress["norm_sum"][0]) / -(-rows // batch_size)
         fit.history.epochs.append(record)
         if configuration.validation is not None:
             with span("validation"):
@@ -185,9 +186,11 @@ def _epoch_trainer(
     progress, batch = configuration.data.progress, int(configuration.data.settings["batch_size"][0])
     first_step = training.steps - configuration.start.steps
 
-    def limit(rows: int) -> int:
+    def limited(rows: int) -> int:
         rows = min((method(fit, rows) for method in limits), default=rows)
         return min(rows, batch - fit.rows_done % batch) if on_step else rows
+
+    limit = limited if limits or on_step else None
 
     def train(run: Training) -> None:
         while fit.rows_done < fit.rows and fit.stop_reason is None:

@@ -54,6 +54,7 @@ class LoopArguments:
     row_penalties: Array
     progress: Array
     kept: Array | None = None
+    linked: bool = False
 
     @property
     def rows(self) -> int:
@@ -109,7 +110,8 @@ class LoopArguments:
 
     def _link(self) -> None:
         """Compile or load what all loops call by its address: here, since this is said and timed as compiling."""
-        self.table["product"] = addresses(self.layout.dtype, "product")["product"]
+        if not self.linked:
+            self.table["product"], self.linked = addresses(self.layout.dtype, "product")["product"], True
 
     def set_threads(self, n_threads: int) -> None:
         """Make a record of progress for each thread."""
@@ -144,7 +146,8 @@ class LoopArguments:
                 if not callable(value := getattr(optimizer, name, None)) and value is not None:
                     table[name] = value
         self.settings["step_offset"], self.progress["step"] = step_offset, step
-        self._set_factors(optimizer)
+        if optimizer.learning_rate_factors is not None or optimizer.weight_decay_factors is not None:
+            self._set_factors(optimizer)
         if gradient_norm or optimizer.clip_value is not None or optimizer.clip_norm is not None:
             self._set_clipping(optimizer)
 
@@ -166,5 +169,7 @@ class LoopArguments:
     @property
     def last_step(self) -> TableRecord:
         """The record `STEP` of the last step that was taken; before the first step that of the first."""
+        if len(self.steps) == 1:
+            return self.steps[0]
         index = int(self.progress["step"][0]) - 1 - int(self.settings["first_step"][0])
         return self.steps[min(max(index, 0), len(self.steps) - 1)]

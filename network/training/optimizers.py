@@ -46,6 +46,7 @@ class Method:
     n_moments: int
 
 
+SCHEDULABLE = ("learning_rate", "momentum", "beta1", "weight_decay")
 METHODS = {codes.NO_UPDATE: Method(codes.NO_UPDATE, "gradient", 0, 0)}  # by code; each optimizer adds its own
 OPTIONAL = ("clip_value", "clip_norm", "learning_rate_factors", "weight_decay_factors")  # None is off
 OPTIMIZERS: dict[str, type["Optimizer"]] = {}  # by name: the class's, in small letters
@@ -145,7 +146,7 @@ class Optimizer:
     @property
     def schedules(self) -> dict[str, ScheduleFunction]:
         """The hyper-parameters that are schedules."""
-        return {field.name: value for field in fields(self) if callable(value := getattr(self, field.name))}
+        return {name: value for name in SCHEDULABLE if callable(value := getattr(self, name, None))}
 
 
 @optimizer

@@ -128,16 +128,22 @@ class ThreadTuner:
         return max(self._speeds)
 
     def call(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...], progress: Array, limit: Callable[[int], int]
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        progress: Array,
+        limit: Callable[[int], int] | None = None,
     ) -> None:
         """Call ``function(thread, n_threads, words, rows, *arguments, clocks)`` in a team, and learn its speed.
 
         ``progress["row"][0]`` says how far it has come; the other threads' records are made equal to the first.
-        `limit` returns how many of `rows` rows the call may train.
+        `limit` returns how many of `rows` rows the call may train; None for all.
         """
         team = self._next_team()
         count = team.n_threads
-        rows, clocks = limit(self._rows(count)), clocks_of(self.observers, count) if self.observers else None
+        rows, clocks = self._rows(count), clocks_of(self.observers, count) if self.observers else None
+        if limit is not None:
+            rows = limit(rows)
         if count > 1:
             progress[:] = progress[0]
         start, began = int(progress["row"][0]), time.perf_counter()

@@ -154,7 +154,7 @@ def doubles(llvm):
             text = "\n".join(lines)
             if (
                 re.search(r"\b(load|store)\b", text)
-                and not re.search(r"\bcall .*(@_ZN7hotloop\w*5Array|%[\w.]+\(\{ ptr)", text)
+                and not re.search(r"\bcall .*(@_ZN7hotloop\w*5Array|%[\w.]+\()", text)
                 and re.search(r"\bfloat\b", text)
             ):
                 lines = [line for line in lines if not re.search(r"= (load|getelementptr) .*double|= fptrunc ", line)]
