@@ -19,7 +19,8 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         Parameters
         ----------
         function : callable
-            Made by `hotloop.kernels.jit.kernel`, for `call`, or `apart`, for `call_apart`; it raises no error. It and its code are kept for ever.
+            Made by `hotloop.kernels.jit.kernel`, for `call`, or by `apart`, for `call_apart`; it raises no error. It
+            and its code are kept for ever.
         dtype : dtype
             Of all arrays.
         arguments : int or type

@@ -15,9 +15,7 @@ _keep_alive: list[Any] = []
 
 
 def address_of(function: Callable[..., Any], dtype: Any, *arguments: Any, returns: Any = None) -> int:
-    """Compile a kernel, or load it from the cache, and return the address of its C wrapper, or of itself if it has none. See
-    `by_address`.
-    """
+    """Compile a kernel, or load it from the cache, and return the address of its C wrapper, or its own without one."""
     scalar = numpy_support.from_dtype(dtype)
     given = [_type_of(scalar, argument) for argument in arguments]
     result = types.none if returns is None else numpy_support.from_dtype(returns)

@@ -142,9 +142,9 @@ LOSS_OF_A_ROW = re.compile(
 def doubles(llvm):
     """Return the instructions on doubles in innermost loops over memory: not those of a set-up, or of a sum over rows.
 
-    A call of a function over arrays, by its name or its address, is an inner loop. A double that is read and immediately
-    rounded to a float is data of float64 (`gather`); one that is stored as soon as it is made is a row's loss, and a loop
-    that reads no float adds these up: whatever else is computed in double has more to show.
+    A call of a function over arrays, by its name or its address, is an inner loop. A double that is read and at once
+    rounded to a float is data of float64 (`gather`); one that is stored as soon as it is made is a row's loss, and a
+    loop that reads no float adds these up: whatever else is computed in double has more to show.
     """
     found = []
     for function in re.findall(r"^define [^\n]*\{\n(.*?)^\}", llvm, re.M | re.S):
