@@ -47,7 +47,7 @@ def test_every_example_is_tested():
     names = {path.stem for path in EXAMPLES.glob("*.py")}
     assert names == {
         "reference_step", "worked_example", "digits", "mnist", "regression", "user_loop", "perf_map", "custom_loss",
-        "resume_after_kill", "vanishing_gradients",
+        "resume_after_kill", "vanishing_gradients", "overfitting", "one_cycle",
     }  # fmt: skip
 
 
@@ -127,6 +127,26 @@ def test_vanishing_gradients():
     assert 'remedy:   activation="relu"' in sigmoid
     assert "vanishing gradients" not in relu
     assert number(r"test accuracy (\S+)%", sigmoid) < 20 < 85 < number(r"test accuracy (\S+)%", relu)
+
+
+@compiled
+def test_overfitting():
+    """Without a stop the validation loss rises again; early stopping keeps its least."""
+    rows = re.findall(r"^(\w.*?)  +(\d+) +(\S+) +(\S+) +(\S+) +(\S+) +\S+%$", run("overfitting"), re.M)
+    (_, whole, loss, least, last, overfitted), (_, stopped, *_, plain), (*_, dropped) = rows
+    assert int(whole) == 200 > int(stopped)
+    assert float(loss) < 1e-3
+    assert float(last) > 1.1 * float(least)
+    assert max(float(plain), float(dropped)) < float(overfitted)
+
+
+@compiled
+@with_mnist
+def test_one_cycle():
+    """One epoch; examples/one_cycle.py itself trains ten, to 98.5 %."""
+    out = run("one_cycle", "--epochs", "1", HOTLOOP_DATA=str(MNIST))
+    assert 1e-4 < number(r"valley (\S+),", out) < 1e-1
+    assert number(r"test accuracy (\S+)%", out) > 94.0
 
 
 @compiled
