@@ -28,7 +28,7 @@ COPIED = ("kernels", "network", "src", "tests", "pyproject.toml", "README.md", "
 # Of each: the file, a text in it, and what takes the text's place ("{}").
 OPTIMIZER = [
     ("kernels/codes.py", "ADAM, ADAMW = range(8)", "ADAM, ADAMW, SIGN = range(9)"),
-    ("kernels/updates.py", "@inlined\ndef update(", '''@kernel
+    ("kernels/updates.py", "@inline\ndef update(", '''@kernel
 def sign(gradient: Array, learning_rate: float, parameters: Array) -> None:
     """w := w - alpha sign(g)."""
     check_lengths(gradient, gradient, parameters)
