@@ -18,12 +18,15 @@ from hotloop.network.training.history import History, stopping
 from hotloop.network.training.incremental import Incremental
 from hotloop.network.training.learning_rate_methods import LearningRateMethods
 from hotloop.network.training.optimizers import Optimizer, optimizer_of
+from hotloop.network.training.parts import Parts
 from hotloop.network.training.step_table import StepTable
 from hotloop.network.training.thread_tuner import ThreadTuner
 from hotloop.network.training.validation_split import rows_held_out, split_of
 from hotloop.network.validation import arguments
 from hotloop.network.validation.arguments import ScheduleFunction
 from hotloop.network.validation.suggestions import explains_keywords
+
+DEFAULT_BATCH = 32  # samples in a step
 
 
 class Trainable(Incremental, LearningRateMethods):
@@ -63,10 +66,11 @@ class Trainable(Incremental, LearningRateMethods):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         epochs: int = 10,
-        batch_size: int = 32,
+        batch_size: int | None = None,
+        steps_per_epoch: int | None = None,
         optimizer: Optimizer | str | None = None,
         dropout_schedule: float | ScheduleFunction | None = None,
         validation_data: tuple[Any, ...] | None = None,
@@ -98,8 +102,14 @@ class Trainable(Incremental, LearningRateMethods):
         y : array-like (N, outputs)
             Targets; (N,) for one output. For cross_entropy integer classes (N,), or distributions (N, outputs).
         epochs : int, default 10
+            Or, without y, an iterable of batches (X, y) or (X, y, sample_weight), such as a list, a
+            `hotloop.datasets.Stream` or a PyTorch DataLoader, or a function that returns an iterator: read anew in each
+            epoch. Or an iterator, which is read on.
         batch_size : int, default 32
-            Samples in a step: 1 for one at a time, N or more for full batches.
+            Samples in a step: 1 for one at a time, N or more for full batches. Of an iterable each batch is a step by
+            default; a number cuts what it gives into batches, shuffled within.
+        steps_per_epoch : int, optional
+            For an iterable without a length, or an endless one: how many batches are an epoch.
         optimizer : Optimizer or str, default SGD(0.01)
             SGD, RMSprop, Adagrad, Adam, AdamW, or a name. The moments of the last fit's are kept if it was of the same
             class (of SGD: and has momentum, or Nesterov's, as that did), whatever its numbers and schedules; so two
@@ -181,7 +191,13 @@ class Trainable(Incremental, LearningRateMethods):
             If a checkpoint could not be written; the fit goes on.
         """
         epochs = arguments.whole_number("epochs", epochs, 1, arguments.LARGEST)
-        batch_size = arguments.whole_number("batch_size", batch_size, 1)
+        batch_size = None if batch_size is None else arguments.whole_number("batch_size", batch_size, 1)
+        if y is None:
+            self._check_parts(batch_size, steps_per_epoch, validation_split, sample_weight, class_weight)
+        elif steps_per_epoch is not None:
+            raise ValueError("steps_per_epoch is for batches from an iterable: with X and y an epoch is all rows")
+        else:
+            batch_size = DEFAULT_BATCH if batch_size is None else batch_size
         tolerance, patience = stopping(tolerance, patience)
         n_threads = arguments.threads(n_threads)
         shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
@@ -204,9 +220,14 @@ class Trainable(Incremental, LearningRateMethods):
             raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
         with span("fit"):
             with span("check the data"):
-                weighting = sample_weight, class_weight, positive_weight
-                checked, validation = self._checked(X, y), None
-                data = self._trained_on(checked, *weighting, batch_size, dropout=True)
+                parts, validation, weighting = None, None, (sample_weight, class_weight, positive_weight)
+                if y is None:
+                    size = 2**30 if batch_size is None else batch_size
+                    parts = Parts(X, steps_per_epoch, epochs, self._part_of(size, class_weight, positive_weight))
+                    data = parts.first
+                else:
+                    checked = self._checked(X, y)
+                    data = self._trained_on(checked, *weighting, batch_size or DEFAULT_BATCH, dropout=True)
                 if validation_split > 0:
                     # The arrays stay as they are: each epoch's order has only the rows that are kept.
                     data.kept, held_out = rows_held_out(
@@ -224,11 +245,18 @@ class Trainable(Incremental, LearningRateMethods):
             }  # fmt: skip
             if optimizer.schedules or dropout_schedule is not None:
                 deciding["epochs"] = epochs  # a schedule stretches over all of them
-            checkpoints.check(self, data, validation, optimizer, callbacks, epochs, deciding)
+            if parts is None:
+                checkpoints.check(self, data, validation, optimizer, callbacks, epochs, deciding)
+            elif checkpoint is not None or resume:
+                raise ValueError("checkpoint and resume need data that can be read from any row: give X and y")
             work = flops.estimate_of_a_row(self._layout.n_parameters)
             training = self._training
             with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner, training.only_fit():
-                table = StepTable(data, optimizer, dropout_schedule, checkpoints.first_step(training.steps), epochs)
+                per_epoch: int | None = data.batches
+                if parts is not None:
+                    per_epoch = parts.length if batch_size is None else None
+                first_step = checkpoints.first_step(training.steps)
+                table = StepTable(data, optimizer, dropout_schedule, first_step, epochs, per_epoch)
                 start = checkpoints.restore(self, data, optimizer)
                 training.use(optimizer, self._layout.size, table.values())
                 gradient = aligned_zeros(self._layout.size, self.dtype)
@@ -236,7 +264,23 @@ class Trainable(Incremental, LearningRateMethods):
                 first, last = checkpoints.callbacks(data, start)
                 configuration = FitConfiguration(
                     self, self._parameters, gradient, training, data, validation, epochs, self.seed, shuffle, n_threads,
-                    tolerance, patience, progress, callbacks, start, first, last, table, max_seconds, gradient_norm,
-                    chosen_metrics,
+                    tolerance, patience, progress, callbacks, start, first, last, table, parts, max_seconds,
+                    gradient_norm, chosen_metrics,
                 )  # fmt: skip
                 return fit(configuration, tuner)
+
+    @staticmethod
+    def _check_parts(
+        batch_size: int | None, steps_per_epoch: Any, validation_split: Any, sample_weight: Any, class_weight: Any
+    ) -> None:
+        """Raise an error if arguments of `fit` do not suit data that come in parts."""
+        if steps_per_epoch is not None:
+            arguments.whole_number("steps_per_epoch", steps_per_epoch, 1)
+            if batch_size is not None:
+                raise ValueError("steps_per_epoch counts the batches that X gives: omit batch_size")
+        if validation_split:
+            raise ValueError("validation_split needs all rows at once: give validation_data=(X, y)")
+        if sample_weight is not None:
+            raise ValueError("sample_weight comes with each batch: (X, y, sample_weight)")
+        if isinstance(class_weight, str):
+            raise ValueError("class_weight='balanced' needs all rows at once: give a dict")

@@ -23,7 +23,7 @@ CSV, NPZ = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".npz",)
 
 
 class Stream:
-    """Raw inputs and targets, a part (X, y) at a time, for `Network.partial_fit`; each pass reads the data anew.
+    """Raw inputs and targets, a part (X, y) at a time, for `Network.fit`; each pass reads the data anew.
 
     A part is a whole CSV or NPZ file, or a record batch of a Parquet file, an Arrow file or an Arrow object. Nothing is
     scaled: see `scaling`.
@@ -55,10 +55,8 @@ class Stream:
     ...     numpy.savez(f"{folder}/{part}.npz", x=x, y=x.sum(axis=1))
     >>> data = Stream([f"{folder}/{part}.npz" for part in range(3)])
     >>> net = Network([4, 8, 1], seed=0)
-    >>> for X, y in data:
-    ...     loss = net.partial_fit(X, y)
-    >>> net.steps
-    3
+    >>> len(net.fit(data, epochs=2, batch_size=10, progress=False)["loss"])
+    2
     """
 
     def __init__(

@@ -170,7 +170,7 @@ class CheckpointWriter(Callback):
     def on_call_end(self, fit: FitProgress) -> None:
         """Write in the middle of an epoch, if it is time or the fit stops."""
         self._call = None
-        if fit.rows_done < fit.rows and (self._is_due() or fit.stop_reason is not None):
+        if fit.rows is not None and fit.rows_done < fit.rows and (self._is_due() or fit.stop_reason is not None):
             self._write_in_epoch(fit)
 
     def on_epoch_end(self, fit: FitProgress) -> None:

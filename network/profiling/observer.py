@@ -81,7 +81,7 @@ class ProfiledFit(ClockedCalls, FitObserver):
         self._moments: list[float] = []  # when each epoch ended
         self._snapshots: FitSnapshots | None = None
         recording.n_fits += 1
-        if recording.takes_snapshots and len(recording.fits) < MOST_FITS:
+        if recording.takes_snapshots and len(recording.fits) < MOST_FITS and fit.rows is not None:
             self._snapshots = FitSnapshots.of(self._net, data, fit.epochs)
             recording.fits.append(self._snapshots)
         self._count_rate(fit)

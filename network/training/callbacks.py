@@ -33,7 +33,8 @@ class FitProgress:
     epoch : int
         The present one, from 1; 0 before the first.
     rows, rows_done : int
-        Samples in an epoch, and those of the present one that have been trained.
+        Samples in an epoch, and those of the present one that have been trained. Of data that come in parts, `rows` is
+        None in the first epoch.
     step : int
         Steps of this fit so far.
     batch_loss : float
@@ -49,7 +50,8 @@ class FitProgress:
     """
 
     def __init__(self, network: Any, epochs: int, data: LoopArguments) -> None:
-        self.network, self.epochs, self.rows, self._data = network, epochs, data.rows, data
+        self.network, self.epochs, self._data = network, epochs, data
+        self.rows: int | None = data.rows
         self.epoch = self.rows_done = self.step = 0
         self.history = History()
         self.stop_reason: str | None = None

@@ -8,6 +8,7 @@ from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.layout import Layout
 from hotloop.network.losses import Loss, loss_of, with_positive_weight
 from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.training.parts import Prepare
 from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.validation import arrays, weights
 
@@ -64,6 +65,15 @@ class CheckedData(ScaledInputs):
             label_smoothing=self.label_smoothing,
             loss=self.loss if positive is None else with_positive_weight(positive),
         )  # fmt: skip
+
+    def _part_of(self, batch_size: int, class_weight: Any, positive_weight: Any) -> Prepare:
+        """Return what checks a part of the data, of which each epoch has many."""
+
+        def prepare(name: str, X: Any, y: Any, sample_weight: Any) -> LoopArguments:
+            checked = self._checked(X, y, name)
+            return self._trained_on(checked, sample_weight, class_weight, positive_weight, batch_size, dropout=True)
+
+        return prepare
 
     def _smoothed(self, targets: Array) -> Array:
         """Return dense targets with their labels smoothed; integer labels are smoothed in the loop."""

@@ -1,9 +1,10 @@
 """The outer loop of training: epochs and compiled calls, and whom to tell. The inner loop is `kernels.training`."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from hotloop.network.training.display import is_shown
 from hotloop.network.training.divergence import Divergence
 from hotloop.network.training.history import DivergenceError, History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.training.parts import Parts
 from hotloop.network.training.passes import load_forward, scores
 from hotloop.network.training.starting_point import StartingPoint
 from hotloop.network.training.step_table import StepTable
@@ -58,14 +60,15 @@ class FitConfiguration:
     first_callbacks: Sequence[Callback]  # before those of the user
     last_callbacks: Sequence[Callback]  # after all others
     table: StepTable
+    parts: Parts | None  # of which `data` is the first
     max_seconds: float | None = None
     gradient_norm: bool = False
     metrics: Sequence[Metric] = ()
 
 
-def shuffled(seed: int, epoch: int, rows: int) -> Array:
-    """Return the order of an epoch's rows, which depends only on (seed, epoch), whatever was drawn before."""
-    generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+def shuffled(seed: int, epoch: int, rows: int, part: int = 0) -> Array:
+    """Return the order of an epoch's rows, which depends only on (seed, epoch, part), whatever was drawn before."""
+    generator = np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 0, part]))
     return generator.permutation(rows).astype(np.int64, copy=False)
 
 
@@ -76,6 +79,8 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     """
     training, data = configuration.training, configuration.data
     progress, start = FitProgress(configuration.network, configuration.epochs, data), configuration.start
+    if configuration.parts is not None:
+        progress.rows = None
     progress.epoch, progress.step, progress.stop_reason = start.epochs, start.steps, start.stop_reason
     progress.learning_rate_factor = start.learning_rate_factor
     history = progress.history
@@ -137,27 +142,34 @@ def _train(
     configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
 ) -> None:
     """Run the epochs, until they end or a callback asks for an end."""
-    training, data, rows = configuration.training, configuration.data, fit.rows
-    weight, batch_size = data.total_weight, int(data.settings["batch_size"][0])
+    training, data = configuration.training, configuration.data
     on_epoch_begin, on_epoch_end = methods_of(callbacks, "on_epoch_begin"), methods_of(callbacks, "on_epoch_end")
     train_epoch = _epoch_trainer(configuration, fit, callbacks, tuner)
-    in_order, at = np.arange(rows), configuration.start
+    at = configuration.start
     for epoch in range(at.epochs + 1, configuration.epochs + 1):
         if fit.stop_reason is not None:
             break
         fit.epoch, fit.epoch_start, fit.rows_done = epoch, time.perf_counter(), at.row
-        progress = data.progress
+        orders = _orders(configuration)
+        order, progress = next(orders), data.progress
         progress["row"], progress["loss_sum"], progress["norm_sum"] = at.row, at.loss_sum, at.norm_sum
-        order = shuffled(configuration.seed, training.epochs, rows) if configuration.shuffle else in_order
         for method in on_epoch_begin:
             method(fit)
-        train_epoch(_run(configuration, data.rows_in(order)))
-        if fit.rows_done < rows:
-            break
+        weight, steps, before = 0.0, 0, 0  # of the parts that are done
+        for rows in chain([order], orders):
+            if before > 0:
+                progress["row"] = 0
+            train_epoch(_run(configuration, rows), before)
+            if progress["row"][0] < data.rows:
+                return
+            weight, steps, before = weight + data.total_weight, steps + data.batches, before + data.rows
+            if configuration.parts is not None and fit.stop_reason is not None:
+                return
+        fit.rows = before
         training.epochs += 1
         record: Record = {"epoch": training.epochs, "loss": float(progress["loss_sum"][0]) / weight}
         if configuration.gradient_norm:
-            record["gradient_norm"] = float(progress["norm_sum"][0]) / -(-rows // batch_size)
+            record["gradient_norm"] = float(progress["norm_sum"][0]) / steps
         fit.history.epochs.append(record)
         if configuration.validation is not None:
             with span("validation"):
@@ -173,33 +185,49 @@ def _train(
             method(fit)
 
 
+def _orders(configuration: FitConfiguration) -> Iterator[Array]:
+    """Yield the order of the epoch's rows; of data in parts one for each part, when it has been read."""
+    data, training, parts = configuration.data, configuration.training, configuration.parts
+    for index, part in enumerate([data] if parts is None else parts.epoch()):
+        if part is not data and training.optimizer is not None:
+            data.replace(part, training.optimizer, gradient_norm=configuration.gradient_norm)
+        rows = data.rows
+        if configuration.shuffle and not (parts is not None and data.batches == 1):
+            yield data.rows_in(shuffled(configuration.seed, training.epochs, rows, index))
+        else:
+            yield data.rows_in(np.arange(rows))
+
+
 def _epoch_trainer(
     configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
-) -> Callable[[Training], None]:
-    """Return a function that trains a run until all rows are done, or an end is asked for."""
+) -> Callable[[Training, int], None]:
+    """Return a function that trains a run, before which there were rows of the epoch, until it or the fit ends."""
     training, observers, table = configuration.training, tuner.observers, configuration.table
     on_call_begin, on_step = methods_of(callbacks, "on_call_begin"), methods_of(callbacks, "on_step")
     at_last = methods_of(configuration.last_callbacks, "on_call_end")  # after on_step: it may change states
     on_call_end = methods_of(callbacks, "on_call_end")[: -len(at_last) or None]
     limits = [*([table.limit] if table.scheduled else []), *methods_of(callbacks, "limit")]
-    configuration.data.set_threads(tuner.most)
-    progress, batch = configuration.data.progress, int(configuration.data.settings["batch_size"][0])
+    data = configuration.data
+    data.set_threads(tuner.most)
+    progress = data.progress
     first_step = training.steps - configuration.start.steps
 
     def limited(rows: int) -> int:
         rows = min((method(fit, rows) for method in limits), default=rows)
-        return min(rows, batch - fit.rows_done % batch) if on_step else rows
+        batch = int(data.settings["batch_size"][0])
+        return min(rows, batch - int(progress["row"][0]) % batch) if on_step else rows
 
     limit = limited if limits or on_step else None
 
-    def train(run: Training) -> None:
-        while fit.rows_done < fit.rows and fit.stop_reason is None:
+    def train(run: Training, before: int) -> None:
+        rows = data.rows
+        while progress["row"][0] < rows and fit.stop_reason is None:
             for method in on_call_begin:
                 method(fit)
             table.prepare(fit.learning_rate_factor)
             if not (observers and any(observer.take_batch(run) for observer in observers)):
                 tuner.call(train_slice, (run,), progress, limit)
-            fit.rows_done, training.steps = int(progress["row"][0]), int(progress["step"][0])
+            fit.rows_done, training.steps = before + int(progress["row"][0]), int(progress["step"][0])
             if table.scheduled:
                 training.scheduled = table.values()
             steps, fit.step = fit.step, training.steps - first_step

@@ -1,7 +1,7 @@
 """What a compiled loop is handed: checked data, the tables that describe the network, and scratch of its size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -61,6 +61,11 @@ class LoopArguments:
         """Number of samples."""
         return int(self.inputs.shape[0] if self.kept is None else self.kept.size)
 
+    @property
+    def batches(self) -> int:
+        """Number of steps that these samples take."""
+        return -(-self.rows // int(self.settings["batch_size"][0]))
+
     def rows_in(self, order: Array) -> Array:
         """Return which rows of the arrays an order of the samples visits."""
         return order if self.kept is None else self.kept[order]
@@ -107,6 +112,17 @@ class LoopArguments:
             layout, activations, loss, bytes_of_rows(inputs), targets, labels, weights, table[: layout.n_layers], table,
             settings, loss_parameters, steps, workspace, row_losses, row_penalties, progress,
         )  # fmt: skip
+
+    def replace(self, part: "LoopArguments", optimizer: Optimizer, *, gradient_norm: bool) -> None:
+        """Take the data of a part, with all that is sized by them; what a run has come to, and is told, stays."""
+        first_step, step_offset = (int(self.settings[name][0]) for name in ("first_step", "step_offset"))
+        told = self.steps.copy()
+        for field in fields(self):
+            if field.name not in ("steps", "progress"):
+                setattr(self, field.name, getattr(part, field.name))
+        self.settings["first_step"] = first_step
+        self.set_optimizer(optimizer, int(self.progress["step"][0]), step_offset, gradient_norm=gradient_norm)
+        self.steps[:] = told  # with a factor of the learning rate, if a callback has set one
 
     def _link(self) -> None:
         """Compile or load what all loops call by its address: here, since this is said and timed as compiling."""

@@ -86,7 +86,7 @@ class ProgressBar(Callback):
     def on_epoch_begin(self, fit: FitProgress) -> None:
         """Show the number of the epoch; the bar's time begins with the first, after compiling."""
         if self._bar is None:
-            done, all_rows = (fit.epoch - 1) * fit.rows + fit.rows_done, fit.epochs * fit.rows
+            done, all_rows = self._done(fit), None if fit.rows is None else fit.epochs * fit.rows
             kind = NotebookBar if in_notebook() else Bar
             self._bar = kind(
                 total=all_rows, initial=done, unit=" samples", unit_scale=True, dynamic_ncols=True, mininterval=REDRAWN
@@ -96,7 +96,12 @@ class ProgressBar(Callback):
     def on_call_end(self, fit: FitProgress) -> None:
         """Count the samples."""
         if self._bar is not None:
-            self._bar.update((fit.epoch - 1) * fit.rows + fit.rows_done - self._bar.n)
+            self._bar.update(self._done(fit) - self._bar.n)
+
+    @staticmethod
+    def _done(fit: FitProgress) -> int:
+        """Return how many samples have been trained; of data in parts, whose number is known after an epoch, too."""
+        return (fit.epoch - 1) * (fit.rows or 0) + fit.rows_done
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Show the record."""

@@ -31,6 +31,8 @@ class StepTable:
     start : int
         Steps that the network had taken before the fit.
     epochs : int
+    per_epoch : int or None
+        Steps in an epoch; None if it is not known, and nothing may be scheduled.
 
     Attributes
     ----------
@@ -41,10 +43,15 @@ class StepTable:
     """
 
     def __init__(
-        self, data: LoopArguments, optimizer: Optimizer, dropout: Value | None, start: int, epochs: int
-    ) -> None:
+        self, data: LoopArguments, optimizer: Optimizer, dropout: Value | None, start: int, epochs: int,
+        per_epoch: int | None,
+    ) -> None:  # fmt: skip
         self._data, self._start, self._factor = data, start, 1.0
-        self._per_epoch = -(-data.rows // int(data.settings["batch_size"][0]))
+        if per_epoch is None and (optimizer.schedules or dropout is not None):
+            raise ValueError(
+                "a schedule must know the number of steps: give steps_per_epoch, and batches without a batch_size"
+            )
+        self._per_epoch = per_epoch or 0
         self.steps = epochs * self._per_epoch
         self._columns: list[tuple[str, str, Value, float]] = []  # field, its name to users, schedule, below
         types = {field.name: field.type for field in fields(optimizer)}

@@ -1,0 +1,185 @@
+"""Training data that come in parts: the bits of the same batches from arrays; nothing may need all rows at once."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from conftest import same_bits
+from small_networks import QUIET, build, everything
+
+from hotloop import SGD, Adam, Callback, Network
+from hotloop.datasets import Stream
+from hotloop.schedules import OneCycle
+
+X, Y = np.random.default_rng(0).normal(size=(40, 5)), np.random.default_rng(1).normal(size=(40, 3))
+SIZES = (8, 8, 8, 8, 8)
+OPTIONS = {"epochs": 3, "optimizer": Adam(0.01), **QUIET}
+
+
+def batches(sizes=SIZES):
+    edges = np.cumsum((0, *sizes))
+    return [(X[a:b], Y[a:b]) for a, b in pairwise(edges)]
+
+
+class Anew:
+    """Can be iterated again, and has no length."""
+
+    def __iter__(self):
+        return iter(batches())
+
+
+SOURCES = {
+    "a list": batches,
+    "an iterable": Anew,
+    "a function": lambda: lambda: iter(batches()),
+    "a generator": lambda: (pair for _ in range(3) for pair in batches()),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_batches_give_the_bits_of_arrays(source):
+    """With dropout, a penalty and a largest norm; also of what the history says."""
+    nets = [build(dropout=0.2, l2=1e-3, max_norm=1.0) for _ in range(2)]
+    steps = {"steps_per_epoch": 5} if source == "a generator" else {}
+    found = nets[0].fit(SOURCES[source](), **OPTIONS, **steps, gradient_norm=True)
+    wanted = nets[1].fit(X, Y, batch_size=8, shuffle=False, **OPTIONS, gradient_norm=True)
+    assert everything(nets[0]) == everything(nets[1])
+    for name in ("loss", "gradient_norm", "learning_rate"):
+        assert found[name] == pytest.approx(wanted[name], rel=1e-12)
+    assert (nets[0].steps, nets[0].epochs_trained) == (15, 3)
+
+
+def test_one_part_is_an_array():
+    """Cut into batches, and shuffled as an array is."""
+    nets = [build() for _ in range(2)]
+    nets[0].fit([(X, Y)], batch_size=7, **OPTIONS)
+    nets[1].fit(X, Y, batch_size=7, **OPTIONS)
+    assert everything(nets[0]) == everything(nets[1])
+
+
+def test_parts_of_any_sizes_and_types():
+    """Batches grow and shrink; bytes come after floats."""
+    sizes = (3, 20, 1, 16)
+    net = build()
+    given = [(x.astype(kind), y) for (x, y), kind in zip(batches(sizes), ("f4", "f8", "f4", "i4"), strict=True)]
+    steps, rows = [], []
+
+    class Notes(Callback):
+        def on_step(self, fit):
+            steps.append(fit.step)
+            rows.append((fit.rows, fit.rows_done))
+
+    net.fit(given, epochs=2, optimizer=SGD(0.01), callbacks=[Notes()], **QUIET)
+    assert steps == [*range(1, 9)]
+    assert rows == [(None, n) for n in np.cumsum(sizes)] + [(40, n) for n in np.cumsum(sizes)]
+
+
+def test_weights_come_with_the_batches():
+    weight = np.random.default_rng(2).uniform(size=40)
+    nets = [build() for _ in range(2)]
+    found = nets[0].fit([(x, y, weight[8 * i : 8 * i + 8]) for i, (x, y) in enumerate(batches())], **OPTIONS)
+    wanted = nets[1].fit(X, Y, sample_weight=weight, batch_size=8, shuffle=False, **OPTIONS)
+    assert nets[0].parameters == pytest.approx(nets[1].parameters, rel=1e-5, abs=1e-6)
+    assert len(found["loss"]) == len(wanted["loss"])
+
+
+def test_a_schedule_knows_the_steps():
+    nets = [build() for _ in range(2)]
+    options = OPTIONS | {"optimizer": SGD(OneCycle(0.1), momentum=0.9)}
+    nets[0].fit(batches(), **options)
+    nets[1].fit(X, Y, batch_size=8, shuffle=False, **options)
+    assert everything(nets[0]) == everything(nets[1])
+    for source in (Anew(), lambda: iter(batches())):
+        with pytest.raises(ValueError, match="a schedule must know the number of steps: give steps_per_epoch"):
+            nets[0].fit(source, **options)
+    with pytest.raises(ValueError, match="a schedule must know"):
+        nets[0].fit(batches(), batch_size=4, **options)
+
+
+def test_a_stream_of_files(tmp_path):
+    paths = []
+    for index, (x, y) in enumerate(batches()):
+        paths.append(tmp_path / f"{index}.npz")
+        np.savez(paths[-1], x=x, y=y)
+    nets = [build() for _ in range(2)]
+    nets[0].fit(Stream(paths), validation_data=(X, Y), **OPTIONS)
+    nets[1].fit(batches(), **OPTIONS)
+    assert everything(nets[0]) == everything(nets[1])
+
+
+BAD = [1.0, np.nan, 0, 0, 0]
+FAULTS = {
+    "nothing": (list, ValueError, "X has no parts"),
+    "an array": (lambda: X, TypeError, "y is missing: without it X is an iterable of pairs"),
+    "a number": (lambda: 3, TypeError, "y is missing, or X must be an iterable of pairs"),
+    "a text": (lambda: "data", TypeError, "y is missing, or X must be an iterable"),
+    "a generator": (lambda: iter(batches()), ValueError, "an iterator, which can be read once, and epochs is 3"),
+    "three arrays too many": (lambda: [(X, Y, Y, Y)], TypeError, "part 1 is"),
+    "a wrong first part": (lambda: [(X[:, :2], Y)], ValueError, "part 1: X has shape"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_no_data_changes_nothing(fault):
+    source, kind, message = FAULTS[fault]
+    net = build()
+    before = everything(net)
+    with pytest.raises(kind, match=message):
+        net.fit(source(), **OPTIONS)
+    assert everything(net) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"validation_split": 0.2}, "validation_split needs all rows at once"),
+        ({"sample_weight": np.ones(40)}, "sample_weight comes with each batch"),
+        ({"class_weight": "balanced"}, "class_weight='balanced' needs all rows at once"),
+        ({"checkpoint": "run"}, "checkpoint and resume need data that can be read from any row"),
+        ({"steps_per_epoch": 2, "batch_size": 4}, "steps_per_epoch counts the batches that X gives: omit batch_size"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch must be"),
+    ],
+    ids=str,
+)
+def test_arguments_that_need_all_rows(options, message):
+    with pytest.raises(ValueError, match=message):
+        build().fit(batches(), **OPTIONS | options)
+    with pytest.raises(ValueError, match="steps_per_epoch is for batches from an iterable"):
+        build().fit(X, Y, steps_per_epoch=3)
+
+
+def test_a_fault_in_a_later_part():
+    """The network keeps what it has learnt from those before."""
+    net, twin = build(), build()
+    wrong = X[8:16].copy()
+    wrong[1, 1] = np.nan
+    with pytest.raises(ValueError, match=r"part 2: X must be finite: found nan in row 1, column 1"):
+        net.fit([batches()[0], (wrong, Y[8:16])], **OPTIONS)
+    twin.fit(X[:8], Y[:8], batch_size=8, shuffle=False, **OPTIONS | {"epochs": 1})
+    assert same_bits(net.parameters, twin.parameters)
+    assert net.steps == 1
+
+
+def test_data_that_end_too_soon():
+    net = build()
+    with pytest.raises(ValueError, match="the data ended in epoch 2 after 1 of 3 parts"):
+        net.fit(iter(batches((10, 10, 10, 10))), **OPTIONS, steps_per_epoch=3)
+    assert (net.steps, net.epochs_trained) == (4, 1)
+
+
+def test_a_callback_may_stop_between_two_parts():
+    class Stops(Callback):
+        def on_call_end(self, fit):
+            if fit.rows_done == 16:
+                fit.stop("enough")
+
+    net = build()
+    history = net.fit(batches(), callbacks=[Stops()], **OPTIONS)
+    assert (history.stop_reason, history.epochs, net.steps) == ("enough", [], 2)
+
+
+def test_classes_in_batches():
+    net = Network([5, 4, 3], loss="cross_entropy", seed=0)
+    labels = np.arange(40) % 3
+    history = net.fit([(X[:20], labels[:20]), (X[20:], labels[20:])], class_weight={0: 2.0}, epochs=2, **QUIET)
+    assert len(history["loss"]) == 2
