@@ -238,17 +238,17 @@ class Trainable(Incremental, LearningRateMethods):
                     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
                         raise TypeError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
                     validation = self._evaluated("validation_data ", *validation_data)
-            deciding = {
-                "batch_size": batch_size, "shuffle": shuffle, "tolerance": tolerance, "patience": patience,
-                "validation_split": validation_split, "gradient_norm": gradient_norm,
-                "dropout_schedule": described(dropout_schedule), "metrics": [metric.name for metric in chosen_metrics],
-            }  # fmt: skip
-            if optimizer.schedules or dropout_schedule is not None:
-                deciding["epochs"] = epochs  # a schedule stretches over all of them
-            if parts is None:
+            if checkpoint is not None or resume:
+                if parts is not None:
+                    raise ValueError("checkpoint and resume need data that can be read from any row: give X and y")
+                deciding = {
+                    "batch_size": batch_size, "shuffle": shuffle, "tolerance": tolerance, "patience": patience,
+                    "validation_split": validation_split, "gradient_norm": gradient_norm,
+                    "dropout_schedule": described(dropout_schedule), "metrics": [each.name for each in chosen_metrics],
+                }  # fmt: skip
+                if optimizer.schedules or dropout_schedule is not None:
+                    deciding["epochs"] = epochs  # a schedule stretches over all of them
                 checkpoints.check(self, data, validation, optimizer, callbacks, epochs, deciding)
-            elif checkpoint is not None or resume:
-                raise ValueError("checkpoint and resume need data that can be read from any row: give X and y")
             work = flops.estimate_of_a_row(self._layout.n_parameters)
             training = self._training
             with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner, training.only_fit():

@@ -35,6 +35,8 @@ class FitProgress:
     rows, rows_done : int
         Samples in an epoch, and those of the present one that have been trained. Of data that come in parts, `rows` is
         None in the first epoch.
+    rows_left : int
+        Samples that are left of the epoch, or of the present one of its parts.
     step : int
         Steps of this fit so far.
     batch_loss : float
@@ -53,6 +55,7 @@ class FitProgress:
         self.network, self.epochs, self._data = network, epochs, data
         self.rows: int | None = data.rows
         self.epoch = self.rows_done = self.step = 0
+        self.rows_left = data.rows
         self.history = History()
         self.stop_reason: str | None = None
         self.epoch_start = 0.0

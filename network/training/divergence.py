@@ -34,7 +34,7 @@ class Divergence(Callback):
         progress = self._data.progress
         if progress["diverged"][0]:
             raise self._error(fit, "loss or a parameter")
-        if progress["row"][0] == self._data.rows:
+        if fit.rows_left == 0:
             vectors = self._parameters, *self._training.moments
             finite = all(np.isfinite(vector).all() for vector in vectors)
             if not (finite and math.isfinite(progress["loss_sum"][0])):

@@ -68,7 +68,10 @@ class FitConfiguration:
 
 def shuffled(seed: int, epoch: int, rows: int, part: int = 0) -> Array:
     """Return the order of an epoch's rows, which depends only on (seed, epoch, part), whatever was drawn before."""
-    generator = np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 0, part]))
+    if part == 0:  # a counter takes as long as all the rest
+        generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+    else:
+        generator = np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 0, part]))
     return generator.permutation(rows).astype(np.int64, copy=False)
 
 
@@ -145,7 +148,7 @@ def _train(
     training, data = configuration.training, configuration.data
     on_epoch_begin, on_epoch_end = methods_of(callbacks, "on_epoch_begin"), methods_of(callbacks, "on_epoch_end")
     train_epoch = _epoch_trainer(configuration, fit, callbacks, tuner)
-    at = configuration.start
+    at, rate = configuration.start, fit.learning_rate
     for epoch in range(at.epochs + 1, configuration.epochs + 1):
         if fit.stop_reason is not None:
             break
@@ -160,9 +163,10 @@ def _train(
             if before > 0:
                 progress["row"] = 0
             train_epoch(_run(configuration, rows), before)
-            if progress["row"][0] < data.rows:
+            if fit.rows_left > 0:
                 return
-            weight, steps, before = weight + data.total_weight, steps + data.batches, before + data.rows
+            weight, before = weight + data.total_weight, fit.rows_done
+            steps += data.batches if configuration.gradient_norm else 0
             if configuration.parts is not None and fit.stop_reason is not None:
                 return
         fit.rows = before
@@ -178,7 +182,8 @@ def _train(
                     configuration.metrics,
                 )  # fmt: skip
             record.update({f"val_{name}": value for name, value in found.items()})
-        record["learning_rate"] = fit.learning_rate
+        steady = not configuration.table.scheduled and fit.learning_rate_factor == 1
+        record["learning_rate"] = rate if steady else fit.learning_rate
         record["seconds"] = time.perf_counter() - fit.epoch_start + at.epoch_seconds
         at = StartingPoint()  # of an epoch: its beginning
         for method in on_epoch_end:
@@ -191,11 +196,11 @@ def _orders(configuration: FitConfiguration) -> Iterator[Array]:
     for index, part in enumerate([data] if parts is None else parts.epoch()):
         if part is not data and training.optimizer is not None:
             data.replace(part, training.optimizer, gradient_norm=configuration.gradient_norm)
-        rows = data.rows
         if configuration.shuffle and not (parts is not None and data.batches == 1):
-            yield data.rows_in(shuffled(configuration.seed, training.epochs, rows, index))
+            order = shuffled(configuration.seed, training.epochs, data.rows, index)
         else:
-            yield data.rows_in(np.arange(rows))
+            order = np.arange(data.rows)
+        yield order if data.kept is None else data.rows_in(order)
 
 
 def _epoch_trainer(
@@ -220,14 +225,16 @@ def _epoch_trainer(
     limit = limited if limits or on_step else None
 
     def train(run: Training, before: int) -> None:
-        rows = data.rows
-        while progress["row"][0] < rows and fit.stop_reason is None:
+        whole = data.rows
+        fit.rows_left = before + whole - fit.rows_done
+        while fit.rows_left > 0 and fit.stop_reason is None:
             for method in on_call_begin:
                 method(fit)
             table.prepare(fit.learning_rate_factor)
             if not (observers and any(observer.take_batch(run) for observer in observers)):
                 tuner.call(train_slice, (run,), progress, limit)
-            fit.rows_done, training.steps = before + int(progress["row"][0]), int(progress["step"][0])
+            done, training.steps = int(progress["row"][0]), int(progress["step"][0])
+            fit.rows_done, fit.rows_left = before + done, whole - done
             if table.scheduled:
                 training.scheduled = table.values()
             steps, fit.step = fit.step, training.steps - first_step

@@ -19,6 +19,9 @@ from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.validation import weights as sample_weights
 
 INPUT_KINDS = {np.dtype("uint8"): UINT8, np.dtype("float32"): FLOAT32, np.dtype("float64"): FLOAT64}
+# The fields of SETTINGS and STEP that are hyper-parameters of an optimizer.
+OF_THE_RUN = ("rho", "beta2", "epsilon", "clip_norm")
+OF_A_STEP = ("learning_rate", "momentum", "beta1", "weight_decay")
 IN_ORDER = np.empty(0, np.int64)  # an empty order: that of the data
 
 
@@ -157,8 +160,8 @@ class LoopArguments:
         ``progress["norm_sum"]``.
         """
         self.settings["update"], self.settings["gradient_norm"] = optimizer.code, gradient_norm
-        for table in (self.settings, self.steps):
-            for name in table.dtype.names or ():
+        for table, names in ((self.settings, OF_THE_RUN), (self.steps, OF_A_STEP)):
+            for name in names:
                 if not callable(value := getattr(optimizer, name, None)) and value is not None:
                     table[name] = value
         self.settings["step_offset"], self.progress["step"] = step_offset, step

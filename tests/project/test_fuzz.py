@@ -47,11 +47,11 @@ def hang():
 
 
 def draw_an_unseeded_order():
-    fitting.shuffled = lambda seed, epoch, rows: np.random.default_rng().permutation(rows)
+    fitting.shuffled = lambda seed, epoch, rows, part: np.random.default_rng().permutation(rows)
 
 
 def draw_one_order_for_all_epochs():
-    wrap(fitting, "shuffled", lambda shuffled, seed, epoch, rows: shuffled(seed, 0, rows))
+    wrap(fitting, "shuffled", lambda shuffled, seed, epoch, rows, part: shuffled(seed, 0, rows, part))
 
 
 def after_fit(change):
