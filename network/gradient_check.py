@@ -15,17 +15,21 @@ STEP = 1e-4  # of the differences, relative to parameters above 1: h and h / 2, 
 TOLERANCES = {"float64": 1e-6, "float32": 5e-3}  # relative, by the dtype of the gradient
 SMALLEST = {"float64": 1e-3, "float32": 1e-2}  # a smaller part of a layer's largest slope counts as this part
 MOST_ROWS = 64
+KINDS = {  # by the name in `Network.parts`, in the order in which places are drawn
+    "weights": "weights", "bias": "biases", "gain": "gain", "shift": "shift", "mix": "mix",
+    "input_scale": "input_scale",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """What was found for the weights or the biases of one layer.
+    """What was found for one kind of parameters of one layer.
 
     Parameters
     ----------
     layer : int
-        From 1.
-    kind : {"weights", "biases"}
+        From 1; a learnt scale of the inputs is of the first.
+    kind : {"weights", "biases", "gain", "shift", "mix", "input_scale"}
     size : int
         How many parameters there are.
     checked, kinks, wrong : int
@@ -63,7 +67,7 @@ class GradientCheck:
     Parameters
     ----------
     layers : tuple of LayerCheck
-        Weights and biases of each layer.
+        Of each layer its weights, its biases, and what else it learns.
     rows : int
         How many rows of the data were used.
     tolerance : float
@@ -85,7 +89,7 @@ class GradientCheck:
         return max(layer.worst for layer in self.layers)
 
     def __str__(self) -> str:
-        """Return a table with a line for each layer's weights and biases, and the verdict."""
+        """Return a table with a line for each kind of parameters of each layer, and the verdict."""
         heads = ["layer", "of", "checked", "kinks", "worst error", "at", "gradient", "differences", "verdict"]
         rows = []
         for found in self.layers:
@@ -125,12 +129,12 @@ def check_gradients(net: Any, X: Any, y: Any, per_layer: Any, seed: Any) -> Grad
         raise ValueError("the loss or its gradient is not finite here, so there is nothing to compare")
     twin, dtype = in_float64(net), str(net.dtype)
     found = []
-    for kind, arrays, slopes in zip(
-        ("weights", "biases"), twin.split(twin.parameters), net.split(gradient), strict=True
-    ):
-        for layer, (array, slope) in enumerate(zip(arrays, slopes, strict=True), 1):
-            places = np.sort(rng.permutation(array.size)[:per_layer])
-            found.append(_compared(layer, kind, slope, places, slopes_of(twin, X, y, array, places), dtype))
+    arrays, kinds = twin.parts(twin.parameters), list(KINDS)
+    for name, slope in sorted(net.parts(gradient).items(), key=lambda part: kinds.index(part[0].rpartition(".")[2])):
+        layer = int(name.split(".")[1]) + 1 if "." in name else 1
+        places = np.sort(rng.permutation(slope.size)[:per_layer])
+        slopes = slopes_of(twin, X, y, arrays[name], places)
+        found.append(_compared(layer, KINDS[name.rpartition(".")[2]], slope, places, slopes, dtype))
     found.sort(key=lambda one: one.layer)
     return GradientCheck(tuple(found), len(X), TOLERANCES[dtype])
 
@@ -149,9 +153,8 @@ def in_float64(net: Any) -> Any:
     options = {name: getattr(net, name) for name in ARGUMENTS} | {"dtype": "float64"}
     *hidden, output = net.activations
     twin = type(net)(net.sizes, hidden, output=output, initializer="zeros", **options)
-    for ours, theirs in zip(twin.split(twin.parameters), net.split(net.parameters), strict=True):
-        for target, source in zip(ours, theirs, strict=True):
-            target[:] = source
+    for name, target in twin.parts(twin.parameters).items():
+        target[:] = net.parts(net.parameters)[name]
     return twin
 
 

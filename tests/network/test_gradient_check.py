@@ -30,6 +30,22 @@ def test_right_gradients(options, dtype):
     assert str(found).splitlines()[-1].startswith("The gradient agrees with the differences: worst relative error ")
 
 
+def test_what_is_learnt_beside_weights_and_biases(dtype):
+    """With gains, shifts, mixes and scales that are neither 0 nor 1."""
+    learnt = {"layer_norm": [True, False], "learn_activation": True, "learn_input_scale": True}
+    net = Network([3, 4, 3, 2], "tanh", dtype=dtype, seed=0, **learnt)
+    rng = np.random.default_rng(1)
+    for name, part in net.parts(net.parameters).items():
+        if not name.endswith("weights"):
+            part += rng.uniform(0.2, 0.5, part.shape)
+    found = net.check_gradients(X, Y)
+    assert found.ok
+    assert [(one.layer, one.kind) for one in found.layers] == [
+        (1, "weights"), (1, "biases"), (1, "gain"), (1, "shift"), (1, "mix"), (1, "input_scale"),
+        (2, "weights"), (2, "biases"), (2, "mix"), (3, "weights"), (3, "biases"),
+    ]  # fmt: skip
+
+
 def test_a_wrong_gradient_is_found_where_it_is(dtype):
     """A derivative in layer 2 is off by one part in a hundred: layers 1 and 2 are wrong, 3 is right."""
     net = Network([3, 4, 3, 2], ["tanh", WRONG], dtype=dtype, seed=0)
