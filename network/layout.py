@@ -207,7 +207,11 @@ class Layout:
         The workspace holds the inputs, then for each layer z, the activation (over z unless `keeps_z`) and delta. A
         learnt scale of the inputs has a record after those of the layers.
         """
-        table, size = self._table(micro_batch, tuple(activations), tuple(keeps_z), tuple(dropout), input_dropout)
+        # Beside what an activation is: two of a user's that are alike now may have been compiled when they were not.
+        functions = tuple([activation.addresses(self.dtype) for activation in activations])
+        table, size = self._table(
+            micro_batch, tuple(activations), functions, tuple(keeps_z), tuple(dropout), input_dropout
+        )
         return table.copy().view(LAYER), size  # of a structured array a copy takes ten times as long
 
     @lru_cache(maxsize=64)  # noqa: B019 (a layout holds no arrays); a fit of one batch would spend a sixth of its time here
@@ -215,6 +219,7 @@ class Layout:
         self,
         micro_batch: int,
         activations: tuple[Activation, ...],
+        functions: tuple[tuple[int, int], ...],
         keeps_z: tuple[bool, ...],
         dropout: tuple[float, ...],
         input_dropout: float,
@@ -227,7 +232,7 @@ class Layout:
             stride, weights = self.strides[index + 1], self.offsets[index]
             buffers, place = self._buffers(index, place, micro_batch, keeps_z[index])
             bias, kind = weights + fan_in * stride, activations[index]
-            (slope_above, slope_below), (function, derivative) = kind.slopes, kind.addresses(self.dtype)
+            (slope_above, slope_below), (function, derivative) = kind.slopes, functions[index]
             vectors = {name: bias + k * stride for k, name in enumerate(self.vectors[index])}
             vectors["a"] = vectors.pop("mix", 0)
             layer = {

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network.losses import LOSSES
+from hotloop.network.losses import loss_of
 from hotloop.network.metrics.classification import confusion_matrix
 from hotloop.network.metrics.named import probabilities, threshold
 
@@ -228,7 +228,7 @@ def plot_decision_boundary(net: Any, X: Any, y: Any, *, labels: Sequence[Any] | 
 
 def _classes(net: Any, y: Any, what: str) -> Array:
     """Return the class of each row; raise a ValueError unless the network decides for one."""
-    loss, outputs = LOSSES[net.loss], net.sizes[-1]
+    loss, outputs = loss_of(net.loss), net.sizes[-1]
     if not loss.classifies or (outputs > 1 and not loss.takes_labels):
         raise ValueError(f"a {what} needs one class a row; the loss is {loss.name}, with {outputs} outputs")
     truth = np.asarray(y)
@@ -241,5 +241,5 @@ def _shares(net: Any, points: Array) -> Array:
     """Return the probability of each class, (rows, classes), two for one output."""
     outputs = np.asarray(net.predict(points.astype(net.dtype)))
     if net.activations[-1] == "identity":
-        outputs = probabilities(outputs, LOSSES[net.loss].takes_labels)
+        outputs = probabilities(outputs, loss_of(net.loss).takes_labels)
     return outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])

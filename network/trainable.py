@@ -234,6 +234,9 @@ class Trainable(Incremental, LearningRateMethods):
                         validation_split, checkpoints.seed_of(self), loss_of(self.loss), *checked[1:]
                     )
                     validation = self._held_out(checked, sample_weight, held_out)
+                    if data.total_weight == 0 or validation.total_weight == 0:
+                        whose = "left to train on" if data.total_weight == 0 else "held out"
+                        raise ValueError(f"validation_split={validation_split:g}: the rows {whose} all have weight 0")
                 if validation_data is not None:
                     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
                         raise TypeError("validation_data must be a pair (X, y), or (X, y, sample_weight)")

@@ -33,7 +33,8 @@ BAD_OPTIONS = {
 }  # fmt: skip
 BAD_FIT = {
     "epochs": ("0", "-10**5000", "1.5", "None", "'3'", "10**5000", "True"),
-    "batch_size": ("0", "-10**5000", "2.0", "None", "'32'"),
+    "batch_size": ("0", "-10**5000", "2.0", "'32'"),
+    "steps_per_epoch": ("3", "0", "'1'"),
     "optimizer": ("'bogus'", "5", "SGD", "object()", "'x' * 10**6"),
     "epsilon": ("Adam(epsilon=1e-320)", "RMSprop(epsilon=1e-310)", "Adagrad(epsilon=1e-315)"),
     "learning_rate": ("SGD(1e-320)", "AdamW(1e-310)"),
@@ -45,7 +46,7 @@ BAD_FIT = {
     "progress": ("0", "None"),
     "n_threads": ("0", "1.5", "'all'", "10**5000", "None", "True", "-1"),
     "callbacks": ("5", "'watch'", "[print]", "{}", "[int]", "[None]"),
-    "validation_data": ("5", "(1,)", "(X, None)", "(X[:, :0], y)", "'ab'", "(X, y, y)", "{}"),
+    "validation_data": ("5", "(1,)", "(X, None)", "(X[:, :0], y)", "'ab'", "(X, y, -1)", "{}"),
 }  # fmt: skip
 BAD_X = (
     "X[:, :0]",

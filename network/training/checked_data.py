@@ -51,13 +51,17 @@ class CheckedData(ScaledInputs):
 
     def _trained_on(
         self, checked: Checked, sample_weight: Any = None, class_weight: Any = None, positive_weight: Any = None,
-        batch_size: int = 2**30, *, dropout: bool = False,
+        batch_size: int = 2**30, *, dropout: bool = False, batch: bool = False,
     ) -> LoopArguments:  # fmt: skip
-        """Return what the compiled loops are handed to train on data: weighted, and with smoothed labels."""
+        """Return what the compiled loops are handed to train on data: weighted, and with smoothed labels.
+
+        `batch` says that they are one batch of many, whose weights count beside those of the others.
+        """
         loss, (inputs, targets, labels) = loss_of(self.loss), checked
         of_rows = weights.together(
-            weights.sample_weights(sample_weight, len(inputs)),
-            weights.class_weights(class_weight, targets, labels, self.sizes[-1], loss),
+            weights.sample_weights(sample_weight, len(inputs), batch=batch),
+            weights.class_weights(class_weight, targets, labels, self.sizes[-1], loss, batch=batch),
+            batch=batch,
         )
         positive = weights.positive_weights(positive_weight, self.sizes[-1], loss.name)
         return self._prepared(
@@ -71,7 +75,8 @@ class CheckedData(ScaledInputs):
 
         def prepare(name: str, X: Any, y: Any, sample_weight: Any) -> LoopArguments:
             checked = self._checked(X, y, name)
-            return self._trained_on(checked, sample_weight, class_weight, positive_weight, batch_size, dropout=True)
+            weighting = sample_weight, class_weight, positive_weight
+            return self._trained_on(checked, *weighting, batch_size, dropout=True, batch=True)
 
         return prepare
 

@@ -1,5 +1,6 @@
 """The outer loop of training: epochs and compiled calls, and whom to tell. The inner loop is `kernels.training`."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -111,7 +112,8 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
         training.steps = int(data.progress["step"][0])
         history.seconds, history.n_threads = time.perf_counter() - began + start.seconds, tuner.n_threads
         # The guard once more, at last: a callback may have written into the parameters.
-        call_all([*methods_of(callbacks, "on_fit_end"), guard.on_fit_end], progress)
+        at_end = methods_of(callbacks, "on_fit_end")
+        call_all([*at_end, guard.on_fit_end] if len(at_end) > 1 else at_end, progress)
     return history
 
 
@@ -149,6 +151,8 @@ def _train(
     on_epoch_begin, on_epoch_end = methods_of(callbacks, "on_epoch_begin"), methods_of(callbacks, "on_epoch_end")
     train_epoch = _epoch_trainer(configuration, fit, callbacks, tuner)
     at, rate = configuration.start, fit.learning_rate
+    if at.row > 0:  # no call may be left of this epoch
+        configuration.table.prepare(fit.learning_rate_factor, taken=1)
     for epoch in range(at.epochs + 1, configuration.epochs + 1):
         if fit.stop_reason is not None:
             break
@@ -171,7 +175,10 @@ def _train(
                 return
         fit.rows = before
         training.epochs += 1
-        record: Record = {"epoch": training.epochs, "loss": float(progress["loss_sum"][0]) / weight}
+        if configuration.parts is not None:
+            configuration.table.check_length(epoch)
+        loss = float(progress["loss_sum"][0]) / weight if weight > 0 else math.nan  # batches may weigh nothing
+        record: Record = {"epoch": training.epochs, "loss": loss}
         if configuration.gradient_norm:
             record["gradient_norm"] = float(progress["norm_sum"][0]) / steps
         fit.history.epochs.append(record)
@@ -182,7 +189,7 @@ def _train(
                     configuration.metrics,
                 )  # fmt: skip
             record.update({f"val_{name}": value for name, value in found.items()})
-        steady = not configuration.table.scheduled and fit.learning_rate_factor == 1
+        steady = not configuration.table.scheduled and configuration.table.factor == 1
         record["learning_rate"] = rate if steady else fit.learning_rate
         record["seconds"] = time.perf_counter() - fit.epoch_start + at.epoch_seconds
         at = StartingPoint()  # of an epoch: its beginning

@@ -8,6 +8,7 @@ from hotloop.network.training.callbacks import ACTIVE, active, span
 from hotloop.network.training.checked_data import Checked, CheckedData
 from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.single_step import SingleStep
+from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.training_state import TrainingState
 from hotloop.network.validation import weights
 from hotloop.network.validation.suggestions import explains_keywords
@@ -61,6 +62,7 @@ class Incremental(CheckedData):
         return self._partial_fit(X, y, optimizer, sample_weight)
 
     def _partial_fit(self, X: Any, y: Any, given: Any, sample_weight: Any) -> float:
+        _ = CALLER.stack_is_enough
         training, optimizer = self._training, self._training.optimizer
         if optimizer is None or not (given is None or given is optimizer):  # which was checked
             optimizer = optimizer_of(given, self.dtype, len(self.sizes) - 1)

@@ -13,7 +13,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.training.callbacks import Callback, FitProgress
 
 SMOOTHING = 0.98
-TOO_HIGH = 4  # times the best smoothed loss: the sweep ends
+TOO_HIGH = 4  # times the best smoothed loss, or as far above one below 0: the sweep ends
 LAST_LEFT_OUT = 5
 WINDOW, SAME_SLOPE = 15, 0.005  # of `slide`
 RULES = ("steep", "minimum", "valley", "slide")
@@ -176,5 +176,5 @@ class Sweep(Callback):
         self._mean -= (self._mean - loss) * (1 - SMOOTHING)
         smoothed = self._mean / (1 - SMOOTHING**count)
         self._best = min(self._best, smoothed)
-        if count == self._steps or smoothed > TOO_HIGH * self._best:
+        if count == self._steps or smoothed > self._best + (TOO_HIGH - 1) * abs(self._best):
             fit.stop("sweep ended")

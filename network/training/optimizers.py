@@ -274,10 +274,11 @@ def optimizer_of(given: Any, dtype: "np.dtype[np.floating]", layers: int) -> Opt
         called = f"; make one: {given.__name__}()" if isinstance(given, type) else ""
         raise TypeError(f"optimizer must be one of {names} or its name, got {shown(given)}{called}")
     for field in fields(given):
-        name, value = f"{field.name} of {type(given).__name__}", getattr(given, field.name)
+        value = getattr(given, field.name)
         positive = field.type is Positive or (field.type is PositiveOrNone and value is not None)
         if positive or (field.name == "learning_rate" and not callable(value) and value != 0):
-            arguments.scale(name, value, dtype)  # zero or infinity of the others is harmless, or diverges
+            # Zero or infinity of the others is harmless, or diverges.
+            arguments.scale(f"{field.name} of {type(given).__name__}", value, dtype)
     for argument in ("learning_rate_factors", "weight_decay_factors"):
         if getattr(given, argument) is not None:
             getattr(given, argument).check_layers(argument, layers)

@@ -63,7 +63,7 @@ class ReduceLROnPlateau(Monitor):
                 raise ValueError(
                     f"min_lr={self.min_lr:g} needs a learning rate that is a number; the fit has a schedule"
                 )
-            self._least = self.min_lr / rate
+            self._least = self.min_lr / rate if rate > 0 else 0.0
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Compare the epoch with the best so far."""

@@ -40,26 +40,30 @@ class StepTable:
         Whether anything is.
     steps : int
         How many the fit takes.
+    factor : float
+        What the learning rates of the last call were multiplied by.
     """
 
     def __init__(
         self, data: LoopArguments, optimizer: Optimizer, dropout: Value | None, start: int, epochs: int,
         per_epoch: int | None,
     ) -> None:  # fmt: skip
-        self._data, self._start, self._factor = data, start, 1.0
-        if per_epoch is None and (optimizer.schedules or dropout is not None):
+        self._data, self._start, self.factor = data, start, 1.0
+        schedules = optimizer.schedules
+        self.scheduled = bool(schedules) or dropout is not None
+        if per_epoch is None and self.scheduled:
             raise ValueError(
                 "a schedule must know the number of steps: give steps_per_epoch, and batches without a batch_size"
             )
         self._per_epoch = per_epoch or 0
         self.steps = epochs * self._per_epoch
         self._columns: list[tuple[str, str, Value, float]] = []  # field, its name to users, schedule, below
-        types = {field.name: field.type for field in fields(optimizer)}
-        for field, schedule in optimizer.schedules.items():
-            self._columns.append((field, field, schedule, get_args(types[field])[1].below))
+        for field in fields(optimizer) if schedules else ():
+            if field.name in schedules:
+                below = get_args(field.type)[1].below
+                self._columns.append((field.name, field.name, schedules[field.name], below))
         if dropout is not None:
             self._schedule_dropout(dropout)
-        self.scheduled = bool(self._columns)
         self._from = self._to = 0  # the steps in the table
         self._rates: Array | None = None  # its learning rates without a factor, once there is one
         if self.scheduled:
@@ -73,17 +77,17 @@ class StepTable:
             raise ValueError("dropout_schedule multiplies the network's dropout, which is 0: Network(..., dropout=0.2)")
         self._columns.append(("dropout", "dropout_schedule", dropout, 1 / highest))
 
-    def prepare(self, factor: float) -> None:
-        """Have the next call's steps in the table, with learning rates times `factor`."""
+    def prepare(self, factor: float, taken: int = 0) -> None:
+        """Have the next call's steps in the table, with learning rates times `factor`; or the last `taken` before."""
         if self.scheduled:
-            step = int(self._data.progress["step"][0]) - self._start
+            step = int(self._data.progress["step"][0]) - self._start - taken
             if not self._from <= step < self._to:
                 self._fill(step)
-                self._rates, self._factor = None, 1.0
-        if factor != self._factor:
+                self._rates, self.factor = None, 1.0
+        if factor != self.factor:
             if self._rates is None:
                 self._rates = self._data.steps["learning_rate"].copy()
-            self._data.steps["learning_rate"], self._factor = self._rates * factor, factor
+            self._data.steps["learning_rate"], self.factor = self._rates * factor, factor
 
     def limit(self, fit: FitProgress, rows: int) -> int:
         """Return how many of `rows` rows the next call may train: none of a step beyond the table."""
@@ -96,8 +100,21 @@ class StepTable:
         record = self._data.last_step
         return {field: float(record[field]) for field, *_ in self._columns}
 
+    def check_length(self, epochs: int) -> None:
+        """Raise a ValueError if the epochs so far had fewer steps than the schedules were made for."""
+        if self.scheduled and int(self._data.progress["step"][0]) - self._start < epochs * self._per_epoch:
+            self._raise_length("fewer")
+
+    def _raise_length(self, found: str) -> None:
+        raise ValueError(
+            f"X gave {found} batches in an epoch than the {self._per_epoch} that its length says, on which what is "
+            "scheduled counts: give steps_per_epoch"
+        )
+
     def _fill(self, step: int) -> None:
         """Fill the table with the stretch that has a step, counted within the fit."""
+        if step >= self.steps:
+            self._raise_length("more")
         table, start = self._data.steps, step // STRETCH * STRETCH
         stop = min(start + STRETCH, self.steps)
         for field, name, schedule, below in self._columns:

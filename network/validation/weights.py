@@ -1,7 +1,8 @@
 """Weights that users pass, of samples, classes and positive targets: each checked here, once.
 
 What leaves this file is float64, at least 0, and scaled by a power of two, so that the largest is from 1/2 to 1 and no
-sum overflows: only the ratios of weights matter, and a power of two changes no bit of them.
+sum overflows: only the ratios of weights matter, and a power of two changes no bit of them. Weights of a batch that is
+one of many, ``batch=True``, are left as they are: they also count beside those of the other batches.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from hotloop.network.validation.printable import shown
 
 NONE = np.empty(0)  # no weights: all samples count alike
 BALANCED = "balanced"
+LARGEST_IN_BATCHES = 1e100  # sums of these, and their products with losses, do not overflow
 
 
 class Classes(Protocol):
@@ -30,8 +32,13 @@ class Classes(Protocol):
         """Whether targets are probabilities."""
 
 
-def sample_weights(value: Any, rows: int, argument: str = "sample_weight", beside: str = "X") -> Array:
-    """Return the weight of each of the rows of `beside`, empty for None: finite, at least 0, not all 0."""
+def sample_weights(
+    value: Any, rows: int, argument: str = "sample_weight", beside: str = "X", *, batch: bool = False
+) -> Array:
+    """Return the weight of each of the rows of `beside`, empty for None: finite, at least 0, not all 0.
+
+    Those of a batch may be all 0, and are at most 1e100.
+    """
     if value is None:
         return NONE
     array = numeric(argument, value)
@@ -43,12 +50,16 @@ def sample_weights(value: Any, rows: int, argument: str = "sample_weight", besid
     if not sound.all():
         row = int(np.argmin(sound))
         raise ValueError(f"{argument} must be finite and at least 0: found {array[row]} in row {row}")
+    if batch:
+        return _in_batches(argument, weights)
     if not weights.any():
-        raise ValueError(f"{argument} must be above 0 for a row at least: all are 0")
+        raise ValueError(f"{argument} must not be all zeros")
     return _scaled(weights)
 
 
-def class_weights(value: Any, targets: Array, labels: Array, outputs: int, loss: Classes) -> Array:
+def class_weights(
+    value: Any, targets: Array, labels: Array, outputs: int, loss: Classes, *, batch: bool = False
+) -> Array:
     """Return the weight of each row by its class, empty for None.
 
     Parameters
@@ -89,18 +100,22 @@ def class_weights(value: Any, targets: Array, labels: Array, outputs: int, loss:
     else:
         raise TypeError(f'class_weight must be a dict of class numbers to weights or "balanced", got {shown(value)}')
     weights: Array = of_class[classes]
+    if batch:
+        return _in_batches("class_weight", weights)
     if not weights.any():
-        raise ValueError("class_weight must be above 0 for a row at least: all classes that occur weigh 0")
+        raise ValueError("class_weight must not be 0 for all classes that occur")
     return _scaled(weights)
 
 
-def together(first: Array, second: Array) -> Array:
+def together(first: Array, second: Array, *, batch: bool = False) -> Array:
     """Return the product of two weights of each row, where an empty array is of no weights."""
     if not first.size or not second.size:
         return first if first.size else second
     product: Array = first * second
+    if batch:
+        return _in_batches("sample_weight times class_weight", product)
     if not product.any():
-        raise ValueError("sample_weight times class_weight must be above 0 for a row at least: all are 0")
+        raise ValueError("sample_weight times class_weight must not be all zeros")
     return _scaled(product)
 
 
@@ -127,6 +142,12 @@ def positive_weights(value: Any, outputs: int, loss: str) -> tuple[float, ...] |
     if not sound.all():
         raise ValueError(f"positive_weight must be finite and at least 0: found {weights[np.argmin(sound)]}")
     return tuple(weights.tolist())
+
+
+def _in_batches(argument: str, weights: Array) -> Array:
+    if weights.max(initial=0) > LARGEST_IN_BATCHES:
+        raise ValueError(f"{argument} of a batch must be at most {LARGEST_IN_BATCHES:g}, got {weights.max():g}")
+    return weights
 
 
 def _scaled(weights: Array) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hotloop import History, Network
+from hotloop.losses import Huber
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -143,6 +144,7 @@ def test_a_decision_boundary_has_the_names_of_the_columns():
 @pytest.mark.parametrize(("call", "message"), [
     (lambda y: plot_decision_boundary(Network([3, 1], loss="binary_cross_entropy"), POINTS, y), "for 2 inputs; the ne"),
     (lambda y: plot_decision_boundary(Network([2, 1]), POINTS, y), "decision boundary needs one class a row; the loss"),
+    (lambda y: plot_decision_boundary(Network([2, 1], loss=Huber(2)), POINTS, y), "class a row; the loss is huber"),
     (lambda y: plot_decision_boundary(fixed(3, "cross_entropy"), POINTS, y, labels="ab"), "2 names for 3 classes"),
     (lambda y: plot_confusion_matrix(fixed(3, "binary_cross_entropy"), POINTS, y), "needs one class a row"),
     (lambda y: plot_confusion_matrix(fixed(3, "cross_entropy"), POINTS, y, labels="ab"), "2 names for 3 classes"),

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import threading
 import time
 
@@ -167,7 +168,8 @@ PLANTS = [
 ]  # fmt: skip
 SAYS = {
     crash: "signal 6", hang: "after 2 s", shift_the_loss_of_fit: "loss of a step of fit is",
-    record_nan: "loss is not finite", leave_a_thread: "threads were left running", change_a_gradient: "the gradient of",
+    record_nan: "loss is not finite|loss of a step of fit is nan",  # whichever check comes first
+    leave_a_thread: "threads were left running", change_a_gradient: "the gradient of",
     shift_the_loss_of_evaluate: "loss of evaluate is", shift_the_loss_of_gradient: "loss of gradient is",
     have_rows_depend_on_each_other: "rows beside it", change_before_the_checks: "changed a network",
     raise_another_error: "RuntimeError for a wrong", name_no_argument: "does not name", lose_the_moments: "arrays",
@@ -181,7 +183,7 @@ def test_a_planted_bug_is_found(plant):
     _, outcome, lines = next(found)
     assert fuzz_programs.run(lines).kind == "passed"
     assert outcome.kind == {crash: "crashed", hang: "hung"}.get(plant, "failed")
-    assert SAYS.get(plant, "AssertionError") in outcome.text
+    assert re.search(SAYS.get(plant, "AssertionError"), outcome.text)
 
 
 def test_a_failing_program_is_shrunk_to_a_script():

@@ -254,7 +254,8 @@ def data_of(data: LoopArguments) -> tuple[Array, Array]:
 
 def weighting_of(net: Network, data: LoopArguments) -> dict[str, Any]:
     """Return the weights of a run as arguments of `fit` (the class weights are in those of the samples)."""
-    found: dict[str, Any] = {"sample_weight": data.weights} if data.weights.size else {}
+    weights = data.weights if data.kept is None or not data.weights.size else data.weights[data.kept]
+    found: dict[str, Any] = {"sample_weight": weights} if weights.any() else {}
     if isinstance(data.loss, Loss) and data.loss != net.loss:
         found["positive_weight"] = data.loss.parameters
     return found

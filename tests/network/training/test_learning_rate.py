@@ -124,6 +124,16 @@ def test_it_ends_at_four_times_the_best():
     assert smoothed[-2] <= 4
 
 
+def test_a_loss_below_zero_is_no_rise():
+    """Poisson's, of large counts: it ends as far above its best as if that were above zero."""
+    sweep, ended = Sweep(100, 8), []
+    for loss in [-10.0] * 20 + [-11.0] * 20:
+        sweep.on_call_end(SimpleNamespace(learning_rate=0.1, batch_loss=loss, stop=ended.append))
+    assert not ended
+    sweep.on_call_end(SimpleNamespace(learning_rate=0.1, batch_loss=1e4, stop=ended.append))
+    assert ended == ["sweep ended"]
+
+
 def test_a_divergence_ends_it_in_nan():
     """As fastai, which goes on with NaN: the five steps left out are among these."""
     x, y = data()

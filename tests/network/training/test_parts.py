@@ -75,12 +75,30 @@ def test_parts_of_any_sizes_and_types():
 
 
 def test_weights_come_with_the_batches():
-    weight = np.random.default_rng(2).uniform(size=40)
+    weight = np.random.default_rng(2).uniform(size=40) * np.repeat([1, 1000, 0, 1e-9, 3], 8)
     nets = [build() for _ in range(2)]
     found = nets[0].fit([(x, y, weight[8 * i : 8 * i + 8]) for i, (x, y) in enumerate(batches())], **OPTIONS)
     wanted = nets[1].fit(X, Y, sample_weight=weight, batch_size=8, shuffle=False, **OPTIONS)
     assert nets[0].parameters == pytest.approx(nets[1].parameters, rel=1e-5, abs=1e-6)
-    assert len(found["loss"]) == len(wanted["loss"])
+    assert found["loss"] == pytest.approx(wanted["loss"], rel=1e-6)
+
+
+def test_class_weights_count_beside_those_of_other_batches():
+    """A class that is missing in a batch, too; batches of no weight count for nothing."""
+    labels = np.repeat([0, 1, 2, 0, 1], 8)
+    given = [(X[8 * i : 8 * i + 8], labels[8 * i : 8 * i + 8]) for i in range(5)]
+    nets = [build(loss="cross_entropy") for _ in range(2)]
+    options = OPTIONS | {"class_weight": {0: 1.0, 1: 1000.0, 2: 0.0}}
+    found = nets[0].fit(given, **options)
+    wanted = nets[1].fit(X, labels, batch_size=8, shuffle=False, **options)
+    assert nets[0].parameters == pytest.approx(nets[1].parameters, rel=1e-5, abs=1e-6)
+    assert found["loss"] == pytest.approx(wanted["loss"], rel=1e-6)
+    before = nets[0].parameters.copy()
+    nothing = nets[0].fit(given, optimizer=SGD(0.1), epochs=1, class_weight=dict.fromkeys(range(3), 0), **QUIET)
+    assert np.isnan(nothing["loss"]).all()
+    assert np.array_equal(nets[0].parameters, before)
+    with pytest.raises(ValueError, match=r"sample_weight of a batch must be at most 1e\+100, got 1e\+200"):
+        nets[0].fit([(X, labels, np.full(40, 1e200))], **OPTIONS)
 
 
 def test_a_schedule_knows_the_steps():
@@ -94,6 +112,27 @@ def test_a_schedule_knows_the_steps():
             nets[0].fit(source, **options)
     with pytest.raises(ValueError, match="a schedule must know"):
         nets[0].fit(batches(), batch_size=4, **options)
+
+
+class Misjudged(list):
+    """A list that misjudges its length."""
+
+    def __init__(self, given, length):
+        super().__init__(given)
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+
+@pytest.mark.parametrize(("length", "found"), [(3, "more"), (7, "fewer")])
+def test_a_schedule_finds_a_wrong_length(length, found):
+    net = build()
+    message = f"X gave {found} batches in an epoch than the {length} that its length says"
+    with pytest.raises(ValueError, match=message):
+        net.fit(Misjudged(batches(), length), optimizer=SGD(OneCycle(0.1)), epochs=1, **QUIET)
+    net.fit(Misjudged(batches(), length), epochs=2, **QUIET)
+    assert np.isfinite(net.parameters).all()
 
 
 def test_a_stream_of_files(tmp_path):

@@ -79,6 +79,11 @@ def test_without_validation_data_nothing_is_trained():
         train(callbacks=[ReduceLROnPlateau()])
 
 
+def test_a_rate_of_zero_has_no_least_rate():
+    history = train(optimizer=SGD(0.0), epochs=2, callbacks=[ReduceLROnPlateau("loss", min_lr=0.1)])[1]
+    assert history["learning_rate"] == [0, 0]
+
+
 def test_a_least_rate_needs_a_rate_that_is_a_number():
     class Scheduled:
         optimizer = type("Optimizer", (), {"learning_rate": "a schedule"})()

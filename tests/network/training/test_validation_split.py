@@ -156,6 +156,20 @@ def test_too_few_rows():
     assert "val_loss" in history.epochs[0]
 
 
+@pytest.mark.parametrize(("held_out", "message"), [(True, "left to train on all have weight 0"), (False, "held out")])
+def test_rows_without_weight(held_out, message):
+    """All weight on one side: nothing is trained."""
+    net = Network([2, 3, 1], seed=0)
+    X, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20.0)
+    chosen = np.zeros(20)
+    chosen[rows_held_out(0.3, 0, LOSSES["mse"], y[:, None], np.empty(0, np.int64))[held_out]] = 1
+    before = net.parameters.copy()
+    with pytest.raises(ValueError, match=rf"validation_split=0.3: .*{message}"):
+        net.fit(X, y, epochs=1, sample_weight=chosen, validation_split=0.3, progress=False)
+    assert (net.steps, net.optimizer) == (0, None)
+    assert np.array_equal(net.parameters, before)
+
+
 def test_zero_holds_out_nothing():
     history = build().fit(*problem(), epochs=1, validation_split=0, validation_data=problem(), **EVERY_BATCH)
     assert "val_loss" in history.epochs[0]
