@@ -44,7 +44,7 @@ def aligned_zeros(size: int, dtype: np.dtype[np.floating]) -> Array:
     """Return `size` zeros that start on a cache line."""
     lanes = ALIGNMENT // dtype.itemsize
     memory = np.zeros(size + lanes, dtype)
-    first = -memory.ctypes.data % ALIGNMENT // dtype.itemsize
+    first = -memory.__array_interface__["data"][0] % ALIGNMENT // dtype.itemsize
     return memory[first : first + size]
 
 
@@ -127,7 +127,7 @@ class Layout:
         """Length of the flat vector, padding included."""
         return self.offsets[-1] + self.learn_input_scale * self.strides[0]
 
-    @property
+    @cached_property
     def n_parameters(self) -> int:
         """Number of weights, biases and other parameters."""
         rows = (fan_in + len(vectors) for fan_in, vectors in zip(self.sizes, self.vectors, strict=False))

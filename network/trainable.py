@@ -4,29 +4,22 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from hotloop.network import flops
 from hotloop.network.layout import aligned_zeros
-from hotloop.network.losses import loss_of
-from hotloop.network.metrics.named import checked_metrics
 from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
-from hotloop.network.persistence.plain_optimizer import described
-from hotloop.network.training.callbacks import Callback, checked_callbacks, span
+from hotloop.network.training.callbacks import Callback, span
+from hotloop.network.training.checked_data import FitData
 from hotloop.network.training.fit import FitConfiguration, fit
-from hotloop.network.training.history import History, stopping
+from hotloop.network.training.fit_options import FitOptions
+from hotloop.network.training.history import History
 from hotloop.network.training.incremental import Incremental
 from hotloop.network.training.learning_rate_methods import LearningRateMethods
-from hotloop.network.training.optimizers import Optimizer, optimizer_of
-from hotloop.network.training.parts import Parts
+from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.training.step_table import StepTable
 from hotloop.network.training.thread_tuner import ThreadTuner
-from hotloop.network.training.validation_split import rows_held_out, split_of
 from hotloop.network.validation import arguments
 from hotloop.network.validation.arguments import ScheduleFunction
 from hotloop.network.validation.suggestions import explains_keywords
-
-DEFAULT_BATCH = 32  # samples in a step
 
 
 class Trainable(Incremental, LearningRateMethods):
@@ -98,13 +91,14 @@ class Trainable(Incremental, LearningRateMethods):
         X : array-like (N, inputs)
             Real and finite. An array of uint8, float32 or float64 in C order is used as it is, also a read-only
             ``np.memmap`` larger than memory: its rows are converted batch by batch. Others are converted as a whole,
-            and so is any if the network has an `input_offset`, or an `input_scale` for each input.
+            and so is any if the network has an `input_offset`, or an `input_scale` for each input. Without y, an
+            iterable of batches (X, y) or (X, y, sample_weight), such as a list, a `hotloop.datasets.Stream` or a
+            PyTorch DataLoader, or a function that returns an iterator: read anew in each epoch. Or an iterator, which
+            is read on.
         y : array-like (N, outputs)
             Targets; (N,) for one output. For cross_entropy integer classes (N,), or distributions (N, outputs).
         epochs : int, default 10
-            Or, without y, an iterable of batches (X, y) or (X, y, sample_weight), such as a list, a
-            `hotloop.datasets.Stream` or a PyTorch DataLoader, or a function that returns an iterator: read anew in each
-            epoch. Or an iterator, which is read on.
+            How often the data are gone through.
         batch_size : int, default 32
             Samples in a step: 1 for one at a time, N or more for full batches. Of an iterable each batch is a step by
             default; a number cuts what it gives into batches, shuffled within.
@@ -190,100 +184,42 @@ class Trainable(Incremental, LearningRateMethods):
         CheckpointWarning
             If a checkpoint could not be written; the fit goes on.
         """
-        epochs = arguments.whole_number("epochs", epochs, 1, arguments.LARGEST)
-        batch_size = None if batch_size is None else arguments.whole_number("batch_size", batch_size, 1)
-        if y is None:
-            self._check_parts(batch_size, steps_per_epoch, validation_split, sample_weight, class_weight)
-        elif steps_per_epoch is not None:
-            raise ValueError("steps_per_epoch is for batches from an iterable: with X and y an epoch is all rows")
-        else:
-            batch_size = DEFAULT_BATCH if batch_size is None else batch_size
-        tolerance, patience = stopping(tolerance, patience)
-        n_threads = arguments.threads(n_threads)
-        shuffle, progress = arguments.flag("shuffle", shuffle), arguments.flag("progress", progress)
-        gradient_norm = arguments.flag("gradient_norm", gradient_norm)
-        optimizer = optimizer_of(optimizer, self.dtype, len(self.sizes) - 1)
-        validation_split = split_of(validation_split, validation_data)
-        validates = validation_data is not None or validation_split > 0
-        chosen_metrics = checked_metrics(metrics, loss_of(self.loss), self.sizes[-1])
-        if chosen_metrics and not validates:
-            raise ValueError(
-                "metrics are computed on validation data: give validation_data=(X, y) or validation_split too; for the "
-                "training data call net.evaluate(X, y, metrics=...) after the fit"
-            )
-        callbacks = checked_callbacks(callbacks, validates)
-        if max_seconds is not None:
-            max_seconds = arguments.real_number("max_seconds", max_seconds, open=True)
+        if y is None and (checkpoint is not None or resume):
+            raise ValueError("checkpoint and resume need data that can be read from any row: give X and y")
+        options = FitOptions.checked(
+            self, y is None, epochs, batch_size, steps_per_epoch, optimizer, dropout_schedule, validation_data,
+            validation_split, metrics, gradient_norm, tolerance, patience, max_seconds, shuffle, n_threads, progress,
+            callbacks,
+        )  # fmt: skip
         checkpoints = CheckpointedFit(checkpoint, every, resume)
-        self._training.check_no_fit_runs("fit")
-        if not np.isfinite(self._parameters).all():
-            raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
+        training = self._training
+        training.check_no_fit_runs("fit")
+        self._check_parameters()
         with span("fit"):
             with span("check the data"):
-                parts, validation, weighting = None, None, (sample_weight, class_weight, positive_weight)
-                if y is None:
-                    size = 2**30 if batch_size is None else batch_size
-                    parts = Parts(X, steps_per_epoch, epochs, self._part_of(size, class_weight, positive_weight))
-                    data = parts.first
-                else:
-                    checked = self._checked(X, y)
-                    data = self._trained_on(checked, *weighting, batch_size or DEFAULT_BATCH, dropout=True)
-                if validation_split > 0:
-                    # The arrays stay as they are: each epoch's order has only the rows that are kept.
-                    data.kept, held_out = rows_held_out(
-                        validation_split, checkpoints.seed_of(self), loss_of(self.loss), *checked[1:]
-                    )
-                    validation = self._held_out(checked, sample_weight, held_out)
-                    if data.total_weight == 0 or validation.total_weight == 0:
-                        whose = "left to train on" if data.total_weight == 0 else "held out"
-                        raise ValueError(f"validation_split={validation_split:g}: the rows {whose} all have weight 0")
-                if validation_data is not None:
-                    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-                        raise TypeError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
-                    validation = self._evaluated("validation_data ", *validation_data)
+                weighting = sample_weight, class_weight, positive_weight
+                data = self._fit_data(X, y, options, weighting, validation_data, checkpoints.seed_of(self))
             if checkpoint is not None or resume:
-                if parts is not None:
-                    raise ValueError("checkpoint and resume need data that can be read from any row: give X and y")
-                deciding = {
-                    "batch_size": batch_size, "shuffle": shuffle, "tolerance": tolerance, "patience": patience,
-                    "validation_split": validation_split, "gradient_norm": gradient_norm,
-                    "dropout_schedule": described(dropout_schedule), "metrics": [each.name for each in chosen_metrics],
-                }  # fmt: skip
-                if optimizer.schedules or dropout_schedule is not None:
-                    deciding["epochs"] = epochs  # a schedule stretches over all of them
-                checkpoints.check(self, data, validation, optimizer, callbacks, epochs, deciding)
+                checkpoints.check(self, data.training, data.validation, options)
             work = flops.estimate_of_a_row(self._layout.n_parameters)
-            training = self._training
-            with ThreadTuner(n_threads, work, int(data.settings["micro_batch"][0])) as tuner, training.only_fit():
-                per_epoch: int | None = data.batches
-                if parts is not None:
-                    per_epoch = parts.length if batch_size is None else None
-                first_step = checkpoints.first_step(training.steps)
-                table = StepTable(data, optimizer, dropout_schedule, first_step, epochs, per_epoch)
-                start = checkpoints.restore(self, data, optimizer)
-                training.use(optimizer, self._layout.size, table.values())
-                gradient = aligned_zeros(self._layout.size, self.dtype)
-                data.set_optimizer(optimizer, training.steps, training.step_offset, gradient_norm=gradient_norm)
-                first, last = checkpoints.callbacks(data, start)
-                configuration = FitConfiguration(
-                    self, self._parameters, gradient, training, data, validation, epochs, self.seed, shuffle, n_threads,
-                    tolerance, patience, progress, callbacks, start, first, last, table, parts, max_seconds,
-                    gradient_norm, chosen_metrics,
-                )  # fmt: skip
-                return fit(configuration, tuner)
+            micro_batch = int(data.training.settings["micro_batch"][0])
+            with ThreadTuner(options.n_threads, work, micro_batch) as tuner, training.only_fit():
+                return fit(self._run(options, data, checkpoints), tuner)
 
-    @staticmethod
-    def _check_parts(
-        batch_size: int | None, steps_per_epoch: Any, validation_split: Any, sample_weight: Any, class_weight: Any
-    ) -> None:
-        """Raise an error if arguments of `fit` do not suit data that come in parts."""
-        if steps_per_epoch is not None:
-            arguments.whole_number("steps_per_epoch", steps_per_epoch, 1)
-            if batch_size is not None:
-                raise ValueError("steps_per_epoch counts the batches that X gives: omit batch_size")
-        if validation_split:
-            raise ValueError("validation_split needs all rows at once: give validation_data=(X, y)")
-        if sample_weight is not None:
-            raise ValueError("sample_weight comes with each batch: (X, y, sample_weight)")
-        if isinstance(class_weight, str):
-            raise ValueError("class_weight='balanced' needs all rows at once: give a dict")
+    def _run(self, options: FitOptions, data: FitData, checkpoints: CheckpointedFit) -> FitConfiguration:
+        """Set the optimizer, or all that a checkpoint holds, and return what the outer loop is handed."""
+        training, arguments = self._training, data.training
+        first_step = checkpoints.first_step(training.steps)
+        table = StepTable(
+            arguments, options.optimizer, options.dropout_schedule, first_step, options.epochs, data.steps_per_epoch
+        )
+        start = checkpoints.restore(self, arguments, options.optimizer)
+        training.use(options.optimizer, self._layout.size, table.values())
+        gradient = aligned_zeros(self._layout.size, self.dtype)
+        arguments.set_optimizer(
+            options.optimizer, training.steps, training.step_offset, gradient_norm=options.gradient_norm
+        )
+        first, last = checkpoints.callbacks(arguments, start)
+        return FitConfiguration(
+            self, self._parameters, gradient, training, data, options, self.seed, table, start, first, last
+        )

@@ -14,7 +14,9 @@ from hotloop.network.persistence import checkpoint as files
 from hotloop.network.persistence.atomic_write import check_replaceable, path_of
 from hotloop.network.persistence.checkpoint import Checkpoint
 from hotloop.network.persistence.interval import DEFAULT, Interval
+from hotloop.network.persistence.plain_optimizer import described
 from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.training.fit_options import FitOptions
 from hotloop.network.training.history import CheckpointWarning
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer
@@ -52,16 +54,19 @@ class CheckpointedFit:
             raise ValueError("resume=True goes on from the file that checkpoint names: give checkpoint too, or a path")
         return Checkpoint.read(self._path) if os.path.lexists(self._path) else None
 
-    def check(
-        self, net: Any, data: LoopArguments, validation: LoopArguments | None, optimizer: Optimizer,
-        callbacks: Sequence[Callback], epochs: int, arguments: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+    def check(self, net: Any, data: LoopArguments, validation: LoopArguments | None, options: FitOptions) -> None:
         """Raise a ValueError if the checkpoint to go on from belongs to another fit; nothing is changed."""
-        if self._path is None and self._from is None:
-            return
-        self._identity = files.identity(net, data, validation, optimizer, callbacks, arguments)
+        deciding = {
+            "batch_size": options.batch_size, "shuffle": options.shuffle, "tolerance": options.tolerance,
+            "patience": options.patience, "validation_split": options.validation_split,
+            "gradient_norm": options.gradient_norm, "dropout_schedule": described(options.dropout_schedule),
+            "metrics": [metric.name for metric in options.metrics],
+        }  # fmt: skip
+        if options.optimizer.schedules or options.dropout_schedule is not None:
+            deciding["epochs"] = options.epochs  # a schedule stretches over all of them
+        self._identity = files.identity(net, data, validation, options.optimizer, options.callbacks, deciding)
         if self._from is not None:
-            self._from.check(self._identity, epochs)
+            self._from.check(self._identity, options.epochs)
 
     def seed_of(self, net: Any) -> int:
         """Return the seed of the fit: the network's, or that of the checkpoint to go on from."""

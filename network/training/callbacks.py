@@ -223,8 +223,10 @@ def _check_moments(callback: Callback) -> None:
 
 def methods_of(callbacks: Iterable[Callback], moment: str) -> list[Callable[..., Any]]:
     """Return the methods for a moment, in order: of the callbacks that define one, so that the others cost nothing."""
-    methods = [getattr(callback, moment) for callback in callbacks]
-    return [method for method in methods if getattr(method, "__func__", None) is not getattr(Callback, moment)]
+    ours = getattr(Callback, moment)
+    return [
+        method for callback in callbacks if getattr(method := getattr(callback, moment), "__func__", None) is not ours
+    ]
 
 
 def call_all(methods: Iterable[Callable[[FitProgress], object]], fit: FitProgress) -> None:

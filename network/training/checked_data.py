@@ -1,18 +1,33 @@
 """The user's data, checked, as the compiled loops take them: for training, with weights and smoothed labels, or not."""
 
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.activations import Activation
 from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.layout import Layout
 from hotloop.network.losses import Loss, loss_of, with_positive_weight
+from hotloop.network.training.fit_options import DEFAULT_BATCH, FitOptions
 from hotloop.network.training.loop_arguments import LoopArguments
-from hotloop.network.training.parts import Prepare
+from hotloop.network.training.parts import Parts, Prepare
 from hotloop.network.training.thread_stack import CALLER
+from hotloop.network.training.validation_split import rows_held_out
 from hotloop.network.validation import arrays, weights
 
 Checked = tuple[Array, Array, Array]  # inputs, targets, labels
+
+
+@dataclass
+class FitData:
+    """What a fit trains on and is validated with; of data in parts, `training` is the first."""
+
+    training: LoopArguments
+    validation: LoopArguments | None = None
+    parts: Parts | None = None
+    steps_per_epoch: int | None = None  # None if it is not known before the first epoch has ended
 
 
 class CheckedData(ScaledInputs):
@@ -29,6 +44,10 @@ class CheckedData(ScaledInputs):
     max_norm: tuple[float | None, ...] | None
     _layout: Layout
     _parameters: Array
+
+    def _check_parameters(self) -> None:
+        if not np.isfinite(self._parameters).all():
+            raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
 
     def _checked(self, X: Any, y: Any, prefix: str = "") -> Checked:
         """Return inputs, targets and labels, checked and converted."""
@@ -69,6 +88,49 @@ class CheckedData(ScaledInputs):
             label_smoothing=self.label_smoothing,
             loss=self.loss if positive is None else with_positive_weight(positive),
         )  # fmt: skip
+
+    def _fit_data(
+        self, X: Any, y: Any, options: FitOptions, weighting: tuple[Any, Any, Any], validation_data: Any, seed: int
+    ) -> FitData:
+        """Return the data of a fit, checked: the arguments of `Network.fit`, with its three kinds of weights as one.
+
+        `seed` draws the rows that are held out.
+        """
+        if y is None:
+            data = self._in_parts(X, options, *weighting)
+        else:
+            checked = self._checked(X, y)
+            training = self._trained_on(checked, *weighting, options.batch_size or DEFAULT_BATCH, dropout=True)
+            data = FitData(training)
+            if options.validation_split > 0:
+                self._hold_out(data, checked, options.validation_split, seed, weighting[0])
+            data.steps_per_epoch = training.batches
+        if validation_data is not None:
+            if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+                raise TypeError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
+            data.validation = self._evaluated("validation_data ", *validation_data)
+        return data
+
+    def _in_parts(
+        self, X: Any, options: FitOptions, sample_weight: Any, class_weight: Any, positive_weight: Any
+    ) -> FitData:
+        """Return the data of a fit from an iterable."""
+        if sample_weight is not None:
+            raise ValueError("sample_weight comes with each batch: (X, y, sample_weight)")
+        if isinstance(class_weight, str):
+            raise ValueError("class_weight='balanced' needs all rows at once: give a dict")
+        size = 2**30 if options.batch_size is None else options.batch_size
+        parts = Parts(X, options.steps_per_epoch, options.epochs, self._part_of(size, class_weight, positive_weight))
+        return FitData(parts.first, parts=parts, steps_per_epoch=parts.length if options.batch_size is None else None)
+
+    def _hold_out(self, data: FitData, checked: Checked, fraction: float, seed: int, sample_weight: Any) -> None:
+        """Split the rows: the arrays stay as they are, and each epoch's order has only the rows that are kept."""
+        training = data.training
+        training.kept, held_out = rows_held_out(fraction, seed, loss_of(self.loss), *checked[1:])
+        data.validation = validation = self._held_out(checked, sample_weight, held_out)
+        if training.total_weight == 0 or validation.total_weight == 0:
+            whose = "left to train on" if training.total_weight == 0 else "held out"
+            raise ValueError(f"validation_split={fraction:g}: the rows {whose} all have weight 0")
 
     def _part_of(self, batch_size: int, class_weight: Any, positive_weight: Any) -> Prepare:
         """Return what checks a part of the data, of which each epoch has many."""

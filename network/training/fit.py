@@ -1,6 +1,7 @@
 """The outer loop of training: epochs and compiled calls, and whom to tell. The inner loop is `kernels.training`."""
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -14,7 +15,6 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Training
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
-from hotloop.network.metrics.named import Metric
 from hotloop.network.training.callbacks import (
     Callback,
     FitProgress,
@@ -24,13 +24,13 @@ from hotloop.network.training.callbacks import (
     methods_of,
     span,
 )
+from hotloop.network.training.checked_data import FitData
 from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.convergence import Convergence
 from hotloop.network.training.display import is_shown
 from hotloop.network.training.divergence import Divergence
+from hotloop.network.training.fit_options import FitOptions
 from hotloop.network.training.history import DivergenceError, History, Record
-from hotloop.network.training.loop_arguments import LoopArguments
-from hotloop.network.training.parts import Parts
 from hotloop.network.training.passes import load_forward, scores
 from hotloop.network.training.starting_point import StartingPoint
 from hotloop.network.training.step_table import StepTable
@@ -39,7 +39,7 @@ from hotloop.network.training.time_limit import TimeLimit
 from hotloop.network.training.training_state import TrainingState
 
 
-@dataclass(frozen=True)
+@dataclass
 class FitConfiguration:
     """What one call of `Network.fit` was asked to do, and what it changes: the parameters and the training state."""
 
@@ -47,32 +47,32 @@ class FitConfiguration:
     parameters: Array
     gradient: Array  # scratch
     training: TrainingState
-    data: LoopArguments
-    validation: LoopArguments | None
-    epochs: int
+    data: FitData
+    options: FitOptions
     seed: int
-    shuffle: bool
-    n_threads: int | str
-    tolerance: float | None
-    patience: int
-    progress: bool
-    callbacks: Sequence[Callback]
+    table: StepTable
     start: StartingPoint
     first_callbacks: Sequence[Callback]  # before those of the user
     last_callbacks: Sequence[Callback]  # after all others
-    table: StepTable
-    parts: Parts | None  # of which `data` is the first
-    max_seconds: float | None = None
-    gradient_norm: bool = False
-    metrics: Sequence[Metric] = ()
+
+
+class _Generator(threading.local):
+    """Each thread's, for all orders: to make one takes three times as long as to set its state, and draws a seed."""
+
+    def __init__(self) -> None:
+        self.generator = np.random.Generator(np.random.Philox(key=[0, 0]))
+        self.state: Any = self.generator.bit_generator.state
+
+
+_GENERATOR = _Generator()
+LOADED: set[tuple[Any, ...]] = set()  # loops that this process has compiled or loaded: (name, dtype, with clocks)
 
 
 def shuffled(seed: int, epoch: int, rows: int, part: int = 0) -> Array:
     """Return the order of an epoch's rows, which depends only on (seed, epoch, part), whatever was drawn before."""
-    if part == 0:  # a counter takes as long as all the rest
-        generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-    else:
-        generator = np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 0, part]))
+    generator, state = _GENERATOR.generator, _GENERATOR.state
+    state["state"] = {"key": np.array([seed, epoch], np.uint64), "counter": np.array([0, 0, 0, part], np.uint64)}
+    generator.bit_generator.state = state
     return generator.permutation(rows).astype(np.int64, copy=False)
 
 
@@ -81,9 +81,9 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
 
     Whatever ends the fit, the parameters are finite: those reached, if the last update was sound.
     """
-    training, data = configuration.training, configuration.data
-    progress, start = FitProgress(configuration.network, configuration.epochs, data), configuration.start
-    if configuration.parts is not None:
+    training, data, start = configuration.training, configuration.data.training, configuration.start
+    progress = FitProgress(configuration.network, configuration.options.epochs, data)
+    if configuration.data.parts is not None:
         progress.rows = None
     progress.epoch, progress.step, progress.stop_reason = start.epochs, start.steps, start.stop_reason
     progress.learning_rate_factor = start.learning_rate_factor
@@ -96,8 +96,7 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     try:
         for method in methods_of(callbacks, "on_fit_begin"):
             method(progress)
-        notice = _load_loops(configuration, tuner)
-        history.compile_seconds, history.compiled = notice.seconds, notice.compiled
+        _load_loops(configuration, tuner, history)
         began = time.perf_counter()
         with closing(tuner):  # here, so that a Ctrl-C that comes as its threads end is no error either
             _train(configuration, progress, callbacks, tuner)
@@ -119,41 +118,50 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
 
 def _callbacks(configuration: FitConfiguration) -> list[Callback]:
     """Return the callbacks of a fit after the check for divergence, in their order."""
-    found = [*configuration.first_callbacks, *configuration.callbacks]
-    if configuration.max_seconds is not None:
-        found.append(TimeLimit(configuration.max_seconds))
-    if configuration.tolerance is not None:
-        found.append(Convergence(configuration.tolerance, configuration.patience))
-    if configuration.progress and is_shown():
+    options = configuration.options
+    found = [*configuration.first_callbacks, *options.callbacks]
+    if options.max_seconds is not None:
+        found.append(TimeLimit(options.max_seconds))
+    if options.tolerance is not None:
+        found.append(Convergence(options.tolerance, options.patience))
+    if options.progress and is_shown():
         from hotloop.network.training.progress_bar import ProgressBar  # tqdm takes as long to import as some fits
 
         found.append(ProgressBar())
     return [*found, *configuration.last_callbacks]
 
 
-def _load_loops(configuration: FitConfiguration, tuner: ThreadTuner) -> CompileNotice:
-    """Compile the loops, or load them from the cache, by calls that train nothing."""
-    data, clocks = configuration.data, clocks_of(tuner.observers, 1)
-    what = str(data.layout.dtype) if clocks is None else f"{data.layout.dtype} with a clock"
-    visible = configuration.progress and is_shown()
-    with span("load kernels"), CompileNotice(what, visible) as notice:
-        train_slice(0, 1, new_team(), 0, _run(configuration, np.arange(data.rows)), clocks)
-        if configuration.validation is not None:
-            load_forward(configuration.validation, configuration.parameters)
-    return notice
+def _load_loops(configuration: FitConfiguration, tuner: ThreadTuner, history: History) -> None:
+    """Compile the loops, or load them from the cache, by calls that train nothing; the history notes how long."""
+    data, validation = configuration.data.training, configuration.data.validation
+    clocks = clocks_of(tuner.observers, 1)
+    loops = {("training", data.layout.dtype, clocks is not None)}
+    if validation is not None:
+        loops.add(("forward", data.layout.dtype, False))
+    with span("load kernels"):
+        if loops <= LOADED:
+            return
+        what = str(data.layout.dtype) if clocks is None else f"{data.layout.dtype} with a clock"
+        with CompileNotice(what, configuration.options.progress and is_shown()) as notice:
+            train_slice(0, 1, new_team(), 0, _run(configuration, np.arange(data.rows)), clocks)
+            if validation is not None:
+                load_forward(validation, configuration.parameters)
+    LOADED.update(loops)
+    history.compile_seconds, history.compiled = notice.seconds, notice.compiled
 
 
 def _train(
     configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
 ) -> None:
     """Run the epochs, until they end or a callback asks for an end."""
-    training, data = configuration.training, configuration.data
+    training, table, options = configuration.training, configuration.table, configuration.options
+    data, validation, parts = configuration.data.training, configuration.data.validation, configuration.data.parts
     on_epoch_begin, on_epoch_end = methods_of(callbacks, "on_epoch_begin"), methods_of(callbacks, "on_epoch_end")
     train_epoch = _epoch_trainer(configuration, fit, callbacks, tuner)
     at, rate = configuration.start, fit.learning_rate
     if at.row > 0:  # no call may be left of this epoch
-        configuration.table.prepare(fit.learning_rate_factor, taken=1)
-    for epoch in range(at.epochs + 1, configuration.epochs + 1):
+        table.prepare(fit.learning_rate_factor, taken=1)
+    for epoch in range(at.epochs + 1, options.epochs + 1):
         if fit.stop_reason is not None:
             break
         fit.epoch, fit.epoch_start, fit.rows_done = epoch, time.perf_counter(), at.row
@@ -170,27 +178,23 @@ def _train(
             if fit.rows_left > 0:
                 return
             weight, before = weight + data.total_weight, fit.rows_done
-            steps += data.batches if configuration.gradient_norm else 0
-            if configuration.parts is not None and fit.stop_reason is not None:
+            steps += data.batches if options.gradient_norm else 0
+            if parts is not None and fit.stop_reason is not None:
                 return
         fit.rows = before
         training.epochs += 1
-        if configuration.parts is not None:
-            configuration.table.check_length(epoch)
+        if parts is not None:
+            table.check_length(epoch)
         loss = float(progress["loss_sum"][0]) / weight if weight > 0 else math.nan  # batches may weigh nothing
         record: Record = {"epoch": training.epochs, "loss": loss}
-        if configuration.gradient_norm:
+        if options.gradient_norm:
             record["gradient_norm"] = float(progress["norm_sum"][0]) / steps
         fit.history.epochs.append(record)
-        if configuration.validation is not None:
+        if validation is not None:
             with span("validation"):
-                found = scores(
-                    configuration.validation, configuration.parameters, configuration.n_threads, 1,
-                    configuration.metrics,
-                )  # fmt: skip
+                found = scores(validation, configuration.parameters, options.n_threads, 1, options.metrics)
             record.update({f"val_{name}": value for name, value in found.items()})
-        steady = not configuration.table.scheduled and configuration.table.factor == 1
-        record["learning_rate"] = rate if steady else fit.learning_rate
+        record["learning_rate"] = fit.learning_rate if table.scheduled or table.factor != 1 else rate
         record["seconds"] = time.perf_counter() - fit.epoch_start + at.epoch_seconds
         at = StartingPoint()  # of an epoch: its beginning
         for method in on_epoch_end:
@@ -199,11 +203,12 @@ def _train(
 
 def _orders(configuration: FitConfiguration) -> Iterator[Array]:
     """Yield the order of the epoch's rows; of data in parts one for each part, when it has been read."""
-    data, training, parts = configuration.data, configuration.training, configuration.parts
+    data, parts, options = configuration.data.training, configuration.data.parts, configuration.options
+    training = configuration.training
     for index, part in enumerate([data] if parts is None else parts.epoch()):
         if part is not data and training.optimizer is not None:
-            data.replace(part, training.optimizer, gradient_norm=configuration.gradient_norm)
-        if configuration.shuffle and not (parts is not None and data.batches == 1):
+            data.replace(part, training.optimizer, gradient_norm=options.gradient_norm)
+        if options.shuffle and not (parts is not None and data.batches == 1):
             order = shuffled(configuration.seed, training.epochs, data.rows, index)
         else:
             order = np.arange(data.rows)
@@ -219,7 +224,7 @@ def _epoch_trainer(
     at_last = methods_of(configuration.last_callbacks, "on_call_end")  # after on_step: it may change states
     on_call_end = methods_of(callbacks, "on_call_end")[: -len(at_last) or None]
     limits = [*([table.limit] if table.scheduled else []), *methods_of(callbacks, "limit")]
-    data = configuration.data
+    data = configuration.data.training
     data.set_threads(tuner.most)
     progress = data.progress
     first_step = training.steps - configuration.start.steps
@@ -258,4 +263,4 @@ def _epoch_trainer(
 
 def _run(configuration: FitConfiguration, order: Array) -> Training:
     moments = configuration.training.moments
-    return configuration.data.training(configuration.parameters, configuration.gradient, moments, order)
+    return configuration.data.training.training(configuration.parameters, configuration.gradient, moments, order)

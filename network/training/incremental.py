@@ -84,8 +84,7 @@ class Incremental(CheckedData):
         self, step: SingleStep | None, checked: Checked, optimizer: Optimizer, sample_weight: Any
     ) -> SingleStep:
         """Return the step, or a new one, with a checked batch."""
-        if not np.isfinite(self._parameters).all():
-            raise ValueError("net.parameters must be finite before training: found NaN or infinity among them")
+        self._check_parameters()
         of_rows, (inputs, targets, labels) = weights.sample_weights(sample_weight, len(checked[0])), checked
         targets = self._smoothed(targets)
         if step is None or not step.load_checked(inputs, targets, labels, of_rows):

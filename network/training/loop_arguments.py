@@ -134,7 +134,8 @@ class LoopArguments:
 
     def set_threads(self, n_threads: int) -> None:
         """Make a record of progress for each thread."""
-        self.progress = np.repeat(self.progress[:1], n_threads)
+        if n_threads != len(self.progress):
+            self.progress = np.repeat(self.progress[:1], n_threads)
 
     def training(self, parameters: Array, gradient: Array, moments: Array, order: Array) -> Training:
         """Return the run for `train_slice`."""

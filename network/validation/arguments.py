@@ -77,7 +77,7 @@ def choose(argument: str, name: Any, known: Mapping[str, Value]) -> Value:
 
 def whole_number(argument: str, value: Any, minimum: int, maximum: int | None = None) -> int:
     """Return `value` as an int with minimum <= value <= maximum."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    if type(value) is not int and (isinstance(value, bool) or not isinstance(value, numbers.Integral)):
         raise TypeError(f"{argument} must be a whole number, got {shown(value)}")
     number = int(value)
     if number < minimum:
@@ -99,7 +99,7 @@ def threads(value: Any) -> int | str:
 
 def real_number(argument: str, value: Any, minimum: float = 0, below: float = math.inf, *, open: bool = False) -> float:
     """Return `value` as a float with minimum <= value < below, or with minimum < value if `open`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    if type(value) is not float and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
         raise TypeError(f"{argument} must be a number, got {shown(value)}")
     try:
         number = float(value)

@@ -260,6 +260,7 @@ def test_snapshots_change_no_bit_of_batches_in_several_micro_batches(batch_size,
 def test_without_a_profile_the_loop_is_handed_none(monkeypatch):
     handed, real = [], fitting.train_slice
     monkeypatch.setattr(fitting, "train_slice", lambda *given: (handed.append(given[-1]), real(*given)))
+    monkeypatch.setattr(fitting, "LOADED", set())
     net = Network([2, 2], seed=0)
     net.fit(np.ones((4, 2)), np.ones((4, 2)), epochs=1, n_threads=1, progress=False)
     assert handed

@@ -101,6 +101,7 @@ def test_ctrl_c_says_how_to_go_on(flowers, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
+        patch.setattr(fitting, "LOADED", set())
         patch.setattr(fitting, "train_slice", sliced)
         status, out, err = train(flowers, "--checkpoint", "run")
     assert (status, err) == (130, "")

@@ -180,6 +180,7 @@ def interrupt_in_call(number, monkeypatch):
 
     monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 1e9)
     monkeypatch.setattr(fitting, "train_slice", interrupted)
+    monkeypatch.setattr(fitting, "LOADED", set())
 
 
 def test_an_interrupted_training_is_kept(flowers, tmp_path, monkeypatch):

@@ -70,6 +70,7 @@ def test_a_signal_keeps_what_was_learnt(tmp_path, monkeypatch, name, expected):
 
     monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 1e9)
     monkeypatch.setattr(fitting, "train_slice", signalled)
+    monkeypatch.setattr(fitting, "LOADED", set())
     model = tmp_path / "model"
     with default(number) if number != signal.SIGINT else contextlib.nullcontext():
         status, out, err = run("train", "--data", write_flowers(tmp_path), *TINY, "--epochs", "9", "--save", model)

@@ -314,6 +314,7 @@ def interrupt(monkeypatch, call_is_a_batch):
             return result
 
         monkeypatch.setattr(module, name, sliced)
+        monkeypatch.setattr(fitting, "LOADED", set())
 
     return arrange
 

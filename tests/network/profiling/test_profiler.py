@@ -345,6 +345,7 @@ def test_a_call_that_ctrl_c_interrupts_is_in_it(monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(fitting, "train_slice", interrupted)
+    monkeypatch.setattr(fitting, "LOADED", set())
     monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # a call is a batch
     net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 80)
     with profile(snapshots=False) as prof:

@@ -260,6 +260,7 @@ def test_ctrl_c_ends_a_diagnosis(short, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fitting, "train_slice", interrupted)
+    monkeypatch.setattr(fitting, "LOADED", set())
     with pytest.raises(KeyboardInterrupt):
         Trials(fit, in_own_profile).unchanged()
     with profile():  # nothing is left open

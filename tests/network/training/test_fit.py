@@ -137,6 +137,7 @@ def test_shuffling_draws_a_new_order_for_each_epoch():
         with pytest.MonkeyPatch.context() as patch:
             real = fitting.train_slice
             patch.setattr(thread_tuner, "SLICE_SECONDS", 1e9)
+            patch.setattr(fitting, "LOADED", set())
             patch.setattr(fitting, "train_slice", lambda *given: (seen.append(given[4].order.tolist()), real(*given)))
             train(Network([3, 1], seed=seed), **options)
         return seen[1:]  # the first call only compiles

@@ -52,6 +52,7 @@ def interrupt_after(calls, monkeypatch):
 
     monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0)
     monkeypatch.setattr(fitting, "train_slice", sliced)
+    monkeypatch.setattr(fitting, "LOADED", set())
 
 
 def test_an_interrupted_fit_keeps_what_it_reached_and_goes_on(monkeypatch):
@@ -252,6 +253,7 @@ def test_other_threads_run_during_one_compiled_call(monkeypatch):
 
     monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 1e9)
     monkeypatch.setattr(fitting, "train_slice", sliced)
+    monkeypatch.setattr(fitting, "LOADED", set())
     x, stop = np.ones((80_000, 16)), threading.Event()
     ticker = threading.Thread(target=lambda: [ticks.append(time.perf_counter()) for _ in iter(stop.is_set, True)])
     net = Network([16, 256, 256, 1], seed=0)

@@ -82,6 +82,7 @@ def test_where_a_slice_ends(loss, output, batch_size, dtype, monkeypatch):
     results = []
     for seconds in (0.0, 1e9):
         monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", seconds)
+        monkeypatch.setattr(fitting, "LOADED", set())
         calls.append(0)
         net = build(loss=loss, output=output, dropout=0.2, l2=1e-3, dtype=dtype)
         history = fit(net, X, y, epochs=3, batch_size=batch_size)

@@ -218,6 +218,7 @@ def disturbed(monkeypatch, disturb):
         disturb(thread, call, lambda budget=given[2]: real(thread, *given[:2], budget, *given[3:]))
 
     monkeypatch.setattr(fitting, "train_slice", sliced)
+    monkeypatch.setattr(fitting, "LOADED", set())
     monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # a call is a batch
 
 

@@ -65,7 +65,7 @@ def test_the_same_rows_at_every_fit_and_others_for_another_seed(monkeypatch):
         found.append(rows_held_out(*given)[1].tolist())
         return rows_held_out(*given)
 
-    monkeypatch.setattr("hotloop.network.trainable.rows_held_out", noting)
+    monkeypatch.setattr("hotloop.network.training.checked_data.rows_held_out", noting)
     nets = [build(), build(), Network([3, 8, 1], seed=1)]
     for net in (nets[0], nets[0], nets[1], nets[2]):
         net.fit(*problem(), epochs=2, validation_split=0.2, **EVERY_BATCH)
