@@ -11,9 +11,10 @@ import numpy as np
 
 RECORDED = Path(__file__).parent / "network" / "metrics" / "sklearn_metrics.json"
 KINDS = ("one output", "exclusive", "several labels", "values")
-AVERAGED = dict.fromkeys(KINDS[1:3], ("macro", "micro", "weighted")) | {
-    "one output": ("binary", "macro", "micro", "weighted")
-}
+DECIDED = ("predicted classes", "predicted of two")  # instead of outputs
+AVERAGED = dict.fromkeys((*KINDS[1:3], DECIDED[0]), ("macro", "micro", "weighted")) | dict.fromkeys(
+    ("one output", DECIDED[1]), ("binary", "macro", "micro", "weighted")
+)
 
 
 def cases():
@@ -36,6 +37,12 @@ def cases():
         elif kind == "values":
             truth = 2 * truth - rng.normal(size=truth.shape)
         yield number, kind, truth, outputs, weights
+    for number in range(32, 44):
+        rng = np.random.default_rng(number)
+        kind = DECIDED[number % 2]
+        classes, rows = 2 if kind == DECIDED[1] else int(rng.integers(3, 7)), int(rng.integers(2, 40))
+        weights = rng.uniform(0.1, 2, rows) if number % 4 > 1 else None
+        yield number, kind, *rng.integers(0, classes, (2, rows)), weights
 
 
 def names(kind):
@@ -46,7 +53,7 @@ def names(kind):
         "exclusive": ["accuracy", "balanced_accuracy", *averaged, "roc_auc", "log_loss", "top_2_accuracy"],
         "several labels": [*averaged, "roc_auc"],
         "values": ["mae", "mse", "rmse", "r2", "pinball"],
-    }[kind]
+    }.get(kind, ["accuracy", "balanced_accuracy", *averaged])
 
 
 def by_sklearn(name, kind, truth, outputs, weights):
@@ -59,6 +66,7 @@ def by_sklearn(name, kind, truth, outputs, weights):
         "pinball": sk.mean_pinball_loss, "precision": sk.precision_score, "recall": sk.recall_score, "f1": sk.f1_score,
     }  # fmt: skip
     decided = outputs.argmax(axis=1) if kind == "exclusive" else (outputs > 0.5).astype(int)
+    decided = outputs if kind in DECIDED else decided
     labels = range(outputs.shape[1]) if kind == "exclusive" else None
     if kind == "values":
         return functions[name](truth, outputs, sample_weight=weights)
@@ -79,6 +87,7 @@ def by_sklearn(name, kind, truth, outputs, weights):
 def main():
     """Record all cases. Where outputs are tied, scikit-learn's top 2 are the last of the equal, and ours the first."""
     import sklearn
+    from sklearn.metrics import confusion_matrix
 
     warnings.simplefilter("ignore")
     found = {
@@ -89,7 +98,15 @@ def main():
         }
         for number, kind, truth, outputs, weights in cases()
     }
-    RECORDED.write_text(json.dumps({"scikit-learn": sklearn.__version__, "values": found}, indent=1) + "\n")
+    confusion = {
+        number: confusion_matrix(
+            truth, outputs, labels=range(max(*truth, *outputs) + 1), sample_weight=weights
+        ).tolist()
+        for number, kind, truth, outputs, weights in cases()
+        if kind in DECIDED
+    }
+    record = {"scikit-learn": sklearn.__version__, "values": found, "confusion": confusion}
+    RECORDED.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,19 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network.metrics.data import classes, prepared
+from hotloop.network.metrics.data import (
+    check_no_classes,
+    check_probabilities,
+    check_shares,
+    check_truth,
+    classes,
+    prepared,
+)
 
 AVERAGES = ("binary", "macro", "micro", "weighted")
 
 
-def accuracy(y_true: Any, outputs: Any, weights: Any = None) -> float:
+def accuracy(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Share of the rows whose class is the true one; where outputs do not exclude each other, of all outputs.
 
     Parameters
@@ -18,12 +25,22 @@ def accuracy(y_true: Any, outputs: Any, weights: Any = None) -> float:
     y_true : array-like (rows,) or (rows, outputs)
         Classes from 0, or for each output whether it is true.
     outputs : array-like (rows, outputs) or (rows,)
-        Probabilities. The class of a row is its largest, or of one output 1 above 1/2.
-    weights : array-like (rows,), optional
+        Probabilities; the class of a row is its largest, or of one output 1 above 1/2. Or predicted classes: one column
+        of an integer dtype.
+    sample_weight : array-like (rows,), optional
         Of the rows.
+
+    Raises
+    ------
+    TypeError
+        If these are not numbers.
+    ValueError
+        If shapes differ, or the truth has other classes than the outputs: with one column of probabilities it must be
+        0 to 1, and counts as class 1 above 1/2.
     """
-    truth, outputs, weights = prepared(y_true, outputs, weights)
+    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
     if truth.ndim == 2:
+        check_shares(truth, outputs)
         right = ((outputs > 0.5) == (truth > 0.5)).mean(axis=1)
     else:
         true, found, _ = classes("accuracy", truth, outputs)
@@ -31,17 +48,18 @@ def accuracy(y_true: Any, outputs: Any, weights: Any = None) -> float:
     return float(np.average(right, weights=weights))
 
 
-def top_k_accuracy(y_true: Any, outputs: Any, weights: Any = None, *, k: int = 5) -> float:
+def top_k_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None, *, k: int = 5) -> float:
     """Share of the rows whose true class is among the k largest outputs; of equal outputs the lower class counts first.
 
     Parameters
     ----------
-    y_true, outputs, weights
+    y_true, outputs, sample_weight
         As of `accuracy`, with one class a row and two outputs or more.
     k : int, default 5
         Below the number of classes.
     """
-    truth, outputs, weights = prepared(y_true, outputs, weights)
+    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
+    check_no_classes("top_k_accuracy", outputs)
     true, _, number = classes("top_k_accuracy", truth, outputs)
     if not 1 <= k < number:
         raise ValueError(f"k must be from 1 to {number - 1}, below the number of classes; got {k}")
@@ -53,12 +71,12 @@ def top_k_accuracy(y_true: Any, outputs: Any, weights: Any = None, *, k: int = 5
     return float(np.average((rank < k) & ~np.isnan(outputs).any(axis=1), weights=weights))
 
 
-def balanced_accuracy(y_true: Any, outputs: Any, weights: Any = None) -> float:
+def balanced_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Mean, over the classes that occur, of the share of their rows that is put into them; arguments as of `accuracy`.
 
     For one class a row.
     """
-    truth, outputs, weights = prepared(y_true, outputs, weights)
+    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
     true, found, number = classes("balanced_accuracy", truth, outputs)
     of_class = np.bincount(true, weights, number)
     right = np.bincount(true, weights * (true == found), number)
@@ -66,64 +84,69 @@ def balanced_accuracy(y_true: Any, outputs: Any, weights: Any = None) -> float:
     return float((right[occurs] / of_class[occurs]).mean())
 
 
-def precision(y_true: Any, outputs: Any, weights: Any = None, *, average: str | None = None) -> float:
+def precision(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None) -> float:
     """Of the rows that are put into a class, the share that belongs there, TP / (TP + FP); 0 if there are none.
 
     Parameters
     ----------
-    y_true, outputs, weights
+    y_true, outputs, sample_weight
         As of `accuracy`.
     average : {"binary", "macro", "micro", "weighted"}, optional
-        "binary" is that of class 1, the default for one output. "macro" is the mean over the classes that occur in the
-        truth or among the predictions, the default for several outputs; "weighted" is the same, weighted by the rows of
-        each class; "micro" sums TP and FP over the classes first.
+        "binary" is that of class 1, for two classes, and the default for one column. "macro" is the mean over the
+        classes that occur in the truth or among the predictions, the default for several outputs; "weighted" is the
+        same, weighted by the rows of each class; "micro" sums TP and FP over the classes first.
     """
-    right, predicted, _, support, how = _counts("precision", y_true, outputs, weights, average)
+    right, predicted, _, support, how = _counts("precision", y_true, outputs, sample_weight, average)
     return _averaged(right, predicted, support, how)
 
 
-def recall(y_true: Any, outputs: Any, weights: Any = None, *, average: str | None = None) -> float:
+def recall(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None) -> float:
     """Of the rows of a class, the share that is put there, TP / (TP + FN); 0 if there are none.
 
     Arguments as of `precision`.
     """
-    right, _, true, support, how = _counts("recall", y_true, outputs, weights, average)
+    right, _, true, support, how = _counts("recall", y_true, outputs, sample_weight, average)
     return _averaged(right, true, support, how)
 
 
-def f1(y_true: Any, outputs: Any, weights: Any = None, *, average: str | None = None) -> float:
+def f1(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None) -> float:
     """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN); 0 if there are none.
 
     Arguments as of `precision`; the mean over classes is that of their F1.
     """
-    right, predicted, true, support, how = _counts("f1", y_true, outputs, weights, average)
+    right, predicted, true, support, how = _counts("f1", y_true, outputs, sample_weight, average)
     return _averaged(2 * right, predicted + true, support, how)
 
 
-def log_loss(y_true: Any, outputs: Any, weights: Any = None) -> float:
+def log_loss(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Mean of -ln p of what is true; where outputs do not exclude each other, over rows and outputs.
 
     Probabilities are clipped to [eps, 1 - eps], the precision of their type, so that it is finite.
-    Arguments as of `accuracy`.
+    Arguments as of `accuracy`, but for predicted classes: outputs that are not 0 to 1, or exclude each other and do not
+    sum to 1 in a row, are a ValueError.
     """
-    truth, outputs, weights = prepared(y_true, outputs, weights)
+    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
+    check_no_classes("log_loss", outputs)
+    exclusive = truth.ndim == 1 and outputs.shape[1] > 1
+    check_probabilities(outputs, exclusive=exclusive)
     eps = float(np.finfo(outputs.dtype).eps) if outputs.dtype.kind == "f" else 2.0**-52
     p = np.clip(outputs.astype(np.float64), eps, 1 - eps)
-    if truth.ndim == 1 and outputs.shape[1] > 1:
+    if exclusive:
         true, _, _ = classes("log_loss", truth, outputs)
         losses = -np.log(np.take_along_axis(p, true[:, None], axis=1))[:, 0]
     else:
+        check_truth(truth)
         y = truth.reshape(p.shape).astype(np.float64)
         losses = -(y * np.log(p) + (1 - y) * np.log1p(-p)).mean(axis=1)
     return float(np.average(losses, weights=weights))
 
 
-def confusion_matrix(y_true: Any, outputs: Any, weights: Any = None) -> Array:
+def confusion_matrix(y_true: Any, outputs: Any, sample_weight: Any = None) -> Array:
     """Return the weight of the rows of each true class (down) that are put into each class (across), (C, C).
 
-    Arguments as of `accuracy`, with one class a row.
+    Arguments as of `accuracy`, with one class a row. With predicted classes C is one more than the largest there is.
     """
-    truth, outputs, weights = prepared(y_true, outputs, weights)
+    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
     true, found, number = classes("confusion_matrix", truth, outputs)
     known = found >= 0
     counts = np.bincount(true[known] * number + found[known], weights[known], number * number)
@@ -131,14 +154,15 @@ def confusion_matrix(y_true: Any, outputs: Any, weights: Any = None) -> Array:
 
 
 def _counts(
-    metric: str, y_true: Any, outputs: Any, weights: Any, average: str | None
+    metric: str, y_true: Any, outputs: Any, sample_weight: Any, average: str | None
 ) -> tuple[Array, Array, Array, Array, str]:
     """Return TP, TP + FP, TP + FN and the support, of each class that is averaged over, and how."""
-    truth, outputs, weights = prepared(y_true, outputs, weights)
+    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
     how = average or ("binary" if outputs.shape[1] == 1 else "macro")
     if how not in AVERAGES:
         raise ValueError(f"average must be one of {', '.join(AVERAGES)}; got {average!r}")
     if truth.ndim == 2:
+        check_shares(truth, outputs)
         true, found = truth > 0.5, outputs > 0.5
         right, predicted, wanted = ((weights[:, None] * part).sum(axis=0) for part in (true & found, found, true))
     else:
@@ -148,7 +172,11 @@ def _counts(
         predicted, wanted = np.bincount(guess[known], weights[known], number), np.bincount(labels, weights, number)
     if how == "binary":
         if truth.ndim == 2 or len(wanted) != 2:
-            raise ValueError(f"average='binary' is for two classes; {metric} was given {len(wanted)} outputs")
+            what = "classes" if outputs.shape[1] == 1 else "outputs"
+            raise ValueError(
+                f"average='binary' is for two classes; {metric} was given {len(wanted)} {what}: pass average='macro', "
+                "'micro' or 'weighted'"
+            )
         chosen = np.array([False, True])
     else:
         chosen = (predicted + wanted > 0) | (truth.ndim == 2)

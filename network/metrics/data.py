@@ -1,20 +1,24 @@
 """What a metric is handed, checked and converted: truth, outputs and weights."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.validation.array_like import numeric
+from hotloop.network.validation.weights import row_weights
 
 UNKNOWN = -1  # the class of a row with NaN among its outputs
 
 
-def prepared(y_true: Any, outputs: Any, weights: Any = None) -> tuple[Array, Array, Array]:
+def prepared(y_true: Any, outputs: Any, weights: Any = None, *, labels: bool = True) -> tuple[Array, Array, Array]:
     """Return truth, outputs (rows, outputs) and weights, without the rows of weight zero.
 
-    Truth is (rows,) where each row has one class or value, else (rows, outputs).
+    Truth is (rows,) where each row has one class or value, else (rows, outputs). `labels` says whether it may be of
+    classes, for the message about text.
     """
-    truth, outputs = np.asarray(y_true), np.asarray(outputs)
+    truth, outputs = numeric("y_true", y_true, labels), numeric("outputs", outputs, labels)
     if truth.ndim == 2 and truth.shape[1] == 1:
         truth = truth[:, 0]
     if outputs.ndim == 1:
@@ -27,11 +31,7 @@ def prepared(y_true: Any, outputs: Any, weights: Any = None) -> tuple[Array, Arr
         raise ValueError("y_true has no rows")
     if weights is None:
         return truth, outputs, np.ones(len(truth))
-    weights = np.asarray(weights, np.float64)
-    if weights.shape != (len(truth),):
-        raise ValueError(f"weights has shape {weights.shape}; wanted ({len(truth)},), one for each row")
-    if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
-        raise ValueError("weights must be finite and not negative, and one of them above zero")
+    weights = row_weights(weights, len(truth), beside="y_true")
     kept = weights > 0
     return (truth, outputs, weights) if kept.all() else (truth[kept], outputs[kept], weights[kept])
 
@@ -39,15 +39,78 @@ def prepared(y_true: Any, outputs: Any, weights: Any = None) -> tuple[Array, Arr
 def classes(metric: str, truth: Array, outputs: Array) -> tuple[Array, Array, int]:
     """Return the true and the predicted class of each row, and how many classes there are.
 
-    The predicted class is the largest output, or of a single output 1 if it is above 1/2, as is the true one.
+    The predicted class is the largest output; a single column of whole numbers has the classes themselves, one of
+    probabilities 1 where they are above 1/2, as the truth does.
     """
     if truth.ndim == 2:
         raise ValueError(f"{metric} is for one class a row: y_true has {truth.shape[1]} columns")
+    if are_classes(outputs):
+        labels, found = _whole("y_true", truth), _whole("outputs", outputs[:, 0])
+        return labels, found, max(2, int(labels.max()) + 1, int(found.max()) + 1)
     unknown = np.isnan(outputs).any(axis=1)
     if outputs.shape[1] == 1:
+        check_shares(truth, outputs)
         return (truth > 0.5).astype(np.int64), np.where(unknown, UNKNOWN, outputs[:, 0] > 0.5), 2
     number = outputs.shape[1]
-    labels = truth.astype(np.int64)
-    if (labels != truth).any() or labels.min() < 0 or labels.max() >= number:
-        raise ValueError(f"y_true must be classes, whole numbers from 0 to {number - 1}: outputs has {number} columns")
-    return labels, np.where(unknown, UNKNOWN, outputs.argmax(axis=1)), number
+    return _whole("y_true", truth, number), np.where(unknown, UNKNOWN, outputs.argmax(axis=1)), number
+
+
+def are_classes(outputs: Array) -> bool:
+    """Return whether these are predicted classes, not probabilities: a single column of an integer dtype."""
+    return outputs.shape[1] == 1 and outputs.dtype.kind in "iu"
+
+
+def check_no_classes(metric: str, outputs: Array, instead: str = "") -> None:
+    """Raise a ValueError if outputs are predicted classes, of a metric that needs more."""
+    if are_classes(outputs):
+        raise ValueError(
+            f"{metric} needs probabilities, and outputs has dtype {outputs.dtype}, as predicted classes have: pass "
+            f"what net.predict(X) returns{instead}"
+        )
+
+
+def check_shares(truth: Array, outputs: Array) -> None:
+    """Raise a ValueError unless truth and outputs are 0 to 1 (or outputs NaN), so that 1/2 divides them."""
+    check_truth(truth)
+    check_probabilities(outputs, exclusive=False)
+
+
+def check_truth(truth: Array) -> None:
+    """Raise a ValueError unless the truth of each output is 0 to 1."""
+    sound = (truth >= 0) & (truth <= 1)
+    if sound.all():
+        return
+    found = truth[~sound][0]
+    if truth.ndim == 2:
+        raise ValueError(f"y_true must be 0 or 1 for each output: found {found}")
+    raise ValueError(
+        f"y_true has {found}, and outputs has one column, the probability of class 1: pass those of all classes, "
+        "(rows, classes), or predicted classes as integers"
+    )
+
+
+def check_probabilities(outputs: Array, *, exclusive: bool) -> None:
+    """Raise a ValueError unless outputs are 0 to 1, or NaN, and if `exclusive` sum to 1 in each row."""
+    near = math.sqrt(np.finfo(outputs.dtype).eps) if outputs.dtype.kind == "f" else 0
+    wrong = (outputs < -near) | (outputs > 1 + near)
+    if wrong.any():
+        one = outputs.shape[1] == 1
+        way = "predicted classes must be integers" if one else "softmax or sigmoid makes them of logits"
+        raise ValueError(f"outputs must be probabilities, 0 to 1: found {outputs[wrong][0]}; {way}")
+    if exclusive and outputs.shape[1] > 1:
+        sums = outputs.sum(axis=1, dtype=np.float64)
+        wrong = np.abs(sums - 1) > near
+        if wrong.any():
+            raise ValueError(
+                "outputs must sum to 1 in each row, as the probabilities of all classes do: found a sum of "
+                f"{sums[wrong][0]:g}; softmax makes them of logits"
+            )
+
+
+def _whole(argument: str, values: Array, number: int | None = None) -> Array:
+    """Return classes as int64; raise a ValueError unless they are whole numbers from 0, and below `number`."""
+    sound = (values >= 0) & (values < (2**31 if number is None else number)) & (values == np.floor(values))
+    if not sound.all():
+        known = "0" if number is None else f"0 to {number - 1}: outputs has {number} columns"
+        raise ValueError(f"{argument} must be classes, whole numbers from {known}; found {values[~sound][0]}")
+    return values.astype(np.int64)

@@ -29,7 +29,7 @@ from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import shown
 
 OF_CLASSES, OF_VALUES = "classes", "values"
-WEIGHTS = ("weights", "sample_weight")  # what a function calls its argument for them
+WEIGHTS = "sample_weight"  # the argument of a function for the weights of the rows
 TOP_K = re.compile(r"top_(\d{1,9})_accuracy")
 
 
@@ -44,8 +44,8 @@ class Metric:
     function : callable (y_true, outputs) -> float
     kind : str, optional
         What it is of, OF_CLASSES or OF_VALUES; a user's own may be of both.
-    weights : str, optional
-        The function's argument for the weights of the rows, if it has one.
+    weighted : bool
+        Whether the function has an argument `sample_weight`, for the weights of the rows.
     aliases : tuple of str
         Other names of exactly the same.
     """
@@ -53,12 +53,12 @@ class Metric:
     name: str
     function: Callable[..., Any] = field(repr=False)
     kind: str | None = None
-    weights: str | None = "weights"
+    weighted: bool = True
     aliases: tuple[str, ...] = ()
 
     def __call__(self, y_true: Array, outputs: Array, weights: Array | None = None) -> float:
         """Return the metric's value."""
-        given = {} if weights is None or self.weights is None else {self.weights: weights}
+        given = {WEIGHTS: weights} if self.weighted and weights is not None else {}
         value = self.function(y_true, outputs, **given)
         if isinstance(value, np.ndarray) and value.ndim == 0:
             value = value[()]
@@ -171,13 +171,13 @@ def _metric(given: Any) -> Metric:
     except (TypeError, ValueError):  # some functions of C have none
         names = {}  # type: ignore[assignment]
     name = getattr(named, "__name__", type(named).__name__)
-    return Metric(name, given, None, next((argument for argument in WEIGHTS if argument in names), None))
+    return Metric(name, given, None, WEIGHTS in names)
 
 
 def _rehearse(metric: Metric, loss: Loss, outputs: int) -> None:
     """Compute a metric of two made-up rows: it raises if it does not suit so many outputs."""
     y: Array = np.zeros(2, np.int64) if loss.takes_labels else np.zeros((2, loss.target_columns(outputs)))
-    a = np.full((2, outputs), 0.5)
+    a = np.full((2, outputs), 1 / max(outputs, 2))  # probabilities, of classes too
     try:
         metric(y, a)
     except ValueError as error:

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network.metrics.data import classes, prepared
+from hotloop.network.metrics.data import check_no_classes, check_probabilities, check_truth, classes, prepared
 
 
-def roc_auc(y_true: Any, outputs: Any, weights: Any = None) -> float:
+def roc_auc(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Probability that a row of a class has a larger output than one of another class; a tie counts one half.
 
     For one output, and for two that exclude each other, that of class 1. For more it is the mean over the outputs, each
@@ -19,11 +19,17 @@ def roc_auc(y_true: Any, outputs: Any, weights: Any = None) -> float:
     y_true : array-like (rows,) or (rows, outputs)
         Classes from 0, or for each output whether it is true.
     outputs : array-like (rows, outputs) or (rows,)
-        Probabilities; where outputs do not exclude each other, any scores.
-    weights : array-like (rows,), optional
+        Probabilities, which sum to 1 in a row where outputs exclude each other; of one output, and where outputs do not
+        exclude each other, any scores.
+    sample_weight : array-like (rows,), optional
         Of the rows.
     """
-    truth, outputs, weights = prepared(y_true, outputs, weights)
+    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
+    check_no_classes("roc_auc", outputs, ", or scores with .astype(float)")
+    if truth.ndim == 2 or outputs.shape[1] == 1:
+        check_truth(truth)
+    else:
+        check_probabilities(outputs, exclusive=True)
     if truth.ndim == 2:
         true = truth > 0.5
     elif outputs.shape[1] <= 2:

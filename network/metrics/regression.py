@@ -11,43 +11,43 @@ from hotloop.network.metrics.data import prepared
 SMALLEST_SUM = 1e-280  # of squares: below it some of them may have lost digits, or be zero
 
 
-def mae(y_true: Any, outputs: Any, weights: Any = None) -> float:
+def mae(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Mean absolute error, mean |y - a|.
 
     Parameters
     ----------
     y_true : array-like (rows,) or (rows, outputs)
     outputs : array-like (rows, outputs) or (rows,)
-    weights : array-like (rows,), optional
+    sample_weight : array-like (rows,), optional
         Of the rows.
     """
-    y, a, weights = _values(y_true, outputs, weights)
+    y, a, weights = _values(y_true, outputs, sample_weight)
     return float(np.average(np.abs(y - a).mean(axis=1), weights=weights))
 
 
-def mse(y_true: Any, outputs: Any, weights: Any = None) -> float:
+def mse(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Mean squared error, mean (y - a)^2; arguments as of `mae`."""
-    y, a, weights = _values(y_true, outputs, weights)
+    y, a, weights = _values(y_true, outputs, sample_weight)
     return float(np.average(((y - a) ** 2).mean(axis=1), weights=weights))
 
 
-def rmse(y_true: Any, outputs: Any, weights: Any = None) -> float:
+def rmse(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Root mean squared error, sqrt(mean (y - a)^2) of each output; arguments as of `mae`."""
-    y, a, weights = _values(y_true, outputs, weights)
+    y, a, weights = _values(y_true, outputs, sample_weight)
     return float(np.sqrt(np.average((y - a) ** 2, axis=0, weights=weights)).mean())
 
 
-def pinball(y_true: Any, outputs: Any, weights: Any = None, *, levels: float | Sequence[float] = 0.5) -> float:
+def pinball(y_true: Any, outputs: Any, sample_weight: Any = None, *, levels: float | Sequence[float] = 0.5) -> float:
     """Quantile loss, mean of q (y - a) where y >= a, and (1 - q) (a - y) where not.
 
     Parameters
     ----------
-    y_true, outputs, weights
+    y_true, outputs, sample_weight
         As of `mae`; y_true may have one column for all levels.
     levels : float or sequence of float, default 0.5
         The quantile q, 0 to 1, of all outputs or of each.
     """
-    y, a, weights = _values(y_true, outputs, weights, shared=True)
+    y, a, weights = _values(y_true, outputs, sample_weight, shared=True)
     q = np.asarray(levels, np.float64)
     if q.ndim > 1 or (q.ndim == 1 and len(q) != a.shape[1]):
         raise ValueError(f"levels has shape {q.shape}; wanted one number, or one for each of {a.shape[1]} outputs")
@@ -57,12 +57,12 @@ def pinball(y_true: Any, outputs: Any, weights: Any = None, *, levels: float | S
     return float(np.average(np.where(error >= 0, q * error, (q - 1) * error).mean(axis=1), weights=weights))
 
 
-def r2(y_true: Any, outputs: Any, weights: Any = None) -> float:
+def r2(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Coefficient of determination, 1 - sum (y - a)^2 / sum (y - mean y)^2; arguments as of `mae`.
 
     NaN for fewer than two rows. An output whose targets are all equal counts 1 if predicted exactly, else 0.
     """
-    targets, outputs, weights = _values(y_true, outputs, weights)
+    targets, outputs, weights = _values(y_true, outputs, sample_weight)
     if len(targets) < 2:
         return float("nan")
     with np.errstate(over="ignore", invalid="ignore"):
@@ -73,9 +73,9 @@ def r2(y_true: Any, outputs: Any, weights: Any = None) -> float:
         return float(scores.mean())
 
 
-def _values(y_true: Any, outputs: Any, weights: Any, *, shared: bool = False) -> tuple[Array, Array, Array]:
+def _values(y_true: Any, outputs: Any, sample_weight: Any, *, shared: bool = False) -> tuple[Array, Array, Array]:
     """Return truth and outputs as float64 (rows, outputs), and the weights; `shared` truth may have one column."""
-    truth, outputs, weights = prepared(y_true, outputs, weights)
+    truth, outputs, weights = prepared(y_true, outputs, sample_weight, labels=False)
     if truth.ndim == 1:
         truth = truth[:, None]
     if truth.shape != outputs.shape and not shared:

@@ -41,6 +41,14 @@ def sample_weights(
     """
     if value is None:
         return NONE
+    weights = row_weights(value, rows, argument, beside, zeros=batch)
+    return _in_batches(argument, weights) if batch else _scaled(weights)
+
+
+def row_weights(
+    value: Any, rows: int, argument: str = "sample_weight", beside: str = "X", *, zeros: bool = False
+) -> Array:
+    """Return the weight of each of the rows of `beside` as it is: finite, at least 0, and not all 0 unless `zeros`."""
     array = numeric(argument, value)
     if array.shape != (rows,):
         found = "is a single number" if array.ndim == 0 else f"has shape {array.shape}"
@@ -50,11 +58,9 @@ def sample_weights(
     if not sound.all():
         row = int(np.argmin(sound))
         raise ValueError(f"{argument} must be finite and at least 0: found {array[row]} in row {row}")
-    if batch:
-        return _in_batches(argument, weights)
-    if not weights.any():
+    if not (zeros or weights.any()):
         raise ValueError(f"{argument} must not be all zeros")
-    return _scaled(weights)
+    return weights
 
 
 def class_weights(

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from sklearn_metrics import RECORDED, cases, names
 
-from hotloop import metrics
+from hotloop import Network, metrics
 from hotloop.network.metrics.named import METRICS, TopK
 
 BY_NAME = METRICS | {"top_2_accuracy": TopK(2).metric()}
-THEIRS = json.loads(RECORDED.read_text())["values"]
+RECORD = json.loads(RECORDED.read_text())
+THEIRS = RECORD["values"]
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=lambda case: f"{case[1]} {case[0]}")
@@ -22,6 +23,29 @@ def test_the_values_of_scikit_learn(case):
         if name in THEIRS[str(number)]:
             found, theirs = BY_NAME[name](truth, outputs, weights), THEIRS[str(number)][name]
             assert found == pytest.approx(theirs, rel=1e-12, abs=1e-12, nan_ok=True), name
+
+
+def test_the_confusion_of_scikit_learn():
+    given = {str(case[0]): case[2:] for case in cases()}
+    assert len(RECORD["confusion"]) == 12
+    for number, theirs in RECORD["confusion"].items():
+        np.testing.assert_allclose(metrics.confusion_matrix(*given[number]), theirs, rtol=1e-12)
+
+
+def test_predicted_classes():
+    """Of an integer dtype, in one column; the classes are those up to the largest in either."""
+    y, found = [0, 1, 2, 2], [0, 1, 1, 1]
+    assert metrics.accuracy(y, found) == metrics.accuracy(y, np.array(found, np.uint8)[:, None]) == 0.5
+    assert metrics.accuracy([1, 2, 2], [1, 2, 1]) == pytest.approx(2 / 3)
+    assert metrics.accuracy([0, 3], [3, 3]) == 0.5
+    assert metrics.f1(y, found, average="macro") == pytest.approx((1 + 0.5 + 0) / 3)
+    assert metrics.balanced_accuracy(y, found) == pytest.approx(2 / 3)
+    assert metrics.confusion_matrix(y, found).tolist() == [[1, 0, 0], [0, 1, 0], [0, 2, 0]]
+    assert metrics.confusion_matrix([0, 0], [0, 3]).shape == (4, 4)
+    assert metrics.precision([0, 1, 1, 0], [0, 1, 0, 1]) == metrics.precision([0, 1, 1, 0], [0.0, 1.0, 0.0, 1.0]) == 0.5
+    net = Network([3, 3], loss="cross_entropy", seed=0, dtype="float64")
+    x, labels = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 3
+    assert metrics.accuracy(labels, net.predict(x).argmax(axis=1)) == net.evaluate(x, labels)["accuracy"]
 
 
 def test_the_cases_have_undefined_values_and_zero_divisions():
@@ -105,10 +129,10 @@ def test_pinball_of_several_levels():
     (lambda: metrics.accuracy([], []), "y_true has no rows"),
     (lambda: metrics.accuracy([0, 1, 2], [[0.5, 0.5]] * 3), "whole numbers from 0 to 1: outputs has 2 columns"),
     (lambda: metrics.accuracy([0.5], [[0.5, 0.5]]), "y_true must be classes"),
-    (lambda: metrics.accuracy([0], [1], [1, 2]), r"weights has shape \(2,\); wanted \(1,\)"),
-    (lambda: metrics.accuracy([0], [1], [0]), "one of them above zero"),
-    (lambda: metrics.accuracy([0], [1], [-1]), "not negative"),
-    (lambda: metrics.accuracy([0], [1], [np.nan]), "must be finite"),
+    (lambda: metrics.accuracy([0], [1], [1, 2]), r"sample_weight has shape \(2,\); wanted \(1,\), .* row of y_true"),
+    (lambda: metrics.accuracy([0], [1], [0]), "sample_weight must not be all zeros"),
+    (lambda: metrics.accuracy([0], [1], sample_weight=[-1]), "at least 0: found -1 in row 0"),
+    (lambda: metrics.accuracy([0], [1], [np.nan]), "sample_weight must be finite"),
     (lambda: metrics.balanced_accuracy([[0, 1]], [[0.5, 0.5]]), "balanced_accuracy is for one class a row"),
     (lambda: metrics.top_k_accuracy([0], [[0.5, 0.5]]), "k must be from 1 to 1, below the number of classes; got 5"),
     (lambda: metrics.top_k_accuracy([0], [0.5], k=1), "two outputs or more"),
@@ -118,7 +142,51 @@ def test_pinball_of_several_levels():
     (lambda: metrics.mae([0, 1], [[0.5] * 2] * 2), r"y_true has shape \(2, 1\), and outputs \(2, 2\)"),
     (lambda: metrics.pinball([0], [0.5], levels=[0.1, 0.2]), "one for each of 1 outputs"),
     (lambda: metrics.pinball([0], [0.5], levels=1.5), "levels must be from 0 to 1; got 1.5"),
+    (lambda: metrics.accuracy([0, 2], [0.1, 0.9]), r"y_true has 2, and outputs has one.* class 1: pass .* \(rows, c"),
+    (lambda: metrics.recall([0, -1], [0.1, 0.9]), "y_true has -1, and outputs has one column"),
+    (lambda: metrics.f1([0, np.nan], [0.1, 0.9]), "y_true has nan, and outputs has one column"),
+    (lambda: metrics.roc_auc([0, 1, 2], [0.1, 0.2, 0.3]), "y_true has 2, and outputs has one column"),
+    (lambda: metrics.log_loss([0, 2], [0.1, 0.9]), "y_true has 2, and outputs has one column"),
+    (lambda: metrics.accuracy([0, 2], np.array([False, True])), "y_true has 2, and outputs has one column"),
+    (lambda: metrics.accuracy([0, 1], [0.0, 2.0]), r"outputs must be probabilities, 0 to 1: found 2\.0; .* integers"),
+    (lambda: metrics.f1([[0, 1]], [[-0.5, 0.5]]), r"outputs must be probabilities, 0 to 1: found -0\.5"),
+    (lambda: metrics.f1([[0, 2]], [[0.5, 0.5]]), "y_true must be 0 or 1 for each output: found 2"),
+    (lambda: metrics.roc_auc([[0, 2], [1, 0]], [[0.5, 0.5]] * 2), "y_true must be 0 or 1 for each output: found 2"),
+    (lambda: metrics.accuracy([0.5, 1], [0, 1]), "y_true must be classes, whole numbers from 0; found 0.5"),
+    (lambda: metrics.accuracy([0, 1], [0, -1]), "outputs must be classes, whole numbers from 0; found -1"),
+    (lambda: metrics.accuracy([np.nan, 1], np.eye(2)), "y_true must be classes, whole numbers from 0 to 1"),
+    (lambda: metrics.f1([0, 1, 2], [0, 1, 1]), "average='binary' is .* f1 was given 3 classes: pass average='macro'"),
+    (lambda: metrics.roc_auc([0, 1], [0, 1]), r"roc_auc needs .*int64, as predicted classes.* \.astype\(float\)"),
+    (lambda: metrics.log_loss([0, 1], [0, 1]), "log_loss needs probabilities, and outputs has dtype int64, as predict"),
+    (lambda: metrics.top_k_accuracy([0, 1, 2], [0, 1, 2], k=1), "top_k_accuracy needs probabilities, and outputs has"),
+    (lambda: metrics.log_loss([0, 1, 1], [0.1, 0.2, 1.3]), r"outputs must be probabilities, 0 to 1: found 1\.3"),
+    (lambda: metrics.log_loss([0, 1, 1], [[-3, 2], [5, 9], [1, 1]]), "outputs must be probabilities, 0 to 1: found -3"),
+    (lambda: metrics.log_loss([0, 1], [[0.3, 0.2], [0.5, 0.5]]), "sum to 1 in each row, .*: found a sum of 0.5; s"),
+    (lambda: metrics.roc_auc([0, 1], [[3.0, 1.0], [1.0, 3.0]]), "outputs must be probabilities"),
+    (lambda: metrics.roc_auc([0, 1, 2], np.full((3, 3), 0.5)), "sum to 1 in each row"),
 ])  # fmt: skip
 def test_what_does_not_fit(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: metrics.accuracy(["a", "b"], [0.1, 0.9]), r"y_true has dtype <U1; .* number the classes: classes, y = n"),
+    (lambda: metrics.f1(["a", "b"], ["a", "b"]), "y_true .* found text, 'a' in row 0; number the classes"),
+    (lambda: metrics.confusion_matrix([0, 1], ["a", "b"]), "outputs has dtype <U1; .* number the classes"),
+    (lambda: metrics.mae(["a"], [0.5]), "y_true has dtype <U1; wanted real numbers .* encode it as numbers"),
+    (lambda: metrics.accuracy([0], [1], ["a"]), "sample_weight has dtype <U1; wanted real numbers"),
+])  # fmt: skip
+def test_text(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_probabilities_are_held_to_the_precision_of_their_dtype():
+    """Softmax of float32 does not sum to 1 in float64; nor does what was rounded when it was stored."""
+    outputs = np.random.default_rng(0).dirichlet(np.ones(200), 50)
+    y = np.arange(50)
+    for dtype in (np.float16, np.float32):
+        assert metrics.log_loss(y, outputs.astype(dtype)) == pytest.approx(metrics.log_loss(y, outputs), rel=0.1)
+    with pytest.raises(ValueError, match="sum to 1"):
+        metrics.log_loss(y, outputs.astype(np.float32).astype(np.float64) * (1 + 1e-6))
