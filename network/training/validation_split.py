@@ -6,6 +6,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.datasets.split import split_rows
 from hotloop.network.losses import Loss
 from hotloop.network.validation import arguments
+from hotloop.network.validation.targets import classes_of
 
 
 def split_of(validation_split: Any, validation_data: Any) -> float:
@@ -21,8 +22,7 @@ def split_of(validation_split: Any, validation_data: Any) -> float:
 def rows_held_out(fraction: float, seed: int, loss: Loss, targets: Array, labels: Array) -> tuple[Array, Array]:
     """Return the rows to train on and those held out, each ascending: the same for the same seed.
 
-    Of each class the same share, rounded, is held out, and at least one row if it has two. The classes are those of
-    integer labels, the largest target of each row, or whether a single probability is above 1/2.
+    Of each class the same share, rounded, is held out, and at least one row if it has two; see `classes_of`.
 
     Parameters
     ----------
@@ -39,14 +39,7 @@ def rows_held_out(fraction: float, seed: int, loss: Loss, targets: Array, labels
     ValueError
         If there are too few rows.
     """
-    classes = None
-    if labels.size:
-        classes = labels
-    elif loss.takes_labels:
-        classes = targets.argmax(axis=1)
-    elif loss.classifies and targets.shape[1] == 1:
-        classes = (targets[:, 0] > 0.5).astype(int)
     try:
-        return split_rows(len(targets) or len(labels), fraction, seed, classes)
+        return split_rows(len(targets) or len(labels), fraction, seed, classes_of(targets, labels, loss))
     except ValueError as error:
         raise ValueError(f"validation_split={fraction:g} holds out no row: {error}") from None

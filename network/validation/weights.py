@@ -14,22 +14,19 @@ from hotloop.kernels.jit import Array
 from hotloop.network.validation import arguments
 from hotloop.network.validation.array_like import numeric
 from hotloop.network.validation.printable import shown
+from hotloop.network.validation.targets import ClassRules, classes_of
 
 NONE = np.empty(0)  # no weights: all samples count alike
 BALANCED = "balanced"
 LARGEST_IN_BATCHES = 1e100  # sums of these, and their products with losses, do not overflow
 
 
-class Classes(Protocol):
+class Classes(ClassRules, Protocol):
     """What class weights must know of a loss."""
 
     @property
     def name(self) -> str:
         """The loss."""
-
-    @property
-    def classifies(self) -> bool:
-        """Whether targets are probabilities."""
 
 
 def sample_weights(
@@ -74,7 +71,7 @@ def class_weights(
         Of a class number; a class that is missing weighs 1. "balanced" is n / (classes * count), as scikit-learn has
         it, where `classes` is the number of those that occur.
     targets, labels : array (rows, outputs), int64 array (rows,)
-        One of them is empty. The class of a row of targets is the largest; of one output it is 1 above 1/2.
+        One of them is empty.
     outputs : int
     loss : Classes
     """
@@ -82,14 +79,12 @@ def class_weights(
         return NONE
     if not loss.classifies:
         raise ValueError(f"class_weight is for losses of classes; for loss {loss.name!r} use sample_weight")
-    if not labels.size and loss.name == "binary_cross_entropy" and outputs > 1:
+    classes = classes_of(targets, labels, loss)
+    if classes is None:
         raise ValueError(
             "class_weight is for classes that exclude each other; for the outputs of binary_cross_entropy use "
             "positive_weight"
         )
-    classes = labels
-    if not labels.size:
-        classes = targets.argmax(axis=1) if outputs > 1 else (targets[:, 0] > 0.5).astype(np.int64)
     n_classes = max(outputs, 2)
     if isinstance(value, str):
         if value != BALANCED:
