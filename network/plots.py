@@ -6,7 +6,8 @@ the Axes that each function returns writes a file. `hotloop.plots` is the short 
 
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from hotloop.kernels.jit import Array
 from hotloop.network.losses import loss_of
 from hotloop.network.metrics.classification import confusion_matrix
 from hotloop.network.metrics.named import probabilities, threshold
+from hotloop.network.validation import arrays
+from hotloop.network.validation.printable import shown
+from hotloop.network.validation.targets import classes_of
 
 # Okabe and Ito's palette, distinct to colour-blind readers; beyond it the markers differ.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
@@ -29,19 +33,32 @@ NAMED_CELLS = 20  # classes up to which each cell has its number
 GRID = 200  # points in each direction of a decision boundary
 
 
-def pyplot() -> Any:
-    """Return the module ``matplotlib.pyplot``.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed, with what to do.
-    """
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say what to do if matplotlib is not installed."""
     try:
-        from matplotlib import pyplot
+        yield
     except ImportError as error:
         raise ImportError("pictures need matplotlib: python -m pip install 'hotloop[plot]'") from error
+
+
+def pyplot() -> Any:
+    """Return the module ``matplotlib.pyplot``; raise an ImportError that says what to do if there is none."""
+    with _explained():
+        from matplotlib import pyplot
     return pyplot
+
+
+def figure(width: float, height: float) -> Any:
+    """Return an empty figure that belongs to no window; raise as `pyplot` does."""
+    with _explained():
+        from matplotlib.figure import Figure
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def new_axes(width: float, height: float) -> Any:
+    """Return the Axes of a new figure, which pyplot shows."""
+    return pyplot().subplots(figsize=(width, height), layout="constrained")[1]
 
 
 def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
@@ -50,7 +67,8 @@ def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
     Parameters
     ----------
     history : History
-        Its `best_epoch` is marked, if it has one.
+        Its `best_epoch` is marked, if it has one. Or a mapping of lists, whose epochs are counted from 1 without an
+        "epoch" among them.
 
     Returns
     -------
@@ -59,13 +77,23 @@ def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
 
     Raises
     ------
+    TypeError
+        If it is no mapping.
     ValueError
-        If no epoch was finished.
+        If no epoch was finished, or there is nothing to draw.
     """
-    epochs = history["epoch"]
-    if len(epochs) == 0:
+    if not isinstance(history, Mapping):
+        raise TypeError(f"history must be a History, or a mapping of lists, got {shown(history)}")
+    (first, column), *others = [*history.items()] or [("", ())]
+    for name, values in others:
+        if len(values) != len(column):
+            found = f"{first!r} has {len(column)}, and {name!r} {len(values)}"
+            raise ValueError(f"history must have lists of one length: {found}")
+    if len(column) == 0:
         raise ValueError("there is nothing to draw: no epoch was finished")
     names = [name for name in history if name not in ("epoch", "seconds") and _numeric(history[name])]
+    if not names:
+        raise ValueError(f"history has no column of numbers to draw: it has {', '.join(history)}")
     titles = list(dict.fromkeys(name.removeprefix("val_") for name in names))
     if "learning_rate" in titles:
         titles.remove("learning_rate")
@@ -85,7 +113,8 @@ def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
 
 def draw_curves(history: Mapping[str, Sequence[Any]], name: str, axes: Any) -> None:
     """Draw the column `name` of a history, and with it ``val_`` and the name, into given Axes."""
-    epochs, best = history["epoch"], getattr(history, "best_epoch", None)
+    best = getattr(history, "best_epoch", None)
+    epochs = history["epoch"] if "epoch" in history else range(1, len(next(iter(history.values()))) + 1)
     marker = "o" if len(epochs) <= 25 else None
     found: list[tuple[Sequence[Any], str | None, str]] = [
         (history[column], label, colour)
@@ -112,6 +141,39 @@ def _numeric(values: Sequence[Any]) -> bool:
     return all(isinstance(value, numbers.Real) for value in values)
 
 
+def plot_learning_rates(sweep: Any, *, axes: Any = None) -> Any:
+    """Draw the losses of a sweep over the learning rates, with the suggestions.
+
+    Parameters
+    ----------
+    sweep : LearningRateSweep
+        What `Network.find_learning_rate` returned.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    axes = new_axes(7, 4.5) if axes is None else axes
+    count = max(sweep.counted, 1)
+    axes.plot(sweep.rates, sweep.losses, color="0.8", linewidth=1, label="loss of each step")
+    rates, smoothed = sweep.rates[:count], sweep.smoothed[:count]
+    axes.plot(rates, smoothed, color="black", label="smoothed")
+    for (rule, rate), marker, colour in zip(sweep.suggestions.items(), MARKERS, COLOURS, strict=False):
+        if math.isfinite(rate):
+            height = np.interp(math.log(rate), np.log(rates), smoothed)
+            axes.plot(rate, height, marker, color=colour, markersize=8, label=f"{rule} {rate:.2g}")
+    drawn = smoothed[np.isfinite(smoothed)]
+    if drawn.size and drawn.max() > drawn.min():
+        margin = (drawn.max() - drawn.min()) / 8
+        axes.set_ylim(drawn.min() - margin, drawn.max() + margin)
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+    axes.grid(True, alpha=0.3)
+    axes.legend(fontsize="small", framealpha=0.9)
+    return axes
+
+
 def plot_confusion_matrix(
     net: Any, X: Any, y: Any, *, labels: Sequence[Any] | None = None, normalize: str | None = None, axes: Any = None
 ) -> Any:
@@ -136,8 +198,9 @@ def plot_confusion_matrix(
     """
     if normalize is not None and normalize not in SHARES:
         raise ValueError(f"normalize must be one of {', '.join(SHARES)}, or None; got {normalize!r}")
-    truth = _classes(net, y, "confusion matrix")
+    _check_decides(net, "confusion matrix")
     outputs = np.asarray(net.predict(X))
+    truth = _classes(net, y, len(outputs))
     counts = confusion_matrix(truth, outputs if outputs.shape[1] > 1 else outputs > threshold(net.activations[-1]))
     n = len(counts)
     names = [str(label) for label in (range(n) if labels is None else labels)]
@@ -150,7 +213,7 @@ def plot_confusion_matrix(
         shown = np.divide(counts, whole, out=np.zeros_like(counts), where=whole > 0)
     if axes is None:
         side = min(12.0, 2.5 + 0.45 * n)
-        _, axes = pyplot().subplots(figsize=(side + 1.2, side), layout="constrained")
+        axes = new_axes(side + 1.2, side)
     from matplotlib.colors import PowerNorm
 
     # The square root, for the few rows that are wrong would look like none.
@@ -191,8 +254,9 @@ def plot_decision_boundary(net: Any, X: Any, y: Any, *, labels: Sequence[Any] | 
     """
     if net.sizes[0] != 2:
         raise ValueError(f"a decision boundary is drawn for 2 inputs; the network has {net.sizes[0]}")
-    truth = _classes(net, y, "decision boundary")
-    points = np.asarray(X, np.float64)
+    _check_decides(net, "decision boundary")
+    points = arrays.inputs(X, 2, np.dtype(np.float64)).astype(np.float64)
+    truth = _classes(net, y, len(points))
     n = max(2, net.sizes[-1])
     names = [str(label) for label in (range(n) if labels is None else labels)]
     if len(names) != n:
@@ -203,7 +267,7 @@ def plot_decision_boundary(net: Any, X: Any, y: Any, *, labels: Sequence[Any] | 
     across, up = np.linspace(left, right, GRID), np.linspace(bottom, top, GRID)
     shares = _shares(net, np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)).reshape(GRID, GRID, n)
     if axes is None:
-        _, axes = pyplot().subplots(figsize=(6, 4.8), layout="constrained")
+        axes = new_axes(6, 4.8)
     from matplotlib.colors import to_rgb
 
     colours = np.array([to_rgb(COLOURS[number % len(COLOURS)]) for number in range(n)])
@@ -226,15 +290,17 @@ def plot_decision_boundary(net: Any, X: Any, y: Any, *, labels: Sequence[Any] | 
     return axes
 
 
-def _classes(net: Any, y: Any, what: str) -> Array:
-    """Return the class of each row; raise a ValueError unless the network decides for one."""
+def _check_decides(net: Any, what: str) -> None:
+    """Raise a ValueError unless the network decides for one class."""
     loss, outputs = loss_of(net.loss), net.sizes[-1]
     if not loss.classifies or (outputs > 1 and not loss.takes_labels):
         raise ValueError(f"a {what} needs one class a row; the loss is {loss.name}, with {outputs} outputs")
-    truth = np.asarray(y)
-    if truth.ndim == 2:
-        truth = truth.argmax(axis=1) if truth.shape[1] > 1 else truth[:, 0]
-    return truth if loss.takes_labels else (truth > 0.5).astype(np.int64)
+
+
+def _classes(net: Any, y: Any, rows: int) -> Array:
+    """Return the class of each row, checked as `Network.fit` checks it."""
+    loss = loss_of(net.loss)
+    return np.asarray(classes_of(*arrays.targets(y, rows, net.sizes[-1], loss, net.dtype), loss))
 
 
 def _shares(net: Any, points: Array) -> Array:

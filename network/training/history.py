@@ -48,7 +48,7 @@ class History(Mapping[str, list[Any]]):
     """The course of one call of `Network.fit`: a mapping from the name of a column to a list with a value an epoch.
 
     Columns are "epoch" (counted over all fits of the network, from 1), "loss" (mean over the epoch, as the parameters
-    moved), with validation data "val_loss", "val_accuracy" or "val_r2", and "val_" and the name of each further metric,
+    moved), "gradient_norm" if `fit` was asked for it (mean over the epoch's steps), with validation data "val_loss", "val_accuracy" or "val_r2", and "val_" and the name of each further metric,
     then "learning_rate" (of the epoch's last step), "seconds", and what callbacks added. An epoch that lacks a value
     has NaN there, so that all lists are equally long.
 
@@ -56,8 +56,6 @@ class History(Mapping[str, list[Any]]):
     ----------
     epochs : list of dict
         The same by epoch: for each finished one its record, with the values that it has.
-    best_epoch : int or None
-        The epoch whose parameters the network has, where a fit keeps the best.
     stop_reason : str
         "epochs" (all were trained), "converged", "interrupted", "diverged", "failed" (a callback raised an error), or
         what a callback said when it stopped the fit.

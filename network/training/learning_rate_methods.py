@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,9 @@ from hotloop.network.training.learning_rate_sweep import LearningRateSweep, Swee
 from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.schedules import Exponential, OneCycle
 from hotloop.network.validation import arguments
+from hotloop.network.validation.arguments import ScheduleFunction
 from hotloop.network.validation.printable import shown
+from hotloop.network.validation.suggestions import explains_keywords
 
 FEWEST_STEPS = 6  # of a sweep
 
@@ -25,6 +28,7 @@ class LearningRateMethods:
     sizes: tuple[int, ...]
     dtype: "np.dtype[Any]"
 
+    @explains_keywords
     def find_learning_rate(
         self,
         X: Any,
@@ -35,7 +39,12 @@ class LearningRateMethods:
         steps: int = 100,
         batch_size: int = 32,
         optimizer: Optimizer | str | None = None,
-        **options: Any,
+        dropout_schedule: float | ScheduleFunction | None = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        positive_weight: Any = None,
+        shuffle: bool = True,
+        n_threads: int | str = "auto",
     ) -> LearningRateSweep:
         """Train a copy with rising learning rates, one a step, and suggest one. The network is not changed.
 
@@ -55,8 +64,8 @@ class LearningRateMethods:
         optimizer : Optimizer or str, default SGD
             As in the training to come; its learning rate is not used. Its moments are the network's, if `fit` would
             keep them.
-        **options
-            More of `fit`: sample weights, ``shuffle``, ``n_threads``.
+        dropout_schedule, sample_weight, class_weight, positive_weight, shuffle, n_threads
+            As in `fit`.
 
         Returns
         -------
@@ -67,24 +76,37 @@ class LearningRateMethods:
         ------
         TypeError, ValueError
             As `fit` does, and unless 0 < start < end.
+
+        Warns
+        -----
+        UserWarning
+            If the loss never fell, or over too few steps, so that the suggestions are NaN or mean nothing.
         """
         start, end = arguments.real_number("start", start, open=True), arguments.real_number("end", end, open=True)
         if not start < end:
             raise ValueError(f"start must be below end, got start={start:g} and end={end:g}")
         steps = arguments.whole_number("steps", steps, FEWEST_STEPS)
         batch_size = arguments.whole_number("batch_size", batch_size, 1)
+        if y is None:
+            raise ValueError("find_learning_rate needs X and y: of batches give some rows as arrays")
         rates = Piecewise([(steps, Exponential(start, end / start)), (1.0, end)])
         net: Any = copy.copy(self)
-        sweep = Sweep(steps, batch_size)
-        options = {"progress": False} | options | {"callbacks": [*(options.get("callbacks") or ()), sweep]}
-        given = _with(optimizer_of(optimizer, self.dtype, len(self.sizes) - 1), learning_rate=rates)
+        sweep = Sweep(steps)
+        given = replace(optimizer_of(optimizer, self.dtype, len(self.sizes) - 1), learning_rate=rates)
         try:
-            net.fit(X, y, epochs=steps + 1, batch_size=batch_size, optimizer=given, **options)
+            net.fit(
+                X, y, epochs=steps + 1, batch_size=batch_size, optimizer=given, dropout_schedule=dropout_schedule,
+                sample_weight=sample_weight, class_weight=class_weight, positive_weight=positive_weight,
+                shuffle=shuffle, n_threads=n_threads, progress=False, callbacks=[sweep],
+            )  # fmt: skip
         except DivergenceError:
             missing = range(len(sweep.losses), steps)
             sweep.losses += [math.nan] * len(missing)
             sweep.rates += [rates(i, steps + 1) for i in missing]
-        return LearningRateSweep(np.array(sweep.rates), np.array(sweep.losses), steps)
+        found = LearningRateSweep(np.array(sweep.rates), np.array(sweep.losses), steps)
+        if not found.usable:
+            warnings.warn(f"find_learning_rate: {found.remark}", stacklevel=3)  # of the call, which is decorated
+        return found
 
     def fit_one_cycle(
         self,
@@ -143,10 +165,5 @@ class LearningRateMethods:
                 first, middle, last = (arguments.real_number("momentum", value, 0, 1) for value in momentum)
                 changed[name] = OneCycle(middle, first, last, pct_start)
         trained: Any = self
-        history: History = trained.fit(X, y, epochs=epochs, optimizer=_with(given, **changed), **options)
+        history: History = trained.fit(X, y, epochs=epochs, optimizer=replace(given, **changed), **options)
         return history
-
-
-def _with(optimizer: Optimizer, **changed: Any) -> Optimizer:
-    """Return an optimizer with other hyper-parameters."""
-    return replace(optimizer, **changed)

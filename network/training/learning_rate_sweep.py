@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.plots import plot_learning_rates
 from hotloop.network.training.callbacks import Callback, FitProgress
 
 SMOOTHING = 0.98
@@ -19,12 +20,13 @@ WINDOW, SAME_SLOPE = 15, 0.005  # of `slide`
 RULES = ("steep", "minimum", "valley", "slide")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class LearningRateSweep:
     """What `Network.find_learning_rate` returns: the loss of each step of a sweep, and four suggestions.
 
     The suggestions are computed from the smoothed losses, without the first tenth of the steps asked for and the last
-    five, and without all from the first NaN on. One is NaN where the curve has too few points for it.
+    five, and without all from the first NaN on. One is NaN where the curve has too few points for it, or where it would
+    be below the first rate of the sweep.
 
     Attributes
     ----------
@@ -34,6 +36,12 @@ class LearningRateSweep:
         The exponential mean of the losses, s(i) = m(i) / (1 - 0.98^i), m(i) = 0.98 m(i-1) + 0.02 loss(i), i from 1.
     steps : int
         How many were asked for.
+    suggestions : dict of str to float
+        "steep", "minimum", "valley" and "slide", which are attributes too.
+    usable : bool
+        Whether the loss fell, over enough steps, so that these mean something.
+    remark : str
+        What is wrong, or at what rate the loss diverged; "" for nothing.
 
     Examples
     --------
@@ -55,6 +63,11 @@ class LearningRateSweep:
         return smoothed
 
     @property
+    def counted(self) -> int:
+        """How many steps count, from the first: all but the last five."""
+        return max(len(self.losses) - LAST_LEFT_OUT, 0)
+
+    @property
     def steep(self) -> float:
         """The rate at which the loss falls fastest: where d loss / d ln rate is least."""
         rates, losses = self._curve()
@@ -66,7 +79,8 @@ class LearningRateSweep:
     def minimum(self) -> float:
         """A tenth of the rate with the least loss."""
         rates, losses = self._curve()
-        return float(rates[np.argmin(losses)]) / 10 if len(rates) else math.nan
+        rate = float(rates[np.argmin(losses)]) / 10 if len(rates) else math.nan
+        return rate if rate >= self.rates[0] else math.nan
 
     @property
     def valley(self) -> float:
@@ -91,48 +105,52 @@ class LearningRateSweep:
             found, left, right = left, left - 1, right - 1
         return float(rates[found])
 
-    def plot(self) -> Any:
-        """Return a matplotlib figure of the smoothed losses over the learning rates, with the suggestions.
+    @property
+    def suggestions(self) -> dict[str, float]:
+        """The rates by rule."""
+        return {rule: getattr(self, rule) for rule in RULES}
 
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed, with what to do.
-        """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise ImportError("pictures need matplotlib: python -m pip install 'hotloop[plot]'") from error
-        drawn = Figure(figsize=(7, 4.5), layout="constrained")
-        axes = drawn.subplots()
-        end = max(len(self.rates) - LAST_LEFT_OUT, 1)
-        axes.plot(self.rates, self.losses, color="0.8", linewidth=1, label="loss of each step")
-        rates, smoothed = self.rates[:end], self.smoothed[:end]
-        axes.plot(rates, smoothed, color="black", label="smoothed")
-        for rule, marker, colour in zip(RULES, "osD^", ("#E69F00", "#56B4E9", "#D55E00", "#009E73"), strict=True):
-            rate = getattr(self, rule)
-            if math.isfinite(rate):
-                height = np.interp(math.log(rate), np.log(rates), smoothed)
-                axes.plot(rate, height, marker, color=colour, markersize=8, label=f"{rule} {rate:.2g}")
-        shown = smoothed[np.isfinite(smoothed)]
-        if shown.size and shown.max() > shown.min():
-            margin = (shown.max() - shown.min()) / 8
-            axes.set_ylim(shown.min() - margin, shown.max() + margin)
-        axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
-        axes.legend()
-        return drawn
+    @property
+    def usable(self) -> bool:
+        """Whether the loss fell, over enough steps."""
+        losses = self._curve()[1]
+        return len(losses) > 0 and int(np.argmin(losses)) > 0
+
+    @property
+    def remark(self) -> str:
+        """What is wrong with the sweep, or where it diverged."""
+        lost = self.rates[np.isnan(self.losses)].tolist()
+        found = [f"the loss diverged at learning rate {rate:.3g}" for rate in lost[:1]]
+        if not len(self._curve()[0]):
+            if len(self.losses) == self.steps and not found:
+                return f"{self.steps} steps are too few for a suggestion: give more"
+            return f"{(found or ['the loss rose'])[0]}, too early for a suggestion: start lower"
+        if not self.usable:
+            return f"{', and '.join([*found, 'never fell'] if found else ['the loss never fell'])}: start lower"
+        found += ["start lower for minimum"] * math.isnan(self.minimum)
+        found += ["too few steps for slide"] * math.isnan(self.slide)
+        return ", ".join(found)
+
+    def plot(self) -> Any:
+        """Draw the losses and the suggestions, with `hotloop.plots.plot_learning_rates`; return its Axes."""
+        return plot_learning_rates(self)
 
     def __str__(self) -> str:
-        """Return the suggestions."""
-        found = ", ".join(f"{rule} {getattr(self, rule):.3g}" for rule in RULES)
-        return f"{len(self.rates)} steps, learning rate {self.rates[0]:.3g} to {self.rates[-1]:.3g}: {found}"
+        """Return the suggestions, and the remark."""
+        found = ", ".join(f"{rule} {rate:.3g}" for rule, rate in self.suggestions.items())
+        remark = f"; {self.remark}" if self.remark else ""
+        return f"{len(self.rates)} steps, learning rate {self.rates[0]:.3g} to {self.rates[-1]:.3g}: {found}{remark}"
+
+    def __repr__(self) -> str:
+        """Return what `print` shows, not the arrays."""
+        return f"<LearningRateSweep of {self}>"
 
     def _curve(self) -> tuple[Array, Array]:
-        """Return the rates and smoothed losses that count."""
-        smoothed = self.smoothed
-        stop = max(len(smoothed) - LAST_LEFT_OUT, 0)
+        """Return the rates and smoothed losses that count: none if there is but one."""
+        smoothed, stop = self.smoothed, self.counted
         bad = np.flatnonzero(np.isnan(smoothed[:stop]))
-        used = slice(self.steps // 10, bad[0] if bad.size else stop)
+        start, stop = self.steps // 10, int(bad[0]) if bad.size else stop
+        used = slice(start, stop if stop - start > 1 else start)
         return self.rates[used], smoothed[used]
 
 
@@ -153,23 +171,19 @@ def longest_descent(losses: Array) -> tuple[int, int]:
 
 
 class Sweep(Callback):
-    """Records the loss of each step, each its own compiled call, and ends the fit.
+    """Records the loss of each step, and ends the fit.
 
     It ends after `steps` steps, or if the smoothed loss is more than 4 times its best.
     """
 
-    def __init__(self, steps: int, batch_size: int) -> None:
-        self._steps, self._batch_size = steps, batch_size
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
         self._mean, self._best = 0.0, math.inf
         self.rates: list[float] = []
         self.losses: list[float] = []
 
-    def limit(self, fit: FitProgress, rows: int) -> int:
-        """Return the rows to the end of the batch."""
-        return self._batch_size - fit.rows_done % self._batch_size
-
-    def on_call_end(self, fit: FitProgress) -> None:
-        """Record the batch."""
+    def on_step(self, fit: FitProgress) -> None:
+        """Record the step."""
         self.rates.append(fit.learning_rate)
         self.losses.append(fit.batch_loss)
         count, loss = len(self.losses), self.losses[-1]

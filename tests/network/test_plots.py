@@ -1,19 +1,28 @@
 """The pictures: what is drawn, with which words, and what cannot be drawn."""
 
+import json
+import math
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hotloop import History, Network
 from hotloop.losses import Huber
+from hotloop.network.training.learning_rate_sweep import RULES, LearningRateSweep
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 
 from matplotlib import pyplot  # noqa: E402
 
-from hotloop.plots import plot_confusion_matrix, plot_decision_boundary, plot_history  # noqa: E402
+from hotloop.plots import (  # noqa: E402
+    plot_confusion_matrix,
+    plot_decision_boundary,
+    plot_history,
+    plot_learning_rates,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +80,43 @@ def test_a_history_without_much_in_it():
 def test_a_column_with_gaps_is_drawn():
     _, axes = plot_history(History([line({}, 1), line({"norm": 3.0}, 2)]))
     np.testing.assert_array_equal(curves(axes)["training"], [np.nan, 3.0])
+
+
+def test_a_history_without_epochs_is_counted():
+    """A mapping of lists, such as one read from a file."""
+    (axes,) = plot_history({"loss": [2.0, 1.0]})
+    assert list(axes.get_lines()[0].get_xdata()) == [1, 2]
+    for nothing in ({"loss": []}, {}):
+        with pytest.raises(ValueError, match="no epoch was finished"):
+            plot_history(nothing)
+    with pytest.raises(TypeError, match=r"history must be a History, or a mapping of lists, got \[2.0\]"):
+        plot_history([2.0])
+    with pytest.raises(ValueError, match="history must have lists of one length: 'loss' has 1, and 'val_loss' 2"):
+        plot_history({"loss": [1.0], "val_loss": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="history has no column of numbers"):
+        plot_history({"note": ["a"]})
+
+
+def sweep(number):
+    """Return a recorded sweep of learning rates."""
+    record = json.loads((Path(__file__).parents[1] / "recorded_schedules.json").read_text())["sweeps"][number]
+    losses = np.array([math.nan if loss is None else loss for loss in record["losses"]])
+    return LearningRateSweep(1e-7 * 1e8 ** (np.arange(len(losses)) / record["steps"]), losses, record["steps"])
+
+
+@pytest.mark.parametrize("number", [0, 23, 26])
+def test_a_sweep_of_learning_rates(number):
+    """Of a long curve, of one of six steps, of one that ends in NaN."""
+    found = sweep(number)
+    for axes in (found.plot(), plot_learning_rates(found)):
+        assert (axes.get_xscale(), axes.get_xlabel(), axes.get_ylabel()) == ("log", "learning rate", "loss")
+        labels = [text.get_text() for text in axes.get_legend().get_texts()]
+        finite = [rule for rule in RULES if math.isfinite(getattr(found, rule))]
+        assert labels == ["loss of each step", "smoothed", *(f"{rule} {getattr(found, rule):.2g}" for rule in finite)]
+        assert png(axes) > 0
+    assert len(pyplot.get_fignums()) == 2
+    mine = pyplot.figure().add_subplot()
+    assert plot_learning_rates(found, axes=mine) is mine
 
 
 def fixed(outputs, loss, **options):
@@ -149,6 +195,9 @@ def test_a_decision_boundary_has_the_names_of_the_columns():
     (lambda y: plot_confusion_matrix(fixed(3, "binary_cross_entropy"), POINTS, y), "needs one class a row"),
     (lambda y: plot_confusion_matrix(fixed(3, "cross_entropy"), POINTS, y, labels="ab"), "2 names for 3 classes"),
     (lambda y: plot_confusion_matrix(fixed(3, "cross_entropy"), POINTS, y, normalize="rows"), "normalize must be one"),
+    (lambda y: plot_confusion_matrix(fixed(3, "cross_entropy"), POINTS, [0, 1, 0, 1, 3]), "y must be classes 0 to 2"),
+    (lambda y: plot_confusion_matrix(fixed(1, "binary_cross_entropy"), POINTS, [0, 1, 0, 1, 2]), "y must be prob"),
+    (lambda y: plot_confusion_matrix(fixed(3, "cross_entropy"), POINTS, y[:4]), "y has 4 rows; X has 5 rows"),
 ])  # fmt: skip
 def test_what_cannot_be_drawn(call, message):
     with pytest.raises(ValueError, match=message):
@@ -156,7 +205,15 @@ def test_what_cannot_be_drawn(call, message):
     assert pyplot.get_fignums() == []
 
 
-def test_without_matplotlib(monkeypatch):
+@pytest.mark.parametrize("draw", [plot_confusion_matrix, plot_decision_boundary])
+def test_text_as_classes(draw):
+    with pytest.raises(TypeError, match=r"y has dtype <U1; .* number the classes: classes, y = numpy.unique"):
+        draw(fixed(3, "cross_entropy"), POINTS, ["a", "b", "a", "b", "c"])
+    assert pyplot.get_fignums() == []
+
+
+@pytest.mark.parametrize("draw", [lambda: plot_history(History([line({}, 1)])), lambda: sweep(0).plot()])
+def test_without_matplotlib(monkeypatch, draw):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"pictures need matplotlib: python -m pip install 'hotloop\[plot\]'"):
-        plot_history(History([line({}, 1)]))
+        draw()

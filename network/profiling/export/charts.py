@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.network.plots import draw_curves
+from hotloop.network.plots import draw_curves, figure
 from hotloop.network.profiling.diagnosis.snapshots import per_layer
 from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.rows import PHASE_KINDS, PHASE_ORDER, Row, labels
@@ -13,21 +13,6 @@ from hotloop.network.profiling.rows import PHASE_KINDS, PHASE_ORDER, Row, labels
 COLOURS = ["#999999", "#56B4E9", "#F0E442", "#E69F00", "#0072B2", "#D55E00", "#0072B2", "#CC79A7", "#000000"]
 MARKERS = ["x", "o", "s", "^", "v", "D", "v", "x", "x"]
 LOW_BYTES = 24_576  # in use together: they fit the first-level cache
-
-
-def figure(width: float, height: float) -> Any:
-    """Return an empty matplotlib figure that belongs to no window.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed, with what to do.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("pictures need matplotlib: python -m pip install 'hotloop[plot]'") from error
-    return Figure(figsize=(width, height), layout="constrained")
 
 
 def overview(recording: Recording) -> Any:

@@ -26,7 +26,13 @@ def test_every_hint_is_a_name_of_ours():
         assert not set(theirs) & {*KNOWN[argument], *aliases_of(KNOWN[argument])}
     parameters = [
         inspect.signature(function).parameters
-        for function in (Network, Network.fit, Network.check_gradients, *OPTIMIZERS.values())
+        for function in (
+            Network,
+            Network.fit,
+            Network.check_gradients,
+            Network.find_learning_rate,
+            *OPTIMIZERS.values(),
+        )
     ]
     assert set(words.KEYWORDS.values()) | set(words.HOMES) <= set(chain.from_iterable(parameters))
     assert not set(words.KEYWORDS) & set(words.HOMES)
@@ -110,7 +116,8 @@ def test_modules_and_classes_in_place_of_names():
     (lambda: Network([2, 3]).evaluate(X, y, callbacks=[]), "'callbacks' is an argument of Network.fit"),
     (lambda: Network([2, 3]).fit(X, y, max_iter=3), r"Did you mean 'epochs'\?"),
     (lambda: Network([2, 3]).fit(X, y, alpha=3), "'l2' is an argument of Network."),
-    (lambda: Network([2, 3]).evaluate(X, y, batch_size=3), "'batch_size' is an argument of Network.fit"),
+    (lambda: Network([2, 3]).evaluate(X, y, batch_size=3),
+     "'batch_size' is an argument of Network.find_learning_rate and Network.fit.$"),
     (lambda: Adam(lr=0.1), r"Adam\(\) got an unexpected keyword argument 'lr'. Did you mean 'learning_rate'\?"),
     (lambda: AdamW(eps=0.1), r"Did you mean 'epsilon'\?"),
     (lambda: Adam(momentum=0.1), "'momentum' is an argument of SGD"),
