@@ -71,12 +71,6 @@ def test_pickles_are_read_in_a_process_that_has_not_imported_hotloop():
     assert pickle.loads(pickled)[0] is hotloop.Network
 
 
-def test_doctest_reads_it():
-    code = "import doctest, hotloop, json; print(json.dumps(doctest.testmod(hotloop, raise_on_error=True)))"
-    failed, attempted = fresh(code)
-    assert (failed, attempted > 0) == (0, True)
-
-
 def test_what_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'hotloop' has no attribute 'nonsense'"):
         hotloop.nonsense  # noqa: B018

@@ -2,12 +2,11 @@
 
 import contextlib
 import copy
-import doctest
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import needs_compiler, same_bits
+from conftest import same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_callbacks import early_stopping
@@ -284,9 +283,3 @@ def test_of_an_unknown_name_the_mode_must_be_said(monitor):
 def test_wrong_arguments(options, error, message):
     with pytest.raises(error, match=message):
         EarlyStopping(**options)
-
-
-@needs_compiler
-def test_the_examples_of_the_docstrings():
-    (found,) = doctest.DocTestFinder(recurse=False).find(EarlyStopping, "EarlyStopping")
-    assert doctest.DocTestRunner().run(found) == (0, 6)

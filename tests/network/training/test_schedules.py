@@ -1,7 +1,6 @@
 """Schedules: their values against PyTorch's and fastai's, step by step, durations, and what a wrong one is told."""
 
 import copy
-import doctest
 import json
 import math
 import pickle
@@ -12,7 +11,6 @@ import pytest
 
 import hotloop
 from hotloop import schedules
-from hotloop.network.training import composed_schedules
 from hotloop.network.training.composed_schedules import Scaled
 from hotloop.network.training.schedule_values import SCHEDULES, checked_duration, evaluate, in_steps
 from hotloop.schedules import (
@@ -170,10 +168,3 @@ def test_public_names():
     assert hotloop.schedules is schedules
     for name in schedules.__all__:
         assert "alpha(t) =" in getattr(schedules, name).__doc__, f"{name} has no formula"
-
-
-@pytest.mark.parametrize("module", [schedules, composed_schedules])
-def test_examples(module):
-    found = doctest.testmod(module)
-    assert found.attempted > 0
-    assert found.failed == 0

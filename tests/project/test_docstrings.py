@@ -1,0 +1,49 @@
+"""The examples in the docstrings run, and print what they show."""
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {"hotloop.network": ROOT / "network", "hotloop": ROOT / "src" / "hotloop"}
+
+
+def modules():
+    """Return the names of all modules that have an example."""
+    found = []
+    for package, folder in PACKAGES.items():
+        for path in sorted(folder.rglob("*.py")):  # links, as those in src/, are not followed
+            if re.search(r"^ *>>> ", path.read_text(), re.M):
+                found.append(".".join([package, *path.relative_to(folder).with_suffix("").parts]))
+    return [name.removesuffix(".__init__") for name in found]
+
+
+MODULES = modules()
+
+
+def outcome(module):
+    """Return (how many examples failed, how many there are); doctest prints those that failed."""
+    done = doctest.testmod(module)
+    return done.failed, done.attempted
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed, attempted = outcome(importlib.import_module(name))
+    assert failed == 0
+    assert attempted > 0
+
+
+def test_a_planted_wrong_example_is_seen(capsys):
+    module = ModuleType("module", "\n>>> 1 + 1\n3\n>>> 2\n2\n")
+    assert outcome(module) == (1, 2)
+    assert "Expected:\n    3\nGot:\n    2" in capsys.readouterr().out
+
+
+def test_all_are_found():
+    assert {"hotloop", "hotloop.callbacks", "hotloop.network.network", "hotloop.network.text_table"} <= {*MODULES}
