@@ -2,9 +2,15 @@ r"""MNIST to 98.5 % in ten epochs: a learning rate that rises and falls once, an
 
     python examples/one_cycle.py FOLDER
 
-FOLDER has the four files of MNIST; see examples/mnist.py. `find_learning_rate` shows how large a rate the network
-stands, `fit_one_cycle` goes up to it and down again, momentum against it. Source: L. Smith and N. Topin,
-Super-Convergence (2018).
+FOLDER has the four files of MNIST; see examples/mnist.py. `find_learning_rate` suggests learning rates; 0.003, between
+two of them, was chosen by hand. `fit_one_cycle` rises to it and falls again, while beta1 falls and rises. A tenth of
+the training images is held out to follow the training; the test images are used once, at the end.
+
+On 2026-11-27, on an AMD EPYC with AVX-512, the last line was
+
+    test accuracy 98.65%
+
+Source: L. Smith and N. Topin, Super-Convergence (2018).
 """
 
 import argparse
@@ -38,7 +44,7 @@ def main() -> None:
         max_learning_rate=0.003,
         optimizer=optimizer,
         batch_size=128,
-        validation_data=(data.x_test, data.y_test),
+        validation_split=0.1,
     )
     print(history)
     print(f"test accuracy {net.evaluate(data.x_test, data.y_test)['accuracy']:.2%}")
