@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import needs_compiler, same_bits
+from conftest import same_bits
 
 from hotloop import SGD, Network, losses
 from hotloop.losses import Huber, Quantile
@@ -109,16 +109,6 @@ def test_counts():
 def test_wrong_losses(call, match):
     with pytest.raises((TypeError, ValueError), match=match):
         call()
-
-
-@needs_compiler
-def test_the_examples_of_the_document(capsys):
-    text = (Path(__file__).parents[2] / "docs" / "losses.md").read_text()
-    examples = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.M | re.S)
-    assert len(examples) == 2
-    for program, printed in examples:
-        exec(compile(program, "losses.md", "exec"), {})
-        assert capsys.readouterr().out == printed
 
 
 def test_the_document_has_each_loss():

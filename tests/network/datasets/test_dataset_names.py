@@ -5,12 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-from conftest import needs_compiler
-
 import hotloop.datasets
 from hotloop.network import datasets
-from hotloop.network.datasets.sources import load_inputs
 
 ROOT = Path(__file__).parents[3]
 
@@ -26,15 +22,6 @@ def test_the_document_lists_them():
     text = (ROOT / "docs" / "data.md").read_text()
     rows = re.findall(r"^\| (`.*?) \|", text, re.M)
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(datasets.__all__)
-
-
-@needs_compiler
-def test_the_example_of_the_document():
-    (program,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "data.md").read_text(), re.M | re.S)
-    found = {}
-    exec(compile(program, "data.md", "exec"), found)
-    raw = load_inputs("digits", 64, None, None)
-    assert np.mean(found["net"].predict(raw).argmax(axis=1) == found["data"].y_test) > 0.9
 
 
 def test_data_is_loaded_without_numba(tmp_path):

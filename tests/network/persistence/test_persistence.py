@@ -3,12 +3,10 @@
 import copy
 import inspect
 import pickle
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import needs_compiler, same_bits
+from conftest import same_bits
 
 from hotloop import Adam, Network
 from hotloop.kernels import predict_one
@@ -139,12 +137,3 @@ def test_every_argument_of_a_network_is_kept():
     wanted = {*inspect.signature(Network).parameters} - {"sizes", "activation", "output", "initializer"}
     assert wanted == {*persistent.ARGUMENTS}
     assert {*persistent.COUNTERS} == {*model_file.COUNTERS}
-
-
-@needs_compiler
-def test_the_example_of_the_document(tmp_path, monkeypatch, capsys):
-    text = (Path(__file__).parents[3] / "docs" / "saving.md").read_text()
-    program, printed = re.search(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.M | re.S).groups()
-    monkeypatch.chdir(tmp_path)
-    exec(compile(program, "saving.md", "exec"), {})
-    assert capsys.readouterr().out == printed

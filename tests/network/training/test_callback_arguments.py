@@ -1,11 +1,10 @@
 """What may be given as callbacks, which methods of theirs are refused, and that the documents show what there is."""
 
-import doctest
 import re
 from pathlib import Path
 
 import pytest
-from conftest import needs_compiler, same_bits
+from conftest import same_bits
 from watched_fits import Noted, build, train
 
 import hotloop
@@ -108,29 +107,12 @@ def test_it_is_public():
     assert hotloop.Callback is module.Callback
 
 
-@needs_compiler
-def test_the_examples_of_the_document(capsys):
-    text, names = DOCUMENT.read_text(), {}
-    examples = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.M | re.S)
-    assert len(examples) == text.count("```python") - 1 == 3  # one only defines a class
-    for program, printed in examples:
-        exec(compile(program, "callbacks.md", "exec"), names)
-        assert capsys.readouterr().out == printed
-
-
 def test_the_document_lists_every_callback():
     text = DOCUMENT.read_text()
     assert {*re.findall(r"^\| `([A-Z]\w+)` \|", text, re.M)} == {*hotloop.callbacks.__all__} - {
         "Callback",
         "FitProgress",
     }
-
-
-@needs_compiler
-@pytest.mark.parametrize(("thing", "lines"), [(Callback, 4), (LambdaCallback, 4), (hotloop.callbacks, 2)])
-def test_the_examples_of_the_docstrings(thing, lines):
-    (found,) = doctest.DocTestFinder(recurse=False).find(thing, "thing")
-    assert doctest.DocTestRunner().run(found) == (0, lines)
 
 
 def test_the_document_lists_every_moment():
