@@ -290,11 +290,17 @@ def test_two_pieces_of_one_name_cannot_be_saved(tmp_path):
 def test_pickled_and_copied():
     net = trained(TANH, MSE)
     X = data()[0]
-    for other in (pickle.loads(pickle.dumps(net)), copy.copy(net), copy.deepcopy(net)):
+    others = pickle.loads(pickle.dumps(net)), copy.copy(net), copy.deepcopy(net)
+    for other in others:
         assert (other.activations, other.loss) == (net.activations, net.loss)
         assert {*other.activations} == {*net.activations}
         assert same_bits(other.predict(X), net.predict(X))
+    before = net.parameters.copy()
+    net.fit(*data(), **FLAGS)
+    assert not same_bits(net.parameters, before)
+    for other in others:
         other.fit(*data(), **FLAGS)
+        assert same_bits(other.parameters, net.parameters)
 
 
 def test_how_they_are_shown():

@@ -178,7 +178,7 @@ def test_schedules_count_from_the_beginning_of_the_fit(tmp_path):
     with pytest.raises(InterruptedError):
         small("Adam", nets[1], callbacks=[StopsAfter(9)], checkpoint=tmp_path / "run", every="2 steps", **options)
     assert outcome(*small("Adam", nets[2], resume=tmp_path / "run", **options)) == whole
-    with pytest.raises(ValueError, match=r"dropout_schedule.schedule was 'Cosine', is absent|dropout_schedule was"):
+    with pytest.raises(ValueError, match=r"dropout_schedule was .*Cosine.*, is None"):
         small("Adam", nets[2], resume=tmp_path / "run", **options | {"dropout_schedule": None})
     with pytest.raises(ValueError, match=r"optimizer.learning_rate"):
         small("Adam", nets[2], resume=tmp_path / "run", **options | {"optimizer": Adam(0.01)})
