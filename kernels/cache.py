@@ -27,7 +27,7 @@ import numba
 import numpy as np
 from numba.core import serialize
 
-from hotloop.kernels.function_code import code_of, hash_of, is_ours, ordered
+from hotloop.kernels.function_code import code_of, hash_of, is_ours, ordered, plain_name, symbol
 
 SUFFIX = ".kernel"
 MAGIC = b"hotloop kernel 1\n"
@@ -120,6 +120,8 @@ class KernelCache:
             return None
         try:
             key = self._key(sig, target_context.codegen())
+            if not is_ours(self._function):  # of ours a test sees to it that all names differ
+                self._function.__qualname__ = symbol(self._function.__qualname__, key["code"])
             found, payload = read(self._find(file_name(key)))
             kept, data = serialize.loads(payload) if found == key else (None, None)
             # The key has only the names of types, which different types may share.
@@ -166,7 +168,7 @@ class KernelCache:
         """Return everything that compiled code depends on, in types that JSON has."""
         function = self._function
         return {
-            "function": f"{function.__module__}.{function.__qualname__}",
+            "function": f"{function.__module__}.{plain_name(function.__qualname__)}",
             "name": _name(function),
             "line": function.__code__.co_firstlineno,
             "code": hash_of(*code_of(function)),
@@ -279,7 +281,7 @@ def _name(function: Any) -> str:
 
     Two functions in one folder must have different names, or each would remove the other's files.
     """
-    name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}".replace("<locals>", "locals")
+    name = f"{Path(function.__code__.co_filename).stem}.{plain_name(function.__qualname__)}".replace("<locals>", "locals")
     plain = re.sub(r"[^\w.]", "", name, flags=re.ASCII)[:LONGEST_NAME]
     return plain if plain == name else f"{plain}.{hash_of(name.encode('utf-8', 'surrogateescape'))[:8]}"
 

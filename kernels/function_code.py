@@ -3,7 +3,7 @@
 import dis
 import hashlib
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,31 @@ def code_of(function: Any, seen: list[Any] | None = None) -> list[bytes]:
             path = Path(inner.__code__.co_filename)
             parts += [path.read_bytes() if path.is_file() else b"", *code_of(inner, seen)]
     return parts
+
+
+def named_by_code(function: Any) -> Any:
+    """Return a copy of a function, under a qualified name that says what it does: see `symbol`."""
+    copy = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    copy.__kwdefaults__, copy.__module__ = function.__kwdefaults__, function.__module__
+    copy.__qualname__ = symbol(function.__qualname__, hash_of(*code_of(function)))
+    return copy
+
+
+def symbol(name: str, code: str) -> str:
+    """Return a qualified name with a hash of the code, in place of one that it may have.
+
+    Numba links functions by qualified name, types, and a number that it counts up in each process. Two with one name
+    that different processes compiled may so have one symbol, and in a process that loads both from the cache the first
+    is called for the second.
+    """
+    return f"{plain_name(name)}@{code[:16]}"
+
+
+def plain_name(name: str) -> str:
+    """Return a qualified name without the hash of `symbol`."""
+    return name.partition("@")[0]
 
 
 def is_ours(function: Any) -> bool:

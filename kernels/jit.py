@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 import hotloop.kernels.micro_kernel_shape  # noqa: F401 - each key of the cache has its setting
 from hotloop.kernels import cache
+from hotloop.kernels.function_code import named_by_code
 from hotloop.kernels.lowering.flush_to_zero import FlushingCompiler
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -87,7 +88,7 @@ def own(function: Function) -> Function:
     plain: Function = getattr(function, "py_func", function)
     if numba.config.DISABLE_JIT:
         return plain
-    compiled: Function = numba.njit(**HELPER | {"_nrt": True})(plain)
+    compiled: Function = numba.njit(**HELPER | {"_nrt": True})(named_by_code(plain))
     return compiled
 
 
