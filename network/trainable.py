@@ -103,7 +103,9 @@ class Trainable(Incremental, LearningRateMethods):
             Samples in a step: 1 for one at a time, N or more for full batches. Of an iterable each batch is a step by
             default; a number cuts what it gives into batches, shuffled within.
         steps_per_epoch : int, optional
-            For an iterable without a length, or an endless one: how many batches are an epoch.
+            Of an iterable: how many steps are an epoch. The next epoch goes on where it ended, and from the beginning
+            where the iterable runs out. Needed for an endless one; and for a schedule, unless the steps are known: from
+            a list, from a `Stream`, or without a `batch_size` from the iterable's length.
         optimizer : Optimizer or str, default SGD(0.01)
             SGD, RMSprop, Adagrad, Adam, AdamW, or a name. The moments of the last fit's are kept if it was of the same
             class (of SGD: and has momentum, or Nesterov's, as that did), whatever its numbers and schedules; so two

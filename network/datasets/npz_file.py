@@ -119,11 +119,7 @@ def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, Array]:
     """
     with _archive(path) as archive:
         members = _members(path, archive)
-        for name in names:
-            if name.lower() not in members:
-                found = ", ".join(printable(known) for known in list(members)[:MANY]) or "nothing"
-                raise ValueError(f"{path} holds no array {name!r}; found {found}")
-        chosen = {name: members[name.lower()] for name in names}
+        chosen = {name: _member(path, members, name) for name in names}
         sizes = [_checked_size(path, archive, member) for member in chosen.values()]
         require(sum(sizes), f"what {path} holds")
         arrays = {}
@@ -131,6 +127,21 @@ def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, Array]:
             with _reading(path, member), archive.open(member) as file:
                 arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
         return arrays
+
+
+def rows_of(path: str | Path, name: str) -> int:
+    """Return how many rows an array of an NPZ file has, by its header.
+
+    Raises
+    ------
+    ValueError
+        If it is not an NPZ file, lacks the array, or is damaged.
+    """
+    with _archive(path) as archive:
+        member = _member(path, _members(path, archive), name)
+        with _reading(path, member), archive.open(member) as file:
+            shape, _ = _header(file)
+    return shape[0] if shape else 0
 
 
 def numbers(path: str | Path, name: str, array: Array) -> Array:
@@ -190,6 +201,14 @@ def _members(path: str | Path, archive: zipfile.ZipFile) -> dict[str, zipfile.Zi
         if not member.is_dir():
             members[name] = member
     return members
+
+
+def _member(path: str | Path, members: dict[str, zipfile.ZipInfo], name: str) -> zipfile.ZipInfo:
+    """Return the member that holds an array."""
+    if name.lower() not in members:
+        found = ", ".join(printable(known) for known in list(members)[:MANY]) or "nothing"
+        raise ValueError(f"{path} holds no array {name!r}; found {found}")
+    return members[name.lower()]
 
 
 def _checked_size(path: str | Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:

@@ -1,18 +1,20 @@
 """Data larger than memory: files, or Arrow record batches, read a part at a time and anew in each epoch."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from hotloop.network.datasets.csv_dialect import value_of
 from hotloop.network.datasets.csv_table import read_table
-from hotloop.network.datasets.npz_file import numbers, read_arrays
+from hotloop.network.datasets.npz_file import numbers, read_arrays, rows_of
 from hotloop.network.datasets.scaling import ROUNDINGS, Scaling
 from hotloop.network.validation import arguments
+from hotloop.network.validation.printable import printable
 
 Array: TypeAlias = npt.NDArray[Any]
 Part: TypeAlias = tuple[str, tuple[str, ...] | None, Array, Array]  # where it is from, names of the inputs, X, y
@@ -25,15 +27,15 @@ CSV, NPZ = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".npz",)
 class Stream:
     """Raw inputs and targets, a part (X, y) at a time, for `Network.fit`; each pass reads the data anew.
 
-    A part is a whole CSV or NPZ file, or a record batch of a Parquet file, an Arrow file or an Arrow object. Nothing is
-    scaled: see `scaling`.
+    A part is a whole CSV or NPZ file, which is read as a whole, or `rows` rows of a Parquet file, an Arrow file or an
+    Arrow object. Nothing is scaled: see `scaling`.
 
     Parameters
     ----------
     source : path, Arrow object, or sequence of them
         Files .npz, .csv, .tsv (also .gz), .parquet, .arrow or .feather; or a table, a dataset, record batches or a
-        reader of pyarrow. A reader can be read once. Parquet and Arrow files need pyarrow:
-        ``pip install 'hotloop[arrow]'``.
+        reader of pyarrow. A reader can be read once, so it is not for several epochs, nor for `scaling` before `fit`.
+        Parquet and Arrow files need pyarrow: ``pip install 'hotloop[arrow]'``.
     target : str, optional
         Name of the target's column, or of the array of an NPZ file beside "x"; the last column, or "y", by default.
     columns : sequence of str, optional
@@ -42,7 +44,12 @@ class Stream:
         The classes as the data write them, text or numbers; the target becomes their places, 0, 1, ... Without it
         targets must be numbers.
     rows : int, default 65536
-        Rows in a part of a Parquet file or an Arrow object, at most.
+        Rows in a part of a Parquet file, an Arrow file or an Arrow object; the last part has what is left.
+
+    Attributes
+    ----------
+    reads_once : bool
+        Whether a source is a reader, which can be read once.
 
     Examples
     --------
@@ -71,7 +78,8 @@ class Stream:
         self._sources = list(source) if isinstance(source, (list, tuple)) else [source]
         if not self._sources:
             raise ValueError("source is empty: give a file or several")
-        self._readers = [_reader_of(one) for one in self._sources]
+        self._kinds = [_kind_of(one) for one in self._sources]
+        self.reads_once, self._was_read = any(kind is READER for kind in self._kinds), False
         self.target, self.rows = target, arguments.whole_number("rows", rows, 1)
         if isinstance(columns, str):
             raise TypeError(f"columns must be a sequence of names, got the text {columns!r}: write [{columns!r}]")
@@ -84,6 +92,23 @@ class Stream:
         """Read the parts (X, y), each X in the dtype of the data."""
         for _, X, y in self._parts():
             yield X, y
+
+    def rows_of_parts(self) -> list[int] | None:
+        """Return how many rows each part has; None for a reader, which would be read up.
+
+        Parquet, Arrow and NPZ files say it in what they have beside the data. CSV files are read.
+        """
+        if self.reads_once:
+            return None
+        counts: list[int] = []
+        for source, kind in zip(self._sources, self._kinds, strict=True):
+            rows = kind.rows(self, source)
+            if kind.in_parts:
+                full, left = divmod(rows, self.rows)
+                counts += [self.rows] * full + [left] * (left > 0)
+            else:
+                counts += [rows] * (rows > 0)
+        return counts
 
     def scaling(self) -> Scaling:
         """Return the scaling to mean 0 and standard deviation 1 of each input, from one pass over the data.
@@ -114,8 +139,13 @@ class Stream:
     def _parts(self) -> Iterator[tuple[str, Array, Array]]:
         """Read the parts, their inputs in one order, their targets as numbers."""
         wanted, width, found = self.columns, None, False
-        for source, reader in zip(self._sources, self._readers, strict=True):
-            for where, names, X, y in reader(self, source):
+        if self.reads_once and self._was_read:
+            raise ValueError(
+                "a RecordBatchReader can be read once, and was: give the table, the dataset or the files that it reads"
+            )
+        self._was_read = True
+        for source, kind in zip(self._sources, self._kinds, strict=True):
+            for where, names, X, y in kind.read(self, source):
                 if len(X) == 0:
                     continue
                 found = True
@@ -179,6 +209,10 @@ def _npz(stream: Stream, path: Any) -> Iterator[Part]:
     yield str(path), None, x, y
 
 
+def _rows_of_npz(stream: Stream, path: Any) -> int:
+    return rows_of(path, "x")
+
+
 def _csv(stream: Stream, path: Any) -> Iterator[Part]:
     """Read a CSV file as one part."""
     table = read_table(path, stream.target)
@@ -189,24 +223,61 @@ def _csv(stream: Stream, path: Any) -> Iterator[Part]:
     yield table.name, table.columns, table.inputs, y
 
 
+def _rows_of_csv(stream: Stream, path: Any) -> int:
+    return len(read_table(path, stream.target).cells)
+
+
 def _parquet(stream: Stream, path: Any) -> Iterator[Part]:
-    """Read a Parquet file batch by batch."""
-    file = _pyarrow().parquet.ParquetFile(path)
-    with file:
+    """Read a Parquet file part by part."""
+    with _opened_parquet(path) as file:
         yield from _of_batches(stream, str(path), file.schema_arrow.names, file.iter_batches(batch_size=stream.rows))
 
 
 def _ipc(stream: Stream, path: Any) -> Iterator[Part]:
-    """Read an Arrow file batch by batch, mapped into memory."""
-    arrow = _pyarrow()
-    with arrow.memory_map(str(path)) as mapped, arrow.ipc.open_file(mapped) as file:
+    """Read an Arrow file part by part, mapped into memory."""
+    with _opened_ipc(path) as file:
         batches = (file.get_batch(index) for index in range(file.num_record_batches))
         yield from _of_batches(stream, str(path), file.schema.names, batches)
 
 
+@contextmanager
+def _opened_parquet(path: Any) -> Iterator[Any]:
+    arrow = _pyarrow()
+    with _damage_in(path, "Parquet"), arrow.parquet.ParquetFile(path) as file:
+        yield file
+
+
+@contextmanager
+def _opened_ipc(path: Any) -> Iterator[Any]:
+    arrow = _pyarrow()
+    with _damage_in(path, "an Arrow file"), arrow.memory_map(str(path)) as mapped, arrow.ipc.open_file(mapped) as file:
+        yield file
+
+
+@contextmanager
+def _damage_in(path: Any, what: str) -> Iterator[None]:
+    """Turn what pyarrow raises for a damaged file into one error that names the file."""
+    arrow = _pyarrow()
+    try:
+        yield
+    except (arrow.ArrowException, OSError) as error:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+            raise  # of the system, which says what it is
+        raise ValueError(f"{path} cannot be read as {what} ({printable(str(error))})") from None
+
+
+def _rows_of_parquet(stream: Stream, path: Any) -> int:
+    with _opened_parquet(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def _rows_of_ipc(stream: Stream, path: Any) -> int:
+    with _opened_ipc(path) as file:
+        return sum(file.get_batch(index).num_rows for index in range(file.num_record_batches))
+
+
 def _arrow(stream: Stream, source: Any) -> Iterator[Part]:
     """Read a table, a dataset, a reader or a record batch of pyarrow."""
-    where = f"a {type(source).__name__}"
     if hasattr(source, "scanner"):  # a dataset
         batches = source.to_batches(batch_size=stream.rows)
     elif hasattr(source, "to_batches"):  # a table
@@ -215,7 +286,11 @@ def _arrow(stream: Stream, source: Any) -> Iterator[Part]:
         batches = source
     else:
         batches = [source]
-    yield from _of_batches(stream, where, source.schema.names, batches)
+    yield from _of_batches(stream, f"a {type(source).__name__}", source.schema.names, batches)
+
+
+def _rows_of_arrow(stream: Stream, source: Any) -> int:
+    return int(source.count_rows() if hasattr(source, "scanner") else source.num_rows)
 
 
 def _of_batches(stream: Stream, where: str, names: Sequence[str], batches: Any) -> Iterator[Part]:
@@ -230,17 +305,31 @@ def _of_batches(stream: Stream, where: str, names: Sequence[str], batches: Any) 
     from hotloop.network.validation.array_like import numeric  # beside it Numba is loaded
 
     table_of, first = _pyarrow().Table.from_batches, 0
+    for part in _in_parts(batches, stream.rows):
+        table = table_of(part)
+        rows = f"{where}, rows {first} to {first + table.num_rows - 1}"
+        column = table.column(target)
+        if column.null_count:
+            raise ValueError(f"{rows}: the target {target!r} is missing in {column.null_count} of them")
+        X = numeric(f"{rows}: X", table.select(inputs))
+        y = column.to_numpy() if stream.classes is None else np.array(column.to_pylist(), np.object_)
+        first += table.num_rows
+        yield rows, tuple(inputs), X, y
+
+
+def _in_parts(batches: Iterable[Any], rows: int) -> Iterator[list[Any]]:
+    """Cut and join record batches: each part has so many rows, the last what is left."""
+    part, left = [], rows
     for batch in batches:
-        for start in range(0, batch.num_rows, stream.rows):
-            table = table_of([batch.slice(start, stream.rows)])
-            rows = f"{where}, rows {first} to {first + table.num_rows - 1}"
-            column = table.column(target)
-            if column.null_count:
-                raise ValueError(f"{rows}: the target {target!r} is missing in {column.null_count} of them")
-            X = numeric(f"{rows}: X", table.select(inputs))
-            y = column.to_numpy() if stream.classes is None else np.array(column.to_pylist(), np.object_)
-            first += table.num_rows
-            yield rows, tuple(inputs), X, y
+        start = 0
+        while start < batch.num_rows:
+            part.append(batch.slice(start, left))
+            start, left = start + part[-1].num_rows, left - part[-1].num_rows
+            if left == 0:
+                yield part
+                part, left = [], rows
+    if part:
+        yield part
 
 
 def _pyarrow() -> Any:
@@ -254,20 +343,33 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
-def _reader_of(source: Any) -> Callable[[Stream, Any], Iterator[Part]]:
-    """Return what reads a source, or raise an error unless there is one."""
+class _Kind(NamedTuple):
+    """A kind of source: what reads it, what counts its rows, and whether it is read in parts of `Stream.rows` rows."""
+
+    read: Callable[[Stream, Any], Iterator[Part]]
+    rows: Callable[[Stream, Any], int]
+    in_parts: bool
+
+
+PARQUET_FILE, IPC_FILE = _Kind(_parquet, _rows_of_parquet, True), _Kind(_ipc, _rows_of_ipc, True)
+CSV_FILE, NPZ_FILE = _Kind(_csv, _rows_of_csv, False), _Kind(_npz, _rows_of_npz, False)
+ARROW_OBJECT, READER = _Kind(_arrow, _rows_of_arrow, True), _Kind(_arrow, _rows_of_arrow, True)
+
+
+def _kind_of(source: Any) -> _Kind:
+    """Return the kind of a source, or raise an error unless there is one."""
     if not isinstance(source, (str, os.PathLike)):
-        if hasattr(source, "schema") and (hasattr(source, "to_batches") or hasattr(source, "read_next_batch")):
-            return _arrow
-        if hasattr(source, "schema") and hasattr(source, "num_rows"):
-            return _arrow
+        if hasattr(source, "schema") and hasattr(source, "read_next_batch"):
+            return READER
+        if hasattr(source, "schema") and (hasattr(source, "to_batches") or hasattr(source, "num_rows")):
+            return ARROW_OBJECT
         raise TypeError(f"source must be a path or an Arrow object, or a list of them; got a {type(source).__name__}")
     path = Path(source)
     name = path.name.lower()
-    for endings, reader in ((PARQUET, _parquet), (IPC, _ipc), (CSV, _csv), (NPZ, _npz)):
+    for endings, kind in ((PARQUET, PARQUET_FILE), (IPC, IPC_FILE), (CSV, CSV_FILE), (NPZ, NPZ_FILE)):
         if name.endswith(endings):
             if not path.exists():
                 raise FileNotFoundError(f"there is no file {source}")
-            return reader
+            return kind
     known = ", ".join((*NPZ, *CSV, *PARQUET, *IPC))
     raise ValueError(f"{source}: unknown kind of file; wanted one of {known}")

@@ -27,7 +27,7 @@ class FitData:
     training: LoopArguments
     validation: LoopArguments | None = None
     parts: Parts | None = None
-    steps_per_epoch: int | None = None  # None if it is not known before the first epoch has ended
+    steps_per_epoch: int | None = None  # None if nothing must know it
 
 
 class CheckedData(ScaledInputs):
@@ -120,8 +120,10 @@ class CheckedData(ScaledInputs):
         if isinstance(class_weight, str):
             raise ValueError("class_weight='balanced' needs all rows at once: give a dict")
         size = 2**30 if options.batch_size is None else options.batch_size
-        parts = Parts(X, options.steps_per_epoch, options.epochs, self._part_of(size, class_weight, positive_weight))
-        return FitData(parts.first, parts=parts, steps_per_epoch=parts.length if options.batch_size is None else None)
+        prepare = self._part_of(size, class_weight, positive_weight)
+        parts = Parts(X, options.steps_per_epoch, options.epochs, options.batch_size, prepare)
+        scheduled = options.optimizer.schedules or options.dropout_schedule is not None
+        return FitData(parts.first, parts=parts, steps_per_epoch=parts.steps_in_epoch() if scheduled else None)
 
     def _hold_out(self, data: FitData, checked: Checked, fraction: float, seed: int, sample_weight: Any) -> None:
         """Split the rows: the arrays stay as they are, and each epoch's order has only the rows that are kept."""

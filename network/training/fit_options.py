@@ -63,7 +63,9 @@ class FitOptions:
         elif not in_parts:
             batch_size = DEFAULT_BATCH
         if steps_per_epoch is not None:
-            steps_per_epoch = _steps_per_epoch(steps_per_epoch, in_parts, batch_size)
+            if not in_parts:
+                raise ValueError("steps_per_epoch is for batches from an iterable: with X and y an epoch is all rows")
+            steps_per_epoch = arguments.whole_number("steps_per_epoch", steps_per_epoch, 1)
         if in_parts and validation_split:
             raise ValueError("validation_split needs all rows at once: give validation_data=(X, y)")
         tolerance, patience = stopping(tolerance, patience)
@@ -78,15 +80,6 @@ class FitOptions:
             arguments.flag("shuffle", shuffle), arguments.threads(n_threads), arguments.flag("progress", progress),
             checked_callbacks(callbacks, validates),
         )  # fmt: skip
-
-
-def _steps_per_epoch(value: Any, in_parts: bool, batch_size: int | None) -> int:
-    if not in_parts:
-        raise ValueError("steps_per_epoch is for batches from an iterable: with X and y an epoch is all rows")
-    steps = arguments.whole_number("steps_per_epoch", value, 1)
-    if batch_size is not None:
-        raise ValueError("steps_per_epoch counts the batches that X gives: omit batch_size")
-    return steps
 
 
 def _metrics(metrics: Any, validates: bool, loss: Any, outputs: int) -> Sequence[Metric]:

@@ -32,12 +32,12 @@ class LearningRateMethods:
     def find_learning_rate(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         start: float = 1e-7,
         end: float = 10.0,
         steps: int = 100,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         optimizer: Optimizer | str | None = None,
         dropout_schedule: float | ScheduleFunction | None = None,
         sample_weight: Any = None,
@@ -53,14 +53,14 @@ class LearningRateMethods:
 
         Parameters
         ----------
-        X, y : array-like
-            As in `fit`.
+        X, y
+            As in `fit`: arrays, or an iterable of batches, which is read on, and from the beginning where it runs out.
         start, end : float, default 1e-7 and 10
             Learning rates, start below end.
         steps : int, default 100
             At least 6. Of about 20 or fewer, some suggestions are NaN.
-        batch_size : int, default 32
-            As in the training to come.
+        batch_size : int, optional
+            As in `fit`, and in the training to come.
         optimizer : Optimizer or str, default SGD
             As in the training to come; its learning rate is not used. Its moments are the network's, if `fit` would
             keep them.
@@ -86,16 +86,15 @@ class LearningRateMethods:
         if not start < end:
             raise ValueError(f"start must be below end, got start={start:g} and end={end:g}")
         steps = arguments.whole_number("steps", steps, FEWEST_STEPS)
-        batch_size = arguments.whole_number("batch_size", batch_size, 1)
-        if y is None:
-            raise ValueError("find_learning_rate needs X and y: of batches give some rows as arrays")
+        # Of an iterable an epoch is all steps; another, which is not begun, ends the schedule.
+        length = {"epochs": 2, "steps_per_epoch": steps} if y is None else {"epochs": steps + 1}
         rates = Piecewise([(steps, Exponential(start, end / start)), (1.0, end)])
         net: Any = copy.copy(self)
         sweep = Sweep(steps)
         given = replace(optimizer_of(optimizer, self.dtype, len(self.sizes) - 1), learning_rate=rates)
         try:
             net.fit(
-                X, y, epochs=steps + 1, batch_size=batch_size, optimizer=given, dropout_schedule=dropout_schedule,
+                X, y, **length, batch_size=batch_size, optimizer=given, dropout_schedule=dropout_schedule,
                 sample_weight=sample_weight, class_weight=class_weight, positive_weight=positive_weight,
                 shuffle=shuffle, n_threads=n_threads, progress=False, callbacks=[sweep],
             )  # fmt: skip
@@ -111,9 +110,9 @@ class LearningRateMethods:
     def fit_one_cycle(
         self,
         X: Any,
-        y: Any,
-        epochs: int,
-        max_learning_rate: float,
+        y: Any = None,
+        epochs: int = 10,
+        max_learning_rate: float | None = None,
         *,
         optimizer: Optimizer | str = "adam",
         div: float = 25.0,
@@ -130,9 +129,9 @@ class LearningRateMethods:
         Parameters
         ----------
         X, y, epochs
-            As in `fit`.
+            As in `fit`: arrays, or an iterable of batches and no y.
         max_learning_rate : float
-            A tenth of the rate at which training diverges, or what `find_learning_rate` suggests.
+            Required. A tenth of the rate at which training diverges, or what `find_learning_rate` suggests.
         optimizer : Optimizer or str, default "adam"
             Its learning rate is not used, nor its beta1, or momentum if it has some. SGD without momentum gets none.
         div, div_final : float, default 25 and 1e5
@@ -153,6 +152,8 @@ class LearningRateMethods:
         TypeError, ValueError, RuntimeError, DivergenceError
             As `fit` does.
         """
+        if max_learning_rate is None:
+            raise TypeError("max_learning_rate is missing: net.find_learning_rate(X, y) suggests one")
         peak = arguments.real_number("max_learning_rate", max_learning_rate, open=True)
         div = arguments.real_number("div", div, open=True)
         div_final = arguments.real_number("div_final", div_final, open=True)

@@ -32,7 +32,7 @@ class StepTable:
         Steps that the network had taken before the fit.
     epochs : int
     per_epoch : int or None
-        Steps in an epoch; None if it is not known, and nothing may be scheduled.
+        Steps in an epoch; None, if nothing is scheduled, where it is not known.
 
     Attributes
     ----------
@@ -51,10 +51,6 @@ class StepTable:
         self._data, self._start, self.factor = data, start, 1.0
         schedules = optimizer.schedules
         self.scheduled = bool(schedules) or dropout is not None
-        if per_epoch is None and self.scheduled:
-            raise ValueError(
-                "a schedule must know the number of steps: give steps_per_epoch, and batches without a batch_size"
-            )
         self._per_epoch = per_epoch or 0
         self.steps = epochs * self._per_epoch
         self._columns: list[tuple[str, str, Value, float]] = []  # field, its name to users, schedule, below

@@ -5,7 +5,9 @@ import gzip
 import numpy as np
 import pytest
 
+from hotloop import Network
 from hotloop.datasets import Scaling, Stream
+from hotloop.schedules import OneCycle
 
 ROWS = 23
 NAMES = ["a", "b", "c"]
@@ -57,8 +59,8 @@ def test_files_are_read_again_in_each_pass(kind, table, tmp_path):
         found = whole(stream)
         assert np.array_equal(found[0], x)
         assert np.array_equal(found[1], y)
-    if kind == ".parquet":
-        assert {len(part) for part, _ in stream} <= {1, 2, 3, 4}
+    sizes = [4, 4, 4, 1, 4, 4, 2] if kind in (".parquet", ".arrow") else [13, 10]
+    assert [len(part) for part, _ in stream] == stream.rows_of_parts() == sizes
 
 
 def test_arrow_objects(table):
@@ -66,7 +68,60 @@ def test_arrow_objects(table):
     given = arrow_table(x, y)
     dataset = pytest.importorskip("pyarrow.dataset").dataset(given)
     for source in (given, dataset, given.to_reader(max_chunksize=5), given.to_batches(max_chunksize=7)):
-        assert all(np.array_equal(*pair) for pair in zip(whole(Stream(source, rows=6)), table, strict=True))
+        stream = Stream(source, rows=6)
+        assert stream.reads_once == hasattr(source, "read_next_batch")
+        counts = stream.rows_of_parts()
+        assert all(np.array_equal(*pair) for pair in zip(whole(stream), table, strict=True))
+        if not stream.reads_once:
+            assert [len(x) for x, _ in stream] == counts
+    assert Stream(given.to_reader()).rows_of_parts() is None
+    assert Stream(given, rows=ROWS).rows_of_parts() == [ROWS]
+
+
+def test_a_reader_is_read_once(table):
+    """Said before anything is trained."""
+    net = Network([3, 4, 1], seed=0)
+
+    def reader():
+        return arrow_table(*table).to_reader(max_chunksize=5)
+
+    with pytest.raises(ValueError, match="X can be read once, as a Stream, and epochs is 2"):
+        net.fit(Stream(reader()), epochs=2)
+    stream = Stream(reader())
+    stream.scaling()
+    with pytest.raises(ValueError, match="a RecordBatchReader can be read once, and was: give the table, the dataset"):
+        net.fit(stream, epochs=1)
+    assert net.steps == 0
+    net.fit(Stream(reader(), rows=10), epochs=1, batch_size=4, progress=False)
+    assert net.steps == 3 + 3 + 1
+
+
+@pytest.mark.parametrize("kind", [".parquet", ".arrow"])
+def test_damaged_files_are_named(kind, table, tmp_path):
+    good = write(kind, tmp_path / "good", *table).read_bytes()
+    bad = tmp_path / f"bad{kind}"
+    middle = bytes(100) + good[100:-100].replace(b"\x00", b"\xff")
+    for content in (b"", good[:5], good[: len(good) // 2], middle + good[-100:]):
+        bad.write_bytes(content)
+        for call in (lambda: list(Stream(bad)), Stream(bad).rows_of_parts):
+            with pytest.raises(ValueError, match=r"bad\.\w+ cannot be read as .*(Parquet|an Arrow file) \(") as caught:
+                call()
+            assert type(caught.value) is ValueError
+
+
+@pytest.mark.parametrize("kind", [".parquet", ".arrow", ".csv", ".npz"])
+def test_one_cycle_and_a_learning_rate_from_a_stream(kind, table, tmp_path):
+    x, y = table
+    paths = [write(kind, tmp_path / "one", x[:13], y[:13]), write(kind, tmp_path / "two", x[13:], y[13:])]
+    stream = Stream(paths, rows=6)
+    net = Network([3, 4, 1], seed=0)
+    found, wanted = (net.find_learning_rate(each, steps=30, batch_size=4) for each in (stream, list(stream)))
+    assert found.losses.tolist() == wanted.losses.tolist()
+    assert net.steps == 0
+    history = net.fit_one_cycle(stream, epochs=2, max_learning_rate=0.01, batch_size=4, progress=False)
+    steps = 2 * sum(-(-rows // 4) for rows in stream.rows_of_parts())
+    assert net.steps == steps
+    assert history["learning_rate"][-1] == pytest.approx(OneCycle(0.01)(steps - 1, steps), rel=1e-6)
 
 
 def test_columns_are_found_by_name(table, tmp_path):

@@ -84,6 +84,18 @@ def test_each_step_has_its_rate_and_loss():
     assert (found.steps, len(found.smoothed)) == (20, 20)
 
 
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_batches_are_swept_like_arrays(batch_size):
+    """The steps go through them again and again."""
+    x, y = data(96)
+    options = {"steps": 20, "shuffle": False, "start": 1e-3}
+    parts = [(x[start : start + 16], y[start : start + 16]) for start in range(0, 96, 16)]
+    found = build().find_learning_rate(parts, batch_size=batch_size, **options)
+    wanted = build().find_learning_rate(x, y, batch_size=16, **options)
+    assert found.losses == pytest.approx(wanted.losses, rel=1e-12)
+    assert found.rates == pytest.approx(wanted.rates, rel=1e-12)
+
+
 @pytest.mark.parametrize("trained", [False, True])
 def test_the_network_is_left_as_it_is(trained):
     x, y = data()
@@ -246,6 +258,7 @@ def test_one_cycle_is_a_fit_with_its_schedules(given, optimizer):
 
 
 @pytest.mark.parametrize(("given", "exception", "match"), [
+    ({"max_learning_rate": None}, TypeError, "max_learning_rate is missing"),
     ({"max_learning_rate": 0}, ValueError, "max_learning_rate must be finite, above 0"),
     ({"epochs": 0}, ValueError, "epochs must be at least 1"),
     ({"div": 0}, ValueError, "div must be finite, above 0"),

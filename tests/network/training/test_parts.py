@@ -1,6 +1,6 @@
 """Training data that come in parts: the bits of the same batches from arrays; nothing may need all rows at once."""
 
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import numpy as np
 import pytest
@@ -108,10 +108,73 @@ def test_a_schedule_knows_the_steps():
     nets[1].fit(X, Y, batch_size=8, shuffle=False, **options)
     assert everything(nets[0]) == everything(nets[1])
     for source in (Anew(), lambda: iter(batches())):
-        with pytest.raises(ValueError, match="a schedule must know the number of steps: give steps_per_epoch"):
+        with pytest.raises(ValueError, match="steps: give steps_per_epoch, the batches that X gives in an epoch"):
             nets[0].fit(source, **options)
-    with pytest.raises(ValueError, match="a schedule must know"):
-        nets[0].fit(batches(), batch_size=4, **options)
+        with pytest.raises(ValueError, match="steps: give steps_per_epoch, the batches of 4 rows in an epoch"):
+            nets[0].fit(source, batch_size=4, **options)
+
+
+@pytest.mark.parametrize("given", ["a list", "steps_per_epoch"])
+def test_a_schedule_counts_the_batches_that_are_trained(given):
+    """Cut out of parts of other sizes, the last of each smaller: 3 + 1 + 3 a pass."""
+    net, sizes, rates = build(), (20, 2, 18), []
+
+    class Rates(Callback):
+        def on_step(self, fit):
+            rates.append(fit.learning_rate)
+
+    schedule = OneCycle(0.1)
+    options = OPTIONS | {"optimizer": SGD(schedule), "batch_size": 8, "callbacks": [Rates()]}
+    if given == "a list":
+        net.fit(batches(sizes), **options)
+    else:
+        net.fit(lambda: iter(batches(sizes)), steps_per_epoch=7, **options)
+    assert rates == pytest.approx([schedule(step, 21) for step in range(21)], rel=1e-12)
+
+
+@pytest.mark.parametrize("source", ["a list", "a function", "an iterable"])
+def test_an_epoch_goes_on_where_the_last_ended(source):
+    """Batches 1, 2; 3, 4; 5, 1; 2, 3: as of an iterator that never ends."""
+    nets = [build() for _ in range(2)]
+    histories = [
+        net.fit(given, **OPTIONS | {"epochs": 4}, steps_per_epoch=2, validation_data=(X, Y))
+        for net, given in zip(nets, (SOURCES[source](), cycle(batches())), strict=True)
+    ]
+    assert everything(nets[0]) == everything(nets[1])
+    assert histories[0]["loss"] == histories[1]["loss"]
+    assert (nets[0].steps, nets[0].epochs_trained) == (8, 4)
+    twin = build()
+    twin.fit(batches(), **OPTIONS | {"epochs": 1})
+    twin.fit(batches()[:3], **OPTIONS | {"epochs": 1})
+    assert same_bits(nets[0].parameters, twin.parameters)
+
+
+def test_an_epoch_may_end_within_a_part():
+    """Steps of 8 rows out of 40 with weights, three an epoch; the rest of a part begins the next."""
+    nets, weight = [build() for _ in range(2)], np.linspace(0.5, 2, 40)
+    options = OPTIONS | {"shuffle": False, "epochs": 3, "steps_per_epoch": 3, "gradient_norm": True}
+    given = [(X[:20], Y[:20], weight[:20]), (X[20:], Y[20:], weight[20:])]
+    found = nets[0].fit(given, batch_size=8, **options)
+    cut = [(0, 8), (8, 16), (16, 20), (20, 28), (28, 36), (36, 40), (0, 8), (8, 16), (16, 20)]
+    wanted = nets[1].fit([(X[a:b], Y[a:b], weight[a:b]) for a, b in cut], **options)
+    assert everything(nets[0]) == everything(nets[1])
+    for name in ("loss", "gradient_norm"):
+        assert found[name] == pytest.approx(wanted[name], rel=1e-12)
+
+
+def test_shuffled_steps_within_parts():
+    """Each pass over the data trains each row once, whatever the epochs."""
+    rows = []
+
+    class Rows(Callback):
+        def on_epoch_end(self, fit):
+            rows.append(fit.rows_done)
+
+    build().fit(batches((20, 20)), **OPTIONS | {"epochs": 4}, batch_size=8, steps_per_epoch=3, callbacks=[Rows()])
+    assert rows == [20, 20, 20, 20]
+    rows.clear()
+    build().fit(batches((20, 20)), **OPTIONS | {"epochs": 3}, batch_size=8, steps_per_epoch=2, callbacks=[Rows()])
+    assert rows == [16, 12, 12]
 
 
 class Misjudged(list):
@@ -152,7 +215,9 @@ FAULTS = {
     "an array": (lambda: X, TypeError, "y is missing: without it X is an iterable of pairs"),
     "a number": (lambda: 3, TypeError, "y is missing, or X must be an iterable of pairs"),
     "a text": (lambda: "data", TypeError, "y is missing, or X must be an iterable"),
-    "a generator": (lambda: iter(batches()), ValueError, "an iterator, which can be read once, and epochs is 3"),
+    "a generator": (lambda: iter(batches()), ValueError, "X can be read once, as a list_iterator, and epochs is 3"),
+    "a pair": (lambda: (X, Y), TypeError, r"X is a tuple of 2, and y is missing: did you mean fit\(X, y\)\?"),
+    "a pair of lists": (lambda: (X.tolist(), Y.tolist()), TypeError, r"did you mean fit\(X, y\)\?"),
     "three arrays too many": (lambda: [(X, Y, Y, Y)], TypeError, "part 1 is"),
     "a wrong first part": (lambda: [(X[:, :2], Y)], ValueError, "part 1: X has shape"),
 }
@@ -175,7 +240,6 @@ def test_what_is_no_data_changes_nothing(fault):
         ({"sample_weight": np.ones(40)}, "sample_weight comes with each batch"),
         ({"class_weight": "balanced"}, "class_weight='balanced' needs all rows at once"),
         ({"checkpoint": "run"}, "checkpoint and resume need data that can be read from any row"),
-        ({"steps_per_epoch": 2, "batch_size": 4}, "steps_per_epoch counts the batches that X gives: omit batch_size"),
         ({"steps_per_epoch": 0}, "steps_per_epoch must be"),
     ],
     ids=str,
@@ -201,7 +265,7 @@ def test_a_fault_in_a_later_part():
 
 def test_data_that_end_too_soon():
     net = build()
-    with pytest.raises(ValueError, match="the data ended in epoch 2 after 1 of 3 parts"):
+    with pytest.raises(ValueError, match="the data ended in epoch 2 after 1 of 3 steps"):
         net.fit(iter(batches((10, 10, 10, 10))), **OPTIONS, steps_per_epoch=3)
     assert (net.steps, net.epochs_trained) == (4, 1)
 
