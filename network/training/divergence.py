@@ -12,7 +12,7 @@ from hotloop.network.training.training_state import TrainingState
 
 
 class Divergence(Callback):
-    """Raises a DivergenceError as soon as a loss, a parameter or a moment is not finite.
+    """Raises a DivergenceError as soon as a loss is not finite, or at the end of an epoch a parameter or a moment.
 
     However the fit ends, parameters that are not finite are set back to those of the last epoch.
 
@@ -23,23 +23,29 @@ class Divergence(Callback):
     parameters : array (P,)
         The network's own.
     training : TrainingState
+    in_parts : bool
+        Whether the data come in parts, so that the rows of a run are not those of an epoch: the outer loop then calls
+        `check_epoch`.
     """
 
-    def __init__(self, data: LoopArguments, parameters: Array, training: TrainingState) -> None:
-        self._data, self._parameters, self._training = data, parameters, training
+    def __init__(self, data: LoopArguments, parameters: Array, training: TrainingState, in_parts: bool) -> None:
+        self._data, self._parameters, self._training, self._in_parts = data, parameters, training, in_parts
         self._last_good = parameters.copy()
 
     def on_call_end(self, fit: FitProgress) -> None:
         """Check the loss, and after the last call of an epoch the parameters and moments."""
-        progress = self._data.progress
-        if progress["diverged"][0]:
+        if self._data.progress["diverged"][0]:
             raise self._error(fit, "loss or a parameter")
-        if fit.rows_left == 0:
-            vectors = self._parameters, *self._training.moments
-            finite = all(np.isfinite(vector).all() for vector in vectors)
-            if not (finite and math.isfinite(progress["loss_sum"][0])):
-                raise self._error(fit, "loss or a parameter")
-            self._last_good[:] = self._parameters
+        if fit.rows_left == 0 and not self._in_parts:
+            self.check_epoch(fit)
+
+    def check_epoch(self, fit: FitProgress) -> None:
+        """Check the parameters and moments, and the sum of the losses, and keep the parameters."""
+        vectors = self._parameters, *self._training.moments
+        finite = all(np.isfinite(vector).all() for vector in vectors)
+        if not (finite and math.isfinite(self._data.progress["loss_sum"][0])):
+            raise self._error(fit, "loss or a parameter")
+        self._last_good[:] = self._parameters
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Check the validation loss."""
@@ -61,12 +67,10 @@ class Divergence(Callback):
         kept = "is set back to the epoch before"
         if np.isfinite(self._parameters).all():
             kept = "keeps its last finite parameters"
-        settings, progress = self._data.settings[0], self._data.progress[0]
-        step = -(-int(progress["row"]) // int(settings["batch_size"]))
+        steps = f"{fit.step} step{'s' * (fit.step != 1)}"
         epoch = self._training.epochs + (what != "validation loss")  # which is known after its epoch
         return DivergenceError(
-            f"training diverged in epoch {epoch}, step {step} (after {int(progress['step'])} "
-            f"updates in all): the {what} is not finite. The network {kept}. Use a smaller learning "
-            f"rate than {fit.learning_rate:g}, and inputs scaled to about -1 to 1.",
+            f"training diverged in epoch {epoch}, after {steps} of this fit: the {what} is not finite. The network "
+            f"{kept}. Use a smaller learning rate than {fit.learning_rate:g}, and inputs scaled to about -1 to 1.",
             fit.history,
         )

@@ -90,7 +90,7 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     history = progress.history
     history.epochs.extend(start.records)
     tuner.observers = [observer.of_fit(progress, data) for observer in active()]
-    guard = Divergence(data, configuration.parameters, training)
+    guard = Divergence(data, configuration.parameters, training, configuration.parts is not None)
     progress.callbacks = callbacks = [*tuner.observers, guard, *_callbacks(configuration)]
     began = time.perf_counter()
     try:
@@ -99,7 +99,7 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
         _load_loops(configuration, tuner, history)
         began = time.perf_counter()
         with closing(tuner):  # here, so that a Ctrl-C that comes as its threads end is no error either
-            _train(configuration, progress, callbacks, tuner)
+            _train(configuration, progress, callbacks, tuner, guard)
         history.stop_reason = progress.stop_reason or "epochs"
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
@@ -151,8 +151,9 @@ def _load_loops(configuration: FitConfiguration, tuner: ThreadTuner, history: Hi
 
 
 def _train(
-    configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
-) -> None:
+    configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner,
+    guard: Divergence,
+) -> None:  # fmt: skip
     """Run the epochs, until they end or a callback asks for an end."""
     training, table, options = configuration.training, configuration.table, configuration.options
     data, validation, parts = configuration.data.training, configuration.data.validation, configuration.data.parts
@@ -181,6 +182,8 @@ def _train(
             steps += data.batches if options.gradient_norm else 0
             if parts is not None and fit.stop_reason is not None:
                 return
+        if configuration.parts is not None:
+            guard.check_epoch(fit)
         fit.rows = before
         training.epochs += 1
         if parts is not None:

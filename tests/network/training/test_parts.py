@@ -7,7 +7,7 @@ import pytest
 from conftest import same_bits
 from small_networks import QUIET, build, everything
 
-from hotloop import SGD, Adam, Callback, Network
+from hotloop import SGD, Adam, Callback, DivergenceError, Network
 from hotloop.datasets import Stream
 from hotloop.schedules import OneCycle
 
@@ -261,6 +261,35 @@ def test_a_fault_in_a_later_part():
     twin.fit(X[:8], Y[:8], batch_size=8, shuffle=False, **OPTIONS | {"epochs": 1})
     assert same_bits(net.parameters, twin.parameters)
     assert net.steps == 1
+
+
+def exploding(part):
+    """Five batches, of which the targets of one overflow every square."""
+    found = [(np.ones((8, 5)), np.ones((8, 3))) for _ in range(5)]
+    found[part] = (np.ones((8, 5)), np.full((8, 3), 1e30))
+    return found
+
+
+def test_a_divergence_within_an_epoch():
+    """The parameters are those after the last sound step; the steps are counted over the parts."""
+    net, twin = build(), build()
+    with pytest.raises(DivergenceError, match=r"epoch 1, after 3 steps of this fit.*keeps its last finite parameters"):
+        net.fit(exploding(3), **OPTIONS)
+    twin.fit(exploding(3)[:3], **OPTIONS | {"epochs": 1})
+    assert same_bits(net.parameters, twin.parameters)
+    with pytest.raises(DivergenceError, match="epoch 1, after 0 steps of this fit"):
+        net.fit(exploding(0), **OPTIONS)
+
+
+def test_the_last_update_of_an_epoch_is_looked_at():
+    """Its loss is finite, the parameters after it are not; the epoch before is what there is, in the history too."""
+    net, twin, far = build(), build(), [(x, y + 100) for x, y in batches()]
+    options = OPTIONS | {"optimizer": SGD(lambda step, steps: 3e38 if step == 9 else 0.01)}
+    with pytest.raises(DivergenceError, match="epoch 2, after 10 steps .*is set back to the epoch before") as caught:
+        net.fit(far, **options)
+    twin.fit(far, **OPTIONS | {"optimizer": SGD(0.01), "epochs": 1})
+    assert same_bits(net.parameters, twin.parameters)
+    assert len(caught.value.history.epochs) == net.epochs_trained == 1
 
 
 def test_data_that_end_too_soon():
