@@ -48,8 +48,9 @@ class History(Mapping[str, list[Any]]):
     """The course of one call of `Network.fit`: a mapping from the name of a column to a list with a value an epoch.
 
     Columns are "epoch" (counted over all fits of the network, from 1), "loss" (mean over the epoch, as the parameters
-    moved), "gradient_norm" if `fit` was asked for it (mean over the epoch's steps), with validation data "val_loss", "val_accuracy" or "val_r2", and "val_" and the name of each further metric,
-    then "learning_rate" (of the epoch's last step), "seconds", and what callbacks added. An epoch that lacks a value
+    moved), "gradient_norm" if `fit` was asked for it (mean over the epoch's steps), with validation data "val_loss",
+    "val_accuracy" or "val_r2", and "val_" and the name of each further metric, then "learning_rate" (of the epoch's
+    last step), "seconds", and what callbacks added. An epoch that lacks a value
     has NaN there, so that all lists are equally long.
 
     Attributes
