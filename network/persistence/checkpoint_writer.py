@@ -13,8 +13,8 @@ import numpy as np
 from hotloop.network.persistence import checkpoint as files
 from hotloop.network.persistence.atomic_write import check_replaceable, path_of
 from hotloop.network.persistence.checkpoint import Checkpoint
+from hotloop.network.persistence.identity import identity, with_state
 from hotloop.network.persistence.interval import DEFAULT, Interval
-from hotloop.network.persistence.plain_optimizer import described
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.training.fit_options import FitOptions
 from hotloop.network.training.history import CheckpointWarning
@@ -59,12 +59,10 @@ class CheckpointedFit:
         deciding = {
             "batch_size": options.batch_size, "shuffle": options.shuffle, "tolerance": options.tolerance,
             "patience": options.patience, "validation_split": options.validation_split,
-            "gradient_norm": options.gradient_norm, "dropout_schedule": described(options.dropout_schedule),
-            "metrics": [metric.name for metric in options.metrics],
+            "gradient_norm": options.gradient_norm, "dropout_schedule": options.dropout_schedule,
+            "metrics": options.metrics,
         }  # fmt: skip
-        if options.optimizer.schedules or options.dropout_schedule is not None:
-            deciding["epochs"] = options.epochs  # a schedule stretches over all of them
-        self._identity = files.identity(net, data, validation, options.optimizer, options.callbacks, deciding)
+        self._identity = identity(net, data, validation, options.optimizer, options.callbacks, options.epochs, deciding)
         if self._from is not None:
             self._from.check(self._identity, options.epochs)
 
@@ -112,7 +110,7 @@ class Resumed(Callback):
             self._in_epoch = False
 
     def _load(self, fit: FitProgress) -> None:
-        for callback, state in zip(files.with_state(fit.callbacks), self._states, strict=True):
+        for callback, state in zip(with_state(fit.callbacks), self._states, strict=True):
             callback.load_state_dict(state)
         self._states = ()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hotloop.network.training.factors import Factors
 from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
-from hotloop.network.training.schedule_values import SCHEDULES, Schedule
+from hotloop.network.training.schedule_values import SCHEDULES
 
 NAME = "schedule"  # the key of a schedule's name
 
@@ -18,28 +18,20 @@ class OwnFunctionError(TypeError):
     """A schedule has a function in it that is not hotloop's."""
 
 
-def plain(optimizer: Optimizer, last: Mapping[str, float] | None = None) -> dict[str, Any]:
+def plain(optimizer: Optimizer, last: Mapping[str, float]) -> dict[str, Any]:
     """Return an optimizer as JSON has it.
 
-    `last` is what the last step was told of what is scheduled, to take the place of a function of the user's own;
-    without it that is named.
+    `last` is what the last step was told of what is scheduled, to take the place of a function of the user's own.
     """
     name = next(name for name, kind in OPTIMIZERS.items() if type(optimizer) is kind)
     values = {f.name: value for f in fields(optimizer) if (value := getattr(optimizer, f.name)) is not None}
     values |= {name: asdict(value) for name, value in values.items() if isinstance(value, Factors)}
     for field, schedule in optimizer.schedules.items():
-        values[field] = described(schedule)
-        if last is not None and isinstance(values[field], str):
+        try:
+            values[field] = plain_value(schedule)
+        except OwnFunctionError:
             values[field] = last[field]
     return {"name": name, **values}
-
-
-def described(value: Any) -> Any:
-    """Return a number or schedule as JSON has it, a function of the user's own by its name."""
-    try:
-        return plain_value(value)
-    except OwnFunctionError:
-        return f"the function {getattr(value, '__qualname__', type(value).__qualname__)}"
 
 
 def restored(values: Mapping[str, Any]) -> Optimizer:
@@ -50,7 +42,7 @@ def restored(values: Mapping[str, Any]) -> Optimizer:
 
 def plain_value(value: Any) -> Any:
     """Return a field of a schedule, or a schedule, as JSON has it."""
-    if isinstance(value, Schedule):
+    if SCHEDULES.get(type(value).__name__) is type(value):
         return {NAME: type(value).__name__, **{f.name: plain_value(getattr(value, f.name)) for f in fields(value)}}
     if callable(value):
         raise OwnFunctionError(f"{value!r} cannot be stored")

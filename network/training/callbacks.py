@@ -166,6 +166,10 @@ class Callback:
     def _check_before_fit(self, validates: bool) -> None:
         """Raise an error, before anything is changed, if a fit with or without validation data does not suit it."""
 
+    def _settings(self) -> dict[str, Any]:
+        """Return, as JSON, what it was made with that a resumed fit must have in common with the one before."""
+        return {}
+
 
 def checked_callbacks(callbacks: Any, validates: bool) -> tuple[Callback, ...]:
     """Return the argument `callbacks` as a tuple, checked.

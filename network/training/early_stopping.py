@@ -114,6 +114,12 @@ class EarlyStopping(Monitor):
         state = super().state_dict() | {"best_epoch": self.best_epoch, "wait": self.wait}
         return state if self._parameters is None else state | {"parameters": self._parameters}
 
+    def _settings(self) -> dict[str, Any]:
+        own = ("patience", "baseline", "start_from_epoch", "restore_best")
+        return super()._settings() | {name: getattr(self, name) for name in own} | {
+            "prefer": "last" if self._last else "first"
+        }  # fmt: skip
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from it."""
         super().load_state_dict(state)

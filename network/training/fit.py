@@ -90,7 +90,7 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
     history = progress.history
     history.epochs.extend(start.records)
     tuner.observers = [observer.of_fit(progress, data) for observer in active()]
-    guard = Divergence(data, configuration.parameters, training, configuration.parts is not None)
+    guard = Divergence(data, configuration.parameters, training, configuration.data.parts is not None)
     progress.callbacks = callbacks = [*tuner.observers, guard, *_callbacks(configuration)]
     began = time.perf_counter()
     try:
@@ -182,12 +182,11 @@ def _train(
             steps += data.batches if options.gradient_norm else 0
             if parts is not None and fit.stop_reason is not None:
                 return
-        if configuration.parts is not None:
+        if parts is not None:
             guard.check_epoch(fit)
+            table.check_length(epoch)
         fit.rows = before
         training.epochs += 1
-        if parts is not None:
-            table.check_length(epoch)
         loss = float(progress["loss_sum"][0]) / weight if weight > 0 else math.nan  # batches may weigh nothing
         record: Record = {"epoch": training.epochs, "loss": loss}
         if options.gradient_norm:

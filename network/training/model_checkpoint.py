@@ -3,6 +3,7 @@
 import os
 import string
 from pathlib import Path
+from typing import Any
 
 from hotloop.network.training.callbacks import FitProgress
 from hotloop.network.training.monitor import Monitor
@@ -76,6 +77,9 @@ class ModelCheckpoint(Monitor):
                 f"path {shown(self.path)} names {missing[0]!r}, which no epoch has; it has {', '.join(fit.record)}"
             )
         fit.network.save(Path(self.path.format(**fit.record)))
+
+    def _settings(self) -> dict[str, Any]:
+        return super()._settings() if self.save_best_only else {"save_best_only": False}
 
     def _check_before_fit(self, validates: bool) -> None:
         if self.save_best_only:

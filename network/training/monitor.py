@@ -105,6 +105,9 @@ class Monitor(Callback):
         if state["best"] is not None:
             self.best = float(state["best"])
 
+    def _settings(self) -> dict[str, Any]:
+        return {"monitor": self.monitor, "mode": "max" if self._more else "min", "min_delta": self.min_delta}
+
     def _check_before_fit(self, validates: bool) -> None:
         if self.monitor.startswith("val_") and not validates:
             raise ValueError(

@@ -82,6 +82,10 @@ class ReduceLROnPlateau(Monitor):
         """Return the best value and the two counts; the factor is the fit's own."""
         return super().state_dict() | {"wait": self.wait, "cooldown_left": self.cooldown_left}
 
+    def _settings(self) -> dict[str, Any]:
+        own = ("factor", "patience", "cooldown", "min_lr")
+        return super()._settings() | {name: getattr(self, name) for name in own}
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from it."""
         super().load_state_dict(state)

@@ -70,6 +70,13 @@ def test_a_run_that_has_ended_says_the_same_again(flowers):
     assert "\ntrained 6 epochs\n" in longer
 
 
+def test_a_run_with_other_options_is_refused(flowers):
+    train(flowers, "--checkpoint", "run")
+    status, _, err = train(flowers, "--checkpoint", "run", "--resume", "--patience", "3")
+    assert status == 2
+    assert "hotloop: error: run was written by another fit: EarlyStopping.patience was 10, is 3. Resume with" in err
+
+
 def test_a_checkpoint_predicts_nothing(flowers):
     """Its network takes inputs as they were scaled for the training; the file does not say how."""
     train(flowers, "--checkpoint", "run", "--save", "model")

@@ -10,7 +10,7 @@ from small_networks import everything
 from hotloop import SGD, Adam, Callback, Network
 from hotloop.network import layout
 from hotloop.network.persistence import checkpoint as files
-from hotloop.network.persistence import model_file
+from hotloop.network.persistence import identity, model_file
 from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
 from hotloop.network.training import thread_tuner
 from hotloop.schedules import Cosine, OneCycle
@@ -178,7 +178,7 @@ def test_schedules_count_from_the_beginning_of_the_fit(tmp_path):
     with pytest.raises(InterruptedError):
         small("Adam", nets[1], callbacks=[StopsAfter(9)], checkpoint=tmp_path / "run", every="2 steps", **options)
     assert outcome(*small("Adam", nets[2], resume=tmp_path / "run", **options)) == whole
-    with pytest.raises(ValueError, match=r"dropout_schedule was .*Cosine.*, is None"):
+    with pytest.raises(ValueError, match="dropout_schedule was Cosine, is None"):
         small("Adam", nets[2], resume=tmp_path / "run", **options | {"dropout_schedule": None})
     with pytest.raises(ValueError, match=r"optimizer.learning_rate"):
         small("Adam", nets[2], resume=tmp_path / "run", **options | {"optimizer": Adam(0.01)})
@@ -275,8 +275,8 @@ ARGUMENTS = [
     ({"tolerance": 1}, "tolerance was 0.0, is 1.0"), ({"patience": 5}, "patience was 50, is 5"),
     ({"validation_data": None}, "validation_data was given, is None"),
     ({"validation_data": data("Adam", 12)}, "validation_data.X.rows was 13, is 12; validation_data.y had other values"),
-    ({"callbacks": []}, r"callbacks with a state was \['Counts'\], is \[\]"),
-    ({"callbacks": [Counts(), Callback(), Counts()]}, r"is \['Counts', 'Counts'\]"),
+    ({"callbacks": []}, r"callbacks with a state was \[Counts\], is \[\]"),
+    ({"callbacks": [Counts(), Callback(), Counts()]}, r"is \[Counts, Counts\]"),
 ]  # fmt: skip
 DATA = [
     (0, lambda X: X.astype("f"), "X.dtype was 'float64', is 'float32'"),
@@ -323,12 +323,12 @@ def test_fewer_rows_are_refused(run):
 
 def test_of_large_inputs_some_rows_are_compared():
     """Of a file larger than memory the others are not read; the first and the last are among them."""
-    rows = np.arange(2 * files.SMALL).reshape(-1, 8).view(np.uint8)
-    sample = files._sample(rows)
+    rows = np.arange(2 * identity.SMALL).reshape(-1, 8).view(np.uint8)
+    sample = identity._sample(rows)
     assert (len(sample), sample[0].tobytes(), sample[-1].tobytes()) == (256, rows[0].tobytes(), rows[-1].tobytes())
     assert len({row.tobytes() for row in sample}) == 256
     small = rows[:100]
-    assert files._sample(small) is small
+    assert identity._sample(small) is small
 
 
 # What is no checkpoint.
