@@ -88,7 +88,7 @@ def test_each_step_has_its_rate_and_loss():
 def test_batches_are_swept_like_arrays(batch_size):
     """The steps go through them again and again."""
     x, y = data(96)
-    options = {"steps": 20, "shuffle": False, "start": 1e-3}
+    options = {"steps": 40, "shuffle": False, "start": 1e-3, "end": 0.3}
     parts = [(x[start : start + 16], y[start : start + 16]) for start in range(0, 96, 16)]
     found = build().find_learning_rate(parts, batch_size=batch_size, **options)
     wanted = build().find_learning_rate(x, y, batch_size=16, **options)
@@ -182,7 +182,6 @@ def test_it_takes_what_fit_takes():
     ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
     ({"optimizer": "adem"}, ValueError, "optimizer 'adem' is not known"),
     ({"speed": 1}, TypeError, "unexpected keyword argument 'speed'"),
-    ({"y": None}, ValueError, "find_learning_rate needs X and y: of batches give some rows as arrays"),
     *(
         ({name: None}, TypeError, rf"find_learning_rate\(\) got .* {name!r}. {name!r} is an argument of Network.fit")
         for name in ("checkpoint", "every", "resume", "tolerance", "patience", "max_seconds", "epochs", "metrics",
