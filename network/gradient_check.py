@@ -62,7 +62,7 @@ class LayerCheck:
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What `Network.check_gradients` found; ``print`` shows it as a table.
+    """What `Network.check_gradients` found; ``print`` shows it as a table. It is true if all is `ok`.
 
     Parameters
     ----------
@@ -82,6 +82,10 @@ class GradientCheck:
     def ok(self) -> bool:
         """Whether the gradient of each layer agrees with the differences."""
         return all(layer.ok for layer in self.layers)
+
+    def __bool__(self) -> bool:
+        """Return `ok`."""
+        return self.ok
 
     @property
     def worst(self) -> float:

@@ -20,6 +20,7 @@ def test_right_gradients(options, dtype):
     before = net.parameters.copy()
     found = net.check_gradients(X, Y)
     assert found.ok
+    assert found
     assert found.worst < (1e-6 if dtype == np.float64 else 1e-3)
     assert [(one.layer, one.kind, one.size) for one in found.layers] == [
         (1, "weights", 12), (1, "biases", 4), (2, "weights", 12), (2, "biases", 3), (3, "weights", 6), (3, "biases", 2),
@@ -51,6 +52,7 @@ def test_a_wrong_gradient_is_found_where_it_is(dtype):
     net = Network([3, 4, 3, 2], ["tanh", WRONG], dtype=dtype, seed=0)
     found = net.check_gradients(X, Y)
     assert not found.ok
+    assert not found  # so that ``assert net.check_gradients(X, y)`` is a test
     assert [one.ok for one in found.layers] == [False] * 4 + [True] * 2
     for one in found.layers[:4]:
         assert one.wrong > 0
