@@ -265,7 +265,13 @@ class Network(Trainable, Persistent):
 
     @explains_keywords
     def evaluate(
-        self, X: Any, y: Any, *, sample_weight: Any = None, metrics: Sequence[Any] = (), n_threads: int | str = "auto"
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        metrics: Sequence[Any] | None = None,
+        n_threads: int | str = "auto",
     ) -> dict[str, float]:
         """Return the loss, penalties included, the accuracy (cross-entropies) or the R^2 (other losses), and `metrics`.
 

@@ -71,7 +71,7 @@ class Trainable(Incremental, LearningRateMethods):
         sample_weight: Any = None,
         class_weight: Any = None,
         positive_weight: Any = None,
-        metrics: Sequence[Any] = (),
+        metrics: Sequence[Any] | None = None,
         gradient_norm: bool = False,
         tolerance: float | None = None,
         patience: int | None = None,
@@ -127,7 +127,7 @@ class Trainable(Incremental, LearningRateMethods):
         positive_weight : float or array-like (outputs,), optional
             For binary_cross_entropy: what the targets of 1 weigh, those of 0 weighing 1. The loss is
             -p y log a - (1 - y) log(1 - a), and still a mean over batch and outputs.
-        metrics : sequence of str or callable, default ()
+        metrics : sequence of str or callable, optional
             Evaluated on the validation data after each epoch, beside the accuracy or the R^2: names, such as "f1" or
             "roc_auc", or functions (y_true, outputs) -> float; see `hotloop.metrics`. They are not computed on the
             training data, which would cost one more pass: `evaluate` does that.

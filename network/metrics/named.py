@@ -26,6 +26,7 @@ from hotloop.network.metrics.classification import (
 from hotloop.network.metrics.ranking import roc_auc
 from hotloop.network.metrics.regression import mae, mse, pinball, r2, rmse
 from hotloop.network.validation import arguments
+from hotloop.network.validation.array_like import numeric
 from hotloop.network.validation.printable import shown
 
 OF_CLASSES, OF_VALUES = "classes", "values"
@@ -73,10 +74,13 @@ class TopK:
 
     k: int
 
+    def __post_init__(self) -> None:
+        """Check it."""
+        object.__setattr__(self, "k", arguments.whole_number("k", self.k, 1))
+
     def metric(self) -> Metric:
         """Return the metric."""
-        k = arguments.whole_number("k", self.k, 1)
-        return Metric(f"top_{k}_accuracy", partial(top_k_accuracy, k=k), OF_CLASSES)
+        return Metric(f"top_{self.k}_accuracy", partial(top_k_accuracy, k=self.k), OF_CLASSES)
 
 
 @dataclass(frozen=True)
@@ -85,11 +89,15 @@ class Pinball:
 
     levels: float | Sequence[float]
 
+    def __post_init__(self) -> None:
+        """Check them."""
+        levels = numeric("levels", self.levels)
+        if levels.ndim > 1 or not ((levels >= 0) & (levels <= 1)).all():
+            raise ValueError(f"levels must be numbers from 0 to 1, got {shown(self.levels)}")
+
     def metric(self) -> Metric:
         """Return the metric, whose name has the level if it is one."""
         levels = np.asarray(self.levels, np.float64)
-        if levels.ndim > 1 or not ((levels >= 0) & (levels <= 1)).all():
-            raise ValueError(f"levels must be numbers from 0 to 1, got {shown(self.levels)}")
         name = "pinball" if levels.ndim else f"pinball_{float(levels):g}"
         return Metric(name, partial(pinball, levels=levels.tolist()), OF_VALUES)
 
@@ -124,6 +132,8 @@ def checked_metrics(metrics: Any, loss: Loss, outputs: int) -> tuple[Metric, ...
 
     The metric that goes with the loss is left out, for it is always computed.
     """
+    if metrics is None:
+        return ()
     if isinstance(metrics, (str, Metric)) or callable(metrics):
         raise TypeError(f"metrics must be a sequence, got {shown(metrics)}: write metrics=[it]")
     if not isinstance(metrics, (Sequence, set, frozenset)):

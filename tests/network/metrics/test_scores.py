@@ -145,8 +145,6 @@ def test_what_is_no_metric(metrics, message):
     ("cross_entropy", 3, ["f1_binary"], "f1_binary does not suit this network: average='binary' is for two classes"),
     ("binary_cross_entropy", 2, ["balanced_accuracy"], "does not suit this network"),
     ("mse", 2, [Pinball([0.1, 0.5, 0.9])], "does not suit this network: levels has shape"),
-    ("mse", 1, [Pinball(2)], "levels must be numbers from 0 to 1, got 2"),
-    ("cross_entropy", 3, [TopK(0)], "k must be at least 1"),
     ("mse", 1, ["mae", lambda y, a: 0.0, lambda y, a: 1.0], "two metrics are called <lambda>: define a function"),
     ("mse", 1, ["mae", "mae"], "two metrics are called mae"),
 ])  # fmt: skip
@@ -155,6 +153,25 @@ def test_metrics_that_a_network_cannot_have(loss, outputs, metrics, message):
     with pytest.raises(ValueError, match=message):
         net.fit(X, y, metrics=metrics, validation_data=(X, y))
     assert net.steps == 0
+
+
+@pytest.mark.parametrize(("make", "error", "message"), [
+    (lambda: Pinball(2), ValueError, "levels must be numbers from 0 to 1, got 2"),
+    (lambda: Pinball([0.1, -0.5]), ValueError, r"levels must be numbers from 0 to 1, got \[0.1, -0.5\]"),
+    (lambda: Pinball([[0.1]]), ValueError, "levels must be numbers from 0 to 1"),
+    (lambda: Pinball("a"), TypeError, "levels has dtype <U1; wanted real numbers"),
+    (lambda: TopK(0), ValueError, "k must be at least 1, got 0"),
+    (lambda: TopK("a"), TypeError, "k must be a whole number, got 'a'"),
+])  # fmt: skip
+def test_parameters_are_checked_when_a_metric_is_made(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_none_is_no_metrics():
+    net, X, y = network("mse", 1)
+    assert net.evaluate(X, y, metrics=None) == net.evaluate(X, y)
+    assert "val_r2" in net.fit(X, y, epochs=1, metrics=None, validation_split=0.2)
 
 
 def test_metrics_of_a_fit_need_validation_data():
