@@ -9,7 +9,7 @@ from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.text_table import fitted_table
 from hotloop.network.training.early_stopping import EarlyStopping
-from hotloop.network.training.history import History, spread
+from hotloop.network.training.history import EARLY_STOPPING, TIME, History, spread, table_of
 from hotloop.network.validation.printable import printable
 
 MOST_ROWS = 12  # of the table of epochs
@@ -59,18 +59,15 @@ def epochs(history: History) -> str:
     """
     left_out = {"seconds", *["learning_rate"] * (len({*history.get("learning_rate", ())}) < 2)}
     names = [name for name in history if name not in left_out]
-    heads = [name.replace("val_", "validation ").replace("_", " ") for name in names]
-    heads = ["training loss" if head == "loss" else head for head in heads]
     chosen = [history.epochs[place] for place in spread(len(history.epochs), MOST_ROWS)]
-    rows = [[_cell(name, record.get(name)) for name in names] for record in chosen]
-    return "\n".join(fitted_table(heads, rows, first_to_go=["learning rate"]))
+    return "\n".join(fitted_table(*table_of(chosen, names, _head, _cell), first_to_go=["learning rate"]))
 
 
-def _cell(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    if name == "epoch":
-        return f"{value:.0f}"
+def _head(name: str) -> str:
+    return "training loss" if name == "loss" else name.replace("val_", "validation ").replace("_", " ")
+
+
+def _cell(name: str, value: float) -> str:
     return percent(value) if name.endswith("accuracy") else f"{value:#.4g}"
 
 
@@ -92,12 +89,12 @@ def ending(history: History, epochs: int, stopper: EarlyStopping | None) -> str:
     text = f"trained {epochs} epochs"
     if history.interrupted:
         text = f"interrupted in epoch {done + 1} of {epochs}: the network so far is kept"
-    elif history.stop_reason == "time":
+    elif history.stop_reason == TIME:
         text = f"trained {done} of {epochs} epochs, until the time was up"
     if stopper is None:
         return text
     loss = "validation loss" if stopper.monitor == "val_loss" else "training loss"
-    if history.stop_reason == "early stopping":
+    if history.stop_reason == EARLY_STOPPING:
         better = "better" if stopper.min_delta == 0 else f"better by more than {stopper.min_delta:g}"
         text = f"stopped early after {done} epochs: {loss} no {better} for {stopper.patience} epochs"
     if stopper.restore_best and history.best_epoch is not None:

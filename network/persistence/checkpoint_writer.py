@@ -17,13 +17,13 @@ from hotloop.network.persistence.identity import identity, with_state
 from hotloop.network.persistence.interval import DEFAULT, Interval
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.training.fit_options import FitOptions
-from hotloop.network.training.history import CheckpointWarning
+from hotloop.network.training.history import INTERRUPTED, TIME, CheckpointWarning
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.training.starting_point import StartingPoint
 from hotloop.network.validation.printable import shown
 
-PASSING = ("time",)  # reasons to stop that do not hold for a resumed fit
+PASSING = (TIME,)  # reasons to stop that do not hold for a resumed fit
 
 
 class CheckpointedFit:
@@ -195,7 +195,7 @@ class CheckpointWriter(Callback):
 
     def _interrupted(self, fit: FitProgress) -> None:
         """Write if Ctrl-C came in a compiled call: elsewhere the callbacks may have seen half of a moment."""
-        if fit.history.stop_reason == "interrupted" and self._call == (fit.epoch, fit.rows_done):
+        if fit.history.stop_reason == INTERRUPTED and self._call == (fit.epoch, fit.rows_done):
             self._write_in_epoch(fit)
 
     def _write_in_epoch(self, fit: FitProgress) -> None:

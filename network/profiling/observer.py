@@ -11,10 +11,11 @@ from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots
 from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.work import forward_work
 from hotloop.network.training.callbacks import CallObserver, FitObserver, FitProgress, Observer, active
+from hotloop.network.training.history import CONVERGED, DIVERGED, EPOCHS
 from hotloop.network.training.loop_arguments import LoopArguments
 
 MOST_FITS = 50  # that have snapshots
-MARKS = {"converged": "early stop", "diverged": "NaN or infinity"}
+MARKS = {CONVERGED: "early stop", DIVERGED: "NaN or infinity"}
 
 
 class ProfileObserver(Observer):
@@ -129,8 +130,8 @@ class ProfiledFit(ClockedCalls, FitObserver):
             self._snapshots.history = history
             self._snapshots.steps = int(self._data.progress["step"][0]) - self._snapshots.first
             self._snapshots.final = self._net.parameters.copy()
-            self._snapshots.diverged = history.stop_reason == "diverged"
-        if history.stop_reason != "epochs":
+            self._snapshots.diverged = history.stop_reason == DIVERGED
+        if history.stop_reason != EPOCHS:
             self._recording.mark(MARKS.get(history.stop_reason, history.stop_reason), time.perf_counter(), {})
 
     def _count_rate(self, fit: FitProgress) -> None:

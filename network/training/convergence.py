@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hotloop.network.training.callbacks import Callback, FitProgress
-from hotloop.network.training.history import ConvergenceWarning
+from hotloop.network.training.history import CONVERGED, EPOCHS, ConvergenceWarning
 
 
 class Convergence(Callback):
@@ -25,7 +25,7 @@ class Convergence(Callback):
         self._stale = 0 if loss < self._best - self._tolerance else self._stale + 1
         self._best = min(self._best, loss)
         if self._stale >= self._patience:
-            fit.stop("converged")
+            fit.stop(CONVERGED)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best loss, and for how many epochs it has not improved."""
@@ -37,7 +37,7 @@ class Convergence(Callback):
 
     def on_fit_end(self, fit: FitProgress) -> None:
         """Warn if the epochs were too few."""
-        if fit.history.stop_reason == "epochs":
+        if fit.history.stop_reason == EPOCHS:
             warnings.warn(
                 f"no convergence in {fit.epochs} epochs (tolerance={self._tolerance:g}, patience={self._patience}): "
                 f"they ended before {self._patience} had passed without an improvement above the tolerance. "

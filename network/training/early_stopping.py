@@ -7,6 +7,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.training.callbacks import FitProgress
+from hotloop.network.training.history import EARLY_STOPPING
 from hotloop.network.training.monitor import Monitor
 from hotloop.network.validation import arguments
 
@@ -98,7 +99,7 @@ class EarlyStopping(Monitor):
         if better and (self.baseline is None or self._better(value, self.baseline)):
             self.wait = 0
         elif not better and self.wait >= self.patience and fit.epoch > 1:
-            fit.stop("early stopping")
+            fit.stop(EARLY_STOPPING)
 
     def on_fit_end(self, fit: FitProgress) -> None:
         """Go back to the best parameters."""

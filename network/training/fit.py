@@ -30,7 +30,7 @@ from hotloop.network.training.convergence import Convergence
 from hotloop.network.training.display import is_shown
 from hotloop.network.training.divergence import Divergence
 from hotloop.network.training.fit_options import FitOptions
-from hotloop.network.training.history import DivergenceError, History, Record
+from hotloop.network.training.history import DIVERGED, EPOCHS, FAILED, INTERRUPTED, DivergenceError, History, Record
 from hotloop.network.training.passes import load_forward, scores
 from hotloop.network.training.starting_point import StartingPoint
 from hotloop.network.training.step_table import StepTable
@@ -100,11 +100,11 @@ def fit(configuration: FitConfiguration, tuner: ThreadTuner) -> History:
         began = time.perf_counter()
         with closing(tuner):  # here, so that a Ctrl-C that comes as its threads end is no error either
             _train(configuration, progress, callbacks, tuner, guard)
-        history.stop_reason = progress.stop_reason or "epochs"
+        history.stop_reason = progress.stop_reason or EPOCHS
     except KeyboardInterrupt:
-        history.stop_reason = "interrupted"
+        history.stop_reason = INTERRUPTED
     except BaseException as error:
-        history.stop_reason = "diverged" if isinstance(error, DivergenceError) else "failed"
+        history.stop_reason = DIVERGED if isinstance(error, DivergenceError) else FAILED
         raise
     finally:
         training.fit_in = None  # first, and after no call: Ctrl-C cannot come between

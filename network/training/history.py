@@ -3,17 +3,27 @@
 import html
 import math
 import numbers
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hotloop.network.text_table import fitted_table
 from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import shown
+from hotloop.network.validation.suggestions import KEYWORDS, METRICS
 
 Record = dict[str, float]
 FIRST_TO_GO = ("seconds", "learning rate")  # of the columns, where a terminal is too narrow for all
+# Why a fit ended; a callback that stops one may say something else.
+EPOCHS = "epochs"  # all were trained
+CONVERGED = "converged"  # the loss, within the tolerance
+EARLY_STOPPING = "early stopping"  # `EarlyStopping` saw no improvement
+TIME = "time"  # `max_seconds` were over
+INTERRUPTED = "interrupted"  # by Ctrl-C
+DIVERGED = "diverged"  # the loss or a parameter became infinite or NaN
+FAILED = "failed"  # a callback raised an error
 PATIENCE = 5  # epochs without an improvement, where a tolerance is given and nothing else
 
 
@@ -48,18 +58,19 @@ class History(Mapping[str, list[Any]]):
     """The course of one call of `Network.fit`: a mapping from the name of a column to a list with a value an epoch.
 
     Columns are "epoch" (counted over all fits of the network, from 1), "loss" (mean over the epoch, as the parameters
-    moved), "gradient_norm" if `fit` was asked for it (mean over the epoch's steps), with validation data "val_loss",
+    moved), "gradient_norm" (mean over the epoch's steps) if it was asked for, with validation data "val_loss",
     "val_accuracy" or "val_r2", and "val_" and the name of each further metric, then "learning_rate" (of the epoch's
-    last step), "seconds", and what callbacks added. An epoch that lacks a value
-    has NaN there, so that all lists are equally long.
+    last step), "seconds", and what callbacks added. An epoch that lacks a value has NaN there, so that all lists are
+    equally long.
 
     Attributes
     ----------
     epochs : list of dict
         The same by epoch: for each finished one its record, with the values that it has.
     stop_reason : str
-        "epochs" (all were trained), "converged", "interrupted", "diverged", "failed" (a callback raised an error), or
-        what a callback said when it stopped the fit.
+        "epochs" (all were trained), "converged" (within the tolerance), "early stopping", "time" (`max_seconds` were
+        over), "interrupted" (by Ctrl-C), "diverged", "failed" (a callback raised an error), or what a callback said
+        when it stopped the fit.
     seconds : float
         Time of the fit without compiling.
     compile_seconds : float
@@ -83,7 +94,7 @@ class History(Mapping[str, list[Any]]):
     """
 
     epochs: list[Record] = field(default_factory=list)
-    stop_reason: str = "epochs"
+    stop_reason: str = EPOCHS
     seconds: float = 0.0
     compile_seconds: float = 0.0
     compiled: bool = False
@@ -98,7 +109,7 @@ class History(Mapping[str, list[Any]]):
         """Return a column: a value for each finished epoch."""
         columns = self._columns()
         if name not in columns:
-            raise KeyError(f"the history has no column {shown(name)}, only {', '.join(columns)}")
+            raise KeyError(f"the history has no column {shown(name)}, only {', '.join(columns)}{_hint(name, columns)}")
         return [record.get(name, math.nan) for record in self.epochs]
 
     def __iter__(self) -> Iterator[str]:
@@ -109,15 +120,26 @@ class History(Mapping[str, list[Any]]):
         """Return the number of columns. That of the finished epochs is ``len(history.epochs)``."""
         return len(self._columns())
 
+    if not TYPE_CHECKING:  # for it, any attribute would be known
+
+        def __getattr__(self, name: str) -> Any:
+            """Say where columns are."""
+            text = f"'History' object has no attribute {name!r}"
+            if name == "history":
+                text = "a History is itself what Keras has as history.history: write history['loss']"
+            elif name in chain(("epoch", "loss"), *vars(self).get("epochs", ())):
+                text += f": write history[{name!r}]"
+            raise AttributeError(text, name=name, obj=self)
+
     @property
     def converged(self) -> bool:
         """Whether the loss converged within the tolerance."""
-        return self.stop_reason == "converged"
+        return self.stop_reason == CONVERGED
 
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the fit."""
-        return self.stop_reason == "interrupted"
+        return self.stop_reason == INTERRUPTED
 
     def to_pandas(self) -> Any:
         """Return the columns as a ``pandas.DataFrame``, a row an epoch.
@@ -143,7 +165,7 @@ class History(Mapping[str, list[Any]]):
         """Return a table, a line an epoch, as wide as the terminal at most."""
         if not self.epochs:
             return f"no epoch finished ({self.stop_reason})"
-        names, rows = self._cells(range(len(self.epochs)))
+        names, rows = table_of(self.epochs, list(self))
         return "\n".join([*fitted_table(names, rows, first_to_go=FIRST_TO_GO), *self._ending()])
 
     def __repr__(self) -> str:
@@ -153,7 +175,7 @@ class History(Mapping[str, list[Any]]):
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks, of at most 30 epochs, the first and the last among them."""
-        names, rows = self._cells(spread(len(self.epochs), 30))
+        names, rows = table_of([self.epochs[place] for place in spread(len(self.epochs), 30)], list(self))
 
         def line(tag: str, texts: Iterable[str]) -> str:
             return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
@@ -163,15 +185,36 @@ class History(Mapping[str, list[Any]]):
         notes = [html.escape(note) for note in [*notes, *self._ending()]]
         return f"<table><thead>{line('th', names)}</thead><tbody>{body}</tbody></table><p>{'; '.join(notes)}</p>"
 
-    def _cells(self, chosen: Iterable[int]) -> tuple[list[str], list[list[str]]]:
-        """Return the heads of the table, and for each chosen epoch its cells."""
-        names = list(self._columns())
-        rows = [[_cell(self.epochs[place], name) for name in names] for place in chosen]
-        return [name.replace("_", " ") for name in names], rows
-
     def _ending(self) -> list[str]:
         best = [] if self.best_epoch is None else [f"best epoch: {self.best_epoch}"]
         return [*best, f"stopped: {self.stop_reason}"]
+
+
+def table_of(
+    records: Iterable[Record],
+    names: Sequence[str],
+    head: Callable[[str], str] = lambda name: name.replace("_", " "),
+    cell: Callable[[str, Any], str] = lambda name, value: short(value),
+) -> tuple[list[str], list[list[str]]]:
+    """Return the heads of a table of epochs, and for each record its cells, "-" for what it lacks."""
+    rows = [
+        [
+            "-" if name not in each else f"{each[name]:.0f}" if name == "epoch" else cell(name, each[name])
+            for name in names
+        ]
+        for each in records
+    ]
+    return [head(name) for name in names], rows
+
+
+def _hint(name: Any, columns: Iterable[str]) -> str:
+    """Return ". Did you mean ...?" for a name that no column has, or "" if nothing comes near."""
+    folded = str(name).lower().replace(" ", "_").replace("-", "_")
+    bare = folded.removeprefix("val_")
+    ours = METRICS.get(bare) or KEYWORDS.get(bare) or bare
+    ways = (ours, f"val_{ours}") if bare == folded else (f"val_{ours}", ours)
+    found = [way for way in ways if way in columns] or get_close_matches(folded, columns, 1)
+    return f". Did you mean {found[0]!r}?" if found else ""
 
 
 def spread(n: int, most: int) -> list[int]:
@@ -197,9 +240,3 @@ def stopping(tolerance: Any, patience: Any) -> tuple[float | None, int]:
 def short(value: Any) -> str:
     """Return a number of a record in four digits. Whatever else a callback has added is shown as it is."""
     return f"{value:.4g}" if isinstance(value, numbers.Real) else str(value)
-
-
-def _cell(record: Record, name: str) -> str:
-    if name not in record:
-        return "-"
-    return f"{record[name]:.0f}" if name == "epoch" else short(record[name])

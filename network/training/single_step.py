@@ -18,7 +18,7 @@ from hotloop.network.layout import aligned_zeros
 from hotloop.network.losses import loss_of
 from hotloop.network.training.callbacks import span
 from hotloop.network.training.compilation import CompileNotice
-from hotloop.network.training.history import DivergenceError, History
+from hotloop.network.training.history import DIVERGED, DivergenceError, History
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.training_state import TrainingState
 
@@ -153,6 +153,6 @@ class SingleStep:
                 f"partial_fit diverged in step {before + 1}: the loss or a parameter is not finite. The network keeps "
                 "its parameters from before this step. Use a smaller learning rate than "
                 f"{float(self._run.steps[0]['learning_rate']):g}, and inputs scaled to about -1 to 1.",
-                History(stop_reason="diverged"),
+                History(stop_reason=DIVERGED),
             )
         return float(self._loss[0])

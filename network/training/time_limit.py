@@ -4,6 +4,7 @@ import math
 import time
 
 from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.training.history import TIME
 
 
 class TimeLimit(Callback):
@@ -23,7 +24,7 @@ class TimeLimit(Callback):
     def on_call_end(self, fit: FitProgress) -> None:
         """Look at the clock."""
         if time.perf_counter() >= self._end:
-            fit.stop("time")
+            fit.stop(TIME)
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Look at the clock after the validation."""

@@ -5,13 +5,15 @@ import math
 import pickle
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hotloop import SGD, History, Network
-from hotloop.network.cli import reports
+from hotloop.network.training import history as module
 
+ROOT = Path(__file__).parents[3]
 RECORDS = [
     {"epoch": 4, "loss": 0.75, "val_loss": 0.5, "learning_rate": 0.1, "seconds": 0.25},
     {"epoch": 5, "loss": 0.5, "val_loss": 0.625, "learning_rate": 0.1, "seconds": 0.125, "norm": 3.0},
@@ -48,6 +50,55 @@ def test_it_is_a_mapping_of_equal_lists():
 def test_before_the_first_epoch_it_has_the_columns_that_every_fit_has():
     assert dict(History()) == {"epoch": [], "loss": []}
     assert repr(History()) == "<History of 0 epochs, stop_reason='epochs'>"
+
+
+@pytest.mark.parametrize(("name", "meant"), [
+    ("lr", "learning_rate"), ("acc", "val_accuracy"), ("val_acc", "val_accuracy"), ("accuracy", "val_accuracy"),
+    ("val_los", "val_loss"), ("R2", "val_r2"), ("auc", "val_roc_auc"), ("Loss", "loss"),
+    ("learning rate", "learning_rate"), ("momentum", None), (0, None),
+])  # fmt: skip
+def test_a_column_by_another_name_is_explained(name, meant):
+    columns = dict.fromkeys(
+        ("epoch", "loss", "val_loss", "val_accuracy", "val_r2", "val_roc_auc", "learning_rate"), 1.0
+    )
+    hint = "" if meant is None else rf"\. Did you mean '{meant}'\?"
+    with pytest.raises(KeyError, match=rf"no column {name!r}, only epoch, .*, learning_rate{hint}.$"):  # and a quote
+        History([columns])[name]
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("loss", r"'History' object has no attribute 'loss': write history\['loss'\]$"),
+    ("norm", r"no attribute 'norm': write history\['norm'\]$"), ("val_los", "no attribute 'val_los'$"),
+    ("history", r"a History is itself what Keras has as history.history: write history\['loss'\]"),
+])  # fmt: skip
+def test_columns_are_no_attributes(name, message):
+    with pytest.raises(AttributeError, match=message):
+        getattr(history(), name)
+    assert not hasattr(History.__new__(History), name)  # as `pickle` makes one, without any attribute
+
+
+def test_each_column_is_documented():
+    x, y = np.random.default_rng(0).normal(size=(12, 2)), np.arange(12.0)
+    options = {"metrics": ["mae"], "gradient_norm": True, "validation_split": 0.25}
+    columns = {*Network([2, 1], seed=0).fit(x, y, epochs=1, **options)} - {"val_mae"}
+    table = (ROOT / "docs" / "history.md").read_text().split("| column |")[1].split("\n\n")[0]
+    assert columns == {*re.findall(r"`(\w+)`", "".join(row.split(" | ")[0] for row in table.splitlines()))} & columns
+    assert columns <= {*re.findall(r'"(\w+)"', History.__doc__)}
+    assert History.__doc__.count("best_epoch :") == 1
+
+
+def test_each_reason_to_stop_is_a_documented_constant():
+    reasons = {
+        module.EPOCHS, module.CONVERGED, module.EARLY_STOPPING, module.TIME, module.INTERRUPTED, module.DIVERGED,
+        module.FAILED,
+    }  # fmt: skip
+    assert len(reasons) == 7
+    page = (ROOT / "docs" / "history.md").read_text()
+    assert reasons == set(re.findall(r"^\| \"(.+?)\" \|", page, re.M))
+    assert reasons <= set(re.findall(r'"([\w ]+)"', History.__doc__.split("stop_reason :")[1].split("seconds :")[0]))
+    sources = [path for path in (ROOT / "network").rglob("*.py") if path.name != "history.py"]
+    spelt = re.compile(rf'(?:stop_reason (?:==|!=|or|=) |\.stop\()"(?:{"|".join(reasons)})"')
+    assert [path.name for path in sources if spelt.search(path.read_text())] == []
 
 
 def test_a_column_is_a_new_list():
@@ -137,14 +188,3 @@ def test_the_table_of_a_notebook():
     assert "30 of 100 epochs; stopped" in long
     numbers = [int(cell) for cell in re.findall(r"<tr><td>(\d+)</td>", long)]
     assert (len(numbers), numbers[0], numbers[-1]) == (30, 1, 100)
-
-
-def test_the_commands_table_has_a_learning_rate_that_changes(columns):
-    columns(80)
-    assert "learning rate" not in reports.epochs(history())
-    assert reports.epochs(wide(0)).splitlines() == [
-        "epoch  training loss  learning rate",
-        "    1          1.000         0.1000",
-        "    2         0.5000        0.05000",
-    ]
-    assert max(map(len, reports.epochs(wide(6)).splitlines())) <= 80
