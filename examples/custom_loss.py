@@ -1,4 +1,4 @@
-"""A loss of your own: predict a mean and an uncertainty, by the likelihood of the targets.
+"""Your own loss: predict a mean and an uncertainty, by the likelihood of the targets.
 
 Run it with
 

@@ -1,4 +1,4 @@
-"""Handwritten digits: train, watch a validation set, stop when it gets no better, test on other writers, save.
+"""Handwritten digits: train, stop early, keep the best parameters, test on other writers, save.
 
 The data comes with hotloop. Run it with
 
@@ -9,8 +9,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from hotloop import SGD, Network
-from hotloop.datasets import load_digits, split_rows
+from hotloop import SGD, EarlyStopping, Network
+from hotloop.datasets import load_digits
 
 
 def main() -> None:
@@ -20,22 +20,18 @@ def main() -> None:
     arguments = parser.parse_args()
 
     data = load_digits()
-    rows, held = split_rows(len(data.x_train), 0.1, seed=0, labels=data.y_train)
     net = Network([64, 192, 10], "relu", loss="cross_entropy", dropout=0.3, seed=0)
     print(net.summary())
     history = net.fit(
-        data.x_train[rows],
-        data.y_train[rows],
+        data.x_train,
+        data.y_train,
         epochs=arguments.epochs,
         optimizer=SGD(0.05, momentum=0.9),
-        validation_data=(data.x_train[held], data.y_train[held]),
-        tolerance=1e-4,
-        patience=20,
+        validation_split=0.1,
+        callbacks=[EarlyStopping(patience=20)],
     )
-    lowest = min(history["val_loss"])
-    epoch = history["epoch"][history["val_loss"].index(lowest)]
     print(f"{history.stop_reason} after {len(history.epochs)} epochs in {history.seconds:.2f} s")
-    print(f"lowest validation loss {lowest:.4f} in epoch {epoch}")
+    print(f"lowest validation loss {min(history['val_loss']):.4f}, in epoch {history.best_epoch}, which is kept")
     print(f"test accuracy {net.evaluate(data.x_test, data.y_test)['accuracy']:.2%}")
 
     with tempfile.TemporaryDirectory() as folder:

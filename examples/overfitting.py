@@ -1,26 +1,25 @@
 """Overfitting: see it in the history, and stop it.
 
 A network with far more parameters than samples learns its training digits by heart: the training loss goes on falling
-while the validation loss rises. Early stopping goes back to the best epoch; dropout and a decay of the weights put off
-the turn. Run it with
+while the validation loss rises. Early stopping goes back to the best epoch; dropout puts off the turn. Run it with
 
     python examples/overfitting.py [--plot FOLDER]
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from hotloop import AdamW, EarlyStopping, History, Network
+from hotloop import AdamW, Callback, EarlyStopping, History, Network
 from hotloop.datasets import load_digits
 
 FEW = 200  # digits to learn from
 
 
-def train(**options: object) -> tuple[History, dict[str, float]]:
+def train(callbacks: Sequence[Callback] = (), **network: float) -> tuple[History, dict[str, float]]:
     """Train on few digits, and return the history, and loss and accuracy on the test digits."""
     data = load_digits()
-    callbacks = options.pop("callbacks", ())
-    net = Network([64, 256, 256, 10], loss="cross_entropy", seed=0, **options)
+    net = Network([64, 256, 256, 10], loss="cross_entropy", seed=0, **network)
     history = net.fit(
         data.x_train[:FEW],
         data.y_train[:FEW],
@@ -41,8 +40,8 @@ def main() -> None:
 
     runs = {
         "200 epochs": train(),
-        "early stopping": train(callbacks=[EarlyStopping(patience=10)]),
-        "early stopping and dropout": train(callbacks=[EarlyStopping(patience=10)], dropout=0.5),
+        "early stopping": train([EarlyStopping(patience=10)]),
+        "early stopping and dropout": train([EarlyStopping(patience=10)], dropout=0.5),
     }
     print("                            epochs  training loss  least and last validation loss  test loss  accuracy")
     for name, (history, test) in runs.items():

@@ -1,5 +1,7 @@
 """The examples run as a reader would run them, and print what they should."""
 
+import ast
+import json
 import os
 import re
 import shutil
@@ -15,6 +17,7 @@ from hotloop.datasets import load_digits
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
+NOTEBOOK = EXAMPLES / "notebook.ipynb"
 SOURCES = str(Path(hotloop.__file__).parents[1])
 MNIST = Path(os.environ.get("HOTLOOP_DATA", ROOT.parent / "shared" / "data" / "mnist"))
 
@@ -44,10 +47,10 @@ def number(pattern, text):
 
 
 def test_every_example_is_tested():
-    names = {path.stem for path in EXAMPLES.glob("*.py")}
+    names = {path.stem for path in EXAMPLES.iterdir() if path.is_file()}
     assert names == {
         "reference_step", "worked_example", "digits", "mnist", "regression", "user_loop", "perf_map", "custom_loss",
-        "resume_after_kill", "vanishing_gradients", "overfitting", "one_cycle",
+        "resume_after_kill", "vanishing_gradients", "overfitting", "one_cycle", "notebook",
     }  # fmt: skip
 
 
@@ -87,10 +90,34 @@ def test_custom_loss():
 @compiled
 def test_digits():
     out = run("digits")
-    assert re.search(r"(converged|epochs) after \d+ epochs in ", out)
+    assert re.search(r"(early stopping|epochs) after \d+ epochs in ", out)
+    assert 1 <= number(r"lowest validation loss 0\.\d+, in epoch (\d+), which is kept", out) <= 100
     assert number(r"test accuracy (\S+)%", out) >= 96.0
     found = re.search(r"the first test digits are ([\d ]+)", out)[1].split()
     assert sum(int(digit) == label for digit, label in zip(found, load_digits().y_test[:10], strict=True)) >= 8
+
+
+@compiled
+def test_notebook(monkeypatch):
+    """Its cells run, the last with fewer epochs, and what they show is what is stored, up to some digits."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("Agg")
+    monkeypatch.setattr("hotloop.network.plots.GRID", 5)
+    cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+    space = {}
+    for cell in cells:
+        exec("".join(cell["source"]).replace("epochs=200", "epochs=2"), space)
+    figures = len(pyplot.get_fignums())
+    pyplot.close("all")
+    assert [cell["execution_count"] for cell in cells] == [1, 2, 3, 4, 5]
+    stored = [output["data"] for cell in cells for output in cell["outputs"]]
+    assert sum("image/png" in data for data in stored) == figures == 3
+    (scores,) = (text for data in stored if (text := "".join(data["text/plain"])).startswith("{"))
+    digits = space["digits"]
+    found = space["net"].evaluate(digits.x_test, digits.y_test, metrics=["f1"])
+    assert ast.literal_eval(scores) == pytest.approx(found, abs=0.01)
+    (history,) = (text for data in stored if (text := "".join(data["text/plain"])).startswith("<History"))
+    assert [name for name in space["history"] if f"{name}=" not in history] == []
 
 
 @compiled

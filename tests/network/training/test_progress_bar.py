@@ -1,10 +1,8 @@
 """Where progress is shown, and the line that fits."""
 
 import io
-import json
 import sys
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +10,6 @@ import pytest
 from hotloop import Network
 from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.progress_bar import Bar
-
-NOTEBOOK = Path(__file__).parents[3] / "examples" / "notebook.ipynb"
 
 
 class Terminal(io.StringIO):
@@ -100,21 +96,3 @@ def test_the_line_fits(width, wanted):
     assert -1 not in places, line
     assert places == sorted(places)
     assert line.endswith(wanted[-1]) or width < 30
-
-
-def test_the_notebook_in_examples(monkeypatch, capsys):
-    """Its cells, run one after another, with fewer epochs."""
-    pyplot = pytest.importorskip("matplotlib.pyplot")
-    pyplot.switch_backend("Agg")
-    outputs, space = notebook(monkeypatch, kernel=object()), {}
-    monkeypatch.setattr("hotloop.network.plots.GRID", 5)
-    cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
-    assert all(cell["outputs"] == [] for cell in cells)
-    if "numba" in sys.modules and sys.modules["numba"].config.DISABLE_JIT:
-        pytest.skip("too many steps for plain Python")
-    for cell in cells:
-        exec("".join(cell["source"]).replace("epochs=200", "epochs=2"), space)
-    assert "val_f1=" in outputs[0][-1]
-    assert len(space["history"]["val_top_2_accuracy"]) == 15
-    assert len(pyplot.get_fignums()) == 3
-    pyplot.close("all")
