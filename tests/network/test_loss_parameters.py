@@ -2,8 +2,6 @@
 
 import copy
 import pickle
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,8 +107,3 @@ def test_counts():
 def test_wrong_losses(call, match):
     with pytest.raises((TypeError, ValueError), match=match):
         call()
-
-
-def test_the_document_has_each_loss():
-    text = (Path(__file__).parents[2] / "docs" / "losses.md").read_text()
-    assert re.findall(r"^\| `(\w+)`", text, re.M) == list(LOSSES)

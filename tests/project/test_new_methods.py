@@ -4,6 +4,8 @@ The copy trains with them, lists them in the help and the hints, saves and loads
 label. Its own tests hold them against the oracle.
 """
 
+import ast
+import dataclasses
 import json
 import os
 import re
@@ -15,15 +17,16 @@ from pathlib import Path
 import oracle
 import pytest
 
-from hotloop import Network
+from hotloop import Network, schedules
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
+from hotloop.network.metrics.named import METRICS
 from hotloop.network.training.optimizers import METHODS, OPTIMIZERS
 from hotloop.network.validation.arguments import aliases_of
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("kernels", "network", "src", "tests", "pyproject.toml", "README.md", "CONTRIBUTING.md")
+COPIED = ("kernels", "network", "src", "tests", "docs", "pyproject.toml", "README.md", "CONTRIBUTING.md")
 
 # Of each: the file, a text in it, and what takes the text's place ("{}").
 OPTIMIZER = [
@@ -51,14 +54,15 @@ sign_loop = inlined(sign)
 class Sign(Optimizer):
     """w := w - alpha sign(g)."""
 
-    learning_rate: Positive = 0.01
+    learning_rate: ScheduledNumber = 0.01
 
     methods: ClassVar[tuple[Method, ...]] = (Method(codes.SIGN, "sign descent", flops=2, n_moments=0),)
 {}'''),
     ("src/hotloop/__init__.py", "Adam, AdamW, RMSprop\n", "Adam, AdamW, RMSprop, Sign\n"),
     ("src/hotloop/__init__.py", '    "RMSprop",\n', '{}    "Sign",\n'),
     ("network/trainable.py", "Adagrad, Adam, AdamW, or a name", "Adagrad, Adam, AdamW, Sign, or a name"),
-    ("README.md", "Adagrad, Adam, AdamW |", "Adagrad, Adam, AdamW, Sign |"),
+    ("README.md", "Adagrad, Adam, AdamW: ", "Adagrad, Adam, AdamW, Sign: "),
+    ("docs/optimizers.md", "\n\nThe formulas are", "\n| `Sign(learning_rate=0.01)` | w := w - alpha sign(g) | 0 |{}"),
     ("tests/oracle.py", '    "adam": (2,', '    "sign": (0, lambda t: (0.1,)),\n{}'),
     ("tests/oracle.py", "def sgd(", """def sign(gradient, learning_rate, parameters):
     return (parameters - learning_rate * np.sign(gradient),)
@@ -162,6 +166,7 @@ def double_error(outputs: Array, targets: Array, gradient: Array) -> float:
 {}"""),
     ("network/network.py", "        mse, mae, huber, log_cosh", "        mse, mae, double_error, huber, log_cosh"),
     ("README.md", "| losses | mse, mae, huber,", "| losses | mse, mae, double_error, huber,"),
+    ("docs/losses.md", "| `huber`,", "| `double_error` | mean over outputs of 2 \\|a - y\\| | values | identity |\n{}"),
     ("tests/oracle.py", "LOSSES = {", """def double_error(outputs, targets):
     loss, gradient = mean_absolute_error(outputs, targets)
     return 2 * loss, 2 * gradient
@@ -176,6 +181,7 @@ USE = """
 import json
 import numpy as np
 from hotloop import Network, Sign, profile
+from hotloop.schedules import Cosine
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3))
@@ -183,7 +189,7 @@ y = X[:, :2] / 2
 net = Network([3, 4, 2], "half", loss="double_error", dtype="float64", seed=0)
 first = net.evaluate(X, y)["loss"]
 with profile(snapshots=False) as prof:
-    history = net.fit(X, y, optimizer=Sign(0.005), epochs=20, batch_size=8, progress=False, n_threads=1)
+    history = net.fit(X, y, optimizer=Sign(Cosine(0.01)), epochs=20, batch_size=8, progress=False, n_threads=1)
     net.fit(X, y, optimizer="adam", epochs=1, progress=False, n_threads=1)
 before, gradient = net.parameters.copy(), net.gradient(X, y)[1]
 direction = rng.normal(size=gradient.size) * (before != 0)
@@ -208,7 +214,7 @@ except ValueError as error:
     errors.append(str(error))
 flops = sum(row["flops"] for row in prof.rows if row["name"] == "update" and "sign descent" in (row["network"] or ""))
 print(json.dumps({
-    "losses": [first, history["loss"][-1]], "moved": moved,
+    "losses": [first, history["loss"][-1]], "moved": moved, "rates": history["learning_rate"],
     "slopes": [(losses[0] - losses[1]) / 2e-6, float(gradient @ direction)],
     "table": str(prof), "errors": errors, "flops": flops,
     "same": bool((loaded.parameters == net.parameters).all()) and loaded.optimizer == Sign(),
@@ -227,7 +233,7 @@ def listed(kind):
 @pytest.mark.parametrize("kind", PLANTED)
 def test_the_files_are_those_that_contributing_lists(kind):
     files = listed(kind)
-    assert len(files) == len(set(files)) == {"An optimizer": 9, "An activation": 7, "A loss": 7}[kind]
+    assert len(files) == len(set(files)) == {"An optimizer": 10, "An activation": 7, "A loss": 8}[kind]
     assert files == [f for f in files if (ROOT / f).is_file()]
     assert set(files) == {file for file, _, _ in PLANTED[kind]}
 
@@ -268,6 +274,8 @@ def test_they_train(used):
     assert last < first / 4
     assert used["moved"] == 0
     assert used["slopes"][0] == pytest.approx(used["slopes"][1], rel=1e-6)
+    assert used["rates"] == sorted(used["rates"], reverse=True)
+    assert used["rates"][-1] < 1e-5 < 0.009 < used["rates"][0]
 
 
 def test_a_profile_has_the_label_and_the_operations(used):
@@ -350,3 +358,28 @@ def test_all_are_documented():
     assert classes <= words(Network.fit.__doc__)
     for table in (ACTIVATIONS, LOSSES, INITIALIZERS):
         assert {*table, *aliases_of(table)} <= words(Network.__doc__)
+
+
+def names_in_tables(document):
+    """Return what stands in backquotes in the first cells of a document's tables, without arguments."""
+    cells = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / document).read_text(), re.M)
+    return [name for cell in cells for name in re.findall(r"`([\w.]+)[^`]*`", cell)]
+
+
+def test_the_tables_of_the_documents_are_documented():
+    """Every loss, schedule, metric and optimizer has a row where it is explained."""
+    assert [name for name in names_in_tables("losses.md") if name.islower()] == list(LOSSES)
+    assert {*names_in_tables("schedules.md")} == {*schedules.__all__, "OneCycle.pytorch"}
+    averages = re.compile("_(macro|micro|weighted|binary)$")
+    assert {averages.sub("", name) for name in METRICS} <= {*names_in_tables("history.md")}
+    assert names_in_tables("optimizers.md") == [kind.__name__ for kind in OPTIMIZERS.values()]
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.values())
+def test_the_defaults_of_an_optimizer_are_documented(kind):
+    text = (ROOT / "docs" / "optimizers.md").read_text()
+    (row,) = re.findall(rf"^\| `{kind.__name__}\((.*?)\)` \|.*\| (.*?) \|$", text, re.M)
+    shown = {name: ast.literal_eval(value) for name, value in (pair.split("=") for pair in row[0].split(", "))}
+    wanted = {f.name: f.default for f in dataclasses.fields(kind) if not f.kw_only}
+    assert shown == wanted
+    assert row[1] == " or ".join(str(n) for n in sorted({method.n_moments for method in kind.methods}))
