@@ -20,7 +20,7 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         ----------
         function : callable
             Made by `hotloop.kernels.jit.kernel`, for `call`, or by `apart`, for `call_apart`; it raises no error. It
-            and its code are kept for ever.
+            and its code are kept for ever, and its address is found once.
         dtype : dtype
             Of all arrays.
         arguments : int or type

@@ -281,9 +281,8 @@ def _name(function: Any) -> str:
 
     Two functions in one folder must have different names, or each would remove the other's files.
     """
-    name = f"{Path(function.__code__.co_filename).stem}.{plain_name(function.__qualname__)}".replace(
-        "<locals>", "locals"
-    )
+    name = f"{Path(function.__code__.co_filename).stem}.{plain_name(function.__qualname__)}"
+    name = name.replace("<locals>", "locals")
     plain = re.sub(r"[^\w.]", "", name, flags=re.ASCII)[:LONGEST_NAME]
     return plain if plain == name else f"{plain}.{hash_of(name.encode('utf-8', 'surrogateescape'))[:8]}"
 

@@ -15,7 +15,7 @@ def clip(values: Array, factor: float, bound: float) -> float:
     """g := factor g, cut off at -bound and bound; returns sum g^2.  A factor of 1 and an infinite bound change nothing.
 
     The sum is in float64, in which no square of a float32 overflows, and in one order whatever the compiler does: lane
-    by lane, then from the first lane to the last. NaN stays NaN.
+    by lane, then from the first lane to the last. NaN stays NaN; with a finite bound an infinity becomes the bound.
 
     Parameters
     ----------

@@ -88,11 +88,14 @@ def update_step(
 
 @inlined
 def limit_norms(thread: int, n_threads: int, run: Training) -> None:
-    """Scale each unit's incoming weights down to the layer's `max_norm`; a thread has a share of the columns."""
+    """Scale each unit's incoming weights down to the layer's `max_norm`; a thread has a share of the columns.
+
+    Weights whose factor of the learning rate is 0 stay.
+    """
     for index in range(run.layers.size):
         layer = run.layers[index]
         start, stop = share(layer["stride"], LINE, thread, n_threads)
-        if layer["max_norm"] < np.inf:
+        if layer["max_norm"] < np.inf and layer["rates"][0] > 0:
             weights = segment(run.parameters, layer["weights"], layer["fan_in"] * layer["stride"])
             call(run.settings[0]["max_norm_address"], weights, layer["stride"], start, stop, layer["max_norm"])
 

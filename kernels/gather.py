@@ -37,18 +37,23 @@ def sample(order: Array, index: int) -> int:
 
 
 @inline
-def gather(samples: Samples, at: int, start: int, stop: int, s: Record, layer: Record, workspace: Array) -> None:
+def gather(
+    samples: Samples, at: int, start: int, stop: int, s: Record, layer: Record, workspace: Array, substitute: int
+) -> None:
     """Write scale * x for the first layer, in rows start to stop of the workspace: sample at + r to row r.
 
     A scale of 1 has no separate loop: the product costs nothing compared with fetching the row from memory. A sample of
-    weight 0 is not read: its inputs are 0, so that nothing in it can overflow.
+    weight 0 is not read, so that nothing in it can overflow: in its place is the sample `substitute`, or zeros if that
+    is below 0.
     """
     scale, kind = workspace.dtype.type(s["input_scale"]), s["input_kind"]
     for r in range(start, stop):
         index = sample(samples.order, at + r)
+        if samples.weights.size > 0 and samples.weights[index] == 0:
+            index = substitute
         x = row(samples.inputs, index)
         target = segment(workspace, layer["gathered"] + r * layer["input_stride"], layer["fan_in"])
-        if samples.weights.size > 0 and samples.weights[index] == 0:
+        if index < 0:
             clear(target)
         elif kind == FLOAT32:
             scaled(reinterpret(x, np.float32), scale, target)

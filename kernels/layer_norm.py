@@ -7,21 +7,20 @@ Source: Ba, Kiros and Hinton, Layer Normalization (2016), equation 4, with the v
 and epsilon within the root, as in PyTorch's ``torch.nn.LayerNorm``.
 """
 
-from typing import Any
-
 import numpy as np
 
-from hotloop.kernels.jit import Array, inline, inlined, kernel
+from hotloop.kernels.jit import Array, inlined, kernel
+from hotloop.kernels.ordered_sums import SUMS, row_sum, sum_of_products
 from hotloop.kernels.views import segment, stack_array
 
 EPSILON = 1e-5
-# A row's sum is that of 16 sums, of every sixteenth number each: whole vectors on every CPU, and always in this order.
-SUMS = 16
 
 
 @kernel
 def layer_norm(z: Array, gain: Array, shift: Array, fan_out: int, inverse_deviations: Array, out: Array) -> None:
     """xhat = (z - mean) / sqrt(variance + 1e-5); y = gain xhat + shift, row by row.
+
+    A row whose variance overflows, of numbers above 1e19 in float32, becomes NaN.
 
     Parameters
     ----------
@@ -43,7 +42,8 @@ def layer_norm(z: Array, gain: Array, shift: Array, fan_out: int, inverse_deviat
         mean = row_sum(segment(x, 0, columns), sums) * share
         for j in range(columns):
             x[j] -= mean
-        scale = one / np.sqrt(sum_of_products(segment(x, 0, columns), segment(x, 0, columns), sums) * share + epsilon)
+        variance = sum_of_products(segment(x, 0, columns), segment(x, 0, columns), sums) * share
+        scale = one / np.sqrt(variance + epsilon) + (variance - variance)  # NaN, not 0, if the variance overflows
         inverse_deviations[b] = scale
         for j in range(columns):
             x[j] *= scale
@@ -92,43 +92,6 @@ def layer_norm_backward(
             normalised[j] = zero
             shift_delta[j] = zero
             delta[j] = zero
-
-
-@inline
-def row_sum(values: Array, sums: Array) -> Any:
-    """Return the sum of a row, in the order that `SUMS` says."""
-    whole = values.size // SUMS * SUMS
-    for k in range(SUMS):
-        sums[k] = 0
-    for j in range(0, whole, SUMS):
-        for k in range(SUMS):
-            sums[k] += values[j + k]
-    for j in range(whole, values.size):
-        sums[j - whole] += values[j]
-    return total_of(sums)
-
-
-@inline
-def sum_of_products(left: Array, right: Array, sums: Array) -> Any:
-    """Return the sum over a row of left times right, in the order of `row_sum`."""
-    whole = left.size // SUMS * SUMS
-    for k in range(SUMS):
-        sums[k] = 0
-    for j in range(0, whole, SUMS):
-        for k in range(SUMS):
-            sums[k] += left[j + k] * right[j + k]
-    for j in range(whole, left.size):
-        sums[j - whole] += left[j] * right[j]
-    return total_of(sums)
-
-
-@inline
-def total_of(sums: Array) -> Any:
-    """Return the sum of `SUMS` numbers, from the first to the last."""
-    total = sums[0]
-    for k in range(1, SUMS):
-        total += sums[k]
-    return total
 
 
 layer_norm_loop, layer_norm_backward_loop = inlined(layer_norm), inlined(layer_norm_backward)

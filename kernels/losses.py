@@ -15,7 +15,8 @@ from hotloop.kernels import codes
 from hotloop.kernels.by_address import call_for_float
 from hotloop.kernels.elementary_functions import logistic, softplus
 from hotloop.kernels.jit import Array, inline, inlined, kernel, reduction
-from hotloop.kernels.row_softmax import ROWS, logarithms, ordered_sum, softmax_rows
+from hotloop.kernels.ordered_sums import ordered_sum
+from hotloop.kernels.row_softmax import ROWS, logarithms, softmax_rows
 from hotloop.kernels.tables import Record
 from hotloop.kernels.views import check_matrices, check_rows, row, stack_array
 

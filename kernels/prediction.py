@@ -76,7 +76,7 @@ def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: i
     while at < start + last and room_start < room_stop:
         room_end = min(room_stop, room_start + start + last - at)
         shift = at - room_start  # row r of the workspace is sample shift + r
-        gather(samples, shift, room_start, room_end, s, bottom, model.workspace)
+        gather(samples, shift, room_start, room_end, s, bottom, model.workspace, ZERO)
         prepared_inputs(model, bottom, room_start, room_end, draw)
         forward(model, room_start, room_end, draw, False, False, None)
         for r in range(room_start, room_end):

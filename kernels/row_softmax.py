@@ -12,6 +12,7 @@ import numpy as np
 from hotloop.kernels.elementary_functions import exp_negative, log
 from hotloop.kernels.elementwise import copy
 from hotloop.kernels.jit import Array, inline, kernel
+from hotloop.kernels.ordered_sums import ordered_sum
 from hotloop.kernels.simd import item
 from hotloop.kernels.views import check_matrices, check_rows, row, segment, stack_array
 
@@ -116,15 +117,6 @@ def softmax_row(z: Array, factor: Any, out: Array, top: Array, total: Array) -> 
     scale = factor / total[0]
     for j in range(out.size):
         out[j] *= scale
-
-
-@inline
-def ordered_sum(values: Array) -> Any:
-    """Return the sum, taken from the first to the last."""
-    total = values.dtype.type(0)
-    for j in range(values.size):
-        total += values[j]
-    return total
 
 
 @inline

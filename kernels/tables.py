@@ -11,67 +11,52 @@ Record: TypeAlias = Any  # an element of a structured array
 
 N_FACTORS = 5  # of a layer: for its weights, and for each row of parameters after them
 
-# One record a layer. weights and bias are offsets in the parameters, the bias after the last row of the weights; input,
-# z, output and delta are offsets in the workspace; penalty is the first row's place in row_penalties, and squares is
-# another, used where gradients are clipped. `product` is the address of `matmul.product`. `rates` and `decays` are
-# factors of the learning rate and the decay, for the weights and for each row after them, which differ within the layer
-# if `by_row`. max_norm is infinite for none.
-#
-# What few networks have: after the weights come `vectors` rows of as many numbers, the bias, then the gain and the
-# shift of layer normalisation, then the a of a learnt activation. Their gradients are the column sums of as many
-# buffers, of which `delta` is the first, `block` elements apart. `linear` has x W + b, and later the normalised values;
-# it is `z` where nothing normalises. `activated` has f(z); it is `output` where no activation is learnt. `deviations`
-# has 1 / the deviation of each row. `input_delta` is where the gradient of the layer's inputs goes, -1 for nowhere.
-# The first layer's rows are gathered to `gathered`, which is `input` unless a learnt scale, `input_scale` in the
-# parameters, comes between. The last seven numbers are addresses of the kernels of these names, 0 for none.
-#
-# A learnt scale of the inputs has a record of its own after all layers, with a fan_in of 0: its scale is the bias,
-# whose gradient is the sum over `delta`. Only the update reads it.
-#
-# The slopes beside zero are of activations that take them; `activation_address` and `derivative_address` are those of
-# an activation's kernels, or 0.
+# One record a layer. "Address" is that of a kernel which the loop calls by it, 0 for none.
 LAYER = np.dtype(
     [
         ("fan_in", "i8"),
         ("fan_out", "i8"),
         ("input_stride", "i8"),
         ("stride", "i8"),
-        ("weights", "i8"),
-        ("bias", "i8"),
-        ("input", "i8"),
+        ("weights", "i8"),  # in the parameters
+        ("bias", "i8"),  # in the parameters: after the last row of the weights
+        ("input", "i8"),  # in the workspace, like the next three
         ("z", "i8"),
         ("output", "i8"),
         ("delta", "i8"),
-        ("activation", "i8"),
-        ("first_unit", "i8"),
-        ("penalty", "i8"),
+        ("activation", "i8"),  # a code
+        ("first_unit", "i8"),  # of all units, for the random numbers of dropout
+        ("penalty", "i8"),  # in row_penalties: the place of the first row of the weights
         ("dropout", "f8"),
-        ("product", "i8"),
-        ("input_dropout", "f8"),
+        ("product", "i8"),  # address of `matmul.product_apart`
+        ("input_dropout", "f8"),  # of the first layer
+        # Rows of parameters after the weights: the bias, then gain and shift of layer normalisation, then the a of a
+        # learnt activation. Their gradients are the column sums of as many buffers, of which `delta` is the first,
+        # `block` elements apart.
         ("vectors", "i8"),
         ("block", "i8"),
         ("gain", "i8"),
         ("shift", "i8"),
         ("a", "i8"),
-        ("input_scale", "i8"),
-        ("gathered", "i8"),
-        ("input_delta", "i8"),
-        ("linear", "i8"),
-        ("activated", "i8"),
-        ("deviations", "i8"),
-        ("normalise", "i8"),
+        ("input_scale", "i8"),  # in the parameters: the learnt scale of the inputs, which the first layer applies
+        ("gathered", "i8"),  # where rows are gathered to: `input`, unless that scale comes between
+        ("input_delta", "i8"),  # where the gradient of the layer's inputs goes, -1 for nowhere
+        ("linear", "i8"),  # x W + b, and later the normalised values: `z` where nothing normalises
+        ("activated", "i8"),  # f(z): `output` where no activation is learnt
+        ("deviations", "i8"),  # 1 / the deviation of each row that is normalised
+        ("normalise", "i8"),  # an address, like the next six
         ("normalise_backward", "i8"),
         ("mix", "i8"),
         ("mix_backward", "i8"),
         ("prepare_inputs", "i8"),
         ("prepare_inputs_backward", "i8"),
         ("column_sums", "i8"),
-        ("squares", "i8"),
-        ("by_row", "i8"),
-        ("rates", "f8", (N_FACTORS,)),
-        ("decays", "f8", (N_FACTORS,)),
-        ("max_norm", "f8"),
-        ("slope_above", "f8"),
+        ("squares", "i8"),  # in row_penalties, where gradients are clipped: the place of the first row of parameters
+        ("by_row", "i8"),  # whether the factors differ within the layer
+        ("rates", "f8", (N_FACTORS,)),  # factors of the learning rate: of the weights, and of each row after them
+        ("decays", "f8", (N_FACTORS,)),  # and of the decay
+        ("max_norm", "f8"),  # of a unit's incoming weights; infinite for none
+        ("slope_above", "f8"),  # beside zero, of activations that take slopes
         ("slope_below", "f8"),
         ("activation_address", "i8"),
         ("derivative_address", "i8"),
@@ -79,24 +64,22 @@ LAYER = np.dtype(
     align=True,
 )
 
-# What a run is told. The workspace has room for `micro_batch` rows; `step_offset` is the number of updates made before
-# the optimizer's moments were new, from which Adam counts; `input_kind` is a code of `gather`. `first_step` is the
-# update that the first record of the table of steps is for. `loss_address` is 0, or where the loss's kernel is. Records
-# of the layer table from `n_layers` on are no layers.
-# `clip_address` is 0, or that of the kernel that clips, `max_norm_address` likewise; `clip_value` is infinite and
-# `clip_norm` 0 where they are off; `n_squares` is the number of rows of all parameters.
+# A learnt scale of the inputs has a record of its own after all layers, with a fan_in of 0: its scale is the bias,
+# whose gradient is the sum over `delta`. Only the update reads it.
+
+# What a run is told.
 SETTINGS = np.dtype(
     [
-        ("loss", "i8"),
-        ("loss_address", "i8"),
-        ("update", "i8"),
+        ("loss", "i8"),  # a code
+        ("loss_address", "i8"),  # of the loss's kernel, or 0
+        ("update", "i8"),  # a code
         ("batch_size", "i8"),
-        ("micro_batch", "i8"),
+        ("micro_batch", "i8"),  # rows that the workspace has room for
         ("seed", "i8"),
-        ("step_offset", "i8"),
-        ("first_step", "i8"),
-        ("input_kind", "i8"),
-        ("n_layers", "i8"),
+        ("step_offset", "i8"),  # updates made before the optimizer's moments were new, from which Adam counts
+        ("first_step", "i8"),  # the update that the first record `STEP` is for
+        ("input_kind", "i8"),  # a code of `gather`
+        ("n_layers", "i8"),  # records of the layer table from here on are no layers
         ("input_scale", "f8"),
         ("label_smoothing", "f8"),
         ("l1", "f8"),
@@ -104,12 +87,12 @@ SETTINGS = np.dtype(
         ("rho", "f8"),
         ("beta2", "f8"),
         ("epsilon", "f8"),
-        ("clip_address", "i8"),
-        ("clip_value", "f8"),
-        ("clip_norm", "f8"),
-        ("gradient_norm", "i8"),
-        ("n_squares", "i8"),
-        ("max_norm_address", "i8"),
+        ("clip_address", "i8"),  # of the kernel that clips, or 0
+        ("clip_value", "f8"),  # infinite for none
+        ("clip_norm", "f8"),  # 0 for none
+        ("gradient_norm", "i8"),  # whether norms are added up
+        ("n_squares", "i8"),  # rows of all parameters
+        ("max_norm_address", "i8"),  # of the kernel that limits norms of weights, or 0
     ],
     align=True,
 )
@@ -121,20 +104,18 @@ STEP = np.dtype(
     align=True,
 )
 
-# Where a run stands: the next row of the epoch, updates made so far, the sum over batches of loss times rows (or times
-# the sum of the samples' weights), the loss of the current batch, whether that was not finite, and the sum over batches
-# of the gradient's norm, if asked for; of a weighted batch, how many rows have a weight other than 0, and the sum of
-# the weights. One record a thread, all equal between two calls.
+# Where a run stands. One record a thread, all equal between two calls.
 PROGRESS = np.dtype(
     [
-        ("row", "i8"),
-        ("step", "i8"),
-        ("loss_sum", "f8"),
-        ("batch_loss", "f8"),
-        ("diverged", "i8"),
-        ("norm_sum", "f8"),
-        ("batch_count", "i8"),
-        ("batch_weight", "f8"),
+        ("row", "i8"),  # of the epoch: the next
+        ("step", "i8"),  # updates made so far
+        ("loss_sum", "f8"),  # over batches, of loss times rows, or times the sum of the samples' weights
+        ("batch_loss", "f8"),  # of the current batch
+        ("diverged", "i8"),  # whether that was not finite
+        ("norm_sum", "f8"),  # over batches, of the gradient's norm, if asked for
+        ("batch_count", "i8"),  # of a weighted batch: how many rows have a weight other than 0
+        ("batch_weight", "f8"),  # the sum of its weights
+        ("substitute", "i8"),  # the sample that is gathered in place of those of weight 0, or -1
     ],
     align=True,
 )

@@ -2,15 +2,18 @@
 
 One loop serves every depth and width, since the network is data: a table with one record a layer, the flat parameter
 vector, and one workspace. Offsets and strides count elements. A batch is processed in micro-batches of rows, so that
-the workspace stays small however large the batch, and a call may stop between two of them. Nothing is allocated.
+the workspace stays small however large the batch, and a call may stop between two of them. What each step is told,
+learning rate, momentum, decay and share of dropout, is looked up in a table. Nothing is allocated.
 
 All threads of a team run the same loop. Each has some rows of the micro-batch, from the gather to the deltas, without
 waiting for the others; after a barrier each has some rows of every layer's weights, from the gradient to the update;
-after another the next micro-batch begins. Where weights are updated in place (plain gradient descent, no penalty, one
-micro-batch a batch) and the first layer's columns divide into micro-panels evenly or nearly, a thread has columns of
-that layer instead, for the weighted inputs of all rows, between two more barriers, and for the update: its share of the
-largest weights stays in its core's cache. Two threads gain 1.72 instead of 1.6 on 784-128-10, 1.85 instead of 1.76 on
-784-512-512-10. Each number is computed by one thread in one order, so that the bits do not depend on their number.
+after another the next micro-batch begins. To clip the gradient's norm takes a round more: all gradients, a barrier, the
+norm, then all updates. To limit norms of weights each has some columns of every layer, before a last barrier. Where
+weights are updated in place (plain gradient descent, no penalty, one micro-batch a batch) and the first layer's columns
+divide into micro-panels evenly or nearly, a thread has columns of that layer instead, for the weighted inputs of all
+rows, between two more barriers, and for the update: its share of the largest weights stays in its core's cache. Two
+threads gain 1.72 instead of 1.6 on 784-128-10, 1.85 instead of 1.76 on 784-512-512-10. Each number is computed by one
+thread in one order, so that the bits do not depend on their number.
 """
 
 import math
@@ -23,9 +26,9 @@ from hotloop.kernels.descent import limit_norms, update_step
 from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import Array, inline, inlined, kernel
 from hotloop.kernels.matmul import NR, ZERO
+from hotloop.kernels.ordered_sums import ordered_sum
 from hotloop.kernels.propagation import backward, forward, loss_rows, prepared_inputs, weighted_inputs
 from hotloop.kernels.records import Draw, MicroBatch, Model, Samples, Training
-from hotloop.kernels.row_softmax import ordered_sum
 from hotloop.kernels.simd import width
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import barrier, share
@@ -76,12 +79,12 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         count, weight = batch.batch_rows, float(batch.batch_rows)
         if samples.weights.size > 0:
             if batch.first:
-                p["batch_count"], p["batch_weight"] = batch_weight(samples, at, batch.batch_rows)
+                p["batch_count"], p["batch_weight"], p["substitute"] = batch_weight(samples, at, batch.batch_rows)
             count, weight = p["batch_count"], p["batch_weight"]
         h = run.steps[min(p["step"] - s["first_step"], run.steps.size - 1)]
         draw = Draw(s["seed"], p["step"], batch.row, h["dropout"])
         if start < stop:
-            gather(samples, at, start, stop, s, bottom, model.workspace)
+            gather(samples, at, start, stop, s, bottom, model.workspace, p["substitute"])
             prepared_inputs(model, bottom, start, stop, draw)
         clock.lap(mine, clock.GATHER, ZERO)
         if by_columns:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -62,7 +62,6 @@ KERNELS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
 }
 
 
-@cache
 def addresses(dtype: np.dtype[np.floating], *names: str) -> dict[str, int]:
     """Return the addresses of kernels by their fields in the layer table."""
     return {name: address_of(KERNELS[name][0], dtype, *KERNELS[name][1]) for name in names}

@@ -1,6 +1,7 @@
 """LLVM code of calls by address: of the C wrapper that Numba compiles for each dispatcher, or without one."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
@@ -14,6 +15,7 @@ from hotloop.kernels.records import Matrix
 _keep_alive: list[Any] = []
 
 
+@cache
 def address_of(function: Callable[..., Any], dtype: Any, *arguments: Any, returns: Any = None) -> int:
     """Compile a kernel, or load it from the cache, and return the address of its C wrapper, or its own without one."""
     scalar = numpy_support.from_dtype(dtype)

@@ -43,6 +43,7 @@ class Custom:
 
     name: str
     _pieces: tuple[Any, ...]  # the functions, compiled
+    _code: list[list[bytes]]  # what they did when they were
 
     def __str__(self) -> str:
         """Return the name."""
@@ -77,10 +78,13 @@ class Custom:
         """Keyword arguments of the constructor."""
         raise NotImplementedError
 
-    @property
-    def _code(self) -> list[list[bytes]]:
-        """What the functions do: those that come back from a pickle are others."""
-        return [code_of(getattr(piece, "py_func", piece)) for piece in self._pieces]
+    def _keep(self, *pieces: Any, **others: Any) -> None:
+        """Set attributes, for the row is frozen: the functions, what they do, and others.
+
+        What they do is seen now, as they are compiled: what they name may change, and the machine code does not.
+        """
+        code = [code_of(getattr(piece, "py_func", piece)) for piece in pieces]
+        vars(self).update(_pieces=pieces, _code=code, **others)
 
 
 class CustomActivation(Custom, Activation):
@@ -122,7 +126,6 @@ class CustomActivation(Custom, Activation):
     """
 
     _loops: tuple[Any, Any]  # kernels around the functions
-    _addresses: dict[Any, tuple[int, int]]  # by dtype
 
     def __init__(
         self,
@@ -138,18 +141,15 @@ class CustomActivation(Custom, Activation):
         initializer = arguments.name_of("initializer", initializer, INITIALIZERS)
         super().__init__(_name(name, function), codes.ACTIVATION_BY_ADDRESS, initializer, needs_z=True)
         pieces = own(function), own(derivative)
-        loops = _activation(pieces[0]), _times_derivative(pieces[1])
-        vars(self).update(_pieces=pieces, _loops=loops, _addresses={})  # the row is frozen
+        self._keep(*pieces, _loops=(_activation(pieces[0]), _times_derivative(pieces[1])))
         if arguments.flag("check", check):
             self._check()
 
     def addresses(self, dtype: Any) -> tuple[int, int]:
         """Return the addresses of the two kernels, compiled for this dtype or loaded from the cache."""
-        if dtype not in self._addresses:
-            with explaining(self):
-                first, second = (address_of(loop, dtype, 1, 1) for loop in self._loops)
-            self._addresses[dtype] = first, second
-        return self._addresses[dtype]
+        with explaining(self):
+            first, second = (address_of(loop, dtype, 1, 1) for loop in self._loops)
+        return first, second
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -239,7 +239,7 @@ class CustomLoss(Custom, Loss):
         output = arguments.name_of("output", output, ACTIVATIONS)
         checks, piece = arguments.flag("check", check), own(function)
         super().__init__(_name(name, function), codes.LOSS_BY_ADDRESS, output, kernel=_loss(piece))
-        vars(self).update(_pieces=(piece,), _checks=checks, _checked=set())  # the row is frozen
+        self._keep(piece, _checks=checks, _checked=set())
 
     def check(self, outputs: int, activation: str | Activation) -> None:
         """Raise unless the gradient is that of the loss, for rows of this many outputs after this activation."""

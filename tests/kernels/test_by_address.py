@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from conftest import COMPILED
 
 from hotloop.kernels.by_address import address_of, call, call_for_float
 from hotloop.kernels.jit import kernel
+from hotloop.kernels.lowering import by_address as lowering
 from hotloop.kernels.views import segment
 
 
@@ -36,3 +38,11 @@ def test_calls_by_address(dtype):
     z, out = np.arange(5, dtype=kind), np.full(5, -1, kind)
     assert both(first, second, z, out) == 3 * (-1 + 2 + 4 + 6 + 8)
     assert out.tolist() == [-1, 2, 4, 6, 8]
+
+
+@pytest.mark.skipif(not COMPILED, reason="about what is kept of compiled code")
+def test_an_address_is_found_once():
+    """Data in parts ask for it at each step, and what is compiled is kept for ever."""
+    found, kept = address_of(scaled_by, np.dtype("float32"), 0, 1, 1), len(lowering._keep_alive)
+    assert address_of(scaled_by, np.dtype("float32"), 0, 1, 1) == found
+    assert len(lowering._keep_alive) == kept

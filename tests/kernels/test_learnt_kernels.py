@@ -64,6 +64,17 @@ def test_layer_norm(width, dtype, eps, rng):
     assert same_bits(np.ascontiguousarray(inside(dshift, width)), dy)
 
 
+@pytest.mark.parametrize("value", [1e20, np.inf, np.nan])
+def test_a_row_whose_variance_overflows_is_nan(value, dtype):
+    """As 1 / inf it would be the shift alone, and the layer would go on in silence. Other rows stay."""
+    z = np.arange(12, dtype=dtype).reshape(2, 6)
+    z[1, 2] = value if dtype == np.float32 else value**10
+    x, out, deviations = padded(z), padded(z), np.empty(2, dtype)
+    layer_norm(x, *(padded(np.ones((1, 6), dtype)) for _ in range(2)), 6, deviations, out)
+    assert np.isnan(inside(out, 6)[1]).all()
+    assert np.isfinite(inside(out, 6)[0]).all()
+
+
 def test_a_row_does_not_depend_on_those_beside_it(dtype, rng):
     z, (gain, shift) = rng.normal(size=(ROWS, 33)).astype(dtype), rng.normal(size=(2, 33)).astype(dtype)
     together, alone = np.empty((2, ROWS, 33), dtype)

@@ -45,6 +45,7 @@ def mean_of_squares(outputs, target, gradient):
     return total / outputs.size
 
 
+factor = 1.0  # which a test changes
 TANH = CustomActivation(own_tanh, own_tanh_derivative)
 MSE = CustomLoss(mean_of_squares)
 
@@ -104,6 +105,35 @@ def test_padding_is_not_computed():
     for layer, fan_out in enumerate((5, 2)):
         start, stop = net._layout.offsets[layer : layer + 2]
         assert not net.parameters[start:stop].reshape(-1, net._layout.strides[layer + 1])[:, fan_out:].any()
+
+
+@pytest.mark.parametrize("place", [0, 24])
+def test_a_row_of_no_weight_diverges_nowhere(place, dtype):
+    """Its inputs are those of another row: at zero, where the biases start, this derivative is infinite."""
+    root = CustomActivation(
+        lambda z: math.copysign(math.sqrt(abs(z)), z), lambda z: 0.5 / math.sqrt(abs(z)), name="root", check=False
+    )
+    X, y = data()
+    weights = (np.arange(25) != place).astype(float)
+    nets = [Network([3, 5, 2], root, dtype=dtype, seed=0) for _ in range(2)]
+    nets[0].fit(X, y, sample_weight=weights, **FLAGS | {"batch_size": 25})
+    nets[1].fit(X[weights > 0], y[weights > 0], **FLAGS | {"batch_size": 25})
+    assert same_bits(nets[0].parameters, nets[1].parameters)
+
+
+def test_equal_if_compiled_alike(monkeypatch):
+    """The values of global names are those of the moment when an activation was made, as in its machine code."""
+
+    def of_a_factor():
+        return CustomActivation(lambda z: factor * z, lambda z: factor, name="times", check=False)
+
+    made = []
+    for value in (2.0, 3.0, 2.0):
+        monkeypatch.setitem(globals(), "factor", value)
+        made.append(of_a_factor())
+    assert made[0] != made[1]
+    assert made[0] == made[2]
+    assert made[0] == copy.deepcopy(made[0])
 
 
 # The check of a derivative.

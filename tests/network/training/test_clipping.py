@@ -126,6 +126,15 @@ def test_weights_within_the_largest_norm_keep_their_bits(dtype):
     assert everything(nets[0]) == everything(nets[1])
 
 
+def test_a_layer_that_does_not_learn_keeps_its_norm(dtype):
+    X, y = data()
+    net = build(dtype=dtype, max_norm=0.1)
+    before = [weights.copy() for weights in net.weights]
+    train(net, X, y, optimizer=SGD(0.01, learning_rate_factors={"weights": [0, 1, 1]}))
+    assert same_bits(net.weights[0], before[0])
+    assert np.linalg.norm(net.weights[1], axis=0).max() < 0.1001 < np.linalg.norm(before[1], axis=0).max()
+
+
 def test_factors_of_one_change_no_bit(dtype):
     """Nor do bounds that nothing reaches."""
     X, y = data()
