@@ -5,6 +5,7 @@ from typing import Any
 
 from hotloop.kernels import codes
 from hotloop.network.validation import arguments
+from hotloop.network.validation.suggestions import explains_its_keywords
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Activation:
         return 0, 0
 
 
+@explains_its_keywords
 class LeakyReLU(Activation):
     """f(z) = z where z > 0, else slope z; the name "leaky_relu" has the slope 0.01.
 
@@ -67,6 +69,7 @@ class LeakyReLU(Activation):
         return f"LeakyReLU(slope={self.slopes[1]:g})"
 
 
+@explains_its_keywords
 class ELU(Activation):
     """f(z) = z where z > 0, else alpha (e^z - 1); the name "elu" has the alpha 1.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hotloop.kernels import codes
 from hotloop.network.activations import Activation, known_activation
 from hotloop.network.validation import arguments
+from hotloop.network.validation.suggestions import explains_its_keywords
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,6 +67,7 @@ class Loss:
         return outputs
 
 
+@explains_its_keywords
 class Quantile(Loss):
     """The quantile (pinball) loss: the mean of max(q (y - a), (q - 1) (y - a)) over levels q, targets and batch.
 
@@ -109,6 +111,7 @@ class Quantile(Loss):
         return columns
 
 
+@explains_its_keywords
 class Huber(Loss):
     """Huber's loss: the mean of h(a - y), h(d) = d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2).
 

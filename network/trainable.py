@@ -55,7 +55,7 @@ class Trainable(Incremental, LearningRateMethods):
         self._training.check_no_fit_runs("reset_optimizer")
         self._training.reset()
 
-    @explains_keywords
+    @explains_keywords(owner="Network")
     def fit(
         self,
         X: Any,

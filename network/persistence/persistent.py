@@ -14,6 +14,7 @@ from hotloop.network.persistence.atomic_write import path_of
 from hotloop.network.persistence.pieces import check_names, pieces_of, plain_piece
 from hotloop.network.persistence.plain_optimizer import plain, restored
 from hotloop.network.training.training_state import TrainingState
+from hotloop.network.validation.suggestions import explains_keywords
 
 # Besides sizes and activations: arguments of `Network` that are attributes under the same names. Those that were added
 # are in a file only if they are not false or zero.
@@ -30,6 +31,7 @@ class Persistent:
 
     metadata: dict[str, str]
 
+    @explains_keywords(owner="Network")
     def save(self, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
         """Write the network to a safetensors file that takes the place of `path` once it is whole.
 
@@ -61,6 +63,7 @@ class Persistent:
         model_file.write(path, configuration(net), _vectors(net), metadata)
 
     @classmethod
+    @explains_keywords(owner="Network")
     def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, Any] | None = None) -> Self:
         """Read a network that `save` or ``hotloop train --save`` wrote.
 

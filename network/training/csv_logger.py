@@ -8,8 +8,10 @@ from typing import Any
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.validation import arguments
 from hotloop.network.validation.paths import text_path
+from hotloop.network.validation.suggestions import explains_its_keywords
 
 
+@explains_its_keywords
 class CSVLogger(Callback):
     """Writes each epoch's record as a line of a CSV file, as soon as the epoch ends.
 

@@ -10,10 +10,12 @@ from hotloop.network.training.callbacks import FitProgress
 from hotloop.network.training.history import EARLY_STOPPING
 from hotloop.network.training.monitor import Monitor
 from hotloop.network.validation import arguments
+from hotloop.network.validation.suggestions import explains_its_keywords
 
 PREFERENCES = {"first": False, "last": True}
 
 
+@explains_its_keywords
 class EarlyStopping(Monitor):
     """Ends a fit when `monitor` has not got better for `patience` epochs, and goes back to its best parameters.
 

@@ -20,7 +20,7 @@ class Incremental(CheckedData):
     _training: TrainingState
     _single_step: SingleStep | None = None
 
-    @explains_keywords
+    @explains_keywords(owner="Network")
     def partial_fit(
         self, X: Any, y: Any, *, optimizer: Optimizer | str | None = None, sample_weight: Any = None
     ) -> float:

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.validation.printable import shown
+from hotloop.network.validation.suggestions import explains_its_keywords
 
 Moment = Callable[[FitProgress], object]
 
 
+@explains_its_keywords
 class LambdaCallback(Callback):
     """A callback made of functions of the fit, each under the name of its moment.
 

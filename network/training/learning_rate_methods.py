@@ -28,7 +28,7 @@ class LearningRateMethods:
     sizes: tuple[int, ...]
     dtype: "np.dtype[Any]"
 
-    @explains_keywords
+    @explains_keywords(owner="Network")
     def find_learning_rate(
         self,
         X: Any,
@@ -107,6 +107,7 @@ class LearningRateMethods:
             warnings.warn(f"find_learning_rate: {found.remark}", stacklevel=3)  # of the call, which is decorated
         return found
 
+    @explains_keywords(owner="Network")
     def fit_one_cycle(
         self,
         X: Any,

@@ -10,8 +10,10 @@ from hotloop.network.training.monitor import Monitor
 from hotloop.network.validation import arguments
 from hotloop.network.validation.paths import check_folder, text_path
 from hotloop.network.validation.printable import shown
+from hotloop.network.validation.suggestions import explains_its_keywords
 
 
+@explains_its_keywords
 class ModelCheckpoint(Monitor):
     """Saves the network when `monitor` is the best so far, or after each epoch; a reader never sees half a file.
 

@@ -6,8 +6,10 @@ from typing import Any
 from hotloop.network.training.callbacks import FitProgress
 from hotloop.network.training.monitor import Monitor
 from hotloop.network.validation import arguments
+from hotloop.network.validation.suggestions import explains_its_keywords
 
 
+@explains_its_keywords
 class ReduceLROnPlateau(Monitor):
     """Multiplies the learning rate by `factor` when `monitor` has not got better for `patience` epochs.
 

@@ -15,6 +15,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.validation import arguments
 from hotloop.network.validation.arguments import ScheduleFunction
 from hotloop.network.validation.printable import shown
+from hotloop.network.validation.suggestions import explains_its_keywords
 
 Duration: TypeAlias = int | float | str
 Value: TypeAlias = float | ScheduleFunction
@@ -28,7 +29,7 @@ Kind = TypeVar("Kind", bound="Schedule")
 @dataclass_transform(frozen_default=True)
 def schedule(kind: type[Kind]) -> type[Kind]:
     """Make a class a schedule: a frozen dataclass, listed above."""
-    kind = dataclass(frozen=True)(kind)
+    kind = explains_its_keywords(dataclass(frozen=True)(kind))
     SCHEDULES[kind.__name__] = kind
     return kind
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.validation.paths import text_path
+from hotloop.network.validation.suggestions import explains_its_keywords
 
 
+@explains_its_keywords
 class TensorBoard(Callback):
     """Writes the numbers of each epoch's record for TensorBoard: look at them with ``tensorboard --logdir LOG_DIR``.
 

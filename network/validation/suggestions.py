@@ -10,7 +10,9 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar, overload
+
+from hotloop.network.validation.words import MOMENTS, WORDS
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,7 +65,7 @@ NAMES = {
     "initializer": INITIALIZERS, "metric": METRICS,
 }  # fmt: skip
 
-# Keyword arguments.
+# Keyword arguments, wherever they are given; `WORDS` has those of one function.
 KEYWORDS = {
     "lr": "learning_rate", "learning_rate_init": "learning_rate", "eta": "learning_rate", "alpha": "l2",
     "max_iter": "epochs", "n_epochs": "epochs", "num_epochs": "epochs", "nb_epoch": "epochs", "iterations": "epochs",
@@ -108,17 +110,9 @@ NOTES = {
     "lr_scheduler": "Give a schedule to the optimizer: SGD(learning_rate=hotloop.schedules.Cosine(0.1)).",
     "power_t": "Give a schedule to the optimizer: SGD(learning_rate=hotloop.schedules.InverseScaling(0.1)).",
 }
-# The moments of callbacks in Keras, PyTorch Lightning and fastai.
-MOMENTS = {
-    "on_train_begin": "on_fit_begin", "on_train_end": "on_fit_end", "on_batch_begin": "on_call_begin",
-    "on_batch_end": "on_step", "on_train_batch_begin": "on_call_begin", "on_train_batch_end": "on_step",
-    "on_train_start": "on_fit_begin", "on_fit_start": "on_fit_begin", "on_train_batch_start": "on_call_begin",
-    "on_train_epoch_start": "on_epoch_begin", "on_train_epoch_end": "on_epoch_end",
-    "on_validation_epoch_end": "on_epoch_end", "before_fit": "on_fit_begin", "after_fit": "on_fit_end",
-    "before_epoch": "on_epoch_begin", "after_epoch": "on_epoch_end", "before_batch": "on_call_begin",
-    "after_batch": "on_step", "after_step": "on_step",
-}  # fmt: skip
 HOMES: dict[str, list[str]] = {}  # for each keyword argument, the functions that take it; `explains_keywords` fills it
+# Those that a message names first, and last.
+PLACES = {"Network.fit": -1, "Network.find_learning_rate": 1, "Network.fit_one_cycle": 1}
 
 
 def _folded(name: str) -> str:
@@ -152,40 +146,84 @@ def moment_for(method: str, moments: Iterable[str]) -> str | None:
     return folded[close[0]] if close else "" if begins else None
 
 
-def _explained(function: str, keyword: str, accepted: frozenset[str]) -> str:
-    """Return the message for a keyword argument that the function does not have."""
-    text = f"{function}() got an unexpected keyword argument {keyword!r}."
-    ours, note = KEYWORDS.get(keyword, keyword), NOTES.get(keyword)
-    if ours in accepted:
-        text += f" Did you mean {ours!r}?"
-    elif ours in HOMES:
-        *others, last = HOMES[ours]
-        text += f" {ours!r} is an argument of {' and '.join(filter(None, (', '.join(others), last)))}."
-        note = note or NOTES.get(ours)
-    elif note is None and (close := difflib.get_close_matches(keyword, accepted, 1)):
-        text += f" Did you mean {close[0]!r}?"
-    return text if note is None else f"{text} {note}"
+class _Function(NamedTuple):
+    """A function, or a class that is called, as its users know it."""
+
+    name: str
+    accepted: frozenset[str]
+    kinds: tuple[str, ...]  # under which `WORDS` has words for it
+    passes_on: bool  # what it does not know, to `Network.fit`
+
+    def explained(self, keyword: str) -> str | None:
+        """Return the message for a keyword argument that it lacks, None if it is to be passed on."""
+        text = f"{self.name}() got an unexpected keyword argument {keyword!r}."
+        for theirs in (WORDS.get(kind, {}) for kind in self.kinds):
+            if (found := theirs.get(keyword)) in self.accepted:
+                return f"{text} Did you mean {found!r}?"
+            if found is not None and not found.isidentifier():
+                return f"{text} {found}"
+        ours, note = KEYWORDS.get(keyword, keyword), NOTES.get(keyword)
+        if self.passes_on and ours not in self.accepted:
+            return None
+        if ours in self.accepted:
+            text += f" Did you mean {ours!r}?"
+        elif ours in HOMES:
+            *others, last = sorted(HOMES[ours], key=lambda name: PLACES.get(name, 0))
+            text += f" {ours!r} is an argument of {' and '.join(filter(None, (', '.join(others), last)))}."
+            note = note or NOTES.get(ours)
+        elif note is None and (close := difflib.get_close_matches(keyword, self.accepted, 1)):
+            text += f" Did you mean {close[0]!r}?"
+        return text if note is None else f"{text} {note}"
 
 
-def explains_keywords(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function so that a keyword argument that it lacks is explained; too slow for a call per row."""
-    accepted = frozenset(inspect.signature(function).parameters)
-    name = function.__qualname__.removesuffix(".__init__")
-    if name.startswith(("Trainable.", "Incremental.", "LearningRateMethods.")):  # which Network inherits
-        name = f"Network.{name.rpartition('.')[2]}"
-    for keyword in accepted:
-        HOMES.setdefault(keyword, []).append(name)
+@overload
+def explains_keywords(function: Callable[P, R], /) -> Callable[P, R]: ...
 
-    @functools.wraps(function)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not kwargs.keys() <= accepted:
-            raise TypeError(_explained(name, next(word for word in kwargs if word not in accepted), accepted))
-        return function(*args, **kwargs)
 
-    return checked
+@overload
+def explains_keywords(*, owner: str) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def explains_keywords(function: Any = None, /, *, owner: str | None = None) -> Any:
+    """Decorate a function so that a keyword argument that it lacks is explained; too slow for a call per row.
+
+    Parameters
+    ----------
+    function : callable
+    owner : str, optional
+        The class to which users know that it belongs, where it is another than that in which it is written: errors,
+        Python's own too, call it a method of that.
+    """
+    if function is None:
+        return functools.partial(_explaining, owner=owner)
+    return _explaining(function)
 
 
 def explains_its_keywords(kind: Class) -> Class:
     """Decorate a class so that its constructor explains a keyword argument that it lacks."""
-    kind.__init__ = explains_keywords(kind.__init__)  # type: ignore[misc]
+    kinds = tuple(base.__name__ for base in kind.__mro__)
+    kind.__init__ = _explaining(kind.__init__, kinds)  # type: ignore[misc]
     return kind
+
+
+def _explaining(function: Any, kinds: tuple[str, ...] = (), owner: str | None = None) -> Any:
+    parameters = inspect.signature(function).parameters
+    options = [name for name, parameter in parameters.items() if parameter.kind is parameter.VAR_KEYWORD]
+    if owner is not None:
+        function.__qualname__ = f"{owner}.{function.__name__}"
+    name = function.__qualname__.removesuffix(".__init__")
+    explained = _Function(name, frozenset(parameters) - {"self", "cls", *options}, kinds or (name,), bool(options))
+    accepted = explained.accepted
+    if "Schedule" not in kinds:  # whose words are those of many
+        for keyword in accepted:
+            HOMES.setdefault(keyword, []).append(name)
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs.keys() <= accepted:
+            for keyword in kwargs:
+                if keyword not in accepted and (message := explained.explained(keyword)) is not None:
+                    raise TypeError(message)
+        return function(*args, **kwargs)
+
+    return checked

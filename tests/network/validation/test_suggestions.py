@@ -1,12 +1,14 @@
 """Hints for those who come from other libraries: the right name for theirs, and never a wrong one."""
 
 import inspect
-from itertools import chain
 
 import numpy as np
 import pytest
 
-from hotloop import SGD, Adam, AdamW, Network
+from hotloop import SGD, Adam, AdamW, EarlyStopping, Network, activations, callbacks, losses, schedules
+from hotloop.activations import LeakyReLU
+from hotloop.callbacks import CSVLogger, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau
+from hotloop.losses import Quantile
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
@@ -14,6 +16,8 @@ from hotloop.network.metrics.named import METRICS
 from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.validation import suggestions as words
 from hotloop.network.validation.arguments import aliases_of
+from hotloop.network.validation.words import WORDS
+from hotloop.schedules import Cosine, FlatCosine, LinearWarmup, OneCycle, Piecewise, StepDecay
 
 KNOWN = {"loss": LOSSES, "activation": ACTIVATIONS, "output": ACTIVATIONS, "optimizer": OPTIMIZERS,
          "initializer": INITIALIZERS, "metric": METRICS}  # fmt: skip
@@ -24,18 +28,39 @@ def test_every_hint_is_a_name_of_ours():
     for argument, theirs in words.NAMES.items():
         assert {ours for ours in theirs.values() if ours is not None} <= set(KNOWN[argument])
         assert not set(theirs) & {*KNOWN[argument], *aliases_of(KNOWN[argument])}
-    parameters = [
-        inspect.signature(function).parameters
-        for function in (
-            Network,
-            Network.fit,
-            Network.check_gradients,
-            Network.find_learning_rate,
-            *OPTIMIZERS.values(),
-        )
-    ]
-    assert set(words.KEYWORDS.values()) | set(words.HOMES) <= set(chain.from_iterable(parameters))
-    assert not set(words.KEYWORDS) & set(words.HOMES)
+    assert set(words.KEYWORDS.values()) <= set(words.HOMES)
+    # What they mean where they are no argument: l2 (alpha of ELU is another), and the tolerance of fit.
+    assert set(words.KEYWORDS) & set(words.HOMES) == {"alpha", "min_delta"}
+
+
+OWNERS = {
+    **{f"Network.{name}": getattr(Network, name) for name in ("fit", "fit_one_cycle", "find_learning_rate",
+       "partial_fit", "check_gradients", "load", "save")},
+    **{kind.__name__: kind for module in (callbacks, schedules, activations, losses) for name in module.__all__
+       if inspect.isclass(kind := getattr(module, name))},
+    "Network": Network, "Schedule": None, "Monitor": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("owner", WORDS)
+def test_the_words_for_one_function(owner):
+    """Each is no argument of it, and stands for one, or for a sentence."""
+    taken = [OWNERS[owner]] if OWNERS[owner] else [each for each in OWNERS.values() if has_base(each, owner)]
+    for each in taken:
+        accepted = inspect.signature(each).parameters
+        assert not set(WORDS[owner]) & set(accepted) or len(taken) > 1
+    for meant in WORDS[owner].values():
+        if meant.isidentifier():
+            assert any(meant in inspect.signature(each).parameters for each in taken), meant
+        else:
+            assert meant[0].isupper() or meant.startswith(("hotloop", "fit"))
+            assert meant.endswith(".")
+    if any("options" in inspect.signature(each).parameters for each in taken):  # which are passed on to fit
+        assert not set(WORDS[owner]) & set(inspect.signature(Network.fit).parameters)
+
+
+def has_base(kind, name):
+    return inspect.isclass(kind) and name in [base.__name__ for base in kind.__mro__]
 
 
 ALIASES = [
@@ -122,6 +147,41 @@ def test_modules_and_classes_in_place_of_names():
     (lambda: AdamW(eps=0.1), r"Did you mean 'epsilon'\?"),
     (lambda: Adam(momentum=0.1), "'momentum' is an argument of SGD"),
     (lambda: Network([2, 3]).fit(X, y, qqq=1), "unexpected keyword argument 'qqq'.$"),
+    (lambda: Network([2, 3], batch_norm=1), "argument 'batch_norm'. hotloop has no batch normalisation: layer_norm="),
+    (lambda: Network([2, 3], norm=1), r"Did you mean 'layer_norm'\?"),
+    (lambda: Network([2, 3]).fit(X, y, schedule=1), r"'schedule'. Give a schedule to the optimizer: SGD"),
+    (lambda: Network([2, 3]).check_gradients(X, y, eps=1), "argument 'eps'. The steps are of a fixed length"),
+    (lambda: EarlyStopping(restore_best_weights=True), r"^EarlyStopping\(\) got .*Did you mean 'restore_best'\?$"),
+    (lambda: ModelCheckpoint(filepath="a"), r"^ModelCheckpoint\(\) .*Did you mean 'path'\?"),
+    (lambda: ModelCheckpoint("a", save_weights_only=True), "A file has the whole network"),
+    (lambda: ReduceLROnPlateau(verbose=1), "argument 'verbose'. Nothing is printed: the bar"),
+    (lambda: ReduceLROnPlateau(threshold=1), r"Did you mean 'min_delta'\?"),
+    (lambda: CSVLogger("a", separator=";"), "Cells are separated by commas"),
+    (lambda: LambdaCallback(on_train_begin=print), r"Did you mean 'on_fit_begin'\?"),
+    (lambda: StepDecay(0.1, step_size=3), r"Did you mean 'every'\?"),
+    (lambda: StepDecay(0.1, 3, gamma=0.3), r"Did you mean 'factor'\?"),
+    (lambda: Cosine(0.1, T_max=10), "'T_max'. A schedule goes over the whole run; hotloop.schedules.Piecewise"),
+    (lambda: Cosine(initial_learning_rate=0.1), r"Did you mean 'start'\?"),
+    (lambda: Cosine(0.1, eta_min=0.1), r"Did you mean 'end'\?"),
+    (lambda: OneCycle(max_lr=0.1), r"Did you mean 'peak'\?"),
+    (lambda: FlatCosine(0.1, pct_start=0.1), r"Did you mean 'flat'\?"),
+    (lambda: LinearWarmup(0.1, warmup_steps=3), r"Did you mean 'duration'\?"),
+    (lambda: Piecewise(milestones=[1, 2]), r"Give pairs \(end, value\)"),
+    (lambda: LeakyReLU(negative_slope=0.1), r"^LeakyReLU\(\) .*Did you mean 'slope'\?"),
+    (lambda: Quantile(q=0.1), r"Did you mean 'levels'\?"),
+    (lambda: Network([2, 3]).fit_one_cycle(X, y, 1, max_lr=0.1), r"^Network.fit_one_cycle\(\) .*'max_learning_rate'\?"),
+    (lambda: Network([2, 3]).fit_one_cycle(X, y, 1, lr_max=0.1), r"Did you mean 'max_learning_rate'\?"),
+    (lambda: Network([2, 3]).fit_one_cycle(X, y, n_epochs=1), r"fit_one_cycle\(\) .*Did you mean 'epochs'\?"),
+    (lambda: Network([2, 3]).fit_one_cycle(X, y, 1, 0.1, bs=1), r"^Network.fit\(\) .*Did you mean 'batch_size'\?"),
+    (lambda: Network([2, 3]).find_learning_rate(X, y, start_lr=1), r"^Network.find_learning_rate\(\) .* 'start'\?"),
+    (lambda: Network([2, 3]).find_learning_rate(X, y, num_it=1), r"Did you mean 'steps'\?"),
+    (lambda: Network([2, 3]).partial_fit(X, y, classes=[0, 1]), "an output for each class from the start"),
+    (lambda: Network.load("a", custom_objects={}), r"^Network.load\(\) .*Did you mean 'custom'\?"),
+    # Python's own, which name the class that users know.
+    (lambda: Network([2, 3]).fit(X, y, 1), r"^Network.fit\(\) takes from 2 to 3 positional arguments but 4"),
+    (lambda: Network([2, 3]).fit_one_cycle(), r"^Network.fit_one_cycle\(\) missing 1 .*'X'"),
+    (lambda: Network([2, 3]).partial_fit(X), r"^Network.partial_fit\(\) missing"),
+    (lambda: Network([2, 3]).save(), r"^Network.save\(\) missing"),
 ])  # fmt: skip
 def test_keywords_of_other_libraries(call, message):
     with pytest.raises(TypeError, match=message):
