@@ -245,6 +245,12 @@ def add_training_options(group: Any, epochs: str = "40", patience: str = f"defau
         help=f"(default: {LEARNING_RATES['adam']:g} for adam; others below)",
     )
     group.add_argument("--momentum", metavar="M", type=_fraction_or_zero, help=f"of sgd (default: {SGD_MOMENTUM:g})")
+    group.add_argument(
+        "--clip-norm",
+        metavar="C",
+        type=_positive_number,
+        help="shrink a gradient whose norm over all parameters is above C to C (default: no limit)",
+    )
     group.add_argument("--batch-size", metavar="N", type=_positive_whole, default=32, help="(default: %(default)s)")
     group.add_argument(
         "--class-weight",

@@ -87,6 +87,7 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
 def prepare(arguments: argparse.Namespace, data: Dataset) -> PreparedData:
     """Choose the loss, hold validation rows out of the training set, and bring targets into the form of the loss."""
     loss = arguments.loss or ("mse" if data.classes is None else "cross_entropy")
+    _check_targets(data, loss)
     rows, held_out = np.arange(len(data.x_train)), np.arange(0)
     if arguments.validation_fraction > 0:
         labels = None if data.classes is None else data.y_train
@@ -109,6 +110,17 @@ def prepare(arguments: argparse.Namespace, data: Dataset) -> PreparedData:
         test=part(data.x_test, data.y_test),
         target_scaling=scaling,
     )
+
+
+def _check_targets(data: Dataset, loss: str) -> None:
+    """Raise if there are targets below those that the loss takes: here, where all rows of the data are."""
+    lowest = LOSSES[loss].lowest_target
+    values = np.concatenate([np.ravel(data.y_train), np.ravel(data.y_test)])
+    if data.classes is None and (below := int(np.sum(values < lowest))):
+        raise ValueError(
+            f"{data.name}: {below} of its {values.size} targets {'is' if below == 1 else 'are'} below {lowest:g}, "
+            f"the least {values.min():g}; {loss} is for counts, {lowest:g} or above"
+        )
 
 
 def _target_scaling(arguments: argparse.Namespace, data: Dataset, loss: str, y: Array) -> Scaling | None:

@@ -67,7 +67,7 @@ def build_optimizer(arguments: argparse.Namespace) -> Optimizer:
     """Return the optimizer, with the command line's defaults for options that are not given."""
     name = arguments.optimizer
     rate = LEARNING_RATES[name] if arguments.learning_rate is None else arguments.learning_rate
-    options: dict[str, Any] = {"learning_rate": rate}
+    options: dict[str, Any] = {"learning_rate": rate, "clip_norm": arguments.clip_norm}
     if name == "sgd":
         options["momentum"] = SGD_MOMENTUM if arguments.momentum is None else arguments.momentum
     elif arguments.momentum is not None:

@@ -210,6 +210,7 @@ def test_targets_are_standardised_by_the_training_rows(tmp_path, options, scaled
         (["--optimizer", "sgd", "--momentum", "0.5", "--learning-rate", "0.2"], hotloop.SGD(0.2, momentum=0.5)),
         (["--optimizer", "adamw", "--learning-rate", "0.2"], hotloop.AdamW(0.2)),
         (["--optimizer", "rmsprop"], hotloop.RMSprop()),
+        (["--clip-norm", "0.5"], hotloop.Adam(0.002, clip_norm=0.5)),
     ],
 )
 def test_optimizer_and_its_defaults(options, optimizer):

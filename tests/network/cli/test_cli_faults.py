@@ -54,6 +54,7 @@ def houses(tmp_path):
         (["train", "--batch-size", "1.5"], "--batch-size: found '1.5'; wanted a whole number above 0"),
         (["train", "--seed", "-1"], "--seed: found '-1'; wanted a whole number, 0 or above"),
         (["train", "--learning-rate", "0"], "--learning-rate: found '0'; wanted a number above 0"),
+        (["train", "--clip-norm", "0"], "--clip-norm: found '0'; wanted a number above 0"),
         (["train", "--learning-rate", "nan"], "--learning-rate: found 'nan'"),
         (["train", "--dropout", "1"], "--dropout: found '1'; wanted a number from 0 to below 1"),
         (["train", "--test-fraction", "0"], "--test-fraction: found '0'; wanted a number between 0 and 1"),
@@ -75,6 +76,17 @@ def test_faulty_arguments(arguments, message):
     assert err.startswith("hotloop: error: ")
     assert message in err
     assert len(err.splitlines()) <= 2
+
+
+def test_targets_below_those_of_the_loss(tmp_path):
+    """They are counted in the file, of which the test set, the validation rows and the training rows are shares."""
+    file = tmp_path / "counts.csv"
+    file.write_text("x,y\n" + "".join(f"{row / 8},{row % 7 - 0.5}\n" for row in range(70)))
+    status, _, err = run("train", "--data", file, "--loss", "poisson")
+    assert status == 2
+    assert err == (
+        f"hotloop: error: {file}: 10 of its 70 targets are below 0, the least -0.5; poisson is for counts, 0 or above\n"
+    )
 
 
 @pytest.mark.parametrize(("arguments", "page"), [
