@@ -150,6 +150,26 @@ def test_shuffling_draws_a_new_order_for_each_epoch():
     assert orders(epochs=2, shuffle=False) == [list(range(40))] * 2
 
 
+def test_an_order_is_that_of_a_generator_of_its_own():
+    """Whatever the thread's generator has drawn before: an odd number of draws leaves it half a word."""
+    for seed, epoch, rows, part in [(0, 0, 7, 0), (2**63 - 1, 3, 8, 0), (5, 2**40, 7, 9), (0, 0, 0, 0), (0, 0, 7, 0)]:
+        own = np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 0, part]))
+        found = fitting.shuffled(seed, epoch, rows, part)
+        assert found.tolist() == own.permutation(rows).tolist()
+        assert found.dtype == np.int64
+
+
+def test_a_second_fit_loads_nothing():
+    net, calls = Network([3, 1], seed=0), []
+    train(net, epochs=1, validation_data=problem())
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("train_slice", "load_forward"):
+            real = getattr(fitting, name)
+            patch.setattr(fitting, name, lambda *given, real=real: (calls.append(given), real(*given)))
+        history = train(net, epochs=2, validation_data=problem())[1]
+    assert (len(calls), history.compiled, history.compile_seconds) == (2, False, 0)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", SGD(0.1, momentum=0.5, nesterov=True), "rmsprop", "adagrad", "adamw"])
 def test_two_fits_are_one_longer_fit(optimizer):
     twice, once = (Network([3, 8, 1], dropout=0.4, seed=0) for _ in range(2))

@@ -142,7 +142,7 @@ def test_modules_and_classes_in_place_of_names():
     (lambda: Network([2, 3]).fit(X, y, max_iter=3), r"Did you mean 'epochs'\?"),
     (lambda: Network([2, 3]).fit(X, y, alpha=3), "'l2' is an argument of Network."),
     (lambda: Network([2, 3]).evaluate(X, y, batch_size=3),
-     "'batch_size' is an argument of Network.find_learning_rate and Network.fit.$"),
+     "'batch_size' is an argument of Network.fit and Network.find_learning_rate.$"),
     (lambda: Adam(lr=0.1), r"Adam\(\) got an unexpected keyword argument 'lr'. Did you mean 'learning_rate'\?"),
     (lambda: AdamW(eps=0.1), r"Did you mean 'epsilon'\?"),
     (lambda: Adam(momentum=0.1), "'momentum' is an argument of SGD"),
