@@ -124,7 +124,7 @@ class Slopes(NamedTuple):
 
 
 def check_gradients(net: Any, X: Any, y: Any, per_layer: Any, seed: Any) -> GradientCheck:
-    """Hold the gradient of a network against differences: see `Network.check_gradients`."""
+    """Compare the gradient of a network with finite differences: see `Network.check_gradients`."""
     per_layer = arguments.whole_number("per_layer", per_layer, 1)
     rng = np.random.default_rng(arguments.whole_number("seed", seed, 0))
     X, y = _some_rows(net, X, y, rng)

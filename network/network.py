@@ -306,7 +306,7 @@ class Network(Trainable, Persistent):
         Parameters
         ----------
         X, y : array-like
-            As in `fit`. Of more than 64 rows so many are drawn at random.
+            As in `fit`. At most 64 rows are used, drawn at random.
         per_layer : int, default 50
             How many weights, and how many biases, of each layer are checked, if there are more: drawn at random.
         seed : int, default 0

@@ -15,7 +15,7 @@ def steps_at(points: Array) -> Array:
 
 
 def compare(values: Array, slopes: Array, steps: Array) -> tuple[Array, Array, Array]:
-    """Hold slopes against differences of five values, at x - 2h, x - h, x, x + h and x + 2h.
+    """Compare slopes with finite differences of five values, at x - 2h, x - h, x, x + h and x + 2h.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def compare(values: Array, slopes: Array, steps: Array) -> tuple[Array, Array, A
 
 
 def worst(differences: Array, slopes: Array, wrong: Array) -> Array:
-    """Return the places where the slopes are wrong by most, relatively: at most three."""
+    """Return the indices of the three largest relative errors, or of fewer."""
     size = np.maximum(np.abs(differences), np.abs(slopes))
     error = np.where(wrong, np.abs(slopes - differences) / np.where(size > 0, size, 1), -1)
     error[wrong & ~np.isfinite(slopes)] = np.inf

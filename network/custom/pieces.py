@@ -111,7 +111,7 @@ class CustomActivation(Custom, Activation):
     Raises
     ------
     TypeError
-        If a function is none of one number, or Numba cannot compile it.
+        Unless each function takes one number, and Numba can compile it.
     ValueError
         If the derivative is not that of the function: by more than a relative 1e-5. At a kink any slope between that on
         the left and that on the right is one.
@@ -201,7 +201,7 @@ class CustomLoss(Custom, Loss):
     Raises
     ------
     TypeError
-        If it is no function of three arrays, or Numba cannot compile it: the second when the network is made.
+        Unless it is a function of three arrays, and, when the network is made, unless Numba can compile it.
     ValueError
         When the network is made: if the gradient is not that of the loss, by more than a relative 1e-5; if an entry of
         it is not written; or if outputs or targets are changed.

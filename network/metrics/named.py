@@ -30,6 +30,7 @@ from hotloop.network.validation.array_like import numeric
 from hotloop.network.validation.printable import shown
 
 OF_CLASSES, OF_VALUES = "classes", "values"
+TASKS = {OF_CLASSES: "classification", OF_VALUES: "regression"}
 WEIGHTS = "sample_weight"  # the argument of a function for the weights of the rows
 TOP_K = re.compile(r"top_(\d{1,9})_accuracy")
 
@@ -148,7 +149,8 @@ def checked_metrics(metrics: Any, loss: Loss, outputs: int) -> tuple[Metric, ...
             raise ValueError(f"two metrics are called {metric.name}: define a function of another name")
         kind = OF_CLASSES if loss.classifies else OF_VALUES
         if metric.kind not in (None, kind):
-            raise ValueError(f"the metric {metric.name} is of {metric.kind}, and the loss {loss.name} of {kind}")
+            task = TASKS[OF_VALUES if loss.classifies else OF_CLASSES]
+            raise ValueError(f"{metric.name} is a {task} metric; the loss {loss.name} is for {TASKS[kind]}")
         if metric.kind is not None:
             _rehearse(metric, loss, outputs)
         names.add(metric.name)

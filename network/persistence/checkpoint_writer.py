@@ -93,7 +93,7 @@ class CheckpointedFit:
 
 
 class Resumed(Callback):
-    """Gives callbacks the states that they had; the last of all, so that each has begun before."""
+    """Restores the callbacks' states, after every `on_fit_begin`."""
 
     def __init__(self, states: Sequence[dict[str, Any]], start: StartingPoint) -> None:
         self._states, self._in_epoch = states, start.in_epoch

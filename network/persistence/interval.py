@@ -1,4 +1,4 @@
-"""How often checkpoints are written, as a text says it. This module needs neither NumPy nor the compiler."""
+"""How often checkpoints are written. This module needs neither NumPy nor the compiler."""
 
 import re
 from dataclasses import dataclass

@@ -35,7 +35,7 @@ class Persistent:
     def save(self, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
         """Write the network to a safetensors file that takes the place of `path` once it is whole.
 
-        The optimizer's schedules are saved, but a function of your own cannot be: the file has a number instead, what
+        The optimizer's schedules are saved, but your own function cannot be: the file has a number instead, what
         the function gave for the last step.
 
         Parameters

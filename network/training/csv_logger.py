@@ -73,7 +73,7 @@ class CSVLogger(Callback):
             csv.writer(file, lineterminator="\n").writerow(self._columns)
 
     def on_fit_end(self, fit: FitProgress) -> None:
-        """Let the next fit begin anew."""
+        """Forget the last fit."""
         self._size = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -81,5 +81,5 @@ class CSVLogger(Callback):
         return {"columns": self._columns, "size": os.path.getsize(self.path)} if self._columns else {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from it."""
+        """Restore the state."""
         self._columns, self._size = list(state.get("columns", ())), state.get("size")

@@ -31,7 +31,7 @@ class EarlyStopping(Monitor):
     min_delta : float, default 0
         How much better than the best a value must be to count as better.
     patience : int, default 10
-        How many epochs in a row may be no better. The fit goes on for at least two epochs.
+        How many epochs in a row without improvement end the fit. It goes on for at least two epochs.
     mode : {"auto", "min", "max"}
         Whether less or more is better. "auto" knows it of losses, errors and the metrics that there are.
     baseline : float, optional
@@ -124,7 +124,7 @@ class EarlyStopping(Monitor):
         }  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from it."""
+        """Restore the state."""
         super().load_state_dict(state)
         self.best_epoch, self.wait = state["best_epoch"], int(state["wait"])
         self._parameters = np.array(state["parameters"]) if "parameters" in state else None

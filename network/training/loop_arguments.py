@@ -117,7 +117,7 @@ class LoopArguments:
         )  # fmt: skip
 
     def replace(self, part: "LoopArguments", optimizer: Optimizer, *, gradient_norm: bool) -> None:
-        """Take the data of a part, with all that is sized by them; what a run has come to, and is told, stays."""
+        """Switch to another part's data and workspace; keep progress and step table."""
         first_step, step_offset = (int(self.settings[name][0]) for name in ("first_step", "step_offset"))
         told = self.steps.copy()
         for field in fields(self):

@@ -1,4 +1,4 @@
-"""A number of each epoch's record that a callback watches: which, and whether less or more of it is better."""
+"""The monitored quantity: its name, and whether higher or lower is better."""
 
 import difflib
 import math
@@ -23,10 +23,7 @@ def more_is_better(monitor: str, mode: Any) -> bool:
     words = {*monitor.split("_")}
     more, less = bool(words & MORE_IS_BETTER), bool(words & LESS_IS_BETTER)
     if more == less:
-        raise ValueError(
-            f"whether more or less of {monitor!r} is better is not known: if that is its name, give mode='min' or "
-            "mode='max'"
-        )
+        raise ValueError(f"cannot tell whether higher or lower {monitor!r} is better: pass mode='min' or mode='max'")
     return more
 
 
@@ -70,7 +67,7 @@ class Monitor(Callback):
             self._begin()
 
     def on_fit_end(self, fit: FitProgress) -> None:
-        """Let the next fit begin anew."""
+        """Forget the last fit."""
         self._loaded = False
 
     def _value(self, fit: FitProgress) -> float:
@@ -99,7 +96,7 @@ class Monitor(Callback):
         return {"best": self.best if math.isfinite(self.best) else None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from it."""
+        """Restore the state."""
         self._begin()
         self._loaded = True
         if state["best"] is not None:

@@ -100,7 +100,7 @@ class ProgressBar(Callback):
 
     @staticmethod
     def _done(fit: FitProgress) -> int:
-        """Return how many samples have been trained; of data in parts, whose number is known after an epoch, too."""
+        """Return how many samples have been trained, also where the rows of an epoch are not known yet."""
         return (fit.epoch - 1) * (fit.rows or 0) + fit.rows_done
 
     def on_epoch_end(self, fit: FitProgress) -> None:

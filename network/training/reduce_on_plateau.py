@@ -23,7 +23,7 @@ class ReduceLROnPlateau(Monitor):
     factor : float, default 0.1
         Above 0 and below 1.
     patience : int, default 10
-        How many epochs in a row may be no better.
+        How many epochs in a row without improvement lower the rate.
     mode : {"auto", "min", "max"}
         Whether less or more is better.
     min_delta : float, default 1e-4
@@ -89,6 +89,6 @@ class ReduceLROnPlateau(Monitor):
         return super()._settings() | {name: getattr(self, name) for name in own}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from it."""
+        """Restore the state."""
         super().load_state_dict(state)
         self.wait, self.cooldown_left = int(state["wait"]), int(state["cooldown_left"])

@@ -103,6 +103,6 @@ def in_steps(duration: Duration, steps: int, steps_per_epoch: int | None) -> flo
         if unit.startswith("step"):
             return float(number)
         if steps_per_epoch is None:
-            raise ValueError(f"{duration!r} is known within a fit only: pass steps_per_epoch")
+            raise ValueError(f"{duration!r} needs steps_per_epoch outside a fit")
         return float(number) * steps_per_epoch
     return duration * steps if isinstance(duration, float) else duration

@@ -1,4 +1,4 @@
-"""Losses with parameters, and of your own; the others are known by their names.
+"""Losses with parameters, and your own; the others are known by their names.
 
 >>> from hotloop import Network
 >>> from hotloop.losses import Quantile

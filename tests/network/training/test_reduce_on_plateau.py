@@ -99,7 +99,7 @@ def test_a_least_rate_needs_a_rate_that_is_a_number():
     ({"patience": -1}, ValueError, "patience must be at least 0"),
     ({"cooldown": 0.5}, TypeError, "cooldown must be a whole number"),
     ({"min_lr": -1}, ValueError, "min_lr must be finite, at least 0"),
-    ({"monitor": "mine"}, ValueError, "whether more or less of 'mine' is better"),
+    ({"monitor": "mine"}, ValueError, "cannot tell whether higher or lower 'mine' is better"),
 ])  # fmt: skip
 def test_wrong_arguments(options, error, message):
     with pytest.raises(error, match=message):

@@ -153,7 +153,7 @@ WRONG = [
     ("Piecewise([0.1])", TypeError, "pieces must be a sequence of pairs"),
     ("Piecewise([(3, 'x')])", TypeError, r"pieces\[0\]\[1\] must be a number"),
     ("Piecewise([(3, 1), (2, 1), (9, 1)])(0, 9)", ValueError, r"pieces\[1\] ends at step 2 of 9, where it begins at 3"),
-    ("StepDecay(0.1, '3 epochs')(0, 9)", ValueError, "'3 epochs' is known within a fit only: pass steps_per_epoch"),
+    ("StepDecay(0.1, '3 epochs')(0, 9)", ValueError, "'3 epochs' needs steps_per_epoch outside a fit"),
 ]
 
 
