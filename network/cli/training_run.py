@@ -1,7 +1,6 @@
 """A training run as the options describe it, for train and profile: checks, network, optimizer, kernels, fit."""
 
 import argparse
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -13,6 +12,7 @@ from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
 from hotloop.network.training.compilation import CompileNotice
+from hotloop.network.training.display import is_shown
 from hotloop.network.training.early_stopping import EarlyStopping
 from hotloop.network.training.history import History
 from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
@@ -83,8 +83,7 @@ def compile_kernels(
     `what` is compiled, for the notice in a terminal; `within` is the context in which the training will run.
     """
     x, y = prepared.train.x[:1], prepared.train.y[:1]
-    visible = sys.stderr is not None and sys.stderr.isatty()
-    with CompileNotice(what, visible=visible) as notice, within or nullcontext():
+    with CompileNotice(what, is_shown()) as notice, within or nullcontext():
         net.gradient(x, y)
         net.evaluate(x, y)
     if numba.config.DISABLE_JIT:

@@ -1,11 +1,6 @@
 """The warning that data can be read in two ways, which says which was taken."""
 
-import contextlib
-import sys
-import warnings
-from pathlib import Path
-
-HERE = str(Path(__file__).parents[1])
+from hotloop.network.validation.caller import warn
 
 
 class DataWarning(UserWarning):
@@ -13,8 +8,5 @@ class DataWarning(UserWarning):
 
 
 def note(message: str) -> None:
-    """Warn with a `DataWarning` at the line that called hotloop; the command line prints "hotloop: note: ..."."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((HERE, contextlib.__file__)):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, DataWarning, stacklevel=level)
+    """Warn with a `DataWarning`; the command line prints "hotloop: note: ..."."""
+    warn(message, DataWarning)

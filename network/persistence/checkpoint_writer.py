@@ -3,7 +3,6 @@
 import math
 import os
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from hotloop.network.training.history import INTERRUPTED, TIME, CheckpointWarnin
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.training.starting_point import StartingPoint
+from hotloop.network.validation.caller import warn
 from hotloop.network.validation.printable import shown
 
 PASSING = (TIME,)  # reasons to stop that do not hold for a resumed fit
@@ -226,7 +226,7 @@ class CheckpointWriter(Callback):
 
     @staticmethod
     def _warn(text: str) -> None:
-        warnings.warn(text, CheckpointWarning, stacklevel=2)
+        warn(text, CheckpointWarning)
 
 
 class _AtInterrupt(Callback):

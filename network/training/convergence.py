@@ -1,12 +1,12 @@
 """Ends a fit whose loss has converged within a tolerance, and warns if the epochs ended before."""
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.training.history import CONVERGED, EPOCHS, ConvergenceWarning
+from hotloop.network.validation.caller import warn
 
 
 class Convergence(Callback):
@@ -38,10 +38,9 @@ class Convergence(Callback):
     def on_fit_end(self, fit: FitProgress) -> None:
         """Warn if the epochs were too few."""
         if fit.history.stop_reason == EPOCHS:
-            warnings.warn(
+            warn(
                 f"no convergence in {fit.epochs} epochs (tolerance={self._tolerance:g}, patience={self._patience}): "
                 f"they ended before {self._patience} had passed without an improvement above the tolerance. "
                 "Train longer, or raise the tolerance.",
                 ConvergenceWarning,
-                stacklevel=6,  # the call of Network.fit, which is decorated
             )

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,7 @@ from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.schedules import Exponential, OneCycle
 from hotloop.network.validation import arguments
 from hotloop.network.validation.arguments import ScheduleFunction
+from hotloop.network.validation.caller import warn
 from hotloop.network.validation.printable import shown
 from hotloop.network.validation.suggestions import explains_keywords
 
@@ -104,7 +104,7 @@ class LearningRateMethods:
             sweep.rates += [rates(i, steps + 1) for i in missing]
         found = LearningRateSweep(np.array(sweep.rates), np.array(sweep.losses), steps)
         if not found.usable:
-            warnings.warn(f"find_learning_rate: {found.remark}", stacklevel=3)  # of the call, which is decorated
+            warn(f"find_learning_rate: {found.remark}", UserWarning)
         return found
 
     @explains_keywords(owner="Network")

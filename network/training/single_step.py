@@ -3,7 +3,6 @@
 Whatever a step needs is kept for the next one with as many rows, so that it allocates nothing.
 """
 
-import sys
 from collections.abc import Mapping
 from operator import is_
 from typing import Any
@@ -18,6 +17,7 @@ from hotloop.network.layout import aligned_zeros
 from hotloop.network.losses import loss_of
 from hotloop.network.training.callbacks import span
 from hotloop.network.training.compilation import CompileNotice
+from hotloop.network.training.display import is_shown
 from hotloop.network.training.history import DIVERGED, DivergenceError, History
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.training_state import TrainingState
@@ -80,8 +80,7 @@ class SingleStep:
         self._row, self._step, self._loss, self._diverged = (
             progress[name] for name in ("row", "step", "batch_loss", "diverged")
         )
-        visible = sys.stderr is not None and sys.stderr.isatty()
-        with span("load kernels"), CompileNotice(str(dtype), visible):
+        with span("load kernels"), CompileNotice(str(dtype), is_shown()):
             train_slice(0, 1, self._words, 0, self._run, None)
             ready_to_step(*self._batch)
             still_finite(parameters, training.moments)

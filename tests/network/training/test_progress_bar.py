@@ -3,11 +3,13 @@
 import io
 import sys
 import types
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 from hotloop import Network
+from hotloop.network.training import single_step
 from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.progress_bar import Bar
 
@@ -73,6 +75,15 @@ def test_in_a_notebook(monkeypatch, capsys):
     assert capsys.readouterr() == ("hotloop: compiling kernels for float32, once on this machine ...\n", "")
     fit(progress=False)
     assert len(outputs) == 1
+
+
+def test_partial_fit_tells_a_notebook_that_it_compiles(monkeypatch):
+    seen = []
+    monkeypatch.setattr(single_step, "CompileNotice", lambda what, visible: seen.append(visible) or nullcontext())
+    for kernel in (object(), None):
+        notebook(monkeypatch, kernel)
+        Network([2, 1], seed=0).partial_fit([[1.0, 2.0]], [1.0])
+    assert seen == [True, False]
 
 
 @pytest.mark.parametrize(("width", "wanted"), [
