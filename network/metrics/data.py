@@ -94,8 +94,8 @@ def check_probabilities(outputs: Array, *, exclusive: bool) -> None:
     near = math.sqrt(np.finfo(outputs.dtype).eps) if outputs.dtype.kind == "f" else 0
     wrong = (outputs < -near) | (outputs > 1 + near)
     if wrong.any():
-        one = outputs.shape[1] == 1
-        way = "predicted classes must be integers" if one else "softmax or sigmoid makes them of logits"
+        way = "softmax or sigmoid makes them of logits"
+        way += "; predicted classes must be integers" if outputs.shape[1] == 1 else ""
         raise ValueError(f"outputs must be probabilities, 0 to 1: found {outputs[wrong][0]}; {way}")
     if exclusive and outputs.shape[1] > 1:
         sums = outputs.sum(axis=1, dtype=np.float64)

@@ -29,8 +29,7 @@ from hotloop.network.validation import arguments
 from hotloop.network.validation.array_like import numeric
 from hotloop.network.validation.printable import shown
 
-OF_CLASSES, OF_VALUES = "classes", "values"
-TASKS = {OF_CLASSES: "classification", OF_VALUES: "regression"}
+OF_CLASSES, OF_VALUES = "classification", "regression"
 WEIGHTS = "sample_weight"  # the argument of a function for the weights of the rows
 TOP_K = re.compile(r"top_(\d{1,9})_accuracy")
 
@@ -149,8 +148,12 @@ def checked_metrics(metrics: Any, loss: Loss, outputs: int) -> tuple[Metric, ...
             raise ValueError(f"two metrics are called {metric.name}: define a function of another name")
         kind = OF_CLASSES if loss.classifies else OF_VALUES
         if metric.kind not in (None, kind):
-            task = TASKS[OF_VALUES if loss.classifies else OF_CLASSES]
-            raise ValueError(f"{metric.name} is a {task} metric; the loss {loss.name} is for {TASKS[kind]}")
+            known = [row.name for row in METRICS.values() if row.kind == kind]
+            plain = [name for name in known if not name.endswith(AVERAGES)]
+            raise ValueError(
+                f"{metric.name} is a metric of {metric.kind}, and the loss {loss.name} is for {kind}: metrics for it "
+                f"are {', '.join(plain)}"
+            )
         if metric.kind is not None:
             _rehearse(metric, loss, outputs)
         names.add(metric.name)

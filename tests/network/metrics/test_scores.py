@@ -139,8 +139,8 @@ def test_what_is_no_metric(metrics, message):
 @pytest.mark.parametrize(("loss", "outputs", "metrics", "message"), [
     ("cross_entropy", 3, ["acc"], r"metric 'acc' is not known. Did you mean 'accuracy'\?"),
     ("cross_entropy", 3, ["AUC"], r"Did you mean 'roc_auc'\?"), ("mse", 1, ["kappa"], "hotloop has nothing of"),
-    ("mse", 1, ["f1"], "f1 is a classification metric; the loss mse is for regression"),
-    ("cross_entropy", 3, ["mae"], "mae is a regression metric; the loss cross_entropy is for classification"),
+    ("mse", 1, ["f1"], "f1 is a metric of classification, and the loss mse is for .*: .* mae, "),
+    ("cross_entropy", 3, ["mae"], "mae is a metric of regression, .* f1, top_5_accuracy, roc_auc, log_loss"),
     ("cross_entropy", 3, ["top_3_accuracy"], "top_3_accuracy does not suit this network: k must be from 1 to 2"),
     ("cross_entropy", 3, ["f1_binary"], "f1_binary does not suit this network: average='binary' is for two classes"),
     ("binary_cross_entropy", 2, ["balanced_accuracy"], "does not suit this network"),
