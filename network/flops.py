@@ -63,6 +63,11 @@ def update(fan_in: int, fan_out: int, of_a_parameter: int, *, penalised: bool = 
     return of_a_parameter * (fan_in + vectors) * fan_out + PENALTY * fan_in * fan_out * penalised
 
 
+def clipping(*, by_value: bool, by_norm: bool, norm: bool) -> int:
+    """Return the operations a parameter of cutting gradients off, scaling them to a norm, and taking their norm."""
+    return by_value + 3 * by_norm + 2 * norm
+
+
 def forward_of_a_row(sizes: Sequence[int]) -> int:
     """Return the operations that the matrix products of a row's forward pass take."""
     return sum(product(1, fan_in, fan_out) for fan_in, fan_out in pairwise(sizes))

@@ -14,6 +14,7 @@ from hotloop.network.profiling.phase_clock import PhaseClock, described
 from hotloop.network.profiling.roofline import Roof, measured
 from hotloop.network.profiling.rows import Row
 from hotloop.network.profiling.spans import Spans, Thinned
+from hotloop.network.profiling.work import Work
 from hotloop.network.training.history import History
 from hotloop.network.training.loop_arguments import LoopArguments
 
@@ -88,11 +89,7 @@ class Recording:
 
     def clock_of(self, net: Network, data: LoopArguments) -> PhaseClock:
         """Return the clock for runs of this kind, at this place in the program."""
-        settings = data.settings[0]
-        key = (
-            self.spans.path, net.sizes, net.activations, str(net.dtype), int(settings["update"]),
-            int(settings["batch_size"]), bool(settings["l1"] or settings["l2"]), data.inputs.shape, data.labels.size,
-        )  # fmt: skip
+        key = self.spans.path, described(net), Work(data)
         if key not in self._clocks:
             self._clocks[key] = PhaseClock(self.spans.path, described(net), data, self._kind, self._read_seconds)
         return self._clocks[key]

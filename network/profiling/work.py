@@ -7,6 +7,8 @@ padding and the copies of packed panels are not counted. docs/profiling.md has t
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from hotloop.kernels import codes
 from hotloop.kernels.clock import BACKWARD, DESCENT, FORWARD, GATHER, LOSS, UPDATE, WEIGHT_GRADIENT
 from hotloop.network import flops
@@ -76,7 +78,12 @@ class Work:
         self.batch_size, self.micro_batch = int(settings["batch_size"]), int(settings["micro_batch"])
         self.method = METHODS[int(settings["update"])]
         self.penalised = bool(settings["l1"] > 0 or settings["l2"] > 0)
-        self.summed = self.method.code != codes.SGD or self.penalised
+        by_norm, by_value = bool(settings["clip_norm"] > 0), bool(settings["clip_value"] < np.inf)
+        # Of clipping and the gradient's norm: 0 operations a parameter for neither.
+        self.clipping = 0
+        if settings["clip_address"] != 0:
+            self.clipping = flops.clipping(by_value=by_value, by_norm=by_norm, norm=bool(settings["gradient_norm"]))
+        self.summed = self.method.code != codes.SGD or self.penalised or self.clipping > 0
         last, logits = len(self.fan_in) - 1, training and settings["loss"] >= codes.BINARY_CROSS_ENTROPY
         # Whether a layer's activation is computed, and whether z is kept beside it. A cross-entropy takes only z.
         self.active = [
@@ -91,6 +98,14 @@ class Work:
         # Whether batches of several micro-batches are summed up, but a last one of one micro-batch is not.
         remainder = data.rows % self.batch_size
         self.mixed = not self.summed and self.batch_size > self.micro_batch and 0 < remainder <= self.micro_batch
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether all formulas are the same."""
+        return isinstance(other, Work) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        """Return a hash of what differs most often."""
+        return hash((*self.fan_in, *self.fan_out, self.batch_size, self.data_bytes))
 
     @property
     def parameters(self) -> int:
@@ -149,8 +164,8 @@ class Work:
         if phase == UPDATE and self.method.code != codes.NO_UPDATE and counts.summed_micro_batches:
             n = counts.summed_updates
             each = flops.update(i, o, self.method.flops, penalised=self.penalised, vectors=vectors)
-            each += flops.update(0, inputs, self.method.flops)
-            return n * each, s * n * parameters * (3 + 2 * n_moments)
+            each += flops.update(0, inputs, self.method.flops) + self.clipping * parameters
+            return n * each, s * n * parameters * (3 + (self.clipping > 0) + 2 * n_moments)
         if phase == DESCENT:  # W := W - alpha x.T delta, in one pass
             rows, micro_batches = rows - counts.summed_rows, counts.micro_batches - counts.summed_micro_batches
             method = METHODS[codes.SGD].flops

@@ -166,7 +166,8 @@ class FitSnapshots:
         with spans.span(SPAN, "profiler"):
             if not self._gradient(run):
                 return False
-            before = net.parameters.copy()
+            # Now: the step clips and scales its gradient, or keeps only a part of it at a time.
+            before, sizes = net.parameters.copy(), [rms(gradient) for gradient in net.split(run.gradient)[0]]
         trained = time.perf_counter()
         row, clocks = int(progress["row"][0]), clock.of(1)
         one_batch(run, clocks)
@@ -174,7 +175,7 @@ class FitSnapshots:
         trained = time.perf_counter() - trained
         with spans.span(SPAN, "profiler"):
             if not progress["diverged"][0]:
-                self.snapshots.add(after_step(net, data, run.gradient, before))
+                self.snapshots.add(after_step(net, data, sizes, before))
         self.spent += time.perf_counter() - started - trained
         return True
 
@@ -196,10 +197,13 @@ def one_batch(run: Training, clocks: Array) -> None:
     train_slice(0, 1, new_team(), int(run.settings["batch_size"][0]), run, clocks)
 
 
-def after_step(net: Network, data: LoopArguments, gradient: Array, before: Array) -> Snapshot:
-    """Return what the workspace, the gradient and the parameters show after a step; `before` are those before it."""
+def after_step(net: Network, data: LoopArguments, sizes: list[float], before: Array) -> Snapshot:
+    """Return what the workspace and the parameters show after a step.
+
+    `before` are the parameters before it, and `sizes` the root mean squares of each layer's gradient.
+    """
     progress, old, new = data.progress[0], net.split(before)[0], net.weights
-    gradients, deltas, saturated, dead = net.split(gradient)[0], [], [], []
+    deltas, saturated, dead = [], [], []
     micro_batch, batch = int(data.settings["micro_batch"][0]), int(data.settings["batch_size"][0])
     last = int(progress["row"]) - 1
     rows = (last % batch) % micro_batch + 1  # of the batch's last micro-batch, which the workspace holds
@@ -212,8 +216,7 @@ def after_step(net: Network, data: LoopArguments, gradient: Array, before: Array
         kept = outputs[outputs != 0] if layer["dropout"] > 0 else outputs  # dropped units are not saturated
         saturated.append(saturation(name, kept) if hidden and kept.size else None)
         dead.append(float(np.mean((outputs <= 0).all(axis=0))) if hidden and name == "relu" else None)
-    sizes = [rms(g) for g in gradients]
-    norm = np.sqrt(sum(g.size * size**2 for g, size in zip(gradients, sizes, strict=True)))
+    norm = np.sqrt(sum(w.size * size**2 for w, size in zip(new, sizes, strict=True)))
     return Snapshot(
         time.perf_counter(), net.epochs_trained + 1, int(progress["step"]), rows, float(progress["batch_loss"]),
         float(norm), sizes, deltas, [rms(w) for w in old],

@@ -7,7 +7,7 @@ import pytest
 from conftest import alone, needs_compiler
 from profiled_fits import made_up
 
-from hotloop import SGD, Network, profile
+from hotloop import SGD, Adam, Network, profile
 from hotloop.network.profiling.diagnosis import checks, snapshots
 from hotloop.network.profiling.diagnosis.layers import layers_of
 from hotloop.network.profiling.diagnosis.trials import Trials
@@ -55,6 +55,22 @@ def test_a_snapshot_shows_the_gradient_and_the_update(monkeypatch):
         last = 2 * (twin.predict(X[rows]) - y[rows]) / 20  # dC/dz of the last layer, identity under mse
         assert snapshot.delta[-1] == pytest.approx(rms(last), rel=1e-12)
         twin.parameters[:] -= 0.1 * gradient
+
+
+@pytest.mark.parametrize("optimizer", [
+    SGD(clip_norm=1e-3), SGD(clip_value=1e-4), Adam(learning_rate_factors={"biases": 0.5}),
+], ids=str)  # fmt: skip
+def test_a_snapshot_shows_the_gradient_before_it_is_clipped(optimizer):
+    """Also where factors by row make the step write some of its gradients over others."""
+    X, y = np.random.default_rng(0).normal(size=(2, 12, 5))
+    net = Network([5, 6, 5], "tanh", seed=0, dtype="float64")
+    wanted = [rms(g) for g in net.split(net.gradient(X, y)[1])[0]]
+    with profile() as prof:
+        net.fit(X, y, epochs=1, batch_size=12, optimizer=optimizer, **QUIET)
+    (found,) = prof.recording.fits[0].snapshots.items
+    assert found.gradient == pytest.approx(wanted, rel=1e-12)
+    norm = math.sqrt(sum(30 * size**2 for size in wanted))
+    assert found.gradient_norm == pytest.approx(norm, rel=1e-12)
 
 
 @pytest.mark.parametrize(("activation", "outputs", "share"), [

@@ -220,6 +220,37 @@ def test_a_worked_example_of_micro_batches(rows, expected):
     assert measured(prof) == expected
 
 
+@pytest.mark.parametrize(("common", "gradient_norm", "operations"), [
+    ({"clip_value": 1.0}, False, 1), ({"clip_norm": 1.0}, False, 3), ({}, True, 2),
+    ({"clip_value": 1.0, "clip_norm": 1.0}, True, 6),
+], ids=str)  # fmt: skip
+def test_a_worked_example_of_clipping(common, gradient_norm, operations):
+    """1-1, squared error, batches of 3 and 1 rows; P = 2. Gradient descent then sums its gradients up."""
+    net = Network([1, 1], dtype="float32", seed=0)
+    X = np.ones((4, 1), "float32")
+    with profile(snapshots=False) as prof:
+        net.fit(
+            X, X, epochs=1, batch_size=3, optimizer=SGD(0.01, **common), gradient_norm=gradient_norm, progress=False
+        )
+    found = measured(prof)
+    assert found["weight gradient", 1] == (2, 12, 48)  # 2*4 + 4; 4 (4 + 4 + 2*2)
+    assert found["update", 1] == (2, 2 * 2 * (2 + operations), 64)  # 4*2*2 (3 + 1)
+    assert ("weight gradient + update", 1) not in found
+
+
+def test_networks_of_one_size_and_other_parts_are_counted_apart():
+    """Each has its own formulas, though the table shows them in one row."""
+    X, y = PROBLEMS["labels"].data(6)
+    flops = []
+    for options in ([{}], [{"layer_norm": True}], [{}, {"layer_norm": True}]):
+        with profile(snapshots=False) as prof:
+            for kind in options:
+                Network(SMALL, loss="cross_entropy", seed=0, **kind).fit(X, y, epochs=1, progress=False)
+        flops.append(sum(row["flops"] or 0 for row in prof.rows if row["kind"] == "kernel"))
+    assert flops[2] == flops[0] + flops[1]
+    assert flops[1] > flops[0]
+
+
 # By the table.
 
 
