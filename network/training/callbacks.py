@@ -110,8 +110,8 @@ class Callback:
     An error that a method raises ends the fit, and comes out of it; the network keeps its last finite parameters.
     `on_fit_end` is called however the fit ends, also after an error or Ctrl-C.
 
-    At each moment hotloop's check for divergence is first, then come the callbacks in the order of the list, then
-    stopping by a tolerance and the progress bar.
+    At each moment hotloop's check for divergence is first, then come the callbacks in the order of the list, then those
+    that other arguments of `fit` ask for: `max_seconds`, `tolerance`, `progress`, `checkpoint`.
 
     Examples
     --------
