@@ -6,7 +6,7 @@ FOLDER has the four files of MNIST; see examples/mnist.py. `find_learning_rate` 
 two of them, was chosen by hand. `fit_one_cycle` rises to it and falls again, while beta1 falls and rises. A tenth of
 the training images is held out to follow the training; the test images are used once, at the end.
 
-On 2026-11-27, on an AMD EPYC with AVX-512, the last line was
+The last line on 2026-11-27, at commit eb62cc6, on an AMD EPYC with AVX-512:
 
     test accuracy 98.65%
 

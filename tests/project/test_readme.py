@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numba
@@ -110,6 +111,11 @@ def test_images_of_bytes_are_learned_as_the_readme_says(tmp_path):
     names = {"folder": tmp_path, "Network": Network, "SGD": SGD}
     exec(code, names)
     assert names["net"].predict(images.reshape(8, -1)).argmax(axis=1).tolist() == labels.tolist()
+
+
+def test_the_extras_for_users_are_named():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {*re.findall(r"`\[(\w+)\]`", README)} == {*extras} - {"test", "bench", "peers", "dev"}
 
 
 def diverge():
