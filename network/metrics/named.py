@@ -28,6 +28,7 @@ from hotloop.network.metrics.regression import mae, mse, pinball, r2, rmse
 from hotloop.network.validation import arguments
 from hotloop.network.validation.array_like import numeric
 from hotloop.network.validation.printable import shown
+from hotloop.network.validation.targets import classes_of
 
 OF_CLASSES, OF_VALUES = "classification", "regression"
 WEIGHTS = "sample_weight"  # the argument of a function for the weights of the rows
@@ -223,9 +224,7 @@ def score(
         Of the rows; None or empty for equal ones.
     """
     weights = weights if weights is not None and weights.size else None
-    truth: Array = targets
-    if loss.takes_labels:
-        truth = labels if labels.size else targets.argmax(axis=1)
+    truth: Array = np.asarray(classes_of(targets, labels, loss)) if loss.takes_labels else targets
     logits = loss.classifies and output == "identity"
     decided = outputs > threshold(output) if logits and not loss.takes_labels else outputs
     if not loss.classifies:
