@@ -19,14 +19,15 @@ def prepared(y_true: Any, outputs: Any, weights: Any = None, *, labels: bool = T
     classes, for the message about text.
     """
     truth, outputs = numeric("y_true", y_true, labels), numeric("outputs", outputs, labels)
+    shapes = f"y_true has shape {truth.shape}, and outputs {outputs.shape}"
     if truth.ndim == 2 and truth.shape[1] == 1:
         truth = truth[:, 0]
     if outputs.ndim == 1:
         outputs = outputs[:, None]
     if truth.ndim not in (1, 2) or outputs.ndim != 2 or len(truth) != len(outputs):
-        raise ValueError(f"y_true has shape {np.shape(y_true)}, and outputs {outputs.shape}: wanted one row for each")
+        raise ValueError(f"{shapes}: wanted one row for each")
     if truth.ndim == 2 and truth.shape != outputs.shape:
-        raise ValueError(f"y_true has shape {truth.shape}, and outputs {outputs.shape}: wanted a column for each")
+        raise ValueError(f"{shapes}: wanted a column for each")
     if len(truth) == 0:
         raise ValueError("y_true has no rows")
     if weights is None:

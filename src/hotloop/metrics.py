@@ -3,6 +3,8 @@
 >>> from hotloop.metrics import accuracy
 >>> accuracy([0, 1, 1], [[0.75, 0.25], [0.5, 0.5], [0.25, 0.75]])
 0.6666666666666666
+>>> accuracy([0, 1, 1], [0, 1, 0])  # predicted classes: one column of integers
+0.6666666666666666
 """
 
 from hotloop.network.metrics.classification import (

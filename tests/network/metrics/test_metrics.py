@@ -124,8 +124,9 @@ def test_pinball_of_several_levels():
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda: metrics.accuracy([0, 1], [0.5]), r"y_true has shape \(2,\), and outputs \(1, 1\): wanted one row for"),
+    (lambda: metrics.accuracy([0, 1], [0.5]), r"y_true has shape \(2,\), and outputs \(1,\): wanted one row for"),
     (lambda: metrics.accuracy([[0, 1]], [[0.5] * 3]), "wanted a column for each"),
+    (lambda: metrics.accuracy(np.eye(3), [0, 1, 2]), r"y_true has shape \(3, 3\), and outputs \(3,\): wanted a colu"),
     (lambda: metrics.accuracy([], []), "y_true has no rows"),
     (lambda: metrics.accuracy([0, 1, 2], [[0.5, 0.5]] * 3), "whole numbers from 0 to 1: outputs has 2 columns"),
     (lambda: metrics.accuracy([0.5], [[0.5, 0.5]]), "y_true must be classes"),
