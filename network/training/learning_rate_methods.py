@@ -102,6 +102,8 @@ class LearningRateMethods:
             missing = range(len(sweep.losses), steps)
             sweep.losses += [math.nan] * len(missing)
             sweep.rates += [rates(i, steps + 1) for i in missing]
+        if sweep.interrupted:
+            raise KeyboardInterrupt
         found = LearningRateSweep(np.array(sweep.rates), np.array(sweep.losses), steps)
         if not found.usable:
             warn(f"find_learning_rate: {found.remark}", UserWarning)

@@ -183,6 +183,7 @@ class Sweep(Callback):
     def __init__(self, steps: int) -> None:
         self._steps = steps
         self._mean, self._best = 0.0, math.inf
+        self.interrupted = False
         self.rates: list[float] = []
         self.losses: list[float] = []
 
@@ -196,3 +197,7 @@ class Sweep(Callback):
         self._best = min(self._best, smoothed)
         if count == self._steps or smoothed > self._best + (TOO_HIGH - 1) * abs(self._best):
             fit.stop("sweep ended")
+
+    def on_fit_end(self, fit: FitProgress) -> None:
+        """Note a Ctrl-C, after which `fit` returns."""
+        self.interrupted = fit.history.interrupted

@@ -159,6 +159,19 @@ def test_a_divergence_ends_it_in_nan():
     assert found.minimum > 0
 
 
+def test_an_interrupted_sweep_suggests_nothing(monkeypatch):
+    """`fit` returns after Ctrl-C what it has; part of a sweep would look like one whose loss never fell."""
+
+    def interrupt(sweep, fit):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Sweep, "on_step", interrupt)
+    net = build()
+    with pytest.raises(KeyboardInterrupt):
+        net.find_learning_rate(*data())
+    assert net.steps == 0
+
+
 @pytest.mark.filterwarnings("ignore:find_learning_rate. the loss")  # of ten steps
 def test_it_takes_what_fit_takes():
     x, y = data()
