@@ -67,8 +67,8 @@ def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
     Parameters
     ----------
     history : History
-        Its `best_epoch` is marked, if it has one. Or a mapping of lists, whose epochs are counted from 1 without an
-        "epoch" among them.
+        Its `best_epoch` is marked, if it has one. Or a mapping of lists, or a data frame, such as that of a file of
+        `CSVLogger`; without a column "epoch" its epochs are counted from 1.
 
     Returns
     -------
@@ -78,11 +78,11 @@ def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
     Raises
     ------
     TypeError
-        If it is no mapping.
+        If it is none of these.
     ValueError
         If no epoch was finished, or there is nothing to draw.
     """
-    if not isinstance(history, Mapping):
+    if not hasattr(history, "items"):
         raise TypeError(f"history must be a History, or a mapping of lists, got {shown(history)}")
     (first, column), *others = [*history.items()] or [("", ())]
     for name, values in others:
@@ -114,7 +114,7 @@ def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
 def draw_curves(history: Mapping[str, Sequence[Any]], name: str, axes: Any) -> None:
     """Draw the column `name` of a history, and with it ``val_`` and the name, into given Axes."""
     best = getattr(history, "best_epoch", None)
-    epochs = history["epoch"] if "epoch" in history else range(1, len(next(iter(history.values()))) + 1)
+    epochs = history["epoch"] if "epoch" in history else range(1, len(history[next(iter(history))]) + 1)
     marker = "o" if len(epochs) <= 25 else None
     found: list[tuple[Sequence[Any], str | None, str]] = [
         (history[column], label, colour)

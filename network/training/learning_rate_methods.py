@@ -76,6 +76,8 @@ class LearningRateMethods:
         ------
         TypeError, ValueError
             As `fit` does, and unless 0 < start < end.
+        KeyboardInterrupt
+            After Ctrl-C.
 
         Warns
         -----

@@ -97,6 +97,19 @@ def test_a_history_without_epochs_is_counted():
         plot_history({"note": ["a"]})
 
 
+def test_a_data_frame_of_epochs(tmp_path):
+    """Such as that of a `CSVLogger`."""
+    pandas = pytest.importorskip("pandas")
+    frame = History([line({"val_loss": 2 / n, "learning_rate": 0.1 / n}, n) for n in (3, 4, 5)]).to_pandas()
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    for read in (pandas.read_csv(tmp_path / "log.csv"), frame.drop(columns="epoch")):
+        loss, rate = plot_history(read)
+        assert curves(loss)["validation"] == pytest.approx([2 / 3, 2 / 4, 2 / 5])
+        assert rate.get_title() == "learning rate"
+        assert png(loss) > 0
+    assert list(loss.get_lines()[0].get_xdata()) == [1, 2, 3]
+
+
 def sweep(number):
     """Return a recorded sweep of learning rates."""
     record = json.loads((Path(__file__).parents[1] / "recorded_schedules.json").read_text())["sweeps"][number]
