@@ -26,11 +26,12 @@ def cache_folder() -> Path | None:
 def warmup(dtypes: str | Sequence[str] = DTYPES, *, profiles: bool = False) -> dict[str, float]:
     """Compile all that `Network` needs and keep it on disk, or load it from there.
 
-    That is what ``fit``, ``predict``, ``evaluate`` and ``gradient`` run, for every network, optimizer and loss, and so
-    what ``hotloop train`` and ``hotloop predict`` run. Kernels of `hotloop.kernels` that you call yourself are compiled
-    at their first call, and what few networks need (layer normalisation, learnt activations and scales, dropout of
-    inputs) with the first of these, in a second or two. Files in the folder that are damaged, or that nothing can load
-    any more, are removed.
+    That is what ``fit``, ``partial_fit``, ``predict``, ``evaluate`` and ``gradient`` run, for every network, optimizer
+    and loss, and so what ``hotloop train`` and ``hotloop predict`` run. Kernels of `hotloop.kernels` that you call
+    yourself are compiled at their first call, and what few networks need (layer normalisation, learnt activations and
+    scales, dropout of inputs, clipping, the gradient's norm, a largest norm of weights, custom activations and losses)
+    with the first of these, in a second or two. Files in the folder that are damaged, or that nothing can load any
+    more, are removed.
 
     Parameters
     ----------
@@ -66,6 +67,7 @@ def compile_for(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, Co
             net.gradient(one, one)
             net.predict(one)
             net.predict(np.zeros((2, 1), dtype))
+            net.partial_fit(one, one)
             compile_losses(net.dtype)
             if profiles:
                 with profile(snapshots=False) as prof:

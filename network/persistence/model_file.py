@@ -31,15 +31,12 @@ from hotloop.network.validation import arguments
 
 Parts: TypeAlias = dict[str, Array]  # of a vector, by their names in the file
 
-FORMATS = (2, 3)  # no release wrote format 1; files without what was added are still written in format 2
-ADDED = (
-    "layer_norm",
-    "learn_activation",
-    "learn_input_scale",
-    "input_dropout",
-    "label_smoothing",
-    "max_norm",
-)  # what came with format 3
+FORMATS = (2, 3)  # that are read; the last is written. No release wrote another
+# What a file of format 2 is without, and what it is taken to say.
+ADDED: Mapping[str, Any] = MappingProxyType({
+    "layer_norm": False, "learn_activation": False, "learn_input_scale": False, "input_dropout": 0.0,
+    "label_smoothing": 0.0, "max_norm": None,
+})  # fmt: skip
 KEY = "hotloop"
 LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 OTHERS = "checkpoint."
@@ -73,8 +70,7 @@ def write(
     from safetensors.numpy import save as pack
 
     arrays = {name: np.asarray(array, order="C") for name, array in (*_named(vectors), *others.items())}
-    version = FORMATS[0] if config.keys().isdisjoint(ADDED) else FORMATS[-1]
-    config = {"format": version, **config, "metadata": metadata}
+    config = {"format": FORMATS[-1], **config, "metadata": metadata}
     config["checksum"] = _checksum(config, arrays)
     write_atomically(path, pack(arrays, {**metadata, KEY: json.dumps(config)}))
 
@@ -165,7 +161,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         raise ValueError(f"{path} has format {version!r}; this version of hotloop reads formats 2 and 3")
     if checksum != _checksum(config, arrays):
         raise ValueError(f"{path} has been altered: its checksum does not match")
-    return config, arrays
+    return {**ADDED, **config}, arrays
 
 
 def _contents(path: Path) -> tuple[dict[str, str], bytes]:

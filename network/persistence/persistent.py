@@ -16,8 +16,7 @@ from hotloop.network.persistence.plain_optimizer import plain, restored
 from hotloop.network.training.training_state import TrainingState
 from hotloop.network.validation.suggestions import explains_keywords
 
-# Besides sizes and activations: arguments of `Network` that are attributes under the same names. Those that were added
-# are in a file only if they are not false or zero.
+# Besides sizes and activations: arguments of `Network` that are attributes under the same names.
 ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed", *model_file.ADDED)
 COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "first_step": "step_offset"}  # in the file: in the training
 SCRATCH = ("_layout", "_idle", "_single_step")  # made again
@@ -89,8 +88,7 @@ class Persistent:
         activations, loss = pieces_of(path, config, custom)
         with model_file.damage_in(path):
             *hidden, output = activations
-            arguments = {name: config[name] for name in ARGUMENTS if name not in model_file.ADDED or name in config}
-            arguments["loss"] = loss
+            arguments = {name: config[name] for name in ARGUMENTS} | {"loss": loss}
             net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
             if config["optimizer"] is not None:
                 net._training.use(restored(config["optimizer"]), net.parameters.size)
@@ -126,11 +124,6 @@ class Persistent:
         )
 
 
-def given(value: Any) -> bool:
-    """Return whether an argument is neither false, zero nor None, nor all of its entries are."""
-    return any(value) if isinstance(value, tuple) else bool(value)
-
-
 def configuration(net: Any) -> dict[str, Any]:
     """Return what a network is made of and how far it has been trained, as `model_file.write` takes it."""
     training: TrainingState = net._training
@@ -138,11 +131,7 @@ def configuration(net: Any) -> dict[str, Any]:
         "sizes": net.sizes,
         "activations": [plain_piece(activation) for activation in net.activations],
         "loss": plain_piece(net.loss),
-        **{
-            name: _plain(getattr(net, name))
-            for name in ARGUMENTS
-            if name != "loss" and (name not in model_file.ADDED or given(getattr(net, name)))
-        },
+        **{name: _plain(getattr(net, name)) for name in ARGUMENTS if name != "loss"},
         **{name: getattr(training, count) for name, count in COUNTERS.items()},
         "optimizer": None if training.optimizer is None else plain(training.optimizer, training.scheduled),
     }

@@ -77,7 +77,8 @@ class Optimizer:
     Parameters
     ----------
     clip_value : float, optional
-        v, above 0: before the update each entry of the gradient, penalties included, is cut off at -v and v.
+        v, above 0: before the update each entry of the gradient, penalties included, is cut off at -v and v. An
+        infinite entry becomes v too, so that a gradient that overflows ends a fit only if the loss does. NaN stays.
     clip_norm : float, optional
         c, above 0: then g := g min(1, c / (|g| + 1e-6)), |g| over all parameters. Source: PyTorch's `clip_grad_norm_`.
     learning_rate_factors : mapping, optional

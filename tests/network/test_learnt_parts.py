@@ -15,7 +15,6 @@ from conftest import COMPILED, same_bits
 
 from hotloop import SGD, Adam, Network, profile
 from hotloop.network import layout
-from hotloop.network.persistence import model_file
 from hotloop.network.profiling.work import Work
 
 RECORDED = json.loads((Path(__file__).parents[1] / "recorded_torch.json").read_text())
@@ -146,7 +145,7 @@ def test_dropout_of_inputs():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_and_copies(kind, tmp_path):
-    """What a network has learnt, the moments and what it is made of; a network without any is still of format 2."""
+    """What a network has learnt, the moments and what it is made of."""
     (X, y), net = data(), build(kind, dropout=0.2)
     net.fit(X, y, epochs=1, optimizer=Adam(0.01), progress=False)
     net.save(tmp_path / "net.safetensors")
@@ -156,9 +155,6 @@ def test_files_and_copies(kind, tmp_path):
         assert [getattr(each, name) for name in names] == [getattr(net, name) for name in names]
         each.fit(X, y, epochs=1, optimizer=Adam(0.01), progress=False)
         assert same_bits(each.parameters, net.parameters)
-    for options, version in ((KINDS[kind], 3), ({}, 2)):
-        Network([6, 9, 5, 3], **options).save(tmp_path / "net.safetensors")
-        assert model_file.read(tmp_path / "net.safetensors")[0]["format"] == version
 
 
 def test_what_they_are_made_of():

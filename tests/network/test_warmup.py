@@ -29,6 +29,7 @@ import json
 import numpy as np
 from hotloop import Network
 from hotloop.kernels.prediction import forward_slice
+from hotloop.kernels.single_step import ready_to_step, still_finite
 from hotloop.kernels.training import train_slice
 from hotloop.network.losses import LOSSES
 from hotloop.network.training.optimizers import OPTIMIZERS
@@ -44,7 +45,9 @@ for kind in ("uint8", "f4", "f8"):
     net.predict(X[:1].astype(kind))
     net.evaluate(X.astype(kind), y)
     net.gradient(X.astype(kind), y)
-misses = [sum(loop.stats.cache_misses.values()) for loop in (train_slice, forward_slice)]
+    net.partial_fit(X.astype(kind), y)
+loops = train_slice, forward_slice, ready_to_step, still_finite
+misses = [sum(loop.stats.cache_misses.values()) for loop in loops]
 print(json.dumps([len(compiled), any(compiled), misses]))
 """
 DIGITS = """
@@ -177,7 +180,7 @@ def test_nothing_is_left_to_compile(warm, dtype):
     before = sorted(path.name for path in warm.cache.rglob(f"*{SUFFIX}"))
     done = run(PACKAGE, warm.cache, "-W", "error", "-c", f"DTYPE = {dtype!r}\n{EVERYTHING}")
     assert done.stderr == ""
-    assert json.loads(done.stdout) == [120, False, [0, 0]]
+    assert json.loads(done.stdout) == [120, False, [0] * 4]
     assert sorted(path.name for path in warm.cache.rglob(f"*{SUFFIX}")) == before
 
 

@@ -130,11 +130,16 @@ def test_a_format_is_read_and_written_under_the_same_names(tmp_path):
 
     headers, path = [], tmp_path / "model"
     path.write_bytes(zlib.decompress(base64.b64decode(FORMAT_2)))
-    for _ in range(2):
+    for _ in range(3):
         with safe_open(path, "numpy") as file:
             headers.append(json.loads(file.metadata()["hotloop"]))
         Network.load(path).save(path)
-    assert headers[1] == headers[0]  # with the checksum of the arrays
+    added = {
+        "layer_norm": [False], "learn_activation": [False], "learn_input_scale": False, "input_dropout": 0.0,
+        "label_smoothing": 0.0, "max_norm": None,
+    }  # fmt: skip
+    assert headers[1] == headers[0] | added | {"format": 3, "checksum": headers[1]["checksum"]}
+    assert headers[2] == headers[1]  # with the checksum of the arrays
 
 
 # Files that are damaged.
