@@ -1,5 +1,6 @@
 """The activations: a row of the table for each, and those with a parameter. Formulas: `hotloop.kernels.activations`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,21 +114,23 @@ def row_of(activation: str | Activation) -> Activation:
     return ACTIVATIONS[activation] if isinstance(activation, str) else activation
 
 
-def known_activation(argument: str, value: Any) -> str | Activation:
-    """Return the name of an activation, or an activation with parameters as it is."""
+def known_activation(argument: str, value: Any, listed: Iterable[str] | None = None) -> str | Activation:
+    """Return the name of an activation, or one with parameters as it is; errors list all names, or `listed`."""
     if isinstance(value, Activation):
         return value
+    if isinstance(value, type) and issubclass(value, Activation):
+        raise TypeError(f"{argument} is the class {value.__name__}, not an instance: write {value.__name__}(...)")
     if arguments.is_function(value):
         raise TypeError(
             f"{argument} must be a name or an activation, got a function: for your own use "
             "hotloop.activations.CustomActivation(function, derivative)"
         )
-    return arguments.name_of(argument, value, ACTIVATIONS)
+    return arguments.name_of(argument, value, ACTIVATIONS, listed)
 
 
 def hidden_activation(value: Any) -> str | Activation:
     """Return an activation of a hidden layer: its name, or one with parameters."""
-    found = known_activation("activation", value)
+    found = known_activation("activation", value, HIDDEN_ACTIVATIONS)
     if not row_of(found).hidden:
         raise ValueError(f"activation {found!r} is for the last layer: use output={found!r}")
     return found

@@ -127,7 +127,7 @@ class Network(Trainable, Persistent):
         self.learn_activation = tuple(arguments.flags_per_layer("learn_activation", learn_activation, hidden))
         self.learn_input_scale = arguments.flag("learn_input_scale", learn_input_scale)
         loss_of(self.loss).check(self.sizes[-1], self.activations[-1])
-        self.dropout = tuple(arguments.per_layer("dropout", dropout, hidden, arguments.dropout_rate))
+        self.dropout = tuple(arguments.dropout_rates(dropout, hidden))
         self.input_dropout = arguments.real_number("input_dropout", input_dropout, 0, 1)
         self.label_smoothing = checked_smoothing(label_smoothing, self.loss)
         self.dtype = arguments.floating_dtype(dtype)
@@ -331,7 +331,7 @@ class Network(Trainable, Persistent):
         """Return a table: each layer's shape, activation and parameters; operations a sample; bytes."""
         return summary(
             self._layout, self.activations, self.dropout, self.loss, self.label_smoothing, self.input_offset,
-            self.input_scale, self.input_dropout,
+            self.input_scale, self.input_dropout, self.l1, self.l2, self.max_norm,
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -339,4 +339,9 @@ class Network(Trainable, Persistent):
         hidden = list(self.activations[:-1])
         activation = f"activation={hidden}, " if hidden else ""
         kind = f"output={self.activations[-1]!r}, loss={self.loss!r}, dtype='{self.dtype}'"
-        return f"Network({list(self.sizes)}, {activation}{kind}{self._scaling_in_words()})"
+        given = "".join(
+            f", {name}={value!r}"
+            for name in ("l1", "l2", "max_norm")
+            if (value := getattr(self, name)) not in (0, None)
+        )
+        return f"Network({list(self.sizes)}, {activation}{kind}{given}{self._scaling_in_words()})"

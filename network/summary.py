@@ -13,7 +13,8 @@ from hotloop.network.text_table import table
 
 def summary(
     layout: Layout, activations: Sequence[Any], dropout: Sequence[float], loss: Any, label_smoothing: float,
-    input_offset: Any, input_scale: Any, input_dropout: float = 0.0,
+    input_offset: Any, input_scale: Any, input_dropout: float = 0.0, l1: float = 0.0, l2: float = 0.0,
+    max_norm: Sequence[float | None] | None = None,
 ) -> str:  # fmt: skip
     """Return the table of `Network.summary`."""
     heads = ["layer", "weights", "activation", "dropout", "parameters", "FLOPs/sample"]
@@ -27,17 +28,23 @@ def summary(
         rows.append([str(layer + 1), f"{fan_in} x {fan_out}", activation, rate, *numbers])
     forward, step = flops.forward_of_a_row(layout.sizes), flops.training_of_a_row(layout.sizes)
     used, padded = (size * layout.dtype.itemsize for size in (layout.n_parameters, layout.size))
-    smoothing = f", label smoothing {label_smoothing:g}" if label_smoothing else ""
+    given = {"label smoothing": label_smoothing, "l1": l1, "l2": l2}
+    with_it = "".join(f", {name} {value:g}" for name, value in given.items() if value)
     return "\n".join(
         [
             *table(heads, rows, left=["activation"]),
             f"{layout.n_parameters:,} parameters, {layout.dtype}, {used:,} bytes ({padded:,} with padding)",
-            f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {loss}{smoothing}",
+            f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {loss}{with_it}",
             *_scaling(input_offset, input_scale),
+            *([f"max-norm of each layer: {_limits(max_norm)}"] if max_norm is not None else []),
             *(["each input is multiplied by a learnt number"] if layout.learn_input_scale else []),
             *([f"{input_dropout:g} of the inputs are dropped in training"] if input_dropout else []),
         ]
     )
+
+
+def _limits(max_norm: Sequence[float | None]) -> str:
+    return ", ".join("none" if limit is None else f"{limit:g}" for limit in max_norm)
 
 
 def _scaling(offset: Any, scale: Any) -> list[str]:

@@ -114,7 +114,7 @@ class Writer:
             f"loss={loss!r}",
             f"dtype={self.draw('float32', 'float64')!r}",
         ]
-        options += [f"dropout={self.draw(0.1, 0.5, 0.9)}"] if self.draw(0, 0, 1) else []
+        options += [f"dropout={self.draw(0.1, 0.5, 0.9)}"] if hidden and self.draw(0, 0, 1) else []
         options += [f"l1={self.draw(1e-3, 0.1)}"] if self.draw(0, 0, 1) else []
         options += [f"l2={self.draw(1e-3, 0.1)}"] if self.draw(0, 0, 1) else []
         if LOSSES[loss].from_logits:

@@ -14,7 +14,7 @@ from hotloop.network.training.fit_options import DEFAULT_BATCH, FitOptions
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.parts import Parts, Prepare
 from hotloop.network.training.thread_stack import CALLER
-from hotloop.network.training.validation_split import rows_held_out
+from hotloop.network.training.validation_split import rows_held_out, validation_pair
 from hotloop.network.validation import arrays, weights
 
 Checked = tuple[Array, Array, Array]  # inputs, targets, labels
@@ -106,9 +106,7 @@ class CheckedData(ScaledInputs):
                 self._hold_out(data, checked, options.validation_split, seed, weighting[0])
             data.steps_per_epoch = training.batches
         if validation_data is not None:
-            if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-                raise TypeError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
-            data.validation = self._evaluated("validation_data ", *validation_data)
+            data.validation = self._evaluated("validation_data ", *validation_pair(validation_data))
         return data
 
     def _in_parts(

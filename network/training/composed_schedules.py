@@ -10,6 +10,7 @@ from hotloop.network.training.schedule_values import (
     Schedule,
     Value,
     checked_duration,
+    counted,
     evaluate,
     in_steps,
     schedule,
@@ -79,14 +80,20 @@ class Piecewise(Schedule):
         wanted = "pieces must be a sequence of pairs (end, value), such as [(0.5, 0.1), (1.0, 0.01)]"
         if not isinstance(self.pieces, Sequence) or isinstance(self.pieces, str):
             raise TypeError(f"{wanted}, got {shown(self.pieces)}")
-        checked = []
+        checked: list[tuple[Duration, Value]] = []
+        last: dict[str, tuple[float, Duration]] = {}  # the latest end, by what it is counted in
         for index, piece in enumerate(self.pieces):
             if not isinstance(piece, Sequence) or isinstance(piece, str) or len(piece) != 2:
                 raise TypeError(f"{wanted}, got {shown(piece)}")
-            end, value = piece
-            checked.append(
-                (checked_duration(f"pieces[{index}][0]", end), arguments.scheduled_number(f"pieces[{index}][1]", value))
-            )
+            end = checked_duration(f"pieces[{index}][0]", piece[0])
+            number, unit = counted(end)
+            before, shown_before = last.get(unit, (0, 0))
+            if number <= before:
+                raise ValueError(
+                    f"pieces must end one after another: pieces[{index}] ends at {end!r}, not above {shown_before!r}"
+                )
+            last[unit] = number, end
+            checked.append((end, arguments.scheduled_number(f"pieces[{index}][1]", piece[1])))
         if not checked:
             raise ValueError(f"{wanted}, got none")
         object.__setattr__(self, "pieces", tuple(checked))
@@ -96,10 +103,10 @@ class Piecewise(Schedule):
         found, start = np.empty(len(step)), 0
         for index, (end, value) in enumerate(self.pieces):
             stop = round(in_steps(end, steps, steps_per_epoch))
-            if index == len(self.pieces) - 1:
-                stop = max(stop, steps)
             if stop <= start:
                 raise ValueError(f"pieces[{index}] ends at step {stop} of {steps}, where it begins at {start}")
+            if index == len(self.pieces) - 1:
+                stop = max(stop, steps)
             mine = (step >= start) & (step < stop)
             if mine.any():
                 found[mine] = evaluate(value, step[mine] - start, stop - start, steps_per_epoch)

@@ -273,6 +273,8 @@ def optimizer_of(given: Any, dtype: "np.dtype[np.floating]", layers: int) -> Opt
     if not isinstance(given, Optimizer) or type(given) not in OPTIMIZERS.values():
         names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
         called = f"; make one: {given.__name__}()" if isinstance(given, type) else ""
+        if callable(given) and not isinstance(given, type):
+            called = "; a schedule goes into an optimizer, in place of a number: optimizer=SGD(learning_rate=...)"
         raise TypeError(f"optimizer must be one of {names} or its name, got {shown(given)}{called}")
     for field in fields(given):
         value = getattr(given, field.name)

@@ -96,13 +96,19 @@ def checked_duration(argument: str, value: Any) -> Duration:
     return fraction
 
 
-def in_steps(duration: Duration, steps: int, steps_per_epoch: int | None) -> float:
-    """Return a checked duration as a number of steps of a run."""
+def counted(duration: Duration) -> tuple[float, str]:
+    """Return the number of a checked duration, and what it counts: "steps", "epochs" or "runs"."""
     if isinstance(duration, str):
         number, unit = duration.split()
-        if unit.startswith("step"):
-            return float(number)
+        return float(number), f"{unit.rstrip('s')}s"
+    return duration, "runs" if isinstance(duration, float) else "steps"
+
+
+def in_steps(duration: Duration, steps: int, steps_per_epoch: int | None) -> float:
+    """Return a checked duration as a number of steps of a run."""
+    number, unit = counted(duration)
+    if unit == "epochs":
         if steps_per_epoch is None:
             raise ValueError(f"{duration!r} needs steps_per_epoch outside a fit")
-        return float(number) * steps_per_epoch
-    return duration * steps if isinstance(duration, float) else duration
+        return number * steps_per_epoch
+    return number * steps if unit == "runs" else number

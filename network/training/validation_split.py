@@ -1,11 +1,13 @@
 """Rows of the training data that are held out for validation."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from hotloop.kernels.jit import Array
 from hotloop.network.datasets.split import split_rows
 from hotloop.network.losses import Loss
 from hotloop.network.validation import arguments
+from hotloop.network.validation.printable import shown
 from hotloop.network.validation.targets import classes_of
 
 
@@ -17,6 +19,21 @@ def split_of(validation_split: Any, validation_data: Any) -> float:
             "validation_split holds rows out of X as validation data: give it or validation_data, not both"
         )
     return fraction
+
+
+def validation_pair(validation_data: Any) -> tuple[Any, ...] | list[Any]:
+    """Return the argument `validation_data`, if it is one pair (X, y), or (X, y, sample_weight)."""
+    wanted = "validation_data must be a pair (X, y), or (X, y, sample_weight)"
+    if not isinstance(validation_data, (tuple, list)):
+        in_parts = isinstance(validation_data, Iterable) and not hasattr(validation_data, "shape")
+        joined = ": data in parts must be joined, or one part be chosen" if in_parts else ""
+        raise TypeError(f"{wanted}, got {shown(validation_data)}{joined}")
+    first = validation_data[0] if validation_data else None
+    if isinstance(first, (tuple, list)) and len(first) in (2, 3) and len(getattr(first[0], "shape", ())) > 0:
+        raise TypeError(f"{wanted}, got {len(validation_data)} batches: they must be joined, or one be chosen")
+    if len(validation_data) not in (2, 3):
+        raise TypeError(f"{wanted}, got {len(validation_data)} values")
+    return validation_data
 
 
 def rows_held_out(fraction: float, seed: int, loss: Loss, targets: Array, labels: Array) -> tuple[Array, Array]:

@@ -50,18 +50,16 @@ def aliases_of(known: Mapping[str, Any]) -> dict[str, str]:
     return {alias: name for name, row in known.items() for alias in getattr(row, "aliases", ())}
 
 
-def name_of(argument: str, name: Any, known: Mapping[str, Any]) -> str:
-    """Return the name that `known` has for a name or an alias, or raise an error that lists the names."""
-    aliases = aliases_of(known)
+def name_of(argument: str, name: Any, known: Mapping[str, Any], listed: Iterable[str] | None = None) -> str:
+    """Return the name that `known` has for a name or an alias, or raise an error that lists the names, or `listed`."""
+    aliases, names = aliases_of(known), ", ".join(known if listed is None else listed)
     if not isinstance(name, str):
         theirs = getattr(name, "__name__", type(name).__name__)  # torch.nn.ReLU() or its class
         suggestion = hint(argument, theirs, known, aliases) if name is not None and theirs not in dir(builtins) else ""
-        raise TypeError(f"{argument} must be a name ({', '.join(known)}), got {shown(name)}.{suggestion}")
+        raise TypeError(f"{argument} must be a name ({names}), got {shown(name)}.{suggestion}")
     found = aliases.get(name, name)
     if found not in known:
-        raise ValueError(
-            f"{argument} {shown(name)} is not known.{hint(argument, name, known, aliases)} Known: {', '.join(known)}"
-        )
+        raise ValueError(f"{argument} {shown(name)} is not known.{hint(argument, name, known, aliases)} Known: {names}")
     return str(found)
 
 
@@ -150,6 +148,14 @@ def penalty(argument: str, value: Any, dtype: "np.dtype[np.floating]") -> float:
     if number > most:
         raise ValueError(f"{argument} must be at most {most:.3g} in {dtype}, got {number!r}")
     return number
+
+
+def dropout_rates(value: Any, layers: int) -> list[float]:
+    """Return the share of units that are dropped, for each of the hidden layers; above 0 it needs one."""
+    found = per_layer("dropout", value, layers, dropout_rate)
+    if layers == 0 and isinstance(value, numbers.Real) and dropout_rate(value) > 0:
+        raise ValueError("dropout is for hidden layers, and this network has none; input_dropout is for inputs")
+    return found
 
 
 def dropout_rate(value: Any) -> float:

@@ -17,9 +17,14 @@ def printable(text: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return how a message shows a wrong value: as Python does, but short."""
+    """Return how a message shows a wrong value: as Python does, but short, in one line."""
     try:
         text = repr(value)
+        if "\n" in text and hasattr(value, "shape"):  # an array, a frame
+            kind = type(value).__name__.replace("ndarray", "array")
+            return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} of shape {tuple(value.shape)}"
     except Exception:  # an int of more digits than Python turns into text
         return f"an object of type {type(value).__name__}"
+    if "\n" in text:
+        text = f"{text.splitlines()[0].rstrip()}..."
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."

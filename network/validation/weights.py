@@ -5,6 +5,7 @@ sum overflows: only the ratios of weights matter, and a power of two changes no 
 one of many, ``batch=True``, are left as they are: they also count beside those of the other batches.
 """
 
+import numbers
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -46,6 +47,10 @@ def row_weights(
     value: Any, rows: int, argument: str = "sample_weight", beside: str = "X", *, zeros: bool = False
 ) -> Array:
     """Return the weight of each of the rows of `beside` as it is: finite, at least 0, and not all 0 unless `zeros`."""
+    if isinstance(value, str):
+        raise TypeError(
+            f"{argument} must be numbers, one a row, got {shown(value)}; for classes: class_weight='balanced'"
+        )
     array = numeric(argument, value)
     if array.shape != (rows,):
         found = "is a single number" if array.ndim == 0 else f"has shape {array.shape}"
@@ -95,7 +100,12 @@ def class_weights(
         of_class = np.ones(n_classes)
         for key, weight in value.items():
             name = f"class_weight[{shown(key)}]"
-            if isinstance(key, bool) or not hasattr(key, "__index__") or not 0 <= int(key) < n_classes:
+            if isinstance(key, str):
+                raise ValueError(
+                    f"{name}: classes are numbers, 0 to {n_classes - 1}; number them by "
+                    "classes, y = numpy.unique(y, return_inverse=True)"
+                )
+            if not _is_whole(key) or not 0 <= int(key) < n_classes:
                 raise ValueError(f"{name} is for no class: they are 0 to {n_classes - 1}")
             of_class[int(key)] = arguments.real_number(name, weight)
     else:
@@ -106,6 +116,13 @@ def class_weights(
     if not weights.any():
         raise ValueError("class_weight must not be 0 for all classes that occur")
     return _scaled(weights)
+
+
+def _is_whole(key: Any) -> bool:
+    """Return whether this is a whole number, such as 1 or, of a float y, 1.0."""
+    if isinstance(key, bool):
+        return False
+    return hasattr(key, "__index__") or (isinstance(key, numbers.Real) and float(key).is_integer())
 
 
 def together(first: Array, second: Array, *, batch: bool = False) -> Array:

@@ -11,6 +11,7 @@ import pytest
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, Normal, RMSprop
 from hotloop.network.training.optimizers import Optimizer
+from hotloop.schedules import Cosine
 
 ROWS = 6
 X = np.random.default_rng(0).normal(size=(ROWS, 3))
@@ -39,7 +40,7 @@ NETWORKS = {}
 NAMES = {
     "np": np, "nan": np.nan, "inf": np.inf, "X": X, "Y": Y, "LABELS": LABELS, "FLAGS": FLAGS, "put": put,
     "Network": Network, "Normal": Normal, "Sparse": Sparse, "Optimizer": Optimizer,
-    "SGD": SGD, "Adagrad": Adagrad, "Adam": Adam, "AdamW": AdamW, "RMSprop": RMSprop,
+    "SGD": SGD, "Adagrad": Adagrad, "Adam": Adam, "AdamW": AdamW, "RMSprop": RMSprop, "Cosine": Cosine,
 }  # fmt: skip
 
 
@@ -214,6 +215,22 @@ FITTING = [
     ("net.fit(X, Y, progress='no')", TypeError, "progress must be True or False, got 'no'"),
     ("net.fit(X, Y, validation_data=0.2)", TypeError, r"validation_data must be a pair \(X, y\)"),
     ("net.fit(X, Y, validation_data=X)", TypeError, r"validation_data must be a pair \(X, y\)"),
+    ("net.fit(X, Y, validation_data=[(X, Y)] * 2)", TypeError, "got 2 batches: they must be joined, or one be chosen"),
+    (
+        "net.fit(X, Y, validation_data=iter([(X, Y)]))",
+        TypeError,
+        "got <list_iter.*: data in parts must be joined, or one",
+    ),
+    (
+        "net.fit(X, Y, sample_weight='balanced')",
+        TypeError,
+        "numbers, one a row, got 'balanced'; .* class_weight='balanced'",
+    ),
+    (
+        "net.fit(X, Y, optimizer=Cosine(0.1))",
+        TypeError,
+        r"a schedule goes into an optimizer, .*SGD\(learning_rate=...\)",
+    ),
     ("net.fit(X, Y, validation_data=(X,))", TypeError, r"validation_data must be a pair \(X, y\)"),
     (
         "net.fit(X, Y, validation_data=(X, Y, Y))",

@@ -202,6 +202,14 @@ def test_summary():
     assert "float32" in net.summary()
 
 
+def test_penalties_and_limits_are_shown():
+    net = Network([3, 4, 2], l1=1e-3, l2=0.01, max_norm=[None, 2.5])
+    assert "loss mse, l1 0.001, l2 0.01\nmax-norm of each layer: none, 2.5" in net.summary()
+    assert repr(net).endswith("dtype='float32', l1=0.001, l2=0.01, max_norm=(None, 2.5))")
+    plain = Network([3, 4, 2])
+    assert not any(word in plain.summary() + repr(plain) for word in ("l1", "l2", "norm"))
+
+
 def test_summary_in_float64_and_in_columns():
     net = Network([784, 1000, 10], "leaky_relu", dtype="float64")
     lines = net.summary().splitlines()

@@ -152,7 +152,19 @@ WRONG = [
     ("Piecewise(0.1)", TypeError, "pieces must be a sequence of pairs"),
     ("Piecewise([0.1])", TypeError, "pieces must be a sequence of pairs"),
     ("Piecewise([(3, 'x')])", TypeError, r"pieces\[0\]\[1\] must be a number"),
-    ("Piecewise([(3, 1), (2, 1), (9, 1)])(0, 9)", ValueError, r"pieces\[1\] ends at step 2 of 9, where it begins at 3"),
+    (
+        "Piecewise([(3, 1), (0.1, 1), (9, 1)])(0, 9)",
+        ValueError,
+        r"pieces\[1\] ends at step 1 of 9, where it begins at 3",
+    ),
+    ("Piecewise([(3, 1), (0.1, 1)])(0, 9)", ValueError, r"pieces\[1\] ends at step 1 of 9, where it begins at 3"),
+    ("Piecewise([(0.5, 1), (0.2, 1)])", ValueError, r"pieces\[1\] ends at 0.2, not above 0.5$"),
+    (
+        "Piecewise([('2 epochs', 1), (0.5, 1), ('1 epoch', 1)])",
+        ValueError,
+        r"pieces\[2\] ends at '1 epoch', not above '2 e",
+    ),
+    ("Piecewise([(3, 1), ('3 steps', 1)])", ValueError, r"pieces\[1\] ends at '3 steps', not above 3$"),
     ("StepDecay(0.1, '3 epochs')(0, 9)", ValueError, "'3 epochs' needs steps_per_epoch outside a fit"),
 ]
 

@@ -44,7 +44,7 @@ CASES = {
     "classes": ("cross_entropy", {}, LABELS, oracle.cross_entropy, {"class_weight": {0: 0.5, 2: 4}}, OF_CLASS[LABELS]),
     "both": (
         "cross_entropy", {}, np.eye(3)[LABELS], oracle.soft_cross_entropy,
-        {"sample_weight": W, "class_weight": {np.int64(0): 0.5, 2: 4}}, W * OF_CLASS[LABELS],
+        {"sample_weight": W, "class_weight": {np.float64(0): 0.5, 2: 4}}, W * OF_CLASS[LABELS],
     ),
     "balanced": ("cross_entropy", {}, LABELS, oracle.cross_entropy, {"class_weight": "balanced"}, BALANCED[LABELS]),
     "smoothed labels": (
@@ -234,7 +234,11 @@ WRONG = [
     (BINARY, {"class_weight": {0: 1}}, "^class_weight is for classes that exclude each other.*positive_weight"),
     (LABELLED, {"class_weight": {3: 1}}, r"^class_weight\[3\] is for no class: they are 0 to 2"),
     (LABELLED, {"class_weight": {-1: 1}}, r"^class_weight\[-1\] is for no class"),
-    (LABELLED, {"class_weight": {"0": 1}}, r"^class_weight\['0'\] is for no class"),
+    (LABELLED, {"class_weight": {"0": 1}}, r"^class_weight\['0'\]: classes are numbers, 0 to 2; number them by"),
+    (LABELLED, {"class_weight": {0.5: 1}}, r"^class_weight\[0.5\] is for no class"),
+    (LABELLED, {"class_weight": {float("nan"): 1}}, r"^class_weight\[nan\] is for no class"),
+    (LABELLED, {"class_weight": {3.0: 1}}, r"^class_weight\[3.0\] is for no class"),
+    (LABELLED, {"class_weight": np.ones((2, 3))}, r"^class_weight must be .*, got an array of shape \(2, 3\)$"),
     (LABELLED, {"class_weight": {True: 1}}, r"^class_weight\[True\] is for no class"),
     (LABELLED, {"class_weight": {0: -1}}, r"^class_weight\[0\] must be finite, at least 0, got -1"),
     (LABELLED, {"class_weight": {0: 0, 1: 0, 2: 0}}, "^class_weight must not be 0 for all classes"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, Normal, RMSprop, profile, warmup
+from hotloop.activations import LeakyReLU
 from hotloop.datasets import load_csv
 from hotloop.network import layout
 from hotloop.network.training.optimizers import Optimizer
@@ -17,7 +18,7 @@ from hotloop.network.training.optimizers import Optimizer
 X = np.random.default_rng(0).normal(size=(6, 3))
 NAMES = {
     "itertools": itertools, "np": np, "nan": np.nan, "inf": np.inf, "X": X, "PROFILE": profile(), "load_csv": load_csv,
-    "Network": Network, "Normal": Normal, "Optimizer": Optimizer, "warmup": warmup,
+    "Network": Network, "Normal": Normal, "Optimizer": Optimizer, "warmup": warmup, "LeakyReLU": LeakyReLU,
     "SGD": SGD, "Adagrad": Adagrad, "Adam": Adam, "AdamW": AdamW, "RMSprop": RMSprop,
 }  # fmt: skip
 
@@ -58,6 +59,10 @@ CONSTRUCTION = [
     ("Network([3, 1], 'bogus')", ValueError, "activation 'bogus' is not known"),
     ("Network([3, 2, 1], 'softmax')", ValueError, "softmax.*output='softmax'"),
     ("Network([3, 2, 2, 1], ['relu', 'softmax'])", ValueError, "softmax.*output='softmax'"),
+    ("Network([3, 2, 1], 'rleu')", ValueError, "Did you mean 'relu'.*Known: identity, .*, softplus$"),
+    ("Network([3, 2, 1], 'exp')", ValueError, "Did you mean 'exponential'"),
+    ("Network([3, 2, 1], LeakyReLU)", TypeError, r"is the class LeakyReLU, not an instance: write LeakyReLU\(...\)"),
+    ("Network([3, 2], dropout=0.2)", ValueError, "dropout is for hidden layers, and this network has none"),
     ("Network([3, 2], 'softmax')", ValueError, "softmax.*output='softmax'"),
     ("Network([3, 2], output='bogus')", ValueError, "output 'bogus' is not known.*Known: identity.*softmax"),
     ("Network([3, 2], output=1)", TypeError, "output must be a name"),
