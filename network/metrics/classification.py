@@ -13,10 +13,12 @@ from hotloop.network.metrics.data import (
     classes,
     prepared,
 )
+from hotloop.network.validation.suggestions import explains_keywords
 
 AVERAGES = ("binary", "macro", "micro", "weighted")
 
 
+@explains_keywords(kind="metric")
 def accuracy(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Share of the rows whose class is the true one; where outputs do not exclude each other, of all outputs.
 
@@ -48,6 +50,7 @@ def accuracy(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     return float(np.average(right, weights=weights))
 
 
+@explains_keywords(kind="metric")
 def top_k_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None, *, k: int = 5) -> float:
     """Share of the rows whose true class is among the k largest outputs; of equal outputs the lower class counts first.
 
@@ -71,6 +74,7 @@ def top_k_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None, *, k: i
     return float(np.average((rank < k) & ~np.isnan(outputs).any(axis=1), weights=weights))
 
 
+@explains_keywords(kind="metric")
 def balanced_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Mean, over the classes that occur, of the share of their rows that is put into them; arguments as of `accuracy`.
 
@@ -84,6 +88,7 @@ def balanced_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None) -> f
     return float((right[occurs] / of_class[occurs]).mean())
 
 
+@explains_keywords(kind="metric")
 def precision(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None) -> float:
     """Of the rows that are put into a class, the share that belongs there, TP / (TP + FP); 0 if there are none.
 
@@ -100,6 +105,7 @@ def precision(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: 
     return _averaged(right, predicted, support, how)
 
 
+@explains_keywords(kind="metric")
 def recall(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None) -> float:
     """Of the rows of a class, the share that is put there, TP / (TP + FN); 0 if there are none.
 
@@ -109,6 +115,7 @@ def recall(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str
     return _averaged(right, true, support, how)
 
 
+@explains_keywords(kind="metric")
 def f1(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None) -> float:
     """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN); 0 if there are none.
 
@@ -118,6 +125,7 @@ def f1(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | N
     return _averaged(2 * right, predicted + true, support, how)
 
 
+@explains_keywords(kind="metric")
 def log_loss(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Mean of -ln p of what is true; where outputs do not exclude each other, over rows and outputs.
 
@@ -141,6 +149,7 @@ def log_loss(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     return float(np.average(losses, weights=weights))
 
 
+@explains_keywords(kind="metric")
 def confusion_matrix(y_true: Any, outputs: Any, sample_weight: Any = None) -> Array:
     """Return the weight of the rows of each true class (down) that are put into each class (across), (C, C).
 

@@ -6,8 +6,10 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.metrics.data import check_no_classes, check_probabilities, check_truth, classes, prepared
+from hotloop.network.validation.suggestions import explains_keywords
 
 
+@explains_keywords(kind="metric")
 def roc_auc(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Probability that a row of a class has a larger output than one of another class; a tie counts one half.
 

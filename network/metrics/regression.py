@@ -7,10 +7,12 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.metrics.data import prepared
+from hotloop.network.validation.suggestions import explains_keywords
 
 SMALLEST_SUM = 1e-280  # of squares: below it some of them may have lost digits, or be zero
 
 
+@explains_keywords(kind="metric")
 def mae(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Mean absolute error, mean |y - a|.
 
@@ -25,18 +27,21 @@ def mae(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     return float(np.average(np.abs(y - a).mean(axis=1), weights=weights))
 
 
+@explains_keywords(kind="metric")
 def mse(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Mean squared error, mean (y - a)^2; arguments as of `mae`."""
     y, a, weights = _values(y_true, outputs, sample_weight)
     return float(np.average(((y - a) ** 2).mean(axis=1), weights=weights))
 
 
+@explains_keywords(kind="metric")
 def rmse(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Root mean squared error, sqrt(mean (y - a)^2) of each output; arguments as of `mae`."""
     y, a, weights = _values(y_true, outputs, sample_weight)
     return float(np.sqrt(np.average((y - a) ** 2, axis=0, weights=weights)).mean())
 
 
+@explains_keywords(kind="metric")
 def pinball(y_true: Any, outputs: Any, sample_weight: Any = None, *, levels: float | Sequence[float] = 0.5) -> float:
     """Quantile loss, mean of q (y - a) where y >= a, and (1 - q) (a - y) where not.
 
@@ -57,6 +62,7 @@ def pinball(y_true: Any, outputs: Any, sample_weight: Any = None, *, levels: flo
     return float(np.average(np.where(error >= 0, q * error, (q - 1) * error).mean(axis=1), weights=weights))
 
 
+@explains_keywords(kind="metric")
 def r2(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     """Coefficient of determination, 1 - sum (y - a)^2 / sum (y - mean y)^2; arguments as of `mae`.
 

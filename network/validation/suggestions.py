@@ -181,10 +181,12 @@ def explains_keywords(function: Callable[P, R], /) -> Callable[P, R]: ...
 
 
 @overload
-def explains_keywords(*, owner: str) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def explains_keywords(
+    *, owner: str | None = None, kind: str | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
-def explains_keywords(function: Any = None, /, *, owner: str | None = None) -> Any:
+def explains_keywords(function: Any = None, /, *, owner: str | None = None, kind: str | None = None) -> Any:
     """Decorate a function so that a keyword argument that it lacks is explained; too slow for a call per row.
 
     Parameters
@@ -193,15 +195,17 @@ def explains_keywords(function: Any = None, /, *, owner: str | None = None) -> A
     owner : str, optional
         The class to which users know that it belongs, where it is another than that in which it is written: errors,
         Python's own too, call it a method of that.
+    kind : str, optional
+        What it is, under which `WORDS` has words that it shares with others.
     """
     if function is None:
-        return functools.partial(_explaining, owner=owner)
+        return functools.partial(_explaining, kinds=() if kind is None else (kind,), owner=owner)
     return _explaining(function)
 
 
 def explains_its_keywords(kind: Class) -> Class:
     """Decorate a class so that its constructor explains a keyword argument that it lacks."""
-    kinds = tuple(base.__name__ for base in kind.__mro__)
+    kinds = tuple(base.__name__ for base in kind.__mro__[1:])
     kind.__init__ = _explaining(kind.__init__, kinds)  # type: ignore[misc]
     return kind
 
@@ -212,9 +216,9 @@ def _explaining(function: Any, kinds: tuple[str, ...] = (), owner: str | None = 
     if owner is not None:
         function.__qualname__ = f"{owner}.{function.__name__}"
     name = function.__qualname__.removesuffix(".__init__")
-    explained = _Function(name, frozenset(parameters) - {"self", "cls", *options}, kinds or (name,), bool(options))
+    explained = _Function(name, frozenset(parameters) - {"self", "cls", *options}, (name, *kinds), bool(options))
     accepted = explained.accepted
-    if "Schedule" not in kinds:  # whose words are those of many
+    if not {*kinds} & {"Schedule", "metric"}:  # whose words are those of many
         for keyword in accepted:
             HOMES.setdefault(keyword, []).append(name)
 

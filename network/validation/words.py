@@ -133,6 +133,16 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     # Activations, losses and metrics with parameters.
     "LeakyReLU": {"negative_slope": "slope", "alpha": "slope"},
     "ELU": {"a": "alpha"},
+    "metric": {
+        "y_pred": "outputs", "y_score": "outputs", "y_prob": "outputs", "y_proba": "outputs", "probas_pred": "outputs",
+        "predictions": "outputs", "preds": "outputs", "target": "y_true", "targets": "y_true", "y": "y_true",
+        "labels": "The classes are 0, 1, ..., as many as the outputs have columns.",
+        "pos_label": "The positive class is 1.", "zero_division": "What is divided by 0 is 0.",
+        "multi_class": "For several classes it is the mean over them, one against the rest.",
+        "normalize": "It is a share; times the rows it is a count.", "squared": "There are mse and rmse.",
+        "weights": "sample_weight", "w": "sample_weight", "multioutput": "It is the mean over the outputs.",
+    },
+    "pinball": {"alpha": "levels", "quantile": "levels", "tau": "levels"},
     "Quantile": {"quantile": "levels", "quantiles": "levels", "q": "levels", "alpha": "levels", "tau": "levels"},
     "Huber": {"beta": "delta"},
 }  # fmt: skip

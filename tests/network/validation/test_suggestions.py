@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from hotloop import SGD, Adam, AdamW, EarlyStopping, Network, activations, callbacks, losses, schedules
+from hotloop import SGD, Adam, AdamW, EarlyStopping, Network, activations, callbacks, losses, metrics, schedules
 from hotloop.activations import LeakyReLU
 from hotloop.callbacks import CSVLogger, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau
 from hotloop.losses import Quantile
@@ -38,7 +38,7 @@ OWNERS = {
        "partial_fit", "check_gradients", "load", "save")},
     **{kind.__name__: kind for module in (callbacks, schedules, activations, losses) for name in module.__all__
        if inspect.isclass(kind := getattr(module, name))},
-    "Network": Network, "Schedule": None, "Monitor": None,
+    "Network": Network, "Schedule": None, "Monitor": None, "metric": metrics.roc_auc, "pinball": metrics.pinball,
 }  # fmt: skip
 
 
@@ -169,6 +169,10 @@ def test_modules_and_classes_in_place_of_names():
     (lambda: Piecewise(milestones=[1, 2]), r"Give pairs \(end, value\)"),
     (lambda: LeakyReLU(negative_slope=0.1), r"^LeakyReLU\(\) .*Did you mean 'slope'\?"),
     (lambda: Quantile(q=0.1), r"Did you mean 'levels'\?"),
+    (lambda: metrics.f1(y, y_pred=y), r"^f1\(\) .*'y_pred'. Did you mean 'outputs'\?$"),
+    (lambda: metrics.roc_auc(y, X, weights=y), r"Did you mean 'sample_weight'\?$"),
+    (lambda: metrics.f1(y, X, zero_division=0), "What is divided by 0 is 0.$"),
+    (lambda: metrics.pinball(y, X, alpha=0.1), r"Did you mean 'levels'\?$"),
     (lambda: Network([2, 3]).fit_one_cycle(X, y, 1, max_lr=0.1), r"^Network.fit_one_cycle\(\) .*'max_learning_rate'\?"),
     (lambda: Network([2, 3]).fit_one_cycle(X, y, 1, lr_max=0.1), r"Did you mean 'max_learning_rate'\?"),
     (lambda: Network([2, 3]).fit_one_cycle(X, y, n_epochs=1), r"fit_one_cycle\(\) .*Did you mean 'epochs'\?"),
