@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from hotloop.kernels import codes
 from hotloop.network.training.factors import Factors
@@ -103,18 +103,10 @@ class Optimizer:
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
             checked: Any
-            if field.type is bool:
-                checked = arguments.flag(name, value)
-            elif value is None and name in OPTIONAL:
-                continue
-            elif name.endswith("_factors"):
-                checked = Factors.of(name, value)
-            elif field.type in (ScheduledNumber, ScheduledFraction):
-                limits = get_args(field.type)[1]
-                checked = arguments.scheduled_number(name, value, limits.minimum, limits.below)
+            if name.endswith("_factors"):
+                checked = None if value is None else Factors.of(name, value)
             else:
-                limits = get_args(field.type)[1]
-                checked = arguments.real_number(name, value, limits.minimum, limits.below, open=limits.open)
+                checked = arguments.checked_field(name, field.type, value)
             object.__setattr__(self, name, checked)
         if self.weight_decay_factors is not None and not hasattr(self, "weight_decay"):
             raise ValueError(f"weight_decay_factors has no effect: {type(self).__name__} has no decay, AdamW has")

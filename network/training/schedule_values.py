@@ -5,22 +5,20 @@ A duration is a whole number of steps, a fraction of the run (a float from 0 to 
 """
 
 import numbers
-import re
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias, TypeVar, dataclass_transform, get_args
+from typing import Any, TypeAlias, TypeVar, dataclass_transform
 
 import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.validation import arguments
 from hotloop.network.validation.arguments import ScheduleFunction
+from hotloop.network.validation.durations import parsed
 from hotloop.network.validation.printable import shown
 from hotloop.network.validation.suggestions import explains_its_keywords
 
 Duration: TypeAlias = int | float | str
 Value: TypeAlias = float | ScheduleFunction
-
-UNITS = re.compile(r"\s*(\d+(?:\.\d*)?)\s*(epochs?|steps?)\s*")
 
 SCHEDULES: dict[str, type["Schedule"]] = {}  # by name: those that a model file can hold
 Kind = TypeVar("Kind", bound="Schedule")
@@ -46,13 +44,8 @@ class Schedule:
                 value = checked_duration(name, value)
             elif field.type is Value:
                 value = arguments.scheduled_number(name, value)
-            elif field.type is bool:
-                value = arguments.flag(name, value)
-            elif field.type is int:
-                value = arguments.whole_number(name, value, 1, arguments.LARGEST)
-            elif (annotation := get_args(field.type)) and isinstance(annotation[-1], arguments.Range):
-                limits = annotation[-1]
-                value = arguments.real_number(name, value, limits.minimum, limits.below, open=limits.open)
+            else:
+                value = arguments.checked_field(name, field.type, value)
             object.__setattr__(self, name, value)
 
     def __call__(self, step: int, steps: int, steps_per_epoch: int | None = None) -> float:
@@ -84,9 +77,10 @@ def checked_duration(argument: str, value: Any) -> Duration:
     """Return a duration as it is given, or raise an error that says what it may be."""
     wanted = f'{argument} must be a number of steps, a fraction of the run (0.1), or a text such as "10 epochs"'
     if isinstance(value, str):
-        if (found := UNITS.fullmatch(value)) is None or float(found[1]) == 0:
+        number, unit = parsed(value) or (0.0, "")
+        if unit not in ("steps", "epochs"):
             raise ValueError(f"{wanted}, got {shown(value)}")
-        return " ".join(found.groups())
+        return f"{int(number) if number.is_integer() else number} {unit[:-1] if number == 1 else unit}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{wanted}, got {shown(value)}")
     if isinstance(value, numbers.Integral):
@@ -98,10 +92,9 @@ def checked_duration(argument: str, value: Any) -> Duration:
 
 def counted(duration: Duration) -> tuple[float, str]:
     """Return the number of a checked duration, and what it counts: "steps", "epochs" or "runs"."""
-    if isinstance(duration, str):
-        number, unit = duration.split()
-        return float(number), f"{unit.rstrip('s')}s"
-    return duration, "runs" if isinstance(duration, float) else "steps"
+    if isinstance(duration, str) and (found := parsed(duration)) is not None:
+        return found
+    return float(duration), "runs" if isinstance(duration, float) else "steps"
 
 
 def in_steps(duration: Duration, steps: int, steps_per_epoch: int | None) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from hotloop.kernels.jit import Array
 from hotloop.network.training.schedule_values import Duration, Schedule, in_steps, schedule
 from hotloop.network.validation import arguments
-from hotloop.network.validation.arguments import Fraction, NotNegative, Positive
+from hotloop.network.validation.arguments import Fraction, NotNegative, NotNegativeOrNone, Positive
 
 
 @schedule
@@ -193,8 +193,8 @@ class OneCycle(Schedule):
     """
 
     peak: NotNegative
-    start: float | None = None
-    end: float | None = None
+    start: NotNegativeOrNone = None
+    end: NotNegativeOrNone = None
     pct_start: Fraction = 0.25
     inclusive: bool = False
 
@@ -202,8 +202,8 @@ class OneCycle(Schedule):
         """Check every field, and fill in the defaults."""
         super().__post_init__()
         for name, default in (("start", self.peak / 25), ("end", self.peak / 1e5)):
-            value = getattr(self, name)
-            object.__setattr__(self, name, default if value is None else arguments.real_number(name, value))
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, default)
 
     @classmethod
     def pytorch(
@@ -247,14 +247,14 @@ class FlatCosine(Schedule):
     """
 
     start: NotNegative
-    end: float | None = None
+    end: NotNegativeOrNone = None
     flat: Fraction = 0.75
 
     def __post_init__(self) -> None:
         """Check every field, and fill in the default."""
         super().__post_init__()
-        end = self.start / 1e5 if self.end is None else arguments.real_number("end", self.end)
-        object.__setattr__(self, "end", end)
+        if self.end is None:
+            object.__setattr__(self, "end", self.start / 1e5)
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
         """Return the values for an array of steps."""

@@ -11,7 +11,7 @@ import math
 import numbers
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set, Sized
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, TypeVar, get_args
 
 from hotloop.network.validation.printable import shown
 from hotloop.network.validation.suggestions import hint
@@ -43,6 +43,7 @@ Fraction = Annotated[float, Range(0, 1)]
 ScheduledNumber = Annotated[float | ScheduleFunction, Range(0)]
 ScheduledFraction = Annotated[float | ScheduleFunction, Range(0, 1)]
 PositiveOrNone = Annotated[float | None, Range(0, open=True)]
+NotNegativeOrNone = Annotated[float | None, Range(0)]
 
 
 def aliases_of(known: Mapping[str, Any]) -> dict[str, str]:
@@ -127,6 +128,22 @@ def scheduled_number(
         pass
     schedule: ScheduleFunction = value
     return schedule
+
+
+def checked_field(name: str, kind: Any, value: Any) -> Any:
+    """Return the value of a dataclass's field, checked if the field's type is bool, int or has a `Range`."""
+    if kind is bool:
+        return flag(name, value)
+    if kind is int:
+        return whole_number(name, value, 1, LARGEST)
+    base, limits = (*get_args(kind), None, None)[:2]
+    if not isinstance(limits, Range):
+        return value
+    if value is None and types.NoneType in get_args(base):
+        return None
+    if ScheduleFunction in get_args(base):
+        return scheduled_number(name, value, limits.minimum, limits.below)
+    return real_number(name, value, limits.minimum, limits.below, open=limits.open)
 
 
 def scale(argument: str, value: Any, dtype: "np.dtype[np.floating]") -> float:

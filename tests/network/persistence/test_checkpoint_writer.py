@@ -53,6 +53,7 @@ def small(net=None, **options):
     ("30 s", 30, "seconds"), ("0.5 s", 0.5, "seconds"), ("5 min", 300, "seconds"), ("1.5 h", 5400, "seconds"),
     ("2 hours", 7200, "seconds"), ("10s", 10, "seconds"), (" 1 step ", 1, "steps"), ("100 steps", 100, "steps"),
     ("1 epoch", 1, "epochs"), ("20 epochs", 20, "epochs"), ("2.0 epochs", 2, "epochs"),
+    (" 1  epoch ", 1, "epochs"), ("5. s", 5, "seconds"),
 ])  # fmt: skip
 def test_intervals(text, number, unit):
     assert Interval.of(text) == Interval(number, unit)

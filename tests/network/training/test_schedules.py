@@ -130,7 +130,18 @@ def test_durations(given, steps):
     assert in_steps(checked_duration("every", given), 100, 10) == steps
 
 
+@pytest.mark.parametrize(("given", "kept"), [
+    ("10epochs", "10 epochs"), (" 1  epochs ", "1 epoch"), ("1.5 epoch", "1.5 epochs"), ("5. steps", "5 steps"),
+])  # fmt: skip
+def test_a_duration_is_kept_in_one_way_of_writing(given, kept):
+    assert checked_duration("every", given) == kept
+    assert StepDecay(0.1, given) == StepDecay(0.1, kept)
+
+
 WRONG = [
+    ("StepDecay(0.1, '3 min')", ValueError, "every must be a number of steps, .* got '3 min'"),
+    ("OneCycle(0.1, start=-1)", ValueError, "start must be finite, at least 0, got -1"),
+    ("FlatCosine(0.1, end='x')", TypeError, "end must be a number, got 'x'"),
     ("StepDecay(0.1, 0)", ValueError, "every must be at least 1, got 0"),
     ("StepDecay(0.1, 1.5)", ValueError, "every must be a number of steps.*a float is a fraction.*got 1.5"),
     ("StepDecay(0.1, 0.0)", ValueError, "every must be .*above 0"),
