@@ -59,7 +59,8 @@ class Network(Trainable, Persistent):
     learn_input_scale : bool, default False
         Whether each input is multiplied by a number that is learnt, from 1.
     dropout : float or sequence of float, default 0
-        Share of each hidden layer's units that a training step drops; those kept are scaled by 1 / (1 - dropout).
+        Share of each hidden layer's units that a training step drops; those kept are scaled by 1 / (1 - dropout). It
+        needs a hidden layer, unless it is 0, as `layer_norm` does.
     input_dropout : float, default 0
         Share of the inputs that a training step drops, in the same way.
     label_smoothing : float, default 0

@@ -26,11 +26,11 @@ def validation_pair(validation_data: Any) -> tuple[Any, ...] | list[Any]:
     wanted = "validation_data must be a pair (X, y), or (X, y, sample_weight)"
     if not isinstance(validation_data, (tuple, list)):
         in_parts = isinstance(validation_data, Iterable) and not hasattr(validation_data, "shape")
-        joined = ": data in parts must be joined, or one part be chosen" if in_parts else ""
+        joined = ": join its batches, or pass one" if in_parts else ""
         raise TypeError(f"{wanted}, got {shown(validation_data)}{joined}")
     first = validation_data[0] if validation_data else None
     if isinstance(first, (tuple, list)) and len(first) in (2, 3) and len(getattr(first[0], "shape", ())) > 0:
-        raise TypeError(f"{wanted}, got {len(validation_data)} batches: they must be joined, or one be chosen")
+        raise TypeError(f"{wanted}, got {len(validation_data)} batches: join them, or pass one")
     if len(validation_data) not in (2, 3):
         raise TypeError(f"{wanted}, got {len(validation_data)} values")
     return validation_data

@@ -215,11 +215,11 @@ FITTING = [
     ("net.fit(X, Y, progress='no')", TypeError, "progress must be True or False, got 'no'"),
     ("net.fit(X, Y, validation_data=0.2)", TypeError, r"validation_data must be a pair \(X, y\)"),
     ("net.fit(X, Y, validation_data=X)", TypeError, r"validation_data must be a pair \(X, y\)"),
-    ("net.fit(X, Y, validation_data=[(X, Y)] * 2)", TypeError, "got 2 batches: they must be joined, or one be chosen"),
+    ("net.fit(X, Y, validation_data=[(X, Y)] * 2)", TypeError, "got 2 batches: join them, or pass one"),
     (
         "net.fit(X, Y, validation_data=iter([(X, Y)]))",
         TypeError,
-        "got <list_iter.*: data in parts must be joined, or one",
+        "got <list_iter.*: join its batches, or pass one",
     ),
     (
         "net.fit(X, Y, sample_weight='balanced')",
