@@ -162,15 +162,13 @@ class CheckpointWriter(Callback):
         """Note that nothing but the compiled loop runs."""
         self._call = fit.epoch, fit.rows_done
 
-    def limit(self, fit: FitProgress, rows: int) -> int:
+    def rows_of_call(self, fit: FitProgress, rows: int) -> int:
         """End a call with the step after which a checkpoint is due."""
         if self._every.unit != "steps":
             return rows
-        wanted = int(self._every.number) - self._steps % int(self._every.number)
-        row = fit.rows_done
-        return min(rows, (row // self._batch_size + wanted) * self._batch_size - row)
+        return min(rows, self._data.rows_to(int(self._every.number) - self._steps % int(self._every.number)))
 
-    def on_call_end(self, fit: FitProgress) -> None:
+    def _at_end_of_call(self, fit: FitProgress) -> None:
         """Write in the middle of an epoch, if it is time or the fit stops."""
         self._call = None
         if fit.rows is not None and fit.rows_done < fit.rows and (self._is_due() or fit.stop_reason is not None):

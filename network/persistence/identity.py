@@ -59,7 +59,7 @@ def identity(
         **_about(data),
         "validation_data": None if validation is None else _about(validation),
         "callbacks with a state": [
-            {CALLBACK: type(each).__name__, **each._settings()} for each in with_state(callbacks)
+            {CALLBACK: type(each).__name__, **each._compared_settings()} for each in with_state(callbacks)
         ],
     }
     if schedules or dropout is not None:

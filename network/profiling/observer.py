@@ -87,7 +87,7 @@ class ProfiledFit(ClockedCalls, FitObserver):
             recording.fits.append(self._snapshots)
         self._count_rate(fit)
 
-    def limit(self, fit: FitProgress, rows: int) -> int:
+    def rows_of_call(self, fit: FitProgress, rows: int) -> int:
         """Return how many of `rows` rows to train in the next call: none beyond a snapshot that is wanted."""
         if self._snapshots is None or self._recording.has_ended:
             return rows

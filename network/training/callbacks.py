@@ -3,22 +3,47 @@
 The loop in `fit.py` knows only the types of this file.
 """
 
-import inspect
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
-from typing import Any
+from dataclasses import dataclass
+from operator import index
+from typing import Any, NoReturn
 
 from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Training
+from hotloop.network.losses import Loss
 from hotloop.network.training.history import History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.validation import arguments
-from hotloop.network.validation.suggestions import moment_for
+from hotloop.network.validation.printable import shown
 
 MOMENTS = ("on_fit_begin", "on_epoch_begin", "on_call_begin", "on_call_end", "on_step", "on_epoch_end", "on_fit_end")
+
+
+class Elsewhere:
+    """What other libraries have under a name: reading it raises an error that says what to use."""
+
+    def __init__(self, instead: str) -> None:
+        self._instead = instead
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Note the name."""
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> NoReturn:
+        """Raise the error."""
+        raise AttributeError(f"{owner.__name__} has no {self._name}: {self._instead}")
+
+
+class NotHere(Elsewhere):
+    """The same of what cannot be set, either."""
+
+    def __set__(self, instance: Any, value: Any) -> NoReturn:
+        """Raise the error."""
+        self.__get__(instance, type(instance))
 
 
 class FitProgress:
@@ -51,6 +76,19 @@ class FitProgress:
         All that follow the fit, in the order in which they are called.
     """
 
+    # The loop sets some in each call, and another name is an error: a callback may have misspelt it.
+    __slots__ = (
+        "_data", "_learning_rate_factor", "callbacks", "epoch", "epoch_start", "epochs", "history", "network", "rows",
+        "rows_done", "rows_left", "step", "stop_reason",
+    )  # fmt: skip
+    stop_training: Any = NotHere('call fit.stop("the reason")')
+    should_stop: Any = NotHere('call fit.stop("the reason")')
+    model: Any = NotHere("use fit.network")
+    optimizer: Any = NotHere("use fit.network.optimizer")
+    lr: Any = NotHere("read fit.learning_rate, and set fit.learning_rate_factor, which multiplies it")
+    logs: Any = NotHere("use fit.record")
+    metrics: Any = NotHere("use fit.record")
+
     def __init__(self, network: Any, epochs: int, data: LoopArguments) -> None:
         self.network, self.epochs, self._data = network, epochs, data
         self.rows: int | None = data.rows
@@ -66,6 +104,10 @@ class FitProgress:
     def learning_rate(self) -> float:
         """Of the last step that was taken; before the first step that of the first."""
         return float(self._data.last_step["learning_rate"])
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> NoReturn:
+        raise AttributeError("fit.learning_rate cannot be set: set fit.learning_rate_factor, which multiplies it")
 
     @property
     def learning_rate_factor(self) -> float:
@@ -101,6 +143,33 @@ class FitProgress:
         self.stop_reason = self.stop_reason or reason
 
 
+@dataclass(frozen=True)
+class PlannedFit:
+    """What is known of a fit before it begins.
+
+    Parameters
+    ----------
+    loss : Loss
+        Of the network.
+    optimizer : Optimizer
+    validates : bool
+        Whether there is validation data.
+    record : sequence of str
+        The numbers that each epoch will have.
+    may_have_more : bool
+        Whether a callback before may add others to the record.
+    may_come_late : bool
+        Whether one after it may.
+    """
+
+    loss: Loss
+    optimizer: Any
+    validates: bool
+    record: Sequence[str]
+    may_have_more: bool
+    may_come_late: bool
+
+
 class Callback:
     """Watches a fit: subclass it, define the methods that you need, and pass an instance to `Network.fit`.
 
@@ -125,6 +194,10 @@ class Callback:
     'low enough'
     """
 
+    model: Any = Elsewhere("its methods are handed fit: use fit.network")
+    trainer: Any = Elsewhere("its methods are handed fit: use fit, and fit.network")
+    learn: Any = Elsewhere("its methods are handed fit: use fit, and fit.network")
+
     def on_fit_begin(self, fit: FitProgress) -> None:
         """Before anything is trained, or compiled."""
 
@@ -134,7 +207,7 @@ class Callback:
     def on_call_begin(self, fit: FitProgress) -> None:
         """Before a compiled call."""
 
-    def limit(self, fit: FitProgress, rows: int) -> int:
+    def rows_of_call(self, fit: FitProgress, rows: int) -> int:
         """Return how many of `rows` rows the next compiled call may train, at least 1; it ends with a micro-batch."""
         return rows
 
@@ -163,66 +236,17 @@ class Callback:
         In the middle of an epoch it comes after `on_epoch_begin`, which a resumed fit repeats.
         """
 
-    def _check_before_fit(self, validates: bool) -> None:
-        """Raise an error, before anything is changed, if a fit with or without validation data does not suit it."""
+    # hotloop's own. Their names are long, for those of a user's methods not to meet them.
 
-    def _settings(self) -> dict[str, Any]:
+    def _check_before_fit(self, planned: PlannedFit) -> None:
+        """Raise an error, before anything is changed, if the fit does not suit it."""
+
+    def _at_end_of_call(self, fit: FitProgress) -> None:
+        """After `on_call_end` and `on_step` of all callbacks."""
+
+    def _compared_settings(self) -> dict[str, Any]:
         """Return, as JSON, what it was made with that a resumed fit must have in common with the one before."""
         return {}
-
-
-def checked_callbacks(callbacks: Any, validates: bool) -> tuple[Callback, ...]:
-    """Return the argument `callbacks` as a tuple, checked.
-
-    Parameters
-    ----------
-    callbacks : sequence of Callback, or None
-    validates : bool
-        Whether the fit has validation data.
-
-    Raises
-    ------
-    TypeError
-        Unless it is a sequence of instances of `Callback`, each of whose methods ``on_...`` is one that is called.
-    """
-    if callbacks is None:
-        return ()
-    if isinstance(callbacks, Callback):
-        raise TypeError(f"callbacks must be a sequence, got one {type(callbacks).__name__}: write callbacks=[it]")
-    if not isinstance(callbacks, Sequence) or isinstance(callbacks, (str, bytes)):
-        raise TypeError(f"callbacks must be a sequence of Callback instances, got {type(callbacks).__name__}")
-    for index, callback in enumerate(callbacks):
-        if isinstance(callback, type) and issubclass(callback, Callback):
-            raise TypeError(
-                f"callbacks[{index}] is the class {callback.__name__}, not an instance: write {callback.__name__}()"
-            )
-        if not isinstance(callback, Callback):
-            found = f"the class {callback.__name__}" if isinstance(callback, type) else f"a {type(callback).__name__}"
-            raise TypeError(f"callbacks[{index}] is {found}; wanted an instance of a subclass of hotloop.Callback")
-        _check_moments(callback)
-        callback._check_before_fit(validates)
-    return tuple(callbacks)
-
-
-def _check_moments(callback: Callback) -> None:
-    """Raise a TypeError if a method seems meant for a moment but would never be called, or not as it expects."""
-    kind = type(callback).__name__
-    for name in {*dir(callback)} - {*dir(Callback)}:
-        if not callable(getattr(callback, name, None)) or (ours := moment_for(name, MOMENTS)) is None:
-            continue
-        meant = f"Did you mean {ours}?" if ours else "Let the names of other methods not begin with on_."
-        raise TypeError(f"{kind}.{name} would never be called: the moments are {', '.join(MOMENTS)}. {meant}")
-    for moment in MOMENTS:
-        parameters: Mapping[str, inspect.Parameter] = {}
-        for method in methods_of([callback], moment):
-            with suppress(ValueError):  # of a function written in C
-                parameters = inspect.signature(method).parameters
-        needed = [p for p in parameters.values() if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD]
-        if len(needed) > 1 or "logs" in parameters:
-            raise TypeError(
-                f"{kind}.{moment} takes ({', '.join(parameters)}); it is called with one argument, fit, which "
-                "has the epoch as fit.epoch and its results as fit.record"
-            )
 
 
 def methods_of(callbacks: Iterable[Callback], moment: str) -> list[Callable[..., Any]]:
@@ -231,6 +255,19 @@ def methods_of(callbacks: Iterable[Callback], moment: str) -> list[Callable[...,
     return [
         method for callback in callbacks if getattr(method := getattr(callback, moment), "__func__", None) is not ours
     ]
+
+
+def rows_of(method: Callable[[FitProgress, int], Any], fit: FitProgress, rows: int) -> int:
+    """Return how many of `rows` rows a callback's `rows_of_call` leaves for the next call."""
+    found = method(fit, rows)
+    try:
+        wanted = index(found)
+    except TypeError:
+        wanted = 0
+    if wanted < 1:
+        kind = type(getattr(method, "__self__", method)).__name__
+        raise ValueError(f"{kind}.rows_of_call must return a whole number of rows, at least 1, got {shown(found)}")
+    return min(rows, wanted)
 
 
 def call_all(methods: Iterable[Callable[[FitProgress], object]], fit: FitProgress) -> None:

@@ -2,12 +2,12 @@
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.training.callbacks import Callback, FitProgress, PlannedFit
 from hotloop.network.validation import arguments
-from hotloop.network.validation.paths import text_path
+from hotloop.network.validation.paths import check_file, text_path
 from hotloop.network.validation.suggestions import explains_its_keywords
 
 
@@ -37,17 +37,24 @@ class CSVLogger(Callback):
         self._columns: list[str] = []
         self._size: int | None = None  # of the file, if a resumed fit goes on with it
 
+    def _check_before_fit(self, planned: PlannedFit) -> None:
+        """Look whether the file can be written, without making it, and whether one to append to is a log."""
+        check_file(self.path)
+        if self.append and not planned.may_have_more and self._size_of_file() > 0:
+            self._columns_of_file(planned.record)
+
     def on_fit_begin(self, fit: FitProgress) -> None:
-        """Look whether the file can be written, without changing it."""
-        with open(self.path, "ab"):
-            pass
+        """Forget the fit before."""
         if self._size is None:
             self._columns = []
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Write a line; the file is open only meanwhile."""
         if self._size is not None:
-            os.truncate(self.path, min(self._size, os.path.getsize(self.path)))
+            if (there := self._size_of_file()) > 0:
+                os.truncate(self.path, min(self._size, there))
+            else:  # it was removed
+                self._columns = []
             self._size = None
         if not self._columns:
             self._begin(fit)
@@ -56,21 +63,26 @@ class CSVLogger(Callback):
 
     def _begin(self, fit: FitProgress) -> None:
         """Choose the columns, and write them unless the file has them."""
-        if self.append and os.path.getsize(self.path):
-            with open(self.path, "r+", newline="", encoding="utf-8") as file:
-                text = file.read()
-                columns = next(csv.reader(text.splitlines()), [])
-                if not text.endswith("\n"):
-                    file.write("\n")  # after a line that was cut short
-            if not {*columns} & fit.record.keys():
-                raise ValueError(
-                    f"{self.path} has none of the columns {', '.join(fit.record)}: it is not a log of a fit"
-                )
-            self._columns = columns
+        if self.append and self._size_of_file() > 0:
+            self._columns = self._columns_of_file([*fit.record])
+            with open(self.path, "rb+") as file:
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":
+                    file.write(b"\n")  # after a line that was cut short
             return
         self._columns = list(fit.record)
         with open(self.path, "w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerow(self._columns)
+
+    def _size_of_file(self) -> int:
+        return os.path.getsize(self.path) if os.path.exists(self.path) else 0
+
+    def _columns_of_file(self, record: Sequence[str]) -> list[str]:
+        with open(self.path, newline="", encoding="utf-8") as file:
+            columns = next(csv.reader(file), [])
+        if not {*columns} & {*record}:
+            raise ValueError(f"{self.path} has none of the columns {', '.join(record)}: it is not a log of a fit")
+        return columns
 
     def on_fit_end(self, fit: FitProgress) -> None:
         """Forget the last fit."""

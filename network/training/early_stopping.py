@@ -21,7 +21,7 @@ class EarlyStopping(Monitor):
 
     A value is better if it is below the best so far by more than `min_delta`, or above it where more is better. The
     fit goes back to the best parameters however it ends, also after its last epoch, Ctrl-C or an error. The optimizer's
-    moments, which belong to later parameters, are then dropped; nothing is lost if the last epoch was the best.
+    moments, which belong to later parameters, then begin anew; nothing is lost if the last epoch was the best.
     `History.best_epoch` says which it was, and `History.stop_reason` is "early stopping" if it ended the fit.
 
     Parameters
@@ -110,16 +110,16 @@ class EarlyStopping(Monitor):
         best, self._parameters = self._parameters, None
         if best is not None and not np.array_equal(best, fit.network.parameters):
             fit.network.parameters[:] = best
-            fit.network.reset_optimizer()
+            fit.network._training.restart()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value, its epoch and parameters, and how many epochs have been no better since."""
         state = super().state_dict() | {"best_epoch": self.best_epoch, "wait": self.wait}
         return state if self._parameters is None else state | {"parameters": self._parameters}
 
-    def _settings(self) -> dict[str, Any]:
+    def _compared_settings(self) -> dict[str, Any]:
         own = ("patience", "baseline", "start_from_epoch", "restore_best")
-        return super()._settings() | {name: getattr(self, name) for name in own} | {
+        return super()._compared_settings() | {name: getattr(self, name) for name in own} | {
             "prefer": "last" if self._last else "first"
         }  # fmt: skip
 

@@ -22,6 +22,7 @@ from hotloop.network.training.callbacks import (
     call_all,
     clocks_of,
     methods_of,
+    rows_of,
     span,
 )
 from hotloop.network.training.checked_data import FitData
@@ -223,20 +224,21 @@ def _epoch_trainer(
     """Return a function that trains a run, before which there were rows of the epoch, until it or the fit ends."""
     training, observers, table = configuration.training, tuner.observers, configuration.table
     on_call_begin, on_step = methods_of(callbacks, "on_call_begin"), methods_of(callbacks, "on_step")
-    at_last = methods_of(configuration.last_callbacks, "on_call_end")  # after on_step: it may change states
-    on_call_end = methods_of(callbacks, "on_call_end")[: -len(at_last) or None]
-    limits = [*([table.limit] if table.scheduled else []), *methods_of(callbacks, "limit")]
+    on_call_end, at_last = methods_of(callbacks, "on_call_end"), methods_of(callbacks, "_at_end_of_call")
+    wishes = methods_of(callbacks, "rows_of_call")
     data = configuration.data.training
     data.set_threads(tuner.most)
     progress = data.progress
     first_step = training.steps - configuration.start.steps
 
     def limited(rows: int) -> int:
-        rows = min((method(fit, rows) for method in limits), default=rows)
-        batch = int(data.settings["batch_size"][0])
-        return min(rows, batch - int(progress["row"][0]) % batch) if on_step else rows
+        if table.scheduled:
+            rows = table.limit(rows)
+        for method in wishes:
+            rows = rows_of(method, fit, rows)
+        return min(rows, data.rows_to(1)) if on_step else rows
 
-    limit = limited if limits or on_step else None
+    limit = limited if table.scheduled or wishes or on_step else None
 
     def train(run: Training, before: int) -> None:
         whole = data.rows

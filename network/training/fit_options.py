@@ -6,7 +6,8 @@ from typing import Any
 
 from hotloop.network.losses import loss_of
 from hotloop.network.metrics.named import Metric, checked_metrics
-from hotloop.network.training.callbacks import Callback, checked_callbacks
+from hotloop.network.training.callback_checks import checked_callbacks
+from hotloop.network.training.callbacks import Callback
 from hotloop.network.training.history import stopping
 from hotloop.network.training.optimizers import Optimizer, optimizer_of
 from hotloop.network.training.validation_split import split_of
@@ -71,14 +72,16 @@ class FitOptions:
         tolerance, patience = stopping(tolerance, patience)
         validation_split = split_of(validation_split, validation_data)
         validates = validation_data is not None or validation_split > 0
-        loss = loss_of(net.loss)
+        loss, optimizer = loss_of(net.loss), optimizer_of(optimizer, net.dtype, len(net.sizes) - 1)
+        metrics, gradient_norm = (
+            _metrics(metrics, validates, loss, net.sizes[-1]), arguments.flag("gradient_norm", gradient_norm),
+        )  # fmt: skip
         return cls(
-            epochs, batch_size, steps_per_epoch, optimizer_of(optimizer, net.dtype, len(net.sizes) - 1),
-            dropout_schedule, validation_split, validates, _metrics(metrics, validates, loss, net.sizes[-1]),
-            arguments.flag("gradient_norm", gradient_norm), tolerance, patience,
+            epochs, batch_size, steps_per_epoch, optimizer, dropout_schedule, validation_split, validates, metrics,
+            gradient_norm, tolerance, patience,
             None if max_seconds is None else arguments.real_number("max_seconds", max_seconds, open=True),
             arguments.flag("shuffle", shuffle), arguments.threads(n_threads), arguments.flag("progress", progress),
-            checked_callbacks(callbacks, validates),
+            checked_callbacks(callbacks, optimizer, loss, metrics, validates, gradient_norm),
         )  # fmt: skip
 
 

@@ -69,6 +69,11 @@ class LoopArguments:
         """Number of steps that these samples take."""
         return -(-self.rows // int(self.settings["batch_size"][0]))
 
+    def rows_to(self, steps: int) -> int:
+        """Return how many rows are left to the end of so many steps, of which one may have begun."""
+        row, batch = int(self.progress["row"][0]), int(self.settings["batch_size"][0])
+        return (row // batch + steps) * batch - row
+
     def rows_in(self, order: Array) -> Array:
         """Return which rows of the arrays an order of the samples visits."""
         return order if self.kept is None else self.kept[order]

@@ -2,20 +2,23 @@
 
 import os
 import string
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hotloop.network.training.callbacks import FitProgress
-from hotloop.network.training.monitor import Monitor
+from hotloop.network.training.callbacks import FitProgress, PlannedFit
+from hotloop.network.training.monitor import Monitor, absent
 from hotloop.network.validation import arguments
-from hotloop.network.validation.paths import check_folder, text_path
+from hotloop.network.validation.paths import check_file, check_folder, text_path
 from hotloop.network.validation.printable import shown
 from hotloop.network.validation.suggestions import explains_its_keywords
 
 
 @explains_its_keywords
 class ModelCheckpoint(Monitor):
-    """Saves the network when `monitor` is the best so far, or after each epoch; a reader never sees half a file.
+    """Saves the network when `monitor` is the best of this fit so far, or after each epoch.
+
+    A reader never sees half a file. The next fit begins anew: its first epoch replaces the file.
 
     Parameters
     ----------
@@ -59,13 +62,6 @@ class ModelCheckpoint(Monitor):
             )
         self._fields = fields
 
-    def on_fit_begin(self, fit: FitProgress) -> None:
-        """Look whether files can be written into the folder, if its name is known."""
-        super().on_fit_begin(fit)
-        folder = os.path.dirname(self.path)
-        if "{" not in folder:
-            check_folder(folder or ".")
-
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Save the network, if its epoch is good enough."""
         if self.save_best_only:
@@ -73,16 +69,34 @@ class ModelCheckpoint(Monitor):
             if not self._better(value, self.best):
                 return
             self.best = value
-        missing = [name for name in self._fields if name not in fit.record]
-        if missing:
+        for name in self._fields:
+            if name not in fit.record:
+                raise ValueError(f"path {shown(self.path)} names {absent(name, [*fit.record])}")
+        fit.network.save(Path(self._formatted(fit.record)))
+
+    def _formatted(self, record: Mapping[str, Any]) -> str:
+        try:
+            return self.path.format(**record)
+        except (LookupError, TypeError, ValueError) as error:
             raise ValueError(
-                f"path {shown(self.path)} names {missing[0]!r}, which no epoch has; it has {', '.join(fit.record)}"
-            )
-        fit.network.save(Path(self.path.format(**fit.record)))
+                f"path {shown(self.path)} cannot be written with the numbers of the record: {error}; the epoch is a "
+                "whole number, such as {epoch:03d}, and others are not, such as {loss:.4f}"
+            ) from None
 
-    def _settings(self) -> dict[str, Any]:
-        return super()._settings() if self.save_best_only else {"save_best_only": False}
+    def _compared_settings(self) -> dict[str, Any]:
+        return super()._compared_settings() if self.save_best_only else {"save_best_only": False}
 
-    def _check_before_fit(self, validates: bool) -> None:
+    def _check_before_fit(self, planned: PlannedFit) -> None:
+        """Look at the names, and whether files can be written into the folder, if its name is known."""
         if self.save_best_only:
-            super()._check_before_fit(validates)
+            super()._check_before_fit(planned)
+        unknown = [name for name in self._fields if name not in planned.record]
+        if unknown and not planned.may_have_more:
+            raise ValueError(f"path {shown(self.path)} names {absent(unknown[0], planned.record, planned)}")
+        if not unknown:
+            self._formatted({name: 1 if name == "epoch" else 0.5 for name in planned.record})
+        folder = os.path.dirname(self.path)
+        if "{" not in folder:
+            check_folder(folder or ".")
+        if not self._fields:
+            check_file(self.path.format())

@@ -2,10 +2,11 @@
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.metrics.named import METRICS, OF_CLASSES, OF_VALUES
+from hotloop.network.training.callbacks import Callback, FitProgress, PlannedFit
 from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import shown
 
@@ -13,6 +14,28 @@ from hotloop.network.validation.printable import shown
 MORE_IS_BETTER = frozenset({"accuracy", "acc", "top", "precision", "recall", "f1", "auc", "r2"})
 LESS_IS_BETTER = frozenset({"loss", "error", "mse", "mae", "rmse", "msle", "pinball", "deviance", "norm"})
 MODES = {"auto": None, "min": False, "max": True}
+
+
+def absent(name: str, record: Sequence[str], planned: PlannedFit | None = None) -> str:
+    """Return what to say of a name that no record has, or in a planned fit will have."""
+    if planned is not None and name.startswith("val_") and not planned.validates:
+        return (
+            f"{name!r}, and the fit has no validation data: pass validation_split=0.1 or validation_data=(X, y), or "
+            "monitor='loss'"
+        )
+    hint, plain, kind = "", name.removeprefix("val_"), None
+    if planned is not None:
+        kind = OF_CLASSES if planned.loss.classifies else OF_VALUES
+        if planned.may_come_late:
+            hint = " A callback that adds it must stand before this one."
+    close = [f"val_{name}"] if f"val_{name}" in record else difflib.get_close_matches(name, record, 1, 0.7)
+    if name == "gradient_norm":
+        hint = " Pass gradient_norm=True to fit."
+    elif kind is not None and plain in METRICS and METRICS[plain].kind == kind and f"val_{plain}" not in record:
+        hint = f" Pass metrics=[{plain!r}] to fit, and validation data: it is then 'val_{plain}'."
+    elif close:
+        hint = f" Did you mean {close[0]!r}?"
+    return f"{name!r}, which no epoch has; it has {', '.join(record)}.{hint}"
 
 
 def more_is_better(monitor: str, mode: Any) -> bool:
@@ -23,7 +46,11 @@ def more_is_better(monitor: str, mode: Any) -> bool:
     words = {*monitor.split("_")}
     more, less = bool(words & MORE_IS_BETTER), bool(words & LESS_IS_BETTER)
     if more == less:
-        raise ValueError(f"cannot tell whether higher or lower {monitor!r} is better: pass mode='min' or mode='max'")
+        close = difflib.get_close_matches(monitor, ["loss", "val_loss", *(f"val_{name}" for name in METRICS)], 1, 0.8)
+        hint = f". Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"cannot tell whether higher or lower {monitor!r} is better: pass mode='min' or mode='max'{hint}"
+        )
     return more
 
 
@@ -79,12 +106,7 @@ class Monitor(Callback):
             If the record has none of that name.
         """
         if self.monitor not in fit.record:
-            close = difflib.get_close_matches(self.monitor, fit.record, 1, 0.7)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            names = ", ".join(fit.record)
-            raise ValueError(
-                f"{type(self).__name__} monitors {self.monitor!r}, which no epoch has; it has {names}.{hint}"
-            )
+            raise ValueError(f"{type(self).__name__} monitors {absent(self.monitor, [*fit.record])}")
         return float(fit.record[self.monitor])
 
     def _better(self, value: float, reference: float) -> bool:
@@ -102,12 +124,10 @@ class Monitor(Callback):
         if state["best"] is not None:
             self.best = float(state["best"])
 
-    def _settings(self) -> dict[str, Any]:
+    def _compared_settings(self) -> dict[str, Any]:
         return {"monitor": self.monitor, "mode": "max" if self._more else "min", "min_delta": self.min_delta}
 
-    def _check_before_fit(self, validates: bool) -> None:
-        if self.monitor.startswith("val_") and not validates:
-            raise ValueError(
-                f"{type(self).__name__} monitors {self.monitor!r}, and the fit has no validation data: pass "
-                "validation_split=0.1 or validation_data=(X, y), or monitor='loss'"
-            )
+    def _check_before_fit(self, planned: PlannedFit) -> None:
+        """Raise an error if no epoch will have the number, unless a callback before this one may add it."""
+        if self.monitor not in planned.record and (self.monitor == "val_loss" or not planned.may_have_more):
+            raise ValueError(f"{type(self).__name__} monitors {absent(self.monitor, planned.record, planned)}")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hotloop.network.training.callbacks import FitProgress
+from hotloop.network.training.callbacks import FitProgress, PlannedFit
 from hotloop.network.training.monitor import Monitor
 from hotloop.network.validation import arguments
 from hotloop.network.validation.suggestions import explains_its_keywords
@@ -61,10 +61,6 @@ class ReduceLROnPlateau(Monitor):
         self._least = 0.0
         if self.min_lr > 0:
             rate = fit.network.optimizer.learning_rate
-            if not isinstance(rate, float):
-                raise ValueError(
-                    f"min_lr={self.min_lr:g} needs a learning rate that is a number; the fit has a schedule"
-                )
             self._least = self.min_lr / rate if rate > 0 else 0.0
 
     def on_epoch_end(self, fit: FitProgress) -> None:
@@ -84,9 +80,14 @@ class ReduceLROnPlateau(Monitor):
         """Return the best value and the two counts; the factor is the fit's own."""
         return super().state_dict() | {"wait": self.wait, "cooldown_left": self.cooldown_left}
 
-    def _settings(self) -> dict[str, Any]:
+    def _check_before_fit(self, planned: PlannedFit) -> None:
+        super()._check_before_fit(planned)
+        if self.min_lr > 0 and "learning_rate" in planned.optimizer.schedules:
+            raise ValueError(f"min_lr={self.min_lr:g} needs a learning rate that is a number; the fit has a schedule")
+
+    def _compared_settings(self) -> dict[str, Any]:
         own = ("factor", "patience", "cooldown", "min_lr")
-        return super()._settings() | {name: getattr(self, name) for name in own}
+        return super()._compared_settings() | {name: getattr(self, name) for name in own}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state."""

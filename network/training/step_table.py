@@ -6,7 +6,6 @@ from typing import get_args
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network.training.callbacks import FitProgress
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.training.schedule_values import Value, evaluate
@@ -85,11 +84,9 @@ class StepTable:
                 self._rates = self._data.steps["learning_rate"].copy()
             self._data.steps["learning_rate"], self.factor = self._rates * factor, factor
 
-    def limit(self, fit: FitProgress, rows: int) -> int:
+    def limit(self, rows: int) -> int:
         """Return how many of `rows` rows the next call may train: none of a step beyond the table."""
-        progress, batch = self._data.progress[0], int(self._data.settings["batch_size"][0])
-        row, left = int(progress["row"]), self._start + self._to - int(progress["step"])
-        return min(rows, (row // batch + left) * batch - row)
+        return min(rows, self._data.rows_to(self._start + self._to - int(self._data.progress["step"][0])))
 
     def values(self) -> dict[str, float]:
         """Return what is scheduled, as the last step was told it, or before the first step the first."""

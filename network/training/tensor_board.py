@@ -4,7 +4,7 @@ import numbers
 import os
 from typing import Any
 
-from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.training.callbacks import Callback, FitProgress, PlannedFit
 from hotloop.network.validation.paths import text_path
 from hotloop.network.validation.suggestions import explains_its_keywords
 
@@ -31,6 +31,10 @@ class TensorBoard(Callback):
         self.log_dir = text_path("log_dir", log_dir, "runs/first")
         self._writer = _writer_class()
         self._writers: dict[str, Any] = {}
+
+    def _check_before_fit(self, planned: PlannedFit) -> None:
+        if os.path.isfile(self.log_dir):
+            raise NotADirectoryError(f"log_dir {self.log_dir} is a file; wanted a folder")
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Write the record."""

@@ -75,6 +75,11 @@ class TrainingState:
         self.step_offset = 0
         self.scheduled: dict[str, float] = {}
 
+    def restart(self) -> None:
+        """Begin new moments, of the same optimizer."""
+        self.moments = np.zeros_like(self.moments)
+        self.step_offset = self.steps
+
     def use(self, optimizer: Optimizer, size: int, scheduled: dict[str, float] | None = None) -> None:
         """Go on with the moments of one of its class and method, or start with zeros for `size` parameters."""
         last, self.optimizer, self.scheduled = self.optimizer, optimizer, scheduled or {}

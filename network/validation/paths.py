@@ -14,6 +14,16 @@ def text_path(argument: str, path: Any, example: str) -> str:
     return text
 
 
+def check_file(path: str) -> None:
+    """Raise an OSError unless a file can be written under a path; nothing is changed."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path} is a folder, where a file is to be written")
+    if not os.path.exists(path):
+        check_folder(os.path.dirname(path) or ".")
+    elif not os.access(path, os.W_OK):
+        raise PermissionError(f"{path} cannot be written to")
+
+
 def check_folder(folder: str) -> None:
     """Raise an OSError unless files can be made in a folder."""
     if not os.path.isdir(folder):

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import same_bits
 from watched_fits import Noted, build, train
@@ -47,7 +48,7 @@ def test_names_that_begin_with_on_are_for_moments():
 
 @pytest.mark.parametrize(("method", "parameters"), [
     (lambda self, epoch, logs=None: None, "epoch, logs"), (lambda self, logs=None: None, "logs"),
-    (lambda self, net, X, y: None, "net, X, y"),
+    (lambda self, net, X, y: None, "net, X, y"), (lambda self: None, ""), (lambda self, *, fit: None, "fit"),
 ])  # fmt: skip
 def test_a_moment_with_the_parameters_of_other_libraries(method, parameters):
     with pytest.raises(
@@ -59,7 +60,65 @@ def test_a_moment_with_the_parameters_of_other_libraries(method, parameters):
 def test_a_function_of_two_arguments_is_named_by_its_moment():
     with pytest.raises(TypeError, match=r"LambdaCallback.on_step takes \(epoch, logs\)"):
         train(callbacks=[LambdaCallback(on_step=lambda epoch, logs: None)])
+    with pytest.raises(TypeError, match=r"LambdaCallback.on_step takes \(\); it is called with one argument, fit"):
+        train(callbacks=[LambdaCallback(on_step=lambda: 1)])
     train(callbacks=[LambdaCallback(on_epoch_end=bool)], epochs=1)  # which does not say what it takes
+
+
+@pytest.mark.parametrize(("name", "method", "message"), [
+    ("rows_of_call", lambda self, fit: 1, r"takes \(fit\); it is called with two arguments, fit, rows$"),
+    ("state_dict", lambda self, fit: {}, r"takes \(fit\); it is called with no argument$"),
+    ("load_state_dict", lambda self: None, r"takes \(\); it is called with one argument, state$"),
+    ("rows_of_call", 0.1, "is 0.1, where hotloop calls a method: give the attribute another name"),
+    ("state_dict", {}, "is {}, where hotloop calls a method"), ("on_step", 3, "is 3, where hotloop calls a method"),
+])  # fmt: skip
+def test_the_names_of_methods_are_for_methods(name, method, message):
+    with pytest.raises(TypeError, match=rf"Mine.{name} {message}"):
+        train(net := build(), callbacks=[subclass(**{name: method})])
+    assert net.steps == 0
+
+
+def test_attributes_of_other_names_are_free():
+    class Mine(Callback):
+        def __init__(self, limit, model):
+            self.limit, self.model, self.trainer = limit, model, None
+
+        def on_epoch_end(self, fit):
+            if fit.record["loss"] < self.limit:
+                fit.stop("low")
+
+    mine = Mine(1e9, 3)
+    assert train(epochs=3, callbacks=[mine])[1].stop_reason == "low"
+    assert (mine.model, mine.trainer) == (3, None)
+
+
+@pytest.mark.parametrize(("value", "seen"), [(0, "0"), (None, "None"), ("a", "'a'"), (-3, "-3"), (2.5, "2.5")])
+def test_a_call_of_no_rows(value, seen):
+    """Rather than an endless loop."""
+    with pytest.raises(
+        ValueError, match=rf"Mine.rows_of_call must return a whole number of rows, at least 1, got {seen}$"
+    ):
+        train(callbacks=[subclass(rows_of_call=lambda self, fit, rows: value)])
+    train(epochs=1, callbacks=[subclass(rows_of_call=lambda self, fit, rows: np.int64(8))])
+
+
+@pytest.mark.parametrize(("statement", "message"), [
+    ("fit.stop_training = True", r"FitProgress has no stop_training: call fit.stop\(\"the reason\"\)"),
+    ("fit.should_stop = True", r"FitProgress has no should_stop: call fit.stop"),
+    ("fit.learning_rate = 0.1", "fit.learning_rate cannot be set: set fit.learning_rate_factor, which multiplies it"),
+    ("fit.lr", "FitProgress has no lr: read fit.learning_rate, and set fit.learning_rate_factor"),
+    ("fit.model.predict", "FitProgress has no model: use fit.network"),
+    ("fit.learning_rate_facter = 0.1", "has no attribute 'learning_rate_facter'"),
+    ("fit.stop = True", "attribute 'stop' is read-only"), ("fit.logs['loss']", "has no logs: use fit.record"),
+    ("self.model.stop_training = True", "Mine has no model: its methods are handed fit: use fit.network"),
+    ("self.trainer", "Mine has no trainer: its methods are handed fit"),
+])  # fmt: skip
+def test_words_of_other_libraries_within_a_fit(statement, message):
+    def method(self, fit):
+        exec(statement, {"self": self, "fit": fit})
+
+    with pytest.raises(AttributeError, match=message):
+        train(callbacks=[subclass(on_epoch_begin=method)])
 
 
 def test_a_moment_may_have_parameters_with_defaults():

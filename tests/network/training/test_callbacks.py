@@ -51,7 +51,7 @@ def test_a_step_is_one_where_its_batch_is_cut(cuts):
     """By another callback, into calls of less than a batch; and the last batch is small."""
 
     class Short(Callback):
-        def limit(self, fit, rows):
+        def rows_of_call(self, fit, rows):
             return 1 if cuts == "each call" or fit.rows_done == 0 else rows
 
     seen = []

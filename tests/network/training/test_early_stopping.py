@@ -27,10 +27,11 @@ class Stub:
     """A network whose only parameter is the number of the epoch."""
 
     def __init__(self):
-        self.parameters, self.resets = np.zeros(1), 0
+        self.parameters, self.restarts = np.zeros(1), 0
+        self._training = SimpleNamespace(restart=self._restart)
 
-    def reset_optimizer(self):
-        self.resets += 1
+    def _restart(self):
+        self.restarts += 1
 
 
 def course(stopper, values, name="val_loss"):
@@ -67,7 +68,7 @@ def test_it_stops_where_keras_does_and_keeps_what_keras_keeps(values, more, min_
         if len(values) > start:
             assert (stopper.best, stopper.best_epoch) == (expected.best, expected.best_epoch + 1)
             assert fit.network.parameters[0] == fit.history.best_epoch == stopper.best_epoch
-            assert fit.network.resets == (stopper.best_epoch < expected.epochs)
+            assert fit.network.restarts == (stopper.best_epoch < expected.epochs)
         else:
             assert (fit.history.best_epoch, fit.network.parameters[0]) == (None, len(values))
 
@@ -124,7 +125,8 @@ def test_the_best_parameters_are_restored_when_it_stops():
     assert (history.stop_reason, history.best_epoch, len(losses)) == ("early stopping", best + 1, best + 4)
     assert same_bits(net.parameters, kept.parameters[best])
     assert net.evaluate(*worse_and_worse()["validation_data"])["loss"] == losses[best]
-    assert net.optimizer is None  # whose moments belong to later parameters
+    assert net.optimizer == Adam(0.01)
+    assert not net._training.moments.any()  # they belong to later parameters
     assert net.epochs_trained == len(losses)
 
 
@@ -169,6 +171,23 @@ def test_the_moments_are_kept_if_the_last_epoch_is_the_best():
     _, again = train(net, epochs=3, callbacks=[EarlyStopping()], **options)
     assert (again.best_epoch, net.epochs_trained) == (6, 6)
     assert same_bits(net.parameters, train(epochs=6, **options)[0].parameters)
+
+
+@pytest.mark.parametrize("how", ["partial_fit", "fit"])
+def test_a_fit_after_it_goes_on_with_the_optimizer_and_new_moments(how, tmp_path):
+    """As a network does that has the same parameters and counts, and has never had moments."""
+    net, history = train(epochs=50, callbacks=[EarlyStopping(patience=3)], **worse_and_worse())
+    assert history.stop_reason == "early stopping"
+    net.save(tmp_path / "net")
+    nets = [net, hotloop.Network.load(tmp_path / "net"), copy.copy(net)]
+    nets[2].reset_optimizer()
+    for index, each in enumerate(nets):
+        if how == "fit":
+            train(each, epochs=2, optimizer=Adam(0.01))
+        else:
+            each.partial_fit(*problem(), **{} if index < 2 else {"optimizer": Adam(0.01)})
+        assert each.optimizer == Adam(0.01)
+    assert all(same_bits(each.parameters, nets[2].parameters) for each in nets)
 
 
 def test_without_restoring():
@@ -243,6 +262,7 @@ def test_a_name_that_no_epoch_has():
         ValueError, match=rf"monitors 'accuracy', which no epoch has; {has}. Did you mean 'val_accuracy'\?"
     ):
         net.fit(problem()[0], labels, **options, **EVERY_BATCH)
+    assert (net.steps, net.optimizer) == (0, None)
     with pytest.raises(
         ValueError, match=r"monitors 'loss_of_mine', which no epoch has; it has epoch, loss, .*seconds\.$"
     ):
@@ -262,8 +282,15 @@ def test_what_is_better_follows_from_the_name(monitor, more):
 
 @pytest.mark.parametrize("monitor", ["mine", "val_profit", "seconds", "val_accuracy_loss"])
 def test_of_an_unknown_name_the_mode_must_be_said(monitor):
-    with pytest.raises(ValueError, match=f"cannot tell whether higher or lower '{monitor}' is better: pass mode='min'"):
+    with pytest.raises(
+        ValueError, match=f"cannot tell whether higher or lower '{monitor}' is better: pass mode='min' or mode='max'"
+    ):
         EarlyStopping(monitor)
+
+
+def test_a_name_that_is_misspelt():
+    with pytest.raises(ValueError, match=r"pass mode='min' or mode='max'. Did you mean 'val_accuracy'\?"):
+        EarlyStopping("val_acuracy")
 
 
 @pytest.mark.parametrize(("options", "error", "message"), [

@@ -54,7 +54,7 @@ class WatchedCalls(CallObserver):
 
 
 class WatchedFit(WatchedCalls, FitObserver):
-    def limit(self, fit, rows):
+    def rows_of_call(self, fit, rows):
         return min(rows, 16)
 
 
@@ -126,7 +126,7 @@ def test_an_observer_may_train_a_batch_itself(every, watcher):
     class Takes(FitObserver):
         asked = 0
 
-        def limit(self, fit, rows):
+        def rows_of_call(self, fit, rows):
             return 8
 
         def take_batch(self, run):

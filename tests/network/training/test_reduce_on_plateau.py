@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from keras_callbacks import reduce_lr_on_plateau
 from watched_fits import train
 
-from hotloop import SGD
+from hotloop import SGD, Adam
 from hotloop.callbacks import LambdaCallback, ReduceLROnPlateau
 from hotloop.network.training.callbacks import FitProgress
+from hotloop.schedules import Cosine
 
 RATE = 0.5
 
@@ -85,12 +86,11 @@ def test_a_rate_of_zero_has_no_least_rate():
 
 
 def test_a_least_rate_needs_a_rate_that_is_a_number():
-    class Scheduled:
-        optimizer = type("Optimizer", (), {"learning_rate": "a schedule"})()
-
+    net, _ = train(optimizer=Adam(0.01), epochs=1)
     with pytest.raises(ValueError, match=r"min_lr=0.1 needs a learning rate that is a number"):
-        ReduceLROnPlateau(min_lr=0.1).on_fit_begin(FitProgress(Scheduled(), 1, ONE_ROW))
-    ReduceLROnPlateau().on_fit_begin(FitProgress(Scheduled(), 1, ONE_ROW))
+        train(net, optimizer=SGD(Cosine(0.1)), callbacks=[ReduceLROnPlateau("loss", min_lr=0.1)])
+    assert net.optimizer == Adam(0.01)
+    train(net, optimizer=SGD(Cosine(0.1)), callbacks=[ReduceLROnPlateau("loss")])
 
 
 @pytest.mark.parametrize(("options", "error", "message"), [

@@ -37,15 +37,12 @@ def train(net=None, rows=50, **options):
 
 
 class Steps(Callback):
-    """Makes each step a compiled call, and notes what it was told."""
+    """Notes what each step was told."""
 
-    def __init__(self, batch_size=8):
-        self.batch_size, self.rates, self.losses = batch_size, [], []
+    def __init__(self):
+        self.rates, self.losses = [], []
 
-    def limit(self, fit, rows):
-        return self.batch_size - fit.rows_done % self.batch_size
-
-    def on_call_end(self, fit):
+    def on_step(self, fit):
         self.rates.append(fit.learning_rate)
         self.losses.append(fit.batch_loss)
 

@@ -32,7 +32,7 @@ class Passes(Callback):
     def __init__(self, clock, moment):
         setattr(self, moment, lambda fit: setattr(clock, "now", clock.now + 1))
 
-    def limit(self, fit, rows):
+    def rows_of_call(self, fit, rows):
         return 8
 
 

@@ -14,6 +14,7 @@ from watched_fits import build, problem, train
 
 from hotloop import Adam, Callback, Network
 from hotloop.callbacks import CSVLogger, LambdaCallback, ModelCheckpoint, TensorBoard
+from hotloop.network.training import tensor_board
 
 VALIDATED = {"validation_data": (problem()[0], -problem()[1]), "optimizer": Adam(0.01)}  # it gets worse
 
@@ -83,16 +84,31 @@ def test_what_cannot_be_saved_is_said_before_the_training(tmp_path):
         train(net, callbacks=[ModelCheckpoint(tmp_path / "best")])
     with pytest.raises(FileNotFoundError, match=r"the folder .*none does not exist"):
         train(net, callbacks=[ModelCheckpoint(tmp_path / "none" / "best")], **VALIDATED)
-    assert net.steps == 0
-    with pytest.raises(ValueError, match=r"names 'val_los', which no epoch has; it has epoch, loss, val_loss"):
+    names = r"names 'val_los', which no epoch has; it has epoch, loss, val_loss, .* Did you mean 'val_loss'\?"
+    with pytest.raises(ValueError, match=names):
         train(net, callbacks=[ModelCheckpoint(tmp_path / "{val_los}")], **VALIDATED)
-    assert net.steps == 5
+    with pytest.raises(ValueError, match="names 'val_loss', and the fit has no validation data"):
+        train(net, callbacks=[ModelCheckpoint(tmp_path / "{val_loss}", "loss")])
+    for wrong in ("{loss:02d}", "{epoch:s}", "{loss:{width}}"):
+        with pytest.raises(ValueError, match=r"path '.*' cannot be written with the numbers of the record: .*such as"):
+            train(net, callbacks=[ModelCheckpoint(tmp_path / wrong, "loss")])
+    with pytest.raises(IsADirectoryError, match="is a folder, where a file is to be written"):
+        train(net, callbacks=[ModelCheckpoint(tmp_path, "loss")])
+    assert (net.steps, net.optimizer) == (0, None)
+    adds = LambdaCallback(on_epoch_end=lambda fit: fit.record.update(mine="x"))
+    with pytest.raises(ValueError, match=r"names 'val_los', which no epoch has; it has epoch, loss, val_loss"):
+        train(net, callbacks=[adds, ModelCheckpoint(tmp_path / "{val_los}")], **VALIDATED)
+    with pytest.raises(ValueError, match=r"'.*{mine:.2f}' cannot be written with the numbers of the record: .*'f'"):
+        train(net, callbacks=[adds, ModelCheckpoint(tmp_path / "{mine:.2f}", "loss")])
+    assert net.steps == 2 * 5
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
-    with pytest.raises(PermissionError, match="cannot be written to"):
-        train(callbacks=[ModelCheckpoint(tmp_path / "best")], **VALIDATED)
+    (tmp_path / "log").touch()
+    for callback in (ModelCheckpoint(tmp_path / "best"), CSVLogger(tmp_path / "new"), CSVLogger(tmp_path / "log")):
+        with pytest.raises(PermissionError, match="cannot be written to"):
+            train(callbacks=[callback], **VALIDATED)
 
 
 # CSVLogger.
@@ -142,11 +158,16 @@ def test_a_file_is_appended_to(tmp_path, cut):
 
 def test_a_file_of_something_else_is_not_appended_to(tmp_path):
     (tmp_path / "log.csv").write_text("name,price\nrose,3\n")
+    net = build()
     with pytest.raises(
         ValueError, match=r"log.csv has none of the columns epoch, loss, learning_rate, seconds: it is not a log"
     ):
-        train(callbacks=[CSVLogger(tmp_path / "log.csv", append=True)])
+        train(net, callbacks=[CSVLogger(tmp_path / "log.csv", append=True)])
     assert rows_of(tmp_path / "log.csv") == [["name", "price"], ["rose", "3"]]
+    assert net.steps == 0
+    adds = LambdaCallback(on_epoch_end=lambda fit: fit.record.update(price=3))
+    train(net, epochs=1, callbacks=[adds, CSVLogger(tmp_path / "log.csv", append=True)])
+    assert rows_of(tmp_path / "log.csv")[2] == ["", "3"]
 
 
 def test_what_was_trained_before_a_failure_is_there(tmp_path):
@@ -161,8 +182,15 @@ def test_a_fit_that_fails_at_once_leaves_the_file(tmp_path):
     with pytest.raises(ZeroDivisionError):
         train(callbacks=[CSVLogger(path), LambdaCallback(on_fit_begin=lambda fit: 1 / 0)])
     assert path.read_text() == "epoch\n1\n"
-    with pytest.raises(FileNotFoundError):
-        train(callbacks=[CSVLogger(tmp_path / "none" / "log.csv")])
+    net, _ = train(epochs=1, optimizer=Adam(0.01))
+    with pytest.raises(FileNotFoundError, match=r"the folder .*none does not exist"):
+        train(net, callbacks=[CSVLogger(tmp_path / "none" / "log.csv")])
+    with pytest.raises(IsADirectoryError, match="is a folder, where a file is to be written"):
+        train(net, callbacks=[CSVLogger(tmp_path)])
+    assert (net.steps, net.optimizer) == (5, Adam(0.01))
+    with pytest.raises(ZeroDivisionError):
+        train(callbacks=[CSVLogger(tmp_path / "new.csv"), LambdaCallback(on_fit_begin=lambda fit: 1 / 0)])
+    assert not (tmp_path / "new.csv").exists()
 
 
 @pytest.mark.parametrize("loaded_first", [True, False])
@@ -175,6 +203,9 @@ def test_a_resumed_fit_goes_on_with_the_file(tmp_path, loaded_first):
     load = LambdaCallback(on_fit_begin=lambda fit: second.load_state_dict(json.loads(states[1])))
     _, more = train(epochs=2, callbacks=[load, second] if loaded_first else [second, load])
     assert rows_of(path) == [*expected_rows(history)[:3], *expected_rows(more)[1:]]
+    path.unlink()  # the columns are written again
+    _, more = train(epochs=2, callbacks=[load, second])
+    assert rows_of(path) == expected_rows(more)
     _, alone = train(epochs=1, callbacks=[second])
     assert rows_of(path) == expected_rows(alone)
     assert CSVLogger(path).state_dict() == {}
@@ -231,6 +262,14 @@ def test_what_tensorboard_is_told(tmp_path, monkeypatch, package):
     assert "note" not in [tag for _, tag, *_ in scalars]
     assert Writer.written[-4:] == ["flush", "flush", "close", "close"]
     train(epochs=1, callbacks=[board])  # and again
+
+
+def test_a_log_of_tensorboard_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(tensor_board, "_writer_class", lambda: Writer)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"log_dir .*file is a file; wanted a folder"):
+        train(net := build(), callbacks=[TensorBoard(tmp_path / "file")])
+    assert net.steps == 0
 
 
 def test_tensorboard_needs_a_package(tmp_path, monkeypatch):
