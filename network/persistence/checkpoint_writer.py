@@ -15,9 +15,11 @@ from hotloop.network.persistence.checkpoint import Checkpoint
 from hotloop.network.persistence.identity import identity, with_state
 from hotloop.network.persistence.interval import DEFAULT, Interval
 from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.training.csv_logger import CSVLogger
 from hotloop.network.training.fit_options import FitOptions
 from hotloop.network.training.history import INTERRUPTED, TIME, CheckpointWarning
 from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.training.model_checkpoint import ModelCheckpoint
 from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.training.starting_point import StartingPoint
 from hotloop.network.validation.caller import warn
@@ -56,6 +58,7 @@ class CheckpointedFit:
 
     def check(self, net: Any, data: LoopArguments, validation: LoopArguments | None, options: FitOptions) -> None:
         """Raise a ValueError if the checkpoint to go on from belongs to another fit; nothing is changed."""
+        self._check_files(options.callbacks)
         deciding = {
             "batch_size": options.batch_size, "shuffle": options.shuffle, "tolerance": options.tolerance,
             "patience": options.patience, "validation_split": options.validation_split,
@@ -65,6 +68,17 @@ class CheckpointedFit:
         self._identity = identity(net, data, validation, options.optimizer, options.callbacks, options.epochs, deciding)
         if self._from is not None:
             self._from.check(self._identity, options.epochs)
+
+    def _check_files(self, callbacks: Sequence[Callback]) -> None:
+        """Raise a ValueError if a callback would replace the checkpoint."""
+        paths = [self._path, None if self._from is None else self._from.path]
+        mine = {os.path.realpath(path) for path in paths if path is not None}
+        for callback in callbacks:
+            if isinstance(callback, (ModelCheckpoint, CSVLogger)) and os.path.realpath(callback.path) in mine:
+                raise ValueError(
+                    f"{type(callback).__name__} would replace the checkpoint of the fit, {callback.path}: give it "
+                    "another file"
+                )
 
     def seed_of(self, net: Any) -> int:
         """Return the seed of the fit: the network's, or that of the checkpoint to go on from."""
@@ -84,12 +98,16 @@ class CheckpointedFit:
 
     def callbacks(self, data: LoopArguments, start: StartingPoint) -> tuple[Sequence[Callback], Sequence[Callback]]:
         """Return what `FitConfiguration` puts before the user's callbacks, and after all others."""
-        last: list[Callback] = [] if self._from is None else [Resumed(self._from.states, start)]
+        first: list[Callback] = []
+        last: list[Callback] = []
+        if self._from is not None:
+            resumed = Resumed(self._from.states, start)
+            first, last = [resumed.at_end], [resumed]
         self._from = None  # its arrays may be large
-        if self._path is None:
-            return (), last
-        writer = CheckpointWriter(self._path, self._every, self._identity, data, start)
-        return [writer.at_interrupt], [*last, writer]
+        if self._path is not None:
+            writer = CheckpointWriter(self._path, self._every, self._identity, data, start)
+            first, last = [writer.at_end, *first], [*last, writer]
+        return first, last
 
 
 class Resumed(Callback):
@@ -97,19 +115,24 @@ class Resumed(Callback):
 
     def __init__(self, states: Sequence[dict[str, Any]], start: StartingPoint) -> None:
         self._states, self._in_epoch = states, start.in_epoch
+        self._waits = False  # all callbacks have begun, and have no states yet
+        self.at_end = _AtEnd(self._load_if_it_waits)
 
     def on_fit_begin(self, fit: FitProgress) -> None:
         """Between two epochs."""
+        self._waits = True
         if not self._in_epoch:
-            self._load(fit)
+            self._load_if_it_waits(fit)
 
     def on_epoch_begin(self, fit: FitProgress) -> None:
         """In the middle of an epoch."""
-        if self._in_epoch:
-            self._load(fit)
-            self._in_epoch = False
+        self._load_if_it_waits(fit)
 
-    def _load(self, fit: FitProgress) -> None:
+    def _load_if_it_waits(self, fit: FitProgress) -> None:
+        """Restore the states, unless that is done: at the latest before a callback is told that the fit has ended."""
+        if not self._waits:
+            return
+        self._waits = False
         for callback, state in zip(with_state(fit.callbacks), self._states, strict=True):
             callback.load_state_dict(state)
         self._states = ()
@@ -142,7 +165,7 @@ class CheckpointWriter(Callback):
         self._call: tuple[int, int] | None = None  # epoch and row of the compiled call that runs
         self._failed = False
         self._written = "none has been written by this fit"
-        self.at_interrupt = _AtInterrupt(self._interrupted)
+        self.at_end = _AtEnd(self._interrupted)
 
     @property
     def _steps(self) -> int:
@@ -227,7 +250,7 @@ class CheckpointWriter(Callback):
         warn(text, CheckpointWarning)
 
 
-class _AtInterrupt(Callback):
+class _AtEnd(Callback):
     """Calls a function first of all when the fit ends: other callbacks may then change the parameters."""
 
     def __init__(self, function: Callable[[FitProgress], None]) -> None:

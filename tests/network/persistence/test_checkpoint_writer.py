@@ -13,7 +13,8 @@ from conftest import COMPILED
 from resumable_fits import build, outcome, train
 from watched_fits import Noted
 
-from hotloop import CheckpointWarning, DivergenceError, Network, profile
+from hotloop import CheckpointWarning, DivergenceError, EarlyStopping, Network, profile
+from hotloop.callbacks import CSVLogger, ModelCheckpoint
 from hotloop.network.persistence import checkpoint as files
 from hotloop.network.persistence import checkpoint_writer
 from hotloop.network.persistence.interval import Interval
@@ -297,6 +298,30 @@ def test_an_error_of_a_callback_writes_nothing(tmp_path, call_is_a_batch):
     assert Network.load(tmp_path / "run").steps == 8
 
 
+@pytest.mark.parametrize("state", [3, None, ("a", 1)])
+def test_a_state_that_is_no_dict(state, tmp_path):
+    class Odd(Noted):
+        def state_dict(self):
+            return state
+
+    with pytest.raises(TypeError, match=r"state_dict\(\) of Odd must return a dict, got "):
+        small(net := build("Adam"), callbacks=[Odd()], checkpoint=tmp_path / "run")
+    assert net.steps == 0
+
+
+@pytest.mark.parametrize("argument", ["checkpoint", "resume"])
+def test_another_callback_that_writes_the_same_file(argument, tmp_path):
+    (tmp_path / "folder").mkdir()
+    path, same = tmp_path / "run", tmp_path / "folder" / ".." / "run"
+    small(checkpoint=path, epochs=1)
+    for callback in (ModelCheckpoint(same, save_best_only=False), CSVLogger(same)):
+        message = rf"{type(callback).__name__} would replace the checkpoint of the fit, .*run: give it another file"
+        with pytest.raises(ValueError, match=message):
+            small(net := build("Adam"), callbacks=[callback], **{argument: path})
+        assert net.steps == 0
+    small(callbacks=[ModelCheckpoint(tmp_path / "{epoch}", save_best_only=False)], checkpoint=path)
+
+
 # Ctrl-C.
 
 
@@ -334,6 +359,51 @@ def test_ctrl_c_before_the_first_step_writes_nothing_wrong(interrupt, tmp_path):
     interrupt(fitting, "train_slice", 1)
     small(checkpoint=tmp_path / "run")
     assert not [*tmp_path.iterdir()]
+
+
+def test_ctrl_c_before_the_first_step_of_a_fit_that_goes_on(interrupt, tmp_path):
+    """In the middle of an epoch: its callbacks have the states that they had, as it ends."""
+    best = []
+
+    def options():
+        def note(moment, fit):
+            if moment == "on_epoch_end":
+                fit.record["mine"] = float(fit.epoch)
+                best.append(fit.network.parameters.copy())
+
+        return {"callbacks": [Noted(do=note), EarlyStopping("mine", mode="min")], "checkpoint": tmp_path / "run"}
+
+    stop = Noted(do=lambda moment, fit: fit.stop() if fit.network.steps == 9 else None, steps=True)
+    first = options()
+    small(**first | {"callbacks": [*first["callbacks"], stop]})
+    config = files.model_file.read(tmp_path / "run")[0]["checkpoint"]["start"]
+    assert (config["epochs"], config["in_epoch"]) == (1, True)
+    interrupt(fitting, "train_slice", 1)
+    net, history = small(resume=True, **options())
+    assert history.interrupted
+    assert history.best_epoch == 1
+    assert np.array_equal(net.parameters, best[-1])
+    assert not np.array_equal(net.parameters, Network.load(tmp_path / "run").parameters)
+
+
+def test_states_are_not_given_to_callbacks_that_have_not_begun(tmp_path):
+    """If one of them raises as the fit begins."""
+
+    class State(Noted):
+        def state_dict(self):
+            return {"a": 1}
+
+        def load_state_dict(self, state):
+            self.notes.append("loaded")
+
+    def fail(moment, fit):
+        raise LookupError
+
+    small(callbacks=[State()], checkpoint=tmp_path / "run", epochs=1)
+    state = State()
+    with pytest.raises(LookupError):
+        small(callbacks=[Noted(do=fail), state], resume=tmp_path / "run")
+    assert [name for name, *_ in state.notes] == ["fit_end"]
 
 
 def test_ctrl_c_as_a_fit_diverges_leaves_the_checkpoint_before(interrupt, tmp_path):
