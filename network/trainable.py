@@ -27,7 +27,7 @@ class Trainable(Incremental, LearningRateMethods):
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """Of the last fit, whose moments one of its kind goes on with; None before the first, and after a reset."""
+        """The last fit's; the next keeps its moments if it is of the same kind. None after a reset or divergence."""
         return self._training.optimizer
 
     @property
@@ -88,7 +88,7 @@ class Trainable(Incremental, LearningRateMethods):
 
         Parameters
         ----------
-        X : array-like (N, inputs)
+        X : array-like (N, inputs), or an iterable of batches
             Real and finite. An array of uint8, float32 or float64 in C order is used as it is, also a read-only
             ``np.memmap`` larger than memory: its rows are converted batch by batch. Others are converted as a whole,
             and so is any if the network has an `input_offset`, or an `input_scale` for each input. Without y, an
@@ -96,7 +96,7 @@ class Trainable(Incremental, LearningRateMethods):
             PyTorch DataLoader, or a function that returns an iterator: read anew in each epoch. Or an iterator, which
             is read on.
         y : array-like (N, outputs)
-            Targets; (N,) for one output. For cross_entropy integer classes (N,), or distributions (N, outputs).
+            Targets; None for an iterable of batches. (N,) for one output. For cross_entropy integer classes (N,), or distributions (N, outputs).
         epochs : int, default 10
             How often the data are gone through.
         batch_size : int, default 32
@@ -108,7 +108,7 @@ class Trainable(Incremental, LearningRateMethods):
             a list, from a `Stream`, or without a `batch_size` from the iterable's length.
         optimizer : Optimizer or str, default SGD(0.01)
             SGD, RMSprop, Adagrad, Adam, AdamW, or a name. The moments of the last fit's are kept if it was of the same
-            class (of SGD: and has momentum, or Nesterov's, as that did), whatever its numbers and schedules; so two
+            class (for SGD: also with the same kind of momentum), whatever its numbers and schedules; so two
             fits of 10 epochs give the same bits as one of 20, if nothing is scheduled.
         dropout_schedule : float or schedule, optional
             What the dropout rate of every layer is multiplied by in each step; see `hotloop.schedules`.
@@ -159,8 +159,9 @@ class Trainable(Incremental, LearningRateMethods):
             How often: "30 s", "5 min", "100 steps", "1 epoch". The end of the fit, and Ctrl-C, write one more.
         resume : path or bool, optional
             A checkpoint to go on from; True for the file of `checkpoint`, if there is one, else from the beginning. The
-            same network, data and arguments are needed, but for `n_threads`, `progress` and more `epochs`. The result
-            is that of a fit that was never stopped, to the bit. The network's `seed` becomes that of the file.
+            same network, data and arguments are needed, but for `n_threads`, `progress`, `max_seconds`, `checkpoint`,
+            `every`, callbacks without a state, and more `epochs` if nothing is scheduled. The result is that of a fit
+            that was never stopped, to the bit. The network's `seed` becomes that of the file.
 
         Returns
         -------
@@ -170,9 +171,10 @@ class Trainable(Incremental, LearningRateMethods):
         Raises
         ------
         TypeError, ValueError
-            Before anything is changed; also if `resume` is a checkpoint of another fit.
+            Before anything is changed; also if `resume` is a checkpoint of another fit. Later only of batches after the
+            first, and of your own callbacks, metrics and schedules.
         OSError
-            Before anything is changed: there is no such checkpoint, or none can be written.
+            Before anything is changed: there is no such checkpoint, or a file that is to be written cannot be.
         RuntimeError
             Before anything is changed, if `n_threads` cannot be started, this thread's stack is below 512 KiB, or the
             network is in the middle of a fit: of a callback that calls for another, or of another thread.

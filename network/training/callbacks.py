@@ -233,7 +233,8 @@ class Callback:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned: called after `on_fit_begin` of a fit that is resumed.
 
-        In the middle of an epoch it comes after `on_epoch_begin`, which a resumed fit repeats.
+        In the middle of an epoch it comes after `on_epoch_begin`, which a resumed fit repeats; or before `on_fit_end`,
+        if Ctrl-C has ended the fit before.
         """
 
     # hotloop's own. Their names are long, for those of a user's methods not to meet them.

@@ -221,7 +221,7 @@ def _orders(configuration: FitConfiguration) -> Iterator[Array]:
 def _epoch_trainer(
     configuration: FitConfiguration, fit: FitProgress, callbacks: Sequence[Callback], tuner: ThreadTuner
 ) -> Callable[[Training, int], None]:
-    """Return a function that trains a run, before which there were rows of the epoch, until it or the fit ends."""
+    """Return `train(run, rows_before)`, which makes compiled calls until the run or the fit ends."""
     training, observers, table = configuration.training, tuner.observers, configuration.table
     on_call_begin, on_step = methods_of(callbacks, "on_call_begin"), methods_of(callbacks, "on_step")
     on_call_end, at_last = methods_of(callbacks, "on_call_end"), methods_of(callbacks, "_at_end_of_call")

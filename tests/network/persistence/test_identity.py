@@ -12,7 +12,7 @@ from watched_fits import build, train
 
 from hotloop import SGD, Callback, EarlyStopping, Network
 from hotloop.activations import CustomActivation
-from hotloop.callbacks import CSVLogger, ModelCheckpoint, ReduceLROnPlateau
+from hotloop.callbacks import CSVLogger, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau
 from hotloop.losses import CustomLoss
 from hotloop.metrics import f1
 from hotloop.network.persistence.described import CLASS, CODE, NAME, described
@@ -208,6 +208,35 @@ def test_callbacks_of_one_kind_are_numbered(tmp_path):
 def test_arguments_are_named_as_users_know_them(before, after, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         resumed(tmp_path, before, after)
+
+
+def test_arguments_that_may_differ(tmp_path):
+    def options(**changes):
+        return {"optimizer": "adam", "callbacks": [EarlyStopping("loss")], "batch_size": 8} | changes
+
+    kept = train(epochs=4, **options())[0].parameters
+    train(epochs=2, checkpoint=tmp_path / "run", every="3 steps", **options())
+    others = {"max_seconds": 1e6, "every": "1 epoch", "checkpoint": tmp_path / "other", "n_threads": 1}
+    callbacks = [Callback(), EarlyStopping("loss"), LambdaCallback(on_epoch_end=lambda fit: None)]
+    net, history = train(epochs=4, resume=tmp_path / "run", **options(**others, callbacks=callbacks))
+    assert np.array_equal(net.parameters, kept)
+    train(epochs=4, resume=tmp_path / "other", **options())
+    assert len(history.epochs) == 4
+
+
+def test_a_fit_that_was_stopped_early_has_ended(tmp_path):
+    """With more epochs, too; and another patience is refused."""
+
+    def options(patience, epochs):
+        adds = LambdaCallback(on_epoch_end=lambda fit: fit.record.update(mine=float(fit.epoch)))
+        return {"callbacks": [adds, EarlyStopping("mine", mode="min", patience=patience)], "epochs": epochs}
+
+    _, first = train(checkpoint=tmp_path / "run", **options(2, 9))
+    assert (first.stop_reason, len(first.epochs)) == ("early stopping", 3)
+    net, again = train(resume=tmp_path / "run", **options(2, 20))
+    assert (again.stop_reason, again.epochs, net.steps) == ("early stopping", first.epochs, 15)
+    with pytest.raises(ValueError, match=r"EarlyStopping.patience was 2, is 5"):
+        train(resume=tmp_path / "run", **options(5, 20))
 
 
 # Descriptions.
