@@ -25,6 +25,7 @@ SAMPLED_ROWS = 256  # of inputs that are larger than this many bytes
 SMALL = 2**20
 FIRST_STEPS, SAMPLED_STEPS = 64, 256  # of a user's own schedule
 CALLBACK = "callback class"
+EQUAL = "equal"  # weights that are not given
 # Keys that name a thing, and what it is called.
 KINDS = {CALLBACK: "", CUSTOM: "", NAME: "the function ", CLASS: "the class ", SCHEDULE: ""}
 MISSING = object()
@@ -102,7 +103,7 @@ def _about(data: LoopArguments) -> dict[str, Any]:
         "X": {"rows": len(targets), "dtype": kind, VALUES: checksum(_sample(data.inputs))},
         "y": {"kind": "classes" if data.labels.size else "numbers", VALUES: checksum(targets)},
         "loss parameters": data.loss_parameters.tolist(),
-        "weights": {VALUES: checksum(data.weights)} if data.weights.size else "equal",
+        "weights": {VALUES: checksum(data.weights)} if data.weights.size else EQUAL,
     }
 
 
@@ -173,4 +174,4 @@ def _seen(value: Any) -> str:
         for key, what in KINDS.items():
             if isinstance(value.get(key), str):
                 return f"{what}{value[key]}"
-    return "absent" if value is MISSING else shown(value)
+    return "absent" if value is MISSING else "not given" if value == EQUAL else shown(value)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hotloop.network.metrics.named import METRICS, OF_CLASSES, OF_VALUES
+from hotloop.network.metrics.named import METRICS, OF_CLASSES, OF_VALUES, default_metric
 from hotloop.network.training.callbacks import Callback, FitProgress, PlannedFit
 from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import shown
@@ -21,7 +21,7 @@ def absent(name: str, record: Sequence[str], planned: PlannedFit | None = None) 
     if planned is not None and name.startswith("val_") and not planned.validates:
         return (
             f"{name!r}, and the fit has no validation data: pass validation_split=0.1 or validation_data=(X, y), or "
-            "monitor='loss'"
+            "use 'loss'"
         )
     hint, plain, kind = "", name.removeprefix("val_"), None
     if planned is not None:
@@ -31,8 +31,10 @@ def absent(name: str, record: Sequence[str], planned: PlannedFit | None = None) 
     close = [f"val_{name}"] if f"val_{name}" in record else difflib.get_close_matches(name, record, 1, 0.7)
     if name == "gradient_norm":
         hint = " Pass gradient_norm=True to fit."
-    elif kind is not None and plain in METRICS and METRICS[plain].kind == kind and f"val_{plain}" not in record:
-        hint = f" Pass metrics=[{plain!r}] to fit, and validation data: it is then 'val_{plain}'."
+    elif planned is not None and f"val_{plain}" not in record and plain in METRICS and METRICS[plain].kind == kind:
+        needed = [] if METRICS[plain] == default_metric(planned.loss) else [f"metrics=[{plain!r}]"]
+        needed += [] if planned.validates else ["validation_split=0.1"]
+        hint = f" Pass {' and '.join(needed)} to fit: it is then 'val_{plain}'."
     elif close:
         hint = f" Did you mean {close[0]!r}?"
     return f"{name!r}, which no epoch has; it has {', '.join(record)}.{hint}"

@@ -201,7 +201,7 @@ def test_callbacks_of_one_kind_are_numbered(tmp_path):
 
 
 @pytest.mark.parametrize(("before", "after", "message"), [
-    ({}, {"sample_weight": np.arange(40)}, "fit: sample_weight or class_weight was 'equal', is given. Resume"),
+    ({}, {"sample_weight": np.arange(40)}, "fit: sample_weight or class_weight was not given, is given. Resume"),
     ({"sample_weight": np.ones(40)}, {"sample_weight": np.arange(40)}, "or class_weight had other values"),
     (VALIDATED, {"validation_split": 0.3}, "fit: validation_split was 0.2, is 0.3. Resume"),
 ])  # fmt: skip

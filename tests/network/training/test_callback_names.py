@@ -27,7 +27,7 @@ class Prints(Callback):
     ("val_accuracy", VALIDATED, r"'val_accuracy', which no epoch has; .*, seconds\.$"),
     ("accuracy", {}, "'accuracy', which no epoch has; it has epoch, loss, learning_rate, seconds"),
     ("gradient_norm", {}, r"Pass gradient_norm=True to fit\."),
-    ("val_mae", VALIDATED, r"Pass metrics=\['mae'\] to fit, and validation data: it is then 'val_mae'\."),
+    ("val_mae", VALIDATED, r"Pass metrics=\['mae'\] to fit: it is then 'val_mae'\."),
     ("mae", VALIDATED, r"Pass metrics=\['mae'\] to fit"), ("r2", VALIDATED, r"Did you mean 'val_r2'\?"),
     ("val_mae", {}, "'val_mae', and the fit has no validation data: pass validation_split=0.1"),
 ])  # fmt: skip
@@ -46,6 +46,13 @@ def test_what_no_epoch_will_have(monitor, options, message, others, tmp_path, mo
 
 def test_the_accuracy_of_classes():
     net = Network([3, 2], loss="cross_entropy", seed=0)
+    for monitor, message in (
+        ("accuracy", r"Pass validation_split=0.1 to fit: it is then 'val_accuracy'\.$"),
+        ("f1", r"Pass metrics=\['f1'\] and validation_split=0.1 to fit: it is then 'val_f1'\.$"),
+        ("r2", "seconds\\.$"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            net.fit(problem()[0], CLASSES, callbacks=[EarlyStopping(monitor)], progress=False)
     with pytest.raises(ValueError, match=r"'val_f1', .*Pass metrics=\['f1'\] to fit"):
         net.fit(problem()[0], CLASSES, callbacks=[EarlyStopping("val_f1")], progress=False, **VALIDATED)
     assert net.steps == 0

@@ -246,7 +246,7 @@ def test_without_validation_data_nothing_is_trained():
     net, _ = train(epochs=1, optimizer=Adam(0.01))
     before = net.parameters.copy()
     with pytest.raises(ValueError, match=r"EarlyStopping monitors 'val_loss', and the fit has no validation data: pass "
-                       r"validation_split=0.1 or validation_data=\(X, y\), or monitor='loss'"):  # fmt: skip
+                       r"validation_split=0.1 or validation_data=\(X, y\), or use 'loss'"):  # fmt: skip
         train(net, callbacks=[EarlyStopping()], optimizer="sgd")
     assert same_bits(net.parameters, before)
     assert (net.steps, net.optimizer) == (5, Adam(0.01))
