@@ -63,7 +63,8 @@ def checked_callbacks(
 
 def _may_add(callback: Callback) -> bool:
     """Return whether a callback may add numbers to the record: hotloop's own do not."""
-    return not all(method.__module__.startswith("hotloop.") for method in methods_of([callback], "on_epoch_end"))
+    methods = methods_of([callback], "on_epoch_end")
+    return not all(str(getattr(method, "__module__", None)).startswith("hotloop.") for method in methods)
 
 
 def _check_moments(callback: Callback) -> None:

@@ -1,5 +1,7 @@
 """Names of the record that callbacks follow: what no epoch will have is said before anything is changed."""
 
+import functools
+
 import numpy as np
 import pytest
 from conftest import same_bits
@@ -67,7 +69,9 @@ def test_what_a_callback_before_may_add(monitor):
     """A function, or a class of the user's own; where it does not, the first epoch shows it."""
     stopper = EarlyStopping(monitor, mode="max")
     own = type("Adds", (ReduceLROnPlateau,), {"on_epoch_end": lambda self, fit: add(fit)})("loss")
-    for adds in (LambdaCallback(on_epoch_end=add), own):
+    of_no_module = functools.partial(add)
+    of_no_module.__module__ = None  # as of a function that `exec` has made
+    for adds in (LambdaCallback(on_epoch_end=add), LambdaCallback(on_epoch_end=of_no_module), own):
         assert train(epochs=2, callbacks=[adds, stopper])[1].best_epoch == 1
     nothing = LambdaCallback(on_epoch_end=lambda fit: None)
     net = build()
