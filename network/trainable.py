@@ -96,7 +96,8 @@ class Trainable(Incremental, LearningRateMethods):
             PyTorch DataLoader, or a function that returns an iterator: read anew in each epoch. Or an iterator, which
             is read on.
         y : array-like (N, outputs)
-            Targets; None for an iterable of batches. (N,) for one output. For cross_entropy integer classes (N,), or distributions (N, outputs).
+            Targets; (N,) for one output. For cross_entropy integer classes (N,), or distributions (N, outputs). None for
+            an iterable of batches.
         epochs : int, default 10
             How often the data are gone through.
         batch_size : int, default 32
