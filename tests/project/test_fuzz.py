@@ -75,7 +75,11 @@ def shift_the_loss_of_fit():
 
 
 def record_nan():
-    after_fit(lambda net, history, options: history.epochs[-1].update(loss=float("nan")))
+    def change(net, history, options):
+        if history.epochs:  # none where Ctrl-C came first
+            history.epochs[-1].update(loss=float("nan"))
+
+    after_fit(change)
 
 
 def leave_a_thread():
