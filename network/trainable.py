@@ -44,6 +44,7 @@ class Trainable(Incremental, LearningRateMethods):
     def epochs_trained(self, value: int) -> None:
         self._training.epochs = arguments.whole_number("epochs_trained", value, 0, arguments.LARGEST)
 
+    @explains_keywords(owner="Network")
     def reset_optimizer(self) -> None:
         """Drop the optimizer's moments: the next `fit` starts with new ones, whatever its optimizer.
 
@@ -96,8 +97,8 @@ class Trainable(Incremental, LearningRateMethods):
             PyTorch DataLoader, or a function that returns an iterator: read anew in each epoch. Or an iterator, which
             is read on.
         y : array-like (N, outputs)
-            Targets; (N,) for one output. For cross_entropy integer classes (N,), or distributions (N, outputs). None for
-            an iterable of batches.
+            Targets; (N,) for one output. For cross_entropy integer classes (N,), or distributions (N, outputs). None
+            for an iterable of batches.
         epochs : int, default 10
             How often the data are gone through.
         batch_size : int, default 32

@@ -186,6 +186,7 @@ def test_modules_and_classes_in_place_of_names():
     (lambda: Network([2, 3]).fit_one_cycle(), r"^Network.fit_one_cycle\(\) missing 1 .*'X'"),
     (lambda: Network([2, 3]).partial_fit(X), r"^Network.partial_fit\(\) missing"),
     (lambda: Network([2, 3]).save(), r"^Network.save\(\) missing"),
+    (lambda: Network([2, 3]).reset_optimizer(1), r"^Network.reset_optimizer\(\) takes 1 positional"),
 ])  # fmt: skip
 def test_keywords_of_other_libraries(call, message):
     with pytest.raises(TypeError, match=message):
