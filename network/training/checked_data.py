@@ -1,6 +1,6 @@
 """The user's data, checked, as the compiled loops take them: for training, with weights and smoothed labels, or not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,11 +70,12 @@ class CheckedData(ScaledInputs):
 
     def _trained_on(
         self, checked: Checked, sample_weight: Any = None, class_weight: Any = None, positive_weight: Any = None,
-        batch_size: int = 2**30, *, dropout: bool = False, batch: bool = False,
+        batch_size: int = 2**30, *, dropout: bool = False, batch: bool = False, like: LoopArguments | None = None,
     ) -> LoopArguments:  # fmt: skip
         """Return what the compiled loops are handed to train on data: weighted, and with smoothed labels.
 
-        `batch` says that they are one batch of many, whose weights count beside those of the others.
+        `batch` says that they are one batch of many, whose weights count beside those of the others. `like` is what was
+        returned for another, which is done with.
         """
         loss, (inputs, targets, labels) = loss_of(self.loss), checked
         of_rows = weights.together(
@@ -82,9 +83,12 @@ class CheckedData(ScaledInputs):
             weights.class_weights(class_weight, targets, labels, self.sizes[-1], loss, batch=batch),
             batch=batch,
         )
+        smoothed = inputs, self._smoothed(targets), labels
+        if like is not None and (found := like.for_batch(*smoothed, of_rows)) is not None:
+            return found
         positive = weights.positive_weights(positive_weight, self.sizes[-1], loss.name)
         return self._prepared(
-            (inputs, self._smoothed(targets), labels), batch_size, dropout=dropout, weights=of_rows,
+            smoothed, batch_size, dropout=dropout, weights=of_rows,
             label_smoothing=self.label_smoothing,
             loss=self.loss if positive is None else with_positive_weight(positive),
         )  # fmt: skip
@@ -134,11 +138,15 @@ class CheckedData(ScaledInputs):
 
     def _part_of(self, batch_size: int, class_weight: Any, positive_weight: Any) -> Prepare:
         """Return what checks a part of the data, of which each epoch has many."""
+        last: LoopArguments | None = None
 
         def prepare(name: str, X: Any, y: Any, sample_weight: Any) -> LoopArguments:
+            nonlocal last
             checked = self._checked(X, y, name)
             weighting = sample_weight, class_weight, positive_weight
-            return self._trained_on(checked, *weighting, batch_size, dropout=True, batch=True)
+            part = self._trained_on(checked, *weighting, batch_size, dropout=True, batch=True, like=last)
+            last = replace(part)  # as it is before it is trained on
+            return part
 
         return prepare
 

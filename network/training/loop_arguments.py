@@ -1,7 +1,7 @@
 """What a compiled loop is handed: checked data, the tables that describe the network, and scratch of its size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -120,6 +120,13 @@ class LoopArguments:
             layout, activations, loss, bytes_of_rows(inputs), targets, labels, weights, table[: layout.n_layers], table,
             settings, loss_parameters, steps, workspace, row_losses, row_penalties, progress,
         )  # fmt: skip
+
+    def for_batch(self, inputs: Array, targets: Array, labels: Array, weights: Array) -> "LoopArguments | None":
+        """Return these arguments for another batch, which shares tables and scratch; None unless it suits them."""
+        same_kind = INPUT_KINDS[inputs.dtype] == self.settings["input_kind"][0]
+        if len(inputs) != len(self.inputs) or not same_kind or bool(labels.size) != bool(self.labels.size):
+            return None
+        return replace(self, inputs=bytes_of_rows(inputs), targets=targets, labels=labels, weights=weights)
 
     def replace(self, part: "LoopArguments", optimizer: Optimizer, *, gradient_norm: bool) -> None:
         """Switch to another part's data and workspace; keep progress and step table."""

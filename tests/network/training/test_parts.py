@@ -9,6 +9,7 @@ from small_networks import QUIET, build, everything
 
 from hotloop import SGD, Adam, Callback, DivergenceError, Network
 from hotloop.datasets import Stream
+from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.schedules import OneCycle
 
 X, Y = np.random.default_rng(0).normal(size=(40, 5)), np.random.default_rng(1).normal(size=(40, 3))
@@ -261,6 +262,28 @@ def test_a_fault_in_a_later_part():
     twin.fit(X[:8], Y[:8], batch_size=8, shuffle=False, **OPTIONS | {"epochs": 1})
     assert same_bits(net.parameters, twin.parameters)
     assert net.steps == 1
+
+
+def test_batches_of_one_size_share_tables_and_scratch(monkeypatch):
+    """The bits are those of single steps; sizes and types change and come back, with weights, norms and clipping."""
+    made, prepare = [], LoopArguments.prepare
+
+    def note(*given, **options):
+        made.append(prepare(*given, **options))
+        return made[-1]
+
+    optimizer = Adam(0.01, clip_norm=1.0, clip_value=0.5, learning_rate_factors={"biases": 2.0})
+    given = [(x, y, np.linspace(0.5, 1, len(x))) for x, y in batches((8, 8, 8, 4, 4, 8))]
+    given[1] = given[1][:2]
+    given[5] = (np.round(given[5][0] * 9).astype("u1"), *given[5][1:])
+    net, twin = build(l2=1e-3, max_norm=1.0), build(l2=1e-3, max_norm=1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(LoopArguments, "prepare", note)
+        net.fit(given * 2, epochs=2, optimizer=optimizer, **QUIET)
+    assert [len(each.inputs) for each in made] == [8, 4, 8, 8, 4, 8, 8, 4, 8, 8, 4, 8]
+    for part in given * 4:
+        twin.partial_fit(part[0], part[1], sample_weight=None if len(part) == 2 else part[2], optimizer=optimizer)
+    assert same_bits(net.parameters, twin.parameters)
 
 
 def exploding(part):
