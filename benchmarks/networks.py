@@ -3,6 +3,7 @@
 The networks, data and initial weights are those of `benchmarks.comparison.cases`.
 """
 
+import contextlib
 import inspect
 import os
 import statistics
@@ -13,6 +14,9 @@ from functools import cache
 from benchmarks.base import Benchmark, Timing
 from benchmarks.comparison.cases import NETWORKS, data, initial_weights
 from hotloop import SGD, Network
+
+with contextlib.suppress(ImportError):  # older commits have no schedules
+    from hotloop.schedules import Cosine
 
 TOPOLOGIES = ["64-32-10", "784-30-10", "784-128-10", "784-512-512-10", "64-8x64-1"]
 BATCHES = [32, 10, 128]  # asv's page opens with the first one
@@ -123,6 +127,70 @@ class Predict(Timing):
 
     def time_predict(self, topology, rows):
         self.network.predict(self.inputs, **self.settings)
+
+
+class PartialFit(Timing):
+    """`partial_fit` of a batch, from the second on: of 64-64-10, whose step is short, so that the call counts."""
+
+    params = [[1, 32]]
+    param_names = ["rows"]
+
+    def prepare(self, rows):
+        if not hasattr(Network, "partial_fit"):
+            raise NotImplementedError("this commit has no partial_fit")
+        self.inputs, self.targets = (array[:rows] for array in data_of("64-32-10"))
+        self.network = Network([64, 64, 10], loss=case_of("64-32-10").loss, seed=0)
+        self.network.partial_fit(self.inputs, self.targets, optimizer=SGD(1e-6))
+
+    def time_partial_fit(self, rows):
+        self.network.partial_fit(self.inputs, self.targets)
+
+
+def each_step():
+    """Return a callback for which each step is a call of the compiled loop."""
+    from hotloop import Callback
+
+    return type("EachStep", (Callback,), {"on_step": lambda self, fit: None})()
+
+
+# What few networks and fits have: arguments of Network, and of fit; functions, since a commit may lack what they name.
+FEATURES = {
+    "none": lambda: ({}, {}),
+    "layer_norm": lambda: ({"layer_norm": True}, {}),
+    "learn_activation": lambda: ({"learn_activation": True}, {}),
+    "learn_input_scale": lambda: ({"learn_input_scale": True}, {}),
+    "dropout": lambda: ({"dropout": 0.1}, {}),
+    "input_dropout": lambda: ({"input_dropout": 0.1}, {}),
+    "label_smoothing": lambda: ({"label_smoothing": 0.1}, {}),
+    "max_norm": lambda: ({"max_norm": 1e3}, {}),
+    "sample_weight": lambda: ({}, {"sample_weight": [1.0, 2.0] * (ROWS // 2)}),
+    "gradient_norm": lambda: ({}, {"gradient_norm": True}),
+    "clip_value": lambda: ({}, {"optimizer": SGD(1e-6, clip_value=1.0)}),
+    "clip_norm": lambda: ({}, {"optimizer": SGD(1e-6, clip_norm=1.0)}),
+    "factors": lambda: ({}, {"optimizer": SGD(1e-6, learning_rate_factors={"biases": 2})}),
+    "schedule": lambda: ({}, {"optimizer": SGD(Cosine(1e-6))}),
+    "max_seconds": lambda: ({}, {"max_seconds": 1e6}),
+    "on_step": lambda: ({}, {"callbacks": [each_step()]}),
+}
+
+
+class Features(Timing):
+    """An epoch of 64-32-10 in batches of 32 with one more thing asked for: over "none" is what it costs."""
+
+    params = [list(FEATURES)]
+    param_names = ["feature"]
+
+    def prepare(self, feature):
+        try:
+            network, fit = FEATURES[feature]()
+            case = case_of("64-32-10")
+            self.network = Network(case.sizes, case.activation, loss=case.loss, seed=0, **network)
+        except (TypeError, NameError) as error:
+            raise NotImplementedError(f"this commit has no {feature}: {error}") from None
+        self.data, self.settings = data_of("64-32-10"), settings(32) | fit
+
+    def time_fit(self, feature):
+        self.network.fit(*self.data, **self.settings)
 
 
 @cache

@@ -21,6 +21,8 @@ PROFILES = {
         r"^networks\.Epoch\..*'(64-32-10|784-128-10|784-512-512-10)', 32",
         r"^networks\.Work\..*'784-512-512-10', 32",
         r"^networks\.Predict\..*'784-128-10'",
+        r"^networks\.PartialFit\..*32",
+        r"^networks\.Features\..*'(none|clip_norm|layer_norm|on_step)'",
         r"^startup\.(Import|FirstFit)\.",
         r"^dead_units\.DeadUnits\..*'silu'",
         r"^figures\.(Digits|Memory|Wheel)\.",

@@ -13,6 +13,7 @@ from hotloop.network.validation.array_like import numeric
 
 STEP = 1e-4  # of the differences, relative to parameters above 1: h and h / 2, extrapolated
 TOLERANCES = {"float64": 1e-6, "float32": 5e-3}  # relative, by the dtype of the gradient
+ROUNDINGS = 8  # of the largest entry of a gradient, by which any other may be off
 SMALLEST = {"float64": 1e-3, "float32": 1e-2}  # a smaller part of a layer's largest slope counts as this part
 MOST_ROWS = 64
 KINDS = {  # by the name in `Network.parts`, in the order in which places are drawn
@@ -138,6 +139,8 @@ def check_gradients(net: Any, X: Any, y: Any, per_layer: Any, seed: Any) -> Grad
         layer = int(name.split(".")[1]) + 1 if "." in name else 1
         places = np.sort(rng.permutation(slope.size)[:per_layer])
         slopes = slopes_of(twin, X, y, arrays[name], places)
+        # Rounded at the size of the whole gradient: where a normalisation makes a sum vanish, this is what is left.
+        slopes.rounding[:] += ROUNDINGS * np.finfo(net.dtype).eps * np.abs(gradient).max()
         found.append(_compared(layer, KINDS[name.rpartition(".")[2]], slope, places, slopes, dtype))
     found.sort(key=lambda one: one.layer)
     return GradientCheck(tuple(found), len(X), TOLERANCES[dtype])
@@ -194,8 +197,8 @@ def _compared(layer: int, kind: str, gradient: Array, places: Array, slopes: Slo
     given = gradient.reshape(-1)[places].astype(np.float64)
     size = np.maximum(np.abs(given), np.abs(slopes.differences))
     size = np.maximum(size, SMALLEST[dtype] * size.max())
-    error = np.abs(given - slopes.differences)
-    allowed = TOLERANCES[dtype] * size + slopes.rounding
+    error = np.maximum(np.abs(given - slopes.differences) - slopes.rounding, 0)
+    allowed = TOLERANCES[dtype] * size
     off = ~(error <= allowed)
     kinks = off & (error <= slopes.reach + allowed)
     counted = np.where(kinks, -1.0, error / np.where(size > 0, size, 1))

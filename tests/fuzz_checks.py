@@ -19,38 +19,45 @@ from itertools import pairwise
 from pathlib import Path
 
 import fuzz_oracle as exact
+import numba
 import numpy as np
+from fuzz_names import *  # noqa: F403 (what a program may name)
+from fuzz_names import NAMES, OWN, arranged
+from fuzz_replay import QUIET, can_be_replayed, must, replay
 
-from hotloop import ConvergenceWarning, DivergenceError, Network, Normal, profile, warmup
-from hotloop.network.training.optimizers import OPTIMIZERS
+from hotloop import ConvergenceWarning, DivergenceError, Network, profile
+from hotloop.network.losses import loss_of
 
-globals().update({kind.__name__: kind for kind in OPTIMIZERS.values()})  # a program may name any
-__all__ = ["Network", "Normal", "Subject", "np", "profile", "refused", "together", "warmup"]
-__all__ += [kind.__name__ for kind in OPTIMIZERS.values()]
+__all__ = ["Subject", "refused", "together", *NAMES]
 
 MOST_STEPS = 40  # in a fit that is replayed step by step
-ROUNDED = 1e-13  # relative error of a mean of batch losses
-QUIET = {"progress": False}
-
-
-def must(holds, message):
-    """Raise unless something holds."""
-    if not holds:
-        raise AssertionError(message)
 
 
 def be_strict():
     """Turn every warning into an error, except the one that reports no fault."""
     warnings.simplefilter("error")
     warnings.simplefilter("ignore", ConvergenceWarning)
+    if numba.config.DISABLE_JIT:
+        np.seterr(all="ignore")  # as in compiled code
 
 
 def state_of(net):
     """Return all that a call could have changed, arrays to the bit."""
     arrays = [(array.tobytes(), array.shape, str(array.dtype)) for array in (net.parameters, net._training.moments)]
-    made_of = net.sizes, net.activations, net.loss, net.dropout, net.l1, net.l2, net.input_scale, net.seed
+    made_of = [
+        net.sizes, net.activations, net.loss, net.dropout, net.l1, net.l2, net.input_scale, net.seed, net.layer_norm,
+        net.learn_activation, net.learn_input_scale, net.input_dropout, net.label_smoothing, net.max_norm,
+    ]  # fmt: skip
     training = net._training
-    return arrays, training.epochs, training.steps, training.step_offset, net.optimizer, dict(net.metadata), made_of
+    return (
+        arrays,
+        training.epochs,
+        training.steps,
+        training.step_offset,
+        net.optimizer,
+        dict(net.metadata),
+        repr(made_of),
+    )
 
 
 def same(net, other, what):
@@ -65,7 +72,7 @@ def sound(net):
     for vector in (net.parameters, *net._training.moments):
         must(np.isfinite(vector).all(), "a parameter or a moment is not finite")
         inside = np.zeros(vector.shape, bool)
-        for part in (part for parts in net.split(inside) for part in parts):
+        for part in net.parts(inside).values():
             part[...] = True
         must(not vector[~inside].any(), "the padding is not zero")
 
@@ -93,7 +100,7 @@ def refused(call, argument, *subjects):
     except Exception as error:
         kind, text = type(error), str(error)
         must(kind in (TypeError, ValueError, MemoryError), f"{kind.__name__} for a wrong {argument}: {text}")
-        must(re.search(rf"\b{argument}\b", text), f"the error does not name {argument}: {text}")
+        must(re.search(rf"\b{argument.removesuffix('s')}s?\b", text), f"the error does not name {argument}: {text}")
         must(len(text) < 2000, f"the error for {argument} has {len(text)} characters")
     else:
         raise AssertionError(f"a wrong {argument} was accepted")
@@ -114,7 +121,10 @@ def trained(net, X, y, epochs, **options):
         losses += history["loss"]
         found = history["loss"] + history.get("val_loss", [])
         must(np.isfinite(found).all(), f"a loss is not finite, and no error: {history}")
-        must(len(history.epochs) == count or history.stop_reason == "converged", f"epochs are missing: {history}")
+        must(
+            len(history.epochs) == count or history.stop_reason in ("converged", "early stopping"),
+            f"epochs are missing: {history}",
+        )
     return losses, history.stop_reason
 
 
@@ -124,7 +134,12 @@ class Subject:
     def __init__(self, sizes, activation="relu", *, seed, **options):
         self.net, self.shadow = (Network(sizes, activation, seed=seed, **options) for _ in range(2))
         same(self.net, self.shadow, "two networks of one seed")
-        must(self.net.n_parameters == sum((i + 1) * o for i, o in pairwise(sizes)), "n_parameters is wrong")
+        more = sum(
+            part.size
+            for name, part in self.net.parts(self.net.parameters).items()
+            if name.rpartition(".")[2] not in ("weights", "bias")
+        )
+        must(self.net.n_parameters == sum((i + 1) * o for i, o in pairwise(sizes)) + more, "n_parameters is wrong")
         sound(self.net)
 
     def data(self, rows, *, seed, kind="float64", order="C", scale=1.0, soft=False):
@@ -137,9 +152,10 @@ class Subject:
         elif net.loss == "binary_cross_entropy":
             y = rng.random((rows, outputs)) if soft else rng.integers(0, 2, (rows, outputs))
         else:
-            y = rng.normal(size=(rows, outputs)) * scale
+            columns = loss_of(net.loss).target_columns(outputs)
+            y = rng.normal(size=(rows, columns)) * scale
             y = np.abs(y) if net.loss == "poisson" else y
-            y = y[:, 0] if outputs == 1 and soft else y
+            y = y[:, 0] if columns == 1 and soft else y
         return arranged(X.astype(kind), order), y
 
     def fit(self, X, y, *, epochs=(1,), n_threads=1, shadow_threads=1, watched=False, calm=True, **options):
@@ -157,12 +173,15 @@ class Subject:
         sound(net)
         must(net.epochs_trained == before.epochs_trained + len(losses), "epochs_trained is wrong")
         if "diverged" in end:
-            scaled = any(net.dropout)  # of ten units one is kept, times 10: steps may then be too long
+            # Of ten units one is kept, times 10: steps may then be too long.
+            scaled = any(net.dropout) or net.input_dropout > 0
             must(not calm or scaled, f"calm data and a small rate diverged: {end}")
             return
         steps = len(losses) * -(-len(X) // options.get("batch_size", 32))
+        if options.get("validation_split"):
+            return
         must(net.steps == before.steps + steps, f"steps is {net.steps}, from {before.steps} after {steps} more")
-        if steps <= MOST_STEPS and calm:
+        if steps <= MOST_STEPS and calm and can_be_replayed(**options):
             replay(before, net, X, y, losses, steps, **options)
 
     def interrupt(self, X, y, *, after, **options):
@@ -176,37 +195,105 @@ class Subject:
             except KeyboardInterrupt:
                 pass  # before the training or after it
             except DivergenceError as error:  # as in `fit`
-                must(any(net.dropout), str(error))
+                must(any(net.dropout) or net.input_dropout > 0, str(error))
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, handler)
         sound(net)
         epochs, steps = net.epochs_trained - before.epochs_trained, net.steps - before.steps
         must(epochs * batches <= steps <= (epochs + 1) * batches, f"{steps} steps in {epochs} epochs of {batches}")
-        if steps <= MOST_STEPS and not any(net.dropout):  # with it the last step may have overflowed, and been undone
+        if (
+            steps <= MOST_STEPS and not any(net.dropout) and not net.input_dropout
+        ):  # with it the last step may have overflowed, and been undone
             replay(before, net, X, y, None, steps, **{k: v for k, v in options.items() if k != "n_threads"})
         self.shadow = copy.deepcopy(net)
 
-    def evaluate(self, X, y, *, n_threads=1, calm=True):
+    def partial_fit(self, X, y, *, rows, optimizer):
+        """Take a step, as the shadow, and as a fit of one batch."""
+        X, y, twin = np.asarray(X)[:rows], np.asarray(y)[:rows], copy.deepcopy(self.net)
+        try:
+            found = [net.partial_fit(X, y, optimizer=optimizer) for net in (self.net, self.shadow)]
+        except DivergenceError as error:  # as in `fit`
+            must(any(twin.dropout) or twin.input_dropout > 0, str(error))
+            self.shadow = copy.deepcopy(self.net)
+            return
+        fitted = twin.fit(X, y, epochs=1, batch_size=rows, shuffle=False, optimizer=optimizer, **QUIET)
+        must(found == fitted["loss"] * 2, f"the losses of partial_fit are {found}, of fit {fitted['loss']}")
+        must(twin.parameters.tobytes() == self.net.parameters.tobytes(), "partial_fit is not a fit of one batch")
+        same(self.net, self.shadow, "the network and its shadow, after partial_fit")
+        sound(self.net)
+
+    def resume(self, X, y, *, epochs, **options):
+        """Fit, and let a network as it was before go on from the checkpoint; the shadow is fitted in one piece."""
+        before, (first, more) = copy.deepcopy(self.net), epochs
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "run"
+            losses, end = trained(self.net, X, y, [first], checkpoint=path, **options)
+            if "diverged" not in end:
+                losses, end = trained(before, X, y, [first + more], resume=path, n_threads=2, **options)
+                self.net = before
+        if "diverged" in end:
+            must(any(self.net.dropout) or self.net.input_dropout > 0, end)
+            self.shadow = copy.deepcopy(self.net)
+            return
+        straight = trained(self.shadow, X, y, [first + more], **options)
+        must((losses, end) == straight, f"resumed {(losses, end)}, in one piece {straight}")
+        same(self.net, self.shadow, "a network resumed, and one trained in one piece")
+
+    def one_cycle(self, X, y, epochs, rate):
+        """Fit with one cycle, on one thread and two."""
+        found = []
+        for net, n_threads in ((self.net, 2), (self.shadow, 1)):
+            try:
+                found.append(net.fit_one_cycle(X, y, epochs, rate, n_threads=n_threads, **QUIET)["loss"])
+            except DivergenceError as error:
+                must(any(net.dropout) or net.input_dropout > 0, str(error))
+                found.append(str(error))
+        must(found[0] == found[1], f"the losses of one cycle differ: {found}")
+        same(self.net, self.shadow, "the network and its shadow, after one cycle")
+
+    def find_learning_rate(self, X, y, *, steps, **options):
+        """Sweep the learning rate: nothing changes, and each suggestion is a rate of the sweep or none."""
+        before = state_of(self.net)
+        found = self.net.find_learning_rate(X, y, steps=steps, progress=False, **options)
+        must(state_of(self.net) == before, "find_learning_rate changed the network")
+        must(len(found.losses) <= steps and (np.diff(found.rates) > 0).all(), f"the sweep is wrong: {found}")
+
+    def check_gradients(self, X, y, **options):
+        """Compare the gradient with differences of the loss."""
+        before = state_of(self.net)
+        if np.abs(self.net.parameters).max() > 1e3:
+            return
+        found = self.net.check_gradients(np.asarray(X), y, **options)
+        must(found.ok, f"the gradient is called wrong: {found}")
+        must(state_of(self.net) == before, "check_gradients changed the network")
+
+    def evaluate(self, X, y, *, n_threads=1, calm=True, **options):
         """Evaluate; compare loss and outputs with the oracle, and a row with the same row on its own."""
         net, before = self.net, state_of(self.net)
-        scores, outputs = net.evaluate(X, y, n_threads=n_threads), net.predict(X, n_threads=n_threads)
+        scores, outputs = net.evaluate(X, y, n_threads=n_threads, **options), net.predict(X, n_threads=n_threads)
         must(state_of(net) == before, "evaluate or predict changed the network")
-        must(repr(scores) == repr(self.shadow.evaluate(X, y)), "the evaluations of a network and its shadow differ")
+        must(
+            repr(scores) == repr(self.shadow.evaluate(X, y, **options)),
+            "the evaluations of a network and its shadow differ",
+        )
         must(not scores.get("r2", 0) > 1 and 0 <= scores.get("accuracy", 0) <= 1, f"no such score: {scores}")
         rows, row = np.asarray(X), len(X) // 2
         for part in (slice(row, row + 1), slice(None, None, -1)):
             again = net.predict(rows[part])
             must(again.tobytes() == outputs[part].tobytes(), "a row's prediction depends on the rows beside it")
-        if calm and np.abs(net.parameters).max() < 1e6:
+        if calm and np.abs(net.parameters).max() < 1e6 and exact.covers(net):
             exact.check_outputs(net, rows, outputs)
-            exact.check_loss(net, rows, y, scores["loss"], "evaluate")
+            if "sample_weight" not in options:
+                exact.check_loss(net, rows, y, scores["loss"], "evaluate")
 
     def gradient(self, X, y):
         """Compute the gradient, and compare it and the loss with the oracle."""
         before = state_of(self.net)
         loss, gradient = self.net.gradient(X, y)
         must(state_of(self.net) == before, "gradient changed the network")
+        if not exact.covers(self.net) or self.net.label_smoothing:
+            return
         if np.abs(self.net.parameters).max() > 1e6:  # a fit with dropout went astray: nothing to compare
             return
         exact.check_loss(self.net, np.asarray(X), y, loss, "gradient")
@@ -219,7 +306,7 @@ class Subject:
         if way == "file":
             with tempfile.TemporaryDirectory() as folder:
                 self.net.save(Path(folder) / "net")
-                self.net = Network.load(Path(folder) / "net")
+                self.net = Network.load(Path(folder) / "net", custom=OWN)
         elif way == "pickle":
             self.net = pickle.loads(pickle.dumps(self.net))
         else:
@@ -241,7 +328,7 @@ class Subject:
             }[way]  # fmt: skip
             path.write_bytes(damaged)
             try:
-                loaded = Network.load(path)
+                loaded = Network.load(path, custom=OWN)
             except ValueError as error:
                 must("net" in str(error), f"the error does not name the file: {error}")
             else:
@@ -285,42 +372,3 @@ def together(first, second, X, y, X2, y2, **options):
         trained(subject.shadow, *data, [2], **options)
         same(subject.net, subject.shadow, "networks trained at the same time, and one by one")
         sound(subject.net)
-
-
-def replay(before, net, X, y, losses, steps, *, batch_size=32, shuffle=True, optimizer=None, **_):
-    """Train a copy batch by batch in the same order: each loss must be the oracle's, and the end equal to the bit."""
-    rows, total, X, y = len(X), 0.0, np.asarray(X), np.asarray(y)
-    twin, first, stop = copy.deepcopy(before), before.epochs_trained, before.steps + steps
-    for epoch in range(first, first + steps):
-        generator = np.random.Generator(np.random.Philox(key=[before.seed, epoch]))
-        order, total = generator.permutation(rows) if shuffle else np.arange(rows), 0.0
-        for start in range(0, rows if twin.steps < stop else 0, batch_size):
-            batch = order[start : start + batch_size]
-            if twin.steps == stop:
-                break
-            held, masks = copy.copy(twin), exact.masks(twin, len(batch))
-            held._parameters = twin.parameters.copy()
-            step = twin.fit(X[batch], y[batch], epochs=1, batch_size=rows, optimizer=optimizer, shuffle=False, **QUIET)
-            exact.check_loss(held, X[batch], y[batch], step["loss"][0], "a step of fit", masks)
-            total += step["loss"][0] * len(batch)
-        if losses is not None and epoch - first < len(losses):
-            off = abs(losses[epoch - first] - total / rows)
-            must(off <= ROUNDED * abs(total / rows), f"an epoch's loss is off by {off} from the mean of its steps'")
-    must(twin.parameters.tobytes() == net.parameters.tobytes(), "training is not its steps, one by one")
-
-
-def arranged(X, order):
-    """Return an array of equal values in another layout."""
-    if order == "strided":
-        wide = np.zeros((2 * len(X), X.shape[1] + 3), X.dtype)
-        wide[::2, 3:] = X
-        return wide[::2, 3:]
-    if order == "memmap":
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(X.tobytes())
-            file.flush()
-            return np.memmap(file.name, X.dtype, "r", shape=X.shape)
-    if order == "read-only":
-        X.flags.writeable = False
-    changed = {"F": np.asfortranarray, "reversed": lambda X: X[::-1], "list": lambda X: X.tolist()}
-    return changed.get(order, lambda X: X)(X)

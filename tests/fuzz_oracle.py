@@ -12,6 +12,12 @@ ROUNDINGS = 16  # of an activation or a term of a loss
 GRADIENT_TOLERANCE = {"float32": 1e-3, "float64": 1e-10}  # relative to the sum of the sizes of all terms
 
 
+def covers(net):
+    """Return whether the oracle knows how the network predicts: it has no objects, and learns weights and biases."""
+    learnt = any(net.layer_norm) or any(net.learn_activation) or net.learn_input_scale
+    return not learnt and all(isinstance(piece, str) for piece in (*net.activations, net.loss))
+
+
 def masks(net, rows):
     """Return the dropout mask of each hidden layer in the next step, scaled."""
     result, first_unit = [], 0

@@ -28,9 +28,10 @@ if __name__ == "__main__":
 
 import fuzz_checks
 import numba
+from fuzz_names import OWN_LOSS, SOFTSIGN
 from fuzz_writer import Writer
 
-from hotloop import warmup
+from hotloop import Network, warmup
 
 LIMIT = 30.0  # seconds for a program; most take some hundredths
 SHRINKS = 150  # most programs tried to make one smaller
@@ -49,6 +50,18 @@ class Outcome:
         """What two runs of the same failure have in common."""
         last = next((line for line in reversed(self.text.splitlines()) if line.strip()), "")
         return f"{self.kind}: {re.sub(r'[0-9.e+-]+', '#', last)[:60] if self.kind == 'failed' else ''}"
+
+
+def prepare():
+    """Compile or load what programs run, which all run in forks of this process."""
+    if numba.config.DISABLE_JIT:
+        return
+    warmup(profiles=True)
+    features = dict.fromkeys(("layer_norm", "learn_activation", "learn_input_scale"), True)
+    for dtype in ("float32", "float64"):
+        options = features | {"loss": OWN_LOSS, "input_dropout": 0.5, "max_norm": 1.0, "dtype": dtype}
+        net = Network([1, 1, 1], SOFTSIGN, seed=0, **options)
+        net.fit([[0.0]], [0.0], epochs=1, gradient_norm=True, progress=False)
 
 
 def run(lines, limit=LIMIT, plant=None):
@@ -189,8 +202,7 @@ def main():
         command = [sys.executable, __file__, *same]
         jobs = [subprocess.Popen([*command, f"--first={k}", f"--stride={given.jobs}"]) for k in range(given.jobs)]
         return max([job.wait() for job in jobs])
-    if not numba.config.DISABLE_JIT:
-        warmup(profiles=True)
+    prepare()
     if given.only is not None:
         lines = Writer(given.seed, given.only).program()
         print(script(lines))

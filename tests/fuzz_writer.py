@@ -1,7 +1,10 @@
-"""Draws the fuzzer's programs: right and wrong values for each argument, and the calls that take them."""
+"""Draws the fuzzer's programs: right values for each argument, and wrong ones, and the calls that take them."""
 
 import random
 import re
+from dataclasses import dataclass
+
+from fuzz_wrong import BAD_CALLS, BAD_FIT, BAD_OPTIONS, BAD_SIZES, BAD_X, BAD_Y
 
 from hotloop.network.activations import HIDDEN_ACTIVATIONS
 from hotloop.network.losses import LOSSES
@@ -13,68 +16,31 @@ OPTIMIZERS = (
     "SGD({}, momentum=0.5, nesterov=True)",
     "Adam({}, beta1=0, epsilon=1e-6)", "AdamW({}, weight_decay=0.1)", "'adam'", "'rmsprop'",
 )  # fmt: skip
-BAD_SIZES = (
-    "[2, 2**70]", "[2**40, 2**20]", "[3]", "[]", "[2, 0]", "[2, [3, 4]]", "[[2, 3], [4]]", "[2, 3.0]", "5", "'ab'",
-    "b'ab'", "{2, 3}", "None", "[2, -10**5000]", "[True, 2]", "np.ones((2, 2))",
+
+OBJECTS = ("LeakyReLU(0.3)", "ELU(0.5)", "SOFTSIGN")  # activations that are no names
+SCHEDULES = (
+    "Constant({})", "Cosine({})", "StepDecay({}, '1 epoch')", "Exponential({}, 0.5)", "InverseScaling({})",
+    "OneCycle({})", "FlatCosine({})", "CosLog4({})", "LinearWarmup({}, 3)", "LinearWarmup(Cosine({}), '1 epoch')",
+    "falling",
 )  # fmt: skip
-BAD_OPTIONS = {
-    "activation": ("5", "None", "'bogus'", "['relu']*3", "iter(int, 1)", "{'relu'}", "b'relu'", "[None, None]"),
-    "output": ("5", "'bogus'", "['relu']", "b'relu'"),
-    "loss": ("None", "'msee'", "5", "['mse']", "'x' * 10**6"),
-    "dropout": ("1.0", "-0.1", "'0.5'", "[[0.1], [0.1, 0.2]]", "[0.1] * 5", "float('nan')", "{0: 0.1}", "True",
-                "iter(float, 1)"),
-    "l1": ("-1", "float('inf')", "1e308 * 10", "'0'", "10**5000", "None", "1.7e308"),
-    "l2": ("-1", "float('nan')", "1j", "10**400", "[0.1]", "1.7e308"),
-    "dtype": ("'(2,'", "'f4, ]'", "'float16'", "None", "int", "'>f8'", "5", "{'names': 3}", "'\\ud800'",
-              "('f4', -1)", "'O' * 10**5"),
-    "input_scale": ("0", "-1", "float('nan')", "1e-320", "'1'", "1e309", "None"),
-    "seed": ("-1", "2**63", "10**5000", "1.0", "'0'", "True", "-10**5000"),
-    "initializer": ("'bogus'", "5", "['zeros'] * 7", "object()", "iter(list, 1)", "Normal(1e-320)", "{'zeros'}"),
-}  # fmt: skip
-BAD_FIT = {
-    "epochs": ("0", "-10**5000", "1.5", "None", "'3'", "10**5000", "True"),
-    "batch_size": ("0", "-10**5000", "2.0", "'32'"),
-    "steps_per_epoch": ("3", "0", "'1'"),
-    "optimizer": ("'bogus'", "5", "SGD", "object()", "'x' * 10**6"),
-    "epsilon": ("Adam(epsilon=1e-320)", "RMSprop(epsilon=1e-310)", "Adagrad(epsilon=1e-315)"),
-    "learning_rate": ("SGD(1e-320)", "AdamW(1e-310)"),
-    "patience": ("0", "2.5", "'5'", "10**5000"),
-    "validation_split": ("-0.1", "1", "'0.1'", "None", "float('nan')", "10**400"),
-    "max_seconds": ("0", "-1", "'1'", "float('inf')", "True"),
-    "tolerance": ("-1", "float('nan')", "'0'", "10**400"),
-    "shuffle": ("1", "None", "'yes'"),
-    "progress": ("0", "None"),
-    "n_threads": ("0", "1.5", "'all'", "10**5000", "None", "True", "-1"),
-    "callbacks": ("5", "'watch'", "[print]", "{}", "[int]", "[None]"),
-    "validation_data": ("5", "(1,)", "(X, None)", "(X[:, :0], y)", "'ab'", "(X, y, -1)", "{}"),
-}  # fmt: skip
-BAD_X = (
-    "X[:, :0]",
-    "X[:0]",
-    "X[0]",
-    "X + float('nan')",
-    "None",
-    "X.astype(str)",
-    "'X'",
-    "[[1], [1, 2]]",
-    "X + 0j",
-    "5",
-)
-BAD_Y = ("y[:-1]", "y + float('inf')", "None", "np.asarray(y, str)", "5", "[[1], [1, 2]]", "'y'", "y[None]")
-BAD_CALLS = (
-    ("Normal({})", "scale", ("0", "-1", "'1'", "True", "10**5000", "None")),
-    ("SGD({})", "learning_rate", ("-1", "'1'", "True", "10**5000", "None", "float('nan')")),
-    ("Adam(beta1={})", "beta1", ("1", "-0.1", "'1'", "None", "1.0 - 1e-17")),
-    ("RMSprop(rho={})", "rho", ("1", "-0.1", "[0.5]", "10**400")),
-    ("AdamW(weight_decay={})", "weight_decay", ("-1", "float('inf')", "1j")),
-    ("SGD(0.1, momentum={})", "momentum", ("1", "2", "None", "False")),
-    ("SGD(0.1, momentum=0.5, nesterov={})", "nesterov", ("1", "None", "'yes'")),
-    ("warmup({})", "dtype", ("'float16'", "['float32', 'f2']", "['(2,']", "[None]")),
-    ("warmup({})", "dtypes", ("5", "None", "np.float32")),
-    ("warmup('float32', profiles={})", "profiles", ("1", "None")),
-    ("profile(snapshots={})", "snapshots", ("1", "None", "'yes'")),
-    ("net.net.split({})", "vector", ("None", "np.zeros(3)", "[0.0]", "net.net.parameters[None]")),
-)
+COMMON = (
+    "clip_norm=0.5", "clip_value=0.1", "clip_norm=1e-3, clip_value=1e-3",
+    "learning_rate_factors={{'weights': 0.5, 'biases': 2, 'norm': 0}}", "learning_rate_factors={{'biases': 0}}",
+)  # fmt: skip
+OF_CLASSES = ("'balanced_accuracy'", "'f1'", "'precision'", "'recall'", "'log_loss'")
+OF_VALUES = ("'mae'", "'mse'", "'rmse'")
+
+
+@dataclass
+class Made:
+    """What a network was made of, as far as arguments of its calls depend on it."""
+
+    classifies: bool
+    labelled: bool  # has one class a row
+    binary: bool
+    several: bool = False  # outputs for each target
+    drops: bool = False
+    rows: int = 0
 
 
 class Writer:
@@ -82,7 +48,7 @@ class Writer:
 
     def __init__(self, seed, index):
         self.random = random.Random(f"{seed} {index}")
-        self.lines = []
+        self.lines, self.made = [], {}
 
     def draw(self, *choices):
         """Return one of some texts or values."""
@@ -93,6 +59,7 @@ class Writer:
         for name in ("net", "other"):
             self.network(name, "XY" if name == "net" else "UV")
         calls = [self.fit] * 5 + [self.evaluate, self.gradient] * 2
+        calls += [self.partial_fit, self.resume, self.one_cycle, self.find_learning_rate, self.check_gradients]
         calls += [self.through, self.damage, self.interrupt, self.together, self.in_fork, self.wild]
         calls += [self.through, self.wrong_option, self.wrong_option, self.wrong_fit, self.wrong_fit]
         calls += [self.wrong_data, self.wrong_call]
@@ -103,41 +70,87 @@ class Writer:
     def network(self, name, data):
         """Write a network, and data for it."""
         loss = self.draw(*LOSSES)
+        kind = LOSSES[loss]
         hidden = [self.draw(1, 2, 3, 5, 8, 17, 33) for _ in range(self.draw(0, 1, 1, 2, 3))]
         sizes = [
             self.draw(1, 2, 3, 7, 16),
             *hidden,
-            self.draw(2, 3, 9) if LOSSES[loss].takes_labels else self.draw(1, 2, 5),
+            self.draw(2, 3, 9) if kind.takes_labels else self.draw(1, 2, 5),
         ]
+        self.made[name] = Made(kind.classifies, kind.takes_labels, loss == "binary_cross_entropy")
+        written = repr(loss)
+        if loss in ("quantile", "huber", "mse") and self.draw(0, 1):
+            written = {"quantile": self.draw("Quantile(0.2)", "Quantile([0.1, 0.9])"), "huber": "Huber(0.5)"}.get(
+                loss, "OWN_LOSS"
+            )
+            sizes[-1] = 2 if "[" in written else sizes[-1]
+        self.made[name].several = "[" in written
         options = [
             f"seed={self.draw(0, 1, 2**40, 2**63 - 1)}",
-            f"loss={loss!r}",
+            f"loss={written}",
             f"dtype={self.draw('float32', 'float64')!r}",
         ]
         options += [f"dropout={self.draw(0.1, 0.5, 0.9)}"] if hidden and self.draw(0, 0, 1) else []
         options += [f"l1={self.draw(1e-3, 0.1)}"] if self.draw(0, 0, 1) else []
         options += [f"l2={self.draw(1e-3, 0.1)}"] if self.draw(0, 0, 1) else []
-        if LOSSES[loss].from_logits:
+        options += self.features(kind, hidden) if self.draw(0, 1) else []
+        if kind.from_logits:
             options += ["output='identity'"] if self.draw(0, 0, 1) else []
         else:
             options += [f"output={self.draw(*HIDDEN)!r}"] if self.draw(0, 0, 1) else []
         initializers = ("'orthogonal'", "'lecun_normal'", "Normal(0.2)", "'zeros'")
         options += [f"initializer={self.draw(*initializers)}"] if self.draw(0, 0, 1) else []
         activation = [self.draw(*HIDDEN) for _ in hidden] if self.draw(0, 1) else self.draw(*HIDDEN)
+        activation = self.draw(repr(activation), repr(activation), repr(activation), self.draw(*OBJECTS))
         kind = self.draw("float64", "float64", "float32", "uint8", "int64", "bool")
         options += ["input_scale=1 / 255"] if kind in ("uint8", "int64") else []
-        self.lines.append(f"{name} = Subject({sizes}, {activation!r}, {', '.join(options)})")
-        rows = self.draw(1, 2, 5, 11, 32, 33, 70, self.draw(257, 300, 520))
+        self.made[name].drops = bool(hidden) and any(option.startswith("dropout") for option in options)
+        self.lines.append(f"{name} = Subject({sizes}, {activation}, {', '.join(options)})")
+        rows = self.made[name].rows = self.draw(1, 2, 5, 11, 32, 33, 70, self.draw(257, 300, 520))
         order = self.draw("C", "C", "F", "strided", "reversed", "read-only", "memmap", "list")
         soft = self.draw(", soft=True", "")
         given = f"{rows}, seed={self.random.randrange(1000)}, kind={kind!r}, order={order!r}{soft}"
         self.lines.append(f"{data[0]}, {data[1]} = {name}.data({given})")
 
+    def features(self, loss, hidden):
+        """Return arguments that few networks have."""
+        options = []
+        for name in ("layer_norm", "learn_activation") if hidden else ():
+            flags = [bool(self.draw(0, 1)) for _ in hidden]
+            options += [f"{name}={self.draw(True, flags)}"] if self.draw(0, 0, 1) else []
+        options += ["learn_input_scale=True"] if self.draw(0, 0, 1) else []
+        options += [f"input_dropout={self.draw(0.1, 0.5)}"] if self.draw(0, 0, 1) else []
+        options += [f"label_smoothing={self.draw(0.1, 0.9)}"] if loss.classifies and self.draw(0, 0, 1) else []
+        limits = [self.draw(None, 0.5, 3.0) for _ in (*hidden, 1)]
+        return options + ([f"max_norm={self.draw(0.5, 100, limits)}"] if self.draw(0, 0, 1) else [])
+
+    def optimizer(self, rate):
+        """Return an optimizer with this learning rate."""
+        text = self.draw(*OPTIMIZERS)
+        if text.endswith(")") and self.draw(0, 0, 1):
+            text = f"{text[:-1]}, {self.draw(*COMMON)})"
+        return text.format(rate)
+
     def options(self, rate=None):
         """Return arguments of a fit."""
         rate = self.draw(1e-4, 1e-3, 1e-2) if rate is None else rate
-        options = f"optimizer={self.draw(*OPTIMIZERS).format(rate)}, batch_size={self.draw(1, 3, 8, 32, 300)}"
+        options = f"optimizer={self.optimizer(rate)}, batch_size={self.draw(1, 3, 8, 32, 300)}"
         return options + self.draw("", "", ", shuffle=False")
+
+    def weighting(self, name, data):
+        """Return weights of samples or classes, or none."""
+        made, found = self.made[name], f", sample_weight=weights({data[3:]}, {self.random.randrange(100)})"
+        others = [", class_weight={0: 2.5, 1: 0.5}", ", class_weight='balanced'"] if made.labelled else []
+        others += [", positive_weight=3.0"] if made.binary else []
+        return self.draw("", "", "", found, *others)
+
+    def metrics(self, name):
+        """Return a list of metrics that suit a network."""
+        made = self.made[name]
+        if made.several:
+            return "[]"
+        known = OF_CLASSES[made.binary :] if made.classifies else OF_VALUES
+        return f"[{', '.join(dict.fromkeys(self.draw(*known) for _ in range(2)))}]"
 
     def fit(self, name="net", data="X, Y"):
         """Write a fit."""
@@ -147,14 +160,57 @@ class Writer:
         threads = f"n_threads={self.draw(1, 2, 3, chr(34) + 'auto' + chr(34))}, shadow_threads={self.draw(1, 2)}"
         watched = self.draw("", "", "", ", watched=True", ", watched='without snapshots'")
         extra = f", validation_data=({data})" if self.draw(0, 0, 1) else ""
-        if len(epochs) == 1 and self.draw(0, 1):
-            extra += f", tolerance={self.draw(0, 0.1, 1e9)}, patience={self.draw(1, 2)}"
-        self.lines.append(f"{name}.fit({data}, epochs={epochs}, {self.options()}, {threads}{watched}{extra})")
+        rate, split = None, False
+        if len(epochs) == 1:  # what depends on where a fit begins
+            split = not extra and self.made[name].rows > 3 and self.draw(0, 0, 0, 1)
+            extra += ", validation_split=0.3" if split else ""
+            rate = self.draw(*SCHEDULES).format(self.draw(1e-4, 1e-3)) if self.draw(0, 0, 0, 1) else None
+            extra += self.draw("", "", "", ", dropout_schedule=Cosine(1)" * self.made[name].drops, ", max_seconds=1e6")
+            if self.draw(0, 1):
+                extra += f", tolerance={self.draw(0, 0.1, 1e9)}, patience={self.draw(1, 2)}"
+            elif self.draw(0, 0, 1):
+                monitor = "val_loss" if "validation" in extra else "loss"
+                kinds = [f"EarlyStopping({monitor!r}, patience=1, prefer={self.draw('first', 'last')!r})"]
+                kinds += [] if rate else [f"ReduceLROnPlateau({monitor!r}, patience=1, min_delta=1e9)"]
+                extra += f", callbacks=[{self.draw(*kinds)}]"
+        extra += f", metrics={self.metrics(name)}" if "validation" in extra and self.draw(0, 1) else ""
+        extra += ", gradient_norm=True" if self.draw(0, 0, 0, 1) else ""
+        extra += "" if split else self.weighting(name, data)
+        self.lines.append(f"{name}.fit({data}, epochs={epochs}, {self.options(rate)}, {threads}{watched}{extra})")
+
+    def partial_fit(self):
+        """Write a single step."""
+        name, data = self.draw(("net", "X, Y"), ("other", "U, V"))
+        optimizer = self.optimizer(self.draw(1e-4, 1e-3, 1e-2))
+        self.lines.append(f"{name}.partial_fit({data}, rows={self.draw(1, 2, 32)}, optimizer={optimizer})")
+
+    def resume(self):
+        """Write a fit that stops and goes on from a checkpoint."""
+        name, data = self.draw(("net", "X, Y"), ("other", "U, V"))
+        weighting = self.weighting(name, data)
+        epochs = self.draw((1, 1), (2, 1), (1, 2))
+        self.lines.append(f"{name}.resume({data}, epochs={epochs}, {self.options()}{weighting})")
+
+    def one_cycle(self):
+        """Write a fit with one cycle of the learning rate."""
+        name, data = self.draw(("net", "X, Y"), ("other", "U, V"))
+        self.lines.append(f"{name}.one_cycle({data}, {self.draw(1, 2)}, {self.draw(1e-4, 1e-3)})")
+
+    def find_learning_rate(self):
+        """Write a sweep of learning rates."""
+        call = self.draw("net.find_learning_rate(X, Y", "other.find_learning_rate(U, V")
+        self.lines.append(f"{call}, steps={self.draw(6, 11, 30)}, {self.options()})")
+
+    def check_gradients(self):
+        """Write a check of the gradient against differences."""
+        call = self.draw("net.check_gradients(X, Y", "other.check_gradients(U, V")
+        self.lines.append(f"{call}, per_layer={self.draw(1, 4)}, seed={self.random.randrange(9)})")
 
     def wild(self):
         """Write a fit of huge or tiny numbers: it may diverge, but then both networks do."""
         scale = self.draw("1e-30", "1e15", "1e30", "1e300" if "dtype='float64'" in self.lines[0] else "1e37")
         rate = self.draw(1e-3, 1.0, 1e10, 1e30)
+        self.made["wild"] = self.made["net"]
         self.lines.append(self.lines[0].replace("net =", "wild ="))
         self.lines.append(f"P, Q = wild.data(9, seed=1, scale={scale})")
         self.lines.append(f"wild.fit(P, Q, epochs=(2,), {self.options(rate)}, shadow_threads=2, calm=False)")
@@ -162,7 +218,10 @@ class Writer:
 
     def evaluate(self):
         """Write an evaluation."""
-        self.lines.append(f"{self.draw('net.evaluate(X, Y', 'other.evaluate(U, V')}, n_threads={self.draw(1, 2, 3)})")
+        name, data = self.draw(("net", "X, Y"), ("other", "U, V"))
+        extra = f", metrics={self.metrics(name)}" if self.draw(0, 0, 1) else ""
+        extra += f", sample_weight=weights({data[3:]}, 1)" if self.draw(0, 0, 0, 1) else ""
+        self.lines.append(f"{name}.evaluate({data}, n_threads={self.draw(1, 2, 3)}{extra})")
 
     def gradient(self):
         """Write a gradient."""
@@ -218,7 +277,7 @@ class Writer:
     def wrong_call(self):
         """Write another call with a wrong argument."""
         call, argument, bad = self.draw(*BAD_CALLS)
-        self.lines.append(f"refused(lambda: {call.format(self.draw(*bad))}, {argument!r}, net)")
+        self.lines.append(f"refused(lambda: {upper(call.replace('{}', self.draw(*bad)))}, {argument!r}, net)")
 
 
 def upper(text):

@@ -47,6 +47,17 @@ def test_what_is_learnt_beside_weights_and_biases(dtype):
     ]  # fmt: skip
 
 
+def test_a_gradient_that_cancels():
+    """Layer normalisation takes out the scale of a single input: what is left of its gradient is rounding."""
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(6, 1)), rng.normal(size=(6, 2))
+    for seed in (0, 9, 15):
+        net = Network([1, 5, 2], layer_norm=True, learn_input_scale=True, loss="mae", seed=seed)
+        found = net.check_gradients(X, y)
+        assert found.ok
+        assert found.worst <= found.tolerance
+
+
 def test_a_wrong_gradient_is_found_where_it_is(dtype):
     """A derivative in layer 2 is off by one part in a hundred: layers 1 and 2 are wrong, 3 is right."""
     net = Network([3, 4, 3, 2], ["tanh", WRONG], dtype=dtype, seed=0)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import needs_compiler
 
-from hotloop import Network, warmup
+from hotloop import Network
 from hotloop.network.training import fit as fitting
 from hotloop.network.validation import arguments
 
@@ -24,7 +24,7 @@ SEED = 4
 @pytest.fixture(scope="module", autouse=True)
 def compiled():
     """Compile or load the loops here: each program runs in a fork of this process."""
-    warmup(profiles=True)
+    fuzz_programs.prepare()
 
 
 def test_programs_of_the_public_api():
