@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.function_code import ordered
+from hotloop.kernels.function_code import ordered, plain_name
 from hotloop.kernels.jit import Array
 
 # Keys; those of a user's variables have no spaces.
@@ -107,7 +107,7 @@ def _object(value: Any, above: list[Any]) -> dict[str, Any]:
 
 
 def _function(function: FunctionType, above: list[Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {NAME: function.__qualname__}
+    found: dict[str, Any] = {NAME: plain_name(function.__qualname__)}
     code, installed = function.__code__, _is_installed(function.__code__.co_filename)
     if installed and "<locals>" not in function.__qualname__:
         return found

@@ -1,7 +1,7 @@
 """What may be given as callbacks: each is checked before anything of the fit is changed."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -81,7 +81,6 @@ def _check_moments(callback: Callback) -> None:
             raise TypeError(
                 f"{kind}.{name} is {shown(method)}, where hotloop calls a method: give the attribute another name"
             )
-        parameters: Mapping[str, inspect.Parameter] = {}
         with suppress(ValueError):  # of a function written in C
             signature = inspect.signature(method)
             parameters = signature.parameters

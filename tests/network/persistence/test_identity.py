@@ -15,6 +15,7 @@ from hotloop.activations import CustomActivation
 from hotloop.callbacks import CSVLogger, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau
 from hotloop.losses import CustomLoss
 from hotloop.metrics import f1
+from hotloop.network.custom import pieces
 from hotloop.network.persistence.described import CLASS, CODE, NAME, described
 from hotloop.network.persistence.identity import differences
 from hotloop.schedules import Cosine, LinearWarmup, Piecewise
@@ -267,6 +268,8 @@ def test_an_installed_function_is_known_by_its_name():
     assert described(f1) == {NAME: "f1"}
     assert described(np.sin) == {NAME: "sin"}
     assert described(len) == {NAME: "len"}
+    loops = [pieces._activation(lambda z, times=times: times * z) for times in (2, 2, 3)]  # closures of functions
+    assert described(loops[0]) == described(loops[1]) != described(loops[2])
     assert described(functools.wraps(f1)(lambda *given: f1(*given)))[NAME] == "f1"
 
 
@@ -295,6 +298,9 @@ def test_functions_that_call_each_other():
             return self.again
 
     assert described([Calls.again, Calls().again])[1] == {"method": "again 1", "self": {CLASS: Calls.__qualname__}}
+
+    del (unbound := closure(0.1)).__closure__[0].cell_contents
+    assert "closes over" not in described(unbound)
     cached = functools.lru_cache(even)
     assert described(cached) == described(even)
     assert described(even)["closes over"]["odd"]["closes over"] == {"even": "again 0"}
@@ -302,6 +308,7 @@ def test_functions_that_call_each_other():
 
 PROGRAM = """
 import functools, json, numba, numpy as np
+from hotloop.activations import CustomActivation
 from hotloop.network.persistence.described import described
 
 def fits(y, outputs, *, limits={"x", "b", "cd", "efg"}, known=("a", 1.5)):
@@ -313,12 +320,13 @@ def helper(z):
     return z * z + 2
 
 TABLE = np.arange(3.0)
+square = CustomActivation(lambda z: z * z, lambda z: 2 * z, name="square", check=False)
 class Thing:
     def __init__(self):
         self.function, self.other = helper, object()
     def __call__(self, step, steps):
         return 0.1
-print(json.dumps(described([functools.partial(fits, known=helper), Thing(), lambda: helper])))
+print(json.dumps(described([functools.partial(fits, known=helper), Thing(), lambda: helper, square._pieces])))
 """
 
 
