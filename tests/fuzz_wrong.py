@@ -43,7 +43,7 @@ BAD_FIT = {
                       "5", "np.ones((len(Y), 2))", "[10**400] * len(Y)", "[None] * len(Y)"),
     "class_weight": ("5", "'bogus'", "{99: 1}", "{0: -1}", "[1, 2]", "{0: None}", "{'a': 1}", "{0: 1e400}"),
     "positive_weight": ("-1", "'1'", "[1] * 99", "float('nan')", "{}"),
-    "metrics": ("'f1'", "['bogus']", "5", "[5]", "None", "['r2']"),
+    "metrics": ("'f1'", "['bogus']", "5", "[5]", "None"),
     "gradient_norm": ("1", "None", "'yes'"),
     "dropout_schedule": ("-1", "'x'", "[1]", "float('nan')", "10**400"),
     "checkpoint": ("5", "''", "True", "b''"),
