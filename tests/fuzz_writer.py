@@ -58,7 +58,7 @@ class Writer:
         """Return the lines of a program: two networks, their data, and some calls."""
         for name in ("net", "other"):
             self.network(name, "XY" if name == "net" else "UV")
-        calls = [self.fit] * 5 + [self.evaluate, self.gradient] * 2
+        calls = [self.fit] * 5 + [self.evaluate, self.gradient] * 3
         calls += [self.partial_fit, self.resume, self.one_cycle, self.find_learning_rate, self.check_gradients]
         calls += [self.through, self.damage, self.interrupt, self.together, self.in_fork, self.wild]
         calls += [self.through, self.wrong_option, self.wrong_option, self.wrong_fit, self.wrong_fit]
