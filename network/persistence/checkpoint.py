@@ -93,11 +93,12 @@ class Checkpoint:
         moments = np.zeros((optimizer.n_moments, size), net.dtype)
         with model_file.damage_in(self.path):
             model_file.fill([net.parts(vector) for vector in (parameters, *moments)], self.arrays)
-        net.parameters[:], net.seed = parameters, self.config["seed"]
-        training.optimizer, training.moments = optimizer, moments
-        training.epochs, training.steps, training.step_offset = (
-            self.config[name] for name in ("epochs_trained", "steps", "first_step")
+        epochs, steps, first_step, seed = (
+            self.config[name] for name in ("epochs_trained", "steps", "first_step", "seed")
         )
+        # All at once: Ctrl-C comes after a call only.
+        net.parameters[:], net.seed, training.optimizer, training.moments = parameters, seed, optimizer, moments
+        training.epochs, training.steps, training.step_offset = epochs, steps, first_step
 
 
 def write(

@@ -70,7 +70,7 @@ class TrainingState:
 
     def reset(self) -> None:
         """Drop the optimizer and its moments; the counts stay."""
-        self.optimizer: Optimizer | None = None
+        self.optimizer: Optimizer | None = None  # first: whatever the moments are, they are no longer anyone's
         self.moments = np.zeros((0, 0), self.moments.dtype)
         self.step_offset = 0
         self.scheduled: dict[str, float] = {}
@@ -82,10 +82,11 @@ class TrainingState:
 
     def use(self, optimizer: Optimizer, size: int, scheduled: dict[str, float] | None = None) -> None:
         """Go on with the moments of one of its class and method, or start with zeros for `size` parameters."""
-        last, self.optimizer, self.scheduled = self.optimizer, optimizer, scheduled or {}
+        last, moments, step_offset, scheduled = self.optimizer, self.moments, self.step_offset, scheduled or {}
         if last is None or (type(last), last.code) != (type(optimizer), optimizer.code):
-            self.step_offset = self.steps
-            self.moments = np.zeros((optimizer.n_moments, size), self.moments.dtype)
+            moments, step_offset = np.zeros((optimizer.n_moments, size), moments.dtype), self.steps
+        # All at once: Ctrl-C comes after a call only. Moments of another optimizer would be written beyond their end.
+        self.optimizer, self.moments, self.step_offset, self.scheduled = optimizer, moments, step_offset, scheduled
 
     def own_copy(self, dtype: np.dtype[Any]) -> Self:
         """Return a copy whose moments are as the kernels take them, and which no fit changes."""

@@ -30,7 +30,7 @@ def raw(kind, rows=23, columns=7):
 
 @kernel
 def gathered(samples, at, rows, settings, layers, out):
-    gather(samples, at, at - at, rows, settings[0], layers[0], out)
+    gather(samples, at, at - at, rows, settings[0], layers[0], out, at - at - 1)
 
 
 @pytest.mark.parametrize("ordered", [True, False])
