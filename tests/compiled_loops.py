@@ -44,7 +44,8 @@ def train(number):
     loss = LOSSES[number % len(LOSSES)]
     net = build(
         sizes, loss, rng.choice(HIDDEN, len(sizes) - 2).tolist(),
-        dropout=[0.0, 0.3][number % 2], l1=[0.0, 0.01][number // 2 % 2], l2=[0.0, 0.01][number // 3 % 2],
+        dropout=[0.0, 0.3][number % 2 if len(sizes) > 2 else 0],
+        l1=[0.0, 0.01][number // 2 % 2], l2=[0.0, 0.01][number // 3 % 2],
         dtype=["float32", "float64"][number // 4 % 2], seed=number,
     )  # fmt: skip
     X, y = data(loss, int(rng.integers(1, 50)), sizes[0], sizes[-1])

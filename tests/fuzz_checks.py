@@ -256,7 +256,9 @@ class Subject:
     def find_learning_rate(self, X, y, *, steps, **options):
         """Sweep the learning rate: nothing changes, and each suggestion is a rate of the sweep or none."""
         before = state_of(self.net)
-        found = self.net.find_learning_rate(X, y, steps=steps, progress=False, **options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "find_learning_rate: ")  # the loss never fell, for example
+            found = self.net.find_learning_rate(X, y, steps=steps, **options)
         must(state_of(self.net) == before, "find_learning_rate changed the network")
         must(len(found.losses) <= steps and (np.diff(found.rates) > 0).all(), f"the sweep is wrong: {found}")
 

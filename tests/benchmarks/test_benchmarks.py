@@ -35,6 +35,7 @@ PROMISED = {
     "kernels.Softmax.time_call", "kernels.Loss.time_call", "kernels.Update.time_call",
     "kernels.CallOverhead.time_call", "networks.Step.time_fit", "networks.Epoch.time_fit",
     "networks.Work.track_ns_per_flop", "networks.Threads.time_fit", "networks.Predict.time_predict",
+    "networks.PartialFit.time_partial_fit", "networks.Features.time_fit",
     "startup.Import.timeraw_import", "startup.FirstFit.timeraw_warm_cache", "startup.FirstFitEver.timeraw_empty_cache",
     "figures.Allocations.track_allocations", "figures.Signatures.track_compiled_again",
     "figures.Tile.track_instructions",

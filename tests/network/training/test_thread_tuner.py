@@ -237,9 +237,9 @@ def test_all_threads_begin_with_the_record_of_the_first(monkeypatch):
     run = Run({3: 1e6}, 1, monkeypatch)
     with ThreadTuner(3, ROW_WORK, 1000) as current:
         progress = np.zeros(3, PROGRESS)
-        progress[0] = (40, 7, 0.5, 0.25, 0, 1.5, 3, 2.5)
+        progress[0] = (40, 7, 0.5, 0.25, 0, 1.5, 3, 2.5, 5)
         current.call(run.function, (progress, 10), progress, lambda rows: rows)
-    assert [tuple(record) for record in run.records] == [(40, 7, 0.5, 0.25, 0, 1.5, 3, 2.5)] * 3
+    assert [tuple(record) for record in run.records] == [(40, 7, 0.5, 0.25, 0, 1.5, 3, 2.5, 5)] * 3
     assert progress["row"].tolist() == [50, 40, 40]
 
 
