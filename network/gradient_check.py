@@ -37,7 +37,8 @@ class LayerCheck:
         How many were compared, at how many of these the loss has a kink (a ReLU that switches) so that they do not
         count, and how many are wrong.
     worst : float
-        The largest relative error of those that count.
+        The largest relative error of those that count: |g - d| / (max(|g|, |d|) + r), where g is the gradient, d the
+        differences, and r is what rounding may have done to them, divided by the relative error that is allowed.
     index : tuple of int
         Where that is.
     gradient, differences : float
@@ -197,8 +198,8 @@ def _compared(layer: int, kind: str, gradient: Array, places: Array, slopes: Slo
     given = gradient.reshape(-1)[places].astype(np.float64)
     size = np.maximum(np.abs(given), np.abs(slopes.differences))
     size = np.maximum(size, SMALLEST[dtype] * size.max())
-    error = np.maximum(np.abs(given - slopes.differences) - slopes.rounding, 0)
-    allowed = TOLERANCES[dtype] * size
+    size = size + slopes.rounding / TOLERANCES[dtype]
+    error, allowed = np.abs(given - slopes.differences), TOLERANCES[dtype] * size
     off = ~(error <= allowed)
     kinks = off & (error <= slopes.reach + allowed)
     counted = np.where(kinks, -1.0, error / np.where(size > 0, size, 1))

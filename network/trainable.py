@@ -125,7 +125,8 @@ class Trainable(Incremental, LearningRateMethods):
             of up to 256 rows; dropout still counts it. A batch of zeros has loss and gradient 0.
         class_weight : dict of int to float or "balanced", optional
             A weight for each class, times the sample's own. A class that is missing weighs 1. "balanced" is
-            N / (classes * rows of the class). For distributions the class is the largest entry.
+            N / (classes * rows of the class), of the rows that are trained on. For distributions the class is the
+            largest entry.
         positive_weight : float or array-like (outputs,), optional
             For binary_cross_entropy: what the targets of 1 weigh, those of 0 weighing 1. The loss is
             -p y log a - (1 - y) log(1 - a), and still a mean over batch and outputs.

@@ -70,17 +70,19 @@ class CheckedData(ScaledInputs):
 
     def _trained_on(
         self, checked: Checked, sample_weight: Any = None, class_weight: Any = None, positive_weight: Any = None,
-        batch_size: int = 2**30, *, dropout: bool = False, batch: bool = False, like: LoopArguments | None = None,
+        batch_size: int = 2**30, kept: Array | None = None, *, dropout: bool = False, batch: bool = False,
+        like: LoopArguments | None = None,
     ) -> LoopArguments:  # fmt: skip
         """Return what the compiled loops are handed to train on data: weighted, and with smoothed labels.
 
-        `batch` says that they are one batch of many, whose weights count beside those of the others. `like` is what was
-        returned for another, which is done with.
+        `kept` are the rows that are trained on, where others are held out. `batch` says that the data are one batch of
+        many, whose weights count beside those of the others. `like` is what was returned for another, which is done
+        with.
         """
         loss, (inputs, targets, labels) = loss_of(self.loss), checked
         of_rows = weights.together(
             weights.sample_weights(sample_weight, len(inputs), batch=batch),
-            weights.class_weights(class_weight, targets, labels, self.sizes[-1], loss, batch=batch),
+            weights.class_weights(class_weight, targets, labels, self.sizes[-1], loss, kept, batch=batch),
             batch=batch,
         )
         smoothed = inputs, self._smoothed(targets), labels
@@ -104,10 +106,17 @@ class CheckedData(ScaledInputs):
             data = self._in_parts(X, options, *weighting)
         else:
             checked = self._checked(X, y)
-            training = self._trained_on(checked, *weighting, options.batch_size or DEFAULT_BATCH, dropout=True)
+            kept, fraction, size = None, options.validation_split, options.batch_size or DEFAULT_BATCH
+            if fraction > 0:
+                kept, held_out = rows_held_out(fraction, seed, loss_of(self.loss), *checked[1:])
+            training = self._trained_on(checked, *weighting, size, kept, dropout=True)
             data = FitData(training)
-            if options.validation_split > 0:
-                self._hold_out(data, checked, options.validation_split, seed, weighting[0])
+            if kept is not None:
+                # The arrays stay as they are: each epoch's order has only the rows that are kept.
+                training.kept, data.validation = kept, self._held_out(checked, weighting[0], held_out)
+                if training.total_weight == 0 or data.validation.total_weight == 0:
+                    whose = "left to train on" if training.total_weight == 0 else "held out"
+                    raise ValueError(f"validation_split={fraction:g}: the rows {whose} all have weight 0")
             data.steps_per_epoch = training.batches
         if validation_data is not None:
             data.validation = self._evaluated("validation_data ", *validation_pair(validation_data))
@@ -126,15 +135,6 @@ class CheckedData(ScaledInputs):
         parts = Parts(X, options.steps_per_epoch, options.epochs, options.batch_size, prepare)
         scheduled = options.optimizer.schedules or options.dropout_schedule is not None
         return FitData(parts.first, parts=parts, steps_per_epoch=parts.steps_in_epoch() if scheduled else None)
-
-    def _hold_out(self, data: FitData, checked: Checked, fraction: float, seed: int, sample_weight: Any) -> None:
-        """Split the rows: the arrays stay as they are, and each epoch's order has only the rows that are kept."""
-        training = data.training
-        training.kept, held_out = rows_held_out(fraction, seed, loss_of(self.loss), *checked[1:])
-        data.validation = validation = self._held_out(checked, sample_weight, held_out)
-        if training.total_weight == 0 or validation.total_weight == 0:
-            whose = "left to train on" if training.total_weight == 0 else "held out"
-            raise ValueError(f"validation_split={fraction:g}: the rows {whose} all have weight 0")
 
     def _part_of(self, batch_size: int, class_weight: Any, positive_weight: Any) -> Prepare:
         """Return what checks a part of the data, of which each epoch has many."""

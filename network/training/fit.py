@@ -192,13 +192,13 @@ def _train(
         record: Record = {"epoch": training.epochs, "loss": loss}
         if options.gradient_norm:
             record["gradient_norm"] = float(progress["norm_sum"][0]) / steps
-        fit.history.epochs.append(record)
         if validation is not None:
             with span("validation"):
                 found = scores(validation, configuration.parameters, options.n_threads, 1, options.metrics)
             record.update({f"val_{name}": value for name, value in found.items()})
         record["learning_rate"] = fit.learning_rate if table.scheduled or table.factor != 1 else rate
         record["seconds"] = time.perf_counter() - fit.epoch_start + at.epoch_seconds
+        fit.history.epochs.append(record)  # as a whole: Ctrl-C may have come in the validation
         at = StartingPoint()  # of an epoch: its beginning
         for method in on_epoch_end:
             method(fit)

@@ -66,7 +66,14 @@ def row_weights(
 
 
 def class_weights(
-    value: Any, targets: Array, labels: Array, outputs: int, loss: Classes, *, batch: bool = False
+    value: Any,
+    targets: Array,
+    labels: Array,
+    outputs: int,
+    loss: Classes,
+    kept: Array | None = None,
+    *,
+    batch: bool = False,
 ) -> Array:
     """Return the weight of each row by its class, empty for None.
 
@@ -79,6 +86,8 @@ def class_weights(
         One of them is empty.
     outputs : int
     loss : Classes
+    kept : array, optional
+        The rows that "balanced" counts; all by default.
     """
     if value is None:
         return NONE
@@ -94,7 +103,7 @@ def class_weights(
     if isinstance(value, str):
         if value != BALANCED:
             raise ValueError(f'class_weight must be a dict or "balanced", got {shown(value)}')
-        counts = np.bincount(classes, minlength=n_classes)
+        counts = np.bincount(classes if kept is None else classes[kept], minlength=n_classes)
         of_class = 1 / np.maximum(counts, 1)  # times n / classes, which changes no ratio
     elif isinstance(value, Mapping):
         of_class = np.ones(n_classes)

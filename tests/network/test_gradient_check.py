@@ -26,6 +26,9 @@ def test_right_gradients(options, dtype):
         (1, "weights", 12), (1, "biases", 4), (2, "weights", 12), (2, "biases", 3), (3, "weights", 6), (3, "biases", 2),
     ]  # fmt: skip
     assert all(one.checked == one.size for one in found.layers)
+    for one in found.layers:  # rounding included, the numbers are those of the line
+        error, size = abs(one.gradient - one.differences), max(abs(one.gradient), abs(one.differences))
+        assert 0 < one.worst <= error / size
     assert found.rows == 6
     assert np.array_equal(net.parameters, before)
     assert str(found).splitlines()[-1].startswith("The gradient agrees with the differences: worst relative error ")

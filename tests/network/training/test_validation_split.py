@@ -73,6 +73,18 @@ def test_the_same_rows_at_every_fit_and_others_for_another_seed(monkeypatch):
     assert found[0] != list(range(32, 40))  # not the last rows
 
 
+def test_balanced_weights_are_of_the_rows_that_are_trained_on():
+    labels = np.array([0] * 30 + [1] * 7 + [2] * 3)  # of which 18, 4 and 2 are kept
+    x, options = np.random.default_rng(0).normal(size=(40, 3)), {"epochs": 2, "validation_split": 0.4}
+    nets = [Network([3, 4, 3], loss="cross_entropy", seed=0, dtype="float64") for _ in range(2)]
+    kept, _ = rows_held_out(0.4, 0, LOSSES["cross_entropy"], NO_TARGETS, labels)
+    counts = np.bincount(labels[kept])
+    assert (counts * 5 != np.bincount(labels) * 3).any()  # not 60 % of each, to the row
+    for net, weights in zip(nets, ["balanced", dict(enumerate(24 / (3 * counts)))], strict=True):
+        net.fit(x, labels, class_weight=weights, **options, **QUIET)
+    assert nets[0].parameters == pytest.approx(nets[1].parameters, rel=1e-12)
+
+
 @given(
     labels=st.lists(st.integers(0, 5), min_size=2, max_size=60), fraction=st.floats(0.02, 0.98), seed=st.integers(0, 3)
 )
