@@ -11,7 +11,7 @@ from hotloop.network.metrics.data import (
     check_shares,
     check_truth,
     classes,
-    prepared,
+    prepared_classes,
 )
 from hotloop.network.validation.suggestions import explains_keywords
 
@@ -19,18 +19,22 @@ AVERAGES = ("binary", "macro", "micro", "weighted")
 
 
 @explains_keywords(kind="metric")
-def accuracy(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
+def accuracy(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive: bool | None = None) -> float:
     """Share of the rows whose class is the true one; where outputs do not exclude each other, of all outputs.
 
     Parameters
     ----------
     y_true : array-like (rows,) or (rows, outputs)
-        Classes from 0, or for each output whether it is true.
+        Classes from 0, or for each output whether it is true, also as a probability.
     outputs : array-like (rows, outputs) or (rows,)
         Probabilities; the class of a row is its largest, or of one output 1 above 1/2. Or predicted classes: one column
         of an integer dtype.
     sample_weight : array-like (rows,), optional
         Of the rows.
+    exclusive : bool, optional
+        Of truth with several columns, whether just one of them is true in a row: its class is then the largest. By
+        default it is so if truth and outputs both sum to 1 in each row, as one-hot classes and the softmax do. The
+        metrics of `fit` and `evaluate` go by the loss instead.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def accuracy(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
         If shapes differ, or the truth has other classes than the outputs: with one column of probabilities it must be
         0 to 1, and counts as class 1 above 1/2.
     """
-    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
+    truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     if truth.ndim == 2:
         check_shares(truth, outputs)
         right = ((outputs > 0.5) == (truth > 0.5)).mean(axis=1)
@@ -51,17 +55,19 @@ def accuracy(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
 
 
 @explains_keywords(kind="metric")
-def top_k_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None, *, k: int = 5) -> float:
+def top_k_accuracy(
+    y_true: Any, outputs: Any, sample_weight: Any = None, *, k: int = 5, exclusive: bool | None = None
+) -> float:
     """Share of the rows whose true class is among the k largest outputs; of equal outputs the lower class counts first.
 
     Parameters
     ----------
-    y_true, outputs, sample_weight
+    y_true, outputs, sample_weight, exclusive
         As of `accuracy`, with one class a row and two outputs or more.
     k : int, default 5
         Below the number of classes.
     """
-    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
+    truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     check_no_classes("top_k_accuracy", outputs)
     true, _, number = classes("top_k_accuracy", truth, outputs)
     if not 1 <= k < number:
@@ -75,12 +81,12 @@ def top_k_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None, *, k: i
 
 
 @explains_keywords(kind="metric")
-def balanced_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
+def balanced_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive: bool | None = None) -> float:
     """Mean, over the classes that occur, of the share of their rows that is put into them; arguments as of `accuracy`.
 
     For one class a row.
     """
-    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
+    truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     true, found, number = classes("balanced_accuracy", truth, outputs)
     of_class = np.bincount(true, weights, number)
     right = np.bincount(true, weights * (true == found), number)
@@ -89,51 +95,57 @@ def balanced_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None) -> f
 
 
 @explains_keywords(kind="metric")
-def precision(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None) -> float:
+def precision(
+    y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None, exclusive: bool | None = None
+) -> float:
     """Of the rows that are put into a class, the share that belongs there, TP / (TP + FP); 0 if there are none.
 
     Parameters
     ----------
-    y_true, outputs, sample_weight
+    y_true, outputs, sample_weight, exclusive
         As of `accuracy`.
     average : {"binary", "macro", "micro", "weighted"}, optional
         "binary" is that of class 1, for two classes, and the default for one column. "macro" is the mean over the
         classes that occur in the truth or among the predictions, the default for several outputs; "weighted" is the
         same, weighted by the rows of each class; "micro" sums TP and FP over the classes first.
     """
-    right, predicted, _, support, how = _counts("precision", y_true, outputs, sample_weight, average)
+    right, predicted, _, support, how = _counts("precision", y_true, outputs, sample_weight, average, exclusive)
     return _averaged(right, predicted, support, how)
 
 
 @explains_keywords(kind="metric")
-def recall(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None) -> float:
+def recall(
+    y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None, exclusive: bool | None = None
+) -> float:
     """Of the rows of a class, the share that is put there, TP / (TP + FN); 0 if there are none.
 
     Arguments as of `precision`.
     """
-    right, _, true, support, how = _counts("recall", y_true, outputs, sample_weight, average)
+    right, _, true, support, how = _counts("recall", y_true, outputs, sample_weight, average, exclusive)
     return _averaged(right, true, support, how)
 
 
 @explains_keywords(kind="metric")
-def f1(y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None) -> float:
+def f1(
+    y_true: Any, outputs: Any, sample_weight: Any = None, *, average: str | None = None, exclusive: bool | None = None
+) -> float:
     """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN); 0 if there are none.
 
     Arguments as of `precision`; the mean over classes is that of their F1.
     """
-    right, predicted, true, support, how = _counts("f1", y_true, outputs, sample_weight, average)
+    right, predicted, true, support, how = _counts("f1", y_true, outputs, sample_weight, average, exclusive)
     return _averaged(2 * right, predicted + true, support, how)
 
 
 @explains_keywords(kind="metric")
-def log_loss(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
+def log_loss(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive: bool | None = None) -> float:
     """Mean of -ln p of what is true; where outputs do not exclude each other, over rows and outputs.
 
     Probabilities are clipped to [eps, 1 - eps], the precision of their type, so that it is finite.
     Arguments as of `accuracy`, but for predicted classes: outputs that are not 0 to 1, or exclude each other and do not
     sum to 1 in a row, are a ValueError.
     """
-    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
+    truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     check_no_classes("log_loss", outputs)
     exclusive = truth.ndim == 1 and outputs.shape[1] > 1
     check_probabilities(outputs, exclusive=exclusive)
@@ -150,12 +162,12 @@ def log_loss(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
 
 
 @explains_keywords(kind="metric")
-def confusion_matrix(y_true: Any, outputs: Any, sample_weight: Any = None) -> Array:
+def confusion_matrix(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive: bool | None = None) -> Array:
     """Return the weight of the rows of each true class (down) that are put into each class (across), (C, C).
 
     Arguments as of `accuracy`, with one class a row. With predicted classes C is one more than the largest there is.
     """
-    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
+    truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     true, found, number = classes("confusion_matrix", truth, outputs)
     known = found >= 0
     counts = np.bincount(true[known] * number + found[known], weights[known], number * number)
@@ -163,10 +175,10 @@ def confusion_matrix(y_true: Any, outputs: Any, sample_weight: Any = None) -> Ar
 
 
 def _counts(
-    metric: str, y_true: Any, outputs: Any, sample_weight: Any, average: str | None
+    metric: str, y_true: Any, outputs: Any, sample_weight: Any, average: str | None, exclusive: bool | None
 ) -> tuple[Array, Array, Array, Array, str]:
     """Return TP, TP + FP, TP + FN and the support, of each class that is averaged over, and how."""
-    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
+    truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     how = average or ("binary" if outputs.shape[1] == 1 else "macro")
     if how not in AVERAGES:
         raise ValueError(f"average must be one of {', '.join(AVERAGES)}; got {average!r}")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.validation import arguments
 from hotloop.network.validation.array_like import numeric
 from hotloop.network.validation.weights import row_weights
 
@@ -35,6 +36,26 @@ def prepared(y_true: Any, outputs: Any, weights: Any = None, *, labels: bool = T
     weights = row_weights(weights, len(truth), beside="y_true")
     kept = weights > 0
     return (truth, outputs, weights) if kept.all() else (truth[kept], outputs[kept], weights[kept])
+
+
+def prepared_classes(y_true: Any, outputs: Any, weights: Any, exclusive: bool | None) -> tuple[Array, Array, Array]:
+    """Return what `prepared` does; truth of exclusive classes is (rows,), the largest of each row."""
+    truth, outputs, weights = prepared(y_true, outputs, weights)
+    if exclusive is not None:
+        exclusive = arguments.flag("exclusive", exclusive)
+    if truth.ndim == 2:
+        if exclusive is None:
+            exclusive = _sums_to_one(truth) and _sums_to_one(outputs)
+        if exclusive:
+            check_truth(truth)
+            truth = truth.argmax(axis=1)
+    return truth, outputs, weights
+
+
+def _sums_to_one(shares: Array) -> bool:
+    """Return whether each row does, but for those with NaN: as nearly as `fit` wants it, or float16 has it."""
+    near = max(1e-3, math.sqrt(np.finfo(shares.dtype).eps)) if shares.dtype.kind == "f" else 0
+    return not (np.abs(shares.sum(axis=1, dtype=np.float64) - 1) > near).any()
 
 
 def classes(metric: str, truth: Array, outputs: Array) -> tuple[Array, Array, int]:

@@ -32,6 +32,7 @@ from hotloop.network.validation.targets import classes_of
 
 OF_CLASSES, OF_VALUES = "classification", "regression"
 WEIGHTS = "sample_weight"  # the argument of a function for the weights of the rows
+EXCLUSIVE_OR_NOT = (accuracy, balanced_accuracy, f1, log_loss, precision, recall, roc_auc, top_k_accuracy)
 TOP_K = re.compile(r"top_(\d{1,9})_accuracy")
 
 
@@ -58,9 +59,14 @@ class Metric:
     weighted: bool = True
     aliases: tuple[str, ...] = ()
 
-    def __call__(self, y_true: Array, outputs: Array, weights: Array | None = None) -> float:
-        """Return the metric's value."""
-        given = {WEIGHTS: weights} if self.weighted and weights is not None else {}
+    def __call__(
+        self, y_true: Array, outputs: Array, weights: Array | None = None, *, exclusive: bool | None = None
+    ) -> float:
+        """Return the metric's value; `exclusive` is for those of hotloop, which otherwise look at the sums."""
+        given: dict[str, Any] = {WEIGHTS: weights} if self.weighted and weights is not None else {}
+        whole = partial(self.function)  # of a partial: its function and keywords
+        if "exclusive" not in whole.keywords and any(whole.func is one for one in EXCLUSIVE_OR_NOT):
+            given["exclusive"] = exclusive
         value = self.function(y_true, outputs, **given)
         if isinstance(value, np.ndarray) and value.ndim == 0:
             value = value[()]
@@ -195,7 +201,7 @@ def _rehearse(metric: Metric, loss: Loss, outputs: int) -> None:
     y: Array = np.zeros(2, np.int64) if loss.takes_labels else np.zeros((2, loss.target_columns(outputs)))
     a = np.full((2, outputs), 1 / max(outputs, 2))  # probabilities, of classes too
     try:
-        metric(y, a)
+        metric(y, a, exclusive=loss.takes_labels)
     except ValueError as error:
         raise ValueError(f"the metric {metric.name} does not suit this network: {error}") from error
 
@@ -230,7 +236,7 @@ def score(
     if not loss.classifies:
         decided = predicted_values(loss, output, outputs, targets)
     default = default_metric(loss)
-    found = {default.name: default(truth, decided, weights)}
+    found = {default.name: default(truth, decided, weights, exclusive=loss.takes_labels)}
     if metrics:
         if logits:
             outputs = probabilities(outputs, loss.takes_labels)
@@ -238,7 +244,7 @@ def score(
             truth, outputs = truth.reshape(-1), outputs[:, 0]
         for metric in metrics:
             whole = metric.kind != OF_VALUES or isinstance(metric.function, partial) or metric.function is pinball
-            found[metric.name] = metric(truth, outputs if whole else decided, weights)
+            found[metric.name] = metric(truth, outputs if whole else decided, weights, exclusive=loss.takes_labels)
     return found
 
 

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network.metrics.data import check_no_classes, check_probabilities, check_truth, classes, prepared
+from hotloop.network.metrics.data import check_no_classes, check_probabilities, check_truth, classes, prepared_classes
 from hotloop.network.validation.suggestions import explains_keywords
 
 
 @explains_keywords(kind="metric")
-def roc_auc(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
+def roc_auc(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive: bool | None = None) -> float:
     """Probability that a row of a class has a larger output than one of another class; a tie counts one half.
 
     For one output, and for two that exclude each other, that of class 1. For more it is the mean over the outputs, each
@@ -25,8 +25,10 @@ def roc_auc(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
         exclude each other, any scores.
     sample_weight : array-like (rows,), optional
         Of the rows.
+    exclusive : bool, optional
+        As of `accuracy`.
     """
-    truth, outputs, weights = prepared(y_true, outputs, sample_weight)
+    truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     check_no_classes("roc_auc", outputs, ", or scores with .astype(float)")
     if truth.ndim == 2 or outputs.shape[1] == 1:
         check_truth(truth)
