@@ -62,17 +62,26 @@ class Metric:
     def __call__(
         self, y_true: Array, outputs: Array, weights: Array | None = None, *, exclusive: bool | None = None
     ) -> float:
-        """Return the metric's value; `exclusive` is for those of hotloop, which otherwise look at the sums."""
-        given: dict[str, Any] = {WEIGHTS: weights} if self.weighted and weights is not None else {}
+        """Return the metric's value; `exclusive` is for those of hotloop, which otherwise look at the sums.
+
+        The function is handed views that cannot be written to: what they show may be the user's own arrays.
+        """
+        given: dict[str, Any] = {WEIGHTS: _read_only(weights)} if self.weighted and weights is not None else {}
         whole = partial(self.function)  # of a partial: its function and keywords
         if "exclusive" not in whole.keywords and any(whole.func is one for one in EXCLUSIVE_OR_NOT):
             given["exclusive"] = exclusive
-        value = self.function(y_true, outputs, **given)
+        value = self.function(_read_only(y_true), _read_only(outputs), **given)
         if isinstance(value, np.ndarray) and value.ndim == 0:
             value = value[()]
         if not isinstance(value, numbers.Real):
             raise TypeError(f"the metric {self.name} returned {shown(value)}; wanted a number")
         return float(value)
+
+
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True)

@@ -197,3 +197,51 @@ def test_names_of_the_same_and_levels():
     assert list(found) == ["loss", "r2", "mae", "pinball_0.5", "pinball", "<lambda>"]
     assert found["pinball_0.5"] == pytest.approx(found["mae"] / 2)
     assert found["<lambda>"] == 3
+
+
+@pytest.mark.parametrize(("loss", "dtype"), [("cross_entropy", np.int64), ("cross_entropy", np.int32), ("mse", float)])
+@pytest.mark.parametrize("argument", ["y_true", "outputs", "sample_weight"])
+def test_a_function_cannot_change_what_it_is_handed(loss, dtype, argument):
+    """Which may be the user's own arrays, and is what the next metric is handed."""
+    net, X, y = network(loss, 3)
+    y, weights, seen = y.astype(dtype), np.arange(1.0, 31), []
+    before = y.copy(), weights.copy()
+
+    def changes(y_true, outputs, sample_weight):
+        {"y_true": y_true, "outputs": outputs, "sample_weight": sample_weight}[argument][0] += 1
+        return 0.0
+
+    def changes_if_it_can(y_true, outputs, sample_weight):
+        with pytest.raises(ValueError, match="read-only"):
+            changes(y_true, outputs, sample_weight)
+        return 0.0
+
+    def sees(y_true, outputs, sample_weight):
+        seen.append((y_true.copy(), outputs.copy(), sample_weight.copy()))
+        return 0.0
+
+    wanted = net.evaluate(X, y, sample_weight=weights, metrics=[sees])
+    with pytest.raises(ValueError, match="read-only"):
+        net.evaluate(X, y, sample_weight=weights, metrics=[changes])
+    found = net.evaluate(X, y, sample_weight=weights, metrics=[changes_if_it_can, sees])
+    assert found == wanted | {"changes_if_it_can": 0}
+    for first, second in zip(*seen, strict=True):
+        np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(y, before[0])
+    np.testing.assert_array_equal(weights, before[1])
+    np.testing.assert_array_equal(seen[1][0], y)
+    y += 1  # one's own arrays stay as they were
+    assert weights.flags.writeable
+
+
+def test_a_function_cannot_change_the_labels_of_a_fit():
+    net, X, y = network("cross_entropy", 3)
+
+    def changes(y_true, outputs):
+        y_true += 1
+        return 0.0
+
+    before = y.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        net.fit(X, y, epochs=2, validation_data=(X, y), metrics=[changes], progress=False)
+    np.testing.assert_array_equal(y, before)
