@@ -8,6 +8,7 @@ from typing import Any
 from hotloop.network.metrics.named import METRICS, OF_CLASSES, OF_VALUES, default_metric
 from hotloop.network.training.callbacks import Callback, FitProgress, PlannedFit
 from hotloop.network.validation import arguments
+from hotloop.network.validation.caller import warn
 from hotloop.network.validation.printable import shown
 
 # Words of the names of metrics.
@@ -89,6 +90,7 @@ class Monitor(Callback):
     def _begin(self) -> None:
         """Forget what an earlier fit left."""
         self.best = -math.inf if self._more else math.inf
+        self._all_nan: bool | None = None  # of the epochs so far; None before the first
 
     def on_fit_begin(self, fit: FitProgress) -> None:
         """Forget the fit before."""
@@ -96,8 +98,10 @@ class Monitor(Callback):
             self._begin()
 
     def on_fit_end(self, fit: FitProgress) -> None:
-        """Forget the last fit."""
+        """Forget the last fit, and warn if it had no number to compare."""
         self._loaded = False
+        if self._all_nan and math.isinf(self.best):
+            warn(f"{self.monitor} was NaN after every epoch, so {type(self).__name__} found no best one", UserWarning)
 
     def _value(self, fit: FitProgress) -> float:
         """Return the number in the last epoch's record.
@@ -109,7 +113,9 @@ class Monitor(Callback):
         """
         if self.monitor not in fit.record:
             raise ValueError(f"{type(self).__name__} monitors {absent(self.monitor, [*fit.record])}")
-        return float(fit.record[self.monitor])
+        value = float(fit.record[self.monitor])
+        self._all_nan = math.isnan(value) and self._all_nan is not False
+        return value
 
     def _better(self, value: float, reference: float) -> bool:
         """Return whether a value is better than another by more than `min_delta`; NaN never is."""

@@ -92,7 +92,8 @@ def test_nan_is_never_the_best():
     stopper = EarlyStopping("val_r2", patience=3)
     fit = course(stopper, [np.nan, 0.5, np.nan, np.nan, 0.4, 0.9], "val_r2")
     assert (fit.history.best_epoch, len(fit.history.epochs)) == (2, 5)
-    fit = course(stopper, [np.nan] * 5, "val_r2")
+    with pytest.warns(UserWarning, match="val_r2 was NaN"):
+        fit = course(stopper, [np.nan] * 5, "val_r2")
     assert (fit.history.best_epoch, fit.network.parameters[0]) == (None, 3)
     fit = course(EarlyStopping("val_r2", patience=1), [np.nan, 0.5, 0.6, 0.7], "val_r2")  # two epochs at least
     assert len(fit.history.epochs) == 4
