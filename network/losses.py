@@ -66,6 +66,18 @@ class Loss:
         """Return how many targets a row has, for so many outputs."""
         return outputs
 
+    def address(self, dtype: "np.dtype[Any]") -> int:
+        """Return the address of the kernel, compiled or loaded; 0 if the training loop has it."""
+        if self.kernel is None:
+            return 0
+        import numpy as np
+
+        from hotloop.kernels import losses_by_address
+        from hotloop.kernels.by_address import address_of
+
+        kernel = getattr(losses_by_address, self.kernel) if isinstance(self.kernel, str) else self.kernel
+        return address_of(kernel, dtype, 1, 1, 1, 1, 0, returns=np.dtype("float64"))
+
 
 @explains_its_keywords
 class Quantile(Loss):
@@ -199,14 +211,7 @@ def kernel_by_address(loss: Loss, dtype: "np.dtype[Any]") -> "tuple[int, Array]"
     """Return the address of a loss's kernel, compiled or loaded, and its parameters; 0 if the training loop has it."""
     import numpy as np
 
-    if loss.kernel is None:
-        return 0, np.zeros(0, dtype)
-    from hotloop.kernels import losses_by_address
-    from hotloop.kernels.by_address import address_of
-
-    kernel = getattr(losses_by_address, loss.kernel) if isinstance(loss.kernel, str) else loss.kernel
-    address = address_of(kernel, dtype, 1, 1, 1, 1, 0, returns=np.dtype("float64"))
-    return address, np.array(loss.parameters, dtype)
+    return loss.address(dtype), np.array(loss.parameters, dtype)
 
 
 def compile_losses(dtype: "np.dtype[Any]") -> None:

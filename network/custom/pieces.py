@@ -16,6 +16,7 @@ from hotloop.kernels.by_address import address_of
 from hotloop.kernels.function_code import code_of
 from hotloop.kernels.jit import Array, kernel, own
 from hotloop.network.activations import ACTIVATIONS, Activation, row_of
+from hotloop.network.custom.compiler_errors import in_a_line
 from hotloop.network.custom.differences import compare, steps_at, worst
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import Loss, kernel_by_address
@@ -29,19 +30,12 @@ POSITIVE = ("softplus", "relu", "exponential")  # outputs at or above zero
 FLOAT64 = np.dtype("float64")
 
 
-@contextlib.contextmanager
-def explaining(piece: Any) -> Iterator[None]:
-    """Turn an error of the compiler into one that names the piece."""
-    try:
-        yield
-    except numba.core.errors.NumbaError as error:
-        raise TypeError(f"{piece!r} cannot be compiled by Numba: {error}") from None
-
-
 class Custom:
     """What a custom activation and a custom loss share: a name, and functions."""
 
     name: str
+    _takes: tuple[tuple[str, ...], tuple[int, ...]]  # what the functions are, and what they take
+    _returns: str
     _pieces: tuple[Any, ...]  # the functions, compiled
     _code: list[list[bytes]]  # what they did when they were
 
@@ -77,6 +71,15 @@ class Custom:
     def _options(self) -> dict[str, Any]:
         """Keyword arguments of the constructor."""
         raise NotImplementedError
+
+    @contextlib.contextmanager
+    def _explaining(self, dtype: Any) -> Iterator[None]:
+        """Turn an error of the compiler into one line about the user's function."""
+        try:
+            yield
+        except numba.core.errors.NumbaError as error:
+            roles, arguments = self._takes
+            raise TypeError(in_a_line(self, roles, np.dtype(dtype), arguments, self._returns, error)) from error
 
     def _keep(self, *pieces: Any, **others: Any) -> None:
         """Set attributes, for the row is frozen: the functions, what they do, and others.
@@ -125,6 +128,8 @@ class CustomActivation(Custom, Activation):
     (CustomActivation('square'), 'identity')
     """
 
+    _takes = ("function", "derivative"), (0,)
+    _returns = "it must return a number"
     _loops: tuple[Any, Any]  # kernels around the functions
 
     def __init__(
@@ -147,7 +152,7 @@ class CustomActivation(Custom, Activation):
 
     def addresses(self, dtype: Any) -> tuple[int, int]:
         """Return the addresses of the two kernels, compiled for this dtype or loaded from the cache."""
-        with explaining(self):
+        with self._explaining(dtype):
             first, second = (address_of(loop, dtype, 1, 1) for loop in self._loops)
         return first, second
 
@@ -223,6 +228,8 @@ class CustomLoss(Custom, Loss):
     CustomLoss('fourth_power')
     """
 
+    _takes = ("function",), (1, 1, 1)
+    _returns = "a loss returns the loss of the row, a number"
     kernel: Callable[..., float]
     _checks: bool
     _checked: set[Any]
@@ -248,13 +255,17 @@ class CustomLoss(Custom, Loss):
             self._check(*case)
             self._checked.add(case)
 
+    def address(self, dtype: Any) -> int:
+        """Return the address of the kernel, compiled for this dtype or loaded from the cache."""
+        with self._explaining(dtype):
+            return super().address(dtype)
+
     @property
     def _options(self) -> dict[str, Any]:
         return {"name": self.name, "output": self.output}
 
     def _check(self, outputs: int, activation: str) -> None:
-        with explaining(self):
-            kernel_by_address(self, FLOAT64)
+        kernel_by_address(self, FLOAT64)
         rng = np.random.default_rng(outputs)
         rows = [(a, y) for y in _targets(rng, outputs) for a in _outputs(rng, activation, outputs)]
         columns = np.sort(rng.permutation(outputs)[:MOST_COLUMNS])
