@@ -24,7 +24,9 @@ from hotloop.network.cli.training_run import (
 from hotloop.network.metrics import predicted_classes
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_replaceable, path_of
+from hotloop.network.persistence.checkpoint import Checkpoint
 from hotloop.network.persistence.schema import CHECKPOINT
+from hotloop.network.training.lambda_callback import LambdaCallback
 
 MEMORY = "/dev/shm"  # a folder that no full disk holds
 
@@ -36,6 +38,7 @@ def command(arguments: argparse.Namespace) -> int:
         check_is_another(arguments.save, arguments.data)
     check_checkpoint_options(arguments)
     check_options(arguments)
+    check_seed(arguments)
     for option in ("patience", "tolerance"):
         if arguments.no_early_stopping and getattr(arguments, option) is not None:
             raise ValueError(f"--{option} is for early stopping, which --no-early-stopping turns off")
@@ -45,11 +48,13 @@ def command(arguments: argparse.Namespace) -> int:
     say(compile_kernels(net, prepared, str(net.dtype)), "")
     stopper = early_stopping(arguments, prepared)
     net.metadata = dict(CHECKPOINT)
+    callbacks = []
     if arguments.resume:
-        say(reports.resumed(arguments.checkpoint), "")
+        where = reports.resumed(arguments.checkpoint)
+        callbacks.append(LambdaCallback(on_fit_begin=lambda _: say(where, "")))  # the checkpoint has been checked then
     history = fit(
-        arguments, net, prepared, optimizer, stopper, checkpoint=arguments.checkpoint, every=arguments.every,
-        resume=arguments.resume,
+        arguments, net, prepared, optimizer, stopper, callbacks, checkpoint=arguments.checkpoint,
+        every=arguments.every, resume=arguments.resume,
     )  # fmt: skip
     saved = None
     if arguments.save is not None:  # before anything is printed: the reader of a pipe may have left
@@ -86,6 +91,17 @@ def check_checkpoint_options(arguments: argparse.Namespace) -> None:
     check_is_another(arguments.checkpoint, arguments.data)
     if arguments.save is not None and os.path.realpath(arguments.save) == os.path.realpath(path):
         raise ValueError("--save and --checkpoint name one file: the network that is saved is not a checkpoint")
+
+
+def check_seed(arguments: argparse.Namespace) -> None:
+    """Raise if the checkpoint to go on from was trained with another seed: its data were split in another way."""
+    if arguments.resume and os.path.lexists(arguments.checkpoint):
+        there = Checkpoint.read(path_of("--checkpoint", arguments.checkpoint)).config.get("seed")
+        if there != arguments.seed:
+            raise ValueError(
+                f"{arguments.checkpoint} was written by another fit: seed was {there}, is {arguments.seed}. Resume "
+                f"with --seed {there}: the split of the data follows from it, too"
+            )
 
 
 def save(net: Network, path: Path) -> Path | None:

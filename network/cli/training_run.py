@@ -1,6 +1,7 @@
 """A training run as the options describe it, for train and profile: checks, network, optimizer, kernels, fit."""
 
 import argparse
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -11,6 +12,7 @@ from hotloop.network.cli.options import DROPOUT, LEARNING_RATES, PATIENCE, SGD_M
 from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
+from hotloop.network.training.callbacks import Callback
 from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.display import is_shown
 from hotloop.network.training.early_stopping import EarlyStopping
@@ -112,6 +114,7 @@ def fit(
     prepared: PreparedData,
     optimizer: Optimizer,
     stopper: EarlyStopping | None,
+    callbacks: Sequence[Callback] = (),
     **checkpoints: Any,
 ) -> History:
     """Train, and return the history; `checkpoints` are the arguments of `Network.fit` for them."""
@@ -126,6 +129,6 @@ def fit(
         max_seconds=arguments.max_seconds,
         n_threads=arguments.threads,
         progress=not arguments.no_progress,
-        callbacks=[] if stopper is None else [stopper],
+        callbacks=[*([] if stopper is None else [stopper]), *callbacks],
         **checkpoints,
     )
