@@ -10,12 +10,10 @@ import numba
 import numpy as np
 import pytest
 from conftest import COMPILED, same_bits
-from numba.core.registry import CPUDispatcher
 
 from hotloop import DivergenceError, Network, kernels
 from hotloop.activations import CustomActivation
 from hotloop.losses import CustomLoss
-from hotloop.network.custom.compiler_errors import in_a_line
 
 QUIET = {"progress": False, "shuffle": False}
 FLAGS = {"epochs": 4, "batch_size": 5, "optimizer": "adam", **QUIET}  # 20 steps
@@ -245,89 +243,6 @@ def test_what_is_no_function():
         Network([3, 2], loss=mean_of_squares)
     with pytest.raises(TypeError, match="name must be a text"):
         CustomLoss(mean_of_squares, name="")
-
-
-def nothing(outputs, target, gradient):
-    for j in range(outputs.size):
-        gradient[j] = outputs[j] - target[j]
-
-
-def maybe(z):
-    if z > 0:
-        return z
-
-
-def loop_forgotten(outputs, target, gradient):
-    gradient[:] = 2 * (outputs - target)
-    return (outputs - target) ** 2
-
-
-def unknown_name(outputs, target, gradient):
-    return cube(outputs)  # noqa: F821
-
-
-def a_method_that_is_none(z):
-    return z.cube()
-
-
-def added_to_text(z):
-    return z + "1"
-
-
-LOSS_RETURNS = "a loss returns the loss of the row, a number"
-ACTIVATION_RETURNS = "it must return a number"
-
-
-@pytest.mark.skipif(not COMPILED, reason="about the compiler")
-@pytest.mark.parametrize("check", [True, False])
-@pytest.mark.parametrize(("function", "message"), [
-    (nothing, f"CustomLoss('nothing'): the function nothing returns nothing; {LOSS_RETURNS}"),
-    (loop_forgotten, f"CustomLoss('loop_forgotten'): the function loop_forgotten returns an array; {LOSS_RETURNS}"),
-    (unknown_name, "CustomLoss('unknown_name') cannot be compiled by Numba: NameError: name 'cube' is not defined"),
-])  # fmt: skip
-def test_a_loss_that_cannot_be_compiled(function, message, check):
-    """One line, of the network that first needs the machine code: made with the check, trained without."""
-    loss = CustomLoss(function, check=check)
-    with pytest.raises(TypeError) as caught:
-        Network([3, 2], loss=loss, seed=0).fit(*data(), **FLAGS)
-    assert str(caught.value) == message
-    assert isinstance(caught.value.__cause__, numba.core.errors.NumbaError)
-
-
-@pytest.mark.skipif(not COMPILED, reason="about the compiler")
-@pytest.mark.parametrize(("pair", "message"), [
-    ((lambda z: "text", square), f"CustomActivation('f'): the function <lambda> returns text; {ACTIVATION_RETURNS}"),
-    ((lambda z: (z, z), square), f"CustomActivation('f'): the function <lambda> returns a tuple; {ACTIVATION_RETURNS}"),
-    ((square, lambda z: z * 1j),
-     f"CustomActivation('f'): the derivative <lambda> returns a complex number; {ACTIVATION_RETURNS}"),
-    ((square, maybe),
-     f"CustomActivation('f'): the derivative maybe returns nothing in some cases; {ACTIVATION_RETURNS}"),
-    ((a_method_that_is_none, square),
-     "CustomActivation('f') cannot be compiled by Numba: Unknown attribute 'cube' of type float64 (test_custom.py, "
-     f"line {a_method_that_is_none.__code__.co_firstlineno + 1})"),
-    ((square, added_to_text),
-     "CustomActivation('f') cannot be compiled by Numba: No implementation of function Function(<built-in function "
-     "add>) found for signature: add(float64, Literal[str](1)) (test_custom.py, "
-     f"line {added_to_text.__code__.co_firstlineno + 1})"),
-])  # fmt: skip
-def test_an_activation_that_cannot_be_compiled(pair, message):
-    with pytest.raises(TypeError) as caught:
-        CustomActivation(*pair, name="f")
-    assert str(caught.value) == message
-    assert isinstance(caught.value.__cause__, numba.core.errors.NumbaError)
-
-
-@pytest.mark.parametrize(("function", "line"), [
-    (nothing, "CustomLoss('nothing'): the function nothing returns nothing; wanted"),
-    (unknown_name, "CustomLoss('unknown_name') cannot be compiled by Numba: NameError: name 'cube' is not defined"),
-    (mean_of_squares, "CustomLoss('mean_of_squares') cannot be compiled by Numba: of the loop"),
-])  # fmt: skip
-def test_whose_fault_it_is(function, line):
-    """The compiler is asked about the function alone, also where hotloop's kernels are plain Python."""
-    piece = CustomLoss(function, check=False)
-    vars(piece)["_pieces"] = (CPUDispatcher(function, targetoptions={"nopython": True}),)
-    error = numba.core.errors.TypingError("Failed in nopython mode\nof the loop")
-    assert in_a_line(piece, ["function"], np.dtype("f4"), (1, 1, 1), "wanted", error) == line
 
 
 def test_a_loss_that_raises_ends_the_fit():
