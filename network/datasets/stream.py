@@ -21,6 +21,7 @@ Part: TypeAlias = tuple[str, tuple[str, ...] | None, Array, Array]  # where it i
 
 ROWS = 65536
 PARQUET, IPC = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
+OF_STREAM = b"\xff\xff\xff\xff"  # how Arrow's stream format begins
 CSV, NPZ = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".npz",)
 
 
@@ -34,8 +35,9 @@ class Stream:
     ----------
     source : path, Arrow object, or sequence of them
         Files .npz, .csv, .tsv (also .gz), .parquet, .arrow or .feather; or a table, a dataset, record batches or a
-        reader of pyarrow. A reader can be read once, so it is not for several epochs, nor for `scaling` before `fit`.
-        Parquet and Arrow files need pyarrow: ``pip install 'hotloop[arrow]'``.
+        reader of pyarrow. Arrow files may be in the file format or the stream format. A reader can be read once, so it
+        is not for several epochs, nor for `scaling` before `fit`. Parquet and Arrow files need pyarrow:
+        ``pip install 'hotloop[arrow]'``.
     target : str, optional
         Name of the target's column, or of the array of an NPZ file beside "x"; the last column, or "y", by default.
     columns : sequence of str, optional
@@ -119,11 +121,8 @@ class Stream:
         """
         n, mean, squares = 0, np.zeros(0), np.zeros(0)
         least = most = mean
-        for where, X, _ in self._parts():
+        for _, X, _ in self._parts():
             part = X.astype(np.float64)
-            if not np.isfinite(part).all():
-                row, column = (int(i) for i in np.argwhere(~np.isfinite(part))[0])
-                raise ValueError(f"{where}: X must be finite: found {part[row, column]} in row {row}, column {column}")
             if n == 0:
                 mean, squares = np.zeros(part.shape[1]), np.zeros(part.shape[1])
                 least, most = part.min(axis=0), part.max(axis=0)
@@ -161,7 +160,9 @@ class Stream:
                 width = X.shape[1] if width is None else width
                 if X.shape[1] != width:
                     raise ValueError(f"{where} has {X.shape[1]} inputs a row; the parts before have {width}")
-                yield where, X, self._numbered(where, y)
+                y = self._numbered(where, y)
+                _check_finite(f"{where}: y", y)
+                yield where, X, y
         if not found:
             raise ValueError("the data have no rows")
 
@@ -184,6 +185,19 @@ class Stream:
             if str(name) not in places:
                 raise ValueError(f"{where}: the target {str(name)!r} is none of the classes {list(self.classes)}")
         return np.array([places[str(name)] for name in distinct], np.int64)[inverse]
+
+
+def _check_finite(argument: str, array: Array, names: Sequence[str] | None = None) -> None:
+    """Raise a ValueError that names the first number that is not finite, if there is one."""
+    if array.dtype.kind != "f":
+        return
+    with np.errstate(all="ignore"):
+        if np.isfinite(array.sum()):  # without an array of flags; a sum may overflow
+            return
+    for row, *columns in np.argwhere(~np.isfinite(array))[:1].tolist():
+        place = f"row {row}" + "".join(f", column {column}" for column in columns)
+        name = "" if names is None else f" ({names[columns[0]]!r})"
+        raise ValueError(f"{argument} must be finite: found {array[(row, *columns)]} in {place}{name}")
 
 
 def _written(value: Any) -> str:
@@ -235,9 +249,8 @@ def _parquet(stream: Stream, path: Any) -> Iterator[Part]:
 
 def _ipc(stream: Stream, path: Any) -> Iterator[Part]:
     """Read an Arrow file part by part, mapped into memory."""
-    with _opened_ipc(path) as file:
-        batches = (file.get_batch(index) for index in range(file.num_record_batches))
-        yield from _of_batches(stream, str(path), file.schema.names, batches)
+    with _opened_ipc(path) as (names, batches):
+        yield from _of_batches(stream, str(path), names, batches)
 
 
 @contextmanager
@@ -248,10 +261,17 @@ def _opened_parquet(path: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _opened_ipc(path: Any) -> Iterator[Any]:
+def _opened_ipc(path: Any) -> Iterator[tuple[list[str], Iterable[Any]]]:
+    """Yield the names and the record batches of a file in Arrow's file format, or in its stream format."""
     arrow = _pyarrow()
-    with _damage_in(path, "an Arrow file"), arrow.memory_map(str(path)) as mapped, arrow.ipc.open_file(mapped) as file:
-        yield file
+    with _damage_in(path, "an Arrow file"), arrow.memory_map(str(path)) as mapped:
+        is_stream = mapped.read(len(OF_STREAM)) == OF_STREAM
+        mapped.seek(0)
+        with arrow.ipc.open_stream(mapped) if is_stream else arrow.ipc.open_file(mapped) as file:
+            if is_stream:
+                yield file.schema.names, file
+            else:
+                yield file.schema.names, (file.get_batch(index) for index in range(file.num_record_batches))
 
 
 @contextmanager
@@ -272,8 +292,8 @@ def _rows_of_parquet(stream: Stream, path: Any) -> int:
 
 
 def _rows_of_ipc(stream: Stream, path: Any) -> int:
-    with _opened_ipc(path) as file:
-        return sum(file.get_batch(index).num_rows for index in range(file.num_record_batches))
+    with _opened_ipc(path) as (_, batches):
+        return sum(batch.num_rows for batch in batches)
 
 
 def _arrow(stream: Stream, source: Any) -> Iterator[Part]:
@@ -312,6 +332,7 @@ def _of_batches(stream: Stream, where: str, names: Sequence[str], batches: Any) 
         if column.null_count:
             raise ValueError(f"{rows}: the target {target!r} is missing in {column.null_count} of them")
         X = numeric(f"{rows}: X", table.select(inputs))
+        _check_finite(f"{rows}: X", X, inputs)
         y = column.to_numpy() if stream.classes is None else np.array(column.to_pylist(), np.object_)
         first += table.num_rows
         yield rows, tuple(inputs), X, y

@@ -39,7 +39,7 @@ def write(kind, path, x, y):
         pytest.importorskip("pyarrow.parquet").write_table(arrow_table(x, y), path, row_group_size=5)
     else:
         ipc, whole = pytest.importorskip("pyarrow.ipc"), arrow_table(x, y)
-        with ipc.new_file(path, whole.schema) as file:
+        with (ipc.new_stream if kind == ".ipc" else ipc.new_file)(path, whole.schema) as file:
             file.write_table(whole, max_chunksize=9)
     return path
 
@@ -50,7 +50,7 @@ def whole(stream):
     return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
 
 
-@pytest.mark.parametrize("kind", [".npz", ".csv", ".csv.gz", ".tsv", ".parquet", ".arrow"])
+@pytest.mark.parametrize("kind", [".npz", ".csv", ".csv.gz", ".tsv", ".parquet", ".arrow", ".ipc"])
 def test_files_are_read_again_in_each_pass(kind, table, tmp_path):
     x, y = table
     paths = [write(kind, tmp_path / "one", x[:13], y[:13]), str(write(kind, tmp_path / "two", x[13:], y[13:]))]
@@ -59,7 +59,7 @@ def test_files_are_read_again_in_each_pass(kind, table, tmp_path):
         found = whole(stream)
         assert np.array_equal(found[0], x)
         assert np.array_equal(found[1], y)
-    sizes = [4, 4, 4, 1, 4, 4, 2] if kind in (".parquet", ".arrow") else [13, 10]
+    sizes = [4, 4, 4, 1, 4, 4, 2] if kind in (".parquet", ".arrow", ".ipc") else [13, 10]
     assert [len(part) for part, _ in stream] == stream.rows_of_parts() == sizes
 
 
@@ -96,7 +96,7 @@ def test_a_reader_is_read_once(table):
     assert net.steps == 3 + 3 + 1
 
 
-@pytest.mark.parametrize("kind", [".parquet", ".arrow"])
+@pytest.mark.parametrize("kind", [".parquet", ".arrow", ".ipc"])
 def test_damaged_files_are_named(kind, table, tmp_path):
     good = write(kind, tmp_path / "good", *table).read_bytes()
     bad = tmp_path / f"bad{kind}"
@@ -209,8 +209,35 @@ def test_faults_say_where(table, tmp_path):
         whole(Stream(arrow_table(x, y, word=["w"] * ROWS)))
     x = x.copy()
     x[3, 1] = np.nan
-    with pytest.raises(ValueError, match=r"rows 0 to 22: X must be finite: found nan in row 3, column 1"):
+    with pytest.raises(ValueError, match=r"rows 0 to 22: X must be finite: found nan in row 3, column 1 \('b'\)"):
         Stream(arrow_table(x, y)).scaling()
+
+
+@pytest.mark.parametrize(("kind", "where"), [
+    (".parquet", r"part\.parquet, rows 20 to 22: "), (".arrow", r"part\.arrow, rows 20 to 22: "),
+])  # fmt: skip
+def test_what_is_not_finite_is_named_as_text_is(kind, where, table, tmp_path):
+    """Two large numbers are finite, and their sum is not."""
+    x, y = table[0].copy(), table[1].astype(float)
+    net = Network([3, 1], seed=0)
+    for value in (np.nan, -np.inf):
+        x[21, 2], y[21] = value, 0
+        path = write(kind, tmp_path / "part", x, y)
+        with pytest.raises(ValueError, match=rf"{where}X must be finite: found {value} in row 1, column 2 \('c'\)$"):
+            net.fit(Stream(path, rows=10), epochs=1, progress=False)
+        x[21, 2], y[21] = 0, value
+        path = write(kind, tmp_path / "part", x, y)
+        with pytest.raises(ValueError, match=rf"{where}y must be finite: found {value} in row 1$"):
+            net.fit(Stream(path, rows=10), epochs=1, progress=False)
+    x[:2, 0], y[21] = 1.7e308, 0
+    assert np.array_equal(whole(Stream(write(kind, tmp_path / "part", x, y), rows=10))[0], x)
+
+
+def test_a_missing_value_of_a_table(table):
+    pyarrow = pytest.importorskip("pyarrow")
+    missing = pyarrow.array([None, *range(1, ROWS)])
+    with pytest.raises(ValueError, match=r"rows 0 to 22: X must be finite: found nan in row 0, column 3 \('d'\)$"):
+        list(Stream(arrow_table(*table, d=missing)))
 
 
 def test_without_pyarrow(tmp_path, monkeypatch):
