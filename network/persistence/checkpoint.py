@@ -78,8 +78,9 @@ class Checkpoint:
     def check(self, fit: Mapping[str, Any], epochs: int) -> None:
         """Raise a ValueError that says all differences, unless the checkpoint belongs to the fit of this identity."""
         found, done = differences(self.identity, fit), self.start.epochs
-        if epochs < done:
-            found.append(f"{done} epochs were trained, more than the epochs={epochs} asked for")
+        if epochs < done + self.start.in_epoch:
+            part = f" and {self.start.row} samples of the next" if self.start.in_epoch else ""
+            found.append(f"{done} epoch{'s' * (done != 1)}{part} were trained, more than the epochs={epochs} asked for")
         if found:
             raise ValueError(
                 f"{self.path} was written by another fit: {'; '.join(found)}. Resume with the same network, data and "
