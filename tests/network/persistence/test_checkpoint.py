@@ -10,7 +10,7 @@ from small_networks import everything
 from hotloop import SGD, Adam, Callback, Network
 from hotloop.network import layout
 from hotloop.network.persistence import checkpoint as files
-from hotloop.network.persistence import identity, model_file
+from hotloop.network.persistence import model_file
 from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
 from hotloop.network.training import thread_tuner
 from hotloop.schedules import Cosine, OneCycle
@@ -323,16 +323,6 @@ def test_other_data_are_refused(index, change, match, run):
 
 def test_fewer_rows_are_refused(run):
     refused(run, "X.rows was 40, is 39; y had other values", pair=[array[:39] for array in data("Adam", 40)])
-
-
-def test_of_large_inputs_some_rows_are_compared():
-    """Of a file larger than memory the others are not read; the first and the last are among them."""
-    rows = np.arange(2 * identity.SMALL).reshape(-1, 8).view(np.uint8)
-    sample = identity._sample(rows)
-    assert (len(sample), sample[0].tobytes(), sample[-1].tobytes()) == (256, rows[0].tobytes(), rows[-1].tobytes())
-    assert len({row.tobytes() for row in sample}) == 256
-    small = rows[:100]
-    assert identity._sample(small) is small
 
 
 # What is no checkpoint.

@@ -16,6 +16,7 @@ from hotloop.callbacks import CSVLogger, LambdaCallback, ModelCheckpoint, Reduce
 from hotloop.losses import CustomLoss
 from hotloop.metrics import f1
 from hotloop.network.custom import pieces
+from hotloop.network.persistence import identity
 from hotloop.network.persistence.described import CLASS, CODE, NAME, described
 from hotloop.network.persistence.identity import differences
 from hotloop.schedules import Cosine, LinearWarmup, Piecewise
@@ -341,3 +342,13 @@ def test_another_process_sees_the_same():
     }  # fmt: skip
     assert len(found) == 1
     assert "0x" not in found.pop()
+
+
+def test_of_large_inputs_some_rows_are_compared():
+    """Of a file larger than memory the others are not read; the first and the last are among them."""
+    rows = np.arange(2 * identity.SMALL).reshape(-1, 8).view(np.uint8)
+    sample = identity._sample(rows)
+    assert (len(sample), sample[0].tobytes(), sample[-1].tobytes()) == (256, rows[0].tobytes(), rows[-1].tobytes())
+    assert len({row.tobytes() for row in sample}) == 256
+    small = rows[:100]
+    assert identity._sample(small) is small
