@@ -15,13 +15,13 @@ from hotloop.kernels.tables import Record as TableRecord
 from hotloop.network.activations import Activation, row_of
 from hotloop.network.layout import Layout, addresses, aligned_zeros
 from hotloop.network.losses import Loss, kernel_by_address, loss_of
-from hotloop.network.training.optimizers import Optimizer
+from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
 from hotloop.network.validation import weights as sample_weights
 
 INPUT_KINDS = {np.dtype("uint8"): UINT8, np.dtype("float32"): FLOAT32, np.dtype("float64"): FLOAT64}
 # The fields of SETTINGS and STEP that are hyper-parameters of an optimizer.
-OF_THE_RUN = ("rho", "beta2", "epsilon", "clip_norm")
-OF_A_STEP = ("learning_rate", "momentum", "beta1", "weight_decay")
+HYPER_PARAMETERS = {field.name for kind in OPTIMIZERS.values() for field in fields(kind)}
+OF_THE_RUN, OF_A_STEP = ([name for name in table.names or () if name in HYPER_PARAMETERS] for table in (SETTINGS, STEP))
 IN_ORDER = np.empty(0, np.int64)  # an empty order: that of the data
 
 
