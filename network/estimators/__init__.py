@@ -1,0 +1,1 @@
+"""The scikit-learn face: estimators with its parameters, attributes and methods. Needs the extra ``[sklearn]``."""
