@@ -1,0 +1,182 @@
+"""What the columns of a table become: numbers as they are measured, categories one-hot, or nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hotloop.network.tables.categories import Key, key_of, texts_of
+from hotloop.network.tables.column import Array, Column
+from hotloop.network.tables.scales import robust, robust_of_counts, scaled
+
+ONE_HOT, SIGNED = np.array([0.0, 1.0]), np.array([-1.0, 0.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """No input at all; the note says why."""
+
+    form: ClassVar[str] = "dropped"
+    kind: str
+    note: str
+    n_inputs: ClassVar[int] = 0
+
+    def settings(self) -> dict[str, Any]:
+        """Return what else a file keeps."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Numbers, dates or durations: an input with the value, waves of periods, and an input that flags missing values.
+
+    The inputs are, before they are scaled: x; for each period p, in days, sin(2 pi x / p) and cos(2 pi x / p); and 1
+    where x is missing, else 0.
+    """
+
+    form: ClassVar[str] = "measured"
+    kind: str
+    note: str
+    value: bool = True  # whether there is an input with it: not if it is constant
+    origin: int = 0  # subtracted from whole numbers that float64 cannot hold
+    periods: tuple[float, ...] = ()
+    flag: bool = False
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs."""
+        return self.value + 2 * len(self.periods) + self.flag
+
+    def settings(self) -> dict[str, Any]:
+        """Return what else a file keeps."""
+        return {"value": self.value, "origin": self.origin, "periods": list(self.periods), "flag": self.flag}
+
+    def floats(self, column: Column) -> Array:
+        """Return the values as float64, less the origin, NaN where they are missing; always a new array."""
+        values = column.values
+        if self.origin:
+            floats = (values.astype(np.longdouble) - self.origin).astype(np.float64)
+        else:
+            floats = values.astype(np.float64)
+        if column.missing is not None:
+            floats[column.missing] = np.nan
+        return floats
+
+    def raw(self, floats: Array) -> Iterator[Array]:
+        """Yield the inputs (rows,) before they are scaled, NaN where the value is missing, the flag never."""
+        if self.value:
+            yield floats
+        for period in self.periods:
+            angle = floats * (2 * np.pi / period)
+            yield np.sin(angle)
+            yield np.cos(angle)
+        if self.flag:
+            yield np.isnan(floats).astype(np.float64)
+
+    def scales(self, column: Column) -> tuple[list[float], list[float]]:
+        """Return offset and scale of each input, from the training rows."""
+        found = [robust(raw[~np.isnan(raw)]) for raw in self.raw(self.floats(column))]
+        return [offset for offset, _ in found], [scale for _, scale in found]
+
+    def write(self, column: Column, out: Array, offset: Array, scale: Array) -> None:
+        """Write the scaled inputs; a missing value is the median, which is 0."""
+        for place, raw in enumerate(self.raw(self.floats(column))):
+            inputs = scaled(raw, offset[place], scale[place])
+            np.copyto(inputs, 0.0, where=np.isnan(inputs))
+            out[:, place] = inputs
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """Categories: an input for each, or one of -1 and +1 if there are two; missing ones are 0 in all.
+
+    Attributes
+    ----------
+    keys : tuple of (kind, text)
+        The categories, in order.
+    other : bool
+        Whether one more input is for all other categories, known and unknown.
+    """
+
+    form: ClassVar[str] = "one-hot"
+    kind: str
+    note: str
+    keys: tuple[Key, ...]
+    other: bool = False
+    _places: dict[Key, int] = field(init=False, repr=False, compare=False)
+    _by_text: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Build what categories are looked up in."""
+        places = {key: place for place, key in enumerate(self.keys)}
+        by_text: dict[str, int] = {}
+        for rank in range(3):  # a surer text of one category goes before a less sure one of another
+            for key, place in places.items():
+                for text in texts_of(key)[rank : rank + 1]:
+                    by_text.setdefault(text, place)
+        object.__setattr__(self, "_places", places)
+        object.__setattr__(self, "_by_text", by_text)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether two categories are the signs of one input."""
+        return len(self.keys) == 2 and not self.other
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs."""
+        return 1 if self.is_signed else len(self.keys) + self.other
+
+    def settings(self) -> dict[str, Any]:
+        """Return what else a file keeps."""
+        return {"categories": [list(key) for key in self.keys], "other": self.other}
+
+    def place_of(self, value: Any) -> int:
+        """Return the place of a category, -1 if it is unknown."""
+        key = key_of(value)
+        if key in self._places:
+            return self._places[key]
+        return next((self._by_text[text] for text in texts_of(key) if text in self._by_text), -1)
+
+    def codes(self, column: Column) -> tuple[Array, Array]:
+        """Return the place of each row's category, -1 for a missing one, and the categories that are unknown.
+
+        An unknown category has the place after the last.
+        """
+        if column.is_coded:
+            values, distinct = column.values, column.categories
+        else:
+            numbers, values = np.unique(column.values, return_inverse=True)
+            gone = np.isnan(column.values) if column.values.dtype.kind == "f" else column.missing
+            values = values if gone is None else np.where(gone, -1, values)
+            distinct = tuple(numbers.tolist())
+        places = np.array([*map(self.place_of, distinct), 0], np.int64)
+        unknown = np.flatnonzero(places[:-1] < 0)
+        places[unknown] = len(self.keys)
+        places[-1] = -1
+        unknown = unknown[np.isin(unknown, values)]
+        return places[values], np.array([distinct[place] for place in unknown.tolist()], np.object_)
+
+    def scales(self, column: Column) -> tuple[list[float], list[float]]:
+        """Return offset and scale of each input, from the training rows."""
+        codes = self.codes(column)[0]
+        counts = np.bincount(codes + 1, minlength=len(self.keys) + 2)
+        if self.is_signed:
+            offset, scale = robust_of_counts(SIGNED, np.array([counts[1], counts[0] + counts[3], counts[2]]))
+            return [offset], [scale]
+        ones = counts[1 : 1 + self.n_inputs]
+        found = [robust_of_counts(ONE_HOT, np.array([len(codes) - n, n])) for n in ones]
+        return [offset for offset, _ in found], [scale for _, scale in found]
+
+    def write(self, column: Column, out: Array, offset: Array, scale: Array) -> None:
+        """Write the scaled inputs."""
+        codes = self.codes(column)[0]
+        if self.is_signed:
+            table = scaled(np.array([-1.0, 1.0, 0.0, 0.0]), offset[0], scale[0]).astype(out.dtype)
+            out[:, 0] = table[codes]  # unknown is place 2, missing -1
+            return
+        without, with_it = (scaled(np.full(self.n_inputs, raw), offset, scale) for raw in (0.0, 1.0))
+        out[:] = without
+        rows = np.flatnonzero((codes >= 0) & (codes < self.n_inputs))
+        out[rows, codes[rows]] = with_it.astype(out.dtype)[codes[rows]]

@@ -1,0 +1,84 @@
+"""Columns of data frames, read through narwhals, which speaks with pandas, polars, Arrow and others."""
+
+from typing import Any
+
+import numpy as np
+
+from hotloop.network.tables.column import CATEGORY, NUMBER, Column, of_array, of_codes, without
+from hotloop.network.tables.names import checked_names, column_label
+
+
+def _narwhals() -> Any:
+    try:
+        import narwhals
+    except ImportError:
+        raise ImportError(
+            "data frames are read through narwhals, which is not installed: pip install 'hotloop[sklearn]'"
+        ) from None
+    return narwhals
+
+
+def of_frame(X: Any) -> tuple[list[Column], tuple[str, ...], int]:
+    """Return the columns of a frame, their names, and the number of rows."""
+    nw = _narwhals()
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        checked_names(list(X.columns))  # narwhals reports two of one name at length
+    try:
+        frame = nw.from_native(X, eager_only=True)
+    except TypeError:
+        call = next((name for name in ("collect", "compute", "to_arrow_table") if hasattr(X, name)), None)
+        what = f"X is a {type(X).__module__.split('.')[0]} {type(X).__name__}"
+        if call is not None:
+            raise TypeError(f"{what}, not yet computed: give X.{call}()") from None
+        raise TypeError(f"{what}; wanted a data frame, a dict of columns, or an array (rows, columns)") from None
+    names = checked_names(frame.columns)
+    columns = [_of_series(column_label(names, i), frame[name], nw) for i, name in enumerate(frame.columns)]
+    return columns, names, len(frame)
+
+
+def of_series(label: str, values: Any) -> Column:
+    """Return the column of a series of pandas, polars or Arrow, or of another library."""
+    nw = _narwhals()
+    try:
+        series = nw.from_native(values, series_only=True)
+    except TypeError:
+        return of_array(label, np.asarray(values))
+    return _of_series(label, series, nw)
+
+
+def _of_series(label: str, series: Any, nw: Any) -> Column:
+    dtype = series.dtype
+    if isinstance(dtype, (nw.List, nw.Array, nw.Struct)) or dtype == nw.Binary:
+        raise TypeError(f"{label} holds values of type {dtype}: give each of their parts a column")
+    if isinstance(dtype, (nw.Categorical, nw.Enum)) or dtype in (nw.Categorical, nw.Enum):
+        return _of_categories(label, series, nw)
+    if dtype.is_integer() or dtype == nw.Boolean:
+        missing = series.is_null().to_numpy()
+        any_missing = bool(missing.any())
+        if any_missing:
+            series = series.fill_null(False if dtype == nw.Boolean else 0)
+        column = of_array(label, np.asarray(series.to_numpy(), np.bool_ if dtype == nw.Boolean else None))
+        return without(column, missing) if any_missing else column
+    if dtype.is_float():
+        values = series.to_numpy()
+        return Column(NUMBER, values if values.dtype.kind == "f" else values.astype(np.float64))
+    return of_array(label, np.asarray(series.to_numpy()))
+
+
+def _of_categories(label: str, series: Any, nw: Any) -> Column:
+    """Return a column of categories; pandas and an enumeration give them an order."""
+    native = series.to_native()
+    if hasattr(native, "cat") and hasattr(native.cat, "codes"):  # pandas
+        return _declared(label, native.cat.codes.to_numpy(), native.cat.categories.to_numpy().tolist(), True)
+    found = series.cat.get_categories().to_list()
+    in_order = series.dtype == nw.Enum or isinstance(series.dtype, nw.Enum)
+    places = {value: code for code, value in enumerate(found)}
+    codes = np.fromiter((places.get(value, -1) for value in series.to_list()), np.int32, len(series))
+    return _declared(label, codes, found, in_order)
+
+
+def _declared(label: str, codes: Any, categories: list[Any], in_order: bool) -> Column:
+    """Return the column of declared categories; blank text and missing values are none, True and False booleans."""
+    if categories and all(isinstance(category, (bool, np.bool_)) for category in categories):
+        return of_codes(label, codes, categories)
+    return Column(CATEGORY, codes, tuple(categories), in_order=in_order)

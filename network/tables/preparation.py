@@ -1,0 +1,274 @@
+"""A table of mixed columns as the matrix of numbers that a network takes, prepared as for the training rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from hotloop.network.tables.column import BOOLEAN, CATEGORY, NUMBER, TEXT, Array, Column, shown
+from hotloop.network.tables.decisions import Encoding, check_finite, decide, missing_in
+from hotloop.network.tables.encodings import Dropped, Measured, OneHot
+from hotloop.network.tables.reading import as_dates, as_numbers
+from hotloop.network.tables.table import Table
+from hotloop.network.validation import arguments
+
+MAX_CATEGORIES = 100
+MANY = 12  # names that a message lists
+VERSION = 1
+FORMS: dict[str, type[Encoding]] = {form.form: form for form in (Dropped, Measured, OneHot)}
+
+
+@dataclass(frozen=True)
+class ColumnReport:
+    """What became of a column.
+
+    Attributes
+    ----------
+    name : str
+        Or its index, where there are no names.
+    kind : str
+        What it was taken for: number, date, duration, boolean, category or text.
+    note : str
+        What was done with it, in words.
+    n_inputs : int
+        How many columns of the matrix it has.
+    first_input : int
+        The first of them.
+    n_missing : int
+        Of the training rows.
+    """
+
+    name: str
+    kind: str
+    note: str
+    n_inputs: int
+    first_input: int
+    n_missing: int
+
+
+class Preparation:
+    """How a table becomes a matrix; `fit` decides it from the training rows.
+
+    Numbers, dates and durations (in days) are scaled by median and quartiles and smoothly clipped to -3 to 3; a missing
+    one is the median, and flagged in one more input if training had missing ones. Dates that span several days, weeks
+    or years have sines and cosines of these. Categories and text are one-hot, or one input if there are two, as for
+    booleans, and scaled alike; a missing or unknown category is 0 in all.
+
+    Attributes
+    ----------
+    names : tuple of str or None
+        Of the columns in training.
+    n_inputs : int
+        Columns of the matrix.
+    columns : tuple of ColumnReport
+    """
+
+    def __init__(
+        self,
+        names: tuple[str, ...] | None,
+        encodings: Sequence[Encoding],
+        n_missing: Sequence[int],
+        offset: Array,
+        scale: Array,
+    ) -> None:
+        self.names, self._encodings, self._n_missing = names, tuple(encodings), tuple(n_missing)
+        self._offset, self._scale = offset, scale
+        ends = np.cumsum([encoding.n_inputs for encoding in self._encodings], dtype=np.int64).tolist()
+        self._starts = (0, *ends[:-1])
+        self.n_inputs = ends[-1] if ends else 0
+
+    @property
+    def columns(self) -> tuple[ColumnReport, ...]:
+        """What became of each column."""
+        names = self.names or map(str, range(len(self._encodings)))
+        rows = zip(names, self._encodings, self._starts, self._n_missing, strict=True)
+        return tuple(ColumnReport(name, of.kind, of.note, of.n_inputs, start, gone) for name, of, start, gone in rows)
+
+    @classmethod
+    def fit(
+        cls, table: Table, categorical: Sequence[str | int] | None = None, *, max_categories: int = MAX_CATEGORIES
+    ) -> Self:
+        """Decide from the training rows.
+
+        Parameters
+        ----------
+        table : Table
+            At least one row.
+        categorical : sequence of str or int, or of bool, optional
+            The columns that hold categories though they hold numbers, or whose text is not to be read as numbers or
+            dates: names, indices, or a flag for each column.
+        max_categories : int
+            Of which a column has inputs at most; the rarer ones share one.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to learn from: no rows, no columns, no column that varies; if a number is infinite, a
+            few texts are among numbers, or there is no such column.
+        """
+        max_categories = arguments.whole_number("max_categories", max_categories, 2)
+        forced = _places_of(categorical, table)
+        if len(table) == 0 or not table.columns:
+            raise ValueError(f"X has {len(table)} rows and {len(table.columns)} columns; wanted at least one of each")
+        encodings: list[Encoding] = []
+        offset: list[float] = []
+        scale: list[float] = []
+        for index in range(len(table.columns)):
+            encoding, column = decide(table, index, index in forced, max_categories)
+            encodings.append(encoding)
+            if not isinstance(encoding, Dropped):
+                offsets, scales = encoding.scales(column)
+                offset += offsets
+                scale += scales
+        missing = [missing_in(column) for column in table.columns]
+        made = cls(table.names, encodings, missing, np.array(offset, np.float64), np.array(scale, np.float64))
+        if made.n_inputs == 0:
+            reports = "; ".join(f"{report.name}: {report.note}" for report in made.columns[:MANY])
+            raise ValueError(f"X has no column to learn from: {reports}")
+        return made
+
+    def transform(self, table: Table, notes: list[str] | None = None) -> Array:
+        """Return the matrix (rows, n_inputs), float32 in C order, finite.
+
+        Columns are found by name where training had names and the table has; others are ignored. Without names they are
+        found by their places.
+
+        Parameters
+        ----------
+        table : Table
+        notes : list, optional
+            Gets a line for each column that holds what training had none of: unknown categories, missing values.
+
+        Raises
+        ------
+        ValueError
+            If columns are missing, or a value is not of the kind that the column had in training, or is infinite.
+        """
+        places = self._places_in(table)
+        out = np.empty((len(table), self.n_inputs), np.float32)
+        for index, (place, encoding) in enumerate(zip(places, self._encodings, strict=True)):
+            if isinstance(encoding, Dropped):
+                continue
+            inputs = slice(self._starts[index], self._starts[index] + encoding.n_inputs)
+            column = table.columns[place]
+            if isinstance(encoding, Measured):
+                column = _measured_like(table, place, column, encoding)
+            encoding.write(column, out[:, inputs], self._offset[inputs], self._scale[inputs])
+            if notes is not None:
+                notes += _surprises(table.label(place), column, encoding, self._n_missing[index])
+        return out
+
+    def _places_in(self, table: Table) -> list[int]:
+        """Return where each of the columns is in a table."""
+        wanted, found = self.names, table.names
+        if wanted is not None and found is not None:
+            where = {name: place for place, name in enumerate(found)}
+            absent = [name for name in wanted if name not in where]
+            if absent:
+                shown_names = ", ".join(map(repr, absent[:MANY])) + f" and {len(absent) - MANY} more" * (
+                    len(absent) > MANY
+                )
+                s = "s" if len(absent) > 1 else ""
+                raise ValueError(f"X lacks column{s} {shown_names} that training had")
+            return [where[name] for name in wanted]
+        if len(table.columns) != len(self._encodings):
+            raise ValueError(f"X has {len(table.columns)} columns; in training it had {len(self._encodings)}")
+        return list(range(len(table.columns)))
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return all that `from_state` needs: what JSON can hold, and arrays by name."""
+        columns = [
+            {
+                "form": encoding.form,
+                "kind": encoding.kind,
+                "note": encoding.note,
+                "missing": missing,
+                **encoding.settings(),
+            }
+            for encoding, missing in zip(self._encodings, self._n_missing, strict=True)
+        ]
+        config = {"version": VERSION, "names": None if self.names is None else list(self.names), "columns": columns}
+        return config, {"offset": self._offset, "scale": self._scale}
+
+    @classmethod
+    def from_state(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
+        """Return the preparation that `state` described; it gives the same bits.
+
+        Raises
+        ------
+        ValueError
+            If the state is not one that `state` returns.
+        """
+        if config.get("version") != VERSION:
+            raise ValueError(f"a preparation of version {config.get('version')!r}; this hotloop reads {VERSION}")
+        encodings: list[Encoding] = []
+        for column in config["columns"]:
+            settings = {name: value for name, value in column.items() if name not in ("form", "missing")}
+            if column["form"] == OneHot.form:
+                settings["keys"] = tuple((kind, text) for kind, text in settings.pop("categories"))
+            if column["form"] == Measured.form:
+                settings["periods"] = tuple(settings["periods"])
+            encodings.append(FORMS[column["form"]](**settings))
+        names = None if config["names"] is None else tuple(config["names"])
+        made = cls(
+            names, encodings, [column["missing"] for column in config["columns"]], arrays["offset"], arrays["scale"]
+        )
+        for name in ("offset", "scale"):
+            if arrays[name].shape != (made.n_inputs,) or arrays[name].dtype != np.float64:
+                raise ValueError(f"the {name} has shape {arrays[name].shape}; wanted float64 ({made.n_inputs},)")
+        return made
+
+
+def _places_of(categorical: Sequence[str | int] | None, table: Table) -> set[int]:
+    """Return the places of the columns that are forced to be categories."""
+    if categorical is None:
+        return set()
+    if isinstance(categorical, str):
+        raise TypeError(f"categorical is the text {categorical!r}; wanted a list of columns: [{categorical!r}]")
+    found, n_columns = list(categorical), len(table.columns)
+    if found and all(isinstance(entry, (bool, np.bool_)) for entry in found):
+        if len(found) != n_columns:
+            raise ValueError(f"categorical has {len(found)} flags; X has {n_columns} columns")
+        return {place for place, flag in enumerate(found) if flag}
+    return {_place_of(entry, table, n_columns) for entry in found}
+
+
+def _place_of(entry: Any, table: Table, n_columns: int) -> int:
+    if isinstance(entry, str):
+        if table.names is not None and entry in table.names:
+            return table.names.index(entry)
+        names = "has no names of columns" if table.names is None else f"has {', '.join(map(repr, table.names[:MANY]))}"
+        raise ValueError(f"categorical names {entry!r}; X {names}")
+    place = arguments.whole_number("categorical", entry, -n_columns, n_columns - 1)
+    return place % n_columns
+
+
+def _measured_like(table: Table, place: int, column: Column, encoding: Measured) -> Column:
+    """Return a column as numbers of the kind that it had in training."""
+    if column.kind != encoding.kind and missing_in(column) < len(table):
+        if encoding.kind == NUMBER and column.kind in (TEXT, CATEGORY, BOOLEAN):
+            column = as_numbers(table, place)
+        elif encoding.kind == "date" and column.kind in (TEXT, CATEGORY):
+            column = as_dates(table, place)
+        else:
+            raise ValueError(f"{table.label(place)} holds values of kind {column.kind}; in training: {encoding.kind}")
+    elif column.kind != encoding.kind:
+        column = Column(encoding.kind, np.full(len(table), np.nan))
+    check_finite(table, place, column)
+    return column
+
+
+def _surprises(label: str, column: Column, encoding: Measured | OneHot, n_missing: int) -> list[str]:
+    """Return what is to be said of a column that holds what training had none of."""
+    lines = []
+    missing = missing_in(column)
+    if missing and not n_missing:
+        taken = "the median" if isinstance(encoding, Measured) else "no category"
+        lines.append(f"{label}: {missing} missing values, where training had none, are taken as {taken}")
+    if isinstance(encoding, OneHot):
+        unknown = encoding.codes(column)[1]
+        if len(unknown) and not encoding.other:
+            names = ", ".join(map(shown, unknown[:MANY])) + ", ..." * (len(unknown) > MANY)
+            lines.append(f"{label}: unknown categories are taken as missing: {names}")
+    return lines

@@ -1,0 +1,138 @@
+"""Tables of mixed columns, made from whatever users hold: frames, dicts of columns, arrays, lists of rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hotloop.network.tables.column import Array, Column, of_array, of_objects
+from hotloop.network.tables.names import checked_names, column_label
+from hotloop.network.validation.memory import in_words
+
+
+class Table:
+    """Columns of one length, with or without names.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+    names : tuple of str or None
+        None for arrays, whose columns are known by their places.
+    source : str
+        What messages call it: "X", or the name of a file, whose lines they then name.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        names: Sequence[str] | None,
+        n_rows: int,
+        source: str = "X",
+        lines: Array | None = None,
+    ) -> None:
+        self.columns = tuple(columns)
+        self.names = None if names is None else tuple(names)
+        self.source = source
+        self._n_rows, self._lines = n_rows, lines
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._n_rows
+
+    def take(self, rows: Any) -> "Table":
+        """Return some rows, chosen as NumPy does it: by their numbers, by an array of bool, or by a slice."""
+        n_rows = len(np.empty(self._n_rows, np.bool_)[rows])
+        lines = None if self._lines is None else self._lines[rows]
+        return Table([column.take(rows) for column in self.columns], self.names, n_rows, self.source, lines)
+
+    def label(self, index: int) -> str:
+        """Return what messages call a column."""
+        return column_label(self.names, index)
+
+    def place(self, index: int, row: int) -> str:
+        """Return what messages call a value."""
+        where = f"row {row}" if self._lines is None else f"line {self._lines[row]}"
+        return f"{self.source}, {where}, {self.label(index)}"
+
+
+def table_of(X: Any) -> Table:
+    """Return X as a table.
+
+    Parameters
+    ----------
+    X : frame, dict of columns, array (rows, columns), sequence of rows, or Table
+        A frame or table of pandas, polars, Arrow, or any other library that narwhals knows and that is in memory. An
+        array may be structured, masked, or hold objects or text. None, NaN, NaT, NA and blank text are missing.
+
+    Raises
+    ------
+    TypeError
+        If X is none of these, or a column holds lists, complex numbers or the like; if it is sparse or not computed.
+    ValueError
+        If two columns have one name, or columns differ in length.
+    ImportError
+        If X is a frame and narwhals is not there.
+    """
+    if isinstance(X, Table):
+        return X
+    if isinstance(X, np.ndarray):
+        return _of_array(X)
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        size = 8 * int(np.prod(X.shape))
+        raise TypeError(f"X is a sparse matrix; wanted a dense array: give X.toarray(), which takes {in_words(size)}")
+    if isinstance(X, Mapping):
+        return _of_mapping(X)
+    if isinstance(X, (list, tuple)):
+        return _of_array(_array_of_rows(X))
+    if hasattr(X, "__dataframe__") or hasattr(X, "__arrow_c_stream__") or hasattr(X, "columns"):
+        from hotloop.network.tables.frames import of_frame
+
+        return Table(*of_frame(X))
+    return _of_array(np.asarray(X))
+
+
+def _of_array(X: Array) -> Table:
+    if X.dtype.names is not None and X.ndim == 1:
+        names = checked_names(X.dtype.names)
+        return Table([of_array(column_label(names, i), X[n]) for i, n in enumerate(X.dtype.names)], names, len(X))
+    if X.ndim != 2:
+        hint = ": X.reshape(-1, 1) makes one column of it, X.reshape(1, -1) one row" if X.ndim == 1 else ""
+        raise ValueError(f"X has shape {X.shape}; wanted (rows, columns){hint}")
+    return Table([of_array(column_label(None, i), X[:, i]) for i in range(X.shape[1])], None, len(X))
+
+
+def _array_of_rows(rows: Sequence[Any]) -> Array:
+    """Return a sequence of rows as an array: of objects, if not all are numbers, for text would swallow the numbers."""
+    try:
+        array = np.asarray(rows)
+        return array if array.dtype.kind in "biuf" else np.array(rows, dtype=np.object_)
+    except ValueError:
+        lengths = [len(row) if hasattr(row, "__len__") else 0 for row in rows]
+        row = next((row for row, length in enumerate(lengths) if length != lengths[0]), 0)
+        raise ValueError(f"X is not a table: row 0 has {lengths[0]} entries, row {row} has {lengths[row]}") from None
+
+
+def _of_mapping(X: Mapping[Any, Any]) -> Table:
+    names = checked_names(list(X))
+    columns = [_of_any(column_label(names, index), values) for index, values in enumerate(X.values())]
+    lengths = [len(column.values) for column in columns]
+    for index, length in enumerate(lengths):
+        if length != lengths[0]:
+            first, other = column_label(names, 0), column_label(names, index)
+            raise ValueError(f"X is not a table: {first} has {lengths[0]} rows, {other} has {length}")
+    return Table(columns, names, lengths[0] if lengths else 0)
+
+
+def _of_any(label: str, values: Any) -> Column:
+    """Return the column of an array, a series, or a sequence of Python objects."""
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1:
+            raise ValueError(f"{label} has shape {values.shape}; wanted (rows,)")
+        return of_array(label, values)
+    if isinstance(values, (list, tuple, range)):
+        return of_objects(label, values)
+    if isinstance(values, str) or not hasattr(values, "__len__"):
+        raise TypeError(f"{label} is a {type(values).__name__}; wanted an array, a series or a list")
+    from hotloop.network.tables.frames import of_series
+
+    return of_series(label, values)
