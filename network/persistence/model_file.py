@@ -40,6 +40,7 @@ ADDED: Mapping[str, Any] = MappingProxyType({
 KEY = "hotloop"
 LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 OTHERS = "checkpoint."
+ESTIMATOR = "estimator"  # in the configuration of `collection_file`
 NO_ARRAYS: Mapping[str, Array] = MappingProxyType({})
 COUNTERS = ("epochs_trained", "steps", "first_step")
 MOST_STEPS = 2**62  # so that there is room to count on
@@ -85,10 +86,17 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     ValueError
         If it is not a model file, is damaged, or was written by a later version.
     """
-    config, arrays = _read(path)
+    config, arrays = read_any(path)
+    if ESTIMATOR in config:
+        raise ValueError(f"{path} holds a {config[ESTIMATOR]}: read it with {config[ESTIMATOR]}.load")
+    check(path, config, arrays)
+    return config, arrays
+
+
+def check(path: Path, config: dict[str, Any], arrays: dict[str, Array]) -> None:
+    """Raise a ValueError unless `Network.save` could have written this configuration for these arrays."""
     with damage_in(path):
         _check(config, arrays)
-        return config, arrays
 
 
 def fill(vectors: Sequence[Parts], arrays: dict[str, Array]) -> None:
@@ -142,8 +150,8 @@ def _check(config: dict[str, Any], arrays: dict[str, Array]) -> None:
     check_metadata(config["metadata"])
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return the configuration and the arrays, if the checksum holds."""
+def read_any(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the configuration and the arrays of a file of a network or of an estimator, if the checksum holds."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as unpack
 

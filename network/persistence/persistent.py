@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
 
+from hotloop.kernels.jit import Array
 from hotloop.kernels.jit import Array
 from hotloop.network.datasets.scaled_inputs import checked_scaling
 from hotloop.network.layout import Layout, aligned_zeros
@@ -83,13 +85,19 @@ class Persistent:
             If it is not a model file, is damaged, or was written by a later version; or if it needs a piece that is not
             in `custom`.
         """
-        path, kind = path_of("path", path), cast(Any, cls)
-        config, arrays = model_file.read(path)
+        path = path_of("path", path)
+        return cls._from(path, *model_file.read(path), custom)
+
+    @classmethod
+    def _from(
+        cls, path: Path, config: dict[str, Any], arrays: dict[str, Array], custom: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Return the network that a file describes."""
         activations, loss = pieces_of(path, config, custom)
         with model_file.damage_in(path):
             *hidden, output = activations
             arguments = {name: config[name] for name in ARGUMENTS} | {"loss": loss}
-            net = kind(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
+            net = cast(Any, cls)(config["sizes"], hidden, output=output, initializer="zeros", **arguments)
             if config["optimizer"] is not None:
                 net._training.use(restored(config["optimizer"]), net.parameters.size)
             model_file.fill(_vectors(net), arrays)
@@ -135,6 +143,17 @@ def configuration(net: Any) -> dict[str, Any]:
         **{name: getattr(training, count) for name, count in COUNTERS.items()},
         "optimizer": None if training.optimizer is None else plain(training.optimizer, training.scheduled),
     }
+
+
+def description(net: Any) -> tuple[dict[str, Any], model_file.Parts]:
+    """Return what a network is made of, without its optimizer, and its parameters in parts: for a file of several."""
+    return configuration(net) | {"optimizer": None, "metadata": net.metadata}, net.parts(net.parameters)
+
+
+def from_description(path: Path, kind: Any, config: dict[str, Any], arrays: dict[str, Array]) -> Any:
+    """Return the network, of class `kind`, whose `description` a file has."""
+    model_file.check(path, config, arrays)
+    return kind._from(path, config, arrays)
 
 
 def _vectors(net: Any) -> Sequence[model_file.Parts]:

@@ -1,0 +1,136 @@
+"""How the tabular estimators train: every number of the recipe in one table, and its presets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
+from types import MappingProxyType
+from typing import Any, Self
+
+from hotloop.network.activations import hidden_activation
+from hotloop.network.training.schedules import Constant, Cosine, CosLog4, FlatCosine, OneCycle
+from hotloop.network.validation import arguments
+from hotloop.network.validation.arguments import Fraction, NotNegative, NotNegativeOrNone, Positive
+from hotloop.network.validation.printable import shown
+
+CLASSES, VALUES = "classes", "values"  # what is predicted
+RATES: Mapping[str, Callable[[float], Any]] = MappingProxyType({
+    "coslog4": CosLog4, "cosine": Cosine, "flat_cosine": FlatCosine, "one_cycle": OneCycle, "constant": Constant,
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a tabular network is, and how it is trained. The defaults are those of RealMLP-TD-S for classes.
+
+    Source: Holzmüller, Grinsztajn and Steinwart (2024), Better by default, tables 1 and B.1.
+
+    Parameters
+    ----------
+    hidden_sizes : sequence of int, default (256, 256, 256)
+        Units of each hidden layer.
+    activation : str, default "selu"
+    epochs : int, default 256
+    batch_size : int, default 256
+        At most so many rows a step: an epoch's batches are of equal size, but for one row.
+    learning_rate : float, default 0.04
+        The highest of the schedule, for a weight with one input: a layer's weights have it divided by sqrt(fan_in).
+    schedule : str, default "coslog4"
+        Of the learning rate: "coslog4", "cosine", "flat_cosine", "one_cycle" or "constant".
+    beta2, epsilon : float, default 0.95 and 1e-8
+        Of Adam.
+    label_smoothing : float, default 0.1
+        Of classes.
+    input_scale_factor : float or None, default 6
+        What multiplies the learning rate of the scale of each input; None for no such scale.
+    bias_factor : float, default 0.1
+        What multiplies the learning rate of biases.
+    bias_std : float, default 1
+        Biases start from N(0, bias_std^2), those of the last layer at 0.
+    learn_activation : bool, default False
+        Whether activations are (1 - a) z + a f(z), with an a for each unit that is learnt.
+    activation_factor : float, default 0.1
+        What multiplies the learning rate of a.
+    dropout, weight_decay : float, default 0
+        Of hidden units; and of weights, decoupled. Both fall along a cosine to 0 in the second half of the run.
+    validation_fraction : float, default 0.2
+        Share of the rows that is held out, to choose the epoch; 0 to keep the last epoch.
+    prefer : {"last", "first"}
+        Which of several epochs that are equally good to go back to.
+    clip : bool, default True
+        Whether predicted values are cut off at the least and the largest target.
+    """
+
+    _: KW_ONLY
+    hidden_sizes: Sequence[int] = (256, 256, 256)
+    activation: Any = "selu"
+    epochs: int = 256
+    batch_size: int = 256
+    learning_rate: Positive = 0.04
+    schedule: str = "coslog4"
+    beta2: Fraction = 0.95
+    epsilon: Positive = 1e-8
+    label_smoothing: Fraction = 0.1
+    input_scale_factor: NotNegativeOrNone = 6.0
+    bias_factor: NotNegative = 0.1
+    bias_std: NotNegative = 1.0
+    learn_activation: bool = False
+    activation_factor: NotNegative = 0.1
+    dropout: Fraction = 0.0
+    weight_decay: Fraction = 0.0
+    validation_fraction: Fraction = 0.2
+    prefer: str = "last"
+    clip: bool = True
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for field in fields(self):
+            checked = arguments.checked_field(field.name, field.type, getattr(self, field.name))
+            object.__setattr__(self, field.name, checked)
+        if isinstance(self.hidden_sizes, str) or not isinstance(self.hidden_sizes, Sequence):
+            raise TypeError(f"hidden_sizes must be a sequence of whole numbers, got {shown(self.hidden_sizes)}")
+        sizes = tuple(arguments.whole_number("hidden_sizes", size, 1) for size in self.hidden_sizes)
+        object.__setattr__(self, "hidden_sizes", sizes)
+        object.__setattr__(self, "activation", hidden_activation(self.activation))
+        arguments.choose("schedule", self.schedule, RATES)
+        arguments.choose("prefer", self.prefer, {"last": 0, "first": 0})
+        if self.validation_fraction > 0.5:
+            raise ValueError(f"validation_fraction must be at most 0.5, got {self.validation_fraction:g}")
+
+    def plain(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, preset: Any, of: str, epochs: Any = None) -> Self:
+        """Return the recipe that a user asks for.
+
+        Parameters
+        ----------
+        preset : str or Recipe
+        of : {CLASSES, VALUES}
+        epochs : int, optional
+            At most so many.
+        """
+        if isinstance(preset, Recipe):
+            recipe: Any = preset
+        elif isinstance(preset, str):
+            recipe = arguments.choose("preset", preset, PRESETS[of])
+        else:
+            raise TypeError(f"preset must be one of {', '.join(PRESETS[of])}, or a Recipe, got {shown(preset)}")
+        if epochs is not None:
+            epochs = arguments.whole_number("max_epochs", epochs, 1, arguments.LARGEST)
+            recipe = replace(recipe, epochs=min(epochs, recipe.epochs) if isinstance(preset, str) else epochs)
+        return recipe
+
+
+def _presets(default: Recipe) -> Mapping[str, Recipe]:
+    return MappingProxyType({
+        "default": default,
+        "fast": replace(default, hidden_sizes=(128, 128, 128), epochs=64),
+        "best": replace(default, dropout=0.15, weight_decay=0.02),
+    })  # fmt: skip
+
+
+PRESETS: Mapping[str, Mapping[str, Recipe]] = MappingProxyType({
+    CLASSES: _presets(Recipe()),
+    VALUES: _presets(Recipe(activation="mish", learning_rate=0.07, label_smoothing=0.0)),
+})  # fmt: skip

@@ -1,0 +1,85 @@
+"""Targets and weights that users give the tabular estimators, checked."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_array, column_or_1d
+
+from hotloop.kernels.jit import Array
+
+MISSING = ("NoneType", "NAType", "NaTType")
+
+
+def classes_of(y: Any) -> tuple[Array, Array]:
+    """Return the classes, sorted, and the number (N,) of each row's class."""
+    labels = labels_of(y)
+    classes, numbers = np.unique(labels, return_inverse=True)
+    return classes, numbers.astype(np.int64)
+
+
+def labels_of(y: Any) -> Array:
+    """Return the class (N,) of each row as it was given, or raise an error that says which is missing."""
+    labels: Array = column_or_1d(_array(y), warn=True)
+    _check_missing(labels)
+    if labels.dtype == object:
+        kinds = {type(label) for label in labels.tolist()}
+        if len(kinds) == 1 and kinds <= {bool, int, np.bool_, np.int64}:
+            labels = np.array(labels.tolist())
+    check_classification_targets(labels)
+    return labels
+
+
+def numbers_of(labels: Array, classes: Array) -> Array:
+    """Return the number of each row's class, or raise an error that names one that is unknown."""
+    places = {label: number for number, label in enumerate(classes.tolist())}
+    try:
+        return np.array([places[label] for label in labels.tolist()], np.int64)
+    except KeyError as error:
+        raise ValueError(f"eval_set: y has the class {error.args[0]!r}, which the training rows do not have") from None
+
+
+def values_of(y: Any) -> Array:
+    """Return values (N,) or (N, outputs) in float64, checked; one column becomes (N,), with a warning."""
+    array = _array(y)
+    _check_missing(array)
+    values: Array = check_array(array, dtype=np.float64, ensure_2d=False, input_name="y")
+    return column_or_1d(values, warn=True) if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def weights_of(sample_weight: Any, n_rows: int) -> Array:
+    """Return weights (N,), checked."""
+    weights: Array = _check_sample_weight(sample_weight, np.empty((n_rows, 1)), ensure_non_negative=True)
+    return weights.astype(np.float64)
+
+
+def check_lengths(X: Any, y: Any, what: str = "X and y") -> None:
+    """Raise an error if there are not as many targets as rows."""
+    if len(X) != len(y):
+        raise ValueError(f"{what} have inconsistent numbers of samples: [{len(X)}, {len(y)}]")
+
+
+def _array(y: Any) -> Array:
+    """Return targets as an array; a series of pandas, polars or Arrow knows the type of its values best."""
+    to_numpy = getattr(y, "to_numpy", None)
+    array: Array = np.asarray(y) if to_numpy is None else np.asarray(to_numpy())
+    return array
+
+
+def _check_missing(array: Array) -> None:
+    kind = array.dtype.kind
+    if kind == "f":
+        missing = np.isnan(array)
+    elif kind in "mM":
+        missing = np.isnat(array)
+    elif kind == "O":
+        missing = np.array([_is_missing(value) for value in array.ravel()], bool).reshape(array.shape)
+    else:
+        return
+    if missing.any():
+        row = int(np.argwhere(missing)[0, 0])
+        raise ValueError(f"Input y contains NaN, first in row {row}: leave out the rows without a target")
+
+
+def _is_missing(value: Any) -> bool:
+    return type(value).__name__ in MISSING or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
