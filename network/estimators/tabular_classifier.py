@@ -134,7 +134,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
     def _probabilities(self, inputs: Array) -> Array:
         mean = self._averaged(inputs)
-        return mean / mean.sum(axis=1, keepdims=True)
+        mean /= mean.sum(axis=1, keepdims=True)
+        return mean
 
     def _predicted(self, inputs: Array) -> Array:
         predicted: Array = self.classes_[np.argmax(self._averaged(inputs), axis=1)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from hotloop.network.activations import hidden_activation
 from hotloop.network.training.schedules import Constant, Cosine, CosLog4, FlatCosine, OneCycle
@@ -119,7 +119,7 @@ class Recipe:
         if epochs is not None:
             epochs = arguments.whole_number("max_epochs", epochs, 1, arguments.LARGEST)
             recipe = replace(recipe, epochs=min(epochs, recipe.epochs) if isinstance(preset, str) else epochs)
-        return recipe
+        return cast(Self, recipe)
 
 
 def _presets(default: Recipe) -> Mapping[str, Recipe]:

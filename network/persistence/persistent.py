@@ -8,7 +8,6 @@ from typing import Any, Self, cast
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.kernels.jit import Array
 from hotloop.network.datasets.scaled_inputs import checked_scaling
 from hotloop.network.layout import Layout, aligned_zeros
 from hotloop.network.persistence import model_file
