@@ -21,8 +21,9 @@ LINE: Any = np.int64(16)  # columns: a cache line or two
 
 @inlined
 def update_step(
-    thread: int, n_threads: int, run: Training, h: Record, batch: MicroBatch, penalised: bool, by_columns: bool,
-    left: int, right: int, step: int, first_round: bool, last_round: bool, shrinking: float, mine: Array | None,
+    thread: int, n_threads: int, run: Training, h: Record, batch: MicroBatch, penalised: bool, l2: float,
+    by_columns: bool, left: int, right: int, step: int, first_round: bool, last_round: bool, shrinking: float,
+    mine: Array | None,
 ) -> None:  # fmt: skip
     """dC/dW(l) = a(l-1).T delta(l), dC/db(l) = sum of delta(l); then move this thread's share of the parameters.
 
@@ -30,7 +31,7 @@ def update_step(
     or `by_columns` the columns left to right of the first layer. A gradient that does not accumulate is written to the
     same place for each block, to stay in the cache. Plain gradient descent writes none, `in_place`: the product
     subtracts alpha times its sums from the weights, which took 9 % from a step of 784-30-10, 6 % from 784-128-10.
-    `h` is the record `STEP` of this step.
+    `h` is the record `STEP` of this step, `l2` its penalty.
 
     To clip the norm takes two rounds: the first computes the gradient, clips it by value and writes the squares of its
     rows; the second multiplies it by `shrinking`, if below 1, and moves the parameters. Otherwise one round is both.
@@ -66,7 +67,7 @@ def update_step(
             if first_round and batch.last and penalised:  # weights only: no biases or other vectors, no padding
                 for r in range(min(end, fan_in) - i):
                     run.row_penalties[layer["penalty"] + i + r] = updates.penalty_row(
-                        segment(w, r * stride, layer["fan_out"]), s["l1"], s["l2"],
+                        segment(w, r * stride, layer["fan_out"]), s["l1"], l2,
                         segment(g, r * stride, layer["fan_out"]),
                     )  # fmt: skip
             if first_round and batch.clips:

@@ -2,15 +2,25 @@
 
 Each takes a row: outputs a (O,), or for a loss of logits the weighted inputs z of the last layer, targets y, the
 loss's parameters, and the row's weight w. It returns w l and overwrites g (O,) with w dl/da, or w dl/dz. l is a mean
-over the outputs. float32 or float64 but for w and w l, which are float64.
+over the outputs, but for the last three. float32 or float64 but for w and w l, which are float64.
 """
 
 from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.elementary_functions import exp, exp_negative, expm1_negative, log1p_rest, logistic, softplus, tanh
+from hotloop.kernels.elementary_functions import (
+    exp,
+    exp_negative,
+    expm1_negative,
+    log,
+    log1p_rest,
+    logistic,
+    softplus,
+    tanh,
+)
 from hotloop.kernels.jit import Array, inline, kernel, reduction
+from hotloop.kernels.losses import binary_cross_entropy_row
 
 LN2 = np.log(2.0)
 
@@ -153,3 +163,47 @@ def positive_binary_cross_entropy(z: Array, y: Array, g: Array, parameters: Arra
     """
     weight /= max(z.size, 1)
     return weight * positive_sum(z, y, g, parameters, z.dtype.type(weight))
+
+
+# scikit-learn's, for `hotloop.estimators`: l is a sum over the outputs.
+
+
+@reduction
+def half_squared_sum(a: Array, y: Array, g: Array, share: Any) -> float:
+    """Return the sum of the squares, and write half their derivatives times `share`."""
+    total = y.dtype.type(0)
+    for j in range(y.size):
+        d = a[j] - y[j]
+        total += d * d
+        g[j] = d * share
+    return float(total)
+
+
+@kernel
+def half_squared_error(a: Array, y: Array, g: Array, parameters: Array, weight: float) -> float:
+    """l = sum (a - y)^2 / (2 O); g = a - y, which is O dl/da: scikit-learn reports the mean, and descends the sum."""
+    return weight / max(2 * a.size, 1) * half_squared_sum(a, y, g, a.dtype.type(weight))
+
+
+@reduction
+def poisson_deviance_sum(z: Array, y: Array, g: Array, share: Any) -> float:
+    """Return the sum of the losses, and write their derivatives times `share`."""
+    zero = y.dtype.type(0)
+    total = zero
+    for j in range(y.size):
+        mean, t = exp(z[j]), y[j]
+        total += (t * (log(t) - z[j]) if t > zero else zero) + (mean - t)
+        g[j] = (mean - t) * share
+    return float(total)
+
+
+@kernel
+def half_poisson_deviance(z: Array, y: Array, g: Array, parameters: Array, weight: float) -> float:
+    """l = sum y log(y / e^z) - y + e^z; dl/dz = e^z - y: half the deviance of counts y with means e^z."""
+    return weight * poisson_deviance_sum(z, y, g, z.dtype.type(weight))
+
+
+@kernel
+def log_loss_of_labels(z: Array, y: Array, g: Array, parameters: Array, weight: float) -> float:
+    """l = -sum y log s + (1 - y) log(1 - s), s = sigmoid(z); dl/dz = s - y."""
+    return binary_cross_entropy_row(z, y, g, weight)

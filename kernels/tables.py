@@ -84,15 +84,18 @@ SETTINGS = np.dtype(
         ("label_smoothing", "f8"),
         ("l1", "f8"),
         ("l2", "f8"),
+        ("l2_per_weight", "f8"),  # divided by the weight of the batch, and added to l2
         ("rho", "f8"),
         ("beta2", "f8"),
         ("epsilon", "f8"),
+        ("epsilon_hat", "i8"),  # whether Adam adds it to the root of v, not of v'
         ("clip_address", "i8"),  # of the kernel that clips, or 0
         ("clip_value", "f8"),  # infinite for none
         ("clip_norm", "f8"),  # 0 for none
         ("gradient_norm", "i8"),  # whether norms are added up
         ("n_squares", "i8"),  # rows of all parameters
         ("max_norm_address", "i8"),  # of the kernel that limits norms of weights, or 0
+        ("mean_by_rows", "i8"),  # whether losses of batches are averaged by their rows, not by their weights
     ],
     align=True,
 )
@@ -109,7 +112,7 @@ PROGRESS = np.dtype(
     [
         ("row", "i8"),  # of the epoch: the next
         ("step", "i8"),  # updates made so far
-        ("loss_sum", "f8"),  # over batches, of loss times rows, or times the sum of the samples' weights
+        ("loss_sum", "f8"),  # over batches, of loss times the sum of the samples' weights, or times rows
         ("batch_loss", "f8"),  # of the current batch
         ("diverged", "i8"),  # whether that was not finite
         ("norm_sum", "f8"),  # over batches, of the gradient's norm, if asked for

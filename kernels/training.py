@@ -66,7 +66,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
     bottom, top = layers[0], layers[layers.size - 1]
     end = min(p["row"] + budget, samples.order.size)
     panel = NR * width(model.parameters)
-    penalised = s["l1"] > 0 or s["l2"] > 0
+    penalised = s["l1"] > 0 or s["l2"] > 0 or s["l2_per_weight"] > 0
     logits = s["loss"] >= codes.BINARY_CROSS_ENTROPY
     clock.enter(mine)
     while p["row"] < end:
@@ -114,10 +114,11 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
                 clock.leave(mine)
                 return
         clock.lap(mine, clock.LOSS, layers.size - 1)
+        l2 = s["l2"] + (s["l2_per_weight"] / weight if weight > 0 else 0.0)
         rounds, shrinking = 2 if batch.clips and s["clip_norm"] > 0 else 1, 1.0
         for number in range(1, rounds + 1):
             update_step(
-                thread, n_threads, run, h, batch, penalised, by_columns, left, right, p["step"] + 1, number == 1,
+                thread, n_threads, run, h, batch, penalised, l2, by_columns, left, right, p["step"] + 1, number == 1,
                 number == rounds, shrinking, mine,
             )  # fmt: skip
             if not meet(words, n_threads, mine):
@@ -141,7 +142,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
             if batch.clips and s["gradient_norm"] != 0:
                 p["norm_sum"] += norm_of_rows(run, s["n_squares"])
             p["step"] += 1
-            p["loss_sum"] += p["batch_loss"] * weight
+            p["loss_sum"] += p["batch_loss"] * (weight if s["mean_by_rows"] == 0 else float(batch.batch_rows))
             if p["diverged"]:
                 break
     clock.leave(mine)

@@ -158,8 +158,9 @@ def update(
     elif method == codes.ADAM or method == codes.ADAMW:
         keep = 1 - alpha * (decay_factor * h["weight_decay"])
         first_moment, second_moment = segment(row(moments, 0), at, size), segment(row(moments, 1), at, size)
+        epsilon = s["epsilon"] * (correction if s["epsilon_hat"] != 0 else 1.0)
         adamw_pass(
-            gradient, rate_factor * rate, h["beta1"], s["beta2"], s["epsilon"], correction, keep, first_moment,
+            gradient, rate_factor * rate, h["beta1"], s["beta2"], epsilon, correction, keep, first_moment,
             second_moment, parameters,
         )  # fmt: skip
 

@@ -164,6 +164,17 @@ LOSSES: dict[str, Loss] = {
              label_code=codes.CROSS_ENTROPY, aliases=("categorical_crossentropy", "sparse_categorical_crossentropy")),
     )
 }  # fmt: skip
+# scikit-learn's, for `hotloop.estimators`: what they descend are sums over the outputs.
+OF_SKLEARN: dict[str, Loss] = {
+    row.name: row
+    for row in (
+        Loss("half_squared_error", codes.LOSS_BY_ADDRESS, "identity", kernel="half_squared_error"),
+        Loss("half_poisson_deviance", codes.LOGIT_LOSS_BY_ADDRESS, "exponential", from_logits=True,
+             kernel="half_poisson_deviance", lowest_target=0),
+        Loss("log_loss_of_labels", codes.LOGIT_LOSS_BY_ADDRESS, "sigmoid", from_logits=True, classifies=True,
+             kernel="log_loss_of_labels"),
+    )
+}  # fmt: skip
 # The losses with parameters, by the name under which a model file has them.
 PARAMETRISED: dict[str, Callable[[list[float]], Loss]] = {
     "quantile": Quantile,
@@ -196,7 +207,10 @@ def plain_loss(loss: "str | Loss") -> Any:
 
 def loss_from_plain(plain: Any) -> "str | Loss":
     """Return what `plain_loss` was given."""
-    return plain if isinstance(plain, str) else PARAMETRISED[plain["name"]](plain["parameters"])
+    if isinstance(plain, str):
+        return plain
+    name = plain["name"]
+    return OF_SKLEARN[name] if name in OF_SKLEARN else PARAMETRISED[name](plain["parameters"])
 
 
 def with_positive_weight(positive: tuple[float, ...]) -> Loss:
@@ -216,7 +230,7 @@ def kernel_by_address(loss: Loss, dtype: "np.dtype[Any]") -> "tuple[int, Array]"
 
 def compile_losses(dtype: "np.dtype[Any]") -> None:
     """Compile, or load, all losses that the training loop calls by address."""
-    for loss in (*LOSSES.values(), Huber(2.0), with_positive_weight((1.0,))):
+    for loss in (*LOSSES.values(), *OF_SKLEARN.values(), Huber(2.0), with_positive_weight((1.0,))):
         kernel_by_address(loss, dtype)
 
 

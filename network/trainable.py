@@ -1,9 +1,10 @@
 """How a network is trained: the part of `Network` from checked arguments to the outer loop."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from hotloop.kernels.jit import Array
 from hotloop.network import flops
 from hotloop.network.layout import aligned_zeros
 from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
@@ -24,6 +25,8 @@ from hotloop.network.validation.suggestions import explains_keywords
 
 class Trainable(Incremental, LearningRateMethods):
     """What `Network` inherits to be trained: its state between fits, and its methods that train."""
+
+    _epoch_order: Callable[[int], Array] | None = None  # an estimator's, in place of hotloop's own orders
 
     @property
     def optimizer(self) -> Optimizer | None:
@@ -229,5 +232,6 @@ class Trainable(Incremental, LearningRateMethods):
         )
         first, last = checkpoints.callbacks(arguments, start)
         return FitConfiguration(
-            self, self._parameters, gradient, training, data, options, self.seed, table, start, first, last
-        )
+            self, self._parameters, gradient, training, data, options, self.seed, table, start, first, last,
+            self._epoch_order,
+        )  # fmt: skip

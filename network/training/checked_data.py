@@ -10,6 +10,7 @@ from hotloop.network.activations import Activation
 from hotloop.network.datasets.scaled_inputs import ScaledInputs
 from hotloop.network.layout import Layout
 from hotloop.network.losses import Loss, loss_of, with_positive_weight
+from hotloop.network.training.conventions import HOTLOOP, Conventions
 from hotloop.network.training.fit_options import DEFAULT_BATCH, FitOptions
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.parts import Parts, Prepare
@@ -42,6 +43,7 @@ class CheckedData(ScaledInputs):
     dropout: tuple[float, ...]
     input_dropout: float
     max_norm: tuple[float | None, ...] | None
+    _conventions: Conventions = HOTLOOP
     _layout: Layout
     _parameters: Array
 
@@ -168,5 +170,5 @@ class CheckedData(ScaledInputs):
             self._layout, self.activations, self.loss if loss is None else loss, *checked, batch_size=batch_size,
             dropout=self.dropout if dropout else (), input_dropout=self.input_dropout if dropout else 0.0,
             seed=self.seed, input_scale=self._scaling.factor, l1=self.l1, l2=self.l2, max_norm=self.max_norm,
-            weights=weights, label_smoothing=label_smoothing,
+            weights=weights, label_smoothing=label_smoothing, conventions=self._conventions,
         )  # fmt: skip

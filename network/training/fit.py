@@ -55,6 +55,7 @@ class FitConfiguration:
     start: StartingPoint
     first_callbacks: Sequence[Callback]  # before those of the user
     last_callbacks: Sequence[Callback]  # after all others
+    epoch_order: Callable[[int], Array] | None = None  # of so many rows, in place of `shuffled`
 
 
 class _Generator(threading.local):
@@ -179,7 +180,7 @@ def _train(
             train_epoch(_run(configuration, rows), before)
             if fit.rows_left > 0:
                 return
-            weight, before = weight + data.total_weight, fit.rows_done
+            weight, before = weight + data.loss_weight, fit.rows_done
             steps += data.batches if options.gradient_norm else 0
             if parts is not None and fit.stop_reason is not None:
                 return
@@ -212,7 +213,8 @@ def _orders(configuration: FitConfiguration) -> Iterator[Array]:
         if part is not data and training.optimizer is not None:
             data.replace(part, training.optimizer, gradient_norm=options.gradient_norm)
         if options.shuffle and not (parts is not None and data.batches == 1):
-            order = shuffled(configuration.seed, training.epochs, data.rows, index)
+            draw = configuration.epoch_order
+            order = shuffled(configuration.seed, training.epochs, data.rows, index) if draw is None else draw(data.rows)
         else:
             order = np.arange(data.rows)
         yield order if data.kept is None else data.rows_in(order)

@@ -15,6 +15,7 @@ from hotloop.kernels.tables import Record as TableRecord
 from hotloop.network.activations import Activation, row_of
 from hotloop.network.layout import Layout, addresses, aligned_zeros
 from hotloop.network.losses import Loss, kernel_by_address, loss_of
+from hotloop.network.training.conventions import HOTLOOP, Conventions
 from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
 from hotloop.network.validation import weights as sample_weights
 
@@ -85,12 +86,17 @@ class LoopArguments:
             return float(self.rows)
         return float((self.weights if self.kept is None else self.weights[self.kept]).sum())
 
+    @property
+    def loss_weight(self) -> float:
+        """What the sum of an epoch's losses is divided by: of what each batch's was multiplied by, the sum."""
+        return float(self.rows) if self.settings["mean_by_rows"][0] else self.total_weight
+
     @classmethod
     def prepare(
         cls, layout: Layout, activations: tuple[str | Activation, ...], loss: str | Loss, inputs: Array, targets: Array,
         labels: Array, *, batch_size: int, dropout: Sequence[float] = (), input_dropout: float = 0.0, seed: int = 0,
         input_scale: float = 1.0, l1: float = 0.0, l2: float = 0.0, max_norm: Sequence[float | None] | None = None,
-        weights: Array = sample_weights.NONE, label_smoothing: float = 0.0,
+        weights: Array = sample_weights.NONE, label_smoothing: float = 0.0, conventions: Conventions = HOTLOOP,
     ) -> "LoopArguments":  # fmt: skip
         """Size the workspace for these data and fill the tables; `label_smoothing` is of the labels only."""
         kinds = [row_of(activation) for activation in activations]
@@ -109,6 +115,9 @@ class LoopArguments:
         settings["batch_size"], settings["micro_batch"], settings["seed"] = batch, micro_batch, seed
         settings["input_kind"], settings["input_scale"] = INPUT_KINDS[inputs.dtype], input_scale
         settings["l1"], settings["l2"] = l1, l2
+        if conventions is not HOTLOOP:
+            for field in fields(conventions):
+                settings[field.name] = getattr(conventions, field.name)
         if max_norm is not None:
             table["max_norm"][: last + 1] = [np.inf if limit is None else limit for limit in max_norm]
             settings["max_norm_address"] = address_of(limit_column_norms, layout.dtype, 1, -1, -1, -1, 0)

@@ -1,6 +1,6 @@
 """scikit-learn's way in: estimators with its parameters, attributes and methods, trained in hotloop's loops.
 
->>> from hotloop.estimators import TabularClassifier
+>>> from hotloop.estimators import MLPClassifier
 
 `MLPClassifier` and `MLPRegressor` take the place of scikit-learn's own. `TabularClassifier` and `TabularRegressor` take
 a table as it is. They need scikit-learn: ``pip install hotloop[sklearn]``. Each is imported when it is first used.
@@ -11,17 +11,12 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hotloop.network.estimators.tabular_classifier import TabularClassifier
-    from hotloop.network.estimators.tabular_recipe import Recipe
-    from hotloop.network.estimators.tabular_regressor import TabularRegressor
+    from hotloop.network.estimators.mlp_classifier import MLPClassifier
+    from hotloop.network.estimators.mlp_regressor import MLPRegressor
 
-__all__ = ["Recipe", "TabularClassifier", "TabularRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor"]
 
-_MODULES = {
-    "Recipe": "tabular_recipe",
-    "TabularClassifier": "tabular_classifier",
-    "TabularRegressor": "tabular_regressor",
-}
+_MODULES = {"MLPClassifier": "mlp_classifier", "MLPRegressor": "mlp_regressor"}
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
 
