@@ -2,6 +2,7 @@
 
 import shutil
 import textwrap
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
 GAP = "  "
@@ -36,11 +37,53 @@ def table(
     for head, *cells in zip(heads, *rows, strict=True):
         lines = head.split("\n")
         lines = [*[""] * (height - len(lines)), *lines]
-        width = max(map(len, (*lines, *cells)))
-        column = [cell.ljust(width) if head in left else cell.rjust(width) for cell in (*lines, *cells)]
+        width = max(map(width_of, (*lines, *cells)))
+        column = [padded(cell, width, left=head in left) for cell in (*lines, *cells)]
         rule = ["-" * width] * ruled
         columns.append([*rule, *column[:height], *rule, *column[height:], *rule])
     return [GAP.join(line) for line in zip(*columns, strict=True)]
+
+
+def width_of(text: str) -> int:
+    """Return how many places of a terminal a text takes: wide characters take two, combining ones none.
+
+    >>> width_of("é"), width_of("e\u0301"), width_of("面積")
+    (1, 1, 4)
+    """
+    if text.isascii():
+        return len(text)
+    marks = sum(unicodedata.combining(c) > 0 for c in text)
+    return len(text) + sum(unicodedata.east_asian_width(c) in "WF" for c in text) - marks
+
+
+def padded(text: str, width: int, *, left: bool) -> str:
+    """Return a text with spaces to a width."""
+    spaces = " " * (width - width_of(text))
+    return text + spaces if left else spaces + text
+
+
+def wrapped_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Collection[str] = (), width: int | None = None
+) -> list[str]:
+    """Return the lines of a table whose last column, a text, is wrapped so that the table fits into a width.
+
+    Examples
+    --------
+    >>> for line in wrapped_table(["name", "text"], [["a", "some longer text"]], left=["name", "text"], width=20):
+    ...     print(line.rstrip())
+    name  text
+    a     some longer
+          text
+    """
+    if width is None:
+        width = shutil.get_terminal_size().columns
+    beside = table(heads[:-1], [row[:-1] for row in rows], left=left)
+    room = max(20, width - width_of(beside[0]) - len(GAP))
+    broken: list[list[str]] = []
+    for row in rows:
+        first, *more = textwrap.wrap(row[-1], room) or [""]
+        broken += [[*row[:-1], first], *([*[""] * (len(row) - 1), line] for line in more)]
+    return [line.rstrip() for line in table(heads, broken, left=left)]
 
 
 def fitted_table(

@@ -4,6 +4,7 @@ The modules that know the names of losses, optimizers and the like import neithe
 """
 
 import argparse
+import csv
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -89,6 +90,11 @@ def _interval(text: str) -> str:
     return text
 
 
+def _columns(text: str) -> list[str]:
+    """Split names of columns as a CSV file has them: one with a comma stands in quotes."""
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+
+
 def _header(text: str) -> bool:
     """Convert yes or no."""
     if text not in ("yes", "no"):
@@ -120,7 +126,8 @@ def add_data_options(group: Any, default: str = "digits") -> None:
         "--data",
         metavar="SOURCE",
         default="digits",
-        help=f"digits, FOLDER, FILE.csv, FILE.npz, or - for a CSV file on standard input (default: {default})",
+        help="digits, FOLDER, FILE.csv, FILE.parquet, FILE.npz, or - for a CSV file on standard input "
+        f"(default: {default})",
     )
     group.add_argument(
         "--target",
@@ -129,6 +136,19 @@ def add_data_options(group: Any, default: str = "digits") -> None:
         "the array y",
     )
     add_csv_options(group)
+    group.add_argument(
+        "--categorical",
+        metavar="COLUMN[,...]",
+        type=_columns,
+        help="columns of a table that hold categories, though they hold numbers, by name or by index from 0",
+    )
+    group.add_argument(
+        "--missing",
+        metavar="TEXT",
+        action="append",
+        help="what stands for a missing value in a table, besides an empty cell, ?, NA, N/A, NaN and null; may be "
+        "given several times",
+    )
     group.add_argument(
         "--test-fraction",
         metavar="F",

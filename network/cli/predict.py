@@ -12,11 +12,14 @@ import numpy as np
 from hotloop.kernels.jit import Array
 from hotloop.network.cli.options import csv_options
 from hotloop.network.datasets.csv_dialect import Dialect
-from hotloop.network.datasets.sources import load_inputs
+from hotloop.network.datasets.data_warning import note
+from hotloop.network.datasets.sources import check_is_no_csv, kind_of, load_inputs
 from hotloop.network.metrics import predicted_classes
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_writable, write_file
 from hotloop.network.persistence.schema import Schema
+from hotloop.network.prepared_network import PreparedNetwork, is_prepared
+from hotloop.network.tables.table_file import read_inputs_file
 from hotloop.network.validation.printable import printable
 
 
@@ -27,16 +30,20 @@ def command(arguments: argparse.Namespace) -> int:
         check_writable(Path(arguments.output))
     elif sys.stdout is None:
         raise ValueError("standard output is closed: name a file with --output")
-    net = Network.load(arguments.model)
-    try:
-        schema = Schema.from_metadata(net.metadata, net.sizes[0], net.sizes[-1])
-    except ValueError as error:
-        raise ValueError(f"{arguments.model}: {error}") from None
-    raw = load_inputs(
-        arguments.data, net.sizes[0], schema.columns, schema.target_column, known=Dialect.of(**csv_options(arguments)),
-        like=Dialect.of(None, schema.separator, schema.decimal),
-    )  # fmt: skip
-    outputs = net.predict(raw)
+    known = Dialect.of(**csv_options(arguments))
+    if is_prepared(arguments.model):
+        model = PreparedNetwork.load(arguments.model)
+        net, schema = model.network, model.schema
+        outputs = net.predict(_prepared(arguments.data, model, known))
+    else:
+        net = Network.load(arguments.model)
+        try:
+            schema = Schema.from_metadata(net.metadata, net.sizes[0], net.sizes[-1])
+        except ValueError as error:
+            raise ValueError(f"{arguments.model}: {error}") from None
+        like = Dialect.of(None, schema.separator, schema.decimal)
+        columns, place = schema.columns, schema.target_column
+        outputs = net.predict(load_inputs(arguments.data, net.sizes[0], columns, place, known=known, like=like))
     if arguments.output is None:
         classes = schema.classes
         if classes is not None and sys.stdout.isatty():  # elsewhere the file has the names as they are
@@ -47,6 +54,22 @@ def command(arguments: argparse.Namespace) -> int:
         write(text, net, schema.classes, outputs)
         write_file(Path(arguments.output), text.getvalue())
     return 0
+
+
+def _prepared(source: str, model: PreparedNetwork, known: Dialect) -> Array:
+    """Return the inputs that a model's preparation makes of a table, and say what training had none of."""
+    schema, kind = model.schema, kind_of(source)
+    if kind not in ("csv", "arrow"):
+        raise ValueError(f"{source} is not a table, as the training data were: give a CSV or a Parquet file")
+    if kind == "arrow":
+        check_is_no_csv(source, known)
+    like = Dialect.of(None, schema.separator, schema.decimal)
+    table = read_inputs_file(source, model.preparation, schema.target_column, known, like, schema.missing)
+    notes: list[str] = []
+    inputs = model.preparation.transform(table, notes, model.network.dtype)
+    for line in notes:
+        note(line)
+    return inputs
 
 
 def write(file: TextIO, net: Network, classes: tuple[str, ...] | None, outputs: Array) -> None:

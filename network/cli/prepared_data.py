@@ -9,13 +9,18 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.cli.options import csv_options
+from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.datasets.scaling import Scaling
-from hotloop.network.datasets.sources import load
+from hotloop.network.datasets.sources import check_is_no_csv, kind_of, load
 from hotloop.network.datasets.split import split_rows
-from hotloop.network.losses import LOSSES
+from hotloop.network.losses import LOSSES, loss_of
+from hotloop.network.metrics.named import predicted_values
 from hotloop.network.network import Network
 from hotloop.network.persistence.schema import Schema
+from hotloop.network.prepared_network import PreparedNetwork
+from hotloop.network.tables.preparation import Preparation
+from hotloop.network.tables.table_data import load_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,8 @@ class PreparedData:
     validation: Part | None
     test: Part
     target_scaling: Scaling | None
+    preparation: Preparation | None = None
+    missing: tuple[str, ...] = ()  # further words for a missing value
 
     @property
     def n_outputs(self) -> int:
@@ -50,7 +57,14 @@ class PreparedData:
         """The loss, and the scale that it is in."""
         return self.loss + ("" if self.target_scaling is None else " of standardised targets")
 
-    def for_raw_data(self, net: Network) -> Network:
+    def in_unit_of_target(self, net: Network, outputs: Array) -> Array:
+        """Return the values that the network predicts, in the scale of the data; `outputs` are those of the test."""
+        targets = self.test.y.reshape(len(outputs), -1)
+        values = predicted_values(loss_of(net.loss), net.activations[-1], outputs, targets).reshape(self.test.y.shape)
+        scaling = self.target_scaling
+        return values if scaling is None else values / scaling.scale + scaling.offset
+
+    def for_raw_data(self, net: Network) -> Network | PreparedNetwork:
         """Return a copy of the trained network that takes raw inputs and predicts in the scale of the data."""
         net = copy.copy(net)
         net.input_offset, net.input_scale = self.data.scaling.offset, self.data.scaling.scale
@@ -59,32 +73,46 @@ class PreparedData:
             net.weights[-1][:] /= scale
             net.biases[-1][:] = net.biases[-1] / scale + offset
             net.reset_optimizer()  # its moments belong to the weights before
+        if self.preparation is not None:
+            net.metadata = {}
+            return PreparedNetwork(net, self.preparation, Schema.of_table(self.data, self.missing))
         net.metadata = Schema.of(self.data).to_metadata()
         return net
 
 
 def load_prepared(arguments: argparse.Namespace) -> PreparedData:
     """Load the data that the options name, and prepare it."""
-    return prepare(arguments, load_data(arguments))
+    return prepare(arguments, *load_data(arguments))
 
 
-def load_data(arguments: argparse.Namespace) -> Dataset:
-    """Load the data, its targets as classes or values by the loss."""
+def load_data(arguments: argparse.Namespace) -> tuple[Dataset, Preparation | None]:
+    """Load the data, its targets as classes or values by the loss, and a table with its preparation."""
     task = None
     if arguments.loss is not None:
         task = "classification" if LOSSES[arguments.loss].classifies else "regression"
-    return load(
-        arguments.data,
-        arguments.target,
-        test_fraction=arguments.test_fraction,
-        seed=arguments.seed,
-        task=task,
-        dtype=arguments.dtype,
-        **csv_options(arguments),
+    kind, source, target = kind_of(arguments.data), arguments.data, arguments.target
+    options = {"seed": arguments.seed, "task": task, "dtype": arguments.dtype}
+    if kind not in ("csv", "arrow"):
+        for name in ("categorical", "missing"):
+            if getattr(arguments, name) is not None:
+                raise ValueError(f"{source} is not a table: omit --{name}")
+        fraction = arguments.test_fraction
+        return load(source, target, test_fraction=fraction, **options, **csv_options(arguments)), None
+    known = Dialect.of(**csv_options(arguments))
+    if kind == "arrow":
+        check_is_no_csv(source, known)
+    return load_table(
+        source,
+        target,
+        test_fraction=0.2 if arguments.test_fraction is None else arguments.test_fraction,
+        known=known,
+        categorical=arguments.categorical or (),
+        missing=arguments.missing or (),
+        **options,
     )
 
 
-def prepare(arguments: argparse.Namespace, data: Dataset) -> PreparedData:
+def prepare(arguments: argparse.Namespace, data: Dataset, preparation: Preparation | None = None) -> PreparedData:
     """Choose the loss, hold validation rows out of the training set, and bring targets into the form of the loss."""
     loss = arguments.loss or ("mse" if data.classes is None else "cross_entropy")
     _check_targets(data, loss)
@@ -109,6 +137,8 @@ def prepare(arguments: argparse.Namespace, data: Dataset) -> PreparedData:
         validation=part(data.x_train[held_out], data.y_train[held_out]) if len(held_out) else None,
         test=part(data.x_test, data.y_test),
         target_scaling=scaling,
+        preparation=preparation,
+        missing=tuple(arguments.missing or ()),
     )
 
 

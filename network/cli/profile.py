@@ -26,6 +26,7 @@ from hotloop.network.datasets.synthetic import synthetic
 from hotloop.network.losses import LOSSES
 from hotloop.network.persistence.atomic_write import check_writable
 from hotloop.network.profiling.profiler import Profile, profile
+from hotloop.network.tables.preparation import Preparation
 from hotloop.network.training.history import DivergenceError
 
 EPOCHS = 40
@@ -45,9 +46,12 @@ def command(arguments: argparse.Namespace) -> int:
     if files["html"] is not None:
         _need_pictures()
     check_options(arguments)
-    prepared = prepare(arguments, _data(arguments))
+    prepared = prepare(arguments, *_data(arguments))
     net, optimizer = build_network(arguments, prepared), build_optimizer(arguments)
-    say(reports.data(prepared), "", net.summary(), "")
+    say(reports.data(prepared), "")
+    if prepared.preparation is not None:
+        say(*reports.columns(prepared.preparation), "")
+    say(net.summary(), "")
     if not arguments.include_compile:
         say(compile_kernels(net, prepared, f"{net.dtype} with a clock", Profile(snapshots=False)), "")
     error, status = None, 0
@@ -79,8 +83,8 @@ def _need_pictures() -> None:
         raise ValueError(error) from None
 
 
-def _data(arguments: argparse.Namespace) -> Dataset:
-    """Return the data: synthetic if there is --layers without --data."""
+def _data(arguments: argparse.Namespace) -> tuple[Dataset, Preparation | None]:
+    """Return the data, synthetic if there is --layers without --data, and the preparation of a table."""
     made_up = arguments.data == "synthetic" or (arguments.data is None and arguments.layers is not None)
     if not made_up:
         arguments.epochs = arguments.epochs or EPOCHS
@@ -91,7 +95,7 @@ def _data(arguments: argparse.Namespace) -> Dataset:
         raise ValueError("--data synthetic needs --layers for the numbers of inputs and outputs")
     if len(sizes) < 2:
         raise ValueError(f"--layers {sizes[0]} does not fit synthetic data: wanted inputs,...,outputs")
-    for name in ("target", "test_fraction"):
+    for name in ("target", "test_fraction", "categorical", "missing"):
         if getattr(arguments, name) is not None:
             raise ValueError(f"synthetic data has no --{name.replace('_', '-')}")
     rows = max(FEWEST_ROWS, min(SYNTHETIC_BATCHES * arguments.batch_size, MOST_NUMBERS // sizes[0]))
@@ -102,7 +106,7 @@ def _data(arguments: argparse.Namespace) -> Dataset:
     data = synthetic(sizes, rows, classes=classes, dtype=arguments.dtype, seed=arguments.seed)
     if arguments.loss is not None and LOSSES[arguments.loss].lowest_target == 0:
         data = replace(data, y_train=np.abs(data.y_train), y_test=np.abs(data.y_test))
-    return data
+    return data, None
 
 
 def _write(prof: Profile, files: dict[str, Any]) -> list[str]:

@@ -1,19 +1,25 @@
 """The text that the commands print. Names from the data are made printable."""
 
+import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hotloop.kernels.jit import Array
 from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.datasets.dataset import Dataset
-from hotloop.network.text_table import fitted_table
+from hotloop.network.metrics.regression import mae, rmse
+from hotloop.network.tables.preparation import Preparation
+from hotloop.network.text_table import fitted_table, table, wrapped_table
 from hotloop.network.training.early_stopping import EarlyStopping
 from hotloop.network.training.history import EARLY_STOPPING, TIME, History, spread, table_of
 from hotloop.network.validation.printable import printable
 
 MOST_ROWS = 12  # of the table of epochs
 MOST_NAMES = 10  # of classes in a line
+MOST_COLUMNS, LONGEST_NAME = 40, 24  # of a table of columns; more are shown in groups
+MOST_CLASSES, LONGEST_CLASS = 10, 12  # of a confusion matrix
 
 
 def data(prepared: PreparedData) -> str:
@@ -22,7 +28,11 @@ def data(prepared: PreparedData) -> str:
     parts = [f"{len(prepared.train.x)} training rows", f"{n_validation} validation", f"{len(data.x_test)} test"]
     if n_validation == 0:
         del parts[1]
-    lines = [f"data: {printable(data.name)}: {', '.join(parts)}; {data.x_train.shape[1]} inputs, {_scaling(data)}"]
+    inputs = f"{data.x_train.shape[1]} inputs, {_scaling(data)}"
+    if prepared.preparation is not None:
+        n_columns, n_inputs = len(prepared.preparation.columns), prepared.preparation.n_inputs
+        inputs = f"{n_columns} column{'s' * (n_columns > 1)} as {n_inputs} input{'s' * (n_inputs > 1)}"
+    lines = [f"data: {printable(data.name)}: {', '.join(parts)}; {inputs}"]
     target = "target" if data.target is None else f"target {printable(data.target)}"
     if data.classes is None:
         outputs = data.y_train.shape[1] if data.y_train.ndim == 2 else 1
@@ -41,6 +51,50 @@ def _scaling(data: Dataset) -> str:
     if np.ndim(scale):
         return "standardised by the training rows"
     return "not scaled" if scale == 1 else f"divided by {1 / scale:g}"
+
+
+def columns(preparation: Preparation) -> list[str]:
+    """Return a table of what each column was taken for, and what was done with it."""
+    columns = preparation.columns
+    groups = [[column] for column in columns]
+    if len(columns) > MOST_COLUMNS:
+        groups = [list(group) for _, group in itertools.groupby(columns, lambda column: (column.kind, column.note))]
+    heads = ["column", "kind", "inputs", "missing", "what was done"]
+    rows = []
+    for group in groups:
+        name = _short(printable(group[0].name), LONGEST_NAME)
+        if len(group) > 1:
+            name += f" and {len(group) - 1} more"
+        inputs, missing = sum(column.n_inputs for column in group), sum(column.n_missing for column in group)
+        rows.append([name, group[0].kind, str(inputs), str(missing), printable(group[0].note)])
+    if not any(column.n_missing for column in columns):
+        heads, rows = [*heads[:3], heads[4]], [[*row[:3], row[4]] for row in rows]
+    return wrapped_table(heads, rows, left=("column", "kind", "what was done"))
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def confusion(predicted: Array, labels: Array, classes: Sequence[str]) -> list[str]:
+    """Return the rows of each class by the class that they were put into; nothing of more than ten classes."""
+    if len(classes) > MOST_CLASSES:
+        return []
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(counts, (labels, predicted), 1)
+    names = [_short(printable(name), LONGEST_CLASS) for name in classes]
+    rows = [[name, *map(str, row)] for name, row in zip(names, counts.tolist(), strict=True)]
+    return [
+        "",
+        "test rows by true class (down) and predicted class (across):",
+        *table(["", *names], rows, left=("",)),
+        "",
+    ]
+
+
+def errors(targets: Array, values: Array) -> str:
+    """Return the errors of predicted values in the unit of the target."""
+    return f"test rmse {rmse(targets, values):.4g}, mae {mae(targets, values):.4g}, in the unit of the target"
 
 
 def kernels(seconds: float, compiled: bool, folder: str | None) -> str:

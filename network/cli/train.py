@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hotloop.kernels.jit import Array
 from hotloop.network.cli import reports
 from hotloop.network.cli.exit_status import FAILED, INTERRUPTED
-from hotloop.network.cli.prepared_data import Part, load_prepared
+from hotloop.network.cli.prepared_data import load_prepared
 from hotloop.network.cli.streams import complain, say
 from hotloop.network.cli.training_run import (
     build_network,
@@ -26,6 +27,7 @@ from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_replaceable, path_of
 from hotloop.network.persistence.checkpoint import Checkpoint
 from hotloop.network.persistence.schema import CHECKPOINT
+from hotloop.network.prepared_network import PreparedNetwork
 from hotloop.network.training.lambda_callback import LambdaCallback
 
 MEMORY = "/dev/shm"  # a folder that no full disk holds
@@ -44,7 +46,10 @@ def command(arguments: argparse.Namespace) -> int:
             raise ValueError(f"--{option} is for early stopping, which --no-early-stopping turns off")
     prepared = load_prepared(arguments)
     net, optimizer = build_network(arguments, prepared), build_optimizer(arguments)
-    say(reports.data(prepared), "", net.summary(), "")
+    say(reports.data(prepared), "")
+    if prepared.preparation is not None:
+        say(*reports.columns(prepared.preparation), "")
+    say(net.summary(), "")
     say(compile_kernels(net, prepared, str(net.dtype)), "")
     stopper = early_stopping(arguments, prepared)
     net.metadata = dict(CHECKPOINT)
@@ -63,13 +68,20 @@ def command(arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:  # it asks for an end, not to lose the network; a second one ends the process
             saved = save(prepared.for_raw_data(net), Path(arguments.save))
     scores = net.evaluate(prepared.test.x, prepared.test.y, n_threads=arguments.threads)
-    right = right_rows(net, prepared.test)
+    outputs = net.predict(prepared.test.x)
     if history.epochs:
         say(reports.epochs(history), "")
     say(reports.ending(history, arguments.epochs, stopper))
     if history.interrupted and arguments.checkpoint is not None:
         say("to go on where it stopped: the same command with --resume")
-    say(reports.test(scores, *right, prepared.loss_name))
+    if prepared.test.labels is not None:
+        predicted = predicted_classes(net.activations[-1], outputs)
+        say(reports.test(scores, *right_rows(predicted, prepared.test.labels), prepared.loss_name))
+        say(*reports.confusion(predicted, prepared.test.labels, prepared.data.classes or ()))
+    else:
+        say(reports.test(scores, 0, 0, prepared.loss_name))
+        if "accuracy" not in scores:
+            say(reports.errors(prepared.data.y_test, prepared.in_unit_of_target(net, outputs)))
     if history.epochs:
         say(reports.speed(len(history.epochs), len(prepared.train.x), history.seconds))
     if saved is not None:
@@ -104,7 +116,7 @@ def check_seed(arguments: argparse.Namespace) -> None:
             )
 
 
-def save(net: Network, path: Path) -> Path | None:
+def save(net: Network | PreparedNetwork, path: Path) -> Path | None:
     """Save the network at `path`, or somewhere else and say so; return where it is."""
     try:
         net.save(path)
@@ -126,7 +138,7 @@ def _refuges() -> Iterator[str]:
     yield MEMORY
 
 
-def _saved_in(folder: str, net: Network, name: str) -> Path | None:
+def _saved_in(folder: str, net: Network | PreparedNetwork, name: str) -> Path | None:
     """Save the network in a new folder within `folder`; return where, or None if that cannot be."""
     with contextlib.suppress(OSError, ValueError, MemoryError):
         new = Path(tempfile.mkdtemp(prefix="hotloop-", dir=folder))
@@ -139,9 +151,6 @@ def _saved_in(folder: str, net: Network, name: str) -> Path | None:
     return None
 
 
-def right_rows(net: Network, part: Part) -> tuple[int, int]:
-    """Return how many rows are put into the right class, and how many there are; (0, 0) without classes."""
-    if part.labels is None:
-        return 0, 0
-    classes = predicted_classes(net.activations[-1], net.predict(part.x))
-    return int(np.sum(classes == part.labels)), len(part.labels)
+def right_rows(predicted: Array, labels: Array) -> tuple[int, int]:
+    """Return how many rows are put into the right class, and how many there are."""
+    return int(np.sum(predicted == labels)), len(labels)

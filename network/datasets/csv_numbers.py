@@ -20,9 +20,23 @@ BYTES_OF_A_CELL = 100  # of the target, as text
 FILL_IN = "fill it in or drop the row"
 
 
-def fail(name: str, line: int, column: str, what: str) -> NoReturn:
+def fail(name: str, line: int, column: str, what: str, unit: str = "line") -> NoReturn:
     """Raise the ValueError for a cell: where, then what."""
-    raise ValueError(f"{name}, line {line}, {column}: {what}")
+    raise ValueError(f"{name}, {unit} {line}, {column}: {what}")
+
+
+def misspelt(cell: str, decimal: str) -> str | None:
+    """Return the remedy for a number that is written with another decimal sign, or with separators; None if it is not.
+
+    The cell is not a number as it is.
+    """
+    if decimal == "," and value_of(cell, ".") is not None:
+        return "commas are decimal signs here (--decimal . takes points)"
+    if IN_THOUSANDS.fullmatch(cell.strip()) and cell.count(",") > 1:
+        return "write numbers without thousands separators"
+    if decimal == "." and DECIMAL_COMMA.fullmatch(cell.strip()):
+        return "decimal=',' (--decimal ,) takes commas as decimal signs"
+    return None
 
 
 def column_name(names: Sequence[str] | None, index: int) -> str:
@@ -110,13 +124,7 @@ class Numbers:
             return Fault(line, "the value is missing", FILL_IN)
         if value is not None:
             return Fault(line, f"{cell.strip()} is not finite", "fill in a number or drop the row")
-        remedy = "inputs must be numbers: encode the column as numbers or remove it"
-        if decimal == "," and value_of(cell, ".") is not None:
-            return Fault(line, f"{shown} is not a number", "commas are decimal signs here (--decimal . takes points)")
-        if IN_THOUSANDS.fullmatch(cell.strip()) and cell.count(",") > 1:
-            return Fault(line, f"{shown} is not a number", "write numbers without thousands separators")
-        if decimal == "." and DECIMAL_COMMA.fullmatch(cell.strip()):
-            return Fault(line, f"{shown} is not a number", "decimal=',' (--decimal ,) takes commas as decimal signs")
+        remedy = misspelt(cell, decimal) or "inputs must be numbers: encode the column as numbers or remove it"
         if self.names is None and line == self.first_line:
             remedy = f"line {line} was read as values, since it holds numbers; header=True (--header yes) overrides"
         return Fault(line, f"{shown} is not a number", remedy)

@@ -1,14 +1,17 @@
-"""Tables of numbers read from CSV files, with every fault named by line and column."""
+"""Tables read from CSV files, of numbers or of mixed columns, with every fault named by line and column."""
 
 import array
 import contextlib
 import csv
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import numpy as np
+
+from hotloop.network.datasets.csv_columns import CellsOfColumn, Columns
 from hotloop.network.datasets.csv_dialect import (
     MISSING,
     Dialect,
@@ -18,26 +21,41 @@ from hotloop.network.datasets.csv_dialect import (
     lines_of,
     open_text,
 )
-from hotloop.network.datasets.csv_numbers import FILL_IN, MANY, Fault, FloatArray, Numbers, column_name
+from hotloop.network.datasets.csv_numbers import FILL_IN, MANY, Fault, FloatArray, Numbers, column_name, fail
 from hotloop.network.datasets.data_warning import note
 from hotloop.network.datasets.open_binary import name_of, open_binary
 from hotloop.network.validation.printable import printable
 
 UNKNOWN = Dialect()
+MISSING_TARGET = "the target is missing"
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """The inputs of a CSV file, and the cells of its target column as they are written."""
+class Target:
+    """The cells of a file's target column as they are written, and what messages and models call things."""
 
     name: str  # of the file
     columns: tuple[str, ...] | None  # names of the inputs; None without a header
     target_column: int  # counted from 0
     target: str  # "column 'price'" or "column index 3", for messages
-    inputs: FloatArray  # (rows, inputs) float64, finite
     cells: list[str]  # of the target column
     lines: Sequence[int]  # line of the file on which each row ends
     dialect: Dialect
+    unit: str = "line"  # what messages count by
+
+
+@dataclass(frozen=True, eq=False)
+class Table(Target):
+    """The inputs and the target of a CSV file of numbers."""
+
+    inputs: FloatArray = field(default_factory=lambda: np.empty((0, 0)))  # (rows, inputs) float64, finite
+
+
+@dataclass(frozen=True, eq=False)
+class MixedTable(Target):
+    """The inputs and the target of a CSV file of mixed columns."""
+
+    inputs: Sequence[CellsOfColumn] = ()
 
 
 @dataclass
@@ -88,36 +106,67 @@ def read_table(path: str | Path, target: str | int | None = None, known: Dialect
     FileNotFoundError
         If there is no such file.
     """
+    with _open(path, known, _has_target(target), Dialect()) as rows:
+        place, names, described = _described(rows, target)
+        places = [index for index in range(len(rows.first)) if index != place]
+        numbers = Numbers(rows.name, rows.dialect.decimal or ".", rows.line, names, places)
+        for line, row in rows.body(names is not None):
+            cell = row.pop(place).strip()
+            if cell.lower() in MISSING:
+                numbers.faults.setdefault(place, Fault(line, MISSING_TARGET, FILL_IN)).rows += 1
+            described["cells"].append(cell)
+            described["lines"].append(line)
+            numbers.append(line, row)
+        return Table(**described, inputs=numbers.array(len(described["cells"]), described["lines"]))
+
+
+def read_mixed_table(
+    path: str | Path, target: str | int | None = None, known: Dialect = UNKNOWN, missing: Collection[str] = ()
+) -> MixedTable:
+    """Read a CSV file of mixed columns; the parameters are those of `read_table`, with further words for missing."""
+    with _open(path, known, _has_target(target), Dialect()) as rows:
+        place, names, described = _described(rows, target)
+        columns = Columns(rows.name, rows.dialect.decimal or ".", missing)
+        gone: Fault | None = None
+        for line, row in rows.body(names is not None):
+            cell = row.pop(place).strip()
+            if columns.is_missing(cell):
+                gone = gone or Fault(line, MISSING_TARGET, FILL_IN)
+                gone.rows += 1
+            described["cells"].append(cell)
+            described["lines"].append(line)
+            columns.append(row)
+        if gone is not None:
+            more = f" (and in {gone.rows - 1} more rows)" if gone.rows > 1 else ""
+            fail(rows.name, gone.line, described["target"], f"{gone.what}{more}: {gone.remedy}")
+        return MixedTable(**described, inputs=columns.columns(described["lines"], described["columns"]))
+
+
+def _has_target(target: str | int | None) -> Callable[[list[str]], bool]:
+    """Return a function that says whether a first row has two columns or more, the target among them."""
 
     def fits(first: list[str]) -> bool:
         by_name = isinstance(target, str) and not target.lstrip("-").isdecimal()
         return len(first) > 1 and (not by_name or target in [cell.strip() for cell in first])
 
-    with _open(path, known, fits, Dialect()) as rows:
-        place, named = _target_place(rows, target)
-        places = [index for index in range(len(rows.first)) if index != place]
-        header = named or rows.header(places)
-        names = _checked_names(rows) if header else None
-        numbers = Numbers(rows.name, rows.dialect.decimal or ".", rows.line, names, places)
-        cells: list[str] = []
-        lines = array.array("q")
-        for line, row in rows.body(header):
-            cell = row.pop(place).strip()
-            if cell.lower() in MISSING:
-                numbers.faults.setdefault(place, Fault(line, "the target is missing", FILL_IN)).rows += 1
-            cells.append(cell)
-            lines.append(line)
-            numbers.append(line, row)
-        return Table(
-            name=rows.name,
-            columns=None if names is None else (*names[:place], *names[place + 1 :]),
-            target_column=place,
-            target=column_name(names, place),
-            inputs=numbers.array(len(cells), lines),
-            cells=cells,
-            lines=lines,
-            dialect=Dialect(rows.dialect.header if not named else True, rows.dialect.separator, rows.dialect.decimal),
-        )
+    return fits
+
+
+def _described(rows: _Rows, target: str | int | None) -> tuple[int, list[str] | None, dict[str, Any]]:
+    """Return the place of the target, the names of all columns, and what a `Target` holds, its rows to be filled in."""
+    place, named = _target_place(rows, target)
+    header = named or rows.header([index for index in range(len(rows.first)) if index != place])
+    names = _checked_names(rows) if header else None
+    dialect = rows.dialect
+    return place, names, {
+        "name": rows.name,
+        "columns": None if names is None else (*names[:place], *names[place + 1 :]),
+        "target_column": place,
+        "target": column_name(names, place),
+        "cells": [],
+        "lines": array.array("q"),
+        "dialect": Dialect(True if named else dialect.header, dialect.separator, dialect.decimal),
+    }  # fmt: skip
 
 
 def read_inputs(
@@ -156,7 +205,52 @@ def read_inputs(
     ValueError, FileNotFoundError
         As in `read_table`, or if the columns do not fit the network.
     """
-    wanted = None if columns is None or known.header is False else set(columns)
+    with _open_inputs(path, n_inputs, columns, target_column, known, like) as (rows, places, names):
+        numbers = Numbers(rows.name, rows.dialect.decimal or ".", rows.line, names, places)
+        lines = array.array("q")
+        for line, row in rows.body(names is not None):
+            numbers.append(line, [row[index] for index in places])
+            lines.append(line)
+        return numbers.array(len(lines), lines)
+
+
+def read_mixed_inputs(
+    path: str | Path,
+    n_columns: int,
+    columns: Sequence[str] | None,
+    target_column: int | None,
+    known: Dialect = UNKNOWN,
+    like: Dialect = UNKNOWN,
+    missing: Collection[str] = (),
+    unused: Collection[str] = (),
+) -> tuple[str, Sequence[str] | None, Sequence[CellsOfColumn], Sequence[int]]:
+    """Return name, names of columns, cells of columns and lines of a CSV file, for a network that takes such a table.
+
+    The parameters are those of `read_inputs`, with further words for `missing`, and `unused` columns, which may lack.
+    """
+    opened = _open_inputs(path, n_columns, columns, target_column, known, like, unused)
+    with opened as (rows, places, names):
+        cells = Columns(rows.name, rows.dialect.decimal or ".", missing)
+        lines = array.array("q")
+        for line, row in rows.body(names is not None):
+            cells.append([row[index] for index in places])
+            lines.append(line)
+        found = columns if names is None else [names[index] for index in places]
+        return rows.name, found, cells.columns(lines, found), lines
+
+
+@contextlib.contextmanager
+def _open_inputs(
+    path: str | Path,
+    n_inputs: int,
+    columns: Sequence[str] | None,
+    target_column: int | None,
+    known: Dialect,
+    like: Dialect,
+    unused: Collection[str] = (),
+) -> Iterator[tuple[_Rows, list[int], list[str] | None]]:
+    """Open a file, and yield its rows, where the inputs are in them, and the names in its header, if it has one."""
+    wanted = None if columns is None or known.header is False else set(columns) - set(unused)
 
     def fits(first: list[str]) -> bool:
         return len(first) in (n_inputs, n_inputs + 1) or (
@@ -168,14 +262,14 @@ def read_inputs(
         if columns is not None and wanted is not None and wanted <= set(first):
             header = True
             where = {name: index for index, name in reversed([*enumerate(first)])}  # the first of equal names
-            places = [where[name] for name in columns]
+            places = [where[name] for name in columns if name in where]
         else:
             place = n_inputs if target_column is None else target_column
             places = [index for index in range(len(first)) if index != place or len(first) != n_inputs + 1]
             header = rows.header(places)
             if header and columns is not None:
                 named = set(first)
-                absent = [name for name in columns if name not in named]
+                absent = [name for name in columns if name not in named and name not in unused]
                 raise ValueError(f"{rows.name} lacks {_listed('column', absent)} that the network was trained on")
             if len(places) != n_inputs:
                 raise ValueError(
@@ -184,12 +278,7 @@ def read_inputs(
                 )
             if columns is not None:
                 note(f"{rows.name} has no header: its columns are taken to be {_listed('column', columns)}")
-        numbers = Numbers(rows.name, rows.dialect.decimal or ".", rows.line, first if header else None, places)
-        lines = array.array("q")
-        for line, row in rows.body(header):
-            numbers.append(line, [row[index] for index in places])
-            lines.append(line)
-        return numbers.array(len(lines), lines)
+        yield rows, places, first if header else None
 
 
 @contextlib.contextmanager

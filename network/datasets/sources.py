@@ -11,8 +11,9 @@ from hotloop.network.datasets.digits import bundled_digits, load_digits
 from hotloop.network.datasets.idx_file import load_idx, read_images
 from hotloop.network.datasets.npz_file import array_names, load_npz, numbers, read_arrays
 from hotloop.network.datasets.open_binary import STANDARD_INPUT
+from hotloop.network.datasets.stream import ARROW_FILES
 
-KINDS = {".csv": "csv", ".tsv": "csv", ".npz": "npz"}
+KINDS = {".csv": "csv", ".tsv": "csv", ".npz": "npz", **dict.fromkeys(ARROW_FILES, "arrow")}
 
 
 def load(
@@ -39,7 +40,12 @@ def load(
             source, target, test_fraction=fraction, seed=seed, task=task, dtype=dtype, header=header,
             separator=separator, decimal=decimal,
         )  # fmt: skip
-    _check_is_no_table(source, Dialect(header, separator, decimal))
+    check_is_no_csv(source, Dialect(header, separator, decimal))
+    if kind == "arrow":
+        raise ValueError(
+            f"{source}: load takes no Parquet or Arrow file: hotloop train does, and hotloop.datasets.Stream, and "
+            "hotloop.estimators take data frames"
+        )
     if kind == "npz":
         name = "y" if target is None else target
         return load_npz(source, name, test_fraction=test_fraction, seed=seed, task=task, dtype=dtype)
@@ -67,7 +73,9 @@ def load_inputs(
     kind = kind_of(source)
     if kind == "csv":
         return read_inputs(source, n_inputs, columns, target_column, known, like)
-    _check_is_no_table(source, known)
+    check_is_no_csv(source, known)
+    if kind == "arrow":
+        raise ValueError(f"{source}: a Parquet or Arrow file is for a network that was trained on a table")
     if kind == "npz":
         name = "x_test" if "x_test" in array_names(source) else "x"
         raw = numbers(source, name, read_arrays(source, [name])[name])
@@ -79,7 +87,7 @@ def load_inputs(
 
 
 def kind_of(source: str | Path) -> str:
-    """Return "digits", "idx", "csv" or "npz", or raise a FileNotFoundError or ValueError."""
+    """Return "digits", "idx", "csv", "npz" or "arrow", or raise a FileNotFoundError or ValueError."""
     path = Path(source)
     if str(source) == "digits":
         return "digits"
@@ -92,12 +100,14 @@ def kind_of(source: str | Path) -> str:
     name = path.name.lower().removesuffix(".gz")
     kind = next((kind for suffix, kind in KINDS.items() if name.endswith(suffix)), None)
     if kind is None:
-        wanted = "'digits', a folder of IDX files, FILE.csv, FILE.tsv (also .gz), FILE.npz, or - for standard input"
+        wanted = "'digits', a folder of IDX files, FILE.csv, FILE.tsv (also .gz), FILE.parquet, FILE.npz, or - for "
+        wanted += "standard input"
         raise ValueError(f"{source}: unknown kind of data; wanted {wanted}")
     return kind
 
 
-def _check_is_no_table(source: str | Path, known: Dialect) -> None:
+def check_is_no_csv(source: str | Path, known: Dialect) -> None:
+    """Raise a ValueError if it is said how a file is written that is no CSV file."""
     for name in ("header", "separator", "decimal"):
         if getattr(known, name) is not None:
             raise ValueError(f"{source} is not a CSV file: omit {name} (--{name})")

@@ -21,6 +21,7 @@ Part: TypeAlias = tuple[str, tuple[str, ...] | None, Array, Array]  # where it i
 
 ROWS = 65536
 PARQUET, IPC = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
+ARROW_FILES = PARQUET + IPC
 OF_STREAM = b"\xff\xff\xff\xff"  # how Arrow's stream format begins
 CSV, NPZ = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".npz",)
 
@@ -284,6 +285,17 @@ def _damage_in(path: Any, what: str) -> Iterator[None]:
         if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
             raise  # of the system, which says what it is
         raise ValueError(f"{path} cannot be read as {what} ({printable(str(error))})") from None
+
+
+def read_arrow(path: Any) -> Any:
+    """Return a Parquet or Arrow file as a table of pyarrow."""
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    if str(path).lower().endswith(PARQUET):
+        with _opened_parquet(path) as file:
+            return file.read()
+    with _opened_ipc(path) as (_, batches):
+        return _pyarrow().Table.from_batches(list(batches))
 
 
 def _rows_of_parquet(stream: Stream, path: Any) -> int:

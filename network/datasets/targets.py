@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hotloop.network.datasets.csv_dialect import BOOLEANS, value_of
 from hotloop.network.datasets.csv_numbers import fail
-from hotloop.network.datasets.csv_table import Table
+from hotloop.network.datasets.csv_table import Target
 from hotloop.network.datasets.data_warning import note
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -21,7 +21,7 @@ TASKS = {"classification": "classes", "regression": "values"}  # what targets ar
 FEW_CLASSES = 20  # whole numbers of a CSV column are classes up to here
 
 
-def csv_targets(table: Table, task: str | None) -> Targets:
+def csv_targets(table: Target, task: str | None) -> Targets:
     """Return class numbers and class names as they are written, or float64 values and None."""
     decimal = table.dialect.decimal or "."
     if task != "classification" and (values := _fractions(table.cells, decimal)) is not None:
@@ -37,14 +37,14 @@ def csv_targets(table: Table, task: str | None) -> Targets:
         return _written_classes(table, None if text else found)
     if text and task == "regression":
         fault = f"{table.cells[text[0]]!r} is not a number, so the target can only be classes (a cross-entropy loss)"
-        fail(table.name, table.lines[text[0]], table.target, fault)
+        fail(table.name, table.lines[text[0]], table.target, fault, table.unit)
     values = np.array([value for value in found if value is not None])
     labels = _are_few_and_whole(table.cells, values)
     if text:
         return _mixed(table, text, labels)
     for row in np.flatnonzero(~np.isfinite(values))[:1]:
         fault = f"{table.cells[row]} is not finite: fill it in or drop the row"
-        fail(table.name, table.lines[row], table.target, fault)
+        fail(table.name, table.lines[row], table.target, fault, table.unit)
     return _written_classes(table, found) if task is None and labels else (values, None)
 
 
@@ -59,7 +59,7 @@ def _fractions(cells: list[str], decimal: str) -> Array | None:
     return values if sound and "_" not in joined and (decimal == "." or "." not in joined) else None
 
 
-def _mixed(table: Table, text: Sequence[int], labels: bool) -> Targets:
+def _mixed(table: Target, text: Sequence[int], labels: bool) -> Targets:
     """Return the classes of a target that mixes numbers and text, or raise if a text looks like a fault."""
     counts = Counter(table.cells[row] for row in text)
     if not labels or min(counts.values()) == 1:
@@ -69,12 +69,12 @@ def _mixed(table: Table, text: Sequence[int], labels: bool) -> Targets:
             "are: correct it, or if these are classes choose a loss for classes (task='classification', "
             "--loss cross_entropy)"
         )
-        fail(table.name, table.lines[rare], table.target, fault)
+        fail(table.name, table.lines[rare], table.target, fault, table.unit)
     note(f"{table.name}, {table.target}: numbers and text ({table.cells[text[0]]!r}), taken to be classes")
     return _written_classes(table, None)
 
 
-def _written_classes(table: Table, values: Sequence[float | None] | None) -> Targets:
+def _written_classes(table: Target, values: Sequence[float | None] | None) -> Targets:
     """Return class numbers, and the names as written: in the order of the `values`, else alphabetical."""
     by_name = dict(zip(table.cells, values or table.cells, strict=True))
     names = sorted(by_name, key=lambda name: (by_name[name], name))

@@ -23,11 +23,17 @@ class Schema:
     classes: tuple[str, ...] | None = None
     separator: str | None = None  # of the CSV file
     decimal: str | None = None
+    missing: tuple[str, ...] = ()  # further words for a missing value
 
     @classmethod
     def of(cls, data: Dataset) -> "Schema":
         """Return the schema of a data set."""
         return cls(data.columns, data.target_column, data.classes, data.separator, data.decimal)
+
+    @classmethod
+    def of_table(cls, data: Dataset, missing: tuple[str, ...]) -> "Schema":
+        """Return the schema of a table whose columns a preparation knows."""
+        return cls(None, data.target_column, data.classes, data.separator, data.decimal, missing)
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str], n_inputs: int, n_outputs: int) -> "Schema":
@@ -43,8 +49,17 @@ class Schema:
         if KEY not in metadata:
             return cls()
         try:
-            kept = cls(**json.loads(metadata[KEY]))
-        except (ValueError, TypeError, RecursionError) as error:
+            found = json.loads(metadata[KEY])
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"metadata {KEY!r} is not what hotloop train writes ({error})") from None
+        return cls.of_plain(found, n_inputs, n_outputs)
+
+    @classmethod
+    def of_plain(cls, found: Any, n_inputs: int | None, n_outputs: int) -> "Schema":
+        """Return what `plain` returned, checked."""
+        try:
+            kept = cls(**found)
+        except TypeError as error:
             raise ValueError(f"metadata {KEY!r} is not what hotloop train writes ({error})") from None
         columns, classes = _names("columns", kept.columns), _names("classes", kept.classes)
         if columns is not None and len(columns) != n_inputs:
@@ -58,11 +73,16 @@ class Schema:
             dialect = Dialect.of(None, kept.separator, kept.decimal)
         except ValueError as error:
             raise ValueError(f"metadata {KEY!r}: {error}") from None
-        return cls(columns, place, classes, dialect.separator, dialect.decimal)
+        missing = _names("words for missing", list(kept.missing)) or ()
+        return cls(columns, place, classes, dialect.separator, dialect.decimal, missing)
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return asdict(self)
 
     def to_metadata(self) -> dict[str, str]:
         """Return it as the metadata of a model file."""
-        return {KEY: json.dumps(asdict(self))}
+        return {KEY: json.dumps(self.plain())}
 
 
 def _names(what: str, value: Any) -> tuple[str, ...] | None:

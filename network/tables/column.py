@@ -6,7 +6,7 @@ Missing values are NaN in floating-point numbers, flagged in whole numbers, and 
 import datetime
 import decimal
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -93,16 +93,15 @@ def without(column: Column, missing: Array) -> Column:
     return replace(column, missing=missing if column.missing is None else column.missing | missing)
 
 
-def of_objects(label: str, values: Sequence[Any], missing: Iterable[str] = ()) -> Column:
-    """Return the column of Python objects: None, NaN, NaT, NA and blank text are missing, and the words `missing`."""
+def of_objects(label: str, values: Sequence[Any]) -> Column:
+    """Return the column of Python objects, of which None, NaN, NaT, NA and blank text are missing."""
     try:
         distinct = list(dict.fromkeys(values))
     except TypeError:
         row = next(row for row, value in enumerate(values) if not _is_hashable(value))
         kind = type(values[row]).__name__
         raise TypeError(f"{label} holds a {kind} in row {row}: give each of its entries a column") from None
-    words = frozenset(missing)
-    present = [value for value in distinct if not is_missing(value, words)]
+    present = [value for value in distinct if not is_missing(value)]
     places = dict.fromkeys(distinct, -1) | {value: code for code, value in enumerate(present)}
     codes = np.fromiter(map(places.__getitem__, values), np.int32, len(values))
     return of_codes(label, codes, present)
@@ -133,10 +132,10 @@ def of_codes(label: str, codes: Array, distinct: Sequence[Any]) -> Column:
     return Column(TEXT, codes, tuple(distinct))
 
 
-def is_missing(value: Any, words: frozenset[str] = frozenset()) -> bool:
+def is_missing(value: Any) -> bool:
     """Say whether a Python object stands for a missing value."""
     if isinstance(value, str):
-        return not value.strip() or value.strip() in words
+        return not value.strip()
     if type(value).__name__ in TYPES_OF_MISSING:
         return True
     return isinstance(value, (float, np.generic, decimal.Decimal)) and bool(value != value)

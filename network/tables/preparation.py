@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from hotloop.network.tables.column import BOOLEAN, CATEGORY, NUMBER, TEXT, Array, Column, shown
 from hotloop.network.tables.decisions import Encoding, check_finite, decide, missing_in
@@ -37,6 +38,8 @@ class ColumnReport:
         The first of them.
     n_missing : int
         Of the training rows.
+    inputs : slice
+        The columns of the matrix.
     """
 
     name: str
@@ -45,6 +48,11 @@ class ColumnReport:
     n_inputs: int
     first_input: int
     n_missing: int
+
+    @property
+    def inputs(self) -> slice:
+        """The columns of the matrix."""
+        return slice(self.first_input, self.first_input + self.n_inputs)
 
 
 class Preparation:
@@ -85,6 +93,11 @@ class Preparation:
         rows = zip(names, self._encodings, self._starts, self._n_missing, strict=True)
         return tuple(ColumnReport(name, of.kind, of.note, of.n_inputs, start, gone) for name, of, start, gone in rows)
 
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Names of the columns that became no input, so that a table may lack them."""
+        return tuple(name for name, of in zip(self.names or (), self._encodings, strict=False) if not of.n_inputs)
+
     @classmethod
     def fit(
         cls, table: Table, categorical: Sequence[str | int] | None = None, *, max_categories: int = MAX_CATEGORIES
@@ -110,7 +123,8 @@ class Preparation:
         max_categories = arguments.whole_number("max_categories", max_categories, 2)
         forced = _places_of(categorical, table)
         if len(table) == 0 or not table.columns:
-            raise ValueError(f"X has {len(table)} rows and {len(table.columns)} columns; wanted at least one of each")
+            rows_and_columns = f"{len(table)} rows and {len(table.columns)} columns"
+            raise ValueError(f"{table.source} has {rows_and_columns}; wanted at least one of each")
         encodings: list[Encoding] = []
         offset: list[float] = []
         scale: list[float] = []
@@ -125,20 +139,22 @@ class Preparation:
         made = cls(table.names, encodings, missing, np.array(offset, np.float64), np.array(scale, np.float64))
         if made.n_inputs == 0:
             reports = "; ".join(f"{report.name}: {report.note}" for report in made.columns[:MANY])
-            raise ValueError(f"X has no column to learn from: {reports}")
+            raise ValueError(f"{table.source} has no column to learn from: {reports}")
         return made
 
-    def transform(self, table: Table, notes: list[str] | None = None) -> Array:
-        """Return the matrix (rows, n_inputs), float32 in C order, finite.
+    def transform(self, table: Table, notes: list[str] | None = None, dtype: npt.DTypeLike = np.float32) -> Array:
+        """Return the matrix (rows, n_inputs), of the dtype and in C order, finite.
 
-        Columns are found by name where training had names and the table has; others are ignored. Without names they are
-        found by their places.
+        Columns are found by name where training had names and the table has; others are ignored, and those that became
+        no input may lack. Without names columns are found by their places.
 
         Parameters
         ----------
         table : Table
         notes : list, optional
             Gets a line for each column that holds what training had none of: unknown categories, missing values.
+        dtype : {float32, float64}
+            What is computed in float64 is rounded to it.
 
         Raises
         ------
@@ -146,7 +162,7 @@ class Preparation:
             If columns are missing, or a value is not of the kind that the column had in training, or is infinite.
         """
         places = self._places_in(table)
-        out = np.empty((len(table), self.n_inputs), np.float32)
+        out = np.empty((len(table), self.n_inputs), dtype)
         for index, (place, encoding) in enumerate(zip(places, self._encodings, strict=True)):
             if isinstance(encoding, Dropped):
                 continue
@@ -156,7 +172,7 @@ class Preparation:
                 column = _measured_like(table, place, column, encoding)
             encoding.write(column, out[:, inputs], self._offset[inputs], self._scale[inputs])
             if notes is not None:
-                notes += _surprises(table.label(place), column, encoding, self._n_missing[index])
+                notes += _surprises(f"{table.source}, {table.label(place)}", column, encoding, self._n_missing[index])
         return out
 
     def _places_in(self, table: Table) -> list[int]:
@@ -164,16 +180,16 @@ class Preparation:
         wanted, found = self.names, table.names
         if wanted is not None and found is not None:
             where = {name: place for place, name in enumerate(found)}
-            absent = [name for name in wanted if name not in where]
+            absent = [name for name in wanted if name not in where and name not in self.unused]
             if absent:
-                shown_names = ", ".join(map(repr, absent[:MANY])) + f" and {len(absent) - MANY} more" * (
-                    len(absent) > MANY
-                )
+                names = ", ".join(map(repr, absent[:MANY])) + f" and {len(absent) - MANY} more" * (len(absent) > MANY)
                 s = "s" if len(absent) > 1 else ""
-                raise ValueError(f"X lacks column{s} {shown_names} that training had")
-            return [where[name] for name in wanted]
+                raise ValueError(f"{table.source} lacks column{s} {names} that training had")
+            return [where.get(name, -1) for name in wanted]
         if len(table.columns) != len(self._encodings):
-            raise ValueError(f"X has {len(table.columns)} columns; in training it had {len(self._encodings)}")
+            raise ValueError(
+                f"{table.source} has {len(table.columns)} columns; in training it had {len(self._encodings)}"
+            )
         return list(range(len(table.columns)))
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -239,7 +255,7 @@ def _place_of(entry: Any, table: Table, n_columns: int) -> int:
         if table.names is not None and entry in table.names:
             return table.names.index(entry)
         names = "has no names of columns" if table.names is None else f"has {', '.join(map(repr, table.names[:MANY]))}"
-        raise ValueError(f"categorical names {entry!r}; X {names}")
+        raise ValueError(f"categorical names {entry!r}; {table.source} {names}")
     place = arguments.whole_number("categorical", entry, -n_columns, n_columns - 1)
     return place % n_columns
 
@@ -252,7 +268,9 @@ def _measured_like(table: Table, place: int, column: Column, encoding: Measured)
         elif encoding.kind == "date" and column.kind in (TEXT, CATEGORY):
             column = as_dates(table, place)
         else:
-            raise ValueError(f"{table.label(place)} holds values of kind {column.kind}; in training: {encoding.kind}")
+            raise ValueError(
+                f"{table.source}, {table.label(place)} holds values of kind {column.kind}; in training: {encoding.kind}"
+            )
     elif column.kind != encoding.kind:
         column = Column(encoding.kind, np.full(len(table), np.nan))
     check_finite(table, place, column)

@@ -74,9 +74,11 @@ def _numbers(table: Table, index: int, present: Sequence[int]) -> Column | None:
         return None
     if others:
         row = int(np.isin(column.values, others).argmax())
+        text, counted = shown(column.categories[column.values[row]]), f"{n_numeric} of {n_rows} values are"
+        options = "" if table.source == "X" else f" (--missing {text}, --categorical {table.name(index)})"
         raise ValueError(
-            f"{table.place(index, row)}: {shown(column.categories[column.values[row]])} is not a number, but {n_numeric} "
-            f"of {n_rows} values are: correct it, leave it out as missing, or say that the column holds categories"
+            f"{table.place(index, row)}: {text} is not a number, but {counted}: correct it, leave it out as missing, "
+            f"or say that the column holds categories{options}"
         )
     floats = np.array([*(np.nan if value is None else value for value in values), np.nan])
     return Column(NUMBER, floats[column.values])

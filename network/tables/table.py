@@ -29,11 +29,12 @@ class Table:
         n_rows: int,
         source: str = "X",
         lines: Array | None = None,
+        unit: str = "line",
     ) -> None:
         self.columns = tuple(columns)
         self.names = None if names is None else tuple(names)
         self.source = source
-        self._n_rows, self._lines = n_rows, lines
+        self._n_rows, self._lines, self._unit = n_rows, lines, unit
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -43,15 +44,20 @@ class Table:
         """Return some rows, chosen as NumPy does it: by their numbers, by an array of bool, or by a slice."""
         n_rows = len(np.empty(self._n_rows, np.bool_)[rows])
         lines = None if self._lines is None else self._lines[rows]
-        return Table([column.take(rows) for column in self.columns], self.names, n_rows, self.source, lines)
+        columns = [column.take(rows) for column in self.columns]
+        return Table(columns, self.names, n_rows, self.source, lines, self._unit)
 
     def label(self, index: int) -> str:
         """Return what messages call a column."""
         return column_label(self.names, index)
 
+    def name(self, index: int) -> str:
+        """Return the name of a column, or its index."""
+        return str(index) if self.names is None else self.names[index]
+
     def place(self, index: int, row: int) -> str:
         """Return what messages call a value."""
-        where = f"row {row}" if self._lines is None else f"line {self._lines[row]}"
+        where = f"row {row}" if self._lines is None else f"{self._unit} {self._lines[row]}"
         return f"{self.source}, {where}, {self.label(index)}"
 
 

@@ -1,0 +1,86 @@
+"""A network with the preparation of its table, in one file: what ``hotloop train`` saves for data in tables."""
+
+import os
+from typing import Any, Self
+
+from hotloop.kernels.jit import Array
+from hotloop.network.network import Network
+from hotloop.network.persistence import collection_file, model_file
+from hotloop.network.persistence.atomic_write import path_of
+from hotloop.network.persistence.schema import Schema
+from hotloop.network.tables.preparation import Preparation
+from hotloop.network.tables.table import table_of
+
+PREPARATION = "preparation."  # prefix of the arrays
+
+
+def is_prepared(path: str | os.PathLike[str]) -> bool:
+    """Say whether a model file holds a `PreparedNetwork`."""
+    config, _ = model_file.read_any(path_of("path", path))
+    return config.get(model_file.ESTIMATOR) == PreparedNetwork.__name__
+
+
+class PreparedNetwork:
+    """A network that takes tables: it predicts from data frames and arrays of mixed columns.
+
+    Attributes
+    ----------
+    network : Network
+        It takes the matrix that `preparation` makes of a table.
+    preparation : Preparation
+    classes : tuple of str or None
+        Names of the classes, in the order of the outputs; None for values.
+    """
+
+    def __init__(self, network: Network, preparation: Preparation, schema: Schema) -> None:
+        self.network, self.preparation, self.schema = network, preparation, schema
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes."""
+        return self.schema.classes
+
+    def predict(self, X: Any, *, n_threads: int | str = "auto") -> Array:
+        """Return the network's outputs (N, outputs) for a table X of N rows, as `hotloop.network.tables` takes it.
+
+        Columns are found by their names, in any order. Missing values and unknown categories are taken as
+        `Preparation` says.
+        """
+        return self.network.predict(self.preparation.transform(table_of(X)), n_threads=n_threads)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a safetensors file that takes the place of `path` once it is whole.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an old one is then still there.
+        ValueError
+            If the parameters are not finite.
+        """
+        config, arrays = self.preparation.state()
+        described = {"preparation": config, "schema": self.schema.plain()}
+        whole = {f"{PREPARATION}{name}": array for name, array in arrays.items()}
+        collection_file.write(path, type(self).__name__, described, whole, [self.network])
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` or ``hotloop train --save`` wrote.
+
+        Raises
+        ------
+        OSError
+            If there is no such file, or it cannot be read.
+        ValueError
+            If it is another file, is damaged, or was written by a later version.
+        """
+        file, config, arrays, networks = collection_file.read(path, cls.__name__, Network)
+        with model_file.damage_in(file):
+            found = {
+                name.removeprefix(PREPARATION): array for name, array in arrays.items() if name.startswith(PREPARATION)
+            }
+            preparation = Preparation.from_state(config["preparation"], found)
+            (network,) = networks
+            if network.sizes[0] != preparation.n_inputs:
+                raise ValueError(f"{network.sizes[0]} inputs of the network, {preparation.n_inputs} of the preparation")
+            return cls(network, preparation, Schema.of_plain(config["schema"], None, network.sizes[-1]))
