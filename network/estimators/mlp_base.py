@@ -1,5 +1,6 @@
 """What both estimators share: parameters, the network, `coefs_` and `intercepts_`, fit and partial_fit."""
 
+import copy
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -13,15 +14,17 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from hotloop.kernels.jit import Array
 from hotloop.network.activations import HIDDEN_ACTIVATIONS, Activation
 from hotloop.network.estimators import sparse_rows
+from hotloop.network.estimators.callback_support import CallbackSupportMixin, Tasks
 from hotloop.network.estimators.mlp_lbfgs import fit_lbfgs
 from hotloop.network.estimators.mlp_network import OUTPUTS, hidden_sizes, initial_layers, new_network
+from hotloop.network.estimators.mlp_step import Remembered, remembered
 from hotloop.network.estimators.mlp_stochastic import RECORD, Rows, begin_record, fit_stochastic
 from hotloop.network.losses import LOSSES, Loss
 from hotloop.network.training.validation_split import validation_pair
 
 STOCHASTIC = ("sgd", "adam")
 FLOATS = (np.float64, np.float32)
-OF_NETWORK = ("_coefs", "_intercepts", "_views")  # made again from the network
+OF_NETWORK = ("_coefs", "_intercepts", "_views", "_step", "_stepped")  # made again from the network
 
 
 def names_of(table: Any) -> set[str]:
@@ -29,7 +32,7 @@ def names_of(table: Any) -> set[str]:
     return {name for row in table.values() for name in (row.name, *row.aliases)}
 
 
-class BaseMLP(BaseEstimator):
+class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """What `MLPClassifier` and `MLPRegressor` share."""
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's name, and its habit
@@ -138,17 +141,36 @@ class BaseMLP(BaseEstimator):
         X, y = self._validated(X, y, incremental, reset=first)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         weights = self._weighted_by_class(y, weights)
-        X, y = sparse_rows.dense_if_small(X), self._encoded(y)
+        X, labels, y = sparse_rows.dense_if_small(X), y, self._encoded(y)
         validation = None if validation_data is None else self._validation(validation_data)
         self._random_state = check_random_state(self.random_state)
         self.n_outputs_ = self._n_outputs(y)
         if first:
             self._initialize([X.shape[1], *hidden, self.n_outputs_], X.dtype)
         self._adopt()
+        tasks = None if incremental else Tasks(self, self.max_iter, X, labels, sample_weight)
         if self.solver in STOCHASTIC:
-            fit_stochastic(self, X, y, weights, validation, incremental=incremental)
-        else:
-            fit_lbfgs(self, X, y, weights)
+            fit_stochastic(self, X, y, weights, validation, tasks)
+        elif tasks is not None:
+            fit_lbfgs(self, X, y, weights, tasks)
+        if tasks is not None:
+            tasks.close(self._fitted)
+        return self
+
+    def _fitted(self) -> dict[str, Any]:
+        """Return what a copy needs that is ready to predict, whatever training goes on to do."""
+        return {"network_": copy.copy(self.network_)}
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, quick: bool) -> Any:
+        """Train for one epoch; `quick` says that the call had no more than X and y."""
+        step: Remembered | None = self.__dict__.get("_step")
+        if quick and step is not None and step.step(self, X, y):
+            return self
+        self._step = None
+        if "network_" not in self.__dict__:
+            self._validate_params()
+        self._fit(X, y, sample_weight, incremental=True)
+        self._step = remembered(self) if sample_weight is None else None
         return self
 
     def _check_options(self, validation_data: Any) -> None:
@@ -188,7 +210,8 @@ class BaseMLP(BaseEstimator):
 
     def _outputs(self, X: Any) -> Array:
         """Return the network's outputs for X, which is checked."""
-        check_is_fitted(self)
+        if "network_" not in self.__dict__:
+            check_is_fitted(self)
         self._adopt()
         network = self.network_
         if type(X) is np.ndarray and X.dtype == network.dtype and "feature_names_in_" not in self.__dict__:

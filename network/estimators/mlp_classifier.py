@@ -103,7 +103,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self
 
     @available_if(lambda self: self._check_solver())
-    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Train for one epoch over the data given."""
         if isinstance(self.class_weight, str):
@@ -111,10 +110,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "class_weight='balanced' is not supported for partial_fit, which sees a part of the data: pass "
                 "class_weight=dict(zip(classes, compute_class_weight('balanced', classes=classes, y=y))), y of all data"
             )
-        if _check_partial_fit_first_call(self, classes):
+        if (classes is not None or "classes_" not in self.__dict__) and _check_partial_fit_first_call(self, classes):
             self._kind = MULTILABEL if type_of_target(y).startswith("multilabel") else self._kind_of(self.classes_)
             self._sparse_target = sparse.issparse(y)
-        self._fit(X, y, sample_weight, incremental=True)
+        self._partial_fit(X, y, sample_weight, sample_weight is None)
         return self
 
     # What is asked of an estimator by `BaseMLP`.
@@ -131,12 +130,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
-            check_classification_targets(y)
             kind = type_of_target(y)
-            if kind == "multiclass-multioutput":
+            if kind not in ("binary", "multiclass", MULTILABEL):
+                check_classification_targets(y)
                 raise ValueError("Multioutput target data is not supported with label binarization")
-            self.classes_ = unique_labels(y)
-            self._kind = MULTILABEL if kind.startswith("multilabel") else self._kind_of(self.classes_)
+            self.classes_ = np.arange(y.shape[1]) if kind == MULTILABEL else np.unique(y)
+            self._kind = MULTILABEL if kind == MULTILABEL else self._kind_of(self.classes_)
             self._sparse_target = sparse.issparse(y)
             return X, y
         classes = unique_labels(y)
@@ -171,6 +170,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if self._kind != "multiclass":
             return y.astype(dtype)
         return y if self.network_.loss == "cross_entropy" else np.eye(self.n_outputs_, dtype=dtype)[y]
+
+    def _quick_targets(self, y: Array) -> Array | None:
+        """Return targets as the network takes them; None if they need a look."""
+        classes = self.classes_
+        if self._kind == MULTILABEL or y.dtype.kind != classes.dtype.kind:
+            return None
+        numbers = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        if not (classes[numbers] == y).all():
+            return None
+        return self._targets(numbers if self._kind == "multiclass" else numbers.astype(bool).reshape(-1, 1))
 
     def _weighted_by_class(self, y: Any, weights: Array | None) -> Array | None:
         if self.class_weight is None:

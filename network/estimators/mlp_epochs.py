@@ -8,8 +8,13 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from hotloop.kernels.jit import Array
+from hotloop.network.estimators.callback_support import Tasks
 from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.training.history import CONVERGED
 
+NOT_FINITE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+)
 Score = Callable[[], float]
 
 
@@ -58,13 +63,17 @@ class Epochs(Callback):
         Returns the score on the validation data.
     stops_by_score : bool
         Whether that is what decides.
+    tasks : Tasks, optional
+        To be told of each epoch.
     """
 
-    def __init__(self, mlp: Any, rows: int, score: Score | None = None, stops_by_score: bool = False) -> None:
+    def __init__(
+        self, mlp: Any, rows: int, score: Score | None = None, stops_by_score: bool = False, tasks: Tasks | None = None
+    ) -> None:  # fmt: skip
+        self._tasks = tasks
         self._mlp: Any = mlp
         self._rows, self._score, self._stops_by_score = rows, score, stops_by_score
         self._begin = mlp._optimizer.learning_rate  # the optimizer's, which factors multiply
-        self.stopped = False
 
     def end_epoch(self, loss: float) -> bool:
         """Note an epoch's loss, and return whether training is to stop."""
@@ -109,15 +118,21 @@ class Epochs(Callback):
             if self._stops_by_score:
                 mlp._best_parameters = mlp.network_.parameters.copy()
 
+    def on_epoch_begin(self, fit: FitProgress) -> None:
+        """Tell scikit-learn's callbacks."""
+        if self._tasks is not None:
+            self._tasks.begin()
+
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Note the epoch; change the learning rate, or end the fit."""
         rate = self._mlp._optimizer.learning_rate
         if self.end_epoch(fit.record["loss"]):
-            self.stopped = True
-            fit.stop("converged")
+            fit.stop(CONVERGED)
         if (after := self._mlp._optimizer.learning_rate) != rate:
             fit.learning_rate_factor = after / self._begin
             keep_velocity(fit.network, rate, after)
+        if self._tasks is not None and self._tasks.end(self._mlp._fitted):
+            fit.stop("callback")
 
 
 def keep_velocity(network: Any, rate: float, after: float) -> None:

@@ -10,16 +10,17 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from hotloop.kernels.jit import Array
 from hotloop.network.estimators import sparse_rows
+from hotloop.network.estimators.callback_support import Tasks
+from hotloop.network.estimators.mlp_epochs import NOT_FINITE
 from hotloop.network.estimators.mlp_network import scaled_weights
-from hotloop.network.estimators.mlp_stochastic import NOT_FINITE
 from hotloop.network.training.conventions import HOTLOOP
 from hotloop.network.training.passes import loss_and_gradient
 
 Objective = Callable[[Array], tuple[float, Array]]
 
 
-def fit_lbfgs(mlp: Any, X: Any, y: Array, weights: Array | None) -> None:
-    """Minimise the loss of all rows; `X`, `y` and `weights` as in `fit_stochastic`."""
+def fit_lbfgs(mlp: Any, X: Any, y: Array, weights: Array | None, tasks: Tasks) -> None:
+    """Minimise the loss of all rows; the arguments are as in `fit_stochastic`."""
     network, began = mlp.network_, time.perf_counter()
     network._conventions = HOTLOOP
     before = network.parameters.copy()
@@ -34,15 +35,19 @@ def fit_lbfgs(mlp: Any, X: Any, y: Array, weights: Array | None) -> None:
         (value, gradient), (added, slope) = loss(), penalty(parameters)
         return value * outputs + added, gradient + slope
 
-    steps, timed_out = 0, False
+    steps, stopped = 0, False
 
     def watch(intermediate_result: Any) -> None:
-        nonlocal steps, timed_out
+        nonlocal steps, stopped
         steps += 1
         if mlp.verbose:
             print(f"Iteration {steps}, loss = {intermediate_result.fun:.8f}")
-        if mlp.max_seconds is not None and time.perf_counter() - began >= mlp.max_seconds:
-            timed_out = True
+        if tasks.told:
+            network.parameters[:] = intermediate_result.x
+            tasks.begin()
+            stopped = tasks.end(mlp._fitted)
+        if stopped or (mlp.max_seconds is not None and time.perf_counter() - began >= mlp.max_seconds):
+            stopped = True
             raise StopIteration
 
     with np.errstate(over="ignore", invalid="ignore"):
@@ -50,7 +55,7 @@ def fit_lbfgs(mlp: Any, X: Any, y: Array, weights: Array | None) -> None:
             objective, before.astype(np.float64), method="L-BFGS-B", jac=True, callback=watch,
             options={"maxfun": mlp.max_fun, "maxiter": mlp.max_iter, "gtol": mlp.tol},
         )  # fmt: skip
-    mlp.n_iter_ = found.nit if timed_out else _check_optimize_result("lbfgs", found, mlp.max_iter)
+    mlp.n_iter_ = found.nit if stopped else _check_optimize_result("lbfgs", found, mlp.max_iter)
     network.parameters[:] = found.x
     if not np.isfinite(network.parameters).all():
         network.parameters[:] = before

@@ -86,10 +86,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return self
 
     @available_if(lambda self: self._check_solver())
-    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train for one epoch over the data given."""
-        self._fit(X, y, sample_weight, incremental=True)
+        self._partial_fit(X, y, sample_weight, sample_weight is None)
         return self
 
     # What is asked of an estimator by `BaseMLP`.
@@ -113,6 +112,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _targets(self, y: Array) -> Array:
         return y.astype(self.network_.dtype, copy=False)
+
+    def _quick_targets(self, y: Array) -> Array | None:
+        """Return targets as the network takes them; None if they need a look."""
+        return self._targets(y) if y.dtype.kind in "fiu" and self.n_outputs_ == 1 else None
 
     def _weighted_by_class(self, y: Any, weights: Array | None) -> Array | None:
         return weights

@@ -10,21 +10,27 @@ from sklearn.model_selection import train_test_split
 
 from hotloop.kernels.jit import Array
 from hotloop.network.estimators import sparse_rows
-from hotloop.network.estimators.mlp_epochs import Epochs, LearningRate, keep_velocity, orders, warn_of_last_epoch
-from hotloop.network.estimators.mlp_network import conventions_of, optimizer_of, scaled_weights
-from hotloop.network.training.history import INTERRUPTED, DivergenceError
-
-NOT_FINITE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+from hotloop.network.estimators.callback_support import Tasks
+from hotloop.network.estimators.mlp_epochs import (
+    NOT_FINITE,
+    Epochs,
+    LearningRate,
+    keep_velocity,
+    orders,
+    warn_of_last_epoch,
 )
+from hotloop.network.estimators.mlp_network import conventions_of, optimizer_of, scaled_weights
+from hotloop.network.estimators.mlp_step import take_step
+from hotloop.network.training.history import EPOCHS, INTERRUPTED, DivergenceError
+
 RECORD = ("loss_curve_", "validation_scores_", "best_validation_score_", "best_loss_", "_no_improvement_count")
 Rows = tuple[Any, Array, Array | None]  # inputs, encoded targets, weights
 
 
 def fit_stochastic(
-    mlp: Any, X: Any, y: Array, weights: Array | None, validation: Rows | None, *, incremental: bool
+    mlp: Any, X: Any, y: Array, weights: Array | None, validation: Rows | None, tasks: Tasks | None
 ) -> None:  # fmt: skip
-    """Train for up to `max_iter` epochs, or for one if `incremental`.
+    """Train for up to `max_iter` epochs, or for one, incrementally, without `tasks`.
 
     Parameters
     ----------
@@ -36,8 +42,10 @@ def fit_stochastic(
     weights : array or None
     validation : (X, y, weights), optional
         The user's.
-    incremental : bool
+    tasks : Tasks or None
+        To be told of each epoch.
     """
+    incremental = tasks is None
     if mlp.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
     rng = mlp._random_state
@@ -47,12 +55,18 @@ def fit_stochastic(
     start_optimizer(mlp, incremental)
     rows = X.shape[0]
     batch_size = _batch_size(mlp, rows)
-    score = None if validation is None else _scorer(mlp, *validation)
-    watch = Epochs(mlp, rows, score, stops_by_score=mlp.early_stopping)
     weights, scale = scaled_weights(weights)
     use_conventions(mlp, scale)
+    draw = orders(rng, rows) if mlp.shuffle else None
+    if incremental and batch_size == rows and not sparse_rows.is_large(X):
+        if draw is not None and not isinstance(mlp.random_state, (int, np.integer)):
+            draw(rows)  # as scikit-learn does, for whoever draws from it next
+        take_step(mlp, X, mlp._targets(y), weights)
+        return
+    score = None if validation is None else _scorer(mlp, *validation)
+    watch = Epochs(mlp, rows, score, mlp.early_stopping, tasks)
     network, mlp.n_iter_ = mlp.network_, 0
-    network._epoch_order = orders(rng, rows) if mlp.shuffle else None
+    network._epoch_order = draw
     data, options = _data(mlp, X, y, weights, batch_size)
     try:
         history = network.fit(
@@ -73,7 +87,7 @@ def fit_stochastic(
         network.parameters[:] = mlp._best_parameters
     if reason == INTERRUPTED:
         warnings.warn("Training interrupted by user.", stacklevel=4)
-    elif reason == "epochs" and not incremental:
+    elif reason == EPOCHS and not incremental:
         warn_of_last_epoch(mlp)
 
 

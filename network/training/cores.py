@@ -3,6 +3,7 @@
 import ctypes
 import math
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +11,8 @@ from pathlib import Path, PurePosixPath
 def available_cores(root: Path = Path("/")) -> int:
     """Return how many cores this process may use: by its affinity, and by the quota of its control groups.
 
-    A quota of 2.5 cores counts as 2: with a third thread, all would wait together once the quota is spent.
+    A quota of 2.5 cores counts as 2: with a third thread, all would wait together once the quota is spent. In a worker
+    of joblib it is 1: the others have the rest.
 
     Parameters
     ----------
@@ -22,8 +24,19 @@ def available_cores(root: Path = Path("/")) -> int:
     int
         At least 1.
     """
+    if in_joblib_worker():
+        return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min(cores, _quota(root))))
+
+
+def in_joblib_worker() -> bool:
+    """Return whether joblib calls this, in a process or a thread of its own beside others."""
+    parallel = sys.modules.get("joblib.parallel")  # imported in every worker
+    if parallel is None:
+        return False
+    backend, _ = parallel.get_active_backend()
+    return (getattr(backend, "nesting_level", None) or 0) > 0
 
 
 def _quota(root: Path) -> float:
