@@ -21,6 +21,7 @@ from hotloop.network.training.history import INTERRUPTED, TIME, History
 from hotloop.network.training.thread_stack import with_large_stack
 
 NONE_HELD_OUT = -1
+LISTENS = 0.1  # seconds: not every system interrupts a longer wait for a thread at Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,8 @@ def in_threads(n_threads: int, task: Callable[[int], None], count: int, limits: 
             for thread in threads:
                 with_large_stack(thread.start)
             for thread in threads:
-                thread.join()
+                while thread.is_alive():
+                    thread.join(LISTENS)
         except BaseException as error:  # Ctrl-C, or a thread that cannot be started
             limits.reason = INTERRUPTED
             for thread in threads:
