@@ -4,13 +4,15 @@ import numpy as np
 
 from hotloop.network.estimators.tabular_recipe import Recipe
 
+ROWS = 40
+
 
 def tiny(**changes):
     """Return a recipe of a few steps."""
-    return Recipe(**{"hidden_sizes": (8, 4), "epochs": 3, "batch_size": 16, **changes})
+    return Recipe(**{"hidden_sizes": (6, 4), "epochs": 3, "batch_size": 16, **changes})
 
 
-def mixed(rows=60, seed=0):
+def mixed(rows=ROWS, seed=0):
     """Return a table of mixed columns as a dict, with missing values, and classes and values that depend on it."""
     rng = np.random.default_rng(seed)
     weight, colour = rng.normal(size=rows), rng.choice(["red", "green", "blue"], rows)

@@ -82,7 +82,7 @@ class TabularEstimator(BaseEstimator):
             raise ValueError(f"{type(self).__name__} needs two rows or more to train on, got n_samples=1")
 
     def _weights(self, y: Any, sample_weight: Any, n_rows: int) -> Array | None:
-        """Return the weights of rows, if they have any."""
+        """Return the weights of rows, if they have any; not all of them are zero."""
         return None if sample_weight is None else weights_of(sample_weight, n_rows)
 
     def fit(self, X: Any, y: Any, *, sample_weight: Any = None, eval_set: Any = None) -> Self:
@@ -128,8 +128,6 @@ class TabularEstimator(BaseEstimator):
         weights = self._weights(y, sample_weight, len(targets))
         if weights is not None and not weights.all():
             kept = np.flatnonzero(weights)
-            if len(kept) == 0:
-                raise ValueError("sample_weight is zero for all rows: there is nothing to train on")
             table, targets, weights = table.take(kept), targets[kept], weights[kept]
         self._check_enough(targets)
         preparation = Preparation.fit(table, categorical=self.categorical)
@@ -170,10 +168,7 @@ class TabularEstimator(BaseEstimator):
         X, y, *weight = eval_set
         inputs, targets = self._inputs(self._table(X), preparation), self._more_targets(y, reading)
         check_lengths(inputs, targets, "eval_set: X and y")
-        weights = self._weights(y, weight[0] if weight else None, len(targets))
-        if weights is not None and not weights.any():
-            raise ValueError("eval_set: sample_weight is zero for all rows")
-        return Rows(inputs, targets, weights)
+        return Rows(inputs, targets, self._weights(y, weight[0] if weight else None, len(targets)))
 
     def _table(self, X: Any) -> Table:
         """Return the table that a user gave, of one row and one column at least."""
