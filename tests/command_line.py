@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 
+from hotloop import PreparedNetwork
 from hotloop.network.cli import main as cli
 
 TINY = ["--hidden", "4", "--dropout", "0", "--batch-size", "4"]  # a network that also trains as plain Python
@@ -26,6 +27,11 @@ def train_tiny(data, *options):
     status, out, err = run("train", "--data", data, *TINY, *options)
     assert (status, err) == (0, "")
     return out
+
+
+def saved_network(path):
+    """Return the network in a file that ``hotloop train --save`` wrote for a table."""
+    return PreparedNetwork.load(path).network
 
 
 def write_flowers(folder):

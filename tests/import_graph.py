@@ -14,6 +14,7 @@ ORDER = (
     ("network/estimators/",),
     ("network/warmup.py",),
     ("network/profiling/",),
+    ("network/prepared_network.py",),
     ("network/network.py",),
     ("network/trainable.py", "network/gradient_check.py"),
     ("network/persistence/",),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hotloop import schedules as schedules
     from hotloop.network.initializers import Normal
     from hotloop.network.network import Network
+    from hotloop.network.prepared_network import PreparedNetwork
     from hotloop.network.profiling.profiler import profile
     from hotloop.network.training.callbacks import Callback
     from hotloop.network.training.early_stopping import EarlyStopping
@@ -45,6 +46,7 @@ __all__ = [
     "History",
     "Network",
     "Normal",
+    "PreparedNetwork",
     "RMSprop",
     "__version__",
     "profile",
@@ -55,6 +57,7 @@ __all__ = [
 _MODULES = (
     "network.initializers", "network.training.optimizers", "network.training.history", "network.training.callbacks",
     "network.training.early_stopping", "network.network", "network.warmup", "network.profiling.profiler",
+    "network.prepared_network",
 )  # fmt: skip
 _SUBMODULES = (
     "activations", "callbacks", "datasets", "kernels", "losses", "metrics", "network", "plots", "schedules",

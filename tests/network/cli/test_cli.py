@@ -14,7 +14,7 @@ import time
 import numba
 import numpy as np
 import pytest
-from command_line import run, train_tiny, write_flowers, write_houses
+from command_line import run, saved_network, train_tiny, write_flowers, write_houses
 
 import hotloop
 from hotloop import History, Network
@@ -23,10 +23,12 @@ from hotloop.network.cli import options, reports, training_run
 from hotloop.network.cli import predict as predict_command
 from hotloop.network.cli import train as train_command
 from hotloop.network.cli.parser import parser
-from hotloop.network.cli.prepared_data import Part, load_prepared
-from hotloop.network.datasets import load_csv, load_digits
+from hotloop.network.cli.prepared_data import load_prepared
+from hotloop.network.datasets import load_digits, split_rows
 from hotloop.network.initializers import INITIALIZERS
 from hotloop.network.losses import LOSSES
+from hotloop.network.metrics import predicted_classes
+from hotloop.network.tables.table_data import load_table
 from hotloop.network.training.optimizers import OPTIMIZERS
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too slow as plain Python")
@@ -131,33 +133,42 @@ def test_the_line_about_kernels():
 
 def test_train_on_classes(flowers, tmp_path):
     out = train_tiny(flowers, "--target", "kind", "--epochs", "30", "--save", tmp_path / "model")
-    assert f"data: {flowers}: 17 training rows, 2 validation, 5 test; 2 inputs, standardised" in out
-    assert "target column 'kind': 2 classes: rose, tulip (cross_entropy)" in out
+    assert f"data: {flowers}: 17 training rows, 2 validation, 5 test; 2 columns as 2 inputs\n" in out
+    assert (
+        "target column 'kind': 2 classes: rose, tulip (cross_entropy)\n\ncolumn  kind    inputs  what was done\n" in out
+    )
+    assert "\nlength  number       1  scaled by median and quartiles\n" in out
     assert Network([2, 4, 2], loss="cross_entropy", seed=0).summary() in out
     assert "epoch  training loss  validation loss  validation accuracy\n" in out
     assert "\ntrained 30 epochs\nkept: the parameters of epoch 30, which had the lowest validation loss (0." in out
     assert ")\ntest accuracy 100.00 % (5 of 5 right), test loss 0." in out
+    assert "(across):\n       rose  tulip\nrose      3      0\ntulip     0      2\n\n" in out
     assert re.search(r"\ntraining took \d+\.\d\d s after compiling, [\d,]+ samples a second\n", out)
     assert out.endswith(f"saved in {tmp_path / 'model'}; to predict: hotloop predict {tmp_path / 'model'} DATA\n")
 
 
 def test_train_on_values(houses):
-    """A network without hidden layers is linear, as the prices are."""
+    """A network without hidden layers is linear, as the prices are; their spread is 0.65."""
     options = ["--layers", "2,1", "--optimizer", "sgd", "--batch-size", "4"]
-    _, out, _ = run("train", "--data", houses, "--target", "price", *options)
+    _, out, _ = run("train", "--data", houses, "--target", "price", *options, "--save", houses.parent / "model")
     assert "target column 'price': a value (mse of standardised targets)\n" in out
-    assert float(re.search(r"test r2 (\S+),", out)[1]) > 0.9999
+    assert float(re.search(r"test r2 (\S+),", out)[1]) > 0.99  # the smooth clip bends the line
     assert "validation r2" in out
+    errors = re.search(r"\ntest rmse (\S+), mae (\S+), in the unit of the target\n", out).groups()
+    table = np.loadtxt(houses, delimiter=",", skiprows=1)
+    test = table[split_rows(len(table), 0.2, 0)[1]]
+    missed = hotloop.PreparedNetwork.load(houses.parent / "model").predict(test[:, 1:])[:, 0] - test[:, 0]
+    assert errors == (f"{np.sqrt(np.mean(missed**2)):.4g}", f"{np.mean(np.abs(missed)):.4g}")
 
 
 def test_training_is_that_of_the_library(flowers, tmp_path):
     """The command line and Network get the same parameters from the same data, seed and options."""
     options = ["--epochs", "3", "--validation-fraction", "0", "--seed", "5", "--l2", "0.01"]
     train_tiny(flowers, *options, "--save", tmp_path / "model")
-    data = load_csv(flowers, seed=5)
+    data, _ = load_table(flowers, seed=5)
     net = Network([2, 4, 2], loss="cross_entropy", l2=0.01, seed=5)
     net.fit(data.x_train, data.y_train, epochs=3, batch_size=4, optimizer=hotloop.Adam(0.002), progress=False)
-    np.testing.assert_array_equal(Network.load(tmp_path / "model").parameters, net.parameters)
+    np.testing.assert_array_equal(saved_network(tmp_path / "model").parameters, net.parameters)
 
 
 @pytest.mark.parametrize("outputs", [1, 2])
@@ -260,8 +271,7 @@ def test_the_validation_part_comes_from_the_training_part(flowers):
 def test_losses_for_two_classes(flowers, tmp_path, options, outputs, accuracy):
     out = train_tiny(flowers, "--epochs", "30", "--learning-rate", "0.03", "--save", tmp_path / "model", *options)
     assert f"test accuracy {accuracy}" in out
-    net = Network.load(tmp_path / "model")
-    assert net.sizes[-1] == outputs
+    assert saved_network(tmp_path / "model").sizes[-1] == outputs
     _, out, _ = run("predict", tmp_path / "model", flowers)
     rows = read_csv(out)
     assert rows[0] == ["prediction", "probability_rose", "probability_tulip"]
@@ -279,8 +289,8 @@ def test_right_classes_of_a_single_output(output, outputs):
     weight = [(np.array([[1.0]]), np.array([0.0]))]
     net = Network([1, 1], output=output, loss="binary_cross_entropy", initializer=weight, seed=0)
     x = np.array(outputs, dtype=np.float32)[:, np.newaxis]
-    part = Part(x, x, np.array([1, 0]))
-    assert train_command.right_rows(net, part) == (2, 2)
+    predicted = predicted_classes(net.activations[-1], net.predict(x))
+    assert train_command.right_rows(predicted, np.array([1, 0])) == (2, 2)
 
 
 def test_squared_error_on_classes_has_an_output_for_each(tmp_path):

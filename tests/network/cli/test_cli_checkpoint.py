@@ -4,7 +4,7 @@ import signal
 
 import numpy as np
 import pytest
-from command_line import TINY, run, write_flowers, write_houses
+from command_line import TINY, run, saved_network, write_flowers, write_houses
 
 from hotloop import Network
 from hotloop.network.persistence import checkpoint as files
@@ -53,7 +53,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_network(steps, flowers, monke
         again[again.index("epoch  training") : again.index("training took")]
         == out[out.index("epoch  training") : out.index("training took")]
     )
-    nets = [Network.load(name) for name in ("whole", "resumed")]
+    nets = [saved_network(name) for name in ("whole", "resumed")]
     assert nets[0].parameters.tobytes() == nets[1].parameters.tobytes()
     assert (nets[0].steps, nets[0].metadata) == (nets[1].steps, nets[1].metadata)
 
@@ -94,7 +94,7 @@ def test_targets_that_are_scaled(tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(killed_after(5, patch)):
         train(houses, "--target", "price", "--checkpoint", "run", "--every", "1 step")
     assert train(houses, "--target", "price", "--checkpoint", "run", "--resume", "--save", "resumed")[0] == 0
-    assert (Network.load("whole").parameters == Network.load("resumed").parameters).all()
+    assert (saved_network("whole").parameters == saved_network("resumed").parameters).all()
 
 
 def test_ctrl_c_says_how_to_go_on(flowers, monkeypatch):
@@ -115,7 +115,7 @@ def test_ctrl_c_says_how_to_go_on(flowers, monkeypatch):
     assert "\nto go on where it stopped: the same command with --resume\n" in out
     assert train(flowers, "--checkpoint", "run", "--resume", "--save", "resumed")[0] == 0
     train(flowers, "--save", "whole")
-    assert np.array_equal(Network.load("whole").parameters, Network.load("resumed").parameters)
+    assert np.array_equal(saved_network("whole").parameters, saved_network("resumed").parameters)
 
 
 @pytest.mark.parametrize(("options", "message"), [

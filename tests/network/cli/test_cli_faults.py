@@ -10,7 +10,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from command_line import TINY, run, train_tiny, write_flowers, write_houses
+from command_line import TINY, run, saved_network, train_tiny, write_flowers, write_houses
 from users import as_nobody
 
 import hotloop
@@ -202,7 +202,7 @@ def test_an_interrupted_training_is_kept(flowers, tmp_path, monkeypatch):
     assert (
         "\ninterrupted in epoch 3 of 9\nkept: the parameters of epoch 2, which had the lowest validation loss (" in out
     )
-    assert Network.load(tmp_path / "model").epochs_trained == 2
+    assert saved_network(tmp_path / "model").epochs_trained == 2
 
 
 def test_an_interrupted_training_without_early_stopping_is_kept(flowers, monkeypatch):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from command_line import run, train_tiny, write_houses
 
-from hotloop import Network
-from hotloop.datasets import load_csv
+from hotloop import Network, PreparedNetwork
+from hotloop.network.tables.table import table_of
+from hotloop.network.tables.table_data import load_table
 
 
 @pytest.fixture
@@ -22,16 +23,15 @@ def read_csv(text):
 
 def test_predictions_are_those_of_the_trained_network(houses, tmp_path):
     train_tiny(houses, "--target", "price", "--epochs", "2", "--save", tmp_path / "model")
-    data = load_csv(houses, "price")
+    _, preparation = load_table(houses, "price")
     _, out, err = run("predict", tmp_path / "model", houses)
     rows = read_csv(out)
     assert (rows[0], err) == (["prediction"], "")
     table = np.loadtxt(houses, delimiter=",", skiprows=1)[:, 1:]
-    net = Network.load(tmp_path / "model")
-    np.testing.assert_array_equal(np.array(rows[1:], dtype=np.float32), net.predict(table))
-    net.input_offset, net.input_scale = 0, 1  # for inputs that are scaled already
-    scaled = ((table - data.scaling.offset) * data.scaling.scale).astype(np.float32)
-    np.testing.assert_array_equal(np.array(rows[1:], dtype=np.float32), net.predict(scaled))
+    model = PreparedNetwork.load(tmp_path / "model")
+    np.testing.assert_array_equal(np.array(rows[1:], dtype=np.float32), model.predict(table))
+    prepared = preparation.transform(table_of(table))
+    np.testing.assert_array_equal(np.array(rows[1:], dtype=np.float32), model.network.predict(prepared))
 
 
 def test_columns_go_by_name(houses, tmp_path):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import TINY, run, train_tiny, write_flowers, write_houses
+from command_line import TINY, run, saved_network, train_tiny, write_flowers, write_houses
 
-from hotloop import Network
+from hotloop import Network, PreparedNetwork
 from hotloop.network.cli import train as train_command
 
 
@@ -66,7 +66,7 @@ def test_a_network_is_kept_in_another_place(place, flowers, tmp_path, full):
     assert "\ntrained 2 epochs\nkept: the parameters of epoch " in out
     assert "\ntest accuracy " in out
     assert out.endswith(f"\nsaved in {other}; to predict: hotloop predict {other} DATA\n")
-    assert Network.load(other).epochs_trained == 2
+    assert saved_network(other).epochs_trained == 2
     assert model.read_bytes() == b"old"
     left = {path.name for path in tmp_path.rglob("*") if path not in (other, other.parent)}
     assert left == {"flowers.csv", "there", "flowers.safetensors", "temporary", "current", "memory"}
@@ -113,7 +113,7 @@ def test_long_names(length, flowers, tmp_path):
     model = tmp_path / ("m" * length)
     status, _, err = train(flowers, model)
     assert (status, err) == (0, "")
-    assert Network.load(model).epochs_trained == 2
+    assert saved_network(model).epochs_trained == 2
 
 
 def test_it_is_saved_before_anything_else_can_fail(flowers, tmp_path, monkeypatch):
@@ -122,7 +122,7 @@ def test_it_is_saved_before_anything_else_can_fail(flowers, tmp_path, monkeypatc
 
     monkeypatch.setattr(train_command, "right_rows", fail)
     assert train(flowers, tmp_path / "model")[0] == 130
-    assert Network.load(tmp_path / "model").epochs_trained == 2
+    assert saved_network(tmp_path / "model").epochs_trained == 2
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -137,14 +137,14 @@ def test_a_saved_network_predicts_from_raw_inputs(dtype, tmp_path):
     out = train_tiny(tmp_path / "data.csv", *options, "--save", tmp_path / "model")
     right, of = map(int, re.search(r"\((\d+) of (\d+) right\)", out).groups())
     assert right / of > 0.8
-    net, X = Network.load(tmp_path / "model"), np.stack([year, second, x, np.full(80, 7)], axis=1)
-    found = np.array(["no", "yes"])[net.predict(X).argmax(axis=1)]
+    model, X = PreparedNetwork.load(tmp_path / "model"), np.stack([year, second, x, np.full(80, 7)], axis=1)
+    found = np.array(model.classes)[model.predict(X).argmax(axis=1)]
     assert np.mean(found == y) > 0.8
     lines = run("predict", tmp_path / "model", tmp_path / "data.csv")[1].splitlines()[1:]
     assert [line.split(",")[0] for line in lines] == found.tolist()
-    assert net.input_scale[3] == 0
+    assert [column.n_inputs for column in model.preparation.columns] == [1, 1, 1, 0]
     X[:, 3] = np.arange(80)  # a constant column says nothing, whatever turns up in it later
-    np.testing.assert_array_equal(net.predict(X).argmax(axis=1) == 1, found == "yes")
+    np.testing.assert_array_equal(model.predict(X).argmax(axis=1) == 1, found == "yes")
 
 
 def test_images_are_divided_in_the_compiled_loop(tmp_path):
@@ -163,7 +163,7 @@ def test_saving_again_keeps_what_predict_needs(tmp_path):
     data = write_houses(tmp_path)
     train_tiny(data, "--target", "price", "--epochs", "1", "--save", tmp_path / "model")
     before = run("predict", tmp_path / "model", data)
-    Network.load(tmp_path / "model").save(tmp_path / "again")
+    PreparedNetwork.load(tmp_path / "model").save(tmp_path / "again")
     assert run("predict", tmp_path / "again", data) == before
 
 
@@ -178,7 +178,7 @@ def test_an_interrupt_while_it_is_saved_loses_nothing(flowers, tmp_path, monkeyp
     status, out, err = train(flowers, model)
     assert (status, err) == (130, "")
     assert out.endswith(f"saved in {model}; to predict: hotloop predict {model} DATA\n")
-    assert Network.load(model).epochs_trained == 2
+    assert saved_network(model).epochs_trained == 2
     assert sorted(os.listdir(tmp_path)) == ["flowers.csv", model.name]
 
 

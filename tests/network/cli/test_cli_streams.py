@@ -14,7 +14,7 @@ import time
 import numba
 import numpy as np
 import pytest
-from command_line import TINY, run, write_flowers
+from command_line import TINY, run, saved_network, write_flowers
 from programs import ENVIRONMENT
 
 from hotloop import Network
@@ -79,7 +79,7 @@ def test_a_signal_keeps_what_was_learnt(tmp_path, monkeypatch, name, expected):
         "\ninterrupted in epoch 3 of 9\nkept: the parameters of epoch 2, which had the lowest validation loss (" in out
     )
     assert "\ntest accuracy" in out
-    assert Network.load(model).epochs_trained == 2
+    assert saved_network(model).epochs_trained == 2
 
 
 def test_a_signal_that_comes_twice_is_one_request(monkeypatch):
