@@ -1,5 +1,6 @@
 """What each column of a training table is taken for, and why, in words."""
 
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,6 +10,7 @@ from hotloop.network.tables.categories import key_of, most_frequent, order_of
 from hotloop.network.tables.column import BOOLEAN, CATEGORY, DATE, DURATION, TEXT, Array, Column, shown
 from hotloop.network.tables.encodings import Dropped, Measured, OneHot
 from hotloop.network.tables.reading import FEW, read
+from hotloop.network.tables.scales import bin_edges
 from hotloop.network.tables.table import Table
 
 Encoding: TypeAlias = Dropped | Measured | OneHot
@@ -17,7 +19,9 @@ PERIODS = {1.0: "time of day", 7.0: "day of the week", 365.2425: "time of the ye
 EXACT = 2**53  # float64 has all whole numbers up to here
 
 
-def decide(table: Table, index: int, categorical: bool, max_categories: int) -> tuple[Encoding, Column]:
+def decide(
+    table: Table, index: int, categorical: bool, max_categories: int, numeric_bins: int = 0
+) -> tuple[Encoding, Column]:
     """Return what a column becomes, and the column as what it is taken for.
 
     Parameters
@@ -30,6 +34,8 @@ def decide(table: Table, index: int, categorical: bool, max_categories: int) -> 
         Whether the caller says that it holds categories.
     max_categories : int
         Of which one column has inputs at most; the rarer ones share one.
+    numeric_bins : int
+        Of a number's piecewise-linear encoding, at most; 0 for none.
 
     Raises
     ------
@@ -45,7 +51,7 @@ def decide(table: Table, index: int, categorical: bool, max_categories: int) -> 
     if categorical or column.is_coded:
         return _categories(column, categorical, max_categories, len(table)), column
     check_finite(table, index, column)
-    return _measured(column, n_missing), column
+    return _measured(column, n_missing, numeric_bins), column
 
 
 def missing_in(column: Column) -> int:
@@ -67,7 +73,7 @@ def check_finite(table: Table, index: int, column: Column) -> None:
         )
 
 
-def _measured(column: Column, n_missing: int) -> Encoding:
+def _measured(column: Column, n_missing: int, numeric_bins: int) -> Encoding:
     """Return the encoding of numbers, dates or durations."""
     values = column.values
     present = values[~np.isnan(values)] if values.dtype.kind == "f" else values
@@ -88,7 +94,13 @@ def _measured(column: Column, n_missing: int) -> Encoding:
         note = ", ".join(["days, " + note, *(PERIODS[period] for period in periods)])
     if column.kind == DURATION:
         note = f"days, {note}"
-    return Measured(column.kind, note + ", missing ones flagged" * flag, True, origin, periods, flag)
+    note += ", missing ones flagged" * flag
+    encoding = Measured(column.kind, note, True, origin, periods, flag)
+    floats = encoding.floats(column)
+    bins = len(bin_edges(floats[~np.isnan(floats)], numeric_bins)) - 1 if numeric_bins else 0
+    if bins < 2:
+        return encoding
+    return replace(encoding, note=f"{note}, {bins} bins", quantiles=numeric_bins, bins=bins)
 
 
 def _periods(days: Array) -> tuple[float, ...]:

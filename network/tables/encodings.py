@@ -8,7 +8,7 @@ import numpy as np
 
 from hotloop.network.tables.categories import Key, key_of, texts_of
 from hotloop.network.tables.column import Array, Column
-from hotloop.network.tables.scales import robust, robust_of_counts, scaled
+from hotloop.network.tables.scales import bin_edges, in_bin, inverse, robust, robust_of_counts, scaled
 
 ONE_HOT, SIGNED = np.array([0.0, 1.0]), np.array([-1.0, 0.0, 1.0])
 
@@ -32,7 +32,8 @@ class Measured:
     """Numbers, dates or durations: an input with the value, waves of periods, and an input that flags missing values.
 
     The inputs are, before they are scaled: x; for each period p, in days, sin(2 pi x / p) and cos(2 pi x / p); and 1
-    where x is missing, else 0.
+    where x is missing, else 0. After them, as they are, come those of the piecewise-linear encoding: for each bin from a
+    to b, 2 e - 1 with e = (x - a) / (b - a), cut off at 0 and 1.
     """
 
     form: ClassVar[str] = "measured"
@@ -42,15 +43,20 @@ class Measured:
     origin: int = 0  # subtracted from whole numbers that float64 cannot hold
     periods: tuple[float, ...] = ()
     flag: bool = False
+    quantiles: int = 0  # equal shares of the training rows, between which the edges of bins are
+    bins: int = 0  # between edges that differ
 
     @property
     def n_inputs(self) -> int:
         """Number of inputs."""
-        return self.value + 2 * len(self.periods) + self.flag
+        return self.value + 2 * len(self.periods) + self.flag + self.bins
 
     def settings(self) -> dict[str, Any]:
         """Return what else a file keeps."""
-        return {"value": self.value, "origin": self.origin, "periods": list(self.periods), "flag": self.flag}
+        return {
+            "value": self.value, "origin": self.origin, "periods": list(self.periods), "flag": self.flag,
+            "quantiles": self.quantiles, "bins": self.bins,
+        }  # fmt: skip
 
     def floats(self, column: Column) -> Array:
         """Return the values as float64, less the origin, NaN where they are missing; always a new array."""
@@ -75,16 +81,25 @@ class Measured:
             yield np.isnan(floats).astype(np.float64)
 
     def scales(self, column: Column) -> tuple[list[float], list[float]]:
-        """Return offset and scale of each input, from the training rows."""
-        found = [robust(raw[~np.isnan(raw)]) for raw in self.raw(self.floats(column))]
+        """Return offset and scale of each input, from the training rows; of a bin its lower edge and 1 / its width."""
+        floats = self.floats(column)
+        found = [robust(raw[~np.isnan(raw)]) for raw in self.raw(floats)]
+        if self.bins:
+            edges = bin_edges(floats[~np.isnan(floats)], self.quantiles)
+            found += zip(edges[:-1].tolist(), inverse(np.diff(edges)).tolist(), strict=True)
         return [offset for offset, _ in found], [scale for _, scale in found]
 
     def write(self, column: Column, out: Array, offset: Array, scale: Array) -> None:
         """Write the scaled inputs; a missing value is the median, which is 0."""
-        for place, raw in enumerate(self.raw(self.floats(column))):
+        floats = self.floats(column)
+        for place, raw in enumerate(self.raw(floats)):
             inputs = scaled(raw, offset[place], scale[place])
             np.copyto(inputs, 0.0, where=np.isnan(inputs))
             out[:, place] = inputs
+        if self.bins:
+            np.copyto(floats, offset[0], where=np.isnan(floats))
+            for place in range(self.n_inputs - self.bins, self.n_inputs):
+                out[:, place] = in_bin(floats, offset[place], scale[place])
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,12 @@ class Preparation:
 
     @classmethod
     def fit(
-        cls, table: Table, categorical: Sequence[str | int] | None = None, *, max_categories: int = MAX_CATEGORIES
+        cls,
+        table: Table,
+        categorical: Sequence[str | int] | None = None,
+        *,
+        max_categories: int = MAX_CATEGORIES,
+        numeric_bins: int = 0,
     ) -> Self:
         """Decide from the training rows.
 
@@ -113,6 +118,10 @@ class Preparation:
             dates: names, indices, or a flag for each column.
         max_categories : int
             Of which a column has inputs at most; the rarer ones share one.
+        numeric_bins : int, default 0
+            Into how many bins a column of numbers is divided, each with an input, beside the input that the number
+            itself has: the piecewise-linear encoding. The edges are quantiles, so that the bins hold equally many
+            training rows; fewer, where values recur. 0 or 1 for none.
 
         Raises
         ------
@@ -121,6 +130,7 @@ class Preparation:
             few texts are among numbers, or there is no such column.
         """
         max_categories = arguments.whole_number("max_categories", max_categories, 2)
+        numeric_bins = arguments.whole_number("numeric_bins", numeric_bins, 0)
         forced = _places_of(categorical, table)
         if len(table) == 0 or not table.columns:
             rows_and_columns = f"{len(table)} rows and {len(table.columns)} columns"
@@ -129,7 +139,7 @@ class Preparation:
         offset: list[float] = []
         scale: list[float] = []
         for index in range(len(table.columns)):
-            encoding, column = decide(table, index, index in forced, max_categories)
+            encoding, column = decide(table, index, index in forced, max_categories, numeric_bins)
             encodings.append(encoding)
             if not isinstance(encoding, Dropped):
                 offsets, scales = encoding.scales(column)
