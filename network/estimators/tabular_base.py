@@ -115,7 +115,9 @@ class TabularEstimator(BaseEstimator):
             If Ctrl-C ended the training, or the loss of a network diverged after its best epoch.
         """
         recipe = Recipe.of(self.preset, CLASSES if self._classifies else VALUES, self.max_epochs)
-        count = arguments.whole_number("n_ensemble", self.n_ensemble, 1)
+        count = recipe.n_ensemble
+        if self.n_ensemble is not None:
+            count = arguments.whole_number("n_ensemble", self.n_ensemble, 1)
         n_threads, progress = arguments.threads(self.n_threads), bool(self.verbose)
         seconds = self.time_limit
         if seconds is not None:
@@ -130,7 +132,7 @@ class TabularEstimator(BaseEstimator):
             kept = np.flatnonzero(weights)
             table, targets, weights = table.take(kept), targets[kept], weights[kept]
         self._check_enough(targets)
-        preparation = Preparation.fit(table, categorical=self.categorical)
+        preparation = Preparation.fit(table, self.categorical, numeric_bins=recipe.numeric_bins)
         rows = Rows(preparation.transform(table), targets, weights)
         validation = None if eval_set is None else self._validation(eval_set, preparation, reading)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))

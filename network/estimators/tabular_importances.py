@@ -27,7 +27,7 @@ def importances(
     inputs : array (N, inputs)
         The prepared table.
     columns : sequence
-        Records with `name`, `first_input` and `n_inputs`: which of the inputs the column became.
+        Records with `name` and `inputs`, the slice of the inputs that the column became.
     score : callable
         Of inputs.
     n_repeats : int
@@ -36,7 +36,7 @@ def importances(
     base, shuffled = score(inputs), inputs.copy()
     found = {}
     for column in columns:
-        losses, own = np.zeros(n_repeats), slice(column.first_input, column.first_input + column.n_inputs)
+        losses, own = np.zeros(n_repeats), column.inputs
         for repeat in range(n_repeats if column.n_inputs > 0 else 0):
             shuffled[:, own] = inputs[random.permutation(len(inputs)), own]
             losses[repeat] = base - score(shuffled)

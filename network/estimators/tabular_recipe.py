@@ -53,6 +53,10 @@ class Recipe:
         Of hidden units; and of weights, decoupled. Both fall along a cosine to 0 in the second half of the run.
     validation_fraction : float, default 0.2
         Share of the rows that is held out, to choose the epoch; 0 to keep the last epoch.
+    numeric_bins : int, default 0
+        Bins of the piecewise-linear encoding that a column of numbers has besides; 0 for none.
+    n_ensemble : int, default 1
+        How many networks are trained, if the estimator does not say it.
     prefer : {"last", "first"}
         Which of several epochs that are equally good to go back to.
     clip : bool, default True
@@ -77,6 +81,8 @@ class Recipe:
     dropout: Fraction = 0.0
     weight_decay: Fraction = 0.0
     validation_fraction: Fraction = 0.2
+    numeric_bins: Any = 0
+    n_ensemble: int = 1
     prefer: str = "last"
     clip: bool = True
 
@@ -89,6 +95,7 @@ class Recipe:
             raise TypeError(f"hidden_sizes must be a sequence of whole numbers, got {shown(self.hidden_sizes)}")
         sizes = tuple(arguments.whole_number("hidden_sizes", size, 1) for size in self.hidden_sizes)
         object.__setattr__(self, "hidden_sizes", sizes)
+        arguments.whole_number("numeric_bins", self.numeric_bins, 0)
         object.__setattr__(self, "activation", hidden_activation(self.activation))
         arguments.choose("schedule", self.schedule, RATES)
         arguments.choose("prefer", self.prefer, {"last": 0, "first": 0})
@@ -122,15 +129,20 @@ class Recipe:
         return cast(Self, recipe)
 
 
-def _presets(default: Recipe) -> Mapping[str, Recipe]:
+def _presets(default: Recipe, best: Recipe, realmlp: Recipe) -> Mapping[str, Recipe]:
     return MappingProxyType({
         "default": default,
-        "fast": replace(default, hidden_sizes=(128, 128, 128), epochs=64),
-        "best": replace(default, dropout=0.15, weight_decay=0.02),
+        "fast": replace(default, hidden_sizes=(128, 128, 128), epochs=32),
+        "best": replace(best, epochs=128, n_ensemble=8),
+        "realmlp": realmlp,
     })  # fmt: skip
 
 
+REALMLP_CLASSES = Recipe()
+REALMLP_VALUES = Recipe(activation="mish", learning_rate=0.07, label_smoothing=0.0)
+OF_CLASSES = replace(REALMLP_CLASSES, epochs=64)
+OF_VALUES = replace(REALMLP_VALUES, epochs=64, learning_rate=0.035, numeric_bins=16)
 PRESETS: Mapping[str, Mapping[str, Recipe]] = MappingProxyType({
-    CLASSES: _presets(Recipe()),
-    VALUES: _presets(Recipe(activation="mish", learning_rate=0.07, label_smoothing=0.0)),
+    CLASSES: _presets(OF_CLASSES, replace(OF_CLASSES, dropout=0.15, weight_decay=0.02), REALMLP_CLASSES),
+    VALUES: _presets(OF_VALUES, OF_VALUES, REALMLP_VALUES),
 })  # fmt: skip

@@ -22,10 +22,11 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
 
     Parameters
     ----------
-    preset : {"default", "fast", "best"} or Recipe, default "default"
+    preset : {"default", "fast", "best", "realmlp"} or Recipe, default "default"
         How the networks are made and trained.
-    n_ensemble : int, default 1
-        How many networks are trained, with other random numbers and other rows held out. Their values are averaged.
+    n_ensemble : int, optional
+        How many networks are trained, with other random numbers and other rows held out: by default 8 for the preset
+        "best", else 1. Their values are averaged.
     max_epochs : int, optional
         Fewer epochs than the preset has.
     time_limit : float, optional
@@ -80,7 +81,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         self,
         *,
         preset: str | Recipe = "default",
-        n_ensemble: int = 1,
+        n_ensemble: int | None = None,
         max_epochs: int | None = None,
         time_limit: float | None = None,
         categorical: Any = None,

@@ -21,6 +21,7 @@ from hotloop.network.training.history import INTERRUPTED, TIME, History
 from hotloop.network.training.thread_stack import with_large_stack
 
 NONE_HELD_OUT = -1
+MOST_FOLDS = 10
 LISTENS = 0.1  # seconds: not every system interrupts a longer wait for a thread at Ctrl-C
 
 
@@ -46,13 +47,15 @@ def folds(n_rows: int, n_folds: int, seed: Sequence[int], labels: Array | None =
     return found
 
 
-def held_out(n_rows: int, fraction: float, index: int, seed: int, labels: Array | None = None) -> Array:
-    """Return a mask (N,) of the rows that network number `index` is validated on.
+def held_out(
+    n_rows: int, fraction: float, index: int, count: int, seed: int, labels: Array | None = None
+) -> Array:  # fmt: skip
+    """Return a mask (N,) of the rows that network number `index` of `count` is validated on.
 
-    The rows are dealt into 1 / `fraction` folds; each network holds out another, and where there are more networks than
-    folds, the rows are dealt anew. So all rows are trained on, by almost the same number of networks.
+    The rows are dealt into 1 / `fraction` folds, or as many as there are networks, if these are more, up to 10. Each
+    network holds out another fold; when all have been, the rows are dealt anew.
     """
-    n_folds = round(1 / fraction)
+    n_folds = max(round(1 / fraction), min(count, MOST_FOLDS))
     mask: Array = folds(n_rows, n_folds, (seed, index // n_folds), labels) == index % n_folds
     return mask
 
@@ -141,7 +144,7 @@ class Ensemble:
     classes : bool
         Whether the targets are classes.
     seed : int
-        Of which all random numbers are made. The first networks of many are those of few.
+        Of which all random numbers are made.
     n_threads : int or "auto"
         For all networks together.
     """
@@ -189,7 +192,7 @@ class Ensemble:
             limited = _Limited(limits, math.ceil((count - index) / side_by_side))
             own = callbacks if count == 1 else deepcopy(callbacks)
             given = [*own, limited] if bar is None else [*own, limited, bar]
-            trained[index] = self._one(index, int(seeds[index]), rows, validation, of_each, given)
+            trained[index] = self._one(index, count, int(seeds[index]), rows, validation, of_each, given)
             if trained[index].history.stop_reason == INTERRUPTED:
                 limits.reason = INTERRUPTED
 
@@ -203,14 +206,14 @@ class Ensemble:
         return [trained[index] for index in sorted(trained)]
 
     def _one(
-        self, index: int, seed: int, rows: Rows, validation: Rows | None, n_threads: int | str,
+        self, index: int, count: int, seed: int, rows: Rows, validation: Rows | None, n_threads: int | str,
         callbacks: Sequence[Callback],
     ) -> Trained:  # fmt: skip
         """Return one network, trained."""
         recipe = self.recipe
         if validation is None and recipe.validation_fraction > 0:
             labels = rows.targets if self.classes else None
-            mask = held_out(len(rows.inputs), recipe.validation_fraction, index, self.seed, labels)
+            mask = held_out(len(rows.inputs), recipe.validation_fraction, index, count, self.seed, labels)
             if mask.any():
                 rows, validation = rows.take(~mask), rows.take(mask)
         net = new_network(recipe, rows.inputs.shape[1], self.n_outputs, self.classes, seed)
