@@ -1,0 +1,73 @@
+"""The chart of the tabular benchmark: error over the time of a fit, for classes and for values."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tabular_peers import PEERS
+from benchmarks.tabular_report import BASE
+from benchmarks.tabular_results import Means
+from benchmarks.tabular_sets import CLASSES, VALUES
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; hotloop has the strongest one.
+OURS, GREY = "#D55E00", "#555555"
+COLOURS = {
+    "sklearn-mlp": "#B8860B", "hist-boosting": "#8C6BB1", "lightgbm": "#009E73", "xgboost": "#0072B2",
+    "catboost": "#56B4E9", "realmlp": "#000000", "realmlp-flushed": "#777777",
+}  # fmt: skip
+CURVE = ("hotloop-fast", "hotloop", "hotloop-best")
+
+
+def draw(results: dict[str, Any], path: Path) -> None:
+    """Write the chart to `path`, a PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    means, about = Means(results), results["about"]
+    base = BASE if BASE in means.peers else means.peers[0]
+    panels = [(task, means.of_task(task)) for task in (CLASSES, VALUES) if means.of_task(task)]
+    figure, every = pyplot.subplots(1, len(panels), figsize=(5.6 * len(panels), 4.8), dpi=150, squeeze=False)
+    for axes, (task, tables) in zip(every[0], panels, strict=True):
+        places = {peer: place for peer in means.peers if (place := place_of(means, peer, base, tables))}
+        panel(axes, places)
+        measure = "error rate" if task == CLASSES else "RMSE"
+        axes.set_title(f"{len(tables)} tables of {task}: {measure}", loc="left", fontsize=10)
+        axes.set_ylabel(f"error / {PEERS[base].label}'s")
+    figure.suptitle(f"{about['cores']} cores and threads, {about['cpu']}", x=0.01, ha="left", fontsize=11)
+    figure.text(0.99, 0.01, f"{about['date']}, commit {about['commit']}", ha="right", fontsize=7, color=GREY)
+    figure.tight_layout(rect=(0, 0.02, 1, 1))
+    figure.savefig(path, metadata={"Software": None})
+    pyplot.close(figure)
+
+
+def place_of(means: Means, peer: str, base: str, tables: list[str]) -> tuple[float, float] | None:
+    """Return seconds for 1000 rows and the ratio of errors, or None for a peer that lacks a table."""
+    seconds, ratio = means.for_1000_rows(peer, tables), means.ratio(peer, base, tables)
+    return (seconds, ratio[0]) if seconds and ratio and ratio[1] == len(tables) else None
+
+
+def panel(axes: Any, places: dict[str, tuple[float, float]]) -> None:
+    """Draw the estimators of a task: a point each, and a line through hotloop's presets."""
+    curve = [places[peer] for peer in CURVE if peer in places]
+    axes.plot(*zip(*curve, strict=True), color=OURS, linewidth=2) if curve else None
+    for peer, (x, y) in places.items():
+        colour = COLOURS.get(peer, OURS)
+        axes.plot([x], [y], marker="o", markersize=8 if PEERS[peer].ours else 6, color=colour)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.margins(x=0.18, y=0.12)
+    axes.set_xlabel("seconds of a fit for 1000 rows (geometric mean, log scale)")
+    axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    lowest, highest = axes.get_ylim()
+    gap, taken = (highest - lowest) / 22, []
+    for peer, (x, y) in sorted(places.items(), key=lambda item: item[1][1]):
+        height = y + gap
+        while any(abs(height - other) < gap and 1 / 6 < x / place < 6 for place, other in taken):
+            height += gap / 4
+        taken.append((x, height))
+        axes.text(
+            x, height, PEERS[peer].label, ha="center", va="center", fontsize=8, color=COLOURS.get(peer, OURS),
+            weight="bold" if PEERS[peer].ours else "normal",
+        )  # fmt: skip

@@ -1,0 +1,242 @@
+"""The estimators of the tabular benchmark, each as its authors ship it: defaults, and their own way with categories.
+
+No one is tuned. Networks of scikit-learn get what a careful user puts before them. `notes` says for each what was
+decided; the report repeats it.
+"""
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.tabular_sets import CLASSES
+
+OURS = "hotloop"  # its part of a label
+
+
+@dataclass(frozen=True)
+class TabularPeer:
+    """An estimator of the benchmark.
+
+    Parameters
+    ----------
+    label : str
+        Its name in tables.
+    module : str
+        What must be installed.
+    package : str
+        Where the version is read.
+    make : callable
+        (task, table, threads, seed) -> an estimator with fit and predict, not yet fitted.
+    note : str
+        What was decided for it.
+    """
+
+    label: str
+    module: str
+    package: str
+    make: Callable[[str, Any, int, int], Any]
+    note: str
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is hotloop's."""
+        return self.package == OURS
+
+
+def absence(peer: TabularPeer) -> str | None:
+    """Return why a peer cannot be measured here, or None."""
+    for module in (peer.module, "sklearn"):
+        if importlib.util.find_spec(module.partition(".")[0]) is None:
+            return f"{module.partition('.')[0]} is not installed"
+    if importlib.util.find_spec(peer.module) is None:
+        return f"this {peer.package} has no {peer.module}"
+    return None
+
+
+def categories_of(X: Any) -> list[str]:
+    """Return the names of the columns of categories."""
+    return [name for name, dtype in X.dtypes.items() if str(dtype) == "category"]
+
+
+def scaled(model: Any, X: Any) -> Any:
+    """Return a pipeline: numbers imputed, with indicators, and standardised; categories one-hot; then the model."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    categories = categories_of(X)
+    numbers = [name for name in X.columns if name not in categories]
+    steps = [
+        ("numbers", make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), numbers),
+        ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), categories),
+    ]
+    return make_pipeline(ColumnTransformer(steps), model)
+
+
+def standardised_target(task: str, model: Any) -> Any:
+    """Return the model, for values with a target that is standardised while it trains."""
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.preprocessing import StandardScaler
+
+    return model if task == CLASSES else TransformedTargetRegressor(model, transformer=StandardScaler())
+
+
+def sklearn_mlp(task: str, X: Any, threads: int, seed: int) -> Any:
+    """scikit-learn's MLP with its defaults, in a pipeline."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    model = MLPClassifier if task == CLASSES else MLPRegressor
+    return scaled(standardised_target(task, model(random_state=seed)), X)
+
+
+def hist_boosting(task: str, X: Any, threads: int, seed: int) -> Any:
+    """scikit-learn's histogram boosting; OpenMP's variable sets its threads."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    return (HistGradientBoostingClassifier if task == CLASSES else HistGradientBoostingRegressor)(random_state=seed)
+
+
+def lightgbm(task: str, X: Any, threads: int, seed: int) -> Any:
+    """LightGBM's defaults."""
+    from lightgbm import LGBMClassifier, LGBMRegressor
+
+    return (LGBMClassifier if task == CLASSES else LGBMRegressor)(n_jobs=threads, random_state=seed, verbose=-1)
+
+
+def xgboost(task: str, X: Any, threads: int, seed: int) -> Any:
+    """XGBoost's defaults."""
+    from xgboost import XGBClassifier, XGBRegressor
+
+    model = XGBClassifier if task == CLASSES else XGBRegressor
+    return model(n_jobs=threads, random_state=seed, enable_categorical=True)
+
+
+def catboost(task: str, X: Any, threads: int, seed: int) -> Any:
+    """CatBoost's defaults; it wants categories without missing values, so those are one more category."""
+    from catboost import CatBoostClassifier, CatBoostRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    categories = categories_of(X)
+    model = (CatBoostClassifier if task == CLASSES else CatBoostRegressor)(
+        thread_count=threads, random_seed=seed, cat_features=categories, verbose=False, allow_writing_files=False
+    )
+    return make_pipeline(FunctionTransformer(strings, kw_args={"categories": categories}), model)
+
+
+def strings(X: Any, categories: list[str]) -> Any:
+    """Return the table with categories as text, missing ones as a text of their own."""
+    return X.assign(**{name: X[name].astype(object).where(X[name].notna(), "(missing)") for name in categories})
+
+
+def realmlp(task: str, X: Any, threads: int, seed: int) -> Any:
+    """pytabkit's RealMLP-TD-S; it refuses missing numbers."""
+    import logging
+
+    from pytabkit.models.sklearn.sklearn_interfaces import RealMLP_TD_S_Classifier, RealMLP_TD_S_Regressor
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    model = RealMLP_TD_S_Classifier if task == CLASSES else RealMLP_TD_S_Regressor
+    return imputed(model(device="cpu", n_threads=threads, random_state=seed, verbosity=0), X)
+
+
+def realmlp_flushed(task: str, X: Any, threads: int, seed: int) -> Any:
+    """The same, with denormal numbers flushed to zero in all of its threads."""
+    import torch
+
+    torch.set_flush_denormal(True)  # the threads of OpenMP start later, and inherit it
+    return realmlp(task, X, threads, seed)
+
+
+def imputed(model: Any, X: Any) -> Any:
+    """Return a pipeline: missing numbers imputed, with indicators, categories as they are; then the model."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    categories = categories_of(X)
+    numbers = [name for name in X.columns if name not in categories]
+    steps = [
+        ("numbers", SimpleImputer(strategy="median", add_indicator=True), numbers),
+        ("categories", "passthrough", categories),
+    ]
+    return make_pipeline(ColumnTransformer(steps).set_output(transform="pandas"), model)
+
+
+def hotloop_mlp(task: str, X: Any, threads: int, seed: int) -> Any:
+    """hotloop's MLP in scikit-learn's place: nothing else differs from `sklearn_mlp`."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    from hotloop.estimators import MLPClassifier, MLPRegressor
+
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    model = MLPClassifier if task == CLASSES else MLPRegressor
+    return scaled(standardised_target(task, model(random_state=seed, n_threads=threads)), X)
+
+
+def hotloop_tabular(preset: str, n_ensemble: int = 1) -> Callable[[str, Any, int, int], Any]:
+    """Return what makes hotloop's tabular estimator with a preset, on the table as it is."""
+
+    def make(task: str, X: Any, threads: int, seed: int) -> Any:
+        from hotloop.estimators import TabularClassifier, TabularRegressor
+
+        model = TabularClassifier if task == CLASSES else TabularRegressor
+        return model(preset=preset, n_ensemble=n_ensemble, random_state=seed, n_threads=threads)
+
+    return make
+
+
+CAREFUL = (
+    "missing numbers are imputed with the median and marked by an indicator, numbers standardised, categories one-hot, "
+    "targets that are values standardised"
+)
+PEERS = {
+    "sklearn-mlp": TabularPeer(
+        "scikit-learn MLP", "sklearn", "scikit-learn", sklearn_mlp,
+        f"MLPClassifier and MLPRegressor with their defaults (100 units, 200 epochs at most) in a pipeline: {CAREFUL}.",
+    ),
+    "hist-boosting": TabularPeer(
+        "HistGradientBoosting", "sklearn", "scikit-learn", hist_boosting,
+        "defaults, which take categories from the table and stop early above 10 000 rows.",
+    ),
+    "lightgbm": TabularPeer(
+        "LightGBM", "lightgbm", "lightgbm", lightgbm, "defaults (100 trees), categories as categories."
+    ),
+    "xgboost": TabularPeer(
+        "XGBoost", "xgboost", "xgboost-cpu", xgboost,
+        "defaults (100 trees), categories as categories (enable_categorical).",
+    ),
+    "catboost": TabularPeer(
+        "CatBoost", "catboost", "catboost", catboost,
+        "defaults (1000 trees), categories by cat_features; a missing category is one more category.",
+    ),
+    "realmlp": TabularPeer(
+        "RealMLP-TD-S", "pytabkit.models.sklearn.sklearn_interfaces", "pytabkit", realmlp,
+        "pytabkit's defaults on the CPU (256 epochs, a fifth of the rows held out, one network). It refuses missing "
+        "numbers: they are imputed with the median and marked by an indicator.",
+    ),
+    "realmlp-flushed": TabularPeer(
+        "RealMLP-TD-S, denormals flushed", "pytabkit.models.sklearn.sklearn_interfaces", "pytabkit", realmlp_flushed,
+        "the same with torch.set_flush_denormal(True), which its users would have to call themselves.",
+    ),
+    "hotloop-mlp": TabularPeer(
+        "hotloop MLP", "hotloop.estimators", OURS, hotloop_mlp,
+        "MLPClassifier and MLPRegressor in the place of scikit-learn's; the pipeline is the same.",
+    ),
+    "hotloop-fast": TabularPeer(
+        "hotloop Tabular, fast", "hotloop.estimators", OURS, hotloop_tabular("fast"), 'preset="fast".'
+    ),
+    "hotloop": TabularPeer(
+        "hotloop Tabular", "hotloop.estimators", OURS, hotloop_tabular("default"), "defaults."
+    ),
+    "hotloop-best": TabularPeer(
+        "hotloop Tabular, best of 8", "hotloop.estimators", OURS, hotloop_tabular("best", 8),
+        'preset="best", n_ensemble=8: the mean of eight networks.',
+    ),
+}  # fmt: skip
+EXTRA = ("realmlp-flushed",)  # measured only if asked for
