@@ -13,10 +13,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hotloop.network.estimators.mlp_classifier import MLPClassifier
     from hotloop.network.estimators.mlp_regressor import MLPRegressor
+    from hotloop.network.estimators.tabular_classifier import TabularClassifier
+    from hotloop.network.estimators.tabular_recipe import Recipe
+    from hotloop.network.estimators.tabular_regressor import TabularRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "Recipe", "TabularClassifier", "TabularRegressor"]
 
-_MODULES = {"MLPClassifier": "mlp_classifier", "MLPRegressor": "mlp_regressor"}
+_MODULES = {
+    "MLPClassifier": "mlp_classifier",
+    "MLPRegressor": "mlp_regressor",
+    "Recipe": "tabular_recipe",
+    "TabularClassifier": "tabular_classifier",
+    "TabularRegressor": "tabular_regressor",
+}
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
 

@@ -44,7 +44,8 @@ def test_any_kind_of_table_gives_the_same(fitted):
     table, classes, _ = mixed()
     frame = pd.DataFrame(table)
     kinds = [frame, frame.convert_dtypes(), pl.DataFrame(table), pa.table(table)]
-    for X, y in zip(kinds, (pd.Series(classes), pd.Series(classes, dtype="category"), pl.Series(classes), classes)):
+    labels = [pd.Series(classes), pd.Series(classes, dtype="category"), pl.Series(classes), classes]
+    for X, y in zip(kinds, labels, strict=True):
         assert same_bits(clone(fitted).fit(X, y).predict_proba(X), fitted.predict_proba(table))
         assert same_bits(fitted.predict_proba(X), fitted.predict_proba(table))
 

@@ -22,7 +22,7 @@ def fitted():
 
 
 def test_a_file_predicts_the_same_bits(fitted, tmp_path):
-    table, classes, values = mixed()
+    table, _, values = mixed()
     fitted.save(tmp_path / "model.safetensors")
     read = TabularClassifier.load(tmp_path / "model.safetensors")
     assert same_bits(read.predict_proba(table), fitted.predict_proba(table))

@@ -81,7 +81,7 @@ def test_training_is_realmlp_step_by_step(classes, rng):
     """In float64: factors on the rates of plain weights are the same as its parametrisation under Adam."""
     X = rng.normal(size=(30, 5))
     y = rng.integers(0, 3, 30) if classes else rng.normal(size=(30, 2))
-    preset = PRESETS[CLASSES if classes else VALUES]["default"]
+    preset = PRESETS[CLASSES if classes else VALUES]["realmlp"]
     # Adam's epsilon counts for more where the gradient is that of W / sqrt(fan_in), by this factor: 1e-8 is nothing.
     recipe = Recipe(**preset.plain() | {"hidden_sizes": (7, 6), "epochs": 4, "batch_size": 10, "epsilon": 1e-30})
     small = new_network(recipe, 5, 3 if classes else 2, classes, seed=3)
@@ -126,11 +126,17 @@ def test_folds_share_out_rows_and_classes():
 
 
 def test_each_network_holds_out_another_fold():
-    masks = np.array([held_out(53, 0.2, index, seed=4) for index in range(10)])
-    assert (masks[:5].sum(axis=0) == 1).all()
-    assert (masks[5:].sum(axis=0) == 1).all()
-    assert not np.array_equal(masks[0], masks[5])
-    assert not held_out(1, 0.2, 3, seed=0).any()
+    masks = np.array([held_out(53, 0.2, index, 4, seed=4) for index in range(4)])
+    assert (masks.sum(axis=0) <= 1).all()
+    assert masks.sum(axis=1).tolist() == [11, 11, 11, 10]
+    masks = np.array([held_out(53, 0.2, index, 8, seed=4) for index in range(8)])
+    assert (masks.sum(axis=0) == 1).all()
+    masks = np.array([held_out(53, 0.2, index, 20, seed=4) for index in range(20)])
+    assert (masks[:10].sum(axis=0) == 1).all()
+    assert (masks[10:].sum(axis=0) == 1).all()
+    assert not np.array_equal(masks[0], masks[10])
+    assert held_out(53, 0.05, 0, 1, seed=4).sum() == 3
+    assert not held_out(1, 0.2, 3, 5, seed=0).any()
 
 
 def rows_of(rng, n_rows=40, classes=True):
@@ -158,7 +164,7 @@ def test_goes_back_to_the_last_of_the_best_epochs(rng):
     assert one.history.best_epoch == max(
         epoch for epoch, accuracy in enumerate(accuracies, start=1) if accuracy == max(accuracies)
     )
-    mask = held_out(60, 0.2, 0, 0, rows.targets)
+    mask = held_out(60, 0.2, 0, 1, 0, rows.targets)
     assert one.network.evaluate(rows.inputs[mask], rows.targets[mask])["accuracy"] == max(accuracies)
 
 
@@ -303,13 +309,14 @@ def test_every_ingredient_can_be_trained(rng):
 
 def test_presets():
     for presets in PRESETS.values():
-        assert [*presets] == ["default", "fast", "best"]
+        assert [*presets] == ["default", "fast", "best", "realmlp"]
     assert Recipe.of("fast", CLASSES, 7).epochs == 7
     assert Recipe.of("fast", CLASSES, 10**6).epochs == PRESETS[CLASSES]["fast"].epochs
+    assert PRESETS[CLASSES]["realmlp"] == Recipe()
     own = tiny(epochs=5)
     assert Recipe.of(own, VALUES) is own
     with pytest.raises(ValueError, match="preset 'fastest' is not known"):
         Recipe.of("fastest", CLASSES)
-    with pytest.raises(TypeError, match="preset must be one of default, fast, best, or a Recipe"):
+    with pytest.raises(TypeError, match="preset must be one of default, fast, best, realmlp, or a Recipe"):
         Recipe.of(3, CLASSES)
     assert Recipe(**own.plain()) == own
