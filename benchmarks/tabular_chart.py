@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.tabular_peers import PEERS
 from benchmarks.tabular_report import BASE
 from benchmarks.tabular_results import Means
@@ -50,7 +52,8 @@ def place_of(means: Means, peer: str, base: str, tables: list[str]) -> tuple[flo
 def panel(axes: Any, places: dict[str, tuple[float, float]]) -> None:
     """Draw the estimators of a task: a point each, and a line through hotloop's presets."""
     curve = [places[peer] for peer in CURVE if peer in places]
-    axes.plot(*zip(*curve, strict=True), color=OURS, linewidth=2) if curve else None
+    if curve:
+        axes.plot(*zip(*curve, strict=True), color=OURS, linewidth=2, alpha=0.6)
     for peer, (x, y) in places.items():
         colour = COLOURS.get(peer, OURS)
         axes.plot([x], [y], marker="o", markersize=8 if PEERS[peer].ours else 6, color=colour)
@@ -60,14 +63,40 @@ def panel(axes: Any, places: dict[str, tuple[float, float]]) -> None:
     axes.set_xlabel("seconds of a fit for 1000 rows (geometric mean, log scale)")
     axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    lowest, highest = axes.get_ylim()
-    gap, taken = (highest - lowest) / 22, []
-    for peer, (x, y) in sorted(places.items(), key=lambda item: item[1][1]):
-        height = y + gap
-        while any(abs(height - other) < gap and 1 / 6 < x / place < 6 for place, other in taken):
-            height += gap / 4
-        taken.append((x, height))
-        axes.text(
-            x, height, PEERS[peer].label, ha="center", va="center", fontsize=8, color=COLOURS.get(peer, OURS),
-            weight="bold" if PEERS[peer].ours else "normal",
+    label_points(axes, places)
+
+
+def along_curve(axes: Any, places: dict[str, tuple[float, float]]) -> Any:
+    """Return points on the line through hotloop's presets, in pixels: (N, 2)."""
+    curve = [places[peer] for peer in CURVE if peer in places]
+    if len(curve) < 2:
+        return np.zeros((0, 2))
+    corners = axes.transData.transform(curve)
+    steps = np.linspace(0, len(corners) - 1, 40)
+    return np.stack([np.interp(steps, np.arange(len(corners)), corners[:, axis]) for axis in (0, 1)], 1)
+
+
+def label_points(axes: Any, places: dict[str, tuple[float, float]]) -> None:
+    """Write each name near its point, where it covers least of the points and of the other names."""
+    figure = axes.figure
+    figure.canvas.draw()
+    inside = axes.get_window_extent()
+    points = np.concatenate([axes.transData.transform(list(places.values())), along_curve(axes, places)])
+    taken: list[Any] = []
+    for peer, (x, y) in sorted(places.items(), key=lambda item: (not PEERS[item[0]].ours, item[1])):
+        text = axes.annotate(
+            PEERS[peer].label, (x, y), (0, 0), textcoords="offset points", fontsize=8, va="center", ha="center",
+            color=COLOURS.get(peer, OURS), weight="bold" if PEERS[peer].ours else "normal",
         )  # fmt: skip
+        width = text.get_window_extent().width * 72 / figure.dpi
+        tries = []
+        for away in (11, 20, 30):
+            for offset in ((0, away), (0, -away), (width / 2 + away - 3, 0), (-width / 2 - away + 3, 0)):
+                text.set_position(offset)
+                box = text.get_window_extent()
+                covers = sum(box.overlaps(other) for other in taken)
+                covers += any(box.expanded(1.02, 1.3).contains(*point) for point in points)
+                outside = not (inside.x0 < box.x0 and box.x1 < inside.x1 and inside.y0 < box.y0 and box.y1 < inside.y1)
+                tries.append((covers + 2 * outside, away, offset))
+        text.set_position(min(tries)[2])
+        taken.append(text.get_window_extent())

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.comparison.report import number, table
+from benchmarks.comparison.report import table
 from benchmarks.tabular_peers import EXTRA, PEERS
 from benchmarks.tabular_results import Means
 from benchmarks.tabular_sets import CLASSES, MOST_ROWS, SETS, VALUES
@@ -58,6 +58,13 @@ def head(results: dict[str, Any], means: Means) -> list[str]:
     ]
 
 
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a value with `digits` significant digits, or more before the point, or a dash."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:#.{digits}g}".rstrip(".")
+
+
 def summary(means: Means, base: str) -> list[str]:
     """Return geometric means over the tables, as ratios of the base's."""
     classes, values = means.of_task(CLASSES), means.of_task(VALUES)
@@ -100,36 +107,37 @@ def targets(means: Means) -> list[str]:
 
 
 def losses(means: Means) -> list[str]:
-    """Return the rows in which another estimator has less error or is faster, for each of hotloop's."""
+    """Return where another estimator has less error than hotloop's or is faster."""
     ours = [peer for peer in means.peers if PEERS[peer].ours]
     others = [peer for peer in means.peers if not PEERS[peer].ours and peer not in EXTRA]
     if not ours or not others:
         return []
-    body = []
-    for name in means.sets:
-        for peer in ours:
-            better = [text for other in others if (text := better_by(means, name, peer, other))]
-            if better:
-                body.append([name, PEERS[peer].label, number(means.mean(peer, name)), "; ".join(better)])
+    cells = {(name, peer): better(means, name, peer, others) for name in means.sets for peer in ours}
     lines = []
     for peer in ours:
-        lost = sum(row[1] == PEERS[peer].label for row in body)
+        lost = sum(bool(cells[name, peer]) for name in means.sets)
         faster = ", ".join(text for other in others if (text := times_faster(means, peer, other))) or "none"
         lines.append(
             f"- {PEERS[peer].label}: on {lost} of {len(means.sets)} tables another one has less error; "
             f"faster, by the geometric mean: {faster}."
         )
-    header = ["table", "hotloop's", "its error", "less error, by, in how many splits"]
-    return [*lines, "", *(table(header, body, left=2) if body else [])]
+    body = [[name, *(cells[name, peer] or "" for peer in ours), ""] for name in means.sets]
+    text = "Who has least error where it is not hotloop's, how much less, and in how many of the splits:"
+    shown = [row for row in body if any(row[1:])]
+    header = ["table", *(PEERS[peer].label for peer in ours), ""]
+    return [*lines, *(["", text, "", *table(header, shown, left=len(header))] if shown else [])]
 
 
-def better_by(means: Means, name: str, ours: str, other: str) -> str:
-    """Return how much less error another one has on a table, or nothing if it has not."""
-    found = means.ratio(other, ours, [name])
-    if not found or found[0] >= 1:
+def better(means: Means, name: str, ours: str, others: list[str]) -> str:
+    """Return who has least error on a table, and how many more have less than hotloop's, or nothing."""
+    ratios = {other: found[0] for other in others if (found := means.ratio(other, ours, [name]))}
+    less = sorted((ratio, other) for other, ratio in ratios.items() if ratio < 1)
+    if not less:
         return ""
-    splits, of_splits = means.better_splits(other, ours, name)
-    return f"{PEERS[other].label} {100 * (1 - found[0]):.1f} % ({splits} of {of_splits})"
+    ratio, best = less[0]
+    splits, of_splits = means.better_splits(best, ours, name)
+    more = f", and {len(less) - 1} more" if len(less) > 1 else ""
+    return f"{PEERS[best].label} {100 * (1 - ratio):.1f} % ({splits} of {of_splits}){more}"
 
 
 def times_faster(means: Means, ours: str, other: str) -> str:
