@@ -73,7 +73,9 @@ def of_array(label: str, values: Array) -> Column:
     if kind == "b":
         return Column(BOOLEAN, values.astype(np.int8), TRUTHS)
     if kind == "M":
-        return Column(DATE, (values.astype("datetime64[D]") if values.dtype.str[-2] in "YMW" else values - EPOCH) / DAY)
+        if values.dtype.str[-2] in "YMW":
+            values = values.astype("datetime64[D]")
+        return Column(DATE, (values - EPOCH) / DAY)
     if kind == "m":
         return Column(DURATION, values / DAY)
     if kind in "OUT":

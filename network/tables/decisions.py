@@ -43,11 +43,11 @@ def decide(
         If a number is infinite, or a few texts are among numbers.
     """
     column = table.columns[index]
+    if column.kind == TEXT and not categorical:
+        column = read(table, index)
     n_missing = missing_in(column)
     if n_missing == len(table):
         return Dropped(column.kind, "dropped: all values are missing"), column
-    if column.kind == TEXT and not categorical:
-        column = read(table, index)
     if categorical or column.is_coded:
         return _categories(column, categorical, max_categories, len(table)), column
     check_finite(table, index, column)

@@ -10,7 +10,7 @@ from hotloop.network.tables.names import checked_names, column_label
 
 def _narwhals() -> Any:
     try:
-        import narwhals
+        import narwhals.stable.v2 as narwhals
     except ImportError:
         raise ImportError(
             "data frames are read through narwhals, which is not installed: pip install 'hotloop[sklearn]'"
@@ -21,7 +21,7 @@ def _narwhals() -> Any:
 def of_frame(X: Any) -> tuple[list[Column], tuple[str, ...], int]:
     """Return the columns of a frame, their names, and the number of rows."""
     nw = _narwhals()
-    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+    if hasattr(X, "iloc"):  # pandas
         checked_names(list(X.columns))  # narwhals reports two of one name at length
     try:
         frame = nw.from_native(X, eager_only=True)
@@ -32,7 +32,7 @@ def of_frame(X: Any) -> tuple[list[Column], tuple[str, ...], int]:
             raise TypeError(f"{what}, not yet computed: give X.{call}()") from None
         raise TypeError(f"{what}; wanted a data frame, a dict of columns, or an array (rows, columns)") from None
     names = checked_names(frame.columns)
-    columns = [_of_series(column_label(names, i), frame[name], nw) for i, name in enumerate(frame.columns)]
+    columns = [_of_series(column_label(names, i), series, nw) for i, series in enumerate(frame.iter_columns())]
     return columns, names, len(frame)
 
 
@@ -70,10 +70,11 @@ def _of_categories(label: str, series: Any, nw: Any) -> Column:
     native = series.to_native()
     if hasattr(native, "cat") and hasattr(native.cat, "codes"):  # pandas
         return _declared(label, native.cat.codes.to_numpy(), native.cat.categories.to_numpy().tolist(), True)
-    found = series.cat.get_categories().to_list()
-    in_order = series.dtype == nw.Enum or isinstance(series.dtype, nw.Enum)
+    values = series.to_list()
+    in_order = isinstance(series.dtype, nw.Enum)
+    found = list(series.dtype.categories if in_order else dict.fromkeys(value for value in values if value is not None))
     places = {value: code for code, value in enumerate(found)}
-    codes = np.fromiter((places.get(value, -1) for value in series.to_list()), np.int32, len(series))
+    codes = np.fromiter((places.get(value, -1) for value in values), np.int32, len(values))
     return _declared(label, codes, found, in_order)
 
 

@@ -136,16 +136,17 @@ class Preparation:
             rows_and_columns = f"{len(table)} rows and {len(table.columns)} columns"
             raise ValueError(f"{table.source} has {rows_and_columns}; wanted at least one of each")
         encodings: list[Encoding] = []
+        missing: list[int] = []
         offset: list[float] = []
         scale: list[float] = []
         for index in range(len(table.columns)):
             encoding, column = decide(table, index, index in forced, max_categories, numeric_bins)
             encodings.append(encoding)
+            missing.append(missing_in(column))
             if not isinstance(encoding, Dropped):
                 offsets, scales = encoding.scales(column)
                 offset += offsets
                 scale += scales
-        missing = [missing_in(column) for column in table.columns]
         made = cls(table.names, encodings, missing, np.array(offset, np.float64), np.array(scale, np.float64))
         if made.n_inputs == 0:
             reports = "; ".join(f"{report.name}: {report.note}" for report in made.columns[:MANY])

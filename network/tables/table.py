@@ -90,11 +90,16 @@ def table_of(X: Any) -> Table:
         return _of_mapping(X)
     if isinstance(X, (list, tuple)):
         return _of_array(_array_of_rows(X))
-    if hasattr(X, "__dataframe__") or hasattr(X, "__arrow_c_stream__") or hasattr(X, "columns"):
+    if getattr(X, "ndim", 2) == 2 and any(hasattr(type(X), name) for name in ("columns", "__arrow_c_stream__")):
         from hotloop.network.tables.frames import of_frame
 
         return Table(*of_frame(X))
-    return _of_array(np.asarray(X))
+    array = np.asarray(X)
+    if array.ndim == 0:
+        raise TypeError(
+            f"X is of type {type(X).__name__}; wanted a data frame, a dict of columns, or an array (rows, columns)"
+        )
+    return _of_array(array)
 
 
 def _of_array(X: Array) -> Table:

@@ -1,0 +1,67 @@
+"""Text that is read as something else: numbers, dates and booleans; and text among numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hotloop.network.tables.preparation import Preparation
+from hotloop.network.tables.table import table_of
+
+DAYS = [f"2024-{1 + row % 12:02d}-{1 + row % 28:02d}" for row in range(40)]
+
+
+def taken(values, categorical=None):
+    """Return kind and number of inputs of a column of text, and its matrix."""
+    table = table_of({"a": values})
+    preparation = Preparation.fit(table, categorical)
+    (column,) = preparation.columns
+    return column.kind, column.n_inputs, preparation.transform(table)
+
+
+@pytest.mark.parametrize(("values", "kind", "n_inputs"), [
+    ([str(row / 7) for row in range(40)], "number", 1),
+    ([str(row) for row in range(40)], "number", 1),
+    ([str(row % 20) for row in range(40)], "category", 20),  # made text, as categories are
+    ([str(row % 21) for row in range(42)], "number", 1),
+    (["?", "NA", *(str(row / 7) for row in range(40))], "number", 2),
+    ([f"{row:03d}" for row in range(99)] + ["001"], "category", 99),  # codes, not numbers
+    ([f"1_{row}" for row in range(30)] * 2, "category", 30),
+    (["12A", "B7", "12", "13"] * 9, "category", 4),
+    (["1", "2", "3", "3+"] * 5, "category", 4),
+    (["True", "false", "TRUE"] * 5, "boolean", 1),
+    (["true", None, "n/a", "False"] * 5, "boolean", 1),
+    (["yes", "no"] * 5, "category", 1),
+    (DAYS, "date", 3),
+    ([f"{day} 12:30:00.5" for day in DAYS], "date", 3),
+    ([f"{day}T12:30:00+02:00" for day in DAYS], "date", 3),
+    ([*DAYS, None, "?"], "date", 4),
+    (["2024-02-31", "2024-01-01"] * 5, "category", 1),
+    ([1, 2.5, "?", 3, 4.25, 9, 11, 7] * 5, "number", 2),
+])  # fmt: skip
+def test_what_text_is_taken_for(values, kind, n_inputs):
+    assert taken(values)[:2] == (kind, n_inputs)
+
+
+def test_text_is_read_as_pandas_reads_it():
+    numbers = np.random.default_rng(0).normal(size=50)
+    np.testing.assert_array_equal(taken([repr(float(x)) for x in numbers])[2], taken(numbers)[2])
+    np.testing.assert_array_equal(taken(DAYS)[2], taken(pd.to_datetime(pd.Series(DAYS)))[2])
+    zoned = [f"{day}T12:30:00+02:00" for day in DAYS]
+    np.testing.assert_array_equal(taken(zoned)[2], taken(pd.to_datetime(pd.Series(zoned)))[2])
+
+
+def test_categorical_keeps_text_as_it_is():
+    assert taken([str(row % 25) for row in range(100)], ["a"])[:2] == ("category", 25)
+    assert taken(DAYS, ["a"])[:2] == ("category", len(set(DAYS)))
+
+
+def test_a_few_texts_among_numbers_are_faults():
+    values = [str(row / 7) for row in range(40)]
+    values[17] = "unknown"
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (all of the message is compared)
+        taken(values)
+    assert str(caught.value) == (
+        "X, row 17, column 'a': 'unknown' is not a number, but 39 of 40 values are: correct it, leave it out as "
+        "missing, or say that the column holds categories"
+    )
+    assert taken(values, ["a"])[:2] == ("category", 40)
