@@ -32,7 +32,7 @@ class Measured:
     """Numbers, dates or durations: an input with the value, waves of periods, and an input that flags missing values.
 
     The inputs are, before they are scaled: x; for each period p, in days, sin(2 pi x / p) and cos(2 pi x / p); and 1
-    where x is missing, else 0. After them, as they are, come those of the piecewise-linear encoding: for each bin from a
+    where x is missing, else 0. After them come, not scaled, those of the piecewise-linear encoding: for each bin from a
     to b, 2 e - 1 with e = (x - a) / (b - a), cut off at 0 and 1.
     """
 
