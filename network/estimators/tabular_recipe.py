@@ -17,7 +17,7 @@ RATES: Mapping[str, Callable[[float], Any]] = MappingProxyType({
 })  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recipe:
     """What a tabular network is, and how it is trained. The defaults are those of RealMLP-TD-S for classes.
 
@@ -101,6 +101,11 @@ class Recipe:
         arguments.choose("prefer", self.prefer, {"last": 0, "first": 0})
         if self.validation_fraction > 0.5:
             raise ValueError(f"validation_fraction must be at most 0.5, got {self.validation_fraction:g}")
+
+    def __repr__(self) -> str:
+        """Return the call that makes it."""
+        changed = [field for field in fields(self) if getattr(self, field.name) != field.default]
+        return f"Recipe({', '.join(f'{field.name}={getattr(self, field.name)!r}' for field in changed)})"
 
     def plain(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""

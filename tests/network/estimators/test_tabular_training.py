@@ -320,3 +320,4 @@ def test_presets():
     with pytest.raises(TypeError, match="preset must be one of default, fast, best, realmlp, or a Recipe"):
         Recipe.of(3, CLASSES)
     assert Recipe(**own.plain()) == own
+    assert repr(Recipe(epochs=3, activation="selu")) == "Recipe(epochs=3)"
