@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tabular_peers import PEERS
-from benchmarks.tabular_report import BASE
 from benchmarks.tabular_results import Means
 from benchmarks.tabular_sets import CLASSES, VALUES
 
@@ -27,12 +26,13 @@ def draw(results: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot
 
     means, about = Means(results), results["about"]
-    base = BASE if BASE in means.peers else means.peers[0]
+    base = means.base
     panels = [(task, means.of_task(task)) for task in (CLASSES, VALUES) if means.of_task(task)]
     figure, every = pyplot.subplots(1, len(panels), figsize=(5.6 * len(panels), 4.8), dpi=150, squeeze=False)
     for axes, (task, tables) in zip(every[0], panels, strict=True):
         places = {peer: place for peer in means.peers if (place := place_of(means, peer, base, tables))}
-        panel(axes, places)
+        if places:
+            panel(axes, places)
         measure = "error rate" if task == CLASSES else "RMSE"
         axes.set_title(f"{len(tables)} tables of {task}: {measure}", loc="left", fontsize=10)
         axes.set_ylabel(f"error / {PEERS[base].label}'s")

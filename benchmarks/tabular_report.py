@@ -7,7 +7,6 @@ from benchmarks.tabular_peers import EXTRA, PEERS
 from benchmarks.tabular_results import Means
 from benchmarks.tabular_sets import CLASSES, MOST_ROWS, SETS, VALUES
 
-BASE = "lightgbm"  # what errors and times are shown as ratios of
 TARGETS = [  # what, whose, of whom, at most
     ("error", "hotloop", "realmlp", 1.02),
     ("error", "hotloop", "sklearn-mlp", 0.90),
@@ -21,8 +20,7 @@ SAID = {"error": "error", "fit_seconds": "fit seconds"}
 def markdown(results: dict[str, Any]) -> str:
     """Return the report."""
     means = Means(results)
-    base = BASE if BASE in means.peers else means.peers[0]
-    lines = [*head(results, means), "", "## Summary", "", *summary(means, base)]
+    lines = [*head(results, means), "", "## Summary", "", *summary(means)]
     sections = {
         "Targets": targets(means), "Where hotloop loses": losses(means),
         "Errors": errors(means), "Fit seconds": seconds(means), "The tables": tables(means),
@@ -65,8 +63,9 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:#.{digits}g}".rstrip(".")
 
 
-def summary(means: Means, base: str) -> list[str]:
+def summary(means: Means) -> list[str]:
     """Return geometric means over the tables, as ratios of the base's."""
+    base = means.base
     classes, values = means.of_task(CLASSES), means.of_task(VALUES)
     header = [
         "estimator", f"error, classes ({len(classes)})", f"error, values ({len(values)})", "error, all",

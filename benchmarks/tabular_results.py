@@ -15,6 +15,7 @@ from benchmarks.tabular_peers import PEERS
 from benchmarks.tabular_sets import SETS
 
 FORMAT = 1  # of the JSON file
+BASE = "lightgbm"  # where it has as many tables as another
 SAME = ("cpu", "cores")  # what two files that are merged have in common
 
 
@@ -84,6 +85,15 @@ class Means:
         self.sets = [name for name in SETS if any(key[0] == name for key in keys)]
         self.peers = [name for name in PEERS if any(key[2] == name for key in keys)]
         self.splits = sorted({int(key[1]) for key in keys})
+
+    @property
+    def base(self) -> str:
+        """Whose errors and times others are shown as ratios of: another's than hotloop's, with most tables."""
+
+        def rank(peer: str) -> tuple[bool, int, bool]:
+            return not PEERS[peer].ours, sum(bool(self.of(peer, name)) for name in self.sets), peer == BASE
+
+        return max(self.peers, key=rank)
 
     def of(self, peer: str, table: str, what: str = "error") -> dict[int, float]:
         """Return a figure of each split that was measured."""
