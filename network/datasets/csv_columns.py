@@ -19,9 +19,9 @@ from hotloop.network.validation.memory import require
 
 CellsOfColumn: TypeAlias = FloatArray | list[Any]  # numbers, NaN where one is missing; or texts, whole numbers, None
 
-CELLS_OF_A_BLOCK = 2**17
+CELLS_OF_A_BLOCK, FEWEST_ROWS = 2**15, 16
 BETWEEN = "\0"  # the cells of a column while they are kept
-ZERO_PADDED = re.compile(r"(?:^|\0)\s*[+-]?0\d+\s*(?:\0|$)")  # as 007 is: a code, not a number
+ZERO_PADDED = re.compile(r"\0[+-]?0\d+\0")  # as 007 is: a code, not a number
 EXACT = 2**53  # float64 has all whole numbers up to here
 
 
@@ -32,10 +32,7 @@ class _Cells:
         self.floats: list[FloatArray] | None = []
         self.texts: list[str] = []
 
-    def append(self, cells: Sequence[str], numbers: FloatArray | None) -> None:
-        joined = BETWEEN.join(cells)
-        if joined.count(BETWEEN) != len(cells) - 1:
-            raise ValueError("NUL bytes in a cell: it is not text")
+    def append(self, joined: str, numbers: FloatArray | None) -> None:
         self.texts.append(joined)
         if numbers is None:
             self.floats = None
@@ -63,7 +60,7 @@ class Columns:
     def append(self, row: list[str]) -> None:
         """Add a row."""
         self._rows.append(row)
-        if len(self._rows) * len(row) >= CELLS_OF_A_BLOCK:
+        if len(self._rows) * len(row) >= CELLS_OF_A_BLOCK and len(self._rows) >= FEWEST_ROWS:
             self._flush()
 
     def columns(self, lines: Sequence[int], names: Sequence[str] | None) -> list[CellsOfColumn]:
@@ -79,17 +76,19 @@ class Columns:
         if not self._cells:
             self._cells = [_Cells() for _ in self._rows[0]]
         for cells, column in zip(self._cells, zip(*self._rows, strict=True), strict=True):
-            cells.append(column, None if cells.floats is None else self._numbers(column))
+            joined = BETWEEN.join(column)
+            if joined.count(BETWEEN) != len(column) - 1:
+                raise ValueError(f"{self.name} holds NUL bytes: it is not text")
+            cells.append(joined, None if cells.floats is None else self._numbers(column, joined))
         self._n_rows += len(self._rows)
         self._rows = []
         if (n_cells := self._n_rows * len(self._cells)) >= self._next_check:
             require(8 * n_cells + BYTES_OF_A_CELL * self._n_rows, f"the columns read from {self.name}")
             self._next_check = n_cells + VALUES_BETWEEN_CHECKS
 
-    def _numbers(self, cells: Sequence[str]) -> FloatArray | None:
+    def _numbers(self, cells: Sequence[str], joined: str) -> FloatArray | None:
         """Return the cells as numbers, NaN where they are missing; None if one is something else."""
-        joined = BETWEEN.join(cells)
-        if "_" in joined or ZERO_PADDED.search(joined):  # Python takes 1_000 for a number
+        if "_" in joined or ZERO_PADDED.search(f"\0{joined}\0"):  # Python takes 1_000 for a number
             return None
         if self.decimal == ",":
             if "." in joined:

@@ -127,18 +127,15 @@ def read_mixed_table(
     with _open(path, known, _has_target(target), Dialect()) as rows:
         place, names, described = _described(rows, target)
         columns = Columns(rows.name, rows.dialect.decimal or ".", missing)
-        gone: Fault | None = None
+        targets = described["cells"]
         for line, row in rows.body(names is not None):
-            cell = row.pop(place).strip()
-            if columns.is_missing(cell):
-                gone = gone or Fault(line, MISSING_TARGET, FILL_IN)
-                gone.rows += 1
-            described["cells"].append(cell)
+            targets.append(row.pop(place).strip())
             described["lines"].append(line)
             columns.append(row)
-        if gone is not None:
-            more = f" (and in {gone.rows - 1} more rows)" if gone.rows > 1 else ""
-            fail(rows.name, gone.line, described["target"], f"{gone.what}{more}: {gone.remedy}")
+        if gone := {cell for cell in {*targets} if columns.is_missing(cell)}:
+            missed = [index for index, cell in enumerate(targets) if cell in gone]
+            more = f" (and in {len(missed) - 1} more rows)" if len(missed) > 1 else ""
+            fail(rows.name, described["lines"][missed[0]], described["target"], f"{MISSING_TARGET}{more}: {FILL_IN}")
         return MixedTable(**described, inputs=columns.columns(described["lines"], described["columns"]))
 
 

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hotloop.network.tables.categories import Key, key_of, texts_of
-from hotloop.network.tables.column import Array, Column
-from hotloop.network.tables.scales import bin_edges, in_bin, inverse, robust, robust_of_counts, scaled
+from hotloop.network.tables.column import BOOLEAN, Array, Column
+from hotloop.network.tables.scales import robust, robust_of_counts, scaled
 
+ROWS_OF_A_BLOCK = 4096
 ONE_HOT, SIGNED = np.array([0.0, 1.0]), np.array([-1.0, 0.0, 1.0])
 
 
@@ -149,6 +150,8 @@ class OneHot:
 
     def place_of(self, value: Any) -> int:
         """Return the place of a category, -1 if it is unknown."""
+        if self.kind == BOOLEAN and isinstance(value, str):
+            value = value.strip().lower()
         key = key_of(value)
         if key in self._places:
             return self._places[key]
@@ -186,12 +189,12 @@ class OneHot:
 
     def write(self, column: Column, out: Array, offset: Array, scale: Array) -> None:
         """Write the scaled inputs."""
-        codes = self.codes(column)[0]
+        codes, n = self.codes(column)[0], len(self.keys)
         if self.is_signed:
-            table = scaled(np.array([-1.0, 1.0, 0.0, 0.0]), offset[0], scale[0]).astype(out.dtype)
-            out[:, 0] = table[codes]  # unknown is place 2, missing -1
-            return
-        without, with_it = (scaled(np.full(self.n_inputs, raw), offset, scale) for raw in (0.0, 1.0))
-        out[:] = without
-        rows = np.flatnonzero((codes >= 0) & (codes < self.n_inputs))
-        out[rows, codes[rows]] = with_it.astype(out.dtype)[codes[rows]]
+            raw = np.array([[-1.0], [1.0], [0.0], [0.0]])
+        else:
+            raw = np.eye(n + 2, self.n_inputs)  # a row for each category, other or unknown ones, and missing ones
+        inputs = scaled(raw, offset, scale).astype(out.dtype)
+        for start in range(0, len(codes), ROWS_OF_A_BLOCK):  # what is taken from the table stays small
+            rows = slice(start, start + ROWS_OF_A_BLOCK)
+            out[rows] = inputs[codes[rows]]

@@ -17,6 +17,7 @@ from hotloop.network.datasets.csv_table import (
     read_mixed_table,
 )
 from hotloop.network.datasets.stream import ARROW_FILES, read_arrow
+from hotloop.network.tables.categories import number_in
 from hotloop.network.tables.column import BOOLEAN, NUMBER, TEXT, Column, of_objects, without
 from hotloop.network.tables.decisions import missing_in
 from hotloop.network.tables.names import column_label
@@ -126,9 +127,10 @@ def _texts(column: Column) -> list[str]:
 
 def _without_words(column: Column, missing: Collection[str]) -> Column:
     """Return a column of text without the words for missing values: those of CSV files, and the caller's."""
-    if not column.is_coded or column.kind == BOOLEAN:
-        return column
     words = {word.strip() for word in missing}
+    if not column.is_coded or column.kind == BOOLEAN:
+        numbers = [value for word in words if (value := number_in(word)) is not None]
+        return without(column, np.isin(column.values, numbers)) if numbers and column.kind == NUMBER else column
 
     def is_word(value: Any) -> bool:
         text = str(value).strip()
