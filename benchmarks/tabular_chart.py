@@ -13,7 +13,7 @@ from benchmarks.tabular_sets import CLASSES, VALUES
 OURS, GREY = "#D55E00", "#555555"
 COLOURS = {
     "sklearn-mlp": "#B8860B", "hist-boosting": "#8C6BB1", "lightgbm": "#009E73", "xgboost": "#0072B2",
-    "catboost": "#56B4E9", "realmlp": "#000000", "realmlp-flushed": "#777777",
+    "catboost": "#56B4E9", "realmlp": "#000000", "realmlp-8": "#555555", "realmlp-flushed": "#777777",
 }  # fmt: skip
 CURVE = ("hotloop-fast", "hotloop", "hotloop-best")
 
