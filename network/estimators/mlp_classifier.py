@@ -26,7 +26,94 @@ MULTILABEL = "multilabel-indicator"
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """A network that tells classes apart, with the parameters, attributes and methods of scikit-learn's own."""
+    """scikit-learn's multi-layer perceptron for classes, trained in hotloop's loops.
+
+    Parameters, attributes and methods are those of `sklearn.neural_network.MLPClassifier`, and so are its results to
+    rounding, for the same integer `random_state`; docs/scikit-learn.md has the differences. Parameters and arithmetic
+    have the dtype of X, float32 or float64. X may be sparse; y may have several labels a row.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default (100,)
+        Units of each hidden layer.
+    activation : str, Activation, or a sequence of them, default "relu"
+        Of the hidden layers, one for all or one for each: "identity", "logistic", "tanh", "relu", and all others of
+        `hotloop.Network`.
+    solver : {"adam", "sgd", "lbfgs"}
+        The last is scipy's L-BFGS-B over all rows at once.
+    alpha : float, default 1e-4
+        Of the penalty alpha |W|^2 / 2, divided by the weight of the batch: of rows that have no weights, their number.
+    batch_size : int or "auto"
+        Rows in a step; "auto" is 200, or all if there are fewer.
+    learning_rate : {"constant", "invscaling", "adaptive"}
+        For "sgd": the initial one; it / (rows seen + 1)^power_t, after each epoch; or divided by 5 whenever training
+        would otherwise stop, down to 1e-6.
+    learning_rate_init, power_t : float, default 0.001 and 0.5
+    max_iter : int, default 200
+        Epochs; of "lbfgs" iterations.
+    shuffle : bool, default True
+    random_state : int, RandomState or None
+        Of initial weights, held-out rows, orders of rows and dropout. The first three are scikit-learn's own.
+    tol, n_iter_no_change : float and int, default 1e-4 and 10
+        Training stops when the loss, or with `early_stopping` the score, has not been better by `tol` for more than
+        this many epochs. "lbfgs" stops when no entry of the gradient is above `tol`.
+    verbose : bool or int, default False
+        Whether to print a line for each epoch.
+    warm_start : bool, default False
+        Whether `fit` goes on from the last weights, and from the moments of the optimizer.
+    momentum, nesterovs_momentum : float and bool, default 0.9 and True
+        For "sgd".
+    early_stopping, validation_fraction : bool and float, default False and 0.1
+        Whether to hold out this share of the rows, stop by the score on them, and return to the best weights.
+    beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8
+        For "adam".
+    max_fun : int, default 15000
+        For "lbfgs": how often the loss may be computed.
+    loss : str or Loss, default "log_loss"
+        Or another loss of `hotloop.Network`, of probabilities and targets of 0 and 1.
+    class_weight : dict, "balanced" or None
+        What the rows of each class weigh, times `sample_weight`; as in other classifiers of scikit-learn.
+    dropout : float or sequence of float, default 0
+        Share of each hidden layer's units that a step drops.
+    n_threads : int or "auto"
+        As of `hotloop.Network.fit`: the result does not depend on it. "auto" is 1 in a worker of joblib.
+    max_seconds : float, optional
+        Training stops after so much time.
+    callbacks : sequence of hotloop.Callback, optional
+        Told of each epoch of `fit`. scikit-learn's own are set by `set_callbacks`.
+
+    Attributes
+    ----------
+    classes_ : array
+    loss_, best_loss_ : float
+        The last epoch's, and the least of all; the second is None with `early_stopping`.
+    loss_curve_ : list of float
+        Of each epoch; not of "lbfgs".
+    validation_scores_, best_validation_score_ : list of float and float, or None
+        Accuracy on the validation data, after each epoch.
+    t_ : int
+        Rows seen, over all epochs.
+    coefs_, intercepts_ : list of array
+        Weights (fan_in, fan_out) and biases (fan_out,) of each layer: views of the network's. An array that is put in
+        the place of one counts.
+    n_iter_ : int
+        Epochs, or iterations, of the last fit.
+    n_features_in_, n_layers_, n_outputs_ : int
+    feature_names_in_ : array of str
+        If X had names.
+    out_activation_ : str
+    network_ : hotloop.Network
+        What predicts: it can be saved, profiled, plotted, trained on.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from hotloop.estimators import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> mlp = MLPClassifier(hidden_layer_sizes=3, solver="lbfgs", alpha=1, tol=0.01, random_state=0)
+    >>> round(mlp.fit(X, y).score(X, y), 2)
+    0.99
+    """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         **BaseMLP._parameter_constraints,
@@ -98,13 +185,41 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> "MLPClassifier":
-        """Train from new weights, or with `warm_start` from those there are."""
+        """Train from new weights, or with `warm_start` from those there are.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (N, inputs)
+        y : array-like (N,), or (N, labels) of 0 and 1
+        sample_weight : array-like (N,), optional
+            At least 0. A batch's loss is the mean over its weights, an epoch's that over its rows.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            Scored after each epoch. With `early_stopping` they take the place of the rows that it holds out.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not what it must be, or the weights became infinite or NaN.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` epochs were not enough.
+        """
         self._fit(X, y, sample_weight, validation_data)
         return self
 
     @available_if(lambda self: self._check_solver())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
-        """Train for one epoch over the data given."""
+        """Train for one epoch over the data given; not with the solver "lbfgs".
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+        classes : array-like, optional
+            All classes there will be: needed in the first call.
+        """
         if isinstance(self.class_weight, str):
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which sees a part of the data: pass "

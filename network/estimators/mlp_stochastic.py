@@ -1,11 +1,11 @@
 """Training by stochastic gradient descent: the solvers "sgd" and "adam" of an estimator, as one fit of its network."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from hotloop.kernels.jit import Array
@@ -18,6 +18,7 @@ from hotloop.network.estimators.mlp_epochs import (
     keep_velocity,
     orders,
     warn_of_last_epoch,
+    warn_user,
 )
 from hotloop.network.estimators.mlp_network import conventions_of, optimizer_of, scaled_weights
 from hotloop.network.estimators.mlp_step import take_step
@@ -86,7 +87,7 @@ def fit_stochastic(
     if mlp.early_stopping:
         network.parameters[:] = mlp._best_parameters
     if reason == INTERRUPTED:
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        warn_user("Training interrupted by user.")
     elif reason == EPOCHS and not incremental:
         warn_of_last_epoch(mlp)
 
@@ -124,9 +125,7 @@ def _batch_size(mlp: Any, rows: int) -> int:
     if isinstance(mlp.batch_size, str):
         return min(200, rows)
     if mlp.batch_size > rows:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
-        )
+        warn_user("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
     return int(np.clip(mlp.batch_size, 1, rows))
 
 
@@ -182,14 +181,6 @@ def _note_divergence(mlp: Any, error: DivergenceError) -> None:
     mlp.validation_scores_.append(float("nan"))
     mlp.loss_ = float("nan")
     mlp.loss_curve_.append(mlp.loss_)
-    warn_of_divergence(error)
-
-
-def warn_of_divergence(error: DivergenceError) -> None:
-    """Say that the epochs ended before their time."""
-    from sklearn.exceptions import ConvergenceWarning
-
-    warnings.warn(
-        f"Stochastic Optimizer: {error} The weights are those with the best validation score.", ConvergenceWarning,
-        stacklevel=5,
-    )  # fmt: skip
+    warn_user(
+        f"Stochastic Optimizer: {error} The weights are those with the best validation score.", ConvergenceWarning
+    )

@@ -3,7 +3,8 @@
 >>> from hotloop import Network, SGD
 
 The public names are here; `hotloop.callbacks` watch a fit, `hotloop.datasets` loads data, `hotloop.metrics` and
-`hotloop.plots` judge and show a network, and `hotloop.kernels` has the compiled loops. Each name is imported when it is
+`hotloop.plots` judge and show a network, `hotloop.estimators` are scikit-learn's way in, and `hotloop.kernels` has the
+compiled loops. Each name is imported when it is
 first used (PEP 562), so that ``import hotloop`` waits for neither Numba nor NumPy.
 """
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from hotloop import activations as activations
     from hotloop import callbacks as callbacks
     from hotloop import datasets as datasets
+    from hotloop import estimators as estimators
     from hotloop import kernels as kernels
     from hotloop import losses as losses
     from hotloop import metrics as metrics
@@ -60,7 +62,8 @@ _MODULES = (
     "network.prepared_network",
 )  # fmt: skip
 _SUBMODULES = (
-    "activations", "callbacks", "datasets", "kernels", "losses", "metrics", "network", "plots", "schedules",
+    "activations", "callbacks", "datasets", "estimators", "kernels", "losses", "metrics", "network", "plots",
+    "schedules",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one

@@ -1,0 +1,275 @@
+"""The estimators beside scikit-learn's: targets, steps, what is set by hand, copies, and what only hotloop has."""
+
+import copy
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+import hotloop
+from hotloop import Network
+from hotloop.activations import LeakyReLU
+from hotloop.estimators import MLPClassifier, MLPRegressor
+from hotloop.losses import Quantile
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(30, 4))
+CLASSES = RNG.integers(0, 3, 30)
+VALUES = X @ [1.0, -2.0, 0.5, 0.0] + RNG.normal(size=30)
+SHORT = {"hidden_layer_sizes": (5,), "max_iter": 3, "random_state": 0}
+
+
+def classifier(**parameters):
+    return MLPClassifier(**SHORT | parameters)
+
+
+def regressor(**parameters):
+    return MLPRegressor(**SHORT | parameters)
+
+
+def same_weights(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one.coefs_, other.coefs_, strict=True))
+
+
+# Classes.
+
+
+def test_classes_of_any_type():
+    names = np.array(["ant", "bee", "cow"])
+    strings, numbers = classifier().fit(X, names[CLASSES]), classifier().fit(X, CLASSES)
+    assert list(strings.classes_) == list(names)
+    assert (strings.predict(X) == names[numbers.predict(X)]).all()
+    assert_allclose(np.exp(strings.predict_log_proba(X)), numbers.predict_proba(X))
+    assert strings.predict_proba(X).shape == (30, 3)
+    only = classifier().fit(X, np.full(30, "ant"))
+    assert set(only.predict(X)) == {"ant"}
+
+
+def test_sparse_labels():
+    labels = RNG.integers(0, 2, (30, 3))
+    dense, from_sparse = classifier().fit(X, labels), classifier().fit(X, sparse.csr_matrix(labels))
+    assert same_weights(dense, from_sparse)
+    assert (from_sparse.predict(X).toarray() == dense.predict(X)).all()
+
+
+@pytest.mark.parametrize(("y", "message"), [
+    (VALUES, "Unknown label type"),
+    (np.column_stack([CLASSES, CLASSES]), "Multioutput target data is not supported"),
+])  # fmt: skip
+def test_targets_that_are_no_classes(y, message):
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(X, y)
+
+
+def test_class_weights():
+    """As weights of the rows; "balanced" cannot be known from a part of the data."""
+    weights = np.where(CLASSES == 1, 3.0, 1.0)
+    weighted = classifier(class_weight={1: 3.0}).fit(X, CLASSES, np.arange(1.0, 31))
+    assert same_weights(weighted, classifier().fit(X, CLASSES, weights * np.arange(1.0, 31)))
+    counts = np.bincount(CLASSES)
+    balanced = classifier(class_weight="balanced").fit(X, CLASSES)
+    assert same_weights(balanced, classifier().fit(X, CLASSES, (30 / 3 / counts)[CLASSES]))
+    with pytest.raises(ValueError, match="'balanced' is not supported for partial_fit"):
+        classifier(class_weight="balanced").partial_fit(X, CLASSES, classes=[0, 1, 2])
+
+
+# Steps.
+
+
+def test_a_step_that_needs_no_checks():
+    """It computes what one with all checks does; what changes meanwhile is seen."""
+    quick, checked = (classifier().partial_fit(X, CLASSES, classes=[0, 1, 2]) for _ in range(2))
+    for rate in (0.001, 0.1):
+        for mlp in (quick, checked):
+            mlp.set_params(learning_rate_init=rate, alpha=rate)
+        quick.partial_fit(X, CLASSES)
+        checked._step = None
+        checked.partial_fit(X, CLASSES)
+        assert same_weights(quick, checked)
+        assert (quick.loss_curve_, quick.t_, quick.n_iter_) == (checked.loss_curve_, checked.t_, checked.n_iter_)
+    assert quick._step is not None
+
+
+def test_wrong_data_in_a_step_that_needs_no_checks():
+    mlp = classifier().partial_fit(X, CLASSES, classes=[0, 1, 2])
+    before = mlp.network_.parameters.copy()
+    holed = X.copy()
+    holed[3, 2] = np.nan
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        mlp.partial_fit(holed, CLASSES)
+    with pytest.raises(ValueError, match=r"`y` has classes not in `self.classes_`"):
+        mlp.partial_fit(X, CLASSES + 1)
+    with pytest.raises(ValueError, match="X has 3 features, but MLPClassifier is expecting 4"):
+        mlp.partial_fit(X[:, 1:], CLASSES)
+    assert (mlp.network_.parameters == before).all()
+
+
+def test_a_step_that_diverges():
+    mlp = regressor(solver="sgd", learning_rate_init=1e150, activation="identity").partial_fit(X, VALUES)
+    weights = mlp.network_.parameters.copy()
+    with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+        mlp.partial_fit(X, VALUES)
+    assert (mlp.network_.parameters == weights).all()
+    with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+        regressor(solver="sgd", learning_rate_init=1e300, activation="identity").fit(X, VALUES)
+
+
+# Weights that are set by hand, copies, files.
+
+
+def test_weights_that_are_set_by_hand():
+    mlp, other = regressor().fit(X, VALUES), regressor(random_state=1).fit(X, VALUES)
+    mlp.coefs_[0] = other.coefs_[0].copy()
+    mlp.coefs_ = [mlp.coefs_[0], other.coefs_[1].tolist()]
+    mlp.intercepts_ = other.intercepts_
+    assert_allclose(mlp.predict(X), other.predict(X), rtol=0)
+    assert np.shares_memory(mlp.coefs_[1], mlp.network_.parameters)
+    mlp.coefs_ = mlp.coefs_[:1]
+    with pytest.raises(ValueError, match="an array for each of 2 layers"):
+        mlp.predict(X)
+
+
+def test_an_estimator_that_is_not_fitted():
+    with pytest.raises(NotFittedError):
+        regressor().predict(X)
+    assert not hasattr(regressor(), "coefs_")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_copies(dtype, tmp_path):
+    """Pickled, mapped from a file, copied, saved: they predict the same bits, and are trained on."""
+    inputs = X.astype(dtype)
+    mlp = regressor(solver="sgd").fit(inputs, VALUES)
+    mlp.intercepts_[1] = np.ones(1)
+    expected = mlp.predict(inputs)
+    assert expected.dtype == dtype
+    joblib.dump(mlp, tmp_path / "mlp.joblib")
+    copies = [pickle.loads(pickle.dumps(mlp)), joblib.load(tmp_path / "mlp.joblib", mmap_mode="r"), copy.deepcopy(mlp)]
+    trained = mlp.partial_fit(inputs, VALUES).predict(inputs)
+    for made in copies:
+        assert (made.predict(inputs) == expected).all()
+        assert (made.partial_fit(inputs, VALUES).predict(inputs) == trained).all()
+    assert not hasattr(clone(mlp), "network_")
+    mlp.network_.save(tmp_path / "net.safetensors")
+    loaded = Network.load(tmp_path / "net.safetensors")
+    assert (loaded.predict(inputs)[:, 0] == trained).all()
+    assert loaded.loss.name == "half_squared_error"
+
+
+# What scikit-learn's lack.
+
+
+def test_moments_survive_a_warm_start():
+    """Two fits are one of twice the epochs; a cold start forgets all."""
+    long = regressor(max_iter=6, shuffle=False).fit(X, VALUES)
+    warm = regressor(warm_start=True, shuffle=False).fit(X, VALUES).fit(X, VALUES)
+    assert same_weights(warm, long)
+    assert warm.loss_curve_ == long.loss_curve_
+    assert warm.n_iter_ == 3
+    cold = regressor(shuffle=False).fit(X, VALUES)
+    assert same_weights(cold.fit(X, VALUES), regressor(shuffle=False).fit(X, VALUES))
+
+
+def test_an_activation_for_each_layer_and_dropout():
+    activations = ["mish", LeakyReLU(0.2)]
+    mlp = classifier(hidden_layer_sizes=(5, 4), activation=activations, dropout=[0.2, 0.0]).fit(X, CLASSES)
+    assert mlp.network_.activations == ("mish", LeakyReLU(0.2), "softmax")
+    assert mlp.network_.dropout == (0.2, 0.0)
+    assert not same_weights(mlp, clone(mlp).set_params(dropout=0.0).fit(X, CLASSES))
+    with pytest.raises(ValueError, match="dropout is for the solvers 'adam' and 'sgd'"):
+        classifier(solver="lbfgs", dropout=0.1).fit(X, CLASSES)
+
+
+def test_other_losses():
+    levels = regressor(loss=Quantile([0.1, 0.5, 0.9]), max_iter=300, learning_rate_init=0.02).fit(X, VALUES)
+    outputs = levels.predict(X)
+    assert outputs.shape == (30, 3)
+    assert (VALUES[:, None] > outputs).mean(0)[[0, 2]] == pytest.approx([0.9, 0.1], abs=0.1)
+    assert levels.score(X, VALUES) > 0.5
+    assert regressor(loss="mae").fit(X, VALUES).network_.loss == "mae"
+    brier = classifier(loss="mse").fit(X, CLASSES)
+    one_hot = np.eye(3)[CLASSES]
+    net = Network([4, 5, 3], output="softmax", dtype="float64")
+    net.parameters[:] = brier.network_.parameters
+    assert brier.network_.evaluate(X, one_hot)["loss"] == net.evaluate(X, one_hot)["loss"]
+
+
+def test_validation_data():
+    """They are scored after each epoch, and with early stopping take the place of rows that are held out."""
+    data = (X[20:], CLASSES[20:])
+    plain = classifier(max_iter=8).fit(X[:20], CLASSES[:20])
+    mlp = classifier(max_iter=8).fit(X[:20], CLASSES[:20], validation_data=data)
+    assert same_weights(mlp, plain)
+    assert len(mlp.validation_scores_) == 8
+    assert mlp.validation_scores_[-1] == mlp.score(*data)
+    stopping = classifier(max_iter=8, early_stopping=True).fit(X[:20], CLASSES[:20], validation_data=data)
+    assert stopping.validation_scores_ == mlp.validation_scores_
+    assert stopping.score(*data) == max(mlp.validation_scores_)
+    with pytest.raises(ValueError, match="validation_data is for the solvers"):
+        classifier(solver="lbfgs").fit(X, CLASSES, validation_data=data)
+
+
+class StopAfter(hotloop.Callback):
+    """Ends a fit after some epochs."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_epoch_end(self, fit):
+        if fit.epoch == self.epochs:
+            fit.stop()
+
+
+def test_callbacks_and_time():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)  # that the fit did not converge is no news
+        assert regressor(callbacks=[StopAfter(2)]).fit(X, VALUES).n_iter_ == 2
+        assert regressor(max_seconds=1e-9, max_iter=10**6).fit(X, VALUES).n_iter_ <= 1
+        assert regressor(solver="lbfgs", max_seconds=1e-9, max_iter=10**6).fit(X, VALUES).n_iter_ == 1
+
+
+class Interrupts(hotloop.Callback):
+    """Presses Ctrl-C after an epoch."""
+
+    def on_epoch_end(self, fit):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c():
+    with pytest.warns(UserWarning, match="Training interrupted by user") as caught:
+        mlp = regressor(callbacks=[Interrupts()]).fit(X, VALUES)
+    assert same_weights(mlp, regressor(max_iter=1).fit(X, VALUES))
+    assert caught[0].filename == __file__
+
+
+def test_the_line_that_a_warning_names():
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(3\) reached") as caught:
+        regressor().fit(X, VALUES)
+    assert caught[0].filename == __file__
+
+
+def test_verbose(capsys):
+    mlp = regressor(verbose=True, solver="sgd", learning_rate="adaptive", tol=10, n_iter_no_change=1).fit(X, VALUES)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"Iteration 1, loss = {mlp.loss_curve_[0]:.8f}"
+    assert lines[3] == (
+        "Training loss did not improve more than tol=10.000000 for 1 consecutive epochs. "
+        "Setting learning rate to 0.000200"
+    )
+
+
+def test_the_same_bits_for_any_number_of_threads():
+    many = np.tile(X, (20, 1))
+    one, two = (
+        classifier(hidden_layer_sizes=(40, 30), n_threads=n, alpha=1.0).fit(many, np.tile(CLASSES, 20)) for n in (1, 2)
+    )
+    assert (one.network_.parameters == two.network_.parameters).all()
+    assert one.loss_curve_ == two.loss_curve_
