@@ -50,7 +50,7 @@ def test_every_example_is_tested():
     names = {path.stem for path in EXAMPLES.iterdir() if path.is_file()}
     assert names == {
         "reference_step", "worked_example", "digits", "mnist", "regression", "user_loop", "perf_map", "custom_loss",
-        "resume_after_kill", "vanishing_gradients", "overfitting", "one_cycle", "notebook",
+        "resume_after_kill", "vanishing_gradients", "overfitting", "one_cycle", "tabular", "notebook",
     }  # fmt: skip
 
 
@@ -127,6 +127,15 @@ def test_regression():
     rows = re.findall(r"^ +-?\d\.\d\d +-?\d\.\d\d +(\S+) +(\S+)$", out, re.M)
     assert len(rows) == 4
     assert all(abs(float(wanted) - float(found)) < 0.15 for wanted, found in rows)
+
+
+@compiled
+def test_tabular():
+    out = run("tabular", "--preset", "fast")
+    assert number(r"5 networks: R\^2 (\S+),", out) > 0.3
+    rows = re.findall(r"^(\w+) +(number|category) +(\d+) +(-?\d\.\d{3})  ", out, re.M)
+    assert {name for name, *_ in rows} == {"bmi", "log_triglycerides", "bp", "hdl", "age", "sex"}
+    assert rows[0][0] in ("bmi", "log_triglycerides")
 
 
 @compiled
