@@ -117,7 +117,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _network_of_layers(self) -> None:
         """Make the network of weights that were set by hand."""
         sizes = [np.shape(self._coefs[0])[0], *(np.shape(weights)[1] for weights in self._coefs)]
-        dtype = np.result_type(*self._coefs)
+        dtype = np.result_type(*(np.asarray(weights).dtype for weights in self._coefs))
         self._make_network(sizes, np.float32 if dtype == np.float32 else np.float64, self._layers())
 
     def _make_network(self, sizes: list[int], dtype: Any, layers: tuple[list[Any], list[Any]]) -> None:
@@ -149,9 +149,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self._initialize([X.shape[1], *hidden, self.n_outputs_], X.dtype)
         self._adopt()
         tasks = None if incremental else Tasks(self, self.max_iter, X, labels, sample_weight)
-        if self.solver in STOCHASTIC:
+        if self.solver in STOCHASTIC or tasks is None:
             fit_stochastic(self, X, y, weights, validation, tasks)
-        elif tasks is not None:
+        else:
             fit_lbfgs(self, X, y, weights, tasks)
         if tasks is not None:
             tasks.close(self._fitted)

@@ -11,7 +11,6 @@ from sklearn.utils.optimize import _check_optimize_result
 from hotloop.kernels.jit import Array
 from hotloop.network.estimators import sparse_rows
 from hotloop.network.estimators.callback_support import Tasks
-from hotloop.network.estimators.mlp_epochs import NOT_FINITE
 from hotloop.network.estimators.mlp_network import scaled_weights
 from hotloop.network.training.conventions import HOTLOOP
 from hotloop.network.training.passes import loss_and_gradient
@@ -23,7 +22,6 @@ def fit_lbfgs(mlp: Any, X: Any, y: Array, weights: Array | None, tasks: Tasks) -
     """Minimise the loss of all rows; the arguments are as in `fit_stochastic`."""
     network, began = mlp.network_, time.perf_counter()
     network._conventions = HOTLOOP
-    before = network.parameters.copy()
     total = float(X.shape[0] if weights is None else weights.sum())
     penalty = _penalty(network, mlp.alpha / total)
     loss = _loss(mlp, X, y, weights)
@@ -52,14 +50,11 @@ def fit_lbfgs(mlp: Any, X: Any, y: Array, weights: Array | None, tasks: Tasks) -
 
     with np.errstate(over="ignore", invalid="ignore"):
         found = minimize(
-            objective, before.astype(np.float64), method="L-BFGS-B", jac=True, callback=watch,
+            objective, network.parameters.astype(np.float64), method="L-BFGS-B", jac=True, callback=watch,
             options={"maxfun": mlp.max_fun, "maxiter": mlp.max_iter, "gtol": mlp.tol},
         )  # fmt: skip
     mlp.n_iter_ = found.nit if stopped else _check_optimize_result("lbfgs", found, mlp.max_iter)
     network.parameters[:] = found.x
-    if not np.isfinite(network.parameters).all():
-        network.parameters[:] = before
-        raise ValueError(NOT_FINITE)
     added = penalty(found.x)[0]
     mlp.loss_ = (float(found.fun) - added) / outputs + added
 

@@ -19,10 +19,7 @@ def dense_if_small(X: Any) -> Any:
 
 
 def blocks(X: Any) -> Iterator[tuple[slice, Array]]:
-    """Yield which rows, and these rows as an array: all of an array at once."""
-    if not sparse.issparse(X):
-        yield slice(0, X.shape[0]), X
-        return
+    """Yield which rows of a CSR matrix, and these rows as an array."""
     rows = max(1, DENSE_BYTES // (8 * max(X.shape[1] * X.dtype.itemsize, 1)))
     for start in range(0, X.shape[0], rows):
         here = slice(start, min(start + rows, X.shape[0]))

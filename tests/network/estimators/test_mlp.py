@@ -6,11 +6,12 @@ import warnings
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 
 import hotloop
 from hotloop import Network
@@ -96,6 +97,10 @@ def test_a_step_that_needs_no_checks():
         assert same_weights(quick, checked)
         assert (quick.loss_curve_, quick.t_, quick.n_iter_) == (checked.loss_curve_, checked.t_, checked.n_iter_)
     assert quick._step is not None
+    for y in (CLASSES.astype(float), CLASSES.tolist()):  # these are looked at
+        assert same_weights(quick.partial_fit(X, y), checked.partial_fit(X, CLASSES))
+    named = pd.DataFrame(X, columns=[*"abcd"])
+    assert regressor().partial_fit(named, VALUES).partial_fit(named, VALUES)._step is None
 
 
 def test_wrong_data_in_a_step_that_needs_no_checks():
@@ -137,6 +142,44 @@ def test_weights_that_are_set_by_hand():
         mlp.predict(X)
 
 
+def test_weights_from_before_the_first_fit():
+    """As scikit-learn's tests set them: the next step goes on from them."""
+    mlp, other = regressor(), regressor().fit(X, VALUES)
+    mlp.coefs_, mlp.intercepts_ = [[*w] for w in other.coefs_], [b.copy() for b in other.intercepts_]
+    mlp.n_outputs_, mlp.n_features_in_, mlp.t_, mlp.n_iter_ = 1, 4, 0, 0
+    mlp.partial_fit(X, VALUES)
+    other.network_.reset_optimizer()
+    other._optimizer = None
+    assert same_weights(mlp, other.partial_fit(X, VALUES))
+
+
+def test_what_an_estimator_refuses():
+    mlp = classifier().fit(X, CLASSES)
+    holed = X.copy()
+    holed[3, 2] = np.nan
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        mlp.predict(holed)
+    with pytest.raises(ValueError, match="expecting 4 features"):
+        mlp.predict(X[:, 1:])
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes must be > 0, got \[3, 0\]"):
+        classifier(hidden_layer_sizes=(3, 0)).fit(X, CLASSES)
+    assert not hasattr(classifier(solver="lbfgs"), "partial_fit")
+    with pytest.raises(AttributeError, match="has no attribute 'partial_fit'"):
+        classifier(solver="lbfgs").partial_fit  # noqa: B018
+    with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
+        classifier(early_stopping=True).partial_fit(X, CLASSES, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="The validation set is too small"):
+        regressor(early_stopping=True).fit(X[:3], VALUES[:3])
+    with pytest.raises(ValueError, match="same classes as in the previous call to fit"):
+        classifier(warm_start=True).fit(X, CLASSES).fit(X, CLASSES + 1)
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        classifier().fit(X, CLASSES.reshape(-1, 1))
+    with pytest.warns(UserWarning, match="It is going to be clipped"):
+        classifier(batch_size=31).fit(X, CLASSES)
+    with pytest.warns(UserWarning, match="It is going to be clipped"):
+        classifier(batch_size=31).partial_fit(X, CLASSES, classes=[0, 1, 2])
+
+
 def test_an_estimator_that_is_not_fitted():
     with pytest.raises(NotFittedError):
         regressor().predict(X)
@@ -167,10 +210,11 @@ def test_copies(dtype, tmp_path):
 # What scikit-learn's lack.
 
 
-def test_moments_survive_a_warm_start():
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_moments_survive_a_warm_start(solver):
     """Two fits are one of twice the epochs; a cold start forgets all."""
-    long = regressor(max_iter=6, shuffle=False).fit(X, VALUES)
-    warm = regressor(warm_start=True, shuffle=False).fit(X, VALUES).fit(X, VALUES)
+    long = regressor(max_iter=6, shuffle=False, solver=solver).fit(X, VALUES)
+    warm = regressor(warm_start=True, shuffle=False, solver=solver).fit(X, VALUES).fit(X, VALUES)
     assert same_weights(warm, long)
     assert warm.loss_curve_ == long.loss_curve_
     assert warm.n_iter_ == 3
@@ -195,6 +239,7 @@ def test_other_losses():
     assert (VALUES[:, None] > outputs).mean(0)[[0, 2]] == pytest.approx([0.9, 0.1], abs=0.1)
     assert levels.score(X, VALUES) > 0.5
     assert regressor(loss="mae").fit(X, VALUES).network_.loss == "mae"
+    assert classifier(loss="mse").fit(X, CLASSES > 0).network_.activations[-1] == "sigmoid"
     brier = classifier(loss="mse").fit(X, CLASSES)
     one_hot = np.eye(3)[CLASSES]
     net = Network([4, 5, 3], output="softmax", dtype="float64")
@@ -257,19 +302,25 @@ def test_the_line_that_a_warning_names():
 
 
 def test_verbose(capsys):
-    mlp = regressor(verbose=True, solver="sgd", learning_rate="adaptive", tol=10, n_iter_no_change=1).fit(X, VALUES)
+    options = {"verbose": True, "tol": 10, "n_iter_no_change": 1, "solver": "sgd"}
+    mlp = regressor(**options, learning_rate="adaptive").fit(X, VALUES)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"Iteration 1, loss = {mlp.loss_curve_[0]:.8f}"
     assert lines[3] == (
         "Training loss did not improve more than tol=10.000000 for 1 consecutive epochs. "
         "Setting learning rate to 0.000200"
     )
+    regressor(**options, learning_rate="adaptive", learning_rate_init=1e-6, max_iter=9).fit(X, VALUES)
+    assert capsys.readouterr().out.endswith("Learning rate too small. Stopping.\n")
+    mlp = regressor(**options, early_stopping=True, max_iter=9).fit(X, VALUES)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"Validation score: {mlp.validation_scores_[0]:f}"
+    assert lines[-1].startswith("Validation score did not improve")
+    mlp = regressor(solver="lbfgs", verbose=True).fit(X, VALUES)
+    assert capsys.readouterr().out.splitlines()[-1] == f"Iteration 3, loss = {mlp.loss_:.8f}"
 
 
 def test_the_same_bits_for_any_number_of_threads():
-    many = np.tile(X, (20, 1))
-    one, two = (
-        classifier(hidden_layer_sizes=(40, 30), n_threads=n, alpha=1.0).fit(many, np.tile(CLASSES, 20)) for n in (1, 2)
-    )
+    one, two = (classifier(hidden_layer_sizes=(9,), max_iter=2, n_threads=n, alpha=1.0).fit(X, CLASSES) for n in (1, 2))
     assert (one.network_.parameters == two.network_.parameters).all()
     assert one.loss_curve_ == two.loss_curve_

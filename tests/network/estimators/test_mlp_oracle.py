@@ -152,7 +152,7 @@ def test_sparse_inputs(monkeypatch):
 
     matrix = np.where(np.abs(X) > 0.5, X, 0)
     for large in (False, True):
-        monkeypatch.setattr(sparse_rows, "DENSE_BYTES", 5 * 8 * 8 * 9 if large else 2**20)
+        monkeypatch.setattr(sparse_rows, "DENSE_BYTES", 1600 if large else 2**20)
         for solver in ("sgd", "adam", "lbfgs"):
             theirs = neural_network.MLPClassifier(**SHORT, solver=solver)
             ours = estimators.MLPClassifier(**SHORT, solver=solver)
