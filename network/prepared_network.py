@@ -6,18 +6,11 @@ from typing import Any, Self
 from hotloop.kernels.jit import Array
 from hotloop.network.network import Network
 from hotloop.network.persistence import collection_file, model_file
-from hotloop.network.persistence.atomic_write import path_of
 from hotloop.network.persistence.schema import Schema
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table import table_of
 
 PREPARATION = "preparation."  # prefix of the arrays
-
-
-def is_prepared(path: str | os.PathLike[str]) -> bool:
-    """Say whether a model file holds a `PreparedNetwork`."""
-    config, _ = model_file.read_any(path_of("path", path))
-    return config.get(model_file.ESTIMATOR) == PreparedNetwork.__name__
 
 
 class PreparedNetwork:

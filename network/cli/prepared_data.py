@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.cli.extras import missing_extras_as_faults
 from hotloop.network.cli.options import csv_options
 from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.dataset import Dataset
@@ -101,15 +102,16 @@ def load_data(arguments: argparse.Namespace) -> tuple[Dataset, Preparation | Non
     known = Dialect.of(**csv_options(arguments))
     if kind == "arrow":
         check_is_no_csv(source, known)
-    return load_table(
-        source,
-        target,
-        test_fraction=0.2 if arguments.test_fraction is None else arguments.test_fraction,
-        known=known,
-        categorical=arguments.categorical or (),
-        missing=arguments.missing or (),
-        **options,
-    )
+    with missing_extras_as_faults():
+        return load_table(
+            source,
+            target,
+            test_fraction=0.2 if arguments.test_fraction is None else arguments.test_fraction,
+            known=known,
+            categorical=arguments.categorical or (),
+            missing=arguments.missing or (),
+            **options,
+        )
 
 
 def prepare(arguments: argparse.Namespace, data: Dataset, preparation: Preparation | None = None) -> PreparedData:

@@ -1,6 +1,6 @@
 """A table of mixed columns as the matrix of numbers that a network takes, prepared as for the training rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -153,7 +153,7 @@ class Preparation:
             raise ValueError(f"{table.source} has no column to learn from: {reports}")
         return made
 
-    def transform(self, table: Table, notes: list[str] | None = None, dtype: npt.DTypeLike = np.float32) -> Array:
+    def transform(self, table: Table, *, dtype: npt.DTypeLike = np.float32) -> Array:
         """Return the matrix (rows, n_inputs), of the dtype and in C order, finite.
 
         Columns are found by name where training had names and the table has; others are ignored, and those that became
@@ -162,8 +162,6 @@ class Preparation:
         Parameters
         ----------
         table : Table
-        notes : list, optional
-            Gets a line for each column that holds what training had none of: unknown categories, missing values.
         dtype : {float32, float64}
             What is computed in float64 is rounded to it.
 
@@ -172,26 +170,35 @@ class Preparation:
         ValueError
             If columns are missing, or a value is not of the kind that the column had in training, or is infinite.
         """
-        places = self._places_in(table)
         out = np.empty((len(table), self.n_inputs), dtype)
-        for index, (place, encoding) in enumerate(zip(places, self._encodings, strict=True)):
-            if isinstance(encoding, Dropped):
-                continue
+        for index, _, column, encoding in self._used(table):
             inputs = slice(self._starts[index], self._starts[index] + encoding.n_inputs)
-            column = table.columns[place]
-            if isinstance(encoding, Measured):
-                column = _measured_like(table, place, column, encoding)
             encoding.write(column, out[:, inputs], self._offset[inputs], self._scale[inputs])
-            if notes is not None:
-                notes += _surprises(f"{table.source}, {table.label(place)}", column, encoding, self._n_missing[index])
         return out
+
+    def surprises(self, table: Table) -> list[str]:
+        """Return a line for each column that holds what training had none of: unknown categories, missing values."""
+        lines: list[str] = []
+        for index, place, column, encoding in self._used(table):
+            lines += _surprises(f"{table.source}, {table.label(place)}", column, encoding, self._n_missing[index])
+        return lines
+
+    def _used(self, table: Table) -> Iterator[tuple[int, int, Column, Measured | OneHot]]:
+        """Yield each column that became an input: its index in training, its place in the table, and its encoding."""
+        for index, (place, encoding) in enumerate(zip(self._places_in(table), self._encodings, strict=True)):
+            if not isinstance(encoding, Dropped):
+                column = table.columns[place]
+                if isinstance(encoding, Measured):
+                    column = _measured_like(table, place, column, encoding)
+                yield index, place, column, encoding
 
     def _places_in(self, table: Table) -> list[int]:
         """Return where each of the columns is in a table."""
         wanted, found = self.names, table.names
         if wanted is not None and found is not None:
             where = {name: place for place, name in enumerate(found)}
-            absent = [name for name in wanted if name not in where and name not in self.unused]
+            unused = {*self.unused}
+            absent = [name for name in wanted if name not in where and name not in unused]
             if absent:
                 names = ", ".join(map(repr, absent[:MANY])) + f" and {len(absent) - MANY} more" * (len(absent) > MANY)
                 s = "s" if len(absent) > 1 else ""
@@ -294,10 +301,11 @@ def _surprises(label: str, column: Column, encoding: Measured | OneHot, n_missin
     missing = missing_in(column)
     if missing and not n_missing:
         taken = "the median" if isinstance(encoding, Measured) else "no category"
-        lines.append(f"{label}: {missing} missing values, where training had none, are taken as {taken}")
+        values = "missing value" if missing == 1 else "missing values"
+        lines.append(f"{label}: {missing} {values}, where training had none, taken as {taken}")
     if isinstance(encoding, OneHot):
         unknown = encoding.codes(column)[1]
         if len(unknown) and not encoding.other:
             names = ", ".join(map(shown, unknown[:MANY])) + ", ..." * (len(unknown) > MANY)
-            lines.append(f"{label}: unknown categories are taken as missing: {names}")
+            lines.append(f"{label}: unknown categories, taken as missing: {names}")
     return lines

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from hotloop.network.datasets.csv_dialect import MISSING
 from hotloop.network.tables.categories import value_in
 from hotloop.network.tables.column import BOOLEAN, NUMBER, Column, of_codes, shown
 from hotloop.network.tables.table import Table
 
 FEW = 20  # whole numbers written as text are categories up to here; more texts than this, all different, are dropped
 FEW_FAULTS = 3  # different texts among numbers that are taken for faults
-WORDS_FOR_MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
 DATES = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?")
 
 
@@ -29,7 +29,7 @@ def read(table: Table, index: int) -> Column:
 
 
 def _is_word_for_missing(value: Any) -> bool:
-    return isinstance(value, str) and value.strip().lower() in WORDS_FOR_MISSING
+    return isinstance(value, str) and value.strip().lower() in MISSING
 
 
 def _booleans(column: Column, present: Sequence[int]) -> Column | None:

@@ -123,18 +123,16 @@ def test_what_training_had_none_of(frame):
     preparation, _ = fitted(frame)
     usual = frame.iloc[[0]].assign(n=frame.n.median(), many="ulm", flag=True, x=0.0, two="yes")
     later = usual.assign(n=np.nan, many="paris", flag=None, two=None, x=np.nan)
-    notes = []
-    found = preparation.transform(table_of(later), notes)
+    found = preparation.transform(table_of(later))
     assert found[0, 2] == 0
-    assert notes == [
-        "X, column 'n': 1 missing values, where training had none, are taken as the median",
-        "X, column 'many': unknown categories are taken as missing: 'paris'",
-        "X, column 'flag': 1 missing values, where training had none, are taken as no category",
+    assert preparation.surprises(table_of(later)) == [
+        "X, column 'n': 1 missing value, where training had none, taken as the median",
+        "X, column 'many': unknown categories, taken as missing: 'paris'",
+        "X, column 'flag': 1 missing value, where training had none, taken as no category",
     ]
     as_missing = preparation.transform(table_of(later.assign(many=None)))
     np.testing.assert_array_equal(found, as_missing)
-    preparation.transform(table_of(frame), notes)
-    assert len(notes) == 3
+    assert preparation.surprises(table_of(frame)) == []
 
 
 def test_columns_that_say_nothing_are_dropped_and_need_not_be_there():
