@@ -132,8 +132,8 @@ def add_data_options(group: Any, default: str = "digits") -> None:
     group.add_argument(
         "--target",
         metavar="COLUMN",
-        help="target column of a CSV file, by name or by index from 0 (default: the last); in an NPZ file the name of "
-        "the array y",
+        help="target column of a CSV or Parquet file, by name or by index from 0 (default: the last); in an NPZ file "
+        "the name of the array y",
     )
     add_csv_options(group)
     group.add_argument(

@@ -50,15 +50,20 @@ data:
   FOLDER     IDX files under the names of MNIST, plain or .gz; pixels are
              divided by 255
   FILE.csv   one row a sample, also .tsv and .gz, or - for standard input.
-             Inputs are standardised by the training rows; True and False are
-             1 and 0. The target is the last column, or --target. A target of
-             text is classes, and so are up to 20 different whole numbers that
-             occur twice or more on average; other numbers are values; --loss
-             overrides. A first line with text above numbers is a header.
-             Commas in numbers are decimal signs if another character
+             Columns hold numbers, dates, True and False, or categories, which
+             are text, or numbers named with --categorical. An empty cell, ?,
+             NA, N/A, NaN and null are missing values, and what --missing
+             says. What becomes of each column, as the training rows have it,
+             is printed. The target is the last column, or --target. A target
+             of text is classes, and so are up to 20 different whole numbers
+             that occur twice or more on average; other numbers are values;
+             --loss overrides. A first line with text above numbers is a
+             header. Commas in numbers are decimal signs if another character
              separates the cells. Where a file can be read in two ways,
              hotloop says which it took, or asks: --header, --separator and
              --decimal decide
+  FILE.parquet  the same in a Parquet file, also .arrow and .feather; needs
+             pyarrow (hotloop[arrow])
   FILE.npz   arrays x_train, y_train, x_test, y_test, or x and y (--target
              names another y); unsigned bytes are divided by the largest,
              other inputs standardised
@@ -78,17 +83,20 @@ examples:
       --output sigmoid --loss mse --optimizer sgd --learning-rate 15 \\
       --momentum 0 --batch-size 10 --epochs 30
   hotloop train --data houses.csv --target price --loss huber
+  hotloop train --data people.parquet --categorical zip,year --missing unknown
   zcat sales.csv.gz | hotloop train --data - --separator ';' --decimal ,
   hotloop train --data mnist --checkpoint run.safetensors --resume"""
 PREDICT = "Write the predictions of a saved network as CSV, one line for each row of data."
 PREDICT_EPILOG = """\
 data:
   As for train: digits, FOLDER (the test part of both), FILE.npz (x_test, or
-  else x) or FILE.csv (all rows). Inputs are scaled as in training. Columns of
-  a CSV file are found by the names that they had in training, in any order,
-  and other columns are ignored; without names they are found by position, with
-  or without the target column. If two separators or decimal signs fit, those
-  of the training data are taken; --header, --separator and --decimal override.
+  else x), FILE.csv or FILE.parquet (all rows). Inputs are prepared as in
+  training. Columns of a table are found by the names that they had in
+  training, in any order, and other columns are ignored; without names they are
+  found by position, with or without the target column. A missing number is
+  taken as the median, and an unknown category as missing; hotloop says so. If
+  two separators or decimal signs fit, those of the training data are taken;
+  --header, --separator and --decimal override.
 
 columns:
   classes    prediction, then the probability of each class: probability_0,
@@ -177,8 +185,12 @@ def _train_options(train: argparse.ArgumentParser) -> None:
 
 
 def _predict_options(predict: argparse.ArgumentParser) -> None:
-    predict.add_argument("model", metavar="MODEL", help="a file that hotloop train --save wrote")
-    predict.add_argument("data", metavar="DATA", help="digits, FOLDER, FILE.csv, FILE.npz, or - for standard input")
+    predict.add_argument(
+        "model", metavar="MODEL", help="a file that hotloop train --save, or save of a network or an estimator wrote"
+    )
+    predict.add_argument(
+        "data", metavar="DATA", help="digits, FOLDER, FILE.csv, FILE.parquet, FILE.npz, or - for standard input"
+    )
     options.add_csv_options(predict)
     predict.add_argument("--output", metavar="FILE", help="where to write (default: standard output)")
 

@@ -94,7 +94,14 @@ def confusion(predicted: Array, labels: Array, classes: Sequence[str]) -> list[s
 
 def errors(targets: Array, values: Array) -> str:
     """Return the errors of predicted values in the unit of the target."""
-    return f"test rmse {rmse(targets, values):.4g}, mae {mae(targets, values):.4g}, in the unit of the target"
+    rms, absolute = (_four_digits(error(targets, values)) for error in (rmse, mae))
+    return f"test rmse {rms}, mae {absolute}, in the unit of the target"
+
+
+def _four_digits(value: float) -> str:
+    """Return a number rounded to four digits, without an exponent where that can be read."""
+    text = f"{value:.4g}"
+    return f"{float(text):.0f}" if "e+" in text and value < 1e9 else text
 
 
 def kernels(seconds: float, compiled: bool, folder: str | None) -> str:
