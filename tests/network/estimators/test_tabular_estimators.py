@@ -83,7 +83,10 @@ def test_attributes(fitted, fitted_values):
     assert fitted.recipe_ == tiny()
     numbers = classifier().fit(np.eye(6), [0, 1] * 3)
     assert not hasattr(numbers, "feature_names_in_")
-    assert not hasattr(clone(fitted).fit(np.eye(6), [0, 1] * 3), "feature_names_in_")
+    again = clone(fitted).fit({"a": range(6)}, [0, 1] * 3)
+    assert again.feature_names_in_.tolist() == ["a"]
+    assert not hasattr(again.fit(np.eye(6), [0, 1] * 3), "feature_names_in_")
+    assert not hasattr(again.fit(pd.DataFrame(np.eye(6)), [0, 1] * 3), "feature_names_in_")
     assert fitted_values.n_outputs_ == 1
     assert 'preset="fast"' in repr(TabularClassifier(preset="fast")).replace("'", '"')
     assert "TabularClassifier" in fitted._repr_html_()
@@ -120,6 +123,9 @@ def test_predictions(fitted, fitted_values):
     assert fitted.score(table, classes) == accuracy_score(classes, fitted.predict(table))
     assert fitted_values.score(table, values) == pytest.approx(r2_score(values, fitted_values.predict(table)))
     assert fitted_values.predict(table).shape == (ROWS,)
+    two = regressor(n_ensemble=2, preset=tiny(clip=False)).fit(table, values)
+    mean = (two.networks_[0].predict(inputs) + two.networks_[1].predict(inputs))[:, 0] / 2
+    np.testing.assert_allclose(two.predict(table), mean * values.std() + values.mean(), rtol=1e-5, atol=1e-6)
 
 
 def test_values_do_not_depend_on_their_unit(fitted_values):
