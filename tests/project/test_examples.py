@@ -50,7 +50,7 @@ def test_every_example_is_tested():
     names = {path.stem for path in EXAMPLES.iterdir() if path.is_file()}
     assert names == {
         "reference_step", "worked_example", "digits", "mnist", "regression", "user_loop", "perf_map", "custom_loss",
-        "resume_after_kill", "vanishing_gradients", "overfitting", "one_cycle", "tabular", "notebook",
+        "resume_after_kill", "vanishing_gradients", "overfitting", "one_cycle", "notebook", "scikit_learn",
     }  # fmt: skip
 
 
@@ -174,6 +174,17 @@ def test_overfitting():
     assert float(loss) < 1e-3
     assert float(last) > 1.1 * float(least)
     assert max(float(plain), float(dropped)) < float(overfitted)
+
+
+@compiled
+def test_scikit_learn():
+    """Both searches find the same; more malignant tumours are found once they count more."""
+    out = run("scikit_learn")
+    theirs, ours = re.findall(r"best alpha (\S+), score (\S+), last loss (\S+), test accuracy (\S+),", out)
+    assert theirs == ours
+    assert float(ours[3]) > 0.94
+    before, after = (float(recall) for recall in re.findall(r"^malignant .*: (\S+)$", out, re.M))
+    assert before <= after
 
 
 @compiled
