@@ -30,7 +30,7 @@ if __name__ == "__main__":  # run as a file, so its folder comes first in the pa
 from benchmarks import tabular_chart, tabular_report, tabular_results  # noqa: E402
 from benchmarks.comparison.report import commit  # noqa: E402
 from benchmarks.comparison.worker import variables  # noqa: E402
-from benchmarks.tabular_peers import EXTRA, PEERS, absence  # noqa: E402
+from benchmarks.tabular_peers import EXTRA, PEERS, SLOWEST, absence  # noqa: E402
 from benchmarks.tabular_sets import SETS, NoData, load, write_arrays  # noqa: E402
 
 SPLITS = (0, 1, 2)
@@ -117,7 +117,7 @@ def core_groups(cores: int, jobs: int) -> list[list[int]]:
 
 
 def cells(options: argparse.Namespace, absent: dict[str, str]) -> Iterator[Cell]:
-    """Yield the cells to measure, whole splits first, so that what a stopped run leaves can be compared."""
+    """Yield the cells to measure: whole splits, so that what a stopped run leaves can be compared; slow peers first."""
     sets = []
     for name in options.sets:
         try:
@@ -132,9 +132,10 @@ def cells(options: argparse.Namespace, absent: dict[str, str]) -> Iterator[Cell]
             absent[PEERS[name].label] = reason
         else:
             peers.append(name)
+    peers.sort(key=lambda name: SLOWEST.index(name) if name in SLOWEST else len(SLOWEST))
     for split in options.splits:
-        for table in sets:
-            for peer in peers:
+        for peer in peers:
+            for table in sets:
                 yield Cell(table, split, peer)
 
 

@@ -27,12 +27,12 @@ LEAST = 1e-15  # of a probability whose logarithm is taken
 def measure(peer: TabularPeer, data: DataSet, number: int, threads: int) -> dict[str, Any]:
     """Return error and seconds of an estimator on a split.
 
-    An untimed fit on a few rows comes first, for every peer: what is loaded, compiled or started with the first fit of
-    a process is no part of the times.
+    An untimed, short fit on a few rows comes first, for every peer: what is loaded, compiled or started with the first
+    fit of a process is no part of the times.
     """
     train, test = split(data, number)
     warm = warm_rows(data, train)
-    peer.make(data.task, data.X, threads, number).fit(data.X.iloc[warm].reset_index(drop=True), data.y[warm])
+    peer.make_short(data.task, data.X, threads, number).fit(data.X.iloc[warm].reset_index(drop=True), data.y[warm])
     X, y = data.X.iloc[train].reset_index(drop=True), data.y[train]
     X_test, y_test = data.X.iloc[test].reset_index(drop=True), data.y[test]
     model = peer.make(data.task, data.X, threads, number)

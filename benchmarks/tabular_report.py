@@ -51,8 +51,9 @@ def head(results: dict[str, Any], means: Means) -> list[str]:
         f"quarter tests), {len(means.cells)} cells, from `{about['command']}`.",
         "",
         "Error: the error rate for classes, the root of the mean squared error for values; means over the splits. Each "
-        "cell is a process of its own with the same cores; an untimed fit on a few rows comes before the timed one, so "
-        "that nothing is loaded, started or compiled in it. Preparation that an estimator needs is part of its fit.",
+        "cell is a process of its own with the same cores. An untimed, short fit on a few rows comes first, so that "
+        "nothing is loaded, started or compiled in the timed one. Preparation that an estimator needs is part of its "
+        "fit.",
     ]
 
 

@@ -140,13 +140,13 @@ def test_the_timed_fit_is_not_the_first_and_not_on_test_rows(monkeypatch):
 
     class Watched(DummyClassifier):
         def fit(self, X, y):
-            fits.append(len(X))
+            fits.append((len(X), self.random_state))
             return super().fit(X, y)
 
     monkeypatch.setattr(tabular_cell, "WARM_ROWS", 20)
-    peer = TabularPeer("watched", "sklearn", "scikit-learn", lambda *_: Watched(), "")
+    peer = TabularPeer("watched", "sklearn", "scikit-learn", lambda *_: Watched(), "", {"random_state": 1})
     tabular_cell.measure(peer, mixed(), 0, 1)
-    assert fits == [20, 90]
+    assert fits == [(20, 1), (90, None)]
 
 
 def test_the_first_rows_have_every_class():
@@ -262,6 +262,17 @@ def test_a_run_that_was_stopped_goes_on(command, monkeypatch):
     assert len(asked) == 6
     command("--report", splits="0 1")
     assert len(asked) == 6
+
+
+def test_slow_peers_come_first_within_a_split(arrays):
+    options = tabular.parser().parse_args([
+        "--arrays", str(arrays), "--sets", "concrete", "credit", "--splits", "0", "1", "--peers", "sklearn-mlp",
+        "hist-boosting",
+    ])  # fmt: skip
+    keys = [cell.key for cell in tabular.cells(options, {})]
+    assert keys[:3] == ["concrete/0/sklearn-mlp", "credit/0/sklearn-mlp", "concrete/0/hist-boosting"]
+    assert keys[4] == "concrete/1/sklearn-mlp"
+    assert set(tabular_peers.SLOWEST) < set(PEERS)
 
 
 def test_no_cell_begins_after_the_time_is_over(command, monkeypatch):
