@@ -10,7 +10,6 @@ from hotloop.network.tables.categories import Key, key_of, texts_of
 from hotloop.network.tables.column import BOOLEAN, Array, Column
 from hotloop.network.tables.scales import robust, robust_of_counts, scaled
 
-ROWS_OF_A_BLOCK = 4096
 ONE_HOT, SIGNED = np.array([0.0, 1.0]), np.array([-1.0, 0.0, 1.0])
 
 
@@ -90,15 +89,22 @@ class Measured:
             found += zip(edges[:-1].tolist(), inverse(np.diff(edges)).tolist(), strict=True)
         return [offset for offset, _ in found], [scale for _, scale in found]
 
+    def source(self, column: Column) -> Column:
+        """Return what `write` takes, of a part of the rows."""
+        return column
+
     def write(self, column: Column, out: Array, offset: Array, scale: Array) -> None:
         """Write the scaled inputs; a missing value is the median, which is 0."""
         floats = self.floats(column)
+        gone = np.isnan(floats)
+        any_gone = bool(gone.any())
         for place, raw in enumerate(self.raw(floats)):
             inputs = scaled(raw, offset[place], scale[place])
-            np.copyto(inputs, 0.0, where=np.isnan(inputs))
+            if any_gone:
+                np.copyto(inputs, 0.0, where=np.isnan(inputs))
             out[:, place] = inputs
         if self.bins:
-            np.copyto(floats, offset[0], where=np.isnan(floats))
+            np.copyto(floats, offset[0], where=gone)
             for place in range(self.n_inputs - self.bins, self.n_inputs):
                 out[:, place] = in_bin(floats, offset[place], scale[place])
 
@@ -187,14 +193,14 @@ class OneHot:
         found = [robust_of_counts(ONE_HOT, np.array([len(codes) - n, n])) for n in ones]
         return [offset for offset, _ in found], [scale for _, scale in found]
 
+    def source(self, column: Column) -> Column:
+        """Return what `write` takes, of a part of the rows: the categories by their places."""
+        return Column(self.kind, self.codes(column)[0], self.keys)
+
     def write(self, column: Column, out: Array, offset: Array, scale: Array) -> None:
         """Write the scaled inputs."""
-        codes, n = self.codes(column)[0], len(self.keys)
         if self.is_signed:
             raw = np.array([[-1.0], [1.0], [0.0], [0.0]])
-        else:
-            raw = np.eye(n + 2, self.n_inputs)  # a row for each category, other or unknown ones, and missing ones
-        inputs = scaled(raw, offset, scale).astype(out.dtype)
-        for start in range(0, len(codes), ROWS_OF_A_BLOCK):  # what is taken from the table stays small
-            rows = slice(start, start + ROWS_OF_A_BLOCK)
-            out[rows] = inputs[codes[rows]]
+        else:  # a row for each category, for other or unknown ones, and for missing ones
+            raw = np.eye(len(self.keys) + 2, self.n_inputs)
+        out[:] = scaled(raw, offset, scale).astype(out.dtype)[column.values]

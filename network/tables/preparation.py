@@ -15,6 +15,7 @@ from hotloop.network.tables.table import Table
 from hotloop.network.validation import arguments
 
 MAX_CATEGORIES = 100
+ROWS_OF_A_BLOCK = 4096  # written at a time, column by column, so that they stay in the cache
 MANY = 12  # names that a message lists
 VERSION = 1
 FORMS: dict[str, type[Encoding]] = {form.form: form for form in (Dropped, Measured, OneHot)}
@@ -171,9 +172,12 @@ class Preparation:
             If columns are missing, or a value is not of the kind that the column had in training, or is infinite.
         """
         out = np.empty((len(table), self.n_inputs), dtype)
-        for index, _, column, encoding in self._used(table):
-            inputs = slice(self._starts[index], self._starts[index] + encoding.n_inputs)
-            encoding.write(column, out[:, inputs], self._offset[inputs], self._scale[inputs])
+        sources = [(index, encoding.source(column), encoding) for index, _, column, encoding in self._used(table)]
+        for start in range(0, len(table), ROWS_OF_A_BLOCK):
+            rows = slice(start, start + ROWS_OF_A_BLOCK)
+            for index, source, encoding in sources:
+                inputs = slice(self._starts[index], self._starts[index] + encoding.n_inputs)
+                encoding.write(source.take(rows), out[rows, inputs], self._offset[inputs], self._scale[inputs])
         return out
 
     def surprises(self, table: Table) -> list[str]:

@@ -24,7 +24,7 @@ def read(table: Table, index: int) -> Column:
     counts, texts = column.counts(), column.categories
     present = [place for place, count in enumerate(counts) if count and not _is_word_for_missing(texts[place])]
     if not present:
-        return column
+        return Column(NUMBER, np.full(len(table), np.nan))
     return _booleans(column, present) or _dates(column, present) or _numbers(table, index, present) or column
 
 

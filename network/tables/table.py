@@ -109,6 +109,8 @@ def _of_array(X: Array) -> Table:
     if X.ndim != 2:
         hint = ": X.reshape(-1, 1) makes one column of it, X.reshape(1, -1) one row" if X.ndim == 1 else ""
         raise ValueError(f"X has shape {X.shape}; wanted (rows, columns){hint}")
+    if type(X) is np.ndarray and X.dtype.kind in "iuf":
+        X = np.asfortranarray(X)  # columns are gone over several times: from rows each costs as much as this copy
     return Table([of_array(column_label(None, i), X[:, i]) for i in range(X.shape[1])], None, len(X))
 
 

@@ -14,6 +14,7 @@ from tabular_data import tiny
 from hotloop import Network, PreparedNetwork
 from hotloop.estimators import TabularClassifier, TabularRegressor
 from hotloop.network.cli import reports
+from hotloop.network.persistence import collection_file
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table import table_of
 
@@ -115,6 +116,27 @@ def test_a_network_of_a_table_says_how_it_is_loaded(people, tmp_path):
         2,
         True,
     )
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"preparation": {"version": 1, "names": None, "columns": []}}, "the offset has shape"),
+    ({"schema": {"more": 1}}, "metadata 'data' is not what hotloop train writes"),
+    ({"schema": {"classes": ["a", "b", "c"]}}, "names 3 classes"),
+])  # fmt: skip
+def test_an_altered_file(change, message, people, tmp_path):
+    train_tiny(people, "--target", "income", "--epochs", "1", "--save", tmp_path / "model")
+    model = PreparedNetwork.load(tmp_path / "model")
+    config, arrays = model.preparation.state()
+    described = {"preparation": config, "schema": model.schema.plain(), **change}
+    whole = {f"preparation.{name}": array for name, array in arrays.items()}
+    collection_file.write(tmp_path / "model", "PreparedNetwork", described, whole, [model.network])
+    with pytest.raises(ValueError, match=f"model is damaged: its parts do not fit together .*{message}"):
+        PreparedNetwork.load(tmp_path / "model")
+    collection_file.write(
+        tmp_path / "model", "PreparedNetwork", described | {"preparation": config}, whole, [Network([2, 1])]
+    )
+    with pytest.raises(ValueError, match=r"2 inputs of the network, \d+ of the preparation"):
+        PreparedNetwork.load(tmp_path / "model")
 
 
 def test_a_parquet_file_trains_the_same_network(people, tmp_path):

@@ -177,6 +177,12 @@ def test_rare_categories_share_an_input():
     assert (later[2] == found.min(axis=0)).all()
 
 
+def test_categories_that_are_all_rare_are_dropped():
+    X = {"c": pd.Categorical(list("abcdefgh")), "x": range(8)}
+    assert notes_of(X, max_categories=5)["c"] == ("category", "dropped: 8 categories, each in one row", 0)
+    assert notes_of(X)["c"] == ("category", "one-hot", 8)
+
+
 def test_numbers_that_are_called_categories():
     X = np.array([[1, 5.0], [2, 6], [3, 7], [1, 8]])
     for categorical in ([0], [-2], [True, False]):

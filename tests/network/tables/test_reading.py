@@ -28,6 +28,7 @@ def taken(values, categorical=None):
     ([f"1_{row}" for row in range(30)] * 2, "category", 30),
     (["12A", "B7", "12", "13"] * 9, "category", 4),
     (["1", "2", "3", "3+"] * 5, "category", 4),
+    ([1, pd.Interval(0, 1), 2] * 5, "category", 3),
     (["True", "false", "TRUE"] * 5, "boolean", 1),
     (["true", None, "n/a", "False"] * 5, "boolean", 1),
     (["yes", "no"] * 5, "category", 1),
@@ -48,6 +49,11 @@ def test_text_is_read_as_pandas_reads_it():
     np.testing.assert_array_equal(taken(DAYS)[2], taken(pd.to_datetime(pd.Series(DAYS)))[2])
     zoned = [f"{day}T12:30:00+02:00" for day in DAYS]
     np.testing.assert_array_equal(taken(zoned)[2], taken(pd.to_datetime(pd.Series(zoned)))[2])
+
+
+def test_words_for_missing_only():
+    preparation = Preparation.fit(table_of({"a": ["?", "NA"] * 3, "b": range(6)}))
+    assert preparation.columns[0].note == "dropped: all values are missing"
 
 
 def test_categorical_keeps_text_as_it_is():

@@ -9,12 +9,14 @@ import pyarrow as pa
 import pytest
 from data_files import write_file
 
-from hotloop.network.datasets import load_csv
+from hotloop.network.datasets import csv_columns, load_csv
 from hotloop.network.datasets.csv_dialect import Dialect
+from hotloop.network.datasets.sources import load, load_inputs
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table import table_of
 from hotloop.network.tables.table_data import load_table
 from hotloop.network.tables.table_file import read_inputs_file, read_table_file
+from hotloop.network.validation import memory
 
 MIXED = """age,city,member,joined,code,income,buys
 31,Rome,True,2024-01-05,007,1200.5,yes
@@ -96,6 +98,7 @@ def test_targets_of_a_parquet_file(tmp_path):
     ('a,b,c\n"1,234,567",1.5,x\n"2,345,678",2.5,y\n', "line 2, column 'a': '1,234,567' is not a number: write"),
     ("a,b\n5,x\n5,y\n5,x\n5,y\n", r"table.csv has no column to learn from: a: dropped: constant \(5\)"),
     ("a,b\n\0,2\n", "NUL bytes"),
+    ('a;b\n1,5;x\n2,5;x\n"1.500,5";y\n3,5;y\n4,5;z\n5,5;z\n', "column 'a': '1.500,5' is not a number"),
 ])  # fmt: skip
 def test_faults_are_named(csv, content, message):
     with pytest.raises(ValueError, match=message):
@@ -159,6 +162,13 @@ def test_whole_numbers_beyond_float64_are_exact(csv):
     assert (len(set(matrix_of(table)[:, 0].tolist())), int(table.columns[1].missing.sum())) == (30, 1)
 
 
+def test_memory_is_asked_for_as_a_file_grows(csv, monkeypatch):
+    monkeypatch.setattr(csv_columns, "VALUES_BETWEEN_CHECKS", 40_000)
+    monkeypatch.setattr(memory, "available_memory", lambda: 1_000_000)
+    with pytest.raises(MemoryError, match="the columns read from .* needs"):
+        read_table_file(csv("1.5,2.5,3.5\n" * 40_000))
+
+
 def test_words_for_missing(csv):
     path = csv("a,b,c,y\n1.5,-999,none,0.5\n2.5,3,x,1.5\n.,4,y,2.5\n8.5,5,x,3.5\n")
     table, _ = read_table_file(path, missing=["-999", ".", "none"])
@@ -203,3 +213,12 @@ def test_columns_of_a_later_file(csv, tmp_path):
         prepared(csv("city,member,joined,income,x\nRome,True,2024-01-05,3,4\n"))
     pa.parquet.write_table(pa.Table.from_pandas(pd.read_csv(csv(MIXED), dtype={"code": str})), tmp_path / "t.parquet")
     assert prepared(tmp_path / "t.parquet").tobytes() == wanted.tobytes()
+
+
+def test_where_only_numbers_are_read(tmp_path):
+    path = tmp_path / "table.parquet"
+    pl.DataFrame({"x": [1.5, 2], "y": [1.5, 2]}).write_parquet(path)
+    with pytest.raises(ValueError, match=r"load takes no Parquet or Arrow file: hotloop train does, and .*Stream"):
+        load(path)
+    with pytest.raises(ValueError, match="a Parquet or Arrow file is for a network that was trained on a table"):
+        load_inputs(path, 1, None, None)

@@ -88,6 +88,10 @@ class Opaque:
     pass
 
 
+class Columnar:
+    columns = ("a", "b")
+
+
 @pytest.mark.parametrize(("X", "kind", "message"), [
     (np.arange(3.0), ValueError, r"X has shape \(3,\); wanted \(rows, columns\): X.reshape\(-1, 1\)"),
     (np.zeros((2, 2, 2)), ValueError, r"X has shape \(2, 2, 2\); wanted \(rows, columns\)$"),
@@ -106,6 +110,7 @@ class Opaque:
     (pl.LazyFrame({"a": [1]}), TypeError, r"X is a polars LazyFrame, not yet computed: give X.collect\(\)"),
     (pl.DataFrame({"a": [[1, 2]]}), TypeError, "column 'a' holds values of type List"),
     (pd.Series([1, 2]), ValueError, r"X has shape \(2,\)"),
+    (Columnar(), TypeError, "X is a test_tables Columnar; wanted a data frame, a dict of columns, or an array"),
     (collections, TypeError, "X is of type module; wanted a data frame, a dict of columns, or an array"),
     (3, TypeError, "X is of type int; wanted a data frame"),
     (np.array([[1j]]), TypeError, "column index 0 holds complex numbers"),
