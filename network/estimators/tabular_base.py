@@ -1,6 +1,7 @@
 """What both tabular estimators share: from a table and targets to networks, and from a table to predictions."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -25,7 +26,7 @@ from hotloop.network.validation.caller import warn
 from hotloop.network.validation.printable import shown
 
 
-class TabularEstimator(BaseEstimator):
+class TabularEstimator(BaseEstimator, ABC):
     """The part of `TabularClassifier` and `TabularRegressor` that does not depend on what is predicted."""
 
     _classifies: ClassVar[bool]
@@ -56,25 +57,25 @@ class TabularEstimator(BaseEstimator):
 
     # What is predicted decides on these. A reading is the fitted attributes that say how targets are read.
 
+    @abstractmethod
     def _read_targets(self, y: Any) -> tuple[Array, dict[str, Any]]:
         """Return targets as networks are trained on them, and their reading."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _more_targets(self, y: Any, reading: Mapping[str, Any]) -> Array:
         """Return the targets of other rows, read in the same way."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _n_outputs(self, reading: Mapping[str, Any]) -> int:
         """Return how many outputs the networks have."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _predicted(self, inputs: Array) -> Array:
         """Return the predictions for prepared inputs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _score_of(self, y: Any, sample_weight: Any) -> Callable[[Array], float]:
         """Return the score of predictions as a function of them."""
-        raise NotImplementedError
 
     def _check_enough(self, targets: Array) -> None:
         """Raise an error if there are too few rows."""

@@ -128,6 +128,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         """
         return self._probabilities(self._prepared(X))
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy: the share of the rows, by weight, whose class is predicted."""
+        return self._score_of(y, sample_weight)(self.predict(X))
+
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of the probabilities: (N, classes)."""
         logarithms: Array = np.log(self.predict_proba(X))

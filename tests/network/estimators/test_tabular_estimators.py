@@ -98,7 +98,7 @@ def test_attributes(fitted, fitted_values):
         ([3, -7], "int64"), ([True, False], "bool"), (["b", "a"], "<U1"), ([2.0, 1.0], "float64"),
         (np.array(["b", "a"], object), "O"), (pd.Categorical(["b", "a"]), None), (pl.Series(["b", "a"]), None),
         (pd.array([1, 0], dtype="Int64"), "int64"), (pd.array([True, False], dtype="boolean"), "bool"),
-        (pd.array(["b", "a"], dtype="string"), None),
+        (pd.array(["b", "a"], dtype="string"), None), (np.array([7, 2], object), "int64"),
     ],
 )  # fmt: skip
 def test_classes_of_any_type(classes, dtype):
@@ -137,6 +137,8 @@ def test_values_do_not_depend_on_their_unit(fitted_values):
     assert two.score(table, np.column_stack([values, -values])) == pytest.approx(
         r2_score(np.column_stack([values, -values]), two.predict(table))
     )
+    with pytest.raises(ValueError, match="squares are beyond float64"):
+        regressor().fit(table, values * 1e200)
     constant = regressor().fit(table, np.full(ROWS, 0.1))
     np.testing.assert_array_equal(constant.predict(table), np.full(ROWS, 0.1))
 
@@ -207,6 +209,7 @@ BAD = [
     ({"y": [0, 1, np.nan, 1]}, ValueError, "Input y contains NaN, first in row 2"),
     ({"y": ["a", "b", None, "a"]}, ValueError, "Input y contains NaN, first in row 2"),
     ({"y": pd.array([1, None, 0, 1], dtype="Int64")}, ValueError, "Input y contains NaN, first in row 1"),
+    ({"y": np.array(["2024-01-01"] * 3 + ["NaT"], "M8[D]")}, ValueError, "Input y contains NaN, first in row 3"),
     ({"y": [1, 1, 1, 1]}, ValueError, "two classes or more to train on, got one class"),
     ({"y": [0, 1, 0]}, ValueError, r"X and y have inconsistent numbers of samples: \[4, 3\]"),
     ({"y": None}, ValueError, "requires y to be passed"),

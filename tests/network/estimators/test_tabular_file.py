@@ -15,7 +15,7 @@ from hotloop.network.persistence import atomic_write
 def fitted():
     table, classes, _ = mixed()
     model = TabularClassifier(
-        preset=tiny(), n_ensemble=2, random_state=0, n_threads=1, class_weight={"large": 2.0}, categorical=["size"],
+        preset=tiny(), n_ensemble=2, random_state=np.int64(0), n_threads=1, class_weight={"large": 2.0}, categorical=["size"],
         callbacks=[],
     )  # fmt: skip
     return model.fit(table, classes)
@@ -45,7 +45,7 @@ def test_a_file_predicts_the_same_bits(fitted, tmp_path):
 
 CLASSES = [
     np.array([3, -7]), np.array([True, False]), np.array([0.5, 2.5]), np.array(["b", "a"]),
-    np.array(["b", "a"], object), np.array([2**62, 1]),
+    np.array(["b", "a"], object), np.array([2**62, 1]), np.array(["2024-02-29", "2025-01-01"], "M8[D]"),
 ]  # fmt: skip
 
 

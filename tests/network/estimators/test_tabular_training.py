@@ -258,6 +258,27 @@ def test_an_error_of_one_network_ends_all(rng):
         Ensemble(tiny(epochs=10**6), 2, True, 0, 2).train(4, rows_of(rng), callbacks=[At(2, fail)])
 
 
+def test_an_interruption_before_anything_is_trained(rng, monkeypatch):
+    monkeypatch.setattr(tabular_training, "in_threads", lambda *given: None)
+    with pytest.raises(KeyboardInterrupt):
+        Ensemble(tiny(), 2, True, 0, 1).train(1, rows_of(rng))
+
+
+def test_a_thread_that_cannot_be_started_ends_the_others(rng, monkeypatch):
+    started = []
+
+    def start(method):
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(method.__self__)
+        method()
+
+    monkeypatch.setattr(tabular_training, "with_large_stack", start)
+    with pytest.raises(RuntimeError, match="can't start"):
+        Ensemble(tiny(epochs=10**6), 2, True, 0, 2).train(2, rows_of(rng))
+    assert not started[0].is_alive()
+
+
 def spoil(fit):
     fit.network.parameters[0] = np.nan
 
