@@ -109,7 +109,9 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     def _read_targets(self, y: Any) -> tuple[Array, dict[str, Any]]:
         values = values_of(y)
         columns = values.reshape(len(values), -1)
-        mean, scale, least, most = columns.mean(0), columns.std(0), columns.min(0), columns.max(0)
+        least, most = columns.min(axis=0), columns.max(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, scale = columns.mean(axis=0), columns.std(axis=0)
         if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
             raise ValueError("y has values whose squares are beyond float64: divide them by a constant")
         reading = {

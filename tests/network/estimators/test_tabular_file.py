@@ -15,9 +15,14 @@ from hotloop.network.persistence import atomic_write
 def fitted():
     table, classes, _ = mixed()
     model = TabularClassifier(
-        preset=tiny(), n_ensemble=2, random_state=np.int64(0), n_threads=1, class_weight={"large": 2.0}, categorical=["size"],
+        preset=tiny(),
+        n_ensemble=2,
+        random_state=np.int64(0),
+        n_threads=1,
+        class_weight={"large": 2.0},
+        categorical=["size"],
         callbacks=[],
-    )  # fmt: skip
+    )
     return model.fit(table, classes)
 
 
