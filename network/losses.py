@@ -164,15 +164,24 @@ LOSSES: dict[str, Loss] = {
              label_code=codes.CROSS_ENTROPY, aliases=("categorical_crossentropy", "sparse_categorical_crossentropy")),
     )
 }  # fmt: skip
-# scikit-learn's, for `hotloop.estimators`: what they descend are sums over the outputs.
+
+
+class EstimatorLoss(Loss):
+    """One of scikit-learn's, for `hotloop.estimators`: what it descends is a sum over the outputs."""
+
+    def __repr__(self) -> str:
+        """Return what it is; no call makes it."""
+        return f"<{self.name} of hotloop.estimators>"
+
+
 OF_SKLEARN: dict[str, Loss] = {
     row.name: row
     for row in (
-        Loss("half_squared_error", codes.LOSS_BY_ADDRESS, "identity", kernel="half_squared_error"),
-        Loss("half_poisson_deviance", codes.LOGIT_LOSS_BY_ADDRESS, "exponential", from_logits=True,
-             kernel="half_poisson_deviance", lowest_target=0),
-        Loss("log_loss_of_labels", codes.LOGIT_LOSS_BY_ADDRESS, "sigmoid", from_logits=True, classifies=True,
-             kernel="log_loss_of_labels"),
+        EstimatorLoss("half_squared_error", codes.LOSS_BY_ADDRESS, "identity", kernel="half_squared_error"),
+        EstimatorLoss("half_poisson_deviance", codes.LOGIT_LOSS_BY_ADDRESS, "exponential", from_logits=True,
+                      kernel="half_poisson_deviance", lowest_target=0),
+        EstimatorLoss("log_loss_of_labels", codes.LOGIT_LOSS_BY_ADDRESS, "sigmoid", from_logits=True, classifies=True,
+                      kernel="log_loss_of_labels"),
     )
 }  # fmt: skip
 # The losses with parameters, by the name under which a model file has them.

@@ -204,7 +204,7 @@ def test_copies(dtype, tmp_path):
     mlp.network_.save(tmp_path / "net.safetensors")
     loaded = Network.load(tmp_path / "net.safetensors")
     assert (loaded.predict(inputs)[:, 0] == trained).all()
-    assert loaded.loss.name == "half_squared_error"
+    assert repr(loaded.loss) == "<half_squared_error of hotloop.estimators>"
 
 
 # What scikit-learn's lack.
