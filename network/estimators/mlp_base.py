@@ -19,7 +19,6 @@ from hotloop.network.estimators.mlp_lbfgs import fit_lbfgs
 from hotloop.network.estimators.mlp_network import OUTPUTS, hidden_sizes, initial_layers, new_network
 from hotloop.network.estimators.mlp_step import Remembered, remembered
 from hotloop.network.estimators.mlp_stochastic import RECORD, Rows, begin_record, fit_stochastic
-from hotloop.network.losses import LOSSES, Loss
 from hotloop.network.training.validation_split import validation_pair
 
 STOCHASTIC = ("sgd", "adam")
@@ -38,7 +37,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's name, and its habit
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(names_of(HIDDEN_ACTIVATIONS)), Activation, list, tuple],
-        "loss": [StrOptions({"squared_error", "poisson", "log_loss"} | names_of(LOSSES)), Loss],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -122,12 +120,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _make_network(self, sizes: list[int], dtype: Any, layers: tuple[list[Any], list[Any]]) -> None:
         loss, output = self._loss_and_output()
-        seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
-        network = new_network(sizes, self.activation, output, loss, self.dropout, dtype, layers, abs(int(seed)))
+        network = new_network(sizes, self.activation, output, loss, self.dropout, dtype, layers, self._seed())
         self.network_, self._views = network, (network.weights, network.biases)
         self.n_layers_ = len(sizes)
         name = str(getattr(network.activations[-1], "name", network.activations[-1]))
         self.out_activation_ = OUTPUTS.get(name, name)
+
+    def _seed(self) -> int | None:
+        """Return the network's seed, of dropout: drawn only if it is needed, as scikit-learn's draws are to be its."""
+        if isinstance(self.random_state, (int, np.integer)):
+            return abs(int(self.random_state))
+        return int(self._random_state.randint(2**31)) if np.any(self.dropout) else None
 
     # Training.
 
@@ -135,8 +138,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None, incremental: bool = False
     ) -> Any:  # fmt: skip
         hidden = hidden_sizes(self.hidden_layer_sizes)
-        fitted = "network_" in self.__dict__ or "_coefs" in self.__dict__
-        first = not fitted or not (self.warm_start or incremental)
+        first = not self.__sklearn_is_fitted__() or not (self.warm_start or incremental)
         self._check_options(validation_data)
         X, y = self._validated(X, y, incremental, reset=first)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
@@ -212,6 +214,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return the network's outputs for X, which is checked."""
         if "network_" not in self.__dict__:
             check_is_fitted(self)
+            self._random_state = check_random_state(self.random_state)
         self._adopt()
         network = self.network_
         if type(X) is np.ndarray and X.dtype == network.dtype and "feature_names_in_" not in self.__dict__:
@@ -231,6 +234,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return np.concatenate([self.network_.predict(rows) for _, rows in sparse_rows.blocks(X)])
 
     # What an estimator is.
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether there are weights, also if they were set by hand."""
+        return "network_" in self.__dict__ or {"_coefs", "_intercepts"} <= self.__dict__.keys()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes; the network has the weights."""

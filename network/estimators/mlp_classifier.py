@@ -18,9 +18,9 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import validate_data
 
 from hotloop.kernels.jit import Array
-from hotloop.network.estimators.mlp_base import FLOATS, BaseMLP
+from hotloop.network.estimators.mlp_base import FLOATS, BaseMLP, names_of
 from hotloop.network.estimators.mlp_network import classifier_loss
-from hotloop.network.losses import Loss
+from hotloop.network.losses import LOSSES, Loss
 
 MULTILABEL = "multilabel-indicator"
 
@@ -117,6 +117,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"log_loss"} | names_of(LOSSES)), Loss],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 

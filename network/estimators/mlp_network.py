@@ -64,7 +64,7 @@ def initial_layers(sizes: list[int], activation: Any, dtype: Any, rng: np.random
 
 def new_network(
     sizes: list[int], activation: Any, output: str | None, loss: str | Loss, dropout: Any, dtype: Any, layers: Layers,
-    seed: int,
+    seed: int | None,
 ) -> Network:  # fmt: skip
     """Return a network with these weights and biases."""
     several = isinstance(activation, (list, tuple))

@@ -6,13 +6,14 @@ import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from hotloop.kernels.jit import Array
-from hotloop.network.estimators.mlp_base import FLOATS, BaseMLP
+from hotloop.network.estimators.mlp_base import FLOATS, BaseMLP, names_of
 from hotloop.network.estimators.mlp_network import regressor_loss
-from hotloop.network.losses import Loss, Quantile, loss_of
+from hotloop.network.losses import LOSSES, Loss, Quantile, loss_of
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -104,6 +105,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> round(make_pipeline(StandardScaler(), mlp).fit(X, y).score(X, y), 2)
     0.53
     """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson"} | names_of(LOSSES)), Loss],
+    }
 
     def __init__(
         self,

@@ -69,12 +69,15 @@ def fit_stochastic(
     network, mlp.n_iter_ = mlp.network_, 0
     network._epoch_order = draw
     data, options = _data(mlp, X, y, weights, batch_size)
+    callbacks = () if incremental else tuple(mlp.callbacks or ())
+    if callbacks and validation is not None and not sparse_rows.is_large(validation[0]):  # they may monitor it
+        options["validation_data"] = validation[0], mlp._targets(validation[1]), validation[2]
     try:
         history = network.fit(
             *data, **options, epochs=1 if incremental else mlp.max_iter,
             optimizer=optimizer_of(mlp, mlp._optimizer.learning_rate), shuffle=bool(mlp.shuffle),
             max_seconds=mlp.max_seconds, n_threads=mlp.n_threads, progress=False,
-            callbacks=[watch, *(() if incremental else mlp.callbacks or ())],
+            callbacks=[watch, *callbacks],
         )  # fmt: skip
         reason = history.stop_reason
     except DivergenceError as error:

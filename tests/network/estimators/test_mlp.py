@@ -137,6 +137,9 @@ def test_weights_that_are_set_by_hand():
     mlp.intercepts_ = other.intercepts_
     assert_allclose(mlp.predict(X), other.predict(X), rtol=0)
     assert np.shares_memory(mlp.coefs_[1], mlp.network_.parameters)
+    bare = regressor()
+    bare.coefs_, bare.intercepts_, bare.n_features_in_ = other.coefs_, other.intercepts_, 4
+    assert_allclose(bare.predict(X), other.predict(X), rtol=0)
     mlp.coefs_ = mlp.coefs_[:1]
     with pytest.raises(ValueError, match="an array for each of 2 layers"):
         mlp.predict(X)
@@ -228,6 +231,8 @@ def test_an_activation_for_each_layer_and_dropout():
     assert mlp.network_.activations == ("mish", LeakyReLU(0.2), "softmax")
     assert mlp.network_.dropout == (0.2, 0.0)
     assert not same_weights(mlp, clone(mlp).set_params(dropout=0.0).fit(X, CLASSES))
+    seeds = [classifier(random_state=np.random.RandomState(0), dropout=0.2).fit(X, CLASSES) for _ in range(2)]
+    assert same_weights(*seeds)
     with pytest.raises(ValueError, match="dropout is for the solvers 'adam' and 'sgd'"):
         classifier(solver="lbfgs", dropout=0.1).fit(X, CLASSES)
 
@@ -274,6 +279,9 @@ class StopAfter(hotloop.Callback):
 
 
 def test_callbacks_and_time():
+    watch = hotloop.EarlyStopping("val_accuracy", patience=1)  # they see the validation data, also those held out
+    mlp = classifier(callbacks=[watch], max_iter=50, early_stopping=True).fit(X, CLASSES)
+    assert mlp.n_iter_ < 50
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)  # that the fit did not converge is no news
         assert regressor(callbacks=[StopAfter(2)]).fit(X, VALUES).n_iter_ == 2
