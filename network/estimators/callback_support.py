@@ -33,10 +33,10 @@ class Tasks:
             self._root.call_on_fit_task_begin(estimator=estimator, **self._told)
         self.told = self._root is not None and bool(getattr(estimator, "_skl_callbacks", None))
 
-    def begin(self) -> None:
-        """Begin an epoch."""
+    def begin(self, what: str = "epoch") -> None:
+        """Begin an epoch, or whatever else the steps are."""
         if self.told:
-            self._epoch = self._root.subcontext(task_name="epoch")
+            self._epoch = self._root.subcontext(task_name=what)
             self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._told)
 
     def end(self, fitted: Any) -> bool:

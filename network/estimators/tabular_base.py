@@ -3,19 +3,22 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from hotloop.kernels.jit import Array
 from hotloop.network.estimators import tabular_file
+from hotloop.network.estimators.callback_support import CallbackSupportMixin, Tasks
 from hotloop.network.estimators.tabular_importances import Importance, importances
 from hotloop.network.estimators.tabular_network import Rows
 from hotloop.network.estimators.tabular_recipe import CLASSES, VALUES, Recipe
 from hotloop.network.estimators.tabular_targets import check_lengths, weights_of
+from hotloop.network.estimators.tabular_tasks import TellsEpochs, tell_network
 from hotloop.network.estimators.tabular_training import Ensemble
 from hotloop.network.network import Network
 from hotloop.network.tables.preparation import Preparation
@@ -26,10 +29,11 @@ from hotloop.network.validation.caller import warn
 from hotloop.network.validation.printable import shown
 
 
-class TabularEstimator(BaseEstimator, ABC):
+class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     """The part of `TabularClassifier` and `TabularRegressor` that does not depend on what is predicted."""
 
     _classifies: ClassVar[bool]
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}  # `fit` checks them, with more to say
     preset: Any
     n_ensemble: Any
     max_epochs: Any
@@ -86,6 +90,7 @@ class TabularEstimator(BaseEstimator, ABC):
         """Return the weights of rows, if they have any; not all of them are zero."""
         return None if sample_weight is None else weights_of(sample_weight, n_rows)
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, *, sample_weight: Any = None, eval_set: Any = None) -> Self:
         """Prepare the table and train the networks.
 
@@ -138,29 +143,45 @@ class TabularEstimator(BaseEstimator, ABC):
         validation = None if eval_set is None else self._validation(eval_set, preparation, reading)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         ensemble = Ensemble(recipe, self._n_outputs(reading), self._classifies, seed, n_threads)
-        trained = ensemble.train(count, rows, validation, seconds, progress, self.callbacks or ())
-        self._set_fitted(reading, preparation, recipe, [one.network for one in trained], _names_of(X, table))
+        names = _names_of(X, table)
+
+        def fitted(networks: Sequence[Network]) -> dict[str, Any]:
+            return self._fitted(reading, preparation, recipe, networks, names)
+
+        tasks = Tasks(self, recipe.epochs if count == 1 else count, X, y, sample_weight)
+        callbacks, after_network = list(self.callbacks or ()), None
+        if tasks.told and count == 1:
+            callbacks.append(TellsEpochs(tasks, lambda net: fitted([net])))
+        elif tasks.told:
+            after_network = partial(tell_network, tasks, fitted)
+        trained = ensemble.train(count, rows, validation, seconds, progress, callbacks, after_network)
+        self._set_fitted(fitted([one.network for one in trained]))
         self.history_ = tuple(one.history for one in trained)
+        tasks.close(partial(fitted, self.networks_))
         for reason, what in ((INTERRUPTED, "was interrupted"), (DIVERGED, "diverged after its best epoch")):
             found = [str(number) for number, history in enumerate(self.history_) if history.stop_reason == reason]
             if found:
                 warn(f"the training of network {', '.join(found)} {what}", ConvergenceWarning)
         return self
 
-    def _set_fitted(
-        self, reading: Mapping[str, Any], preparation: Preparation, recipe: Recipe, networks: Sequence[Network],
+    @staticmethod
+    def _fitted(
+        reading: Mapping[str, Any], preparation: Preparation, recipe: Recipe, networks: Sequence[Network],
         names: Sequence[str] | None,
-    ) -> None:  # fmt: skip
+    ) -> dict[str, Any]:  # fmt: skip
+        """Return the attributes of an estimator that predicts."""
+        named = {} if names is None else {"feature_names_in_": np.array(names, dtype=object)}
+        return dict(reading) | named | {
+            "_reading": tuple(reading), "preparation_": preparation, "recipe_": recipe, "networks_": tuple(networks),
+            "n_features_in_": len(preparation.columns),
+        }  # fmt: skip
+
+    def _set_fitted(self, attributes: Mapping[str, Any]) -> None:
         """Take what a fit, or a file, gives."""
-        for name, value in reading.items():
-            setattr(self, name, value)
-        self._reading = tuple(reading)
-        self.preparation_, self.recipe_, self.networks_ = preparation, recipe, tuple(networks)
-        self.n_features_in_ = len(preparation.columns)
-        if names is not None:
-            self.feature_names_in_ = np.array(names, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
+        if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
+        for name, value in attributes.items():
+            setattr(self, name, value)
 
     def _validation(self, eval_set: Any, preparation: Preparation, reading: Mapping[str, Any]) -> Rows:
         """Return the rows that were given to choose the epoch by."""

@@ -47,7 +47,7 @@ def read(path: str | os.PathLike[str], kind: Any) -> Any:
         reading = {name: _restored(value, found.get(name)) for name, value in config["reading"].items()}
         estimator = kind(**parameters)
         names = config["names"] or None
-        estimator._set_fitted(reading, preparation, Recipe(**config["recipe"]), networks, names)
+        estimator._set_fitted(estimator._fitted(reading, preparation, Recipe(**config["recipe"]), networks, names))
     return estimator
 
 

@@ -158,6 +158,7 @@ class Ensemble:
     def train(
         self, count: int, rows: Rows, validation: Rows | None = None, seconds: float | None = None,
         progress: bool = False, callbacks: Sequence[Callback] = (),
+        after_network: Callable[[Sequence[Trained]], bool] | None = None,
     ) -> list[Trained]:  # fmt: skip
         """Return the trained networks, in their order; the first at least, if the time is short.
 
@@ -178,12 +179,14 @@ class Ensemble:
             Whether to show a bar, if there is somebody to see it.
         callbacks : sequence of Callback
             For each network; copies, if there are many.
+        after_network : callable, optional
+            Called when a network is trained, by one thread at a time, with those that are; True asks for an end.
         """
         threads = available_cores() if self.n_threads == "auto" else int(self.n_threads)
         side_by_side = min(count, threads)
         of_each = self.n_threads if side_by_side == 1 else threads // side_by_side
         seeds = np.random.SeedSequence(self.seed).generate_state(count, np.uint32)
-        limits, trained = Limits(seconds), dict[int, Trained]()
+        limits, trained, telling = Limits(seconds), dict[int, Trained](), threading.Lock()
         bar = _Bar(count, self.recipe.epochs) if progress and is_shown() else None
 
         def task(index: int) -> None:
@@ -195,6 +198,10 @@ class Ensemble:
             trained[index] = self._one(index, count, int(seeds[index]), rows, validation, of_each, given)
             if trained[index].history.stop_reason == INTERRUPTED:
                 limits.reason = INTERRUPTED
+            if after_network is not None:
+                with telling:
+                    if after_network([trained[number] for number in sorted(trained)]):
+                        limits.reason = limits.reason or "a callback asked for it"
 
         try:
             in_threads(side_by_side, task, count, limits)
