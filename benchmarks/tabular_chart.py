@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tabular_peers import PEERS
+from benchmarks.tabular_report import counted
 from benchmarks.tabular_results import Means
 from benchmarks.tabular_sets import CLASSES, VALUES
 
@@ -36,7 +37,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
         measure = "error rate" if task == CLASSES else "RMSE"
         axes.set_title(f"{len(tables)} tables of {task}: {measure}", loc="left", fontsize=10)
         axes.set_ylabel(f"error / {PEERS[base].label}'s")
-    figure.suptitle(f"{about['cores']} cores and threads, {about['cpu']}", x=0.01, ha="left", fontsize=11)
+    figure.suptitle(f"{counted(about['cores'], 'core')}, {about['cpu']}", x=0.01, ha="left", fontsize=11)
     figure.text(0.99, 0.01, f"{about['date']}, commit {about['commit']}", ha="right", fontsize=7, color=GREY)
     figure.tight_layout(rect=(0, 0.02, 1, 1))
     figure.savefig(path, metadata={"Software": None})

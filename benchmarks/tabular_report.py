@@ -43,12 +43,12 @@ def head(results: dict[str, Any], means: Means) -> list[str]:
     return [
         f"# Tabular estimators beside others: {about['cpu']}",
         "",
-        f"{about['date']}, commit {about['commit']}, {about['cores']} cores and threads for each fit{threads}, of "
-        f"{about['cores_of_machine']}{at_a_time}.",
+        f"{about['date']}, commit {about['commit']}, {counted(about['cores'], 'core')} and "
+        f"{counted(about['cores'], 'thread')} for each fit{threads}, of {about['cores_of_machine']}{at_a_time}.",
         *([f"hotloop's cells are of the commits {', '.join(ours)}."] if len(ours) > 1 else []),
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}.",
-        f"{len(means.sets)} tables, splits {', '.join(map(str, means.splits))} (three quarters of the rows train, a "
-        f"quarter tests), {len(means.cells)} cells, from `{about['command']}`.",
+        f"{counted(len(means.sets), 'table')}, splits {', '.join(map(str, means.splits))} (three quarters of the rows "
+        f"train, a quarter tests), {counted(len(means.cells), 'cell')}, from `{about['command']}`.",
         "",
         "Error: the error rate for classes, the root of the mean squared error for values; means over the splits. Each "
         "cell is a process of its own with the same cores. An untimed, short fit on a few rows comes first, so that "
@@ -62,6 +62,11 @@ def number(value: float | None, digits: int = 3) -> str:
     if value is None:
         return "-"
     return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:#.{digits}g}".rstrip(".")
+
+
+def counted(number: int, name: str) -> str:
+    """Return a number and a name, in the plural unless the number is 1."""
+    return f"{number} {name}" + ("s" if number != 1 else "")
 
 
 def summary(means: Means) -> list[str]:
@@ -83,7 +88,7 @@ def summary(means: Means) -> list[str]:
             of(means.ratio(peer, base, means.sets, "fit_seconds")),
             of(means.ratio(peer, base, means.sets, "fit_processor_seconds")),
             number(means.for_1000_rows(peer, means.sets)),
-            f"without {missing} tables" if missing else "",
+            f"without {counted(missing, 'table')}" if missing else "",
         ])  # fmt: skip
     text = f"Geometric means over the tables of the ratio to {PEERS[base].label}; below 1 is better or faster."
     return [text, "", *table(header, body)]
@@ -154,7 +159,8 @@ def errors(means: Means) -> list[str]:
         least = min(value for value in found.values() if value is not None)
         row = [name]
         for peer, value in found.items():
-            text = f"{number(value)} ± {number(means.spread(peer, name), 2)}" if value is not None else "-"
+            several = len(means.of(peer, name)) > 1
+            text = number(value) + (f" ± {number(means.spread(peer, name), 2)}" if several else "")
             row.append(f"**{text}**" if value == least else text)
         body.append([*row, ""])
     text = "Mean and standard deviation over the splits, which have different rows to test: compare within a row."
