@@ -64,9 +64,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
     Examples
     --------
-    >>> from hotloop.estimators import TabularClassifier
+    >>> from hotloop.estimators import Recipe, TabularClassifier
     >>> X = {"weight": [1.0, 2.0, None, 8.0, 9.0, 7.0], "colour": ["red", "red", "blue", "blue", None, "blue"]}
-    >>> model = TabularClassifier(max_epochs=20, random_state=0).fit(X, ["small"] * 3 + ["large"] * 3)
+    >>> small = Recipe(hidden_sizes=(8,), epochs=30, learning_rate=0.2)
+    >>> model = TabularClassifier(preset=small, random_state=0).fit(X, ["small"] * 3 + ["large"] * 3)
     >>> model.predict({"colour": ["blue", "green"], "weight": [8.5, 1.5]})
     array(['large', 'small'], dtype='<U5')
     """

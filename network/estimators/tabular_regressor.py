@@ -63,11 +63,12 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
 
     Examples
     --------
-    >>> from hotloop.estimators import TabularRegressor
+    >>> from hotloop.estimators import Recipe, TabularRegressor
     >>> X = {"size": [1.0, 2.0, None, 8.0, 9.0, 7.0], "place": ["town", "town", "land", "land", None, "land"]}
-    >>> model = TabularRegressor(max_epochs=20, random_state=0).fit(X, [10, 11, 12, 30, 32, 31])
-    >>> model.predict({"place": ["land"], "size": [8.5]}).shape
-    (1,)
+    >>> small = Recipe(hidden_sizes=(8,), activation="mish", epochs=30, learning_rate=0.2)
+    >>> model = TabularRegressor(preset=small, random_state=0).fit(X, [10, 11, 12, 30, 32, 31])
+    >>> bool(model.predict({"place": ["land"], "size": [8.5]})[0] > 20)
+    True
     """
 
     _classifies = False
