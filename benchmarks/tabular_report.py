@@ -121,9 +121,10 @@ def losses(means: Means) -> list[str]:
     lines = []
     for peer in ours:
         lost = sum(bool(cells[name, peer]) for name in means.sets)
+        compared = sum(any(means.ratio(peer, other, [name]) for other in others) for name in means.sets)
         faster = ", ".join(text for other in others if (text := times_faster(means, peer, other))) or "none"
         lines.append(
-            f"- {PEERS[peer].label}: on {lost} of {len(means.sets)} tables another one has less error; "
+            f"- {PEERS[peer].label}: on {lost} of {counted(compared, 'table')} another one has less error; "
             f"faster, by the geometric mean: {faster}."
         )
     body = [[name, *(cells[name, peer] or "" for peer in ours), ""] for name in means.sets]

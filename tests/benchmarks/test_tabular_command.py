@@ -211,6 +211,7 @@ def test_the_report_of_a_part_says_what_is_missing():
     assert "- magic/0/xgboost failed: MemoryError: " in text
     assert "## Targets" not in text
     assert "±" not in text  # of one split
+    assert "- hotloop Tabular: on 0 of 12 tables another one has less error" in text
     xgboost = next(line for line in text.splitlines() if line.startswith("| XGBoost"))
     assert xgboost.endswith("| without 1 table |")
 
