@@ -2,6 +2,7 @@
 
 import warnings
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabular_data import ROWS, mixed, tiny
 
 from hotloop.estimators import Recipe, TabularClassifier, TabularRegressor
-from hotloop.network.training.cores import available_cores
+from hotloop.network.estimators import tabular_training
 
 SMALL = {"hidden_sizes": (32, 32), "epochs": 60, "learning_rate": 0.1}
 CHECKED = [
@@ -73,14 +74,20 @@ def test_search_over_recipes(data):
 
 
 def test_one_thread_in_each_of_joblibs(data, monkeypatch):
-    """In threads, which show what they were told; processes go the same way."""
-    from joblib import Parallel, delayed
-
-    assert set(Parallel(n_jobs=2, backend="threading")(delayed(available_cores)() for _ in range(2))) == {1}
+    """In threads, which show what they use; processes go the same way."""
     X, classes, _ = data
-    own = cross_val_score(classifier(), X, classes, cv=2)
-    side_by_side = cross_val_score(classifier(n_threads="auto", n_ensemble=1), X, classes, cv=2, n_jobs=1)
+    model, used = classifier(n_threads="auto", n_ensemble=2), []
+    own = cross_val_score(model, X, classes, cv=2)
+    in_threads = tabular_training.in_threads
+    monkeypatch.setattr(
+        tabular_training,
+        "in_threads",
+        lambda n_threads, *given: used.append(n_threads) or in_threads(n_threads, *given),
+    )
+    with joblib.parallel_config(backend="threading"):
+        side_by_side = cross_val_score(model, X, classes, cv=2, n_jobs=2)
     np.testing.assert_array_equal(own, side_by_side)
+    assert used == [1, 1]
 
 
 def test_pipelines_routing_and_calibration(data):
