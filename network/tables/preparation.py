@@ -76,12 +76,14 @@ class Preparation:
     def __init__(
         self,
         names: tuple[str, ...] | None,
+        labels: Sequence[str],
         encodings: Sequence[Encoding],
         n_missing: Sequence[int],
         offset: Array,
         scale: Array,
     ) -> None:
-        self.names, self._encodings, self._n_missing = names, tuple(encodings), tuple(n_missing)
+        self.names, self._labels = names, tuple(labels)
+        self._encodings, self._n_missing = tuple(encodings), tuple(n_missing)
         self._offset, self._scale = offset, scale
         ends = np.cumsum([encoding.n_inputs for encoding in self._encodings], dtype=np.int64).tolist()
         self._starts = (0, *ends[:-1])
@@ -90,8 +92,7 @@ class Preparation:
     @property
     def columns(self) -> tuple[ColumnReport, ...]:
         """What became of each column."""
-        names = self.names or map(str, range(len(self._encodings)))
-        rows = zip(names, self._encodings, self._starts, self._n_missing, strict=True)
+        rows = zip(self._labels, self._encodings, self._starts, self._n_missing, strict=True)
         return tuple(ColumnReport(name, of.kind, of.note, of.n_inputs, start, gone) for name, of, start, gone in rows)
 
     @property
@@ -148,7 +149,8 @@ class Preparation:
                 offsets, scales = encoding.scales(column)
                 offset += offsets
                 scale += scales
-        made = cls(table.names, encodings, missing, np.array(offset, np.float64), np.array(scale, np.float64))
+        labels = [table.name(index) for index in range(len(table.columns))]
+        made = cls(table.names, labels, encodings, missing, np.array(offset, np.float64), np.array(scale, np.float64))
         if made.n_inputs == 0:
             reports = "; ".join(f"{report.name}: {report.note}" for report in made.columns[:MANY])
             raise ValueError(f"{table.source} has no column to learn from: {reports}")
@@ -226,7 +228,7 @@ class Preparation:
             }
             for encoding, missing in zip(self._encodings, self._n_missing, strict=True)
         ]
-        config = {"version": VERSION, "names": None if self.names is None else list(self.names), "columns": columns}
+        config = {"version": VERSION, "named": self.names is not None, "labels": list(self._labels), "columns": columns}
         return config, {"offset": self._offset, "scale": self._scale}
 
     @classmethod
@@ -248,10 +250,8 @@ class Preparation:
             if column["form"] == Measured.form:
                 settings["periods"] = tuple(settings["periods"])
             encodings.append(FORMS[column["form"]](**settings))
-        names = None if config["names"] is None else tuple(config["names"])
-        made = cls(
-            names, encodings, [column["missing"] for column in config["columns"]], arrays["offset"], arrays["scale"]
-        )
+        labels, missing = tuple(config["labels"]), [column["missing"] for column in config["columns"]]
+        made = cls(labels if config["named"] else None, labels, encodings, missing, arrays["offset"], arrays["scale"])
         for name in ("offset", "scale"):
             if arrays[name].shape != (made.n_inputs,) or arrays[name].dtype != np.float64:
                 raise ValueError(f"the {name} has shape {arrays[name].shape}; wanted float64 ({made.n_inputs},)")

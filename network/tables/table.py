@@ -20,6 +20,8 @@ class Table:
         None for arrays, whose columns are known by their places.
     source : str
         What messages call it: "X", or the name of a file, whose lines they then name.
+    indices : sequence of int
+        What messages call columns without names.
     """
 
     def __init__(
@@ -30,10 +32,12 @@ class Table:
         source: str = "X",
         lines: Array | None = None,
         unit: str = "line",
+        indices: Sequence[int] | None = None,
     ) -> None:
         self.columns = tuple(columns)
         self.names = None if names is None else tuple(names)
         self.source = source
+        self.indices = range(len(self.columns)) if indices is None else indices
         self._n_rows, self._lines, self._unit = n_rows, lines, unit
 
     def __len__(self) -> int:
@@ -45,15 +49,15 @@ class Table:
         n_rows = len(np.empty(self._n_rows, np.bool_)[rows])
         lines = None if self._lines is None else self._lines[rows]
         columns = [column.take(rows) for column in self.columns]
-        return Table(columns, self.names, n_rows, self.source, lines, self._unit)
+        return Table(columns, self.names, n_rows, self.source, lines, self._unit, self.indices)
 
     def label(self, index: int) -> str:
         """Return what messages call a column."""
-        return column_label(self.names, index)
+        return column_label(self.names, index if self.names is not None else self.indices[index])
 
     def name(self, index: int) -> str:
         """Return the name of a column, or its index."""
-        return str(index) if self.names is None else self.names[index]
+        return str(self.indices[index]) if self.names is None else self.names[index]
 
     def place(self, index: int, row: int) -> str:
         """Return what messages call a value."""

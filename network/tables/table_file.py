@@ -49,7 +49,8 @@ def read_table_file(
     if is_arrow(path):
         return _read_arrow_table(path, target, missing)
     found = read_mixed_table(path, target, known, missing)
-    return _table(found.name, found.columns, found.inputs, found.lines), found
+    indices = [index for index in range(len(found.inputs) + 1) if index != found.target_column]
+    return _table(found.name, found.columns, found.inputs, found.lines, indices), found
 
 
 def read_inputs_file(
@@ -76,13 +77,19 @@ def is_arrow(path: str | Path) -> bool:
     return Path(path).name.lower().endswith(ARROW_FILES)
 
 
-def _table(name: str, names: Sequence[str] | None, columns: Sequence[CellsOfColumn], lines: Sequence[int]) -> Table:
+def _table(
+    name: str,
+    names: Sequence[str] | None,
+    columns: Sequence[CellsOfColumn],
+    lines: Sequence[int],
+    indices: Sequence[int] | None = None,
+) -> Table:
     """Return the table of a CSV file."""
     made = [
         Column(NUMBER, cells) if isinstance(cells, np.ndarray) else of_objects(column_label(names, index), cells)
         for index, cells in enumerate(columns)
     ]
-    return Table(made, names, len(lines), name, np.asarray(lines))
+    return Table(made, names, len(lines), name, np.asarray(lines), indices=indices)
 
 
 def _read_arrow_table(path: str | Path, target: str | None, missing: Collection[str]) -> tuple[Table, Target]:

@@ -183,6 +183,16 @@ def test_categories_that_are_all_rare_are_dropped():
     assert notes_of(X)["c"] == ("category", "one-hot", 8)
 
 
+def test_the_order_of_categories():
+    """Numbers go by their size, text by its characters; the columns of the matrix show it."""
+    for values, order in (([10, 9, 100, 2], [2, 9, 10, 100]), (["b", "a", "C", "é"], ["C", "a", "b", "é"]),
+                          (["x", 10, "9", 9], [9, 10, "9", "x"])):  # fmt: skip
+        preparation, found = fitted({"c": pd.Series(values, dtype=object)}, ["c"])
+        later = preparation.transform(table_of({"c": pd.Series(order, dtype=object)}))
+        np.testing.assert_array_equal(later.argmax(axis=1), range(4))
+        assert found.shape == (4, 4)
+
+
 def test_numbers_that_are_called_categories():
     X = np.array([[1, 5.0], [2, 6], [3, 7], [1, 8]])
     for categorical in ([0], [-2], [True, False]):

@@ -165,8 +165,13 @@ def test_whole_numbers_beyond_float64_are_exact(csv):
 def test_memory_is_asked_for_as_a_file_grows(csv, monkeypatch):
     monkeypatch.setattr(csv_columns, "VALUES_BETWEEN_CHECKS", 40_000)
     monkeypatch.setattr(memory, "available_memory", lambda: 1_000_000)
-    with pytest.raises(MemoryError, match="the columns read from .* needs"):
+    with pytest.raises(MemoryError, match=r"the columns read from .* needs"):
         read_table_file(csv("1.5,2.5,3.5\n" * 40_000))
+
+
+def test_a_number_with_underscores_is_text(csv):
+    table, _ = read_table_file(csv("a,b\n" + "".join(f"1_{row % 2},{row}.5\n" for row in range(8))))
+    assert [column.kind for column in Preparation.fit(table).columns] == ["category"]
 
 
 def test_words_for_missing(csv):
