@@ -138,7 +138,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             kept = np.flatnonzero(weights)
             table, targets, weights = table.take(kept), targets[kept], weights[kept]
         self._check_enough(targets)
-        preparation = Preparation.fit(table, self.categorical, numeric_bins=recipe.numeric_bins)
+        preparation = Preparation.fit(table, self.categorical, numeric_bins=recipe.bins_of(len(table.columns)))
         rows = Rows(preparation.transform(table), targets, weights)
         validation = None if eval_set is None else self._validation(eval_set, preparation, reading)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))

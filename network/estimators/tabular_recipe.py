@@ -11,6 +11,8 @@ from hotloop.network.validation import arguments
 from hotloop.network.validation.arguments import Fraction, NotNegative, NotNegativeOrNone, Positive
 from hotloop.network.validation.printable import shown
 
+MOST_BINS = 2048  # of all columns together
+FEWEST_BINS = 4  # of a column
 CLASSES, VALUES = "classes", "values"  # what is predicted
 RATES: Mapping[str, Callable[[float], Any]] = MappingProxyType({
     "coslog4": CosLog4, "cosine": Cosine, "flat_cosine": FlatCosine, "one_cycle": OneCycle, "constant": Constant,
@@ -54,7 +56,8 @@ class Recipe:
     validation_fraction : float, default 0.2
         Share of the rows that is held out, to choose the epoch; 0 to keep the last epoch.
     numeric_bins : int, default 0
-        Bins of the piecewise-linear encoding that a column of numbers has besides; 0 for none.
+        Bins of the piecewise-linear encoding that a column of numbers has besides; 0 for none. A table of more than
+        2048 / bins columns has fewer, for the first layer not to take most of the time, and none where less than 4.
     n_ensemble : int, default 1
         How many networks are trained, if the estimator does not say it.
     prefer : {"last", "first"}
@@ -106,6 +109,11 @@ class Recipe:
         """Return the call that makes it."""
         changed = [field for field in fields(self) if getattr(self, field.name) != field.default]
         return f"Recipe({', '.join(f'{field.name}={getattr(self, field.name)!r}' for field in changed)})"
+
+    def bins_of(self, n_columns: int) -> int:
+        """Return the bins of a column in a table of so many columns."""
+        bins = min(int(self.numeric_bins), MOST_BINS // n_columns)
+        return 0 if bins < min(FEWEST_BINS, self.numeric_bins) else bins
 
     def plain(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""

@@ -346,3 +346,10 @@ def test_presets():
         Recipe.of(3, CLASSES)
     assert Recipe(**own.plain()) == own
     assert repr(Recipe(epochs=3, activation="selu")) == "Recipe(epochs=3)"
+
+
+def test_wide_tables_have_fewer_bins():
+    found = [Recipe(numeric_bins=16).bins_of(n_columns) for n_columns in (1, 128, 129, 256, 512, 513, 10**6)]
+    assert found == [16, 16, 15, 8, 4, 0, 0]
+    assert Recipe(numeric_bins=2).bins_of(1000) == 2
+    assert Recipe().bins_of(1) == 0
