@@ -67,8 +67,8 @@ class Persistent:
     def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, Any] | None = None) -> Self:
         """Read a network that `save` or ``hotloop train --save`` wrote.
 
-        It predicts from raw inputs: the scaling that it was trained with is its `input_offset` and `input_scale`. A file
-        that ``hotloop train`` wrote for a table is read by `PreparedNetwork.load`.
+        It predicts from raw inputs: the scaling that it was trained with is its `input_offset` and `input_scale`.
+        `PreparedNetwork.load` reads a file that ``hotloop train`` wrote for a table.
 
         Parameters
         ----------
