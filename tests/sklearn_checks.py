@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hotloop.datasets import load_digits
-from hotloop.estimators import MLPClassifier, MLPRegressor
+from hotloop.estimators import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -18,6 +18,30 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks([MLPClassifier(), MLPRegressor()])
 def test_check(estimator, check):
     check(estimator)
+
+
+TABULAR = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "rows are drawn for validation and batches, and quartiles count rows: two rows are not one of weight 2"
+    ),
+}
+
+
+@parametrize_with_checks([TabularClassifier(), TabularRegressor()], expected_failed_checks=lambda estimator: TABULAR)
+def test_tabular_check(estimator, check, monkeypatch):
+    """With the defaults; tests/network/estimators/test_tabular_checks.py has small networks."""
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # or one check is skipped
+    check(estimator)
+
+
+def test_a_search_in_processes_of_a_tabular_pipeline():
+    digits = load_digits()
+    X, y = np.asarray(digits.x_train[:300], float), digits.y_train[:300]
+    model = make_pipeline(StandardScaler(), TabularClassifier(preset="fast", random_state=0))
+    grid = {"tabularclassifier__n_ensemble": [1, 2]}
+    alone, together = (GridSearchCV(model, grid, cv=2, n_jobs=n).fit(X, y) for n in (1, 2))
+    assert list(alone.cv_results_["mean_test_score"]) == list(together.cv_results_["mean_test_score"])
+    assert together.best_estimator_.score(X, y) > 0.9
 
 
 def test_a_grid_search_in_processes_of_a_pipeline():
