@@ -153,7 +153,8 @@ class Trainable(Incremental, LearningRateMethods):
             Whether to draw a new order of the samples for each epoch.
         n_threads : int or "auto", default "auto"
             How many threads share each step; the result is the same to the bit. "auto" tries, during the fit, one and
-            more of the cores that this process may use, if a step has work for them, and keeps the fastest.
+            more of the cores that this process may use, if a step has work for them, and keeps the fastest; in a worker
+            of joblib it is one.
         progress : bool, default True
             Whether to show a bar: on standard error if that is a terminal, in a notebook below the cell, else nowhere.
         callbacks : sequence of Callback, optional

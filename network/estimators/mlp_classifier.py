@@ -251,6 +251,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 check_classification_targets(y)
                 raise ValueError("Multioutput target data is not supported with label binarization")
             self.classes_ = np.arange(y.shape[1]) if kind == MULTILABEL else np.unique(y)
+            if self.classes_.dtype == object:
+                self.classes_ = np.array(self.classes_.tolist())  # of str, as scikit-learn has them
             self._kind = MULTILABEL if kind == MULTILABEL else self._kind_of(self.classes_)
             self._sparse_target = sparse.issparse(y)
             return X, y

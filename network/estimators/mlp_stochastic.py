@@ -77,7 +77,7 @@ def fit_stochastic(
             *data, **options, epochs=1 if incremental else mlp.max_iter,
             optimizer=optimizer_of(mlp, mlp._optimizer.learning_rate), shuffle=bool(mlp.shuffle),
             max_seconds=mlp.max_seconds, n_threads=mlp.n_threads, progress=False,
-            callbacks=[watch, *callbacks],
+            callbacks=[*callbacks, watch],
         )  # fmt: skip
         reason = history.stop_reason
     except DivergenceError as error:

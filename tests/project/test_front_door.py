@@ -40,6 +40,7 @@ MODULES = "; import json, sys; print(json.dumps(sorted(sys.modules)))"
     "import hotloop; assert not hasattr(hotloop, 'nonsense')",
     "import hotloop, inspect; assert inspect.unwrap(hotloop) is hotloop",  # asks for __wrapped__
     "import hotloop; hotloop.network",
+    "import hotloop; dir(hotloop.estimators)",
     "from hotloop import __version__, network",
     "from hotloop import SGD",
 ])  # fmt: skip

@@ -45,8 +45,9 @@ def same_weights(one, other):
 
 def test_classes_of_any_type():
     names = np.array(["ant", "bee", "cow"])
-    strings, numbers = classifier().fit(X, names[CLASSES]), classifier().fit(X, CLASSES)
+    strings, numbers = classifier().fit(X, names.astype(object)[CLASSES]), classifier().fit(X, CLASSES)
     assert list(strings.classes_) == list(names)
+    assert strings.classes_.dtype == names.dtype
     assert (strings.predict(X) == names[numbers.predict(X)]).all()
     assert_allclose(np.exp(strings.predict_log_proba(X)), numbers.predict_proba(X))
     assert strings.predict_proba(X).shape == (30, 3)
