@@ -24,7 +24,11 @@ from hotloop.network.estimators.mlp_network import conventions_of, optimizer_of,
 from hotloop.network.estimators.mlp_step import take_step
 from hotloop.network.training.history import EPOCHS, INTERRUPTED, DivergenceError
 
-RECORD = ("loss_curve_", "validation_scores_", "best_validation_score_", "best_loss_", "_no_improvement_count")
+# What an estimator notes of its training, as it is before the first epoch.
+RECORD: dict[str, Any] = {
+    "loss_": np.nan, "loss_curve_": None, "validation_scores_": None, "best_validation_score_": None,
+    "best_loss_": None, "_no_improvement_count": 0,
+}  # fmt: skip
 Rows = tuple[Any, Array, Array | None]  # inputs, encoded targets, weights
 
 
@@ -98,8 +102,9 @@ def fit_stochastic(
 def begin_record(mlp: Any, validates: bool = False) -> None:
     """Set what an estimator notes of its training, unless it has it."""
     mine = mlp.__dict__
-    for name in RECORD:
-        mine.setdefault(name, [] if name == "loss_curve_" else 0 if name == "_no_improvement_count" else None)
+    for name, value in RECORD.items():
+        mine.setdefault(name, value)
+    mlp.loss_curve_ = mlp.loss_curve_ or []
     if not mlp.early_stopping and mlp.best_loss_ is None:
         mlp.best_loss_ = np.inf
     if (mlp.early_stopping or validates) and mlp.validation_scores_ is None:

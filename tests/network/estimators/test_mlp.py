@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
+from sklearn.metrics import r2_score
 
 import hotloop
 from hotloop import Network
@@ -253,6 +254,20 @@ def test_other_losses():
     assert brier.network_.evaluate(X, one_hot)["loss"] == net.evaluate(X, one_hot)["loss"]
 
 
+def test_the_score_of_values():
+    """As scikit-learn's, where targets are constant too."""
+    mlp = regressor().fit(X, VALUES)
+    for y, outputs in (
+        (VALUES, X[:, :1]),
+        (np.ones(30), np.ones((30, 1))),
+        (np.ones(30), X[:, :1]),
+        (X[:, :2], X[:, 1:3]),
+    ):
+        for weights in (None, np.arange(30.0)):
+            wanted = r2_score(y, outputs, sample_weight=weights)
+            assert mlp._score_of(outputs, y, weights) == pytest.approx(wanted, rel=1e-12)
+
+
 def test_validation_data():
     """They are scored after each epoch, and with early stopping take the place of rows that are held out."""
     data = (X[20:], CLASSES[20:])
@@ -286,7 +301,9 @@ def test_callbacks_and_time():
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)  # that the fit did not converge is no news
         assert regressor(callbacks=[StopAfter(2)]).fit(X, VALUES).n_iter_ == 2
-        assert regressor(max_seconds=1e-9, max_iter=10**6).fit(X, VALUES).n_iter_ <= 1
+        short = regressor(max_seconds=1e-9, max_iter=10**6).fit(X, VALUES)
+        assert len(short.loss_curve_) == short.n_iter_ <= 1
+        assert np.isnan(short.loss_) == (short.n_iter_ == 0)
         assert regressor(solver="lbfgs", max_seconds=1e-9, max_iter=10**6).fit(X, VALUES).n_iter_ == 1
 
 
