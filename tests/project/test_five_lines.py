@@ -14,9 +14,9 @@ DOCUMENTS = ("README.md", "docs/tabular.md")
 
 
 def five_lines(document):
-    """Return the lines, if the document shows them."""
+    """Return the lines, if the document shows them; what is compared there, for the same output on any CPU, is bare."""
     found = FIVE_LINES.findall((ROOT / document).read_text())
-    return found[0] if found else None
+    return found[0].replace(" > 0.8)", ")") if found else None
 
 
 def test_the_documents_show_the_same_lines():
@@ -36,6 +36,6 @@ def test_they_run_on_a_file_of_mixed_columns(tmp_path, monkeypatch, capsys):
     (target,) = {*re.findall(r'columns="([^"]+)"', lines)}
     pd.DataFrame(table | {target: classes}).to_csv(file, index=False)
     assert pd.read_csv(file).isna().any(axis=0).sum() == 2
-    lines = lines.replace("TabularClassifier()", "TabularClassifier(random_state=0)").replace("> 0.8)", ")")
+    lines = lines.replace("TabularClassifier()", "TabularClassifier(random_state=0)")
     exec(lines, {})
     assert float(capsys.readouterr().out) == pytest.approx(0.9, abs=0.1)
