@@ -120,7 +120,9 @@ class _Bar(Callback):
 
         kind = NotebookBar if in_notebook() else Bar
         what = "1 network" if networks == 1 else f"{networks} networks"
-        self._bar = kind(total=networks * epochs, unit=" epochs", desc=what, dynamic_ncols=True, mininterval=REDRAWN)
+        self._bar = kind(
+            total=networks * epochs, unit=" epochs", desc=f"{what}: ", dynamic_ncols=True, mininterval=REDRAWN
+        )
         self._lock = threading.Lock()
 
     def on_epoch_end(self, fit: FitProgress) -> None:
