@@ -69,11 +69,11 @@ def wrapped_table(
 
     Examples
     --------
-    >>> for line in wrapped_table(["name", "text"], [["a", "some longer text"]], left=["name", "text"], width=20):
-    ...     print(line.rstrip())
-    name  text
-    a     some longer
-          text
+    >>> for line in wrapped_table(["n", "text"], [["1", "a text that is longer than that"]], left=["text"], width=24):
+    ...     print(line)
+    n  text
+    1  a text that is longer
+       than that
     """
     if width is None:
         width = shutil.get_terminal_size().columns

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from hotloop.network.datasets.arrow_file import ARROW_FILES
 from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.csv_file import load_csv
 from hotloop.network.datasets.csv_table import UNKNOWN, read_inputs
@@ -11,7 +12,6 @@ from hotloop.network.datasets.digits import bundled_digits, load_digits
 from hotloop.network.datasets.idx_file import load_idx, read_images
 from hotloop.network.datasets.npz_file import array_names, load_npz, numbers, read_arrays
 from hotloop.network.datasets.open_binary import STANDARD_INPUT
-from hotloop.network.datasets.stream import ARROW_FILES
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".npz": "npz", **dict.fromkeys(ARROW_FILES, "arrow")}
 

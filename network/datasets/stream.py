@@ -2,27 +2,23 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from hotloop.network.datasets.arrow_file import IPC, PARQUET, import_pyarrow, opened_ipc, opened_parquet
 from hotloop.network.datasets.csv_dialect import value_of
 from hotloop.network.datasets.csv_table import read_table
 from hotloop.network.datasets.npz_file import numbers, read_arrays, rows_of
 from hotloop.network.datasets.scaling import ROUNDINGS, Scaling
 from hotloop.network.validation import arguments
-from hotloop.network.validation.printable import printable
 
 Array: TypeAlias = npt.NDArray[Any]
 Part: TypeAlias = tuple[str, tuple[str, ...] | None, Array, Array]  # where it is from, names of the inputs, X, y
 
 ROWS = 65536
-PARQUET, IPC = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
-ARROW_FILES = PARQUET + IPC
-OF_STREAM = b"\xff\xff\xff\xff"  # how Arrow's stream format begins
 CSV, NPZ = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".npz",)
 
 
@@ -244,67 +240,23 @@ def _rows_of_csv(stream: Stream, path: Any) -> int:
 
 def _parquet(stream: Stream, path: Any) -> Iterator[Part]:
     """Read a Parquet file part by part."""
-    with _opened_parquet(path) as file:
+    with opened_parquet(path) as file:
         yield from _of_batches(stream, str(path), file.schema_arrow.names, file.iter_batches(batch_size=stream.rows))
 
 
 def _ipc(stream: Stream, path: Any) -> Iterator[Part]:
     """Read an Arrow file part by part, mapped into memory."""
-    with _opened_ipc(path) as (names, batches):
+    with opened_ipc(path) as (names, batches):
         yield from _of_batches(stream, str(path), names, batches)
 
 
-@contextmanager
-def _opened_parquet(path: Any) -> Iterator[Any]:
-    arrow = _pyarrow()
-    with _damage_in(path, "Parquet"), arrow.parquet.ParquetFile(path) as file:
-        yield file
-
-
-@contextmanager
-def _opened_ipc(path: Any) -> Iterator[tuple[list[str], Iterable[Any]]]:
-    """Yield the names and the record batches of a file in Arrow's file format, or in its stream format."""
-    arrow = _pyarrow()
-    with _damage_in(path, "an Arrow file"), arrow.memory_map(str(path)) as mapped:
-        is_stream = mapped.read(len(OF_STREAM)) == OF_STREAM
-        mapped.seek(0)
-        with arrow.ipc.open_stream(mapped) if is_stream else arrow.ipc.open_file(mapped) as file:
-            if is_stream:
-                yield file.schema.names, file
-            else:
-                yield file.schema.names, (file.get_batch(index) for index in range(file.num_record_batches))
-
-
-@contextmanager
-def _damage_in(path: Any, what: str) -> Iterator[None]:
-    """Turn what pyarrow raises for a damaged file into one error that names the file."""
-    arrow = _pyarrow()
-    try:
-        yield
-    except (arrow.ArrowException, OSError) as error:
-        if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
-            raise  # of the system, which says what it is
-        raise ValueError(f"{path} cannot be read as {what} ({printable(str(error))})") from None
-
-
-def read_arrow(path: Any) -> Any:
-    """Return a Parquet or Arrow file as a table of pyarrow."""
-    if not Path(path).exists():
-        raise FileNotFoundError(f"there is no file {path}")
-    if str(path).lower().endswith(PARQUET):
-        with _opened_parquet(path) as file:
-            return file.read()
-    with _opened_ipc(path) as (_, batches):
-        return _pyarrow().Table.from_batches(list(batches))
-
-
 def _rows_of_parquet(stream: Stream, path: Any) -> int:
-    with _opened_parquet(path) as file:
+    with opened_parquet(path) as file:
         return int(file.metadata.num_rows)
 
 
 def _rows_of_ipc(stream: Stream, path: Any) -> int:
-    with _opened_ipc(path) as (_, batches):
+    with opened_ipc(path) as (_, batches):
         return sum(batch.num_rows for batch in batches)
 
 
@@ -336,7 +288,7 @@ def _of_batches(stream: Stream, where: str, names: Sequence[str], batches: Any) 
         raise ValueError(f"{where} has no column {missing[0]!r}; it has {', '.join(names)}")
     from hotloop.network.validation.array_like import numeric  # beside it Numba is loaded
 
-    table_of, first = _pyarrow().Table.from_batches, 0
+    table_of, first = import_pyarrow().Table.from_batches, 0
     for part in _in_parts(batches, stream.rows):
         table = table_of(part)
         rows = f"{where}, rows {first} to {first + table.num_rows - 1}"
@@ -363,17 +315,6 @@ def _in_parts(batches: Iterable[Any], rows: int) -> Iterator[list[Any]]:
                 part, left = [], rows
     if part:
         yield part
-
-
-def _pyarrow() -> Any:
-    """Import pyarrow with the modules that are used here, or say how to get it."""
-    try:
-        import pyarrow
-        import pyarrow.ipc
-        import pyarrow.parquet
-    except ImportError:
-        raise ImportError("Parquet and Arrow files need pyarrow: pip install 'hotloop[arrow]'") from None
-    return pyarrow
 
 
 class _Kind(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hotloop.network.datasets.arrow_file import ARROW_FILES, read_arrow
 from hotloop.network.datasets.csv_columns import CellsOfColumn
 from hotloop.network.datasets.csv_dialect import MISSING, Dialect
 from hotloop.network.datasets.csv_numbers import FILL_IN, fail
@@ -16,7 +17,6 @@ from hotloop.network.datasets.csv_table import (
     read_mixed_inputs,
     read_mixed_table,
 )
-from hotloop.network.datasets.stream import ARROW_FILES, read_arrow
 from hotloop.network.tables.categories import number_in
 from hotloop.network.tables.column import BOOLEAN, NUMBER, TEXT, Column, of_objects, without
 from hotloop.network.tables.decisions import missing_in

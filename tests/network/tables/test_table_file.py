@@ -135,6 +135,9 @@ def test_other_faults_of_parquet_files(tmp_path):
     pl.DataFrame({"x": [], "y": []}, schema={"x": pl.Int8, "y": pl.Int8}).write_parquet(path)
     with pytest.raises(ValueError, match="holds no rows"):
         read_table_file(path)
+    pl.DataFrame({"x": [1, 2], "y": [1, 2]}).clear().write_ipc(tmp_path / "table.arrow")
+    with pytest.raises(ValueError, match="holds no rows"):
+        read_table_file(tmp_path / "table.arrow")
     path.write_bytes(b"PAR1 no")
     with pytest.raises(ValueError, match="cannot be read as Parquet"):
         read_table_file(path)
