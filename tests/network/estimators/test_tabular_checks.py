@@ -107,6 +107,7 @@ def test_pipelines_routing_and_calibration(data):
     assert np.isfinite(transformed.predict(X)).all()
 
 
+@needs_compiler
 def test_importances_agree_with_scikit_learns(data):
     """Its random numbers are others: the means of many repeats agree."""
     X, classes, _ = data

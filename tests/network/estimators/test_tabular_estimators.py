@@ -145,7 +145,7 @@ def test_values_do_not_depend_on_their_unit(fitted_values):
 
 def test_values_are_cut_to_the_range_seen():
     X = np.arange(30.0)[:, None]
-    recipe = tiny(activation="identity", epochs=60, learning_rate=0.5)
+    recipe = tiny(activation="identity", hidden_sizes=(3,), epochs=30, learning_rate=0.5)
     clipped, free = (regressor(preset=replace(recipe, clip=clip)).fit(X, X[:, 0]) for clip in (True, False))
     far = np.array([[-100.0], [500.0]])
     assert clipped.predict(far).tolist() == [0.0, 29.0]
