@@ -19,6 +19,8 @@ from hotloop import Network
 from hotloop.activations import LeakyReLU
 from hotloop.estimators import MLPClassifier, MLPRegressor
 from hotloop.losses import Quantile
+from hotloop.network.estimators.mlp_step import remembered
+from hotloop.network.estimators.mlp_stochastic import start_optimizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -110,10 +112,12 @@ def test_wrong_data_in_a_step_that_needs_no_checks():
     before = mlp.network_.parameters.copy()
     holed = X.copy()
     holed[3, 2] = np.nan
-    with pytest.raises(ValueError, match="Input X contains NaN"):
-        mlp.partial_fit(holed, CLASSES)
     with pytest.raises(ValueError, match=r"`y` has classes not in `self.classes_`"):
         mlp.partial_fit(X, CLASSES + 1)
+    assert mlp._step is None
+    mlp._step = remembered(mlp)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        mlp.partial_fit(holed, CLASSES)
     with pytest.raises(ValueError, match="X has 3 features, but MLPClassifier is expecting 4"):
         mlp.partial_fit(X[:, 1:], CLASSES)
     assert (mlp.network_.parameters == before).all()
@@ -225,6 +229,16 @@ def test_moments_survive_a_warm_start(solver):
     assert warm.n_iter_ == 3
     cold = regressor(shuffle=False).fit(X, VALUES)
     assert same_weights(cold.fit(X, VALUES), regressor(shuffle=False).fit(X, VALUES))
+
+
+def test_the_velocity_survives_a_new_learning_rate():
+    """It is the rate times the moments."""
+    mlp = regressor(warm_start=True, solver="sgd", learning_rate="invscaling").fit(X, VALUES)
+    moments = mlp.network_._training.moments
+    velocity = mlp._optimizer.learning_rate * moments
+    start_optimizer(mlp, incremental=False)
+    assert mlp._optimizer.learning_rate == 0.001
+    assert_allclose(0.001 * moments, velocity)
 
 
 def test_an_activation_for_each_layer_and_dropout():
