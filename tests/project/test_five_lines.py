@@ -9,7 +9,7 @@ from conftest import needs_compiler
 from tabular_data import mixed
 
 ROOT = Path(__file__).parents[2]
-FIVE_LINES = re.compile(r"^```python\n(import pandas as pd\n(?:[^`\n]+\n){4})```$", re.M)
+FIVE_LINES = re.compile(r"^```python\n(import pandas as pd\n(?:[^`\n]+\n){2}\n(?:[^`\n]+\n){2})```$", re.M)
 DOCUMENTS = ("README.md", "docs/tabular.md")
 
 
