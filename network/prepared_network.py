@@ -39,7 +39,8 @@ class PreparedNetwork:
         Columns are found by their names, in any order. Missing values and unknown categories are taken as
         `Preparation` says.
         """
-        return self.network.predict(self.preparation.transform(table_of(X)), n_threads=n_threads)
+        inputs = self.preparation.transform(table_of(X), dtype=self.network.dtype)
+        return self.network.predict(inputs, n_threads=n_threads)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file that takes the place of `path` once it is whole.

@@ -102,6 +102,13 @@ def test_predictions_need_nothing_else(people, tmp_path):
     ]  # fmt: skip
 
 
+def test_predictions_in_float64(people, tmp_path):
+    train_tiny(people, "--target", "income", "--epochs", "1", "--dtype", "float64", "--save", tmp_path / "model")
+    found, _ = predictions(tmp_path / "model", people)
+    values = PreparedNetwork.load(tmp_path / "model").predict(pd.read_csv(people))
+    assert [row["prediction"] for row in found] == list(map(str, values[:, 0]))
+
+
 def test_a_network_of_a_table_says_how_it_is_loaded(people, tmp_path):
     train_tiny(people, "--target", "income", "--epochs", "1", "--save", tmp_path / "model")
     with pytest.raises(ValueError, match=r"model holds a PreparedNetwork: read it with PreparedNetwork\.load"):
