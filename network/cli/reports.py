@@ -1,6 +1,5 @@
 """The text that the commands print. Names from the data are made printable."""
 
-import itertools
 import os
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +9,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.metrics.regression import mae, rmse
-from hotloop.network.tables.preparation import Preparation
+from hotloop.network.tables.preparation import ColumnReport, Preparation
 from hotloop.network.text_table import fitted_table, table, wrapped_table
 from hotloop.network.training.early_stopping import EarlyStopping
 from hotloop.network.training.history import EARLY_STOPPING, TIME, History, spread, table_of
@@ -18,7 +17,7 @@ from hotloop.network.validation.printable import printable
 
 MOST_ROWS = 12  # of the table of epochs
 MOST_NAMES = 10  # of classes in a line
-MOST_COLUMNS, LONGEST_NAME = 40, 24  # of a table of columns; more are shown in groups
+MOST_COLUMNS, LONGEST_NAME = 40, 24  # of a table of columns; of more, those that are treated alike share a row
 MOST_CLASSES, LONGEST_CLASS = 10, 12  # of a confusion matrix
 
 
@@ -58,7 +57,12 @@ def columns(preparation: Preparation) -> list[str]:
     columns = preparation.columns
     groups = [[column] for column in columns]
     if len(columns) > MOST_COLUMNS:
-        groups = [list(group) for _, group in itertools.groupby(columns, lambda column: (column.kind, column.note))]
+        alike: dict[tuple[str, str], list[ColumnReport]] = {}
+        for column in columns:
+            alike.setdefault((column.kind, column.note), []).append(column)
+        groups = list(alike.values())
+    left_out = sum(map(len, groups[MOST_COLUMNS:]))
+    groups = groups[:MOST_COLUMNS]
     heads = ["column", "kind", "inputs", "missing", "what was done"]
     rows = []
     for group in groups:
@@ -69,7 +73,8 @@ def columns(preparation: Preparation) -> list[str]:
         rows.append([name, group[0].kind, str(inputs), str(missing), printable(group[0].note)])
     if not any(column.n_missing for column in columns):
         heads, rows = [*heads[:3], heads[4]], [[*row[:3], row[4]] for row in rows]
-    return wrapped_table(heads, rows, left=("column", "kind", "what was done"))
+    lines = wrapped_table(heads, rows, left=("column", "kind", "what was done"))
+    return [*lines, f"and {left_out} columns more"] if left_out else lines
 
 
 def _short(text: str, longest: int) -> str:

@@ -234,10 +234,14 @@ def test_profile_prints_the_columns(people, tmp_path):
 
 
 def test_many_columns_are_shown_in_groups():
-    X = {f"pixel {place}": np.arange(5) * (place > 9) for place in range(60)} | {"long name " * 5: list("ababa")}
+    X = {f"pixel {place}": np.arange(5) * (place % 6 > 0) for place in range(60)} | {"long name " * 5: list("ababa")}
     lines = reports.columns(Preparation.fit(table_of(X)))
+    different = {f"c{place}": [place] * 5 for place in range(50)} | {"x": range(5)}
+    assert reports.columns(Preparation.fit(table_of(different)))[40:] == [
+        "c39     number       0  dropped: constant (39)", "and 11 columns more"
+    ]  # fmt: skip
     assert [line.split("  ")[0] for line in lines] == [
-        "column", "pixel 0 and 9 more", "pixel 10 and 49 more", "long name long name l..."
+        "column", "pixel 0 and 9 more", "pixel 1 and 49 more", "long name long name l..."
     ]  # fmt: skip
 
 
