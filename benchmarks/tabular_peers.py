@@ -258,6 +258,10 @@ PEERS = {
     "hotloop": TabularPeer(
         "hotloop Tabular", "hotloop.estimators", OURS, hotloop_tabular("default"), "defaults.", {"max_epochs": 2}
     ),
+    "hotloop-realmlp": TabularPeer(
+        "hotloop Tabular, realmlp", "hotloop.estimators", OURS, hotloop_tabular("realmlp"),
+        'preset="realmlp": RealMLP-TD-S as it was published, with its 256 epochs.', {"max_epochs": 2},
+    ),
     "hotloop-best": TabularPeer(
         "hotloop Tabular, best of 8", "hotloop.estimators", OURS, hotloop_tabular("best", 8),
         'preset="best", n_ensemble=8: the mean of eight networks.', {"max_epochs": 2},
