@@ -8,7 +8,7 @@ import numpy as np
 
 from hotloop.network.tables.categories import Key, key_of, texts_of
 from hotloop.network.tables.column import BOOLEAN, Array, Column
-from hotloop.network.tables.scales import robust, robust_of_counts, scaled
+from hotloop.network.tables.scales import bin_edges, in_bin, inverse, robust, robust_of_counts, scaled
 
 ONE_HOT, SIGNED = np.array([0.0, 1.0]), np.array([-1.0, 0.0, 1.0])
 

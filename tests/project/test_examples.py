@@ -50,7 +50,7 @@ def test_every_example_is_tested():
     names = {path.stem for path in EXAMPLES.iterdir() if path.is_file()}
     assert names == {
         "reference_step", "worked_example", "digits", "mnist", "regression", "user_loop", "perf_map", "custom_loss",
-        "resume_after_kill", "vanishing_gradients", "overfitting", "one_cycle", "notebook", "scikit_learn",
+        "resume_after_kill", "vanishing_gradients", "overfitting", "one_cycle", "tabular", "notebook", "scikit_learn",
     }  # fmt: skip
 
 
