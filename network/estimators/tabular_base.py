@@ -1,5 +1,6 @@
 """What both tabular estimators share: from a table and targets to networks, and from a table to predictions."""
 
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -120,7 +121,10 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         ConvergenceWarning
             If Ctrl-C ended the training, or the loss of a network diverged after its best epoch.
         """
-        recipe = Recipe.of(self.preset, CLASSES if self._classifies else VALUES, self.max_epochs)
+        recipe = Recipe.of(self.preset, CLASSES if self._classifies else VALUES)
+        most_epochs = self.max_epochs
+        if most_epochs is not None:
+            most_epochs = arguments.whole_number("max_epochs", most_epochs, 1, arguments.LARGEST)
         count = recipe.n_ensemble
         if self.n_ensemble is not None:
             count = arguments.whole_number("n_ensemble", self.n_ensemble, 1)
@@ -141,6 +145,8 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         preparation = Preparation.fit(table, self.categorical, numeric_bins=recipe.bins_of(len(table.columns)))
         rows = Rows(preparation.transform(table), targets, weights)
         validation = None if eval_set is None else self._validation(eval_set, preparation, reading)
+        held_out = recipe.validation_fraction if validation is None else 0.0
+        recipe = recipe.for_rows(math.ceil(len(targets) * (1 - held_out)), most_epochs)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         ensemble = Ensemble(recipe, self._n_outputs(reading), self._classifies, seed, n_threads)
         names = _names_of(X, table)

@@ -29,7 +29,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         "best", else 1. Their probabilities are
         averaged.
     max_epochs : int, optional
-        Fewer epochs than the preset has.
+        At most so many, and the schedule with them.
     time_limit : float, optional
         Seconds of training, of all networks together. Each goes back to its best epoch so far; networks that have not
         been begun are left out. The result then depends on the machine.

@@ -1,5 +1,6 @@
 """How the tabular estimators train: every number of the recipe in one table, and its presets."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from hotloop.network.validation.printable import shown
 MOST_BINS = 2048  # of all columns together
 FEWEST_BINS = 4  # of a column
 CLASSES, VALUES = "classes", "values"  # what is predicted
+MORE_EPOCHS = 4  # times as many, for a small table
 RATES: Mapping[str, Callable[[float], Any]] = MappingProxyType({
     "coslog4": CosLog4, "cosine": Cosine, "flat_cosine": FlatCosine, "one_cycle": OneCycle, "constant": Constant,
 })  # fmt: skip
@@ -31,6 +33,8 @@ class Recipe:
         Units of each hidden layer.
     activation : str, default "selu"
     epochs : int, default 256
+    steps : int, default 0
+        At least so many in all, if that takes at most four times as many epochs: small tables need more.
     batch_size : int, default 256
         At most so many rows a step: an epoch's batches are of equal size, but for one row.
     learning_rate : float, default 0.04
@@ -70,6 +74,7 @@ class Recipe:
     hidden_sizes: Sequence[int] = (256, 256, 256)
     activation: Any = "selu"
     epochs: int = 256
+    steps: Any = 0
     batch_size: int = 256
     learning_rate: Positive = 0.04
     schedule: str = "coslog4"
@@ -98,7 +103,8 @@ class Recipe:
             raise TypeError(f"hidden_sizes must be a sequence of whole numbers, got {shown(self.hidden_sizes)}")
         sizes = tuple(arguments.whole_number("hidden_sizes", size, 1) for size in self.hidden_sizes)
         object.__setattr__(self, "hidden_sizes", sizes)
-        arguments.whole_number("numeric_bins", self.numeric_bins, 0)
+        for name in ("numeric_bins", "steps"):
+            arguments.whole_number(name, getattr(self, name), 0)
         object.__setattr__(self, "activation", hidden_activation(self.activation))
         arguments.choose("schedule", self.schedule, RATES)
         arguments.choose("prefer", self.prefer, {"last": 0, "first": 0})
@@ -115,20 +121,24 @@ class Recipe:
         bins = min(int(self.numeric_bins), MOST_BINS // n_columns)
         return 0 if bins < min(FEWEST_BINS, self.numeric_bins) else bins
 
+    def for_rows(self, n_rows: int, most_epochs: int | None = None) -> Self:
+        """Return the recipe with its number of epochs for so many rows to train on, at most `most_epochs`."""
+        wanted = math.ceil(self.steps / math.ceil(n_rows / self.batch_size))
+        epochs = max(self.epochs, min(wanted, MORE_EPOCHS * self.epochs))
+        return replace(self, epochs=epochs if most_epochs is None else min(epochs, most_epochs))
+
     def plain(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""
         return asdict(self)
 
     @classmethod
-    def of(cls, preset: Any, of: str, epochs: Any = None) -> Self:
+    def of(cls, preset: Any, of: str) -> Self:
         """Return the recipe that a user asks for.
 
         Parameters
         ----------
         preset : str or Recipe
         of : {CLASSES, VALUES}
-        epochs : int, optional
-            At most so many.
         """
         if isinstance(preset, Recipe):
             recipe: Any = preset
@@ -136,26 +146,25 @@ class Recipe:
             recipe = arguments.choose("preset", preset, PRESETS[of])
         else:
             raise TypeError(f"preset must be one of {', '.join(PRESETS[of])}, or a Recipe, got {shown(preset)}")
-        if epochs is not None:
-            epochs = arguments.whole_number("max_epochs", epochs, 1, arguments.LARGEST)
-            recipe = replace(recipe, epochs=min(epochs, recipe.epochs) if isinstance(preset, str) else epochs)
         return cast(Self, recipe)
-
-
-def _presets(default: Recipe, best: Recipe, realmlp: Recipe) -> Mapping[str, Recipe]:
-    return MappingProxyType({
-        "default": default,
-        "fast": replace(default, hidden_sizes=(128, 128, 128), epochs=32),
-        "best": replace(best, epochs=128, n_ensemble=8),
-        "realmlp": realmlp,
-    })  # fmt: skip
 
 
 REALMLP_CLASSES = Recipe()
 REALMLP_VALUES = Recipe(activation="mish", learning_rate=0.07, label_smoothing=0.0)
-OF_CLASSES = replace(REALMLP_CLASSES, epochs=64)
-OF_VALUES = replace(REALMLP_VALUES, epochs=64, learning_rate=0.035, numeric_bins=16)
+
+
+def _presets(realmlp: Recipe, **changes: Any) -> Mapping[str, Recipe]:
+    """Return the presets: RealMLP's, and those that need fewer epochs with what has been changed."""
+    default = replace(realmlp, epochs=64, steps=2000, **changes)
+    return MappingProxyType({
+        "default": default,
+        "fast": replace(default, hidden_sizes=(128, 128, 128), epochs=32, steps=1000),
+        "best": replace(default, steps=4000, n_ensemble=8),
+        "realmlp": realmlp,
+    })  # fmt: skip
+
+
 PRESETS: Mapping[str, Mapping[str, Recipe]] = MappingProxyType({
-    CLASSES: _presets(OF_CLASSES, replace(OF_CLASSES, dropout=0.15, weight_decay=0.02), REALMLP_CLASSES),
-    VALUES: _presets(OF_VALUES, OF_VALUES, REALMLP_VALUES),
+    CLASSES: _presets(REALMLP_CLASSES),
+    VALUES: _presets(REALMLP_VALUES, learning_rate=0.035, numeric_bins=16),
 })  # fmt: skip

@@ -28,7 +28,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         How many networks are trained, with other random numbers and other rows held out: by default 8 for the preset
         "best", else 1. Their values are averaged.
     max_epochs : int, optional
-        Fewer epochs than the preset has.
+        At most so many, and the schedule with them.
     time_limit : float, optional
         Seconds of training, of all networks together. Each goes back to its best epoch so far; networks that have not
         been begun are left out. The result then depends on the machine.

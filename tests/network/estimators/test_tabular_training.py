@@ -332,11 +332,20 @@ def test_every_ingredient_can_be_trained(rng):
     assert linear.network.sizes == (3, 1)
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "most", "epochs"),
+    [(1, None, 40), (50, None, 40), (51, None, 20), (100, None, 20), (101, None, 14), (300, None, 10), (9999, None, 10),
+     (100, 12, 12), (100, 30, 20), (9999, 3, 3)],
+)  # fmt: skip
+def test_a_small_table_gets_more_epochs(n_rows, most, epochs):
+    """Until there are 40 steps, but at most four times as many: 50 rows are one step, 100 two, 101 three."""
+    assert tiny(epochs=10, batch_size=50, steps=40).for_rows(n_rows, most).epochs == epochs
+    assert tiny(epochs=10, batch_size=50).for_rows(n_rows).epochs == 10
+
+
 def test_presets():
     for presets in PRESETS.values():
         assert [*presets] == ["default", "fast", "best", "realmlp"]
-    assert Recipe.of("fast", CLASSES, 7).epochs == 7
-    assert Recipe.of("fast", CLASSES, 10**6).epochs == PRESETS[CLASSES]["fast"].epochs
     assert PRESETS[CLASSES]["realmlp"] == Recipe()
     own = tiny(epochs=5)
     assert Recipe.of(own, VALUES) is own
