@@ -19,9 +19,11 @@ from hotloop.network.validation.printable import printable
 WANTED = "wanted real numbers (float, integer or bool)"
 FILL_IN = "fill it in or drop the row"
 REMEDIES = {
-    "text": "encode it as numbers, for example a column of 0 and 1 for each category (pandas.get_dummies)",
+    "text": "encode it as numbers, for example a column of 0 and 1 for each category (pandas.get_dummies), or take "
+    "hotloop.estimators.TabularClassifier or TabularRegressor, which do",
     "labels": "number the classes: classes, y = numpy.unique(y, return_inverse=True)",
-    "categories": "encode them, for example with pandas.get_dummies, or as numbers that they are with .astype(float)",
+    "categories": "encode them, for example with pandas.get_dummies, or as numbers that they are with .astype(float), "
+    "or take hotloop.estimators.TabularClassifier or TabularRegressor",
     "times": "take numbers, for example the days since a first one: (t - t.min()) / numpy.timedelta64(1, 'D')",
     "complex numbers": "give real and imaginary parts as two columns",
 }
