@@ -29,7 +29,7 @@ TABULAR = {
 
 @parametrize_with_checks([TabularClassifier(), TabularRegressor()], expected_failed_checks=lambda estimator: TABULAR)
 def test_tabular_check(estimator, check, monkeypatch):
-    """With the defaults; tests/network/estimators/test_tabular_checks.py has small networks."""
+    """With the defaults."""
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # or one check is skipped
     check(estimator)
 

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of estimators, and its tools around the tabular ones."""
+"""The tabular estimators among scikit-learn's tools; its checks of estimators are run by tests/sklearn_checks.py."""
 
 import warnings
 
@@ -15,31 +15,11 @@ from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted
 from tabular_data import ROWS, mixed, tiny
 
-from hotloop.estimators import Recipe, TabularClassifier, TabularRegressor
+from hotloop.estimators import TabularClassifier, TabularRegressor
 from hotloop.network.estimators import tabular_training
-
-SMALL = {"hidden_sizes": (32, 32), "epochs": 60, "learning_rate": 0.1}
-CHECKED = [
-    TabularClassifier(preset=Recipe(**SMALL), n_threads=1),
-    TabularRegressor(preset=Recipe(**SMALL, activation="mish", numeric_bins=8), n_threads=1),
-]
-EXPECTED = {
-    "check_sample_weight_equivalence_on_dense_data": (
-        "rows are drawn for validation and batches, and quartiles count rows: two rows are not one of weight 2"
-    ),
-}
-
-
-@needs_compiler
-@pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(CHECKED, expected_failed_checks=lambda estimator: EXPECTED)
-def test_checks_of_scikit_learn(estimator, check, monkeypatch):
-    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # or one check is skipped
-    check(estimator)
 
 
 def classifier(**given):
