@@ -302,7 +302,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         OSError
             If the file cannot be written; an old one is then still there.
         TypeError
-            If the classes are of a type that a file cannot hold: pickle then can.
+            If the classes are of a type that a file cannot hold, or an activation is your own: pickle then can.
         """
         check_is_fitted(self, "networks_")
         tabular_file.write(path, self)

@@ -1,19 +1,22 @@
 """The file of a tabular estimator: parameters, preparation, classes and networks, as plain data."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.custom.pieces import Custom
 from hotloop.network.estimators.tabular_recipe import Recipe
 from hotloop.network.network import Network
 from hotloop.network.persistence import collection_file, model_file
+from hotloop.network.persistence.pieces import piece_of, plain_piece
 from hotloop.network.tables.preparation import Preparation
 
 PREPARATION, READING = "preparation.", "reading."  # prefixes of arrays
 PAIRS = "pairs"
+LEFT_OUT = ("callbacks",)  # code
 PLAIN = (bool, int, float, str, type(None))
 
 
@@ -22,8 +25,11 @@ def write(path: str | os.PathLike[str], estimator: Any) -> None:
     preparation, arrays = estimator.preparation_.state()
     reading = {name: getattr(estimator, name) for name in estimator._reading}
     config = {
-        "parameters": {name: _plain(value) for name, value in estimator.get_params(deep=False).items()},
-        "recipe": estimator.recipe_.plain(),
+        "parameters": {
+            name: None if name in LEFT_OUT else _plain(value)
+            for name, value in estimator.get_params(deep=False).items()
+        },
+        "recipe": _plain_recipe(estimator.recipe_),
         "preparation": preparation,
         "names": getattr(estimator, "feature_names_in_", np.array([])).tolist(),
         "reading": {name: _described(name, value) for name, value in reading.items()},
@@ -39,7 +45,7 @@ def read(path: str | os.PathLike[str], kind: Any) -> Any:
     with model_file.damage_in(file):
         parameters = config["parameters"]
         if isinstance(parameters["preset"], dict):
-            parameters["preset"] = Recipe(**parameters["preset"])
+            parameters["preset"] = _recipe(parameters["preset"])
         if isinstance(parameters.get("class_weight"), dict):
             parameters["class_weight"] = dict(parameters["class_weight"][PAIRS])
         preparation = Preparation.from_state(config["preparation"], _under(PREPARATION, arrays))
@@ -47,7 +53,7 @@ def read(path: str | os.PathLike[str], kind: Any) -> Any:
         reading = {name: _restored(value, found.get(name)) for name, value in config["reading"].items()}
         estimator = kind(**parameters)
         names = config["names"] or None
-        estimator._set_fitted(estimator._fitted(reading, preparation, Recipe(**config["recipe"]), networks, names))
+        estimator._set_fitted(estimator._fitted(reading, preparation, _recipe(config["recipe"]), networks, names))
     return estimator
 
 
@@ -55,17 +61,28 @@ def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
+def _plain_recipe(recipe: Recipe) -> dict[str, Any]:
+    """Return the fields of a recipe as JSON has them."""
+    if isinstance(recipe.activation, Custom):
+        raise TypeError(f"a file cannot hold code, as that of {recipe.activation!r}: use pickle")
+    return recipe.plain() | {"activation": plain_piece(recipe.activation)}
+
+
+def _recipe(fields: Mapping[str, Any]) -> Recipe:
+    return Recipe(**{**fields, "activation": piece_of(fields["activation"])})
+
+
 def _plain(value: Any) -> Any:
     """Return a parameter of an estimator as JSON has it; None for what JSON cannot have."""
     if isinstance(value, Recipe):
-        return value.plain()
+        return _plain_recipe(value)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):  # class weights, whose keys need not be texts
         return {PAIRS: [[_plain(key), _plain(entry)] for key, entry in value.items()]}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(entry) for entry in value]
-    return value if isinstance(value, PLAIN) else None
+    if isinstance(value, PLAIN):
+        return value
+    return [_plain(entry) for entry in value] if isinstance(value, Iterable) else None
 
 
 def _is_numeric(value: Any) -> bool:

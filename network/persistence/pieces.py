@@ -77,4 +77,9 @@ def _what(kind: type) -> str:
 def _piece(entry: Any, given: Mapping[str, Any]) -> Any:
     if _is_custom(entry):
         return given[entry[CUSTOM]]
+    return piece_of(entry)
+
+
+def piece_of(entry: Any) -> Any:
+    """Return the activation, none of the user's own, that `plain_piece` described."""
     return WITH_SLOPES[entry["name"]](entry[PARAMETER]) if isinstance(entry, dict) else entry

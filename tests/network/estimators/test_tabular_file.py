@@ -1,13 +1,16 @@
 """Files of the tabular estimators."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import same_bits
 from safetensors.numpy import load_file
 from tabular_data import mixed, tiny
 
+import hotloop
 from hotloop import Network
-from hotloop.estimators import TabularClassifier, TabularRegressor
+from hotloop.activations import LeakyReLU
+from hotloop.estimators import Recipe, TabularClassifier, TabularRegressor
 from hotloop.network.persistence import atomic_write
 
 
@@ -65,6 +68,43 @@ def test_classes_are_kept(classes, fitted, tmp_path):
     read = TabularClassifier.load(tmp_path / "model.safetensors").classes_
     assert read.dtype == classes.dtype
     assert read.tolist() == classes.tolist()
+
+
+@pytest.mark.parametrize("given", [
+    {"preset": Recipe(hidden_sizes=(4,), epochs=1, activation=LeakyReLU(0.3))},
+    {"categorical": pd.Index(["size"])},
+    {"categorical": range(1, 2)},
+    {"categorical": {"size"}},
+    {"callbacks": [hotloop.Callback()]},
+])  # fmt: skip
+def test_parameters_of_any_type_are_kept_or_left_out(given, tmp_path):
+    """What a file says must do for another fit."""
+    table, classes, _ = mixed()
+    model = TabularClassifier(**{"preset": tiny(), "random_state": 0, "n_threads": 1} | given).fit(table, classes)
+    model.save(tmp_path / "model.safetensors")
+    read = TabularClassifier.load(tmp_path / "model.safetensors")
+    assert same_bits(read.predict_proba(table), model.predict_proba(table))
+    assert (read.recipe_, read.preset) == (model.recipe_, model.preset)
+    assert read.categorical == (None if model.categorical is None else [*model.categorical])
+    assert read.callbacks is None
+    assert same_bits(read.fit(table, classes).predict_proba(table), model.predict_proba(table))
+
+
+def _double(z):
+    return 2 * z
+
+
+def _two(z):
+    return 2.0
+
+
+def test_a_recipe_with_code_is_not_saved(tmp_path):
+    own = hotloop.activations.CustomActivation(_double, _two, name="double")
+    table, classes, _ = mixed()
+    model = TabularClassifier(preset=Recipe(hidden_sizes=(4,), epochs=1, activation=own)).fit(table, classes)
+    with pytest.raises(TypeError, match="a file cannot hold code"):
+        model.save(tmp_path / "model.safetensors")
+    assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_other_files_are_refused(fitted, tmp_path):
