@@ -140,7 +140,9 @@ def add_data_options(group: Any, default: str = "digits") -> None:
         "--categorical",
         metavar="COLUMN[,...]",
         type=_columns,
-        help="columns of a table that hold categories, though they hold numbers, by name or by index from 0",
+        action="extend",
+        help="columns of a table that hold categories, though they hold numbers, by name or by index from 0; may be "
+        "given several times",
     )
     group.add_argument(
         "--missing",

@@ -258,7 +258,9 @@ def _open_inputs(
         first = [cell.strip() for cell in rows.first]
         if columns is not None and wanted is not None and wanted <= set(first):
             header = True
-            where = {name: index for index, name in reversed([*enumerate(first)])}  # the first of equal names
+            where = {name: index for index, name in enumerate(first)}
+            if twice := [name for name in columns if first.count(name) > 1]:
+                raise ValueError(f"{rows.name}, line {rows.line}: two columns are named {twice[0]!r}: rename one")
             places = [where[name] for name in columns if name in where]
         else:
             place = n_inputs if target_column is None else target_column

@@ -9,12 +9,12 @@ def column_label(names: Sequence[str] | None, index: int) -> str:
     return f"column index {index}" if names is None else f"column {names[index]!r}"
 
 
-def checked_names(names: Sequence[Any]) -> tuple[str, ...]:
-    """Return the names of columns as text, or raise a ValueError if two are the same."""
+def checked_names(names: Sequence[Any], source: str = "X") -> tuple[str, ...]:
+    """Return the names of columns as text, or raise a ValueError if two are the same; `source` has the columns."""
     texts = tuple(map(str, names))
     seen: set[str] = set()
     for name in texts:
         if name in seen:
-            raise ValueError(f"X has two columns named {name!r}: rename one")
+            raise ValueError(f"{source} has two columns named {name!r}: rename one")
         seen.add(name)
     return texts

@@ -18,9 +18,9 @@ from hotloop.network.datasets.csv_table import (
     read_mixed_table,
 )
 from hotloop.network.tables.categories import number_in
-from hotloop.network.tables.column import BOOLEAN, NUMBER, TEXT, Column, of_objects, without
-from hotloop.network.tables.decisions import missing_in
-from hotloop.network.tables.names import column_label
+from hotloop.network.tables.column import BOOLEAN, DATE, DURATION, NUMBER, TEXT, Column, of_objects, without
+from hotloop.network.tables.decisions import check_finite, missing_in
+from hotloop.network.tables.names import checked_names, column_label
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table import Table, table_of
 
@@ -63,7 +63,7 @@ def read_inputs_file(
 ) -> Table:
     """Return the table in a file for a network that was trained on such a table; see `read_inputs`."""
     if is_arrow(path):
-        table = table_of(read_arrow(path))
+        table = _arrow_table(path)
         columns = [_without_words(column, missing) for column in table.columns]
         return Table(columns, table.names, len(table), str(path), np.arange(len(table)), "row")
     names, n_columns = preparation.names, len(preparation.columns)
@@ -92,8 +92,20 @@ def _table(
     return Table(made, names, len(lines), name, np.asarray(lines), indices=indices)
 
 
+def _arrow_table(path: str | Path) -> Table:
+    """Return all columns of a Parquet or Arrow file, or raise a ValueError that names the file."""
+    try:
+        found = read_arrow(path)
+        checked_names(found.column_names, str(path))
+        table = table_of(found)
+    except (TypeError, ValueError) as error:  # of a column; a fault of the file, not of a call
+        message = str(error)
+        raise ValueError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+    return Table(table.columns, table.names, len(table), str(path), np.arange(len(table)), "row")
+
+
 def _read_arrow_table(path: str | Path, target: str | None, missing: Collection[str]) -> tuple[Table, Target]:
-    whole = table_of(read_arrow(path))
+    whole = _arrow_table(path)
     names = whole.names or ()
     if len(names) < 2:
         raise ValueError(f"{path}: {len(names)} column; wanted two or more, an input and the target")
@@ -106,6 +118,9 @@ def _read_arrow_table(path: str | Path, target: str | None, missing: Collection[
         fail(str(path), row, label, f"{MISSING_TARGET}{more}: {FILL_IN}", "row")
     if len(whole) == 0:
         raise ValueError(f"{path} holds no rows")
+    if column.kind in (DATE, DURATION):
+        raise ValueError(f"{path}, {label}: the target holds {column.kind}s: make them numbers, or text for classes")
+    check_finite(whole, place, column)
     rows = range(len(whole))
     others = [index for index in range(len(names)) if index != place]
     inputs = tuple(names[index] for index in others)

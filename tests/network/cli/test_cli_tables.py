@@ -172,6 +172,8 @@ def test_missing_and_categorical(tmp_path):
     assert re.search(r"\nzone    category       3        0  one-hot\nx       number         2 +\d  ", out)
     found, err = predictions(tmp_path / "model", path)
     assert (len(found), err) == (60, "")
+    out = train_tiny(path, "--missing", "none", "--epochs", "1", "--categorical", "zone", "--categorical", "x")
+    assert re.search(r"\nzone    category .*\nx       category ", out)
     err = run("train", "--data", path, *TINY, "--missing", "none", "--categorical", "nowhere")[2]
     assert "no column 'nowhere' for categorical (--categorical); it has 'zone', 'x'" in err
 

@@ -1,5 +1,6 @@
 """Tables of mixed columns from CSV, Parquet and Arrow files, and one clear error for each fault."""
 
+import datetime
 import gzip
 
 import numpy as np
@@ -122,6 +123,26 @@ def test_faults_in_parquet_files(tmp_path, column, message):
         load_table(path)
 
 
+@pytest.mark.parametrize(("columns", "message"), [
+    ({"x": [1, 2], "y": [1.5, float("inf")]}, r"table.parquet, row 1, column 'y': inf is not finite"),
+    ({"x": [[1], [2]], "y": [1, 2]}, r"table.parquet: column 'x' holds values of type List"),
+    ({"x": [1, 2], "y": [datetime.date(2024, 1, 1)] * 2}, r"table.parquet, column 'y': the target holds dates: make"),
+])  # fmt: skip
+def test_parquet_files_that_no_network_takes(tmp_path, columns, message):
+    """Each is a fault of the file, which the message names."""
+    path = tmp_path / "table.parquet"
+    pl.DataFrame(columns).write_parquet(path)
+    with pytest.raises(ValueError, match=message):
+        load_table(path)
+
+
+def test_two_columns_of_one_name(tmp_path):
+    path = tmp_path / "table.parquet"
+    pa.parquet.write_table(pa.table([[1, 2], [3, 4]], names=["x", "x"]), path)
+    with pytest.raises(ValueError, match=r"table\.parquet has two columns named 'x': rename one"):
+        load_table(path)
+
+
 def test_other_faults_of_parquet_files(tmp_path):
     path = tmp_path / "table.parquet"
     with pytest.raises(FileNotFoundError, match="there is no file"):
@@ -219,6 +240,10 @@ def test_columns_of_a_later_file(csv, tmp_path):
             assert prepared(csv(bare), known=Dialect(header=False)).tobytes() == wanted.tobytes()
     with pytest.raises(ValueError, match="lacks columns 'age', 'code' that the network was trained on"):
         prepared(csv("city,member,joined,income,x\nRome,True,2024-01-05,3,4\n"))
+    twice = csv("age,city,member,joined,code,income,age\n31,Rome,True,2024-01-05,007,1200.5,99\n")
+    with pytest.raises(ValueError, match="line 1: two columns are named 'age': rename one"):
+        prepared(twice)
+    assert len(prepared(csv("x,x,age,city,member,joined,code,income\n1,2,31,Rome,True,2024-01-05,007,1200.5\n"))) == 1
     pa.parquet.write_table(pa.Table.from_pandas(pd.read_csv(csv(MIXED), dtype={"code": str})), tmp_path / "t.parquet")
     assert prepared(tmp_path / "t.parquet").tobytes() == wanted.tobytes()
 
