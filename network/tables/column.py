@@ -67,7 +67,12 @@ def of_array(label: str, values: Array) -> Column:
     if isinstance(values, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(values)
         return without(of_array(label, values.data), mask) if mask.any() else of_array(label, values.data)
+    if values.ndim != 1:
+        raise ValueError(f"{label} has shape {values.shape}; wanted (rows,)")
     kind = values.dtype.kind
+    if kind == "f" and values.dtype.itemsize > 8:
+        with np.errstate(over="ignore"):  # what is too large for float64 becomes infinite, which is found later
+            return Column(NUMBER, values.astype(np.float64))
     if kind in "iuf":
         return Column(NUMBER, values)
     if kind == "b":
@@ -81,9 +86,19 @@ def of_array(label: str, values: Array) -> Column:
     if kind in "OUT":
         return of_objects(label, values.tolist())
     if kind == "S":
-        return of_objects(label, np.char.decode(values, "utf-8").tolist())
+        return of_objects(label, _decoded(label, values))
     what = {"c": "complex numbers", "V": "records"}.get(kind, f"values of dtype {values.dtype}")
     raise TypeError(f"{label} holds {what}: give each part a column of numbers")
+
+
+def _decoded(label: str, values: Array) -> list[str]:
+    """Return bytes as the text that they are in UTF-8."""
+    try:
+        texts: list[str] = np.char.decode(values, "utf-8").tolist()
+    except UnicodeDecodeError as error:
+        row = values.tolist().index(error.object)
+        raise ValueError(f"{label} holds bytes in row {row} that are not UTF-8 text: decode them") from None
+    return texts
 
 
 def without(column: Column, missing: Array) -> Column:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.network.tables.column import CATEGORY, NUMBER, Column, of_array, of_codes, without
+from hotloop.network.tables.column import CATEGORY, NUMBER, Column, is_missing, of_array, of_codes, of_objects, without
 from hotloop.network.tables.names import checked_names, column_label
 
 
@@ -21,6 +21,10 @@ def _narwhals() -> Any:
 def of_frame(X: Any) -> tuple[list[Column], tuple[str, ...], int]:
     """Return the columns of a frame, their names, and the number of rows."""
     nw = _narwhals()
+    if hasattr(X, "to_struct_array") and not hasattr(X, "to_batches"):  # a record batch of Arrow
+        import pyarrow
+
+        X = pyarrow.Table.from_batches([X])
     if hasattr(X, "iloc"):  # pandas
         checked_names(list(X.columns))  # narwhals reports two of one name at length
     try:
@@ -52,6 +56,8 @@ def _of_series(label: str, series: Any, nw: Any) -> Column:
         raise TypeError(f"{label} holds values of type {dtype}: give each of their parts a column")
     if isinstance(dtype, (nw.Categorical, nw.Enum)) or dtype in (nw.Categorical, nw.Enum):
         return _of_categories(label, series, nw)
+    if dtype in (nw.Int128, nw.UInt128):  # which NumPy lacks
+        return of_objects(label, series.to_list())
     if dtype.is_integer() or dtype == nw.Boolean:
         missing = series.is_null().to_numpy()
         any_missing = bool(missing.any())
@@ -69,7 +75,7 @@ def _of_categories(label: str, series: Any, nw: Any) -> Column:
     """Return a column of categories; pandas and an enumeration give them an order."""
     native = series.to_native()
     if hasattr(native, "cat") and hasattr(native.cat, "codes"):  # pandas
-        return _declared(label, native.cat.codes.to_numpy(), native.cat.categories.to_numpy().tolist(), True)
+        return _declared(label, native.cat.codes.to_numpy(), native.cat.categories.tolist(), True)
     values = series.to_list()
     in_order = isinstance(series.dtype, nw.Enum)
     found = list(series.dtype.categories if in_order else dict.fromkeys(value for value in values if value is not None))
@@ -82,4 +88,6 @@ def _declared(label: str, codes: Any, categories: list[Any], in_order: bool) -> 
     """Return the column of declared categories; blank text and missing values are none, True and False booleans."""
     if categories and all(isinstance(category, (bool, np.bool_)) for category in categories):
         return of_codes(label, codes, categories)
+    if blank := [place for place, category in enumerate(categories) if is_missing(category)]:
+        codes = np.where(np.isin(codes, blank), -1, codes)
     return Column(CATEGORY, codes, tuple(categories), in_order=in_order)

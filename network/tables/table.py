@@ -93,6 +93,8 @@ def table_of(X: Any) -> Table:
     if isinstance(X, Mapping):
         return _of_mapping(X)
     if isinstance(X, (list, tuple)):
+        if X and all(isinstance(row, Mapping) for row in X):
+            raise TypeError("X is a list of dicts, one for each row: give pandas.DataFrame(X)")
         return _of_array(_array_of_rows(X))
     if getattr(X, "ndim", 2) == 2 and any(hasattr(type(X), name) for name in ("columns", "__arrow_c_stream__")):
         from hotloop.network.tables.frames import of_frame
@@ -111,7 +113,8 @@ def _of_array(X: Array) -> Table:
         names = checked_names(X.dtype.names)
         return Table([of_array(column_label(names, i), X[n]) for i, n in enumerate(X.dtype.names)], names, len(X))
     if X.ndim != 2:
-        hint = ": X.reshape(-1, 1) makes one column of it, X.reshape(1, -1) one row" if X.ndim == 1 else ""
+        hint = ": numpy.reshape(X, (-1, 1)) makes one column of it, numpy.reshape(X, (1, -1)) one row"
+        hint *= X.ndim == 1
         raise ValueError(f"X has shape {X.shape}; wanted (rows, columns){hint}")
     if type(X) is np.ndarray and X.dtype.kind in "iuf":
         X = np.asfortranarray(X)  # columns are gone over several times: from rows each costs as much as this copy
@@ -126,6 +129,8 @@ def _array_of_rows(rows: Sequence[Any]) -> Array:
     except ValueError:
         lengths = [len(row) if hasattr(row, "__len__") else 0 for row in rows]
         row = next((row for row, length in enumerate(lengths) if length != lengths[0]), 0)
+        if row == 0:
+            raise ValueError("X is not a table: an entry of a row holds several values") from None
         raise ValueError(f"X is not a table: row 0 has {lengths[0]} entries, row {row} has {lengths[row]}") from None
 
 
@@ -143,13 +148,11 @@ def _of_mapping(X: Mapping[Any, Any]) -> Table:
 def _of_any(label: str, values: Any) -> Column:
     """Return the column of an array, a series, or a sequence of Python objects."""
     if isinstance(values, np.ndarray):
-        if values.ndim != 1:
-            raise ValueError(f"{label} has shape {values.shape}; wanted (rows,)")
         return of_array(label, values)
     if isinstance(values, (list, tuple, range)):
         return of_objects(label, values)
     if isinstance(values, str) or not hasattr(values, "__len__"):
-        raise TypeError(f"{label} is a {type(values).__name__}; wanted an array, a series or a list")
+        raise TypeError(f"{label} is of type {type(values).__name__}; wanted an array, a series or a list")
     from hotloop.network.tables.frames import of_series
 
     return of_series(label, values)

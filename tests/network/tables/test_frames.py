@@ -58,6 +58,7 @@ FRAMES = {
     "polars time zone": lambda: pl.DataFrame(PLAIN).with_columns(pl.col("t").dt.replace_time_zone("UTC")),
     "arrow": lambda: pa.table(PLAIN),
     "arrow dictionary": lambda: pa.table(PLAIN | {"s": pa.array(NAMES).dictionary_encode()}),
+    "arrow batch": lambda: pa.record_batch(PLAIN),
     "dict": lambda: PLAIN,
 }
 
@@ -92,6 +93,23 @@ def test_the_order_of_categories_is_theirs_where_they_have_one():
         assert first.argmax() == 0
     for frame in (pd.DataFrame({"c": values}), pl.DataFrame({"c": pl.Series(values, dtype=pl.Categorical)})):
         assert prepared(frame)[0][0].argmax() == 1  # high, low, mid
+
+
+def test_blank_categories_are_missing():
+    values = ["a", "", " ", "b", "c"]
+    frames = [{"c": values}, pd.DataFrame({"c": pd.Categorical(values)}), pa.table({"c": values}),
+              pl.DataFrame({"c": pl.Series(values, dtype=pl.Categorical)})]  # fmt: skip
+    for frame in frames:
+        assert (prepared(frame)[1][0].n_missing, prepared(frame)[1][0].n_inputs) == (2, 3)
+
+
+def test_categories_that_are_times_do_not_depend_on_their_unit():
+    times = pd.date_range("2024-01-01", periods=3)
+    frames = [pd.DataFrame({"t": pd.Categorical(times.as_unit(unit))}) for unit in ("s", "us", "ns")]
+    preparation = Preparation.fit(table_of(frames[0]))
+    for frame in frames:
+        assert preparation.transform(table_of(frame)).argmax(axis=1).tolist() == [0, 1, 2]
+        assert preparation.surprises(table_of(frame)) == []
 
 
 def test_whole_numbers_stay_exact():

@@ -84,6 +84,13 @@ def test_whole_numbers_beyond_float64_stay_exact():
     assert table_of({"i": [2**70, -1]}).columns[0].values.dtype == np.float64
 
 
+def test_numbers_of_other_widths():
+    (column,) = table_of({"x": np.array(["1", "-1e4000", "nan"], np.longdouble)}).columns
+    np.testing.assert_array_equal(column.values, [1, -np.inf, np.nan])
+    (column,) = table_of(pl.DataFrame({"x": pl.Series([2**60, None], dtype=pl.Int128)})).columns
+    assert (column.values[0], column.missing.tolist()) == (2**60, [False, True])
+
+
 class Opaque:
     pass
 
@@ -93,7 +100,7 @@ class Columnar:
 
 
 @pytest.mark.parametrize(("X", "kind", "message"), [
-    (np.arange(3.0), ValueError, r"X has shape \(3,\); wanted \(rows, columns\): X.reshape\(-1, 1\)"),
+    (np.arange(3.0), ValueError, r"X has shape \(3,\); wanted \(rows, columns\): numpy.reshape\(X, \(-1, 1\)\)"),
     (np.zeros((2, 2, 2)), ValueError, r"X has shape \(2, 2, 2\); wanted \(rows, columns\)$"),
     ([[1, 2], [3]], ValueError, "X is not a table: row 0 has 2 entries, row 1 has 1"),
     (scipy.sparse.csr_array(np.eye(3)), TypeError, r"X is a sparse matrix.*X.toarray\(\)"),
@@ -106,12 +113,16 @@ class Columnar:
     ({"a": ["x", Opaque()]}, TypeError, "column 'a' holds an object of class Opaque in row 1"),
     ({"a": [10**400]}, ValueError, "column 'a' holds a number that is too large for float64"),
     ({"a": np.eye(2)}, ValueError, r"column 'a' has shape \(2, 2\); wanted \(rows,\)"),
-    ({"a": "text"}, TypeError, "column 'a' is a str; wanted an array, a series or a list"),
+    ({"a": "text"}, TypeError, "column 'a' is of type str; wanted an array, a series or a list"),
     (pl.LazyFrame({"a": [1]}), TypeError, r"X is a polars LazyFrame, not yet computed: give X.collect\(\)"),
     (pl.DataFrame({"a": [[1, 2]]}), TypeError, "column 'a' holds values of type List"),
     (pd.Series([1, 2]), ValueError, r"X has shape \(2,\)"),
     (Columnar(), TypeError, "X is a test_tables Columnar; wanted a data frame, a dict of columns, or an array"),
     (collections, TypeError, "X is of type module; wanted a data frame, a dict of columns, or an array"),
+    ([([1], [2]), ([1], [2, 3])], ValueError, "X is not a table: an entry of a row holds several values"),
+    ([{"a": 1}, {"a": 2}], TypeError, r"X is a list of dicts, one for each row: give pandas.DataFrame\(X\)"),
+    (np.zeros(2, [("a", "f8", 2)]), ValueError, r"column 'a' has shape \(2, 2\); wanted \(rows,\)"),
+    ({"a": np.array([b"x", b"\xff"])}, ValueError, "column 'a' holds bytes in row 1 that are not UTF-8 text"),
     (3, TypeError, "X is of type int; wanted a data frame"),
     (np.array([[1j]]), TypeError, "column index 0 holds complex numbers"),
 ], ids=lambda value: "")  # fmt: skip
