@@ -1,23 +1,20 @@
 """What happens after each epoch, by scikit-learn's rules: learning rate, stopping, the best weights."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
 from hotloop.kernels.jit import Array
 from hotloop.network.estimators.callback_support import Tasks
+from hotloop.network.estimators.user_warnings import warn_user
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.training.history import CONVERGED
-from hotloop.network.validation.caller import warn
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
 )
-SCIKIT_LEARN = str(Path(sklearn.__file__).parent)
 Score = Callable[[], float]
 
 
@@ -145,11 +142,6 @@ def keep_velocity(network: Any, rate: float, after: float) -> None:
     """
     if after > 0:
         network._training.moments *= rate / after
-
-
-def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line that called scikit-learn, or the estimator."""
-    warn(message, category, (SCIKIT_LEARN,))
 
 
 def warn_of_last_epoch(mlp: Any) -> None:

@@ -18,10 +18,10 @@ from hotloop.network.estimators.mlp_epochs import (
     keep_velocity,
     orders,
     warn_of_last_epoch,
-    warn_user,
 )
 from hotloop.network.estimators.mlp_network import conventions_of, optimizer_of, scaled_weights
 from hotloop.network.estimators.mlp_step import take_step
+from hotloop.network.estimators.user_warnings import warn_user
 from hotloop.network.training.history import EPOCHS, INTERRUPTED, DivergenceError
 
 # What an estimator notes of its training, as it is before the first epoch.

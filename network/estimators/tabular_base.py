@@ -21,12 +21,13 @@ from hotloop.network.estimators.tabular_recipe import CLASSES, VALUES, Recipe
 from hotloop.network.estimators.tabular_targets import check_lengths, weights_of
 from hotloop.network.estimators.tabular_tasks import TellsEpochs, tell_network
 from hotloop.network.estimators.tabular_training import Ensemble
+from hotloop.network.estimators.user_warnings import warn_user
 from hotloop.network.network import Network
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table import Table, table_of
+from hotloop.network.training.callbacks import Callback
 from hotloop.network.training.history import DIVERGED, INTERRUPTED, ConvergenceWarning, History
 from hotloop.network.validation import arguments
-from hotloop.network.validation.caller import warn
 from hotloop.network.validation.printable import shown
 
 
@@ -132,6 +133,9 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         seconds = self.time_limit
         if seconds is not None:
             seconds = arguments.real_number("time_limit", seconds, open=True)
+        callbacks = () if self.callbacks is None else self.callbacks
+        if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
+            raise TypeError(f"callbacks must be a sequence of hotloop.Callback, got {shown(callbacks)}")
         table = self._table(X)
         if y is None:
             raise ValueError(f"This {type(self).__name__} requires y to be passed, but the target y is None")
@@ -155,7 +159,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             return self._fitted(reading, preparation, recipe, networks, names)
 
         tasks = Tasks(self, recipe.epochs if count == 1 else count, X, y, sample_weight)
-        callbacks, after_network = list(self.callbacks or ()), None
+        callbacks, after_network = [*callbacks], None
         if tasks.told and count == 1:
             callbacks.append(TellsEpochs(tasks, lambda net: fitted([net])))
         elif tasks.told:
@@ -167,7 +171,8 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         for reason, what in ((INTERRUPTED, "was interrupted"), (DIVERGED, "diverged after its best epoch")):
             found = [str(number) for number, history in enumerate(self.history_) if history.stop_reason == reason]
             if found:
-                warn(f"the training of network {', '.join(found)} {what}", ConvergenceWarning)
+                networks = f"network{'s' * (len(found) > 1)} {', '.join(found)}"
+                warn_user(f"the training of {networks} {what}", ConvergenceWarning)
         return self
 
     @staticmethod
@@ -193,6 +198,8 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the rows that were given to choose the epoch by."""
         if isinstance(eval_set, list) and len(eval_set) == 1:  # as LightGBM and XGBoost have it
             eval_set = eval_set[0]
+        if isinstance(eval_set, list) and len(eval_set) > 1 and all(isinstance(each, tuple) for each in eval_set):
+            raise ValueError(f"eval_set has {len(eval_set)} sets: the epoch is chosen by one, eval_set=(X, y)")
         if not isinstance(eval_set, (tuple, list)) or len(eval_set) not in (2, 3):
             raise TypeError(f"eval_set must be a pair (X, y), or (X, y, sample_weight), got {shown(eval_set)}")
         X, y, *weight = eval_set
@@ -202,7 +209,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _table(self, X: Any) -> Table:
         """Return the table that a user gave, of one row and one column at least."""
-        plain = isinstance(X, np.ndarray) and X.dtype.names is None and not isinstance(X, np.ma.MaskedArray)
+        plain = isinstance(X, np.ndarray) and X.dtype.kind in "biufcO" and not isinstance(X, np.ma.MaskedArray)
         if plain or hasattr(X, "toarray"):
             X = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self, input_name="X")
         table = table_of(X)
@@ -228,7 +235,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         inputs = self._inputs(table, self.preparation_)
         if table.names is None and hasattr(self, "feature_names_in_"):
             name = type(self).__name__
-            warn(f"X does not have valid feature names, but {name} was fitted with feature names", UserWarning)
+            warn_user(f"X does not have valid feature names, but {name} was fitted with feature names")
         return inputs
 
     def _averaged(self, inputs: Array) -> Array:

@@ -12,6 +12,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.estimators.tabular_base import TabularEstimator
 from hotloop.network.estimators.tabular_recipe import Recipe
 from hotloop.network.estimators.tabular_targets import classes_of, labels_of, numbers_of, weights_of
+from hotloop.network.validation.printable import shown
 
 
 class TabularClassifier(ClassifierMixin, TabularEstimator):
@@ -26,8 +27,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         How the networks are made and trained.
     n_ensemble : int, optional
         How many networks are trained, with other random numbers and other rows held out: by default 8 for the preset
-        "best", else 1. Their probabilities are
-        averaged.
+        "best", else 1. Their probabilities are averaged.
     max_epochs : int, optional
         At most so many, and the schedule with them.
     time_limit : float, optional
@@ -118,6 +118,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         given = super()._weights(y, sample_weight, n_rows)
         if self.class_weight is None:
             return given
+        if not isinstance(self.class_weight, dict) and str(self.class_weight) != "balanced":
+            raise TypeError(f'class_weight must be a dict, "balanced" or None, got {shown(self.class_weight)}')
         of_classes = compute_sample_weight(self.class_weight, labels_of(y))
         return weights_of(of_classes if given is None else given * of_classes, n_rows)
 

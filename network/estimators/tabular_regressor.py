@@ -113,11 +113,12 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         least, most = columns.min(axis=0), columns.max(axis=0)
         with np.errstate(over="ignore", invalid="ignore"):
             mean, scale = columns.mean(axis=0), columns.std(axis=0)
-        if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
-            raise ValueError("y has values whose squares are beyond float64: divide them by a constant")
+        varies = most > least
+        if not (np.isfinite(mean).all() and np.isfinite(scale).all() and scale[varies].all()):
+            raise ValueError("y has values whose squares are beyond float64: multiply or divide them by a constant")
         reading = {
             "target_mean_": mean,
-            "target_scale_": np.where(most > least, scale, 1.0),  # that of equal numbers is not quite 0
+            "target_scale_": np.where(varies, scale, 1.0),  # that of equal numbers is not quite 0
             "target_range_": np.array([least, most]),
             "n_outputs_": columns.shape[1],
             "_one_column": values.ndim == 1,

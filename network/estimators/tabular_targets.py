@@ -7,8 +7,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_array, column_or_1d
 
 from hotloop.kernels.jit import Array
-
-MISSING = ("NoneType", "NAType", "NaTType")
+from hotloop.network.tables.column import is_missing
 
 
 def classes_of(y: Any) -> tuple[Array, Array]:
@@ -26,6 +25,9 @@ def labels_of(y: Any) -> Array:
         kinds = {type(label) for label in labels.tolist()}
         if len(kinds) == 1 and kinds <= {bool, int, np.bool_, np.int64}:
             labels = np.array(labels.tolist())
+        elif len(kinds) > 1 and any(issubclass(kind, str) for kind in kinds):
+            names = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise TypeError(f"y has classes of types {names}: make them of one type, for example text")
     check_classification_targets(labels)
     return labels
 
@@ -42,6 +44,8 @@ def numbers_of(labels: Array, classes: Array) -> Array:
 def values_of(y: Any) -> Array:
     """Return values (N,) or (N, outputs) in float64, checked; one column becomes (N,), with a warning."""
     array = _array(y)
+    if array.dtype.kind in "mM":
+        raise TypeError(f"y holds values of dtype {array.dtype}: make them numbers, in a unit of your choice")
     _check_missing(array)
     values: Array = check_array(array, dtype=np.float64, ensure_2d=False, input_name="y")
     return column_or_1d(values, warn=True) if values.ndim == 2 and values.shape[1] == 1 else values
@@ -60,9 +64,11 @@ def check_lengths(X: Any, y: Any, what: str = "X and y") -> None:
 
 
 def _array(y: Any) -> Array:
-    """Return targets as an array; a series of pandas, polars or Arrow knows the type of its values best."""
-    to_numpy = getattr(y, "to_numpy", None)
+    """Return targets as an array; a series of pandas or polars knows the type of its values best."""
+    to_numpy = None if hasattr(y, "to_pylist") else getattr(y, "to_numpy", None)  # Arrow's may refuse to copy
     array: Array = np.asarray(y) if to_numpy is None else np.asarray(to_numpy())
+    if array.dtype.kind == "U" and isinstance(y, (list, tuple)) and not all(isinstance(value, str) for value in y):
+        array = np.array(y, dtype=object)  # NumPy makes text of NaN and of numbers
     return array
 
 
@@ -73,13 +79,11 @@ def _check_missing(array: Array) -> None:
     elif kind in "mM":
         missing = np.isnat(array)
     elif kind == "O":
-        missing = np.array([_is_missing(value) for value in array.ravel()], bool).reshape(array.shape)
+        missing = np.array([not isinstance(value, str) and is_missing(value) for value in array.ravel()], bool)
+        missing = missing.reshape(array.shape)
     else:
         return
     if missing.any():
         row = int(np.argwhere(missing)[0, 0])
         raise ValueError(f"Input y contains NaN, first in row {row}: leave out the rows without a target")
 
-
-def _is_missing(value: Any) -> bool:
-    return type(value).__name__ in MISSING or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))

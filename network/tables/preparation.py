@@ -1,6 +1,6 @@
 """A table of mixed columns as the matrix of numbers that a network takes, prepared as for the training rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -264,6 +264,8 @@ def _places_of(categorical: Sequence[str | int] | None, table: Table) -> set[int
         return set()
     if isinstance(categorical, str):
         raise TypeError(f"categorical is the text {categorical!r}; wanted a list of columns: [{categorical!r}]")
+    if not isinstance(categorical, Iterable):
+        raise TypeError(f"categorical is {categorical!r}; wanted a list of columns: [{categorical!r}]")
     found, n_columns = list(categorical), len(table.columns)
     if found and all(isinstance(entry, (bool, np.bool_)) for entry in found):
         if len(found) != n_columns:
@@ -278,7 +280,9 @@ def _place_of(entry: Any, table: Table, n_columns: int) -> int:
             return table.names.index(entry)
         names = "has no names of columns" if table.names is None else f"has {', '.join(map(repr, table.names[:MANY]))}"
         raise ValueError(f"categorical names {entry!r}; {table.source} {names}")
-    place = arguments.whole_number("categorical", entry, -n_columns, n_columns - 1)
+    place = arguments.whole_number("categorical", entry, -arguments.LARGEST)
+    if not -n_columns <= place < n_columns:
+        raise ValueError(f"categorical has the index {place}; {table.source} has columns 0 to {n_columns - 1}")
     return place % n_columns
 
 

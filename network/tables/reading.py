@@ -75,7 +75,9 @@ def _numbers(table: Table, index: int, present: Sequence[int]) -> Column | None:
     if others:
         row = int(np.isin(column.values, others).argmax())
         text, counted = shown(column.categories[column.values[row]]), f"{n_numeric} of {n_rows} values are"
-        options = "" if table.source == "X" else f" (--missing {text}, --categorical {table.name(index)})"
+        options = f" (--missing {text}, --categorical {table.name(index)})"
+        if table.source == "X":
+            options = f": categorical=[{index if table.names is None else repr(table.name(index))}]"
         raise ValueError(
             f"{table.place(index, row)}: {text} is not a number, but {counted}: correct it, leave it out as missing, "
             f"or say that the column holds categories{options}"

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score, r2_score
 from tabular_data import ROWS, mixed, tiny
 
-from hotloop import ConvergenceWarning
+from hotloop import Callback, ConvergenceWarning
 from hotloop.estimators import TabularClassifier, TabularRegressor
 from hotloop.network.estimators import tabular_training
 from hotloop.network.estimators.tabular_training import Ensemble
@@ -44,10 +44,16 @@ def test_any_kind_of_table_gives_the_same(fitted):
     table, classes, _ = mixed()
     frame = pd.DataFrame(table)
     kinds = [frame, frame.convert_dtypes(), pl.DataFrame(table), pa.table(table)]
-    labels = [pd.Series(classes), pd.Series(classes, dtype="category"), pl.Series(classes), classes]
+    labels = [pd.Series(classes), pd.Series(classes, dtype="category"), pl.Series(classes), pa.array(classes)]
     for X, y in zip(kinds, labels, strict=True):
         assert same_bits(clone(fitted).fit(X, y).predict_proba(X), fitted.predict_proba(table))
         assert same_bits(fitted.predict_proba(X), fitted.predict_proba(table))
+
+
+def test_an_array_of_strings():
+    rows = [["1.5", "x"], ["2.5", "y"]] * 10
+    for X in (np.array(rows), np.array(rows, np.dtypes.StringDType()), np.array(rows, object)):
+        assert [column.kind for column in classifier().fit(X, [0, 1] * 10).columns_] == ["number", "category"]
 
 
 def test_columns_are_found_by_name(fitted):
@@ -139,6 +145,10 @@ def test_values_do_not_depend_on_their_unit(fitted_values):
     )
     with pytest.raises(ValueError, match="squares are beyond float64"):
         regressor().fit(table, values * 1e200)
+    with pytest.raises(ValueError, match="squares are beyond float64"):
+        regressor().fit(table, values * 1e-300)
+    with pytest.raises(TypeError, match=r"y holds values of dtype datetime64\[D\]: make them numbers"):
+        regressor().fit(table, np.arange(ROWS).astype("M8[D]"))
     constant = regressor().fit(table, np.full(ROWS, 0.1))
     np.testing.assert_array_equal(constant.predict(table), np.full(ROWS, 0.1))
 
@@ -192,6 +202,7 @@ def test_eval_set_chooses_the_epoch():
         (other, TypeError, r"eval_set must be a pair \(X, y\)"),
         ((other, labels, np.zeros(20)), ValueError, "at least one non-zero"),
         (({"weight": [1.0]}, ["small"]), ValueError, "'colour'"),
+        ([(other, labels), (table, classes)], ValueError, r"eval_set has 2 sets: the epoch is chosen by one"),
     ]
     for eval_set, kind, message in wrong:
         with pytest.raises(kind, match=message):
@@ -221,6 +232,15 @@ BAD = [
     ({"time_limit": 0}, ValueError, "time_limit must be finite, above 0"),
     ({"n_threads": "all"}, ValueError, "n_threads must be"),
     ({"categorical": ["b"]}, ValueError, "'b'"),
+    ({"categorical": 0}, TypeError, r"categorical is 0; wanted a list of columns: \[0\]"),
+    ({"categorical": [5]}, ValueError, "categorical has the index 5; X has columns 0 to 0"),
+    ({"y": ["a", "b", np.nan, "a"]}, ValueError, "Input y contains NaN, first in row 2"),
+    ({"y": pa.array(["a", "b", None, "a"])}, ValueError, "Input y contains NaN, first in row 2"),
+    ({"y": ["a", 1, "a", 1]}, TypeError, "y has classes of types int, str: make them of one type"),
+    ({"class_weight": 3}, TypeError, 'class_weight must be a dict, "balanced" or None, got 3'),
+    ({"class_weight": "even"}, TypeError, "class_weight must be a dict, .* got 'even'"),
+    ({"callbacks": Callback()}, TypeError, "callbacks must be a sequence of hotloop.Callback, got <"),
+    ({"callbacks": 3}, TypeError, "callbacks must be a sequence of hotloop.Callback, got 3"),
 ]
 
 
@@ -256,8 +276,9 @@ def test_interruption_is_told(monkeypatch, fitted):
             return [tabular_training.Trained(network, replace(fitted.history_[0], stop_reason=reason))]
 
         monkeypatch.setattr(Ensemble, "train", trained)
-        with pytest.warns(ConvergenceWarning, match=message):
+        with pytest.warns(ConvergenceWarning, match=message) as caught:
             classifier().fit(table, classes)
+        assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])

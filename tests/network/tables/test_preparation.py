@@ -195,7 +195,7 @@ def test_numbers_that_are_called_categories():
     assert found.shape == (3, 4)
     for later in ([80331], ["80331"], [80331.0]):
         np.testing.assert_array_equal(named.transform(table_of({"zip": later, "y": [2]}))[0], found[1])
-    for wrong, message in ((["no"], "categorical names 'no'; X has 'zip', 'y'"), ([2], "categorical must be"),
+    for wrong, message in ((["no"], "categorical names 'no'; X has 'zip', 'y'"), ([2], "categorical has the index 2"),
                            ([True], "categorical has 1 flags; X has 2 columns")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             fitted({"zip": [1, 2], "y": [1, 2]}, wrong)

@@ -68,6 +68,6 @@ def test_a_few_texts_among_numbers_are_faults():
         taken(values)
     assert str(caught.value) == (
         "X, row 17, column 'a': 'unknown' is not a number, but 39 of 40 values are: correct it, leave it out as "
-        "missing, or say that the column holds categories"
+        "missing, or say that the column holds categories: categorical=['a']"
     )
     assert taken(values, ["a"])[:2] == ("category", 40)
