@@ -21,6 +21,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.estimators.mlp_base import FLOATS, BaseMLP, names_of
 from hotloop.network.estimators.mlp_network import classifier_loss
 from hotloop.network.losses import LOSSES, Loss
+from hotloop.network.validation.suggestions import explains_keywords
 
 MULTILABEL = "multilabel-indicator"
 
@@ -121,6 +122,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
+    @explains_keywords(kind="mlp")
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),

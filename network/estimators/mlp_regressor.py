@@ -14,6 +14,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.estimators.mlp_base import FLOATS, BaseMLP, names_of
 from hotloop.network.estimators.mlp_network import regressor_loss
 from hotloop.network.losses import LOSSES, Loss, Quantile, loss_of
+from hotloop.network.validation.suggestions import explains_keywords
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -111,6 +112,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "loss": [StrOptions({"squared_error", "poisson"} | names_of(LOSSES)), Loss],
     }
 
+    @explains_keywords(kind="mlp")
     def __init__(
         self,
         loss: str | Loss = "squared_error",

@@ -29,6 +29,7 @@ from hotloop.network.training.callbacks import Callback
 from hotloop.network.training.history import DIVERGED, INTERRUPTED, ConvergenceWarning, History
 from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import shown
+from hotloop.network.validation.suggestions import explains_keywords
 
 
 class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
@@ -92,6 +93,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the weights of rows, if they have any; not all of them are zero."""
         return None if sample_weight is None else weights_of(sample_weight, n_rows)
 
+    @explains_keywords(kind="tabular fit")
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, *, sample_weight: Any = None, eval_set: Any = None) -> Self:
         """Prepare the table and train the networks.

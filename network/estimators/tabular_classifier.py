@@ -13,6 +13,7 @@ from hotloop.network.estimators.tabular_base import TabularEstimator
 from hotloop.network.estimators.tabular_recipe import Recipe
 from hotloop.network.estimators.tabular_targets import classes_of, labels_of, numbers_of, weights_of
 from hotloop.network.validation.printable import shown
+from hotloop.network.validation.suggestions import explains_keywords
 
 
 class TabularClassifier(ClassifierMixin, TabularEstimator):
@@ -75,6 +76,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     _classifies = True
     classes_: Array
 
+    @explains_keywords(kind="tabular")
     def __init__(
         self,
         *,

@@ -11,6 +11,7 @@ from hotloop.network.training.schedules import Constant, Cosine, CosLog4, FlatCo
 from hotloop.network.validation import arguments
 from hotloop.network.validation.arguments import Fraction, NotNegative, NotNegativeOrNone, Positive
 from hotloop.network.validation.printable import shown
+from hotloop.network.validation.suggestions import explains_its_keywords
 
 MOST_BINS = 2048  # of all columns together
 FEWEST_BINS = 4  # of a column
@@ -21,6 +22,7 @@ RATES: Mapping[str, Callable[[float], Any]] = MappingProxyType({
 })  # fmt: skip
 
 
+@explains_its_keywords
 @dataclass(frozen=True, repr=False)
 class Recipe:
     """What a tabular network is, and how it is trained. The defaults are those of RealMLP-TD-S for classes.

@@ -11,6 +11,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.estimators.tabular_base import TabularEstimator
 from hotloop.network.estimators.tabular_recipe import Recipe
 from hotloop.network.estimators.tabular_targets import values_of
+from hotloop.network.validation.suggestions import explains_keywords
 
 
 class TabularRegressor(RegressorMixin, TabularEstimator):
@@ -78,6 +79,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     n_outputs_: int
     _one_column: bool
 
+    @explains_keywords(kind="tabular")
     def __init__(
         self,
         *,

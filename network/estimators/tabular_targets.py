@@ -86,4 +86,3 @@ def _check_missing(array: Array) -> None:
     if missing.any():
         row = int(np.argwhere(missing)[0, 0])
         raise ValueError(f"Input y contains NaN, first in row {row}: leave out the rows without a target")
-

@@ -114,6 +114,9 @@ HOMES: dict[str, list[str]] = {}  # for each keyword argument, the functions tha
 # Those that a message names first, and last.
 PLACES = {"Network.fit": -1, "Network.find_learning_rate": 1, "Network.fit_one_cycle": 1}
 
+OF_MANY = {"Schedule", "metric"}  # kinds whose words are those of many, so that they are no home
+ESTIMATORS = {"mlp", "tabular", "tabular fit", "Recipe"}  # kinds with words of their own, besides the network's
+
 
 def _folded(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "").replace(" ", "")
@@ -163,6 +166,9 @@ class _Function(NamedTuple):
             if found is not None and not found.isidentifier():
                 return f"{text} {found}"
         ours, note = KEYWORDS.get(keyword, keyword), NOTES.get(keyword)
+        if ESTIMATORS.intersection(self.kinds):  # what the network's functions take is of no use here
+            close = difflib.get_close_matches(keyword, self.accepted, 1)
+            return f"{text} Did you mean {close[0]!r}?" if close else text
         if self.passes_on and ours not in self.accepted:
             return None
         if ours in self.accepted:
@@ -218,7 +224,7 @@ def _explaining(function: Any, kinds: tuple[str, ...] = (), owner: str | None = 
     name = function.__qualname__.removesuffix(".__init__")
     explained = _Function(name, frozenset(parameters) - {"self", "cls", *options}, (name, *kinds), bool(options))
     accepted = explained.accepted
-    if not {*kinds} & {"Schedule", "metric"}:  # whose words are those of many
+    if not (OF_MANY | ESTIMATORS).intersection(explained.kinds):
         for keyword in accepted:
             HOMES.setdefault(keyword, []).append(name)
 

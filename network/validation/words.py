@@ -10,6 +10,20 @@ FIXED_STEPS = "The steps are of a fixed length, about 1e-4."
 WHOLE_RUN = "A schedule goes over the whole run; hotloop.schedules.Piecewise gives it a part."
 ONLY_EPOCHS = "It writes the numbers of each epoch's record, and nothing else."
 FILE_HAS_ALL = "A file has the whole network: its parameters, and what it is made of."
+TO_ESTIMATOR = "Give it to the estimator, such as TabularClassifier({}=...)."
+BEST_EPOCH = "It goes back to the best epoch by itself, on rows held out or on fit(X, y, eval_set=(X_val, y_val))."
+BY_SCORE = "The best epoch is that of the accuracy, or of the squared error."
+OF_RECIPE = (
+    "epochs", "hidden_sizes", "activation", "batch_size", "learning_rate", "schedule", "beta2", "epsilon", "dropout",
+    "weight_decay", "label_smoothing", "validation_fraction", "numeric_bins", "clip",
+)  # fmt: skip
+TO_RECIPE = {
+    "n_epochs": "epochs", "num_epochs": "epochs", "max_iter": "epochs", "iterations": "epochs", "n_iter": "epochs",
+    "hidden_layer_sizes": "hidden_sizes", "hidden_layers": "hidden_sizes", "layers": "hidden_sizes",
+    "lr": "learning_rate", "learning_rate_init": "learning_rate", "eta": "learning_rate", "act": "activation",
+    "p_drop": "dropout", "dropout_rate": "dropout", "ls_eps": "label_smoothing", "wd": "weight_decay",
+    "bs": "batch_size", "lr_sched": "schedule", "n_bins": "numeric_bins",
+}  # fmt: skip
 RECORDED = "Nothing is printed: the bar shows the epochs, and the history has them."
 
 # The moments of callbacks in Keras, PyTorch Lightning and fastai.
@@ -145,4 +159,46 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "pinball": {"alpha": "levels", "quantile": "levels", "tau": "levels"},
     "Quantile": {"quantile": "levels", "quantiles": "levels", "q": "levels", "alpha": "levels", "tau": "levels"},
     "Huber": {"beta": "delta"},
+    # The estimators.
+    "mlp": {
+        "epochs": "max_iter", "n_epochs": "max_iter", "num_epochs": "max_iter", "n_iter": "max_iter",
+        "iterations": "max_iter", "lr": "learning_rate_init", "eta": "learning_rate_init", "seed": "random_state",
+        "random_seed": "random_state", "hidden_layers": "hidden_layer_sizes", "hidden_sizes": "hidden_layer_sizes",
+        "layers": "hidden_layer_sizes", "sizes": "hidden_layer_sizes", "optimizer": "solver", "l2": "alpha",
+        "weight_decay": "alpha", "n_jobs": "n_threads", "time_limit": "max_seconds", "max_time": "max_seconds",
+        "validation_split": "validation_fraction", "patience": "n_iter_no_change", "tolerance": "tol",
+        "beta1": "beta_1", "beta2": "beta_2", "nesterov": "nesterovs_momentum", "class_weights": "class_weight",
+        "validation_data": "Give it to fit: fit(X, y, validation_data=(X_val, y_val)).",
+        "eval_set": "Give it to fit: fit(X, y, validation_data=(X_val, y_val)).", "device": "hotloop runs on the CPU.",
+    },
+    "tabular": {
+        **{name: f"Recipe has it: preset=Recipe({name}=...)." for name in OF_RECIPE},
+        **{theirs: f"Recipe has it: preset=Recipe({ours}=...)." for theirs, ours in TO_RECIPE.items()},
+        "n_estimators": "These are networks, not trees; n_ensemble is how many are averaged.",
+        "n_ens": "n_ensemble", "n_cv": "n_ensemble", "n_models": "n_ensemble", "eval_metric": BY_SCORE,
+        "val_metric_name": BY_SCORE, "metric": BY_SCORE, "scoring": BY_SCORE, "early_stopping": BEST_EPOCH,
+        "early_stopping_rounds": BEST_EPOCH, "patience": BEST_EPOCH, "n_iter_no_change": BEST_EPOCH,
+        "cat_features": "categorical", "categorical_features": "categorical", "categorical_feature": "categorical",
+        "cat_col_names": "categorical", "class_weights": "class_weight", "seed": "random_state",
+        "random_seed": "random_state", "n_jobs": "n_threads", "nthread": "n_threads", "thread_count": "n_threads",
+        "max_seconds": "time_limit", "max_time": "time_limit", "timeout": "time_limit", "time_budget": "time_limit",
+        "verbosity": "verbose", "device": "hotloop runs on the CPU.",
+        "eval_set": "Give it to fit: fit(X, y, eval_set=(X_val, y_val)).",
+    },
+    "tabular fit": {
+        "validation_data": "eval_set", "validation_set": "eval_set", "X_val": "Give eval_set=(X_val, y_val).",
+        "y_val": "Give eval_set=(X_val, y_val).", "weight": "sample_weight", "weights": "sample_weight",
+        "sample_weights": "sample_weight", "eval_metric": BY_SCORE, "early_stopping_rounds": BEST_EPOCH,
+        "cat_features": TO_ESTIMATOR.format("categorical"), "categorical_feature": TO_ESTIMATOR.format("categorical"),
+        "cat_col_names": TO_ESTIMATOR.format("categorical"), "callbacks": TO_ESTIMATOR.format("callbacks"),
+        "verbose": TO_ESTIMATOR.format("verbose"), "time_limit": TO_ESTIMATOR.format("time_limit"),
+        "time_to_fit_in_seconds": TO_ESTIMATOR.format("time_limit"),
+        "epochs": "Recipe has it: TabularClassifier(preset=Recipe(epochs=...)).",
+    },
+    "Recipe": {
+        **TO_RECIPE, "optimizer": "It is Adam, or AdamW if there is a weight_decay.",
+        "loss": "It is the cross-entropy of classes, and the squared error of values.",
+        "random_state": TO_ESTIMATOR.format("random_state"), "seed": TO_ESTIMATOR.format("random_state"),
+        "patience": BEST_EPOCH,
+    },
 }  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 from hotloop import SGD, Adam, AdamW, EarlyStopping, Network, activations, callbacks, losses, metrics, schedules
 from hotloop.activations import LeakyReLU
 from hotloop.callbacks import CSVLogger, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau
+from hotloop.estimators import MLPClassifier, MLPRegressor, Recipe, TabularClassifier, TabularRegressor
 from hotloop.losses import Quantile
 from hotloop.network.activations import ACTIVATIONS
 from hotloop.network.initializers import INITIALIZERS
@@ -16,7 +17,7 @@ from hotloop.network.metrics.named import METRICS
 from hotloop.network.training.optimizers import OPTIMIZERS
 from hotloop.network.validation import suggestions as words
 from hotloop.network.validation.arguments import aliases_of
-from hotloop.network.validation.words import WORDS
+from hotloop.network.validation.words import OF_RECIPE, TO_RECIPE, WORDS
 from hotloop.schedules import Cosine, FlatCosine, LinearWarmup, OneCycle, Piecewise, StepDecay
 
 KNOWN = {"loss": LOSSES, "activation": ACTIVATIONS, "output": ACTIVATIONS, "optimizer": OPTIMIZERS,
@@ -38,6 +39,7 @@ OWNERS = {
        "partial_fit", "check_gradients", "load", "save")},
     **{kind.__name__: kind for module in (callbacks, schedules, activations, losses) for name in module.__all__
        if inspect.isclass(kind := getattr(module, name))},
+    "mlp": MLPClassifier, "tabular": TabularClassifier, "tabular fit": TabularClassifier.fit, "Recipe": Recipe,
     "Network": Network, "Schedule": None, "Monitor": None, "metric": metrics.roc_auc, "pinball": metrics.pinball,
 }  # fmt: skip
 
@@ -181,6 +183,20 @@ def test_modules_and_classes_in_place_of_names():
     (lambda: Network([2, 3]).find_learning_rate(X, y, num_it=1), r"Did you mean 'steps'\?"),
     (lambda: Network([2, 3]).partial_fit(X, y, classes=[0, 1]), "an output for each class from the start"),
     (lambda: Network.load("a", custom_objects={}), r"^Network.load\(\) .*Did you mean 'custom'\?"),
+    (lambda: TabularClassifier(epochs=9), r"^TabularClassifier\(\) .*'epochs'. Recipe has it: preset=Recipe\(epo"),
+    (lambda: TabularRegressor(hidden_layers=9), r"^TabularRegressor\(\) .* preset=Recipe\(hidden_sizes=...\)\.$"),
+    (lambda: TabularClassifier(n_estimators=9), "networks, not trees; n_ensemble is how many"),
+    (lambda: TabularClassifier(cat_features=[1]), r"Did you mean 'categorical'\?$"),
+    (lambda: TabularClassifier(eval_metric="auc"), "The best epoch is that of the accuracy"),
+    (lambda: TabularRegressor(class_weights={}), "unexpected keyword argument 'class_weights'.$"),
+    (lambda: TabularRegressor(loss="mae"), "unexpected keyword argument 'loss'.$"),
+    (lambda: TabularRegressor(n_ensembles=9), r"Did you mean 'n_ensemble'\?$"),
+    (lambda: TabularRegressor().fit(X, y, validation_data=(X, y)), r"^TabularEstimator.fit\(\) .* mean 'eval_set'\?$"),
+    (lambda: TabularClassifier().fit(X, y, cat_features=[0]), "Give it to the estimator, such as .*categorical="),
+    (lambda: Recipe(lr=0.1), r"^Recipe\(\) .*Did you mean 'learning_rate'\?$"),
+    (lambda: MLPClassifier(epochs=3), r"^MLPClassifier\(\) .*Did you mean 'max_iter'\?$"),
+    (lambda: MLPRegressor(lr=0.1), r"Did you mean 'learning_rate_init'\?$"),
+    (lambda: MLPRegressor(metrics=[]), "unexpected keyword argument 'metrics'.$"),
     # Python's own, which name the class that users know.
     (lambda: Network([2, 3]).fit(X, y, 1), r"^Network.fit\(\) takes from 2 to 3 positional arguments but 4"),
     (lambda: Network([2, 3]).fit_one_cycle(), r"^Network.fit_one_cycle\(\) missing 1 .*'X'"),
@@ -193,7 +209,23 @@ def test_keywords_of_other_libraries(call, message):
         call()
 
 
+KINDS = ("Classifier", "Regressor")
+OF_ESTIMATORS = {"Recipe", "TabularEstimator.fit", *(f"{a}{b}" for a in ("MLP", "Tabular") for b in KINDS)}
+
+
+def test_what_a_recipe_has():
+    assert {*OF_RECIPE} | {*TO_RECIPE.values()} <= set(inspect.signature(Recipe).parameters)
+
+
+def test_the_arguments_of_estimators_are_no_homes():
+    """What is loaded decides on no message."""
+    assert not [home for homes in words.HOMES.values() for home in homes if home in OF_ESTIMATORS]
+    assert "preset" not in words.HOMES
+
+
 def test_signatures_stay():
+    assert next(iter(inspect.signature(Recipe).parameters)) == "hidden_sizes"
+    assert next(iter(inspect.signature(TabularRegressor).parameters)) == "preset"
     assert list(inspect.signature(SGD).parameters) == [
         "learning_rate", "momentum", "nesterov", "clip_value", "clip_norm", "learning_rate_factors",
         "weight_decay_factors",
