@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import pairwise
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def hidden_sizes(given: Any) -> list[int]:
     sizes = list(given) if isinstance(given, Iterable) else [given]
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-    return [int(size) for size in sizes]
+    return [index(size) for size in sizes]
 
 
 def classifier_loss(given: str | Loss, kind: str) -> tuple[str | Loss, str]:

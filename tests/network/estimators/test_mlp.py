@@ -172,6 +172,8 @@ def test_what_an_estimator_refuses():
         mlp.predict(X[:, 1:])
     with pytest.raises(ValueError, match=r"hidden_layer_sizes must be > 0, got \[3, 0\]"):
         classifier(hidden_layer_sizes=(3, 0)).fit(X, CLASSES)
+    with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+        classifier(hidden_layer_sizes=(2.7,)).fit(X, CLASSES)
     assert not hasattr(classifier(solver="lbfgs"), "partial_fit")
     with pytest.raises(AttributeError, match="has no attribute 'partial_fit'"):
         classifier(solver="lbfgs").partial_fit  # noqa: B018
