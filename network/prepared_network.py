@@ -39,7 +39,8 @@ class PreparedNetwork:
         Columns are found by their names, in any order. Missing values and unknown categories are taken as
         `Preparation` says.
         """
-        inputs = self.preparation.transform(table_of(X), dtype=self.network.dtype)
+        table = table_of(X, self.preparation.needed)
+        inputs = self.preparation.transform(table, dtype=self.network.dtype)
         return self.network.predict(inputs, n_threads=n_threads)
 
     def save(self, path: str | os.PathLike[str]) -> None:

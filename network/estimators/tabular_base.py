@@ -3,7 +3,7 @@
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -205,17 +205,20 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         if not isinstance(eval_set, (tuple, list)) or len(eval_set) not in (2, 3):
             raise TypeError(f"eval_set must be a pair (X, y), or (X, y, sample_weight), got {shown(eval_set)}")
         X, y, *weight = eval_set
-        inputs, targets = self._inputs(self._table(X), preparation), self._more_targets(y, reading)
+        table = self._table(X, preparation.needed)
+        inputs, targets = self._inputs(table, preparation), self._more_targets(y, reading)
         check_lengths(inputs, targets, "eval_set: X and y")
         return Rows(inputs, targets, self._weights(y, weight[0] if weight else None, len(targets)))
 
-    def _table(self, X: Any) -> Table:
-        """Return the table that a user gave, of one row and one column at least."""
+    def _table(self, X: Any, only: Collection[str] | None = None) -> Table:
+        """Return the table that a user gave, of one row and one column at least; `only` is that of `table_of`."""
         plain = isinstance(X, np.ndarray) and X.dtype.kind in "biufcO" and not isinstance(X, np.ma.MaskedArray)
         if plain or hasattr(X, "toarray"):
             X = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self, input_name="X")
-        table = table_of(X)
-        for size, what in ((len(table), "sample"), (len(table.columns), "feature")):
+        table = table_of(X, only)
+        if only is not None and table.names is not None and not table.columns:
+            return table  # which lacks all that is needed, as its preparation says
+        for size, what in ((len(table.columns), "feature"), (len(table), "sample")):
             if size == 0:
                 raise ValueError(f"Found a table with 0 {what}(s), while a minimum of 1 is required")
         return table
@@ -233,7 +236,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _prepared(self, X: Any) -> Array:
         """Return what is predicted for, as inputs of the networks."""
         check_is_fitted(self, "networks_")
-        table = self._table(X)
+        table = self._table(X, self.preparation_.needed)
         inputs = self._inputs(table, self.preparation_)
         if table.names is None and hasattr(self, "feature_names_in_"):
             name = type(self).__name__

@@ -1,5 +1,6 @@
 """Columns of data frames, read through narwhals, which speaks with pandas, polars, Arrow and others."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ def _narwhals() -> Any:
     return narwhals
 
 
-def of_frame(X: Any) -> tuple[list[Column], tuple[str, ...], int]:
-    """Return the columns of a frame, their names, and the number of rows."""
+def of_frame(X: Any, only: Collection[str] | None = None) -> tuple[list[Column], list[str], int]:
+    """Return the columns of a frame, their names, and the number of rows; of the columns those named in `only`."""
     nw = _narwhals()
     if hasattr(X, "to_struct_array") and not hasattr(X, "to_batches"):  # a record batch of Arrow
         import pyarrow
@@ -35,8 +36,10 @@ def of_frame(X: Any) -> tuple[list[Column], tuple[str, ...], int]:
         if call is not None:
             raise TypeError(f"{what}, not yet computed: give X.{call}()") from None
         raise TypeError(f"{what}; wanted a data frame, a dict of columns, or an array (rows, columns)") from None
-    names = checked_names(frame.columns)
-    columns = [_of_series(column_label(names, i), series, nw) for i, series in enumerate(frame.iter_columns())]
+    named = zip(checked_names(frame.columns), frame.iter_columns(), strict=True)
+    read = {name: series for name, series in named if only is None or name in only}
+    names = list(read)
+    columns = [_of_series(column_label(names, index), series, nw) for index, series in enumerate(read.values())]
     return columns, names, len(frame)
 
 

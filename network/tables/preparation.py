@@ -100,6 +100,13 @@ class Preparation:
         """Names of the columns that became no input, so that a table may lack them."""
         return tuple(name for name, of in zip(self.names or (), self._encodings, strict=False) if not of.n_inputs)
 
+    @property
+    def needed(self) -> tuple[str, ...] | None:
+        """Names of the columns that a table must have; None if they had no names."""
+        if self.names is None:
+            return None
+        return tuple(name for name, of in zip(self.names, self._encodings, strict=True) if of.n_inputs)
+
     @classmethod
     def fit(
         cls,

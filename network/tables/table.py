@@ -1,6 +1,6 @@
 """Tables of mixed columns, made from whatever users hold: frames, dicts of columns, arrays, lists of rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ class Table:
         return f"{self.source}, {where}, {self.label(index)}"
 
 
-def table_of(X: Any) -> Table:
+def table_of(X: Any, only: Collection[str] | None = None) -> Table:
     """Return X as a table.
 
     Parameters
@@ -73,6 +73,8 @@ def table_of(X: Any) -> Table:
     X : frame, dict of columns, array (rows, columns), sequence of rows, or Table
         A frame or table of pandas, polars, Arrow, or any other library that narwhals knows and that is in memory. An
         array may be structured, masked, or hold objects or text. None, NaN, NaT, NA and blank text are missing.
+    only : collection of str, optional
+        Names of the columns to read, if X has names; others may hold anything.
 
     Raises
     ------
@@ -86,12 +88,12 @@ def table_of(X: Any) -> Table:
     if isinstance(X, Table):
         return X
     if isinstance(X, np.ndarray):
-        return _of_array(X)
+        return _of_array(X, only)
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         size = 8 * int(np.prod(X.shape))
         raise TypeError(f"X is a sparse matrix; wanted a dense array: give X.toarray(), which takes {in_words(size)}")
     if isinstance(X, Mapping):
-        return _of_mapping(X)
+        return _of_mapping(X, only)
     if isinstance(X, (list, tuple)):
         if X and all(isinstance(row, Mapping) for row in X):
             raise TypeError("X is a list of dicts, one for each row: give pandas.DataFrame(X)")
@@ -99,7 +101,7 @@ def table_of(X: Any) -> Table:
     if getattr(X, "ndim", 2) == 2 and any(hasattr(type(X), name) for name in ("columns", "__arrow_c_stream__")):
         from hotloop.network.tables.frames import of_frame
 
-        return Table(*of_frame(X))
+        return Table(*of_frame(X, only))
     array = np.asarray(X)
     if array.ndim == 0:
         raise TypeError(
@@ -108,10 +110,10 @@ def table_of(X: Any) -> Table:
     return _of_array(array)
 
 
-def _of_array(X: Array) -> Table:
+def _of_array(X: Array, only: Collection[str] | None = None) -> Table:
     if X.dtype.names is not None and X.ndim == 1:
-        names = checked_names(X.dtype.names)
-        return Table([of_array(column_label(names, i), X[n]) for i, n in enumerate(X.dtype.names)], names, len(X))
+        names = [name for name in checked_names(X.dtype.names) if only is None or name in only]
+        return Table([of_array(column_label(names, i), X[name]) for i, name in enumerate(names)], names, len(X))
     if X.ndim != 2:
         hint = ": numpy.reshape(X, (-1, 1)) makes one column of it, numpy.reshape(X, (1, -1)) one row"
         hint *= X.ndim == 1
@@ -134,9 +136,11 @@ def _array_of_rows(rows: Sequence[Any]) -> Array:
         raise ValueError(f"X is not a table: row 0 has {lengths[0]} entries, row {row} has {lengths[row]}") from None
 
 
-def _of_mapping(X: Mapping[Any, Any]) -> Table:
-    names = checked_names(list(X))
-    columns = [_of_any(column_label(names, index), values) for index, values in enumerate(X.values())]
+def _of_mapping(X: Mapping[Any, Any], only: Collection[str] | None) -> Table:
+    named = zip(checked_names(list(X)), X.values(), strict=True)
+    read = {name: values for name, values in named if only is None or name in only}
+    names = list(read)
+    columns = [_of_any(column_label(names, index), values) for index, values in enumerate(read.values())]
     lengths = [len(column.values) for column in columns]
     for index, length in enumerate(lengths):
         if length != lengths[0]:

@@ -63,7 +63,7 @@ def read_inputs_file(
 ) -> Table:
     """Return the table in a file for a network that was trained on such a table; see `read_inputs`."""
     if is_arrow(path):
-        table = _arrow_table(path)
+        table = _arrow_table(path, preparation.needed)
         columns = [_without_words(column, missing) for column in table.columns]
         return Table(columns, table.names, len(table), str(path), np.arange(len(table)), "row")
     names, n_columns = preparation.names, len(preparation.columns)
@@ -92,12 +92,12 @@ def _table(
     return Table(made, names, len(lines), name, np.asarray(lines), indices=indices)
 
 
-def _arrow_table(path: str | Path) -> Table:
-    """Return all columns of a Parquet or Arrow file, or raise a ValueError that names the file."""
+def _arrow_table(path: str | Path, only: Collection[str] | None = None) -> Table:
+    """Return the columns of a Parquet or Arrow file, or raise a ValueError that names the file."""
     try:
         found = read_arrow(path)
         checked_names(found.column_names, str(path))
-        table = table_of(found)
+        table = table_of(found, only)
     except (TypeError, ValueError) as error:  # of a column; a fault of the file, not of a call
         message = str(error)
         raise ValueError(message if message.startswith(str(path)) else f"{path}: {message}") from None

@@ -69,6 +69,22 @@ def test_columns_are_found_by_name(fitted):
         fitted.predict(frame.to_numpy()[:, 1:])
 
 
+def test_columns_that_are_not_needed_may_hold_anything(fitted):
+    table, classes, _ = mixed()
+    expected, more = fitted.predict_proba(table), {"lists": [[1, 2]] * ROWS, "complex": np.full(ROWS, 1j)}
+    for X in (table | more, pd.DataFrame(table | more), pa.table(table | {"lists": more["lists"]})):
+        assert same_bits(fitted.predict_proba(X), expected)
+        classifier(max_epochs=1).fit(table, classes, eval_set=(X, classes))
+    constant = classifier().fit({"a": range(6), "b": [1] * 6}, [0, 1] * 3)
+    assert constant.predict({"a": [1], "b": [[1]]}).shape == (1,)
+    with pytest.raises(ValueError, match="X lacks column 'a' that training had"):
+        constant.predict({"b": [1]})
+    with pytest.raises(ValueError, match="X lacks column 'a' that training had"):
+        constant.predict(pd.DataFrame({"b": [1]}))
+    with pytest.raises(ValueError, match="a table with 0 sample"):
+        constant.predict({"a": []})
+
+
 def test_unknown_categories_and_new_missing_values(fitted):
     table, _, _ = mixed()
     table["colour"] = [None] * ROWS

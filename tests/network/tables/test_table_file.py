@@ -246,6 +246,9 @@ def test_columns_of_a_later_file(csv, tmp_path):
     assert len(prepared(csv("x,x,age,city,member,joined,code,income\n1,2,31,Rome,True,2024-01-05,007,1200.5\n"))) == 1
     pa.parquet.write_table(pa.Table.from_pandas(pd.read_csv(csv(MIXED), dtype={"code": str})), tmp_path / "t.parquet")
     assert prepared(tmp_path / "t.parquet").tobytes() == wanted.tobytes()
+    wide = pa.parquet.read_table(tmp_path / "t.parquet").append_column("lists", [[[1], [2], [3], [4]]])
+    pa.parquet.write_table(wide, tmp_path / "t.parquet")
+    assert prepared(tmp_path / "t.parquet").tobytes() == wanted.tobytes()
 
 
 def test_where_only_numbers_are_read(tmp_path):
