@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from hotloop.network.tables.column import BOOLEAN, NUMBER, TEXT
+
 Key: TypeAlias = tuple[str, str]  # what kind of value it is, and the value as text
 
-TEXT, NUMBER = "text", "number"
 SPELT_AS_CODE = re.compile(r"\s*[+-]?0\d")  # as 007 is: a code, not a number
 
 
@@ -18,7 +19,7 @@ def key_of(value: Any) -> Key:
     if isinstance(value, str):
         return TEXT, str(value)
     if isinstance(value, (bool, np.bool_)):
-        return "boolean", str(bool(value))
+        return BOOLEAN, str(bool(value))
     if isinstance(value, (int, np.integer)):
         return NUMBER, str(int(value))
     if isinstance(value, (float, np.floating)):
@@ -33,7 +34,7 @@ def _plain(value: float) -> str:
 def texts_of(key: Key) -> tuple[str, ...]:
     """Return the texts under which a category is found if no key is equal, the surest first."""
     kind, text = key
-    if kind == "boolean":
+    if kind == BOOLEAN:
         return text, text.lower(), str(int(text == "True"))
     value = number_in(text) if kind == TEXT else None
     return (text,) if value is None else (text, _plain(value))

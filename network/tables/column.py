@@ -57,6 +57,23 @@ class Column:
         """Return some rows."""
         return replace(self, values=self.values[rows], missing=None if self.missing is None else self.missing[rows])
 
+    def gone(self) -> Array:
+        """Return where values are missing: (rows,) of bool."""
+        if self.is_coded:
+            found: Array = self.values < 0
+        elif self.values.dtype.kind == "f":
+            found = np.isnan(self.values)
+        else:
+            found = np.zeros(len(self.values), np.bool_) if self.missing is None else self.missing
+        return found
+
+    def as_categories(self) -> "Column":
+        """Return numbers, dates or durations as categories; what has codes stays as it is."""
+        if self.is_coded:
+            return self
+        distinct, codes = np.unique(self.values, return_inverse=True)
+        return Column(CATEGORY, np.where(self.gone(), -1, codes), tuple(distinct.tolist()))
+
     def counts(self) -> Array:
         """Return how often each category occurs."""
         return np.bincount(self.values[self.values >= 0], minlength=len(self.categories))

@@ -56,11 +56,7 @@ def decide(
 
 def missing_in(column: Column) -> int:
     """Return how many values are missing."""
-    if column.is_coded:
-        return int(np.count_nonzero(column.values < 0))
-    if column.values.dtype.kind == "f":
-        return int(np.count_nonzero(np.isnan(column.values)))
-    return 0 if column.missing is None else int(np.count_nonzero(column.missing))
+    return int(np.count_nonzero(column.gone()))
 
 
 def check_finite(table: Table, index: int, column: Column) -> None:
@@ -76,9 +72,7 @@ def check_finite(table: Table, index: int, column: Column) -> None:
 def _measured(column: Column, n_missing: int, numeric_bins: int) -> Encoding:
     """Return the encoding of numbers, dates or durations."""
     values = column.values
-    present = values[~np.isnan(values)] if values.dtype.kind == "f" else values
-    if column.missing is not None:
-        present = values[~column.missing]
+    present = values[~column.gone()]
     flag, least, most = n_missing > 0, present.min(), present.max()
     if constant_columns(present.reshape(-1, 1))[0]:
         if not flag:
@@ -117,8 +111,7 @@ def _shown_number(kind: str, value: Any) -> str:
 
 def _categories(column: Column, forced: bool, max_categories: int, n_rows: int) -> Encoding:
     """Return the encoding of categories: one-hot, the rarest together, or nothing."""
-    if not column.is_coded:
-        column = as_categories(column)
+    column = column.as_categories()
     kind = column.kind if column.kind == BOOLEAN else CATEGORY
     counts = column.counts()
     present = np.flatnonzero(counts)
@@ -140,10 +133,3 @@ def _categories(column: Column, forced: bool, max_categories: int, n_rows: int) 
         note = f"one-hot: the {len(kept)} most frequent of {len(places)}, and one for all others"
         places = [places[place] for place in kept]
     return OneHot(kind, note, tuple(key_of(column.categories[place]) for place in places), other)
-
-
-def as_categories(column: Column) -> Column:
-    """Return numbers, dates or durations as categories."""
-    gone = np.isnan(column.values) if column.values.dtype.kind == "f" else column.missing
-    distinct, codes = np.unique(column.values, return_inverse=True)
-    return Column(CATEGORY, codes if gone is None else np.where(gone, -1, codes), tuple(distinct.tolist()))

@@ -168,13 +168,8 @@ class OneHot:
 
         An unknown category has the place after the last.
         """
-        if column.is_coded:
-            values, distinct = column.values, column.categories
-        else:
-            numbers, values = np.unique(column.values, return_inverse=True)
-            gone = np.isnan(column.values) if column.values.dtype.kind == "f" else column.missing
-            values = values if gone is None else np.where(gone, -1, values)
-            distinct = tuple(numbers.tolist())
+        column = column.as_categories()
+        values, distinct = column.values, column.categories
         places = np.array([*map(self.place_of, distinct), 0], np.int64)
         unknown = np.flatnonzero(places[:-1] < 0)
         places[unknown] = len(self.keys)

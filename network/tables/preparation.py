@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.tables.column import BOOLEAN, CATEGORY, NUMBER, TEXT, Array, Column, shown
+from hotloop.network.tables.column import BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, Array, Column, shown
 from hotloop.network.tables.decisions import Encoding, check_finite, decide, missing_in
 from hotloop.network.tables.encodings import Dropped, Measured, OneHot
 from hotloop.network.tables.reading import as_dates, as_numbers
@@ -298,7 +298,7 @@ def _measured_like(table: Table, place: int, column: Column, encoding: Measured)
     if column.kind != encoding.kind and missing_in(column) < len(table):
         if encoding.kind == NUMBER and column.kind in (TEXT, CATEGORY, BOOLEAN):
             column = as_numbers(table, place)
-        elif encoding.kind == "date" and column.kind in (TEXT, CATEGORY):
+        elif encoding.kind == DATE and column.kind in (TEXT, CATEGORY):
             column = as_dates(table, place)
         else:
             raise ValueError(

@@ -112,8 +112,7 @@ def _read_arrow_table(path: str | Path, target: str | None, missing: Collection[
     place = _target_place(path, target, names)
     label, column = f"column {names[place]!r}", _without_words(whole.columns[place], missing)
     if n_missing := missing_in(column):
-        gone = column.values < 0 if column.is_coded else column.missing
-        row = int((np.isnan(column.values) if gone is None else gone).argmax())
+        row = int(column.gone().argmax())
         more = f" (and in {n_missing - 1} more rows)" if n_missing > 1 else ""
         fail(str(path), row, label, f"{MISSING_TARGET}{more}: {FILL_IN}", "row")
     if len(whole) == 0:
