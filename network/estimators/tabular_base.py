@@ -26,7 +26,10 @@ from hotloop.network.network import Network
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table import Table, table_of
 from hotloop.network.training.callbacks import Callback
+from hotloop.network.training.csv_logger import CSVLogger
 from hotloop.network.training.history import DIVERGED, INTERRUPTED, ConvergenceWarning, History
+from hotloop.network.training.model_checkpoint import ModelCheckpoint
+from hotloop.network.training.tensor_board import TensorBoard
 from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import shown
 from hotloop.network.validation.suggestions import explains_keywords
@@ -135,9 +138,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         seconds = self.time_limit
         if seconds is not None:
             seconds = arguments.real_number("time_limit", seconds, open=True)
-        callbacks = () if self.callbacks is None else self.callbacks
-        if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
-            raise TypeError(f"callbacks must be a sequence of hotloop.Callback, got {shown(callbacks)}")
+        callbacks = self._callbacks_of(count)
         table = self._table(X)
         if y is None:
             raise ValueError(f"This {type(self).__name__} requires y to be passed, but the target y is None")
@@ -161,7 +162,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             return self._fitted(reading, preparation, recipe, networks, names)
 
         tasks = Tasks(self, recipe.epochs if count == 1 else count, X, y, sample_weight)
-        callbacks, after_network = [*callbacks], None
+        after_network = None
         if tasks.told and count == 1:
             callbacks.append(TellsEpochs(tasks, lambda net: fitted([net])))
         elif tasks.told:
@@ -188,6 +189,17 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             "_reading": tuple(reading), "preparation_": preparation, "recipe_": recipe, "networks_": tuple(networks),
             "n_features_in_": len(preparation.columns),
         }  # fmt: skip
+
+    def _callbacks_of(self, count: int) -> list[Callback]:
+        """Return the user's callbacks for so many networks, or raise an error about what they are."""
+        callbacks = () if self.callbacks is None else self.callbacks
+        if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
+            raise TypeError(f"callbacks must be a sequence of hotloop.Callback, got {shown(callbacks)}")
+        for callback in callbacks if count > 1 else ():
+            if isinstance(callback, (CSVLogger, ModelCheckpoint, TensorBoard)):
+                name = type(callback).__name__
+                raise ValueError(f"{name} writes in one place, and there are {count} networks: n_ensemble=1 trains one")
+        return list(callbacks)
 
     def _set_fitted(self, attributes: Mapping[str, Any]) -> None:
         """Take what a fit, or a file, gives."""

@@ -42,7 +42,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     verbose : bool, default False
         Whether to show one progress bar, if there is a terminal or a notebook.
     callbacks : sequence of Callback, optional
-        For the fit of each network; with several networks, copies.
+        For the fit of each network; with several networks, copies, none of which may write a file.
 
     Attributes
     ----------

@@ -15,6 +15,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from tabular_data import ROWS, mixed, tiny
 
 from hotloop import Callback, ConvergenceWarning
+from hotloop.callbacks import CSVLogger
 from hotloop.estimators import TabularClassifier, TabularRegressor
 from hotloop.network.estimators import tabular_training
 from hotloop.network.estimators.tabular_training import Ensemble
@@ -256,6 +257,11 @@ BAD = [
     ({"class_weight": 3}, TypeError, 'class_weight must be a dict, "balanced" or None, got 3'),
     ({"class_weight": "even"}, TypeError, "class_weight must be a dict, .* got 'even'"),
     ({"callbacks": Callback()}, TypeError, "callbacks must be a sequence of hotloop.Callback, got <"),
+    (
+        {"callbacks": [CSVLogger("a.csv")], "n_ensemble": 2},
+        ValueError,
+        "CSVLogger writes in one place, and there are 2",
+    ),
     ({"callbacks": 3}, TypeError, "callbacks must be a sequence of hotloop.Callback, got 3"),
 ]
 
