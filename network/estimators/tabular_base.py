@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
@@ -27,7 +28,7 @@ from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table import Table, table_of
 from hotloop.network.training.callbacks import Callback
 from hotloop.network.training.csv_logger import CSVLogger
-from hotloop.network.training.history import DIVERGED, INTERRUPTED, ConvergenceWarning, History
+from hotloop.network.training.history import DIVERGED, INTERRUPTED, History
 from hotloop.network.training.model_checkpoint import ModelCheckpoint
 from hotloop.network.training.tensor_board import TensorBoard
 from hotloop.network.validation import arguments

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pytest
 from conftest import same_bits
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from tabular_data import ROWS, mixed, tiny
 
-from hotloop import Callback, ConvergenceWarning
+from hotloop import Callback
 from hotloop.callbacks import CSVLogger
 from hotloop.estimators import TabularClassifier, TabularRegressor
 from hotloop.network.estimators import tabular_training
