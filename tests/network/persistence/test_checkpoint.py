@@ -121,7 +121,7 @@ def test_more_epochs_than_before(kept, tmp_path):
     with pytest.raises(ValueError, match="2 epochs were trained, more than the epochs=1 asked for"):
         small("Adam", epochs=1, resume=tmp_path / "run")
     with pytest.raises(InterruptedError):
-        small("Adam", callbacks=[StopsAfter(9)], checkpoint=tmp_path / "run", every="2 steps")  # of 6 in an epoch
+        small("Adam", callbacks=[StopsAfter(10)], checkpoint=tmp_path / "run", every="2 steps")  # of 6 in an epoch
     with pytest.raises(ValueError, match="1 epoch and 28 samples of the next were trained, more than the epochs=1"):
         small("Adam", epochs=1, resume=tmp_path / "run")
 
