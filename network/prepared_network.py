@@ -6,11 +6,10 @@ from typing import Any, Self
 from hotloop.kernels.jit import Array
 from hotloop.network.network import Network
 from hotloop.network.persistence import collection_file, model_file
+from hotloop.network.persistence.collection_file import PREPARATION, prefixed, under
 from hotloop.network.persistence.schema import Schema
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table import table_of
-
-PREPARATION = "preparation."  # prefix of the arrays
 
 
 class PreparedNetwork:
@@ -55,8 +54,7 @@ class PreparedNetwork:
         """
         config, arrays = self.preparation.state()
         described = {"preparation": config, "schema": self.schema.plain()}
-        whole = {f"{PREPARATION}{name}": array for name, array in arrays.items()}
-        collection_file.write(path, type(self).__name__, described, whole, [self.network])
+        collection_file.write(path, type(self).__name__, described, prefixed(PREPARATION, arrays), [self.network])
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -71,10 +69,7 @@ class PreparedNetwork:
         """
         file, config, arrays, networks = collection_file.read(path, cls.__name__, Network)
         with model_file.damage_in(file):
-            found = {
-                name.removeprefix(PREPARATION): array for name, array in arrays.items() if name.startswith(PREPARATION)
-            }
-            preparation = Preparation.from_state(config["preparation"], found)
+            preparation = Preparation.from_state(config["preparation"], under(PREPARATION, arrays))
             (network,) = networks
             if network.sizes[0] != preparation.n_inputs:
                 raise ValueError(f"{network.sizes[0]} inputs of the network, {preparation.n_inputs} of the preparation")

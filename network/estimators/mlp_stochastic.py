@@ -178,7 +178,7 @@ def _scorer(mlp: Any, X: Any, y: Array, weights: Array | None) -> Callable[[], f
 
     def score() -> float:
         outputs = mlp._predicted(X)
-        return float(mlp._score_of(outputs, y, weights)) if sparse_rows.finite(outputs) else float("nan")
+        return float(mlp._score_of(outputs, y, weights)) if np.isfinite(outputs).all() else float("nan")
 
     return score
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from scipy import sparse
 
 from hotloop.kernels.jit import Array
@@ -35,8 +34,3 @@ def dense(X: Any, rows: slice | Array) -> Array:
 def is_large(X: Any) -> bool:
     """Return whether `dense_if_small` left it sparse."""
     return bool(sparse.issparse(X))
-
-
-def finite(outputs: Array) -> bool:
-    """Return whether all numbers are finite."""
-    return bool(np.isfinite(outputs).all())

@@ -11,10 +11,11 @@ from hotloop.network.custom.pieces import Custom
 from hotloop.network.estimators.tabular_recipe import Recipe
 from hotloop.network.network import Network
 from hotloop.network.persistence import collection_file, model_file
+from hotloop.network.persistence.collection_file import PREPARATION, prefixed, under
 from hotloop.network.persistence.pieces import piece_of, plain_piece
 from hotloop.network.tables.preparation import Preparation
 
-PREPARATION, READING = "preparation.", "reading."  # prefixes of arrays
+READING = "reading."  # prefix of arrays
 PAIRS = "pairs"
 LEFT_OUT = ("callbacks",)  # code
 PLAIN = (bool, int, float, str, type(None))
@@ -34,8 +35,8 @@ def write(path: str | os.PathLike[str], estimator: Any) -> None:
         "names": getattr(estimator, "feature_names_in_", np.array([])).tolist(),
         "reading": {name: _described(name, value) for name, value in reading.items()},
     }
-    whole = {f"{PREPARATION}{name}": array for name, array in arrays.items()}
-    whole |= {f"{READING}{name}": value for name, value in reading.items() if _is_numeric(value)}
+    numbers = {name: value for name, value in reading.items() if _is_numeric(value)}
+    whole = prefixed(PREPARATION, arrays) | prefixed(READING, numbers)
     collection_file.write(path, type(estimator).__name__, config, whole, estimator.networks_)
 
 
@@ -48,17 +49,13 @@ def read(path: str | os.PathLike[str], kind: Any) -> Any:
             parameters["preset"] = _recipe(parameters["preset"])
         if isinstance(parameters.get("class_weight"), dict):
             parameters["class_weight"] = dict(parameters["class_weight"][PAIRS])
-        preparation = Preparation.from_state(config["preparation"], _under(PREPARATION, arrays))
-        found = _under(READING, arrays)
+        preparation = Preparation.from_state(config["preparation"], under(PREPARATION, arrays))
+        found = under(READING, arrays)
         reading = {name: _restored(value, found.get(name)) for name, value in config["reading"].items()}
         estimator = kind(**parameters)
         names = config["names"] or None
         estimator._set_fitted(estimator._fitted(reading, preparation, _recipe(config["recipe"]), networks, names))
     return estimator
-
-
-def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _plain_recipe(recipe: Recipe) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from hotloop.network.persistence.atomic_write import path_of
 from hotloop.network.persistence.persistent import description, from_description
 
 ESTIMATOR = model_file.ESTIMATOR
+PREPARATION = "preparation."  # prefix of the arrays of a `Preparation`
 
 
 def write(
@@ -39,7 +40,7 @@ def write(
     of_networks = [description(network) for network in networks]
     whole = dict(arrays)
     for index, (_, parts) in enumerate(of_networks):
-        whole |= {f"networks.{index}.{name}": array for name, array in parts.items()}
+        whole |= prefixed(f"networks.{index}.", parts)
     described = {ESTIMATOR: estimator, **config, "networks": [network for network, _ in of_networks]}
     model_file.write(path_of("path", path), described, [], {}, whole)
 
@@ -64,12 +65,17 @@ def read(
         raise ValueError(f"{file} holds {holds}: read it with {reader}.load")
     with model_file.damage_in(file):
         networks = [
-            from_description(file, kind, network, _under(f"networks.{index}.", arrays))
+            from_description(file, kind, network, under(f"networks.{index}.", arrays))
             for index, network in enumerate(config["networks"])
         ]
     return file, config, arrays, networks
 
 
-def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+def prefixed(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays with a prefix before their names, as `under` finds them."""
+    return {f"{prefix}{name}": array for name, array in arrays.items()}
+
+
+def under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Return the arrays whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): np.asarray(a) for name, a in arrays.items() if name.startswith(prefix)}
