@@ -2,6 +2,7 @@
 
     python benchmarks/tabular.py                                       everything; goes on where it was stopped
     python benchmarks/tabular.py --peers lightgbm hotloop --sets letter magic --splits 0
+    python benchmarks/tabular.py --peers hotloop parts                 what each part of the default recipe gains
     python benchmarks/tabular.py --report                              only the report, of what has been measured
 
 docs/benchmarking.md says how to install the peers and the tables. It measures its own checkout.
@@ -30,10 +31,11 @@ if __name__ == "__main__":  # run as a file, so its folder comes first in the pa
 from benchmarks import tabular_chart, tabular_report, tabular_results  # noqa: E402
 from benchmarks.comparison.report import commit  # noqa: E402
 from benchmarks.comparison.worker import variables  # noqa: E402
-from benchmarks.tabular_peers import EXTRA, PEERS, SLOWEST, absence  # noqa: E402
+from benchmarks.tabular_peers import EXTRA, PARTS, PEERS, SLOWEST, absence  # noqa: E402
 from benchmarks.tabular_sets import SETS, NoData, load, write_arrays  # noqa: E402
 
 SPLITS = (0, 1, 2)
+ALL_PARTS = "parts"
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,10 @@ def parser() -> argparse.ArgumentParser:
         "cell failed or nothing was measured; 2 for a mistake in the command.",
     )
     found.add_argument(
-        "--peers", nargs="+", metavar="PEER", choices=list(PEERS),
+        "--peers", nargs="+", metavar="PEER", choices=[*PEERS, ALL_PARTS],
         default=[name for name in PEERS if name not in EXTRA],
-        help=f"of {', '.join(PEERS)}; default: all but {', '.join(EXTRA)}",
+        help=f"of {', '.join(name for name in PEERS if name not in PARTS)}, and {', '.join(PARTS)}, or {ALL_PARTS} for "
+        f"all of these; default: all but {ALL_PARTS} and {', '.join(name for name in EXTRA if name not in PARTS)}",
     )  # fmt: skip
     found.add_argument(
         "--sets", nargs="+", metavar="TABLE", choices=list(SETS), default=list(SETS),
@@ -126,7 +129,8 @@ def cells(options: argparse.Namespace, absent: dict[str, str]) -> Iterator[Cell]
         except (NoData, FileNotFoundError) as error:
             absent[f"the table {name}"] = str(error)
     peers = []
-    for name in options.peers:
+    wanted = [name for peer in options.peers for name in (PARTS if peer == ALL_PARTS else [peer])]
+    for name in wanted:
         reason = absence(PEERS[name])
         if reason:
             absent[PEERS[name].label] = reason
@@ -136,7 +140,8 @@ def cells(options: argparse.Namespace, absent: dict[str, str]) -> Iterator[Cell]
     for split in options.splits:
         for peer in peers:
             for table in sets:
-                yield Cell(table, split, peer)
+                if SETS[table].task in PEERS[peer].tasks:
+                    yield Cell(table, split, peer)
 
 
 def measured(cell: Cell, cores: Sequence[int], arrays: Path | None, timeout: float) -> dict[str, Any]:

@@ -7,10 +7,10 @@ decided; the report repeats it.
 import importlib.util
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.tabular_sets import CLASSES
+from benchmarks.tabular_sets import CLASSES, VALUES
 
 OURS = "hotloop"  # its part of a label
 
@@ -33,6 +33,8 @@ class TabularPeer:
         What was decided for it.
     short : dict, optional
         Parameters that make the untimed first fit short.
+    tasks : tuple of str
+        The tables that it is measured on.
     """
 
     label: str
@@ -41,6 +43,7 @@ class TabularPeer:
     make: Callable[[str, Any, int, int], Any]
     note: str
     short: dict[str, int] = field(default_factory=dict)
+    tasks: tuple[str, ...] = (CLASSES, VALUES)
 
     def make_short(self, task: str, X: Any, threads: int, seed: int) -> Any:
         """Return the estimator for the untimed first fit."""
@@ -196,7 +199,7 @@ def hotloop_mlp(task: str, X: Any, threads: int, seed: int) -> Any:
     return scaled(standardised_target(task, model(random_state=seed, n_threads=threads)), X)
 
 
-def hotloop_tabular(preset: str, n_ensemble: int = 1) -> Callable[[str, Any, int, int], Any]:
+def hotloop_tabular(preset: Any, n_ensemble: int = 1) -> Callable[[str, Any, int, int], Any]:
     """Return what makes hotloop's tabular estimator with a preset, on the table as it is."""
 
     def make(task: str, X: Any, threads: int, seed: int) -> Any:
@@ -204,6 +207,18 @@ def hotloop_tabular(preset: str, n_ensemble: int = 1) -> Callable[[str, Any, int
 
         model = TabularClassifier if task == CLASSES else TabularRegressor
         return model(preset=preset, n_ensemble=n_ensemble, random_state=seed, n_threads=threads)
+
+    return make
+
+
+def changed(**changes: Any) -> Callable[[str, Any, int, int], Any]:
+    """Return what makes hotloop's tabular estimator with its default recipe but for some numbers."""
+
+    def make(task: str, X: Any, threads: int, seed: int) -> Any:
+        from hotloop.estimators import Recipe
+
+        recipe = replace(Recipe.of("default", task), **changes)
+        return hotloop_tabular(recipe)(task, X, threads, seed)
 
     return make
 
@@ -267,5 +282,27 @@ PEERS = {
         'preset="best", n_ensemble=8: the mean of eight networks.', {"max_epochs": 2},
     ),
 }  # fmt: skip
+PARTS = {  # what the parts of the default recipe cost and gain: each is left out or exchanged
+    f"part-{name}": TabularPeer(
+        label, "hotloop.estimators", OURS, changed(**changes), f"the default recipe with {changes}.", {"max_epochs": 2},
+        tasks or (CLASSES, VALUES),
+    )
+    for name, label, changes, *tasks in (
+        ("no-input-scale", "no learnt scale of the inputs", {"input_scale_factor": None}),
+        ("no-smoothing", "labels not smoothed", {"label_smoothing": 0.0}, CLASSES),
+        ("no-bins", "numbers without bins", {"numeric_bins": 0}, VALUES),
+        ("full-rate", "RealMLP's learning rate, 0.07", {"learning_rate": 0.07}, VALUES),
+        ("last-epoch", "no rows held out: the last epoch", {"validation_fraction": 0.0}),
+        ("cosine", "one cosine instead of coslog4", {"schedule": "cosine"}),
+        ("beta2", "Adam's usual beta2, 0.999", {"beta2": 0.999}),
+        ("biases", "biases from 0, at the full rate", {"bias_std": 0.0, "bias_factor": 1.0}),
+        ("relu", "ReLU", {"activation": "relu"}),
+        ("learnt", "learnt activations", {"learn_activation": True}),
+        ("dropout", "dropout 0.15, weight decay 0.02", {"dropout": 0.15, "weight_decay": 0.02}),
+        ("half-epochs", "half of the epochs", {"epochs": 32, "steps": 1000}),
+        ("half-width", "3 x 128 units", {"hidden_sizes": (128, 128, 128)}),
+    )
+}  # fmt: skip
+PEERS |= PARTS
 SLOWEST = ("hotloop-best", "realmlp-8", "realmlp-flushed", "realmlp", "catboost")  # first, or one is left for the end
-EXTRA = ("realmlp-8", "realmlp-flushed")  # measured only if asked for
+EXTRA = ("realmlp-8", "realmlp-flushed", *PARTS)  # measured only if asked for

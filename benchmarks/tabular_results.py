@@ -11,7 +11,7 @@ from statistics import fmean, geometric_mean
 from typing import Any
 
 from benchmarks.comparison.report import commit, cpu, slug
-from benchmarks.tabular_peers import PEERS
+from benchmarks.tabular_peers import PARTS, PEERS
 from benchmarks.tabular_sets import SETS
 
 FORMAT = 1  # of the JSON file
@@ -83,7 +83,9 @@ class Means:
         self.cells = {key: cell for key, cell in results["cells"].items() if "error" in cell}
         keys = [key.split("/") for key in self.cells]
         self.sets = [name for name in SETS if any(key[0] == name for key in keys)]
-        self.peers = [name for name in PEERS if any(key[2] == name for key in keys)]
+        found = [name for name in PEERS if any(key[2] == name for key in keys)]
+        self.peers = [name for name in found if name not in PARTS]
+        self.parts = [name for name in found if name in PARTS]
         self.splits = sorted({int(key[1]) for key in keys})
 
     @property
@@ -123,6 +125,14 @@ class Means:
                 mean = fmean(max(one[split], least) for split in both)
                 ratios.append(mean / fmean(max(two[split], least) for split in both))
         return (geometric_mean(ratios), len(ratios)) if ratios else None
+
+    def logs(self, peer: str, other: str, tables: Iterable[str]) -> list[float]:
+        """Return the logarithm of the ratio of errors in each split of each table that both have."""
+        found = []
+        for name in tables:
+            one, two, least = self.of(peer, name), self.of(other, name), self.least(name, "error")
+            found += [math.log(max(one[at], least) / max(two[at], least)) for at in sorted(one.keys() & two.keys())]
+        return found
 
     def least(self, table: str, what: str) -> float:
         """Return the least figure that counts as one: half a wrong row for error rates, since a ratio wants no 0."""

@@ -1,5 +1,6 @@
 """The cells of benchmarks/tabular.py: the tables, and what is measured. Only scikit-learn's peers are needed."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -163,3 +164,5 @@ def test_hotloops_estimators_get_preset_seed_and_threads():
     wanted = {"preset": "best", "n_ensemble": 8, "n_threads": 2, "random_state": 7}
     assert wanted.items() <= best.get_params().items()
     assert isinstance(PEERS["hotloop-fast"].make(VALUES, None, 1, 0), estimators.TabularRegressor)
+    default = estimators.Recipe.of("default", VALUES)
+    assert PEERS["part-no-bins"].make(VALUES, None, 1, 0).preset == dataclasses.replace(default, numeric_bins=0)

