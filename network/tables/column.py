@@ -1,6 +1,7 @@
 """One column of a table: numbers, times, booleans, categories or text, whatever library it came from.
 
-Missing values are NaN in floating-point numbers, flagged in whole numbers, and -1 among the codes of categories.
+Missing values are NaN in floating-point numbers, flagged in whole numbers, and -1 among the codes of categories. A text
+such as NA stands for one, as in a CSV file; a category that the data declare is what it says.
 """
 
 import datetime
@@ -13,7 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.validation.printable import printable
+from hotloop.network.datasets.csv_dialect import is_missing as says_missing
+from hotloop.network.validation.printable import printable, with_article
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -128,13 +130,13 @@ def without(column: Column, missing: Array) -> Column:
 
 
 def of_objects(label: str, values: Sequence[Any]) -> Column:
-    """Return the column of Python objects, of which None, NaN, NaT, NA and blank text are missing."""
+    """Return the column of Python objects, without those that `is_missing`."""
     try:
         distinct = list(dict.fromkeys(values))
     except TypeError:
         row = next(row for row, value in enumerate(values) if not _is_hashable(value))
         kind = type(values[row]).__name__
-        raise TypeError(f"{label} holds a {kind} in row {row}: give each of its entries a column") from None
+        raise TypeError(f"{label} holds {with_article(kind)} in row {row}: give each of its entries a column") from None
     present = [value for value in distinct if not is_missing(value)]
     places = dict.fromkeys(distinct, -1) | {value: code for code, value in enumerate(present)}
     codes = np.fromiter(map(places.__getitem__, values), np.int32, len(values))
@@ -167,9 +169,9 @@ def of_codes(label: str, codes: Array, distinct: Sequence[Any]) -> Column:
 
 
 def is_missing(value: Any) -> bool:
-    """Say whether a Python object stands for a missing value."""
+    """Say whether a Python object stands for a missing value: None, NaN, NaT, NA; blank text, or one that says so."""
     if isinstance(value, str):
-        return not value.strip()
+        return says_missing(value)
     if type(value).__name__ in TYPES_OF_MISSING:
         return True
     return isinstance(value, (float, np.generic, decimal.Decimal)) and bool(value != value)

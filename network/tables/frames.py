@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.network.tables.column import CATEGORY, NUMBER, Column, is_missing, of_array, of_codes, of_objects, without
+from hotloop.network.tables.column import CATEGORY, NUMBER, Column, of_array, of_codes, of_objects, without
 from hotloop.network.tables.names import checked_names, column_label
 
 
@@ -26,8 +26,7 @@ def of_frame(X: Any, only: Collection[str] | None = None) -> tuple[list[Column],
         import pyarrow
 
         X = pyarrow.Table.from_batches([X])
-    if hasattr(X, "iloc"):  # pandas
-        checked_names(list(X.columns))  # narwhals reports two of one name at length
+    X = _with_columns(X, only)
     try:
         frame = nw.from_native(X, eager_only=True)
     except TypeError:
@@ -36,11 +35,23 @@ def of_frame(X: Any, only: Collection[str] | None = None) -> tuple[list[Column],
         if call is not None:
             raise TypeError(f"{what}, not yet computed: give X.{call}()") from None
         raise TypeError(f"{what}; wanted a data frame, a dict of columns, or an array (rows, columns)") from None
-    named = zip(checked_names(frame.columns), frame.iter_columns(), strict=True)
+    named = zip(checked_names(frame.columns, only), frame.iter_columns(), strict=True)
     read = {name: series for name, series in named if only is None or name in only}
     names = list(read)
     columns = [_of_series(column_label(names, index), series, nw) for index, series in enumerate(read.values())]
     return columns, names, len(frame)
+
+
+def _with_columns(X: Any, only: Collection[str] | None) -> Any:
+    """Return a frame of pandas or Arrow with the columns in `only`: narwhals refuses any two of one name."""
+    of_pandas = hasattr(X, "iloc")
+    if not of_pandas and not hasattr(X, "column_names"):
+        return X
+    names = checked_names(list(X.columns if of_pandas else X.column_names), only)
+    if only is None:
+        return X
+    places = [place for place, name in enumerate(names) if name in only]
+    return X.iloc[:, places] if of_pandas else X.select(places)
 
 
 def of_series(label: str, values: Any) -> Column:
@@ -88,9 +99,9 @@ def _of_categories(label: str, series: Any, nw: Any) -> Column:
 
 
 def _declared(label: str, codes: Any, categories: list[Any], in_order: bool) -> Column:
-    """Return the column of declared categories; blank text and missing values are none, True and False booleans."""
+    """Return the column of declared categories; blank text is none, True and False are booleans."""
     if categories and all(isinstance(category, (bool, np.bool_)) for category in categories):
         return of_codes(label, codes, categories)
-    if blank := [place for place, category in enumerate(categories) if is_missing(category)]:
+    if blank := [place for place, text in enumerate(categories) if isinstance(text, str) and not text.strip()]:
         codes = np.where(np.isin(codes, blank), -1, codes)
     return Column(CATEGORY, codes, tuple(categories), in_order=in_order)

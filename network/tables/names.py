@@ -1,6 +1,6 @@
 """The names of a table's columns, checked, and as messages show them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 
@@ -9,12 +9,12 @@ def column_label(names: Sequence[str] | None, index: int) -> str:
     return f"column index {index}" if names is None else f"column {names[index]!r}"
 
 
-def checked_names(names: Sequence[Any], source: str = "X") -> tuple[str, ...]:
-    """Return the names of columns as text, or raise a ValueError if two are the same; `source` has the columns."""
+def checked_names(names: Sequence[Any], only: Collection[str] | None = None, source: str = "X") -> tuple[str, ...]:
+    """Return the names of columns as text, or raise a ValueError if two are the same, of those in `only`."""
     texts = tuple(map(str, names))
     seen: set[str] = set()
     for name in texts:
-        if name in seen:
+        if name in seen and (only is None or name in only):
             raise ValueError(f"{source} has two columns named {name!r}: rename one")
         seen.add(name)
     return texts

@@ -7,12 +7,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hotloop.network.tables.column import BOOLEAN, CATEGORY, DATE, NUMBER, TEXT, Array, Column, shown
+from hotloop.network.tables.column import BOOLEAN, CATEGORY, DATE, DURATION, NUMBER, TEXT, Array, Column, shown
 from hotloop.network.tables.decisions import Encoding, check_finite, decide, missing_in
 from hotloop.network.tables.encodings import Dropped, Measured, OneHot
-from hotloop.network.tables.reading import as_dates, as_numbers
+from hotloop.network.tables.reading import as_numbers, as_times
 from hotloop.network.tables.table import Table
 from hotloop.network.validation import arguments
+from hotloop.network.validation.printable import counted
 
 MAX_CATEGORIES = 100
 ROWS_OF_A_BLOCK = 4096  # written at a time, column by column, so that they stay in the cache
@@ -107,6 +108,10 @@ class Preparation:
             return None
         return tuple(name for name, of in zip(self.names, self._encodings, strict=True) if of.n_inputs)
 
+    def __repr__(self) -> str:
+        """Return how many columns became how many inputs."""
+        return f"<Preparation of {counted(len(self._encodings), 'column')} as {counted(self.n_inputs, 'input')}>"
+
     @classmethod
     def fit(
         cls,
@@ -142,7 +147,7 @@ class Preparation:
         numeric_bins = arguments.whole_number("numeric_bins", numeric_bins, 0)
         forced = _places_of(categorical, table)
         if len(table) == 0 or not table.columns:
-            rows_and_columns = f"{len(table)} rows and {len(table.columns)} columns"
+            rows_and_columns = f"{counted(len(table), 'row')} and {counted(len(table.columns), 'column')}"
             raise ValueError(f"{table.source} has {rows_and_columns}; wanted at least one of each")
         encodings: list[Encoding] = []
         missing: list[int] = []
@@ -219,7 +224,7 @@ class Preparation:
             return [where.get(name, -1) for name in wanted]
         if len(table.columns) != len(self._encodings):
             raise ValueError(
-                f"{table.source} has {len(table.columns)} columns; in training it had {len(self._encodings)}"
+                f"{table.source} has {counted(len(table.columns), 'column')}; in training it had {len(self._encodings)}"
             )
         return list(range(len(table.columns)))
 
@@ -298,8 +303,8 @@ def _measured_like(table: Table, place: int, column: Column, encoding: Measured)
     if column.kind != encoding.kind and missing_in(column) < len(table):
         if encoding.kind == NUMBER and column.kind in (TEXT, CATEGORY, BOOLEAN):
             column = as_numbers(table, place)
-        elif encoding.kind == DATE and column.kind in (TEXT, CATEGORY):
-            column = as_dates(table, place)
+        elif encoding.kind in (DATE, DURATION) and column.kind in (TEXT, CATEGORY):
+            column = as_times(table, place, encoding.kind)
         else:
             raise ValueError(
                 f"{table.source}, {table.label(place)} holds values of kind {column.kind}; in training: {encoding.kind}"

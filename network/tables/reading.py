@@ -1,35 +1,39 @@
-"""Text that is read as something else: numbers, dates, booleans."""
+"""Text that is read as something else: numbers, dates, durations, booleans."""
 
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from hotloop.network.datasets.csv_dialect import MISSING
 from hotloop.network.tables.categories import value_in
-from hotloop.network.tables.column import BOOLEAN, NUMBER, Column, of_codes, shown
+from hotloop.network.tables.column import BOOLEAN, DATE, DURATION, NUMBER, Column, is_missing, of_codes, shown
 from hotloop.network.tables.table import Table
 
 FEW = 20  # whole numbers written as text are categories up to here; more texts than this, all different, are dropped
 FEW_FAULTS = 3  # different texts among numbers that are taken for faults
 DATES = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?")
+DURATIONS = (  # as pandas and Python write them, and in the form of ISO 8601
+    re.compile(
+        r"(?:(?P<days>-?\d{1,8}) days?)?"
+        r"(?:(?:^|,? )(?P<sign>[+-]?)(?P<hours>\d{1,2}):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d(?:\.\d{1,9})?))?"
+    ),
+    re.compile(
+        r"(?P<sign>[+-]?)P(?:(?P<days>-?\d{1,8})D)?"
+        r"(?:T(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,9}(?:\.\d{1,9})?)S)?)?"
+    ),
+)
 
 
 def read(table: Table, index: int) -> Column:
     """Return a column of text as what is written there: booleans, dates, numbers or categories."""
     column = table.columns[index]
-    counts, texts = column.counts(), column.categories
-    present = [place for place, count in enumerate(counts) if count and not _is_word_for_missing(texts[place])]
+    present = np.flatnonzero(column.counts()).tolist()
     if not present:
         return Column(NUMBER, np.full(len(table), np.nan))
-    return _booleans(column, present) or _dates(column, present) or _numbers(table, index, present) or column
-
-
-def _is_word_for_missing(value: Any) -> bool:
-    return isinstance(value, str) and value.strip().lower() in MISSING
+    return _booleans(column, present) or _times(column, present) or _numbers(table, index, present) or column
 
 
 def _booleans(column: Column, present: Sequence[int]) -> Column | None:
@@ -42,18 +46,50 @@ def _booleans(column: Column, present: Sequence[int]) -> Column | None:
     return replace(column, kind=BOOLEAN, values=codes[column.values], categories=(False, True))
 
 
-def _dates(column: Column, present: Sequence[int]) -> Column | None:
-    """Return the column as dates, if each text is one in the form of ISO 8601."""
-    texts = column.categories
-    if not all(isinstance(texts[place], str) and DATES.fullmatch(texts[place].strip()) for place in present):
-        return None
-    try:
-        dates = [datetime.datetime.fromisoformat(texts[place].strip()) for place in present]
-    except ValueError:  # such as the 31st of February
-        return None
+def _times(column: Column, present: Sequence[int]) -> Column | None:
+    """Return the column as dates or durations, if each text is one."""
+    return next((found for form in FORMS if (found := _read_as(form, column, present)) is not None), None)
+
+
+def _read_as(form: str, column: Column, present: Sequence[int]) -> Column | None:
+    """Return the column as dates, or as durations, if each text is one."""
+    read, texts = FORMS[form][0], column.categories
+    times = []
+    for place in present:
+        time = read(texts[place].strip()) if isinstance(texts[place], str) else None
+        if time is None:
+            return None
+        times.append(time)
     places = np.full(len(texts) + 1, -1)
     places[list(present)] = np.arange(len(present))
-    return of_codes("", places[column.values], dates)
+    return of_codes("", places[column.values], times)
+
+
+def _date(text: str) -> datetime.datetime | None:
+    """Return the date in a text in the form of ISO 8601, or None."""
+    try:
+        return datetime.datetime.fromisoformat(text) if DATES.fullmatch(text) else None
+    except ValueError:  # such as the 31st of February
+        return None
+
+
+def _duration(text: str) -> datetime.timedelta | None:
+    """Return the duration in a text such as 2 days, 06:30:00, 2 days 06:30:00 or P2DT6H30M, or None."""
+    found = next((match for form in DURATIONS if (match := form.fullmatch(text))), None)
+    if found is None or not (parts := {name: part for name, part in found.groupdict().items() if part}):
+        return None
+    sign = parts.pop("sign", "+")
+    days = int(parts.pop("days", 0))
+    time = datetime.timedelta(**{name: float(part) for name, part in parts.items()})
+    if found.re is DURATIONS[0]:  # -1 days +23:00:00 is an hour before 0
+        return datetime.timedelta(days) + (-time if sign == "-" else time)
+    return (datetime.timedelta(days) + time) * (-1 if sign == "-" else 1)
+
+
+FORMS: dict[str, tuple[Callable[[str], Any], str]] = {
+    DATE: (_date, "a date such as 2024-12-31"),
+    DURATION: (_duration, "a duration such as 2 days 06:30:00"),
+}
 
 
 def _numbers(table: Table, index: int, present: Sequence[int]) -> Column | None:
@@ -89,7 +125,7 @@ def _numbers(table: Table, index: int, present: Sequence[int]) -> Column | None:
 def as_numbers(table: Table, index: int) -> Column:
     """Return a column of text, categories or booleans as the numbers that are written; others are a ValueError."""
     column = table.columns[index]
-    values = [np.nan if _is_word_for_missing(text) else value_in(text) for text in column.categories]
+    values = [np.nan if is_missing(text) else value_in(text) for text in column.categories]
     unread = [place for place, value in enumerate(values) if value is None]
     if unread and (faults := np.isin(column.values, unread)).any():
         row = int(faults.argmax())
@@ -99,14 +135,14 @@ def as_numbers(table: Table, index: int) -> Column:
     return Column(NUMBER, floats[column.values])
 
 
-def as_dates(table: Table, index: int) -> Column:
-    """Return a column of text as the dates that are written; others are a ValueError."""
+def as_times(table: Table, index: int, form: str) -> Column:
+    """Return a column of text as the dates, or durations, that are written; others are a ValueError."""
     column = table.columns[index]
-    present = [place for place, text in enumerate(column.categories) if not _is_word_for_missing(text)]
-    dates = _dates(column, present)
-    if dates is None:
-        unread = [place for place in present if _dates(column, [place]) is None]
+    present = [place for place, text in enumerate(column.categories) if not is_missing(text)]
+    times = _read_as(form, column, present)
+    if times is None:
+        unread = [place for place in present if _read_as(form, column, [place]) is None]
         row = int(np.isin(column.values, unread).argmax())
         text = shown(column.categories[column.values[row]])
-        raise ValueError(f"{table.place(index, row)}: {text} is not a date such as 2024-12-31, as it was in training")
-    return dates
+        raise ValueError(f"{table.place(index, row)}: {text} is not {FORMS[form][1]}, as it was in training")
+    return times

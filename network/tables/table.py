@@ -8,6 +8,7 @@ import numpy as np
 from hotloop.network.tables.column import Array, Column, of_array, of_objects
 from hotloop.network.tables.names import checked_names, column_label
 from hotloop.network.validation.memory import in_words
+from hotloop.network.validation.printable import counted
 
 
 class Table:
@@ -112,7 +113,7 @@ def table_of(X: Any, only: Collection[str] | None = None) -> Table:
 
 def _of_array(X: Array, only: Collection[str] | None = None) -> Table:
     if X.dtype.names is not None and X.ndim == 1:
-        names = [name for name in checked_names(X.dtype.names) if only is None or name in only]
+        names = [name for name in checked_names(X.dtype.names, only) if only is None or name in only]
         return Table([of_array(column_label(names, i), X[name]) for i, name in enumerate(names)], names, len(X))
     if X.ndim != 2:
         hint = ": numpy.reshape(X, (-1, 1)) makes one column of it, numpy.reshape(X, (1, -1)) one row"
@@ -137,7 +138,7 @@ def _array_of_rows(rows: Sequence[Any]) -> Array:
 
 
 def _of_mapping(X: Mapping[Any, Any], only: Collection[str] | None) -> Table:
-    named = zip(checked_names(list(X)), X.values(), strict=True)
+    named = zip(checked_names(list(X), only), X.values(), strict=True)
     read = {name: values for name, values in named if only is None or name in only}
     names = list(read)
     columns = [_of_any(column_label(names, index), values) for index, values in enumerate(read.values())]
@@ -145,7 +146,7 @@ def _of_mapping(X: Mapping[Any, Any], only: Collection[str] | None) -> Table:
     for index, length in enumerate(lengths):
         if length != lengths[0]:
             first, other = column_label(names, 0), column_label(names, index)
-            raise ValueError(f"X is not a table: {first} has {lengths[0]} rows, {other} has {length}")
+            raise ValueError(f"X is not a table: {first} has {counted(lengths[0], 'row')}, {other} has {length}")
     return Table(columns, names, lengths[0] if lengths else 0)
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from hotloop.network.datasets.arrow_file import ARROW_FILES, read_arrow
 from hotloop.network.datasets.csv_columns import CellsOfColumn
-from hotloop.network.datasets.csv_dialect import MISSING, Dialect
+from hotloop.network.datasets.csv_dialect import Dialect
 from hotloop.network.datasets.csv_numbers import FILL_IN, fail
 from hotloop.network.datasets.csv_table import (
     MISSING_TARGET,
@@ -18,11 +17,12 @@ from hotloop.network.datasets.csv_table import (
     read_mixed_table,
 )
 from hotloop.network.tables.categories import number_in
-from hotloop.network.tables.column import BOOLEAN, DATE, DURATION, NUMBER, TEXT, Column, of_objects, without
+from hotloop.network.tables.column import BOOLEAN, DATE, DURATION, NUMBER, Column, of_objects, without
 from hotloop.network.tables.decisions import check_finite, missing_in
 from hotloop.network.tables.names import checked_names, column_label
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table import Table, table_of
+from hotloop.network.validation.printable import counted
 
 
 def read_table_file(
@@ -96,7 +96,7 @@ def _arrow_table(path: str | Path, only: Collection[str] | None = None) -> Table
     """Return the columns of a Parquet or Arrow file, or raise a ValueError that names the file."""
     try:
         found = read_arrow(path)
-        checked_names(found.column_names, str(path))
+        checked_names(found.column_names, only, str(path))
         table = table_of(found, only)
     except (TypeError, ValueError) as error:  # of a column; a fault of the file, not of a call
         message = str(error)
@@ -113,7 +113,7 @@ def _read_arrow_table(path: str | Path, target: str | None, missing: Collection[
     label, column = f"column {names[place]!r}", _without_words(whole.columns[place], missing)
     if n_missing := missing_in(column):
         row = int(column.gone().argmax())
-        more = f" (and in {n_missing - 1} more rows)" if n_missing > 1 else ""
+        more = f" (and in {counted(n_missing - 1, 'more row')})" if n_missing > 1 else ""
         fail(str(path), row, label, f"{MISSING_TARGET}{more}: {FILL_IN}", "row")
     if len(whole) == 0:
         raise ValueError(f"{path} holds no rows")
@@ -147,15 +147,10 @@ def _texts(column: Column) -> list[str]:
 
 
 def _without_words(column: Column, missing: Collection[str]) -> Column:
-    """Return a column of text without the words for missing values: those of CSV files, and the caller's."""
+    """Return a column without the caller's words for missing values."""
     words = {word.strip() for word in missing}
     if not column.is_coded or column.kind == BOOLEAN:
         numbers = [value for word in words if (value := number_in(word)) is not None]
         return without(column, np.isin(column.values, numbers)) if numbers and column.kind == NUMBER else column
-
-    def is_word(value: Any) -> bool:
-        text = str(value).strip()
-        return text in words or (column.kind == TEXT and text.lower() in MISSING)
-
-    gone = np.array([*map(is_word, column.categories), False])
+    gone = np.array([*(str(value).strip() in words for value in column.categories), False])
     return without(column, gone[column.values]) if gone.any() else column

@@ -16,13 +16,23 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things, such as "1 epoch" or "2 epochs"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def with_article(noun: str) -> str:
+    """Return "an int", "a list"."""
+    return f"{'an' if noun[0].lower() in 'aeio' else 'a'} {noun}"
+
+
 def shown(value: Any) -> str:
     """Return how a message shows a wrong value: as Python does, but short, in one line."""
     try:
         text = repr(value)
         if "\n" in text and hasattr(value, "shape"):  # an array, a frame
             kind = type(value).__name__.replace("ndarray", "array")
-            return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} of shape {tuple(value.shape)}"
+            return f"{with_article(kind)} of shape {tuple(value.shape)}"
     except Exception:  # an int of more digits than Python turns into text
         return f"an object of type {type(value).__name__}"
     if "\n" in text:

@@ -1,7 +1,11 @@
 """Text that is read as something else: numbers, dates and booleans; and text among numbers."""
 
+import datetime
+
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from hotloop.network.tables.preparation import Preparation
@@ -37,6 +41,10 @@ def taken(values, categorical=None):
     ([f"{day}T12:30:00+02:00" for day in DAYS], "date", 3),
     ([*DAYS, None, "?"], "date", 4),
     (["2024-02-31", "2024-01-01"] * 5, "category", 1),
+    (["1 days", "2 days 06:30:00", "-1 days +23:59:59.5", "07:15:00", "NA"], "duration", 2),
+    (["1 day, 6:30:00", "PT15M", "-P1DT6H0.5S", "P3D"], "duration", 1),
+    (["06:75:00", "06:15:00"] * 5, "category", 1),
+    (["P", "PT", "-"] * 5, "category", 3),
     ([1, 2.5, "?", 3, 4.25, 9, 11, 7] * 5, "number", 2),
 ])  # fmt: skip
 def test_what_text_is_taken_for(values, kind, n_inputs):
@@ -51,9 +59,38 @@ def test_text_is_read_as_pandas_reads_it():
     np.testing.assert_array_equal(taken(zoned)[2], taken(pd.to_datetime(pd.Series(zoned)))[2])
 
 
+@pytest.mark.parametrize(
+    "write", [str, lambda time: str(pd.Timedelta(time)), lambda time: pd.Timedelta(time).isoformat()]
+)
+def test_durations_as_pandas_python_and_iso_write_them(write):
+    times = [datetime.timedelta(minutes=37.5 * row * (-1) ** row) for row in range(20)]
+    np.testing.assert_array_equal(taken([*map(write, times)])[2], taken(times)[2])
+
+
 def test_words_for_missing_only():
     preparation = Preparation.fit(table_of({"a": ["?", "NA"] * 3, "b": range(6)}))
     assert preparation.columns[0].note == "dropped: all values are missing"
+
+
+@pytest.mark.parametrize(
+    "frame", [dict, pd.DataFrame, pl.DataFrame, pa.table], ids=["dict", "pandas", "polars", "arrow"]
+)
+def test_words_for_missing_among_categories(frame):
+    """In text they are missing, whatever holds it, as in a CSV file; among declared categories they are categories."""
+    texts = [["Rome", "NA", "Oslo", "null", "Bern"][row % 5] for row in range(40)]
+    none = [None if text in ("NA", "null") else text for text in texts]
+    preparation = Preparation.fit(table_of(frame({"city": texts})))
+    assert (preparation.columns[0].n_inputs, preparation.columns[0].n_missing) == (3, 16)
+    matrix = preparation.transform(table_of(frame({"city": none})))
+    assert matrix.tobytes() == preparation.transform(table_of(frame({"city": texts}))).tobytes()
+    assert preparation.surprises(table_of(frame({"city": texts}))) == []
+
+
+def test_declared_categories_are_what_they_say():
+    texts = pd.Series(["Rome", "NA", "Oslo", "?"] * 9)
+    for declared in (texts.astype("category"), pl.Series(texts.tolist(), dtype=pl.Categorical)):
+        (column,) = Preparation.fit(table_of({"city": declared})).columns
+        assert (column.n_inputs, column.n_missing) == (4, 0)
 
 
 def test_categorical_keeps_text_as_it_is():

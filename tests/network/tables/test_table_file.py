@@ -91,7 +91,7 @@ def test_targets_of_a_parquet_file(tmp_path):
 @pytest.mark.parametrize(("content", "message"), [
     ("a,b\n1,2\n3\n", "line 3: 1 cells where the first row has 2"),
     ("a,b\n", "table.csv holds a header and no rows"),
-    ("a,b\n1,x\n2,\n3,NA\n", r"line 3, column 'b': the target is missing \(and in 1 more rows\): fill it in or drop"),
+    ("a,b\n1,x\n2,\n3,NA\n", r"line 3, column 'b': the target is missing \(and in 1 more row\): fill it in or drop"),
     ("a,b\n" + "".join(f"{row / 7},x\n" for row in range(9)) + "oops,y\n",
      r"line 11, column 'a': 'oops' is not a number, but . of . values are.*\(--missing 'oops', --categorical a\)"),
     ("a,b\n1,x\ninf,y\n2,x\n3,y\n", r"line 3, column 'a': inf is not finite \(1 in all\): fill in a number"),
@@ -112,7 +112,7 @@ def test_a_nul_beyond_the_first_rows(csv):
 
 
 @pytest.mark.parametrize(("column", "message"), [
-    ([1.5, None, None, 2], r"table.parquet, row 1, column 'y': the target is missing \(and in 1 more rows\)"),
+    ([1.5, None, None, 2], r"table.parquet, row 1, column 'y': the target is missing \(and in 1 more row\)"),
     ([1, None, 3, 4], "row 1, column 'y': the target is missing: fill it in"),
     (["a", None, "b", "c"], "row 1, column 'y': the target is missing: fill it in"),
 ])  # fmt: skip
@@ -141,6 +141,36 @@ def test_two_columns_of_one_name(tmp_path):
     pa.parquet.write_table(pa.table([[1, 2], [3, 4]], names=["x", "x"]), path)
     with pytest.raises(ValueError, match=r"table\.parquet has two columns named 'x': rename one"):
         load_table(path)
+
+
+def test_two_unneeded_columns_of_one_name(tmp_path):
+    """What is not needed for a prediction may hold anything, in a file and in a frame."""
+    path, preparation = tmp_path / "table.parquet", Preparation.fit(table_of({"a": [1.5, 2, 4], "b": ["x", "y", "x"]}))
+    wanted = preparation.transform(table_of({"a": [3.0, 4], "b": ["y", "x"]}))
+    names, columns = ["z", "b", "z", "a"], [[[1], [2]], ["y", "x"], [7, 8], [3.0, 4]]
+    of_arrow = pa.table(columns, names=names)
+    of_pandas = pd.concat([pd.Series(column, name=name) for name, column in zip(names, columns, strict=True)], axis=1)
+    pa.parquet.write_table(of_arrow, path)
+    tables = [read_inputs_file(path, preparation, None), *(table_of(X, ("a", "b")) for X in (of_arrow, of_pandas))]
+    for table in tables:
+        assert preparation.transform(table).tobytes() == wanted.tobytes()
+    with pytest.raises(ValueError, match="X has two columns named 'z': rename one"):
+        table_of(of_arrow)
+
+
+def test_durations_of_a_parquet_file_come_from_csv_too(csv, tmp_path):
+    spans = [datetime.timedelta(minutes=row * row - 20) for row in range(12)]
+    frame = pd.DataFrame({"span": pd.to_timedelta(pd.Series(spans)), "y": ["a", "b"] * 6})
+    frame.to_parquet(tmp_path / "table.parquet")
+    table, _ = read_table_file(tmp_path / "table.parquet")
+    preparation = Preparation.fit(table)
+    wanted = preparation.transform(table).tobytes()
+    for write in (frame.to_csv(index=False), frame.astype(str).assign(span=[*map(str, spans)]).to_csv(index=False)):
+        assert preparation.transform(read_inputs_file(csv(write), preparation, 1)).tobytes() == wanted
+    with pytest.raises(
+        ValueError, match=r"line 2, column 'span': 'soon' is not a duration such as 2 days 06:30:00, as"
+    ):
+        preparation.transform(read_inputs_file(csv("span\nsoon\n"), preparation, None))
 
 
 def test_other_faults_of_parquet_files(tmp_path):
