@@ -13,7 +13,7 @@ from hotloop.network.tables.preparation import ColumnReport, Preparation
 from hotloop.network.text_table import fitted_table, table, wrapped_table
 from hotloop.network.training.early_stopping import EarlyStopping
 from hotloop.network.training.history import EARLY_STOPPING, TIME, History, spread, table_of
-from hotloop.network.validation.printable import printable
+from hotloop.network.validation.printable import counted, printable
 
 MOST_ROWS = 12  # of the table of epochs
 MOST_NAMES = 10  # of classes in a line
@@ -74,7 +74,7 @@ def columns(preparation: Preparation) -> list[str]:
     if not any(column.n_missing for column in columns):
         heads, rows = [*heads[:3], heads[4]], [[*row[:3], row[4]] for row in rows]
     lines = wrapped_table(heads, rows, left=("column", "kind", "what was done"))
-    return [*lines, f"and {left_out} columns more"] if left_out else lines
+    return [*lines, f"and {counted(left_out, 'more column')}"] if left_out else lines
 
 
 def _short(text: str, longest: int) -> str:
@@ -152,17 +152,18 @@ def resumed(checkpoint: str) -> str:
 def ending(history: History, epochs: int, stopper: EarlyStopping | None) -> str:
     """Return why training ended, and in a line of its own which epoch's parameters are kept, if not the last ones."""
     done = len(history.epochs)
-    text = f"trained {epochs} epochs"
+    text = f"trained {counted(epochs, 'epoch')}"
     if history.interrupted:
         text = f"interrupted in epoch {done + 1} of {epochs}: the network so far is kept"
     elif history.stop_reason == TIME:
-        text = f"trained {done} of {epochs} epochs, until the time was up"
+        text = f"trained {done} of {counted(epochs, 'epoch')}, until the time was up"
     if stopper is None:
         return text
     loss = "validation loss" if stopper.monitor == "val_loss" else "training loss"
     if history.stop_reason == EARLY_STOPPING:
         better = "better" if stopper.min_delta == 0 else f"better by more than {stopper.min_delta:g}"
-        text = f"stopped early after {done} epochs: {loss} no {better} for {stopper.patience} epochs"
+        waited = counted(stopper.patience, "epoch")
+        text = f"stopped early after {counted(done, 'epoch')}: {loss} no {better} for {waited}"
     if stopper.restore_best and history.best_epoch is not None:
         text = text.removesuffix(": the network so far is kept")
         text += (

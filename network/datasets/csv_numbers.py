@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hotloop.network.datasets.csv_dialect import BOOLEANS, DECIMAL_COMMA, IN_THOUSANDS, is_missing, value_of
 from hotloop.network.validation.memory import require
+from hotloop.network.validation.printable import counted
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
@@ -134,7 +135,7 @@ class Numbers:
         places = sorted(self.faults)
         if len(places) == 1:
             fault = self.faults[places[0]]
-            more = f" (and in {fault.rows - 1} more rows)" if fault.rows > 1 else ""
+            more = f" (and in {counted(fault.rows - 1, 'more row')})" if fault.rows > 1 else ""
             column = column_name(self.names, places[0])
             return f"{self.name}, line {fault.line}, {column}: {fault.what}{more}: {fault.remedy}"
         shown = [
@@ -143,6 +144,6 @@ class Numbers:
             for place, fault in ((place, self.faults[place]) for place in places[:MANY])
         ]
         if len(places) > MANY:
-            shown.append(f"and {len(places) - MANY} more columns")
+            shown.append(f"and {counted(len(places) - MANY, 'more column')}")
         remedies = dict.fromkeys(self.faults[place].remedy for place in places)
         return f"{self.name}, {len(places)} columns: {'; '.join(shown)}. Remedies: {'; '.join(remedies)}"

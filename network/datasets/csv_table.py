@@ -24,7 +24,7 @@ from hotloop.network.datasets.csv_dialect import (
 from hotloop.network.datasets.csv_numbers import FILL_IN, MANY, Fault, FloatArray, Numbers, column_name, fail
 from hotloop.network.datasets.data_warning import note
 from hotloop.network.datasets.open_binary import name_of, open_binary
-from hotloop.network.validation.printable import printable
+from hotloop.network.validation.printable import counted, printable
 
 UNKNOWN = Dialect()
 MISSING_TARGET = "the target is missing"
@@ -134,7 +134,7 @@ def read_mixed_table(
             columns.append(row)
         if gone := {cell for cell in {*targets} if columns.is_missing(cell)}:
             missed = [index for index, cell in enumerate(targets) if cell in gone]
-            more = f" (and in {len(missed) - 1} more rows)" if len(missed) > 1 else ""
+            more = f" (and in {counted(len(missed) - 1, 'more row')})" if len(missed) > 1 else ""
             fail(rows.name, described["lines"][missed[0]], described["target"], f"{MISSING_TARGET}{more}: {FILL_IN}")
         return MixedTable(**described, inputs=columns.columns(described["lines"], described["columns"]))
 
@@ -272,7 +272,7 @@ def _open_inputs(
                 raise ValueError(f"{rows.name} lacks {_listed('column', absent)} that the network was trained on")
             if len(places) != n_inputs:
                 raise ValueError(
-                    f"{rows.name} has {len(first)} columns; the network takes {n_inputs} inputs "
+                    f"{rows.name} has {counted(len(first), 'column')}; the network takes {counted(n_inputs, 'input')} "
                     f"(or {n_inputs + 1} columns, with the target)"
                 )
             if columns is not None:

@@ -14,6 +14,7 @@ from hotloop.network.datasets.csv_table import read_table
 from hotloop.network.datasets.npz_file import numbers, read_arrays, rows_of
 from hotloop.network.datasets.scaling import ROUNDINGS, Scaling
 from hotloop.network.validation import arguments
+from hotloop.network.validation.printable import with_article
 
 Array: TypeAlias = npt.NDArray[Any]
 Part: TypeAlias = tuple[str, tuple[str, ...] | None, Array, Array]  # where it is from, names of the inputs, X, y
@@ -270,7 +271,7 @@ def _arrow(stream: Stream, source: Any) -> Iterator[Part]:
         batches = source
     else:
         batches = [source]
-    yield from _of_batches(stream, f"a {type(source).__name__}", source.schema.names, batches)
+    yield from _of_batches(stream, with_article(type(source).__name__), source.schema.names, batches)
 
 
 def _rows_of_arrow(stream: Stream, source: Any) -> int:
@@ -337,7 +338,9 @@ def _kind_of(source: Any) -> _Kind:
             return READER
         if hasattr(source, "schema") and (hasattr(source, "to_batches") or hasattr(source, "num_rows")):
             return ARROW_OBJECT
-        raise TypeError(f"source must be a path or an Arrow object, or a list of them; got a {type(source).__name__}")
+        raise TypeError(
+            f"source must be a path or an Arrow object, or a list of them; got {with_article(type(source).__name__)}"
+        )
     path = Path(source)
     name = path.name.lower()
     for endings, kind in ((PARQUET, PARQUET_FILE), (IPC, IPC_FILE), (CSV, CSV_FILE), (NPZ, NPZ_FILE)):

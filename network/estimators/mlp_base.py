@@ -18,7 +18,7 @@ from hotloop.network.estimators.callback_support import CallbackSupportMixin, Ta
 from hotloop.network.estimators.mlp_lbfgs import fit_lbfgs
 from hotloop.network.estimators.mlp_network import OUTPUTS, hidden_sizes, initial_layers, new_network
 from hotloop.network.estimators.mlp_step import Remembered, remembered
-from hotloop.network.estimators.mlp_stochastic import RECORD, Rows, begin_record, fit_stochastic
+from hotloop.network.estimators.mlp_stochastic import RECORD, Validation, begin_record, fit_stochastic
 from hotloop.network.training.validation_split import validation_pair
 
 STOCHASTIC = ("sgd", "adam")
@@ -193,7 +193,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if self.solver in STOCHASTIC:
             begin_record(self)
 
-    def _validation(self, validation_data: Any) -> Rows:
+    def _validation(self, validation_data: Any) -> Validation:
         """Return the user's validation data, checked."""
         X, y, *rest = validation_pair(validation_data)
         X, y = self._validated(X, y, True, reset=False)

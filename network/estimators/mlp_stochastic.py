@@ -29,11 +29,11 @@ RECORD: dict[str, Any] = {
     "loss_": np.nan, "loss_curve_": None, "validation_scores_": None, "best_validation_score_": None,
     "best_loss_": None, "_no_improvement_count": 0,
 }  # fmt: skip
-Rows = tuple[Any, Array, Array | None]  # inputs, encoded targets, weights
+Validation = tuple[Any, Array, Array | None]  # inputs, encoded targets, weights
 
 
 def fit_stochastic(
-    mlp: Any, X: Any, y: Array, weights: Array | None, validation: Rows | None, tasks: Tasks | None
+    mlp: Any, X: Any, y: Array, weights: Array | None, validation: Validation | None, tasks: Tasks | None
 ) -> None:  # fmt: skip
     """Train for up to `max_iter` epochs, or for one, incrementally, without `tasks`.
 
@@ -56,6 +56,8 @@ def fit_stochastic(
     rng = mlp._random_state
     if mlp.early_stopping and validation is None:
         X, y, weights, validation = _held_out(mlp, X, y, weights, rng)
+    if validation is not None and validation[2] is not None and not validation[2].any():
+        raise ValueError("the rows to validate on all have sample_weight 0: there is no score of them")
     begin_record(mlp, validates=validation is not None)
     start_optimizer(mlp, incremental)
     rows = X.shape[0]
@@ -137,7 +139,9 @@ def _batch_size(mlp: Any, rows: int) -> int:
     return int(np.clip(mlp.batch_size, 1, rows))
 
 
-def _held_out(mlp: Any, X: Any, y: Array, weights: Array | None, rng: Any) -> tuple[Any, Array, Array | None, Rows]:
+def _held_out(
+    mlp: Any, X: Any, y: Array, weights: Array | None, rng: Any
+) -> tuple[Any, Array, Array | None, Validation]:  # fmt: skip
     """Return the rows to train on, and those held out: the very rows that scikit-learn draws."""
     strata = y.reshape(-1, 1) if is_classifier(mlp) and mlp.n_outputs_ == 1 else None
     kept, held_out = train_test_split(

@@ -23,7 +23,9 @@ def labels_of(y: Any) -> Array:
     _check_missing(labels)
     if labels.dtype == object:
         kinds = {type(label) for label in labels.tolist()}
-        if len(kinds) == 1 and kinds <= {bool, int, np.bool_, np.int64}:
+        if all(issubclass(kind, str) for kind in kinds):
+            labels = np.array([str(label) for label in labels.tolist()], dtype=object)
+        elif len(kinds) == 1 and kinds <= {bool, int, np.bool_, np.int64}:
             labels = np.array(labels.tolist())
         elif len(kinds) > 1 and any(issubclass(kind, str) for kind in kinds):
             names = ", ".join(sorted(kind.__name__ for kind in kinds))

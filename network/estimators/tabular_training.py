@@ -17,8 +17,10 @@ from hotloop.network.network import Network
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.training.cores import available_cores
 from hotloop.network.training.display import in_notebook, is_shown
-from hotloop.network.training.history import INTERRUPTED, TIME, History
+from hotloop.network.training.history import INTERRUPTED, History
 from hotloop.network.training.thread_stack import with_large_stack
+from hotloop.network.training.time_limit import TimeLimit
+from hotloop.network.validation.printable import counted
 
 NONE_HELD_OUT = -1
 MOST_FOLDS = 10
@@ -88,28 +90,26 @@ class Limits:
         return self._start + self.seconds - time.perf_counter()
 
 
-class _Limited(Callback):
+class _Limited(TimeLimit):
     """Ends one network's fit when its share of the time is over, or all are interrupted."""
 
     def __init__(self, limits: Limits, rounds: int) -> None:
-        self._limits, self._rounds, self._end = limits, rounds, math.inf
+        super().__init__(math.inf)
+        self._limits, self._rounds = limits, rounds
 
     def on_epoch_begin(self, fit: FitProgress) -> None:
-        """Start the clock."""
+        """Start the clock of all, and take a share of what is left."""
         if fit.step == 0:
             self._limits.start()
-            self._end = time.perf_counter() + self._limits.left() / self._rounds
+            self._max_seconds = self._limits.left() / self._rounds
+        super().on_epoch_begin(fit)
 
     def on_call_end(self, fit: FitProgress) -> None:
-        """Look at the clock."""
+        """Look at the clock, and at what has happened to the others."""
         if self._limits.reason is not None:
             fit.stop(self._limits.reason)
-        elif time.perf_counter() >= self._end:
-            fit.stop(TIME)
-
-    def on_epoch_end(self, fit: FitProgress) -> None:
-        """Look at the clock after the validation."""
-        self.on_call_end(fit)
+        else:
+            super().on_call_end(fit)
 
 
 class _Bar(Callback):
@@ -119,10 +119,10 @@ class _Bar(Callback):
         from hotloop.network.training.progress_bar import REDRAWN, Bar, NotebookBar
 
         kind = NotebookBar if in_notebook() else Bar
-        what = "1 network" if networks == 1 else f"{networks} networks"
         self._bar = kind(
-            total=networks * epochs, unit=" epochs", desc=f"{what}: ", dynamic_ncols=True, mininterval=REDRAWN
-        )
+            total=networks * epochs, unit=" epochs", desc=f"{counted(networks, 'network')}: ", dynamic_ncols=True,
+            mininterval=REDRAWN,
+        )  # fmt: skip
         self._lock = threading.Lock()
 
     def on_epoch_end(self, fit: FitProgress) -> None:

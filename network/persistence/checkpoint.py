@@ -20,7 +20,7 @@ from hotloop.network.persistence.plain_state import packed, unpacked
 from hotloop.network.training.callbacks import Callback
 from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.training.starting_point import StartingPoint
-from hotloop.network.validation.printable import shown
+from hotloop.network.validation.printable import counted, shown
 
 KEY = "checkpoint"  # in the configuration of the model file
 
@@ -80,7 +80,7 @@ class Checkpoint:
         found, done = differences(self.identity, fit), self.start.epochs
         if epochs < done + self.start.in_epoch:
             part = f" and {self.start.row} samples of the next" if self.start.in_epoch else ""
-            found.append(f"{done} epoch{'s' * (done != 1)}{part} were trained, more than the epochs={epochs} asked for")
+            found.append(f"{counted(done, 'epoch')}{part} were trained, more than the epochs={epochs} asked for")
         if found:
             raise ValueError(
                 f"{self.path} was written by another fit: {'; '.join(found)}. Resume with the same network, data and "

@@ -8,6 +8,7 @@ from hotloop.network.activations import ELU, Activation, LeakyReLU
 from hotloop.network.custom.pieces import Custom, CustomActivation, CustomLoss
 from hotloop.network.losses import Loss, loss_from_plain, plain_loss
 from hotloop.network.persistence import model_file
+from hotloop.network.validation.printable import with_article
 
 WITH_SLOPES = {"leaky_relu": LeakyReLU, "elu": ELU}
 CUSTOM, PARAMETER = "custom", "parameter"  # keys, beside "name"
@@ -59,7 +60,7 @@ def pieces_of(path: Path, config: dict[str, Any], custom: Mapping[str, Any] | No
         )
     for name, kind in wanted.items():
         if not isinstance(given[name], kind):
-            raise TypeError(f"custom[{name!r}] must be a {kind.__name__}, got {given[name]!r}")
+            raise TypeError(f"custom[{name!r}] must be {with_article(kind.__name__)}, got {given[name]!r}")
     with model_file.damage_in(path):
         activations = [_piece(entry, given) for entry in entries[:-1]]
         loss = given[entries[-1][CUSTOM]] if _is_custom(entries[-1]) else loss_from_plain(entries[-1])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from hotloop.network import text_table
 from hotloop.network.profiling.phase_clock import PhaseClock
 from hotloop.network.profiling.rows import Row
-from hotloop.network.validation.printable import printable
+from hotloop.network.validation.printable import counted, printable
 
 WIDEST_NAME = 40
 MOST_KINDS = 10  # of runs, in the lines under the table
@@ -56,7 +56,7 @@ def table(rows: Sequence[Row], row_limit: int, footer: Sequence[str]) -> str:
     cells = [[cell(row) for _, cell in COLUMNS] for row in shown]
     lines = text_table.table([title for title, _ in COLUMNS], cells, ruled=True)
     left_out = len(rows) - len(shown)
-    more = [f"{left_out} more rows: row_limit is {row_limit}"] if left_out else []
+    more = [f"{counted(left_out, 'more row')}: row_limit is {row_limit}"] if left_out else []
     return "\n".join([*lines, *more, *footer])
 
 
@@ -71,8 +71,8 @@ def summary(seconds: float, clocks: Sequence[PhaseClock], clock_name: str) -> li
         mean = threads / wall if wall else 1.0
         timed = "each" if sampled == micro_batches else f"1 in {micro_batches / sampled:.0f}"
         lines.append(
-            f"{' '.join(kind)}: {sum(run.counts.updates for run in runs)} steps, "
-            f"{sum(run.counts.rows for run in runs)} rows, {duration(wall)} in the compiled loop, "
+            f"{' '.join(kind)}: {counted(sum(run.counts.updates for run in runs), 'step')}, "
+            f"{counted(sum(run.counts.rows for run in runs), 'row')}, {duration(wall)} in the compiled loop, "
             f"{mean:.2g} thread{'' if mean == 1 else 's'} on average; {timed} timed"
         )
     more = len(kinds) - MOST_KINDS

@@ -8,7 +8,7 @@ from typing import Any
 from hotloop.network.losses import Loss
 from hotloop.network.metrics.named import Metric, default_metric
 from hotloop.network.training.callbacks import MOMENTS, Callback, PlannedFit, methods_of
-from hotloop.network.validation.printable import shown
+from hotloop.network.validation.printable import shown, with_article
 from hotloop.network.validation.suggestions import moment_for
 
 # What the methods of a callback are called with.
@@ -46,7 +46,8 @@ def checked_callbacks(
                 f"callbacks[{index}] is the class {callback.__name__}, not an instance: write {callback.__name__}()"
             )
         if not isinstance(callback, Callback):
-            found = f"the class {callback.__name__}" if isinstance(callback, type) else f"a {type(callback).__name__}"
+            is_class = isinstance(callback, type)
+            found = f"the class {callback.__name__}" if is_class else with_article(type(callback).__name__)
             raise TypeError(f"callbacks[{index}] is {found}; wanted an instance of a subclass of hotloop.Callback")
         _check_moments(callback)
     record = ["epoch", "loss", *["gradient_norm"] * gradient_norm]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hotloop.network.text_table import fitted_table
 from hotloop.network.validation import arguments
-from hotloop.network.validation.printable import shown
+from hotloop.network.validation.printable import counted, shown
 from hotloop.network.validation.suggestions import KEYWORDS, METRICS
 
 Record = dict[str, float]
@@ -171,7 +171,7 @@ class History(Mapping[str, list[Any]]):
     def __repr__(self) -> str:
         """Return how many epochs there are and the last one's values; `print` shows all."""
         last = "".join(f", {name}={short(value)}" for name, value in (self.epochs or [{}])[-1].items())
-        return f"<History of {len(self.epochs)} epochs{last}, stop_reason={self.stop_reason!r}>"
+        return f"<History of {counted(len(self.epochs), 'epoch')}{last}, stop_reason={self.stop_reason!r}>"
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks, of at most 30 epochs, the first and the last among them."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.validation.memory import in_words
-from hotloop.network.validation.printable import printable
+from hotloop.network.validation.printable import printable, with_article
 
 WANTED = "wanted real numbers (float, integer or bool)"
 FILL_IN = "fill it in or drop the row"
@@ -122,7 +122,9 @@ def _check_can_be_an_array(argument: str, value: Any) -> None:
             raise TypeError(f"{argument} is a tensor ({what}) that NumPy cannot read: give {name}{calls}")
     for call in ("collect", "compute"):  # polars, dask
         if hasattr(value, call) and hasattr(type(value), "columns") and _columns(value) is None:
-            raise TypeError(f"{argument} is a {type(value).__name__}, not yet computed: give {name}.{call}()")
+            raise TypeError(
+                f"{argument} is {with_article(type(value).__name__)}, not yet computed: give {name}.{call}()"
+            )
 
 
 def _as_array(argument: str, value: Any) -> Array:
@@ -254,7 +256,7 @@ def _shown(value: Any) -> str:
             value = value.item()
         text = printable(str(value) if isinstance(value, np.generic) else repr(value))
     except Exception:  # an object of any class, or a whole number of more than 4300 digits
-        return f"a {type(value).__name__}"
+        return with_article(type(value).__name__)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.validation.array_like import column_names, numeric
+from hotloop.network.validation.printable import counted
 
 AS_THEY_ARE = tuple(np.dtype(name) for name in ("uint8", "float32", "float64"))  # inputs that are not converted here
 BLOCK = 2**22  # bytes checked at a time, so that the check needs little memory beside the data
@@ -110,8 +111,8 @@ def targets(
     """Check and convert targets. Return (targets, no labels), or (no targets, labels) for integer labels."""
     array = numeric(argument, y, labels=True)
     if array.ndim == 0 or array.shape[0] != rows:
-        found = "is a single number" if array.ndim == 0 else f"has {array.shape[0]} rows"
-        raise ValueError(f"{argument} {found}; {beside} has {rows} rows")
+        found = "is a single number" if array.ndim == 0 else f"has {counted(array.shape[0], 'row')}"
+        raise ValueError(f"{argument} {found}; {beside} has {counted(rows, 'row')}")
     if loss.takes_labels and array.ndim == 1:
         return np.empty((0, 0), dtype), _labels(array, outputs, argument)
     if array.ndim == 1 and outputs == 1:

@@ -138,7 +138,7 @@ TARGETS = [
     ("net", "[[1, 2], [3]] * 3", ValueError, "y is not an array of numbers"),
     ("net", "None", TypeError, "y has dtype object|y is missing: without it X is an iterable of pairs"),
     ("one", "Y", ValueError, r"y has shape \(6, 2\); wanted \(6, 1\)"),
-    ("one", "Y[:, 0][None]", ValueError, "y has 1 rows; .*X has 6 rows"),
+    ("one", "Y[:, 0][None]", ValueError, "y has 1 row; .*X has 6 rows"),
     ("one", "put(Y[:, 0], 4, nan)", ValueError, "found nan in row 4"),
     ("classifier", "put(LABELS, 3, 4)", ValueError, "classes 0 to 3 .*: found 4 in row 3"),
     ("classifier", "put(LABELS, 1, -1)", ValueError, "classes 0 to 3 .*: found -1 in row 1"),

@@ -240,7 +240,7 @@ def test_many_columns_are_shown_in_groups():
     lines = reports.columns(Preparation.fit(table_of(X)))
     different = {f"c{place}": [place] * 5 for place in range(50)} | {"x": range(5)}
     assert reports.columns(Preparation.fit(table_of(different)))[40:] == [
-        "c39     number       0  dropped: constant (39)", "and 11 columns more"
+        "c39     number       0  dropped: constant (39)", "and 11 more columns"
     ]  # fmt: skip
     assert [line.split("  ")[0] for line in lines] == [
         "column", "pixel 0 and 9 more", "pixel 1 and 49 more", "long name long name l..."

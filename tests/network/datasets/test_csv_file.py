@@ -262,7 +262,7 @@ def test_inputs_from_csv(csv, content, columns, target_column, rows):
         ("a,c\n1,2\n", r"lacks column 'b' that the network was trained on"),
         ("c,d,e,f\n1,2,3,4\n", r"lacks columns 'a', 'b' that"),
         ("1,2,3,4\n", r"has 4 columns; the network takes 2 inputs \(or 3 columns, with the target\)"),
-        ("1\n", r"has 1 columns; the network takes 2 inputs"),
+        ("1\n", r"has 1 column; the network takes 2 inputs"),
         ("a,b\n", r"holds a header and no rows"),
         ("", r"is empty"),
         ("a,b\n1,2\n3\n", r"line 3: 1 cells where the first row has 2"),

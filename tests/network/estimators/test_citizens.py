@@ -9,6 +9,7 @@ import pytest
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
+from sklearn_watch import Watch
 
 from hotloop import estimators
 from hotloop.estimators import MLPClassifier, MLPRegressor
@@ -58,35 +59,14 @@ def test_the_page_of_an_estimator():
     assert "n_iter_" in page or sklearn.__version__ < "1.9"
 
 
-class Watch:
-    """One of scikit-learn's callbacks: notes the tasks, and ends a fit after two epochs."""
-
-    def __init__(self):
-        self.ended, self.predicted = [], []
-
-    def setup(self, estimator, context):
-        self.most = context.max_subtasks
-
-    def teardown(self, estimator, context):
-        self.ended.append("teardown")
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, X, y, metadata, fitted_estimator):
-        self.ended.append(context.task_name)
-        self.predicted.append((fitted_estimator.predict(X) == y).mean())
-        return context.task_name == "epoch" and context.task_id == 1
-
-
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_the_callbacks_of_scikit_learn(solver):
     pytest.importorskip("sklearn.callback")
-    names, watch = np.array(["ant", "bee", "cow"])[CLASSES], Watch()
+    names, watch = np.array(["ant", "bee", "cow"])[CLASSES], Watch(lambda mlp, X, y: mlp.score(X, y))
     mlp = MLPClassifier(**SHORT, solver=solver).set_callbacks(watch).fit(X, names)
     assert watch.ended == ["epoch", "epoch", "fit", "teardown"]
     assert (watch.most, mlp.n_iter_) == (4, 2)
-    assert watch.predicted[-1] == watch.predicted[-2] == mlp.score(X, names)
+    assert watch.seen[-1] == watch.seen[-2] == mlp.score(X, names)
 
 
 def test_divergence_with_early_stopping():

@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
+from sklearn_watch import Watch
 from tabular_data import ROWS, mixed, tiny
 
 from hotloop.estimators import TabularClassifier, TabularRegressor
@@ -101,37 +102,16 @@ def test_importances_agree_with_scikit_learns(data):
         assert abs(own[name].mean - theirs.importances_mean[place]) <= 0.5 * spread + 1e-12
 
 
-class Watch:
-    """One of scikit-learn's callbacks: notes the tasks, and asks for an end after the second."""
-
-    def __init__(self):
-        self.ended, self.predicted = [], []
-
-    def setup(self, estimator, context):
-        self.most = context.max_subtasks
-
-    def teardown(self, estimator, context):
-        self.ended.append("teardown")
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, X, y, metadata, fitted_estimator):
-        self.ended.append(context.task_name)
-        self.predicted.append(fitted_estimator.predict_proba(X))
-        return context.task_name != "fit" and context.task_id == 1
-
-
 @pytest.mark.parametrize(("networks", "what"), [(1, "epoch"), (4, "network")])
 def test_the_callbacks_of_scikit_learn(networks, what, data):
     pytest.importorskip("sklearn.callback")
     X, classes, _ = data
-    watch = Watch()
+    watch = Watch(lambda model, X, y: model.predict_proba(X))
     model = classifier(n_ensemble=networks, preset=tiny(validation_fraction=0.0)).set_callbacks(watch).fit(X, classes)
     assert watch.ended == [what, what, "fit", "teardown"]
     assert watch.most == (3 if networks == 1 else networks)
     assert len(model.networks_) == (1 if networks == 1 else 2)
     assert sum(len(history.epochs) for history in model.history_) == (2 if networks == 1 else 6)
-    assert same_bits(watch.predicted[1], model.predict_proba(X))
-    assert same_bits(watch.predicted[2], model.predict_proba(X))
-    assert not np.array_equal(watch.predicted[0], watch.predicted[1])
+    assert same_bits(watch.seen[1], model.predict_proba(X))
+    assert same_bits(watch.seen[2], model.predict_proba(X))
+    assert not np.array_equal(watch.seen[0], watch.seen[1])

@@ -244,7 +244,7 @@ def test_interruption_keeps_what_has_been_trained(n_threads, rng):
     trained = Ensemble(tiny(epochs=20), 2, True, 0, n_threads).train(4, rows_of(rng), callbacks=[interrupting])
     assert 1 <= len(trained) <= n_threads
     assert trained[0].history.stop_reason == "interrupted"
-    assert 2 <= len(trained[0].history.epochs) < 20
+    assert 2 <= max(len(one.history.epochs) for one in trained) < 20  # the other may be slower
 
 
 def test_an_error_of_one_network_ends_all(rng):

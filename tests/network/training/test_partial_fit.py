@@ -95,7 +95,7 @@ def test_one_output_takes_a_vector_or_a_column(dtype):
     assert everything(nets[0]) == everything(nets[1])
     with pytest.raises(ValueError, match=r"y has shape \(2, 2\)|y has 2 rows"):
         nets[0].partial_fit(X, y.reshape(2, 2))
-    with pytest.raises(ValueError, match=r"y has 1 rows"):
+    with pytest.raises(ValueError, match=r"y has 1 row;"):
         nets[0].partial_fit(X, y.reshape(1, 4))
 
 
