@@ -295,6 +295,8 @@ def test_validation_data():
     stopping = classifier(max_iter=8, early_stopping=True).fit(X[:20], CLASSES[:20], validation_data=data)
     assert stopping.validation_scores_ == mlp.validation_scores_
     assert stopping.score(*data) == max(mlp.validation_scores_)
+    with pytest.raises(ValueError, match="the rows to validate on all have sample_weight 0"):
+        classifier(early_stopping=True).fit(X, CLASSES, sample_weight=np.arange(len(X)) == 0)
     with pytest.raises(ValueError, match="validation_data is for the solvers"):
         classifier(solver="lbfgs").fit(X, CLASSES, validation_data=data)
 

@@ -123,6 +123,7 @@ def test_attributes(fitted, fitted_values):
         (np.array(["b", "a"], object), "O"), (pd.Categorical(["b", "a"]), None), (pl.Series(["b", "a"]), None),
         (pd.array([1, 0], dtype="Int64"), "int64"), (pd.array([True, False], dtype="boolean"), "bool"),
         (pd.array(["b", "a"], dtype="string"), None), (np.array([7, 2], object), "int64"),
+        (np.array([np.str_("b"), np.str_("a")], object), "O"),
     ],
 )  # fmt: skip
 def test_classes_of_any_type(classes, dtype):
@@ -131,6 +132,7 @@ def test_classes_of_any_type(classes, dtype):
     model = classifier(preset=tiny(epochs=20, learning_rate=0.5)).fit(X, y)
     assert dtype is None or model.classes_.dtype == np.dtype(dtype)
     assert model.classes_.tolist() == sorted(np.asarray(classes).tolist())
+    assert not any(isinstance(value, np.generic) for value in model.classes_.tolist())  # which a file cannot hold
     assert model.predict(X).tolist() == np.asarray(y).tolist()
     assert model.score(X, y) == 1
 
