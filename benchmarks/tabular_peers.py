@@ -285,7 +285,7 @@ PEERS = {
 PARTS = {  # what the parts of the default recipe cost and gain: each is left out or exchanged
     f"part-{name}": TabularPeer(
         label, "hotloop.estimators", OURS, changed(**changes), f"the default recipe with {changes}.", {"max_epochs": 2},
-        tasks or (CLASSES, VALUES),
+        tuple(tasks) or (CLASSES, VALUES),
     )
     for name, label, changes, *tasks in (
         ("no-input-scale", "no learnt scale of the inputs", {"input_scale_factor": None}),

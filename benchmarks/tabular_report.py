@@ -1,7 +1,7 @@
 """The report of the tabular benchmark, in Markdown: what was found, what was to be reached, and where hotloop loses."""
 
-from math import exp, sqrt
-from statistics import fmean, stdev
+from math import log, sqrt
+from statistics import geometric_mean, stdev
 from typing import Any
 
 from benchmarks.comparison.report import table
@@ -118,30 +118,32 @@ def targets(means: Means) -> list[str]:
 def parts(means: Means) -> list[str]:
     """Return what becomes of the default's error and time without a part of its recipe, or with another in its place.
 
-    The error is compared in the splits that both have; how far a ratio can be chance is shown by its standard error.
+    The standard error over the tables shows how far a mean can be chance.
     """
     body = []
     for peer in means.parts:
         row = [PEERS[peer].label]
         for task in (CLASSES, VALUES):
-            found = means.logs(peer, DEFAULT, means.of_task(task))
-            row.append(with_error(found) if found else "-")
+            found = [means.ratio(peer, DEFAULT, [name]) for name in means.of_task(task)]
+            ratios = [ratio[0] for ratio in found if ratio]
+            row.append(with_error(ratios) if ratios else "-")
         seconds = means.ratio(peer, DEFAULT, means.sets, "fit_seconds")
-        body.append([*row, of(seconds), str(len(means.logs(peer, DEFAULT, means.sets))), ""])
+        body.append([*row, of(seconds), str(seconds[1] if seconds else 0), ""])
     if not body:
         return []
     text = (
         f"Geometric means of the ratio to {PEERS[DEFAULT].label}: above 1 the part is worth having, or what takes its "
-        "place is worse. ± is the standard error over tables and splits."
+        "place is worse. ± is the standard error over the tables."
     )
-    return [text, "", *table(["changed", "error, classes", "error, values", "fit seconds", "cells", ""], body)]
+    return [text, "", *table(["changed", "error, classes", "error, values", "fit seconds", "tables", ""], body)]
 
 
-def with_error(logs: list[float]) -> str:
-    """Return the geometric mean of ratios, given by their logarithms, and its standard error."""
-    mean = fmean(logs)
-    spread = exp(mean) * stdev(logs) / sqrt(len(logs)) if len(logs) > 1 else None
-    return number(exp(mean)) + (f" ± {number(spread, 2)}" if spread is not None else "")
+def with_error(ratios: list[float]) -> str:
+    """Return the geometric mean of ratios, and its standard error."""
+    mean = geometric_mean(ratios)
+    if len(ratios) == 1:
+        return number(mean)
+    return f"{number(mean)} ± {number(mean * stdev(map(log, ratios)) / sqrt(len(ratios)), 2)}"
 
 
 def losses(means: Means) -> list[str]:

@@ -126,14 +126,6 @@ class Means:
                 ratios.append(mean / fmean(max(two[split], least) for split in both))
         return (geometric_mean(ratios), len(ratios)) if ratios else None
 
-    def logs(self, peer: str, other: str, tables: Iterable[str]) -> list[float]:
-        """Return the logarithm of the ratio of errors in each split of each table that both have."""
-        found = []
-        for name in tables:
-            one, two, least = self.of(peer, name), self.of(other, name), self.least(name, "error")
-            found += [math.log(max(one[at], least) / max(two[at], least)) for at in sorted(one.keys() & two.keys())]
-        return found
-
     def least(self, table: str, what: str) -> float:
         """Return the least figure that counts as one: half a wrong row for error rates, since a ratio wants no 0."""
         rows = next((cell["test_rows"] for key, cell in self.cells.items() if key.startswith(f"{table}/")), 1)

@@ -223,7 +223,8 @@ def read_mixed_inputs(
 ) -> tuple[str, Sequence[str] | None, Sequence[CellsOfColumn], Sequence[int]]:
     """Return name, names of columns, cells of columns and lines of a CSV file, for a network that takes such a table.
 
-    The parameters are those of `read_inputs`, with further words for `missing`, and `unused` columns, which may lack.
+    The parameters are those of `read_inputs`, with further words for `missing`, and `unused` columns: they may lack,
+    and are not read if the others are found by their names.
     """
     opened = _open_inputs(path, n_columns, columns, target_column, known, like, unused)
     with opened as (rows, places, names):
@@ -258,10 +259,9 @@ def _open_inputs(
         first = [cell.strip() for cell in rows.first]
         if columns is not None and wanted is not None and wanted <= set(first):
             header = True
-            where = {name: index for index, name in enumerate(first)}
-            if twice := [name for name in columns if first.count(name) > 1]:
+            if twice := [name for name in columns if name in wanted and first.count(name) > 1]:
                 raise ValueError(f"{rows.name}, line {rows.line}: two columns are named {twice[0]!r}: rename one")
-            places = [where[name] for name in columns if name in where]
+            places = [first.index(name) for name in columns if name in wanted]
         else:
             place = n_inputs if target_column is None else target_column
             places = [index for index in range(len(first)) if index != place or len(first) != n_inputs + 1]

@@ -196,6 +196,9 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         callbacks = () if self.callbacks is None else self.callbacks
         if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
             raise TypeError(f"callbacks must be a sequence of hotloop.Callback, got {shown(callbacks)}")
+        for index, callback in enumerate(callbacks):
+            if not isinstance(callback, Callback):
+                raise TypeError(f"callbacks[{index}] must be a hotloop.Callback, got {shown(callback)}")
         for callback in callbacks if count > 1 else ():
             if isinstance(callback, (CSVLogger, ModelCheckpoint, TensorBoard)):
                 name = type(callback).__name__

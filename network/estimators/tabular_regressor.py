@@ -11,6 +11,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.estimators.tabular_base import TabularEstimator
 from hotloop.network.estimators.tabular_recipe import Recipe
 from hotloop.network.estimators.tabular_targets import values_of
+from hotloop.network.validation.printable import counted
 from hotloop.network.validation.suggestions import explains_keywords
 
 
@@ -132,7 +133,9 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         columns = values.reshape(len(values), -1)
         if columns.shape[1] != reading["n_outputs_"]:
             wanted = reading["n_outputs_"]
-            raise ValueError(f"eval_set: y has {columns.shape[1]} columns, that of the training rows has {wanted}")
+            raise ValueError(
+                f"eval_set: y has {counted(columns.shape[1], 'column')}, that of the training rows has {wanted}"
+            )
         standardised: Array = ((columns - reading["target_mean_"]) / reading["target_scale_"]).astype(np.float32)
         return standardised
 

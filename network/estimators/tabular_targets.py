@@ -24,7 +24,7 @@ def labels_of(y: Any) -> Array:
     if labels.dtype == object:
         kinds = {type(label) for label in labels.tolist()}
         if all(issubclass(kind, str) for kind in kinds):
-            labels = np.array([str(label) for label in labels.tolist()], dtype=object)
+            labels = np.array([str.__str__(label) for label in labels.tolist()], dtype=object)
         elif len(kinds) == 1 and kinds <= {bool, int, np.bool_, np.int64}:
             labels = np.array(labels.tolist())
         elif len(kinds) > 1 and any(issubclass(kind, str) for kind in kinds):
@@ -69,8 +69,8 @@ def _array(y: Any) -> Array:
     """Return targets as an array; a series of pandas or polars knows the type of its values best."""
     to_numpy = None if hasattr(y, "to_pylist") else getattr(y, "to_numpy", None)  # Arrow's may refuse to copy
     array: Array = np.asarray(y) if to_numpy is None else np.asarray(to_numpy())
-    if array.dtype.kind == "U" and isinstance(y, (list, tuple)) and not all(isinstance(value, str) for value in y):
-        array = np.array(y, dtype=object)  # NumPy makes text of NaN and of numbers
+    if array.dtype.kind == "U" and isinstance(y, (list, tuple)) and not {*map(type, y)} <= {str, np.str_}:
+        array = np.array(y, dtype=object)  # NumPy makes text of NaN and of numbers, and cuts that of enumerations
     return array
 
 

@@ -17,7 +17,7 @@ SPELT_AS_CODE = re.compile(r"\s*[+-]?0\d")  # as 007 is: a code, not a number
 def key_of(value: Any) -> Key:
     """Return the key of a category: the same for 1 and 1.0, another one for True and for "1"."""
     if isinstance(value, str):
-        return TEXT, str(value)
+        return TEXT, str.__str__(value)  # of an enumeration's member too, which `str` would show by its name
     if isinstance(value, (bool, np.bool_)):
         return BOOLEAN, str(bool(value))
     if isinstance(value, (int, np.integer)):

@@ -137,8 +137,10 @@ def of_objects(label: str, values: Sequence[Any]) -> Column:
         row = next(row for row, value in enumerate(values) if not _is_hashable(value))
         kind = type(values[row]).__name__
         raise TypeError(f"{label} holds {with_article(kind)} in row {row}: give each of its entries a column") from None
-    present = [value for value in distinct if not is_missing(value)]
-    places = dict.fromkeys(distinct, -1) | {value: code for code, value in enumerate(present)}
+    found = [stripped(value) for value in distinct]
+    present = list(dict.fromkeys(value for value in found if not is_missing(value)))
+    codes_of = {value: code for code, value in enumerate(present)}
+    places = {value: codes_of.get(text, -1) for value, text in zip(distinct, found, strict=True)}
     codes = np.fromiter(map(places.__getitem__, values), np.int32, len(values))
     return of_codes(label, codes, present)
 
@@ -168,6 +170,11 @@ def of_codes(label: str, codes: Array, distinct: Sequence[Any]) -> Column:
     return Column(TEXT, codes, tuple(distinct))
 
 
+def stripped(value: Any) -> Any:
+    """Return a text without spaces around it, as a CSV file has it; anything else as it is."""
+    return str.__str__(value).strip() if isinstance(value, str) else value
+
+
 def is_missing(value: Any) -> bool:
     """Say whether a Python object stands for a missing value: None, NaN, NaT, NA; blank text, or one that says so."""
     if isinstance(value, str):
@@ -195,16 +202,17 @@ def _numbers(label: str, codes: Array, distinct: Sequence[Any]) -> Column:
 
 def _days_since_epoch(value: Any) -> float:
     """Return the days from 1970-01-01 to a date or a time; one with a time zone counts in UTC."""
-    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
-        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
-    return float((np.datetime64(value, "us") - EPOCH) / DAY)
+    offset = np.timedelta64(0, "us")
+    if isinstance(value, datetime.datetime) and (beyond := value.utcoffset()) is not None:
+        value, offset = value.replace(tzinfo=None), np.timedelta64(beyond, "us")
+    return float((np.datetime64(value, "us") - offset - EPOCH) / DAY)
 
 
 def _days(value: Any) -> float:
     if isinstance(value, datetime.time):
         seconds = value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
         return seconds / 86400
-    return float(np.timedelta64(value, "us") / DAY)
+    return value / datetime.timedelta(days=1) if isinstance(value, datetime.timedelta) else float(value / DAY)
 
 
 def _has_no_text(kind: Any) -> bool:

@@ -5,7 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.network.tables.column import CATEGORY, NUMBER, Column, of_array, of_codes, of_objects, without
+from hotloop.network.tables.column import (
+    CATEGORY,
+    NUMBER,
+    Column,
+    is_missing,
+    of_array,
+    of_codes,
+    of_objects,
+    stripped,
+    without,
+)
 from hotloop.network.tables.names import checked_names, column_label
 
 
@@ -57,6 +67,10 @@ def _with_columns(X: Any, only: Collection[str] | None) -> Any:
 def of_series(label: str, values: Any) -> Column:
     """Return the column of a series of pandas, polars or Arrow, or of another library."""
     nw = _narwhals()
+    if hasattr(values, "__arrow_c_array__") and hasattr(values, "to_pylist"):  # Arrow's arrays of one chunk
+        import pyarrow
+
+        values = pyarrow.chunked_array([values])
     try:
         series = nw.from_native(values, series_only=True)
     except TypeError:
@@ -99,9 +113,13 @@ def _of_categories(label: str, series: Any, nw: Any) -> Column:
 
 
 def _declared(label: str, codes: Any, categories: list[Any], in_order: bool) -> Column:
-    """Return the column of declared categories; blank text is none, True and False are booleans."""
+    """Return the column of declared categories; missing values and blank text are none, True and False booleans."""
     if categories and all(isinstance(category, (bool, np.bool_)) for category in categories):
         return of_codes(label, codes, categories)
-    if blank := [place for place, text in enumerate(categories) if isinstance(text, str) and not text.strip()]:
-        codes = np.where(np.isin(codes, blank), -1, codes)
-    return Column(CATEGORY, codes, tuple(categories), in_order=in_order)
+    found = [stripped(category) for category in categories]
+    gone = [value == "" if isinstance(value, str) else is_missing(value) for value in found]
+    present = list(dict.fromkeys(value for value, missing in zip(found, gone, strict=True) if not missing))
+    places = {value: place for place, value in enumerate(present)}
+    places_of = [-1 if missing else places[value] for value, missing in zip(found, gone, strict=True)]
+    codes = np.array([*places_of, -1], np.int32)[codes]
+    return Column(CATEGORY, codes, tuple(present), in_order=in_order)

@@ -281,18 +281,27 @@ def _places_of(categorical: Sequence[str | int] | None, table: Table) -> set[int
     found, n_columns = list(categorical), len(table.columns)
     if found and all(isinstance(entry, (bool, np.bool_)) for entry in found):
         if len(found) != n_columns:
-            raise ValueError(f"categorical has {len(found)} flags; X has {n_columns} columns")
+            flags, columns = counted(len(found), "flag"), counted(n_columns, "column")
+            raise ValueError(f"categorical has {flags}; {table.source} has {columns}")
         return {place for place, flag in enumerate(found) if flag}
     return {_place_of(entry, table, n_columns) for entry in found}
 
 
 def _place_of(entry: Any, table: Table, n_columns: int) -> int:
-    if isinstance(entry, str):
-        if table.names is not None and entry in table.names:
-            return table.names.index(entry)
-        names = "has no names of columns" if table.names is None else f"has {', '.join(map(repr, table.names[:MANY]))}"
-        raise ValueError(f"categorical names {entry!r}; {table.source} {names}")
-    place = arguments.whole_number("categorical", entry, -arguments.LARGEST)
+    """Return the place of a column that is given by its name, a text, or by its place."""
+    names, name = table.names or (), str(entry)
+    is_place = isinstance(entry, (int, np.integer)) and not isinstance(entry, (bool, np.bool_))
+    if not is_place:
+        if name in names and (isinstance(entry, (str, tuple))):  # a frame may have tuples for names
+            return names.index(name)
+        has = f"has {', '.join(map(repr, names[:MANY]))}" if names else "has no names of columns"
+        raise ValueError(f"categorical names {entry!r}; {table.source} {has}")
+    place = int(entry)
+    if name in names and names.index(name) != place:
+        raise ValueError(
+            f"categorical has {place}, which is the name of one column of {table.source} and maybe the place of "
+            f"another: give names as text, {name!r}"
+        )
     if not -n_columns <= place < n_columns:
         raise ValueError(f"categorical has the index {place}; {table.source} has columns 0 to {n_columns - 1}")
     return place % n_columns
@@ -321,8 +330,7 @@ def _surprises(label: str, column: Column, encoding: Measured | OneHot, n_missin
     missing = missing_in(column)
     if missing and not n_missing:
         taken = "the median" if isinstance(encoding, Measured) else "no category"
-        values = "missing value" if missing == 1 else "missing values"
-        lines.append(f"{label}: {missing} {values}, where training had none, taken as {taken}")
+        lines.append(f"{label}: {counted(missing, 'missing value')}, where training had none, taken as {taken}")
     if isinstance(encoding, OneHot):
         unknown = encoding.codes(column)[1]
         if len(unknown) and not encoding.other:

@@ -4,7 +4,7 @@ import datetime
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,16 +14,12 @@ from hotloop.network.tables.table import Table
 
 FEW = 20  # whole numbers written as text are categories up to here; more texts than this, all different, are dropped
 FEW_FAULTS = 3  # different texts among numbers that are taken for faults
-DATES = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?")
-DURATIONS = (  # as pandas and Python write them, and in the form of ISO 8601
-    re.compile(
-        r"(?:(?P<days>-?\d{1,8}) days?)?"
-        r"(?:(?:^|,? )(?P<sign>[+-]?)(?P<hours>\d{1,2}):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d(?:\.\d{1,9})?))?"
-    ),
-    re.compile(
-        r"(?P<sign>[+-]?)P(?:(?P<days>-?\d{1,8})D)?"
-        r"(?:T(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,9}(?:\.\d{1,9})?)S)?)?"
-    ),
+DATES = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.A)
+OF_CLOCK = re.compile(
+    r"(?:(-?\d{1,8}) days?(?:,? (?=.)|$))?(?:([+-]?)(\d{1,9}):([0-5]\d)(?::([0-5]\d(?:\.\d{1,9})?))?)?", re.A
+)
+OF_ISO = re.compile(
+    r"([+-]?)P(?=.)(?:(-?\d{1,8})D)?(?:T(?=.)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?", re.A
 )
 
 
@@ -53,7 +49,7 @@ def _times(column: Column, present: Sequence[int]) -> Column | None:
 
 def _read_as(form: str, column: Column, present: Sequence[int]) -> Column | None:
     """Return the column as dates, or as durations, if each text is one."""
-    read, texts = FORMS[form][0], column.categories
+    read, texts = FORMS[form].read, column.categories
     times = []
     for place in present:
         time = read(texts[place].strip()) if isinstance(texts[place], str) else None
@@ -74,21 +70,35 @@ def _date(text: str) -> datetime.datetime | None:
 
 
 def _duration(text: str) -> datetime.timedelta | None:
-    """Return the duration in a text such as 2 days, 06:30:00, 2 days 06:30:00 or P2DT6H30M, or None."""
-    found = next((match for form in DURATIONS if (match := form.fullmatch(text))), None)
-    if found is None or not (parts := {name: part for name, part in found.groupdict().items() if part}):
-        return None
-    sign = parts.pop("sign", "+")
-    days = int(parts.pop("days", 0))
-    time = datetime.timedelta(**{name: float(part) for name, part in parts.items()})
-    if found.re is DURATIONS[0]:  # -1 days +23:00:00 is an hour before 0
-        return datetime.timedelta(days) + (-time if sign == "-" else time)
-    return (datetime.timedelta(days) + time) * (-1 if sign == "-" else 1)
+    """Return the duration in a text such as 2 days, 06:30, 06:30:00, 2 days 06:30:00 or P2DT6H30M, or None.
+
+    As pandas writes it, -1 days +23:00:00 is an hour before 0; in the form of ISO 8601 a sign is that of the whole.
+    """
+    if text and (found := OF_CLOCK.fullmatch(text)):
+        days, sign, *time = found.groups()
+        return _time(days, []) + _time(None, time) * (-1 if sign == "-" else 1)
+    if found := OF_ISO.fullmatch(text):
+        sign, days, *time = found.groups()
+        return _time(days, time) * (-1 if sign == "-" else 1)
+    return None
 
 
-FORMS: dict[str, tuple[Callable[[str], Any], str]] = {
-    DATE: (_date, "a date such as 2024-12-31"),
-    DURATION: (_duration, "a duration such as 2 days 06:30:00"),
+def _time(days: str | None, time: Sequence[str | None]) -> datetime.timedelta:
+    """Return days, and hours, minutes and seconds if there are any."""
+    hours, minutes, seconds = (float(part or 0) for part in time or (None, None, None))
+    return datetime.timedelta(int(days or 0), hours=hours, minutes=minutes, seconds=seconds)
+
+
+class _Form(NamedTuple):
+    """How a kind of time is read from text, and what it looks like."""
+
+    read: Callable[[str], Any]
+    words: str
+
+
+FORMS = {
+    DATE: _Form(_date, "a date such as 2024-12-31"),
+    DURATION: _Form(_duration, "a duration such as 2 days 06:30:00"),
 }
 
 
@@ -138,11 +148,12 @@ def as_numbers(table: Table, index: int) -> Column:
 def as_times(table: Table, index: int, form: str) -> Column:
     """Return a column of text as the dates, or durations, that are written; others are a ValueError."""
     column = table.columns[index]
-    present = [place for place, text in enumerate(column.categories) if not is_missing(text)]
+    counts = column.counts()
+    present = [place for place, text in enumerate(column.categories) if counts[place] and not is_missing(text)]
     times = _read_as(form, column, present)
     if times is None:
         unread = [place for place in present if _read_as(form, column, [place]) is None]
         row = int(np.isin(column.values, unread).argmax())
         text = shown(column.categories[column.values[row]])
-        raise ValueError(f"{table.place(index, row)}: {text} is not {FORMS[form][1]}, as it was in training")
+        raise ValueError(f"{table.place(index, row)}: {text} is not {FORMS[form].words}, as it was in training")
     return times

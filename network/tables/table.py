@@ -134,7 +134,9 @@ def _array_of_rows(rows: Sequence[Any]) -> Array:
         row = next((row for row, length in enumerate(lengths) if length != lengths[0]), 0)
         if row == 0:
             raise ValueError("X is not a table: an entry of a row holds several values") from None
-        raise ValueError(f"X is not a table: row 0 has {lengths[0]} entries, row {row} has {lengths[row]}") from None
+        raise ValueError(
+            f"X is not a table: row 0 has {counted(lengths[0], 'value')}, row {row} has {lengths[row]}"
+        ) from None
 
 
 def _of_mapping(X: Mapping[Any, Any], only: Collection[str] | None) -> Table:

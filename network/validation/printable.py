@@ -23,7 +23,7 @@ def counted(number: int, noun: str) -> str:
 
 def with_article(noun: str) -> str:
     """Return "an int", "a list"."""
-    return f"{'an' if noun[0].lower() in 'aeio' else 'a'} {noun}"
+    return f"{'an' if noun[0].lower() in 'aeio' or noun == 'ndarray' else 'a'} {noun}"
 
 
 def shown(value: Any) -> str:

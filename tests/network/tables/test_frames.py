@@ -58,6 +58,11 @@ FRAMES = {
     "polars time zone": lambda: pl.DataFrame(PLAIN).with_columns(pl.col("t").dt.replace_time_zone("UTC")),
     "arrow": lambda: pa.table(PLAIN),
     "arrow dictionary": lambda: pa.table(PLAIN | {"s": pa.array(NAMES).dictionary_encode()}),
+    "pandas arrow dictionary": lambda: pandas_of(s=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))),
+    "dict of arrow arrays": lambda: {
+        name: pa.array(values).dictionary_encode() if name == "s" else pa.array(values)
+        for name, values in PLAIN.items()
+    },
     "arrow batch": lambda: pa.record_batch(PLAIN),
     "dict": lambda: PLAIN,
 }
@@ -101,6 +106,15 @@ def test_blank_categories_are_missing():
               pl.DataFrame({"c": pl.Series(values, dtype=pl.Categorical)})]  # fmt: skip
     for frame in frames:
         assert (prepared(frame)[1][0].n_missing, prepared(frame)[1][0].n_inputs) == (2, 3)
+
+
+def test_missing_values_among_the_categories_of_arrow():
+    numbers = pa.DictionaryArray.from_arrays([0, 1, 2, 0], pa.array([1.0, float("nan"), None]))
+    texts = pa.DictionaryArray.from_arrays([0, 1, 2, 3], ["a", None, " a", "b"])
+    for X in (pa.table({"n": numbers, "t": texts}), {"n": numbers, "t": texts}):
+        columns = prepared(X)[1]
+        assert [column.n_missing for column in columns] == [2, 1]
+        assert [column.n_inputs for column in columns] == [1, 1]
 
 
 def test_categories_that_are_times_do_not_depend_on_their_unit():

@@ -196,9 +196,15 @@ def test_numbers_that_are_called_categories():
     for later in ([80331], ["80331"], [80331.0]):
         np.testing.assert_array_equal(named.transform(table_of({"zip": later, "y": [2]}))[0], found[1])
     for wrong, message in ((["no"], "categorical names 'no'; X has 'zip', 'y'"), ([2], "categorical has the index 2"),
-                           ([True], "categorical has 1 flags; X has 2 columns")):  # fmt: skip
+                           ([True], "categorical has 1 flag; X has 2 columns")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             fitted({"zip": [1, 2], "y": [1, 2]}, wrong)
+    pairs = pd.DataFrame([[1, 2], [3, 4], [1, 5]], columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]))
+    assert Preparation.fit(table_of(pairs), [("a", "x")]).columns[0].kind == "category"
+    turned = pd.DataFrame([[1, 2], [3, 4], [1, 5]], columns=[1, 0])
+    assert Preparation.fit(table_of(turned), ["1"]).columns[0].kind == "category"
+    with pytest.raises(ValueError, match="categorical has 1, which is the name of one column of X and maybe the place"):
+        Preparation.fit(table_of(turned), [1])
     with pytest.raises(TypeError, match=r"categorical is the text 'zip'; wanted a list of columns: \['zip'\]"):
         fitted({"zip": [1, 2], "y": [1, 2]}, "zip")
 

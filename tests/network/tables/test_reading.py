@@ -1,6 +1,7 @@
 """Text that is read as something else: numbers, dates and booleans; and text among numbers."""
 
 import datetime
+import enum
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,10 @@ def taken(values, categorical=None):
     (["2024-02-31", "2024-01-01"] * 5, "category", 1),
     (["1 days", "2 days 06:30:00", "-1 days +23:59:59.5", "07:15:00", "NA"], "duration", 2),
     (["1 day, 6:30:00", "PT15M", "-P1DT6H0.5S", "P3D"], "duration", 1),
+    (["100:00:00", "09:30", "-00:15", "P99999999DT999999999H"], "duration", 1),
+    ([", 06:30:00", "07:30:00"] * 5, "category", 1),
+    (["P1DT", "P1D"] * 5, "category", 1),
+    (["\N{ARABIC-INDIC DIGIT ONE} days", "1 days"] * 5, "category", 1),
     (["06:75:00", "06:15:00"] * 5, "category", 1),
     (["P", "PT", "-"] * 5, "category", 3),
     ([1, 2.5, "?", 3, 4.25, 9, 11, 7] * 5, "number", 2),
@@ -65,6 +70,49 @@ def test_text_is_read_as_pandas_reads_it():
 def test_durations_as_pandas_python_and_iso_write_them(write):
     times = [datetime.timedelta(minutes=37.5 * row * (-1) ** row) for row in range(20)]
     np.testing.assert_array_equal(taken([*map(write, times)])[2], taken(times)[2])
+
+
+def test_the_ends_of_time():
+    """The longest duration, and dates whose moment in UTC is in a year that Python's dates lack."""
+    preparation = Preparation.fit(table_of({"d": ["P99999999DT999999999H", "1 days"], "n": [1, 2]}))
+    assert preparation.columns[0].kind == "duration"
+    (column,) = table_of({"d": [datetime.timedelta.max, datetime.timedelta(1)]}).columns
+    assert column.values.tolist() == [pytest.approx(1e9), 1.0]
+    texts = ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+02:00"]
+    (column,) = table_of({"t": [datetime.datetime.fromisoformat(text) for text in texts]}).columns
+    assert column.values.tolist() == [pytest.approx(2932897 + 5 / 24, abs=1e-4), pytest.approx(-719162 - 2 / 24)]
+    assert Preparation.fit(table_of({"t": texts})).columns[0].kind == "date"
+
+
+def test_categories_of_which_no_row_has_any_are_not_read():
+    """Another row's fault is no fault of these rows, as in a training part, or among unused categories."""
+    days = [*DAYS[:9], "soon"]
+    table = table_of({"d": days, "n": range(10)}).take(np.arange(9))
+    assert Preparation.fit(table).columns[0].kind == "date"
+    preparation = Preparation.fit(table_of({"d": DAYS}))
+    unused = pd.DataFrame({"d": pd.Categorical(days[:3], categories=days)})
+    wanted = preparation.transform(table_of({"d": days[:3]}))
+    assert preparation.transform(table_of(unused)).tobytes() == wanted.tobytes()
+    with pytest.raises(ValueError, match="X, row 9, column 'd': 'soon' is not a date such as 2024-12-31, as it was in"):
+        preparation.transform(table_of({"d": days}))
+
+
+class Colour(str, enum.Enum):  # noqa: UP042 - what `str` makes of it is not its text
+    RED = "red"
+    BLUE = "blue"
+
+
+def test_spaces_around_a_text_and_members_of_enumerations():
+    """As a CSV file has them: a text is the same with spaces around it, and a member of an enumeration is its text."""
+    plain = ["red", "blue", "red", None] * 5
+    wanted = Preparation.fit(table_of({"c": plain}))
+    padded = [text and f" {text}" * (row % 2) + text * (1 - row % 2) for row, text in enumerate(plain)]
+    members = [None if text is None else Colour(text) for text in plain]
+    for values in (padded, members, pd.Series(padded, dtype="category"), pl.Series(padded, dtype=pl.Categorical)):
+        table = table_of({"c": values})
+        found = Preparation.fit(table)
+        assert found.state()[0]["columns"] == wanted.state()[0]["columns"]
+        assert wanted.transform(table).tobytes() == wanted.transform(table_of({"c": plain})).tobytes()
 
 
 def test_words_for_missing_only():

@@ -158,6 +158,17 @@ def test_two_unneeded_columns_of_one_name(tmp_path):
         table_of(of_arrow)
 
 
+def test_what_a_csv_file_holds_in_unneeded_columns(csv):
+    """Also in one that training had, and that became no input."""
+    table, _ = read_table_file(csv("a,k,b,y\n1.5,7,x,u\n2,7,y,v\n4,7,x,u\n"))
+    preparation = Preparation.fit(table)
+    wanted = preparation.transform(read_inputs_file(csv("a,k,b\n3,7,y\n"), preparation, None)).tobytes()
+    for content in ('b,k,k,a\ny,"1,234,567",x,3\n', "z,a,b,z,z\n,3,y,,\n"):
+        assert preparation.transform(read_inputs_file(csv(content), preparation, None)).tobytes() == wanted
+    with pytest.raises(ValueError, match="line 1: two columns are named 'a': rename one"):
+        read_inputs_file(csv("a,b,a\n3,y,3\n"), preparation, None)
+
+
 def test_durations_of_a_parquet_file_come_from_csv_too(csv, tmp_path):
     spans = [datetime.timedelta(minutes=row * row - 20) for row in range(12)]
     frame = pd.DataFrame({"span": pd.to_timedelta(pd.Series(spans)), "y": ["a", "b"] * 6})

@@ -102,7 +102,7 @@ class Columnar:
 @pytest.mark.parametrize(("X", "kind", "message"), [
     (np.arange(3.0), ValueError, r"X has shape \(3,\); wanted \(rows, columns\): numpy.reshape\(X, \(-1, 1\)\)"),
     (np.zeros((2, 2, 2)), ValueError, r"X has shape \(2, 2, 2\); wanted \(rows, columns\)$"),
-    ([[1, 2], [3]], ValueError, "X is not a table: row 0 has 2 entries, row 1 has 1"),
+    ([[1, 2], [3]], ValueError, "X is not a table: row 0 has 2 values, row 1 has 1"),
     (scipy.sparse.csr_array(np.eye(3)), TypeError, r"X is a sparse matrix.*X.toarray\(\)"),
     ({"a": [1, 2], "b": [1]}, ValueError, "X is not a table: column 'a' has 2 rows, column 'b' has 1"),
     ({1: [1], "1": [2]}, ValueError, "X has two columns named '1': rename one"),
