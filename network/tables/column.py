@@ -205,7 +205,7 @@ def _days_since_epoch(value: Any) -> float:
     offset = np.timedelta64(0, "us")
     if isinstance(value, datetime.datetime) and (beyond := value.utcoffset()) is not None:
         value, offset = value.replace(tzinfo=None), np.timedelta64(beyond, "us")
-    return float((np.datetime64(value, "us") - offset - EPOCH) / DAY)
+    return float((np.datetime64(value, "us") - EPOCH - offset) / DAY)
 
 
 def _days(value: Any) -> float:
