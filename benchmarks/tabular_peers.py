@@ -270,6 +270,10 @@ PEERS = {
         "hotloop Tabular, fast", "hotloop.estimators", OURS, hotloop_tabular("fast"), 'preset="fast".',
         {"max_epochs": 2},
     ),
+    "hotloop-fast-8": TabularPeer(
+        "hotloop Tabular, fast of 8", "hotloop.estimators", OURS, hotloop_tabular("fast", 8),
+        'preset="fast", n_ensemble=8: the mean of eight networks.', {"max_epochs": 2},
+    ),
     "hotloop": TabularPeer(
         "hotloop Tabular", "hotloop.estimators", OURS, hotloop_tabular("default"), "defaults.", {"max_epochs": 2}
     ),
