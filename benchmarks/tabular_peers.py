@@ -199,14 +199,14 @@ def hotloop_mlp(task: str, X: Any, threads: int, seed: int) -> Any:
     return scaled(standardised_target(task, model(random_state=seed, n_threads=threads)), X)
 
 
-def hotloop_tabular(preset: Any, n_ensemble: int = 1) -> Callable[[str, Any, int, int], Any]:
+def hotloop_tabular(preset: Any) -> Callable[[str, Any, int, int], Any]:
     """Return what makes hotloop's tabular estimator with a preset, on the table as it is."""
 
     def make(task: str, X: Any, threads: int, seed: int) -> Any:
         from hotloop.estimators import TabularClassifier, TabularRegressor
 
         model = TabularClassifier if task == CLASSES else TabularRegressor
-        return model(preset=preset, n_ensemble=n_ensemble, random_state=seed, n_threads=threads)
+        return model(preset=preset, random_state=seed, n_threads=threads)
 
     return make
 
@@ -267,23 +267,20 @@ PEERS = {
         "MLPClassifier and MLPRegressor in the place of scikit-learn's; the pipeline is the same.",
     ),
     "hotloop-fast": TabularPeer(
-        "hotloop Tabular, fast", "hotloop.estimators", OURS, hotloop_tabular("fast"), 'preset="fast".',
-        {"max_epochs": 2},
-    ),
-    "hotloop-fast-8": TabularPeer(
-        "hotloop Tabular, fast of 8", "hotloop.estimators", OURS, hotloop_tabular("fast", 8),
-        'preset="fast", n_ensemble=8: the mean of eight networks.', {"max_epochs": 2},
+        "hotloop Tabular, fast", "hotloop.estimators", OURS, hotloop_tabular("fast"),
+        'preset="fast": one network.', {"max_epochs": 2},
     ),
     "hotloop": TabularPeer(
-        "hotloop Tabular", "hotloop.estimators", OURS, hotloop_tabular("default"), "defaults.", {"max_epochs": 2}
+        "hotloop Tabular", "hotloop.estimators", OURS, hotloop_tabular("default"),
+        "defaults: the mean of four networks.", {"max_epochs": 2},
     ),
     "hotloop-realmlp": TabularPeer(
         "hotloop Tabular, realmlp", "hotloop.estimators", OURS, hotloop_tabular("realmlp"),
         'preset="realmlp": RealMLP-TD-S as it was published, with its 256 epochs.', {"max_epochs": 2},
     ),
     "hotloop-best": TabularPeer(
-        "hotloop Tabular, best of 8", "hotloop.estimators", OURS, hotloop_tabular("best", 8),
-        'preset="best", n_ensemble=8: the mean of eight networks.', {"max_epochs": 2},
+        "hotloop Tabular, best of 8", "hotloop.estimators", OURS, hotloop_tabular("best"),
+        'preset="best": the mean of eight networks, which are twice as wide.', {"max_epochs": 2},
     ),
 }  # fmt: skip
 PARTS = {  # what the parts of the default recipe cost and gain: each is left out or exchanged
@@ -304,7 +301,8 @@ PARTS = {  # what the parts of the default recipe cost and gain: each is left ou
         ("learnt", "learnt activations", {"learn_activation": True}),
         ("dropout", "dropout 0.15, weight decay 0.02", {"dropout": 0.15, "weight_decay": 0.02}),
         ("half-epochs", "half of the epochs", {"epochs": 32, "steps": 1000}),
-        ("half-width", "3 x 128 units", {"hidden_sizes": (128, 128, 128)}),
+        ("wide", "3 x 256 units", {"hidden_sizes": (256, 256, 256)}),
+        ("one", "one network", {"n_ensemble": 1}),
     )
 }  # fmt: skip
 PEERS |= PARTS

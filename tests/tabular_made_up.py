@@ -32,7 +32,7 @@ def results(factors=None, splits=3):
     """Results of all peers whose errors and seconds are those of a base times a factor."""
     factors = factors or {
         "sklearn-mlp": (1.4, 3), "hist-boosting": (1.0, 0.9), "lightgbm": (1, 0.3), "xgboost": (1.02, 0.4),
-        "catboost": (0.93, 6), "realmlp": (0.94, 30), "hotloop-mlp": (1.4, 0.4), "hotloop-fast": (1.04, 1.2), "hotloop-fast-8": (0.96, 6),
+        "catboost": (0.93, 6), "realmlp": (0.94, 30), "hotloop-mlp": (1.4, 0.4), "hotloop-fast": (1.04, 1.2),
         "hotloop": (0.95, 5), "hotloop-realmlp": (0.96, 12), "hotloop-best": (0.88, 45),
     }  # fmt: skip
     found = {"format": 1, "about": tabular_results.machine(2, 1), "absent": {}, "cells": {}}

@@ -27,8 +27,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     preset : {"default", "fast", "best", "realmlp"} or Recipe, default "default"
         How the networks are made and trained.
     n_ensemble : int, optional
-        How many networks are trained, with other random numbers and other rows held out: by default 8 for the preset
-        "best", else 1. Their values are averaged.
+        How many networks are trained, with other random numbers and other rows held out: by default 4 for the preset
+        "default", 8 for "best", else as many as the recipe has. Their values are averaged.
     max_epochs : int, optional
         At most so many, and the schedule with them.
     time_limit : float, optional

@@ -161,7 +161,7 @@ def test_hotloops_estimators_get_preset_seed_and_threads():
     estimators = pytest.importorskip("hotloop.estimators")
     best = PEERS["hotloop-best"].make(CLASSES, None, 2, 7)
     assert isinstance(best, estimators.TabularClassifier)
-    wanted = {"preset": "best", "n_ensemble": 8, "n_threads": 2, "random_state": 7}
+    wanted = {"preset": "best", "n_ensemble": None, "n_threads": 2, "random_state": 7}
     assert wanted.items() <= best.get_params().items()
     assert isinstance(PEERS["hotloop-fast"].make(VALUES, None, 1, 0), estimators.TabularRegressor)
     default = estimators.Recipe.of("default", VALUES)

@@ -346,6 +346,7 @@ def test_a_small_table_gets_more_epochs(n_rows, most, epochs):
 def test_presets():
     for presets in PRESETS.values():
         assert [*presets] == ["default", "fast", "best", "realmlp"]
+        assert [preset.n_ensemble for preset in presets.values()] == [4, 1, 8, 1]
     assert PRESETS[CLASSES]["realmlp"] == Recipe()
     own = tiny(epochs=5)
     assert Recipe.of(own, VALUES) is own
