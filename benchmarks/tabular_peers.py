@@ -280,7 +280,7 @@ PEERS = {
     ),
     "hotloop-best": TabularPeer(
         "hotloop Tabular, best of 8", "hotloop.estimators", OURS, hotloop_tabular("best"),
-        'preset="best": the mean of eight networks, which are twice as wide.', {"max_epochs": 2},
+        'preset="best": the mean of eight networks, with more epochs for small tables.', {"max_epochs": 2},
     ),
 }  # fmt: skip
 PARTS = {  # what the parts of the default recipe cost and gain: each is left out or exchanged
