@@ -92,9 +92,11 @@ def label_points(axes: Any, places: dict[str, tuple[float, float]]) -> None:
         width = text.get_window_extent().width * 72 / figure.dpi
         tries = []
         for away in (11, 20, 30):
-            for offset in ((0, away), (0, -away), (width / 2 + away - 3, 0), (-width / 2 - away + 3, 0)):
+            beside = width / 2 + away - 3
+            sides = [(along, up) for along in (-beside, beside) for up in (0, -away / 2, away / 2)]
+            for offset in ((0, away), (0, -away), *sides):
                 text.set_position(offset)
-                box = text.get_window_extent()
+                box = text.get_window_extent().expanded(1.0, 1.15)
                 covers = sum(box.overlaps(other) for other in taken)
                 covers += any(box.expanded(1.02, 1.3).contains(*point) for point in points)
                 outside = not (inside.x0 < box.x0 and box.x1 < inside.x1 and inside.y0 < box.y0 and box.y1 < inside.y1)
