@@ -166,7 +166,7 @@ def test_bad_sources(table, tmp_path):
         ([], ValueError, "source is empty"),
         (tmp_path / "none.parquet", FileNotFoundError, "there is no file"),
         (tmp_path, ValueError, "unknown kind of file; wanted one of .npz"),
-        (3, TypeError, "source must be a path or an Arrow object, or a list of them; got a int"),
+        (3, TypeError, "source must be a path or an Arrow object, or a list of them; got an int"),
         ([path, None], TypeError, "got a NoneType"),
     ):
         with pytest.raises(error, match=message):

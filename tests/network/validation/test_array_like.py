@@ -167,7 +167,7 @@ MANY_TEXTS = pd.DataFrame({f"c{index}": ["x", "y"] for index in range(20)})
         (np.zeros(2, [("a", "f8")]), TypeError, r"found records, .*in row 0; give a column for each field"),
         (np.zeros((0, 2), "U1"), TypeError, "X has dtype <U1; wanted real numbers .*: found text, none"),
         ([[10**400, 1]], TypeError, "found a number too large for float64, 1000.* in row 0, column 0; scale it"),
-        ([[10**5000, 1]], TypeError, "found a number too large for float64, a int in row 0, column 0"),
+        ([[10**5000, 1]], TypeError, "found a number too large for float64, an int in row 0, column 0"),
         (dict, TypeError, "X has dtype object; .*found <class 'type'>"),
     ],
 )  # fmt: skip
