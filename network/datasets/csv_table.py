@@ -259,9 +259,11 @@ def _open_inputs(
         first = [cell.strip() for cell in rows.first]
         if columns is not None and wanted is not None and wanted <= set(first):
             header = True
-            if twice := [name for name in columns if name in wanted and first.count(name) > 1]:
-                raise ValueError(f"{rows.name}, line {rows.line}: two columns are named {twice[0]!r}: rename one")
-            places = [first.index(name) for name in columns if name in wanted]
+            where = {name: index for index, name in enumerate(first) if name in wanted}
+            if len(where) < sum(name in wanted for name in first):
+                twice = next(name for index, name in enumerate(first) if name in wanted and where[name] != index)
+                raise ValueError(f"{rows.name}, line {rows.line}: two columns are named {twice!r}: rename one")
+            places = [where[name] for name in columns if name in wanted]
         else:
             place = n_inputs if target_column is None else target_column
             places = [index for index in range(len(first)) if index != place or len(first) != n_inputs + 1]
