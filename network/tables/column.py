@@ -7,7 +7,7 @@ such as NA stands for one, as in a CSV file; a category that the data declare is
 import datetime
 import decimal
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -137,11 +137,9 @@ def of_objects(label: str, values: Sequence[Any]) -> Column:
         row = next(row for row, value in enumerate(values) if not _is_hashable(value))
         kind = type(values[row]).__name__
         raise TypeError(f"{label} holds {with_article(kind)} in row {row}: give each of its entries a column") from None
-    found = [stripped(value) for value in distinct]
-    present = list(dict.fromkeys(value for value in found if not is_missing(value)))
-    codes_of = {value: code for code, value in enumerate(present)}
-    places = {value: codes_of.get(text, -1) for value, text in zip(distinct, found, strict=True)}
-    codes = np.fromiter(map(places.__getitem__, values), np.int32, len(values))
+    present, places = merged(distinct, is_missing)
+    place_of = dict(zip(distinct, places, strict=True))
+    codes = np.fromiter(map(place_of.__getitem__, values), np.int32, len(values))
     return of_codes(label, codes, present)
 
 
@@ -173,6 +171,14 @@ def of_codes(label: str, codes: Array, distinct: Sequence[Any]) -> Column:
 def stripped(value: Any) -> Any:
     """Return a text without spaces around it, as a CSV file has it; anything else as it is."""
     return str.__str__(value).strip() if isinstance(value, str) else value
+
+
+def merged(values: Sequence[Any], gone: Callable[[Any], bool]) -> tuple[list[Any], list[int]]:
+    """Return the different values, texts stripped, and the place of each among them; those that are `gone` have -1."""
+    found = [stripped(value) for value in values]
+    present = list(dict.fromkeys(value for value in found if not gone(value)))
+    places = {value: place for place, value in enumerate(present)}
+    return present, [places.get(value, -1) for value in found]
 
 
 def is_missing(value: Any) -> bool:

@@ -10,10 +10,10 @@ from hotloop.network.tables.column import (
     NUMBER,
     Column,
     is_missing,
+    merged,
     of_array,
     of_codes,
     of_objects,
-    stripped,
     without,
 )
 from hotloop.network.tables.names import checked_names, column_label
@@ -116,10 +116,6 @@ def _declared(label: str, codes: Any, categories: list[Any], in_order: bool) -> 
     """Return the column of declared categories; missing values and blank text are none, True and False booleans."""
     if categories and all(isinstance(category, (bool, np.bool_)) for category in categories):
         return of_codes(label, codes, categories)
-    found = [stripped(category) for category in categories]
-    gone = [value == "" if isinstance(value, str) else is_missing(value) for value in found]
-    present = list(dict.fromkeys(value for value, missing in zip(found, gone, strict=True) if not missing))
-    places = {value: place for place, value in enumerate(present)}
-    places_of = [-1 if missing else places[value] for value, missing in zip(found, gone, strict=True)]
-    codes = np.array([*places_of, -1], np.int32)[codes]
+    present, places = merged(categories, lambda value: value == "" if isinstance(value, str) else is_missing(value))
+    codes = np.array([*places, -1], np.int32)[codes]
     return Column(CATEGORY, codes, tuple(present), in_order=in_order)

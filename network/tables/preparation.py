@@ -292,7 +292,7 @@ def _place_of(entry: Any, table: Table, n_columns: int) -> int:
     names, name = table.names or (), str(entry)
     is_place = isinstance(entry, (int, np.integer)) and not isinstance(entry, (bool, np.bool_))
     if not is_place:
-        if name in names and (isinstance(entry, (str, tuple))):  # a frame may have tuples for names
+        if name in names and isinstance(entry, (str, tuple)):  # a frame may have tuples for names
             return names.index(name)
         has = f"has {', '.join(map(repr, names[:MANY]))}" if names else "has no names of columns"
         raise ValueError(f"categorical names {entry!r}; {table.source} {has}")
