@@ -1,0 +1,1 @@
+"""What hotloop shows in notebooks and on pages, as HTML."""
