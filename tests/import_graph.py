@@ -22,7 +22,7 @@ ORDER = (
     ("network/tables/",),
     ("network/datasets/",),
     ("network/custom/",),
-    ("network/plots.py", "network/summary.py", "network/initializers.py", "network/metrics/", "network/losses.py",
+    ("network/plots/", "network/summary.py", "network/initializers.py", "network/metrics/", "network/losses.py",
      "network/activations.py", "network/layout.py", "network/flops.py"),
     ("network/html/", "network/text_table.py", "network/cache_files.py"),
     ("network/validation/",),

@@ -75,7 +75,7 @@ def command(arguments: argparse.Namespace) -> int:
 
 def _need_pictures() -> None:
     """Raise before the training, not after it, if there is nothing to draw with."""
-    from hotloop.network.plots import figure
+    from hotloop.network.plots.style import figure
 
     try:
         figure(1, 1)

@@ -11,8 +11,8 @@ from typing import Any
 import numba
 from numba.core import event
 
-from hotloop.network import plots
 from hotloop.network.persistence.atomic_write import write_file
+from hotloop.network.plots.style import figure
 from hotloop.network.profiling.compile_spans import CompileSpans
 from hotloop.network.profiling.diagnosis.diagnosis import diagnose
 from hotloop.network.profiling.diagnosis.findings import Diagnosis
@@ -197,7 +197,7 @@ class Profile:
 
     def html(self, path: PathLike) -> None:
         """Write a page with charts, table and diagnosis that needs only a browser; matplotlib must be installed."""
-        plots.figure(1, 1)  # without matplotlib raise now, not after a diagnosis that takes seconds
+        figure(1, 1)  # without matplotlib raise now, not after a diagnosis that takes seconds
         write_file(Path(path), html_page.page(self.recording, self.diagnosis or self.diagnose()))
 
     def diagnose(self, *, try_remedies: bool = True) -> Diagnosis:

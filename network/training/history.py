@@ -157,7 +157,7 @@ class History(Mapping[str, list[Any]]):
 
     def plot(self) -> Any:
         """Draw losses, metrics and learning rate by epoch, with `hotloop.plots.plot_history`; return its Axes."""
-        from hotloop.network.plots import plot_history  # which imports NumPy
+        from hotloop.network.plots.history import plot_history  # which imports NumPy
 
         return plot_history(self)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network.plots import plot_learning_rates
+from hotloop.network.plots.learning_rates import plot_learning_rates
 from hotloop.network.training.callbacks import Callback, FitProgress
 
 SMOOTHING = 0.98

@@ -27,7 +27,7 @@ from hotloop.plots import (  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def small_and_closed(monkeypatch):
-    monkeypatch.setattr("hotloop.network.plots.GRID", 20)  # fewer points to predict
+    monkeypatch.setattr("hotloop.network.plots.decision_boundary.GRID", 20)  # fewer points to predict
     yield
     pyplot.close("all")
 

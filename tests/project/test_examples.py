@@ -102,7 +102,7 @@ def test_notebook(monkeypatch):
     """Its cells run, the last with fewer epochs, and what they show is what is stored, up to some digits."""
     pyplot = pytest.importorskip("matplotlib.pyplot")
     pyplot.switch_backend("Agg")
-    monkeypatch.setattr("hotloop.network.plots.GRID", 5)
+    monkeypatch.setattr("hotloop.network.plots.decision_boundary.GRID", 5)
     cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
     space = {}
     for cell in cells:

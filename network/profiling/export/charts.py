@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.network.plots import draw_curves, figure
+from hotloop.network.plots.history import draw_curves
+from hotloop.network.plots.style import figure, styled
 from hotloop.network.profiling.diagnosis.snapshots import per_layer
 from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.rows import PHASE_KINDS, PHASE_ORDER, Row, labels
@@ -17,10 +18,11 @@ LOW_BYTES = 24_576  # in use together: they fit the first-level cache
 
 def overview(recording: Recording) -> Any:
     """Return the figure of `Profile.plot`."""
-    drawn = figure(13, 5)
-    left, right = drawn.subplots(1, 2)
-    time_by_layer(recording, left)
-    roofline(recording, right)
+    with styled():
+        drawn = figure(13, 5)
+        left, right = drawn.subplots(1, 2)
+        time_by_layer(recording, left)
+        roofline(recording, right)
     return drawn
 
 

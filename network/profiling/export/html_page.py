@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hotloop import __version__
-from hotloop.network.plots import figure
+from hotloop.network.plots.style import figure, styled
 from hotloop.network.profiling.diagnosis.findings import Diagnosis
 from hotloop.network.profiling.export import charts
 from hotloop.network.profiling.recording import Recording
@@ -87,10 +87,8 @@ EXPLAINED = (
 
 def _svg(draw: Callable[[Recording, Any], Any], recording: Recording, number: int) -> str:
     """Return a chart as an element of the page; empty if there was nothing to draw."""
-    drawn = figure(6.5, 4.2)
-    import matplotlib
-
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hotloop", "font.family": "sans-serif"}):
+    with styled(**{"svg.fonttype": "none", "svg.hashsalt": "hotloop", "font.family": "sans-serif"}):
+        drawn = figure(6.5, 4.2)
         if draw(recording, drawn.subplots()) is False:
             return ""
         text = io.StringIO()

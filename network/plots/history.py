@@ -1,0 +1,95 @@
+"""A fit by epoch: losses, metrics, learning rate."""
+
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hotloop.network.plots.style import BLUE, GREY, HEIGHT, RED, WIDTH, legend, pyplot, styled
+from hotloop.network.validation.printable import shown
+
+TRAINING, VALIDATION = (BLUE, "o", "-"), (RED, "s", "--")  # colour, marker, line
+MARKED = 25  # epochs up to which each has a marker
+SINGLE_COLUMN = 3  # pictures that stand below each other
+PANEL = 2.6  # inches that each is high then
+
+
+def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
+    """Draw a fit by epoch: the losses, each metric, and the learning rate if it changed.
+
+    Parameters
+    ----------
+    history : History
+        Its `best_epoch` is marked, if it has one. Or a mapping of lists, or a data frame, such as that of a file of
+        `CSVLogger`; without a column "epoch" its epochs are counted from 1.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes
+        One for each picture, the losses first.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+    ValueError
+        If no epoch was finished, or there is nothing to draw.
+    """
+    if not hasattr(history, "items"):
+        raise TypeError(f"history must be a History, or a mapping of lists, got {shown(history)}")
+    (first, column), *others = [*history.items()] or [("", ())]
+    for name, values in others:
+        if len(values) != len(column):
+            found = f"{first!r} has {len(column)}, and {name!r} {len(values)}"
+            raise ValueError(f"history must have lists of one length: {found}")
+    if len(column) == 0:
+        raise ValueError("there is nothing to draw: no epoch was finished")
+    names = [name for name in history if name not in ("epoch", "seconds") and _numeric(history[name])]
+    if not names:
+        raise ValueError(f"history has no column of numbers to draw: it has {', '.join(history)}")
+    titles = list(dict.fromkeys(name.removeprefix("val_") for name in names))
+    if "learning_rate" in titles:
+        titles.remove("learning_rate")
+        titles += ["learning_rate"] * (len(set(history["learning_rate"])) > 1)
+    columns = 1 if len(titles) <= SINGLE_COLUMN else 2
+    rows = math.ceil(len(titles) / columns)
+    with styled():
+        size = (WIDTH * columns, HEIGHT if rows == 1 else PANEL * rows)
+        figure, grid = pyplot().subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+        drawn = grid.flat[: len(titles)]
+        for axes, title in zip(drawn, titles, strict=True):
+            draw_curves(history, title, axes)
+        for axes in grid.flat[len(titles) :]:
+            figure.delaxes(axes)
+    return np.asarray(drawn)
+
+
+def draw_curves(history: Mapping[str, Sequence[Any]], name: str, axes: Any) -> None:
+    """Draw the column `name` of a history, and with it ``val_`` and the name, into given Axes."""
+    best = getattr(history, "best_epoch", None)
+    epochs = history["epoch"] if "epoch" in history else range(1, len(history[next(iter(history))]) + 1)
+    found = [
+        (column, label, kind)
+        for column, label, kind in ((name, "training", TRAINING), (f"val_{name}", "validation", VALIDATION))
+        if column in history and _numeric(history[column])
+    ]
+    for column, label, (colour, marker, line) in found:
+        axes.plot(
+            epochs, np.asarray(history[column], np.float64), color=colour, linestyle=line,
+            marker=marker if len(epochs) <= MARKED else None, label=None if name == "learning_rate" else label,
+        )  # fmt: skip
+    if best is not None:
+        axes.axvline(best, color=GREY, linestyle=":", linewidth=1.2, label=f"best epoch, {best}")
+    axes.set_title(name.replace("_", " "))
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    if len(epochs) == 1:
+        axes.set_xticks(epochs)
+    if name != "learning_rate" or best is not None:
+        legend(axes)
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, numbers.Real) for value in values)

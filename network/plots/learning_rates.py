@@ -1,0 +1,41 @@
+"""A sweep of learning rates, with the rates that its rules suggest."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from hotloop.network.plots.style import GREY, MARKERS, PALETTE, ink, legend, new_axes, styled
+
+
+def plot_learning_rates(sweep: Any, *, axes: Any = None) -> Any:
+    """Draw the losses of a sweep over the learning rates, with the suggestions.
+
+    Parameters
+    ----------
+    sweep : LearningRateSweep
+        What `Network.find_learning_rate` returned.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    with styled():
+        axes = new_axes() if axes is None else axes
+        count = max(sweep.counted, 1)
+        axes.plot(sweep.rates, sweep.losses, color=GREY, alpha=0.5, linewidth=1, label="loss of each step")
+        rates, smoothed = sweep.rates[:count], sweep.smoothed[:count]
+        axes.plot(rates, smoothed, color=ink(axes), label="smoothed")
+        for (rule, rate), marker, colour in zip(sweep.suggestions.items(), MARKERS, PALETTE, strict=False):
+            if math.isfinite(rate):
+                height = np.interp(math.log(rate), np.log(rates), smoothed)
+                axes.plot(rate, height, marker, color=colour, markersize=8, label=f"{rule} {rate:.2g}")
+        drawn = smoothed[np.isfinite(smoothed)]
+        if drawn.size and drawn.max() > drawn.min():
+            margin = (drawn.max() - drawn.min()) / 8
+            axes.set_ylim(drawn.min() - margin, drawn.max() + margin)
+        axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+        legend(axes)
+    return axes
