@@ -98,6 +98,7 @@ BAD_CALLS = (
     ("net.net.evaluate(X, Y, metrics={})", "metrics", ("'f1'", "['bogus']", "5", "[5]", "None")),
     ("net.net.evaluate(X, Y, sample_weight={})", "sample_weight", ("-np.ones(len(Y))", "np.zeros(len(Y))", "'a'")),
     ("net.net.gradient(X, Y, sample_weight={})", "sample_weight", ("-np.ones(len(Y))", "np.ones(len(Y) + 1)", "5")),
+    ("net.net.trace(X, Y, sample_weight={})", "sample_weight", ("-np.ones(len(Y))", "np.ones(len(Y) + 1)", "5")),
     ("net.net.check_gradients(X, Y, per_layer={})", "per_layer", ("0", "1.5", "'a'", "None")),
     ("net.net.find_learning_rate(X, Y, start={})", "start", ("0", "-1", "'1'", "None", "float('nan')", "100")),
     ("net.net.find_learning_rate(X, Y, steps={})", "steps", ("0", "1.5", "'a'", "None")),

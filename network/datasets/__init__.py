@@ -1,4 +1,4 @@
-"""Data sets ready for training: CSV, NPZ and IDX files, the digits that come with hotloop, and synthetic data.
+"""Data sets ready for training: CSV, NPZ and IDX files, the digits that come with hotloop, and made-up data.
 
 `hotloop.datasets` is the short way here.
 """
@@ -14,6 +14,7 @@ from hotloop.network.datasets.sources import load
 from hotloop.network.datasets.split import split_rows
 from hotloop.network.datasets.stream import Stream
 from hotloop.network.datasets.synthetic import synthetic
+from hotloop.network.datasets.toys import moons, sine, spirals, xor
 
 __all__ = [
     "DataWarning",
@@ -25,6 +26,10 @@ __all__ = [
     "load_digits",
     "load_idx",
     "load_npz",
+    "moons",
+    "sine",
+    "spirals",
     "split_rows",
     "synthetic",
+    "xor",
 ]

@@ -15,8 +15,12 @@ from hotloop.network.datasets import (
     load_digits,
     load_idx,
     load_npz,
+    moons,
+    sine,
+    spirals,
     split_rows,
     synthetic,
+    xor,
 )
 
 __all__ = [
@@ -29,6 +33,10 @@ __all__ = [
     "load_digits",
     "load_idx",
     "load_npz",
+    "moons",
+    "sine",
+    "spirals",
     "split_rows",
     "synthetic",
+    "xor",
 ]
