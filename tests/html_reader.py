@@ -53,7 +53,8 @@ class _Reader(HTMLParser):
             self.open.append(node)
 
     def handle_startendtag(self, tag, attributes):
-        raise AssertionError(f"<{tag}/> closes itself, which HTML does not know")
+        assert any(node.tag == "svg" for node in self.open), f"<{tag}/> closes itself, which HTML does not know"
+        self.open[-1].children.append(Node(tag, attributes))
 
     def handle_endtag(self, tag):
         assert self.open[-1].tag == tag, f"</{tag}> ends <{self.open[-1].tag}>"

@@ -198,7 +198,7 @@ class Profile:
     def html(self, path: PathLike) -> None:
         """Write a page with charts, table and diagnosis that needs only a browser; matplotlib must be installed."""
         figure(1, 1)  # without matplotlib raise now, not after a diagnosis that takes seconds
-        write_file(Path(path), html_page.page(self.recording, self.diagnosis or self.diagnose()))
+        write_file(Path(path), html_page.profile_page(self.recording, self.diagnosis or self.diagnose()))
 
     def diagnose(self, *, try_remedies: bool = True) -> Diagnosis:
         """Return what is wrong with the training itself, each with its evidence and a remedy that was tried.

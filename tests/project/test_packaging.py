@@ -65,13 +65,14 @@ def contents(wheel):
 def test_a_wheel_holds_both_folders_as_they_stand(built):
     files = contents(built[2])
     for folder in ("kernels", "network"):
-        sources = [path for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".npz", ".txt"}]
+        sources = [path for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".npz", ".txt", ".css", ".js"}]
         assert len(sources) > 5
         for path in [*sources, ROOT / folder / "py.typed"]:
             assert files[f"hotloop/{path.relative_to(ROOT).as_posix()}"] == path.read_bytes()
     assert "hotloop/__init__.py" in files
     assert "hotloop/py.typed" in files
     assert {"hotloop/network/datasets/optdigits.npz", "hotloop/network/datasets/optdigits.txt"} <= set(files)
+    assert {"hotloop/network/html/page.css", "hotloop/network/html/page.js"} <= set(files)
 
 
 def test_a_wheel_holds_nothing_else(built):

@@ -59,11 +59,15 @@ class FitDiagnosis:
         """What the conclusions rest on."""
         return f"looked at in {self.snapshots} of {self.steps} step" + ("" if self.steps == 1 else "s")
 
+    def cells(self) -> tuple[tuple[str, ...], list[list[str]]]:
+        """Return the heads of the table of the layers, and its rows."""
+        heads = ("layer", "gradient", "growth", "step", "saturated", "dead")
+        return heads, [[_cell(name, layer[name]) for name in heads] for layer in self.layers]
+
     def table(self) -> list[str]:
         """Return the layers as lines of text."""
-        heads = ("layer", "gradient", "growth", "step", "saturated", "dead")
-        cells = [[_cell(name, layer[name]) for name in heads] for layer in self.layers]
-        return [f"  {line}" for line in table(heads, cells)] if cells else []
+        heads, rows = self.cells()
+        return [f"  {line}" for line in table(heads, rows)] if rows else []
 
 
 def _cell(name: str, value: float | None) -> str:

@@ -198,7 +198,7 @@ writers = pytest.mark.parametrize("name", WRITERS)
 @pytest.fixture
 def without_charts(monkeypatch):
     """They take two seconds to draw."""
-    monkeypatch.setattr(html_page, "_svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr(html_page, "_chart", lambda *_: None)
 
 
 def written(prof, name, path):
