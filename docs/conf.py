@@ -1,0 +1,70 @@
+"""The site: `python -m sphinx -W --keep-going docs build/site` makes it from the documents and the docstrings."""
+
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+
+import api_pages
+import command_pages
+from repository import linkcode_resolve as linkcode_resolve
+
+from hotloop import __version__
+
+DOCS = Path(__file__).parent
+api_pages.write(DOCS / "api" / "modules")
+command_pages.write(DOCS / "commands")
+shutil.copyfile(DOCS.parent / "examples" / "notebook.ipynb", DOCS / "notebook.ipynb")
+
+project = "hotloop"
+author = "the hotloop developers"
+copyright = author
+release = version = __version__
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.linkcode",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # the site loads nothing from other hosts
+    "sphinx_copybutton",
+    "sphinx_design",
+    "docstrings",
+    "repository",
+]
+exclude_patterns = ["extensions"]
+default_role = "py:obj"  # names between single backquotes: extensions/docstrings.py makes those without a page code
+nitpicky = True
+templates_path = ["_templates"]
+
+python_maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
+autodoc_typehints = "none"  # the docstrings say it in words
+autodoc_member_order = "groupwise"
+autosummary_generate = True
+autosummary_ignore_module_all = False
+numpydoc_show_class_members = False  # the template of a class lists them
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+nb_execution_mode = "cache"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = "hotloop"
+html_static_path = ["_static"]
+html_css_files = ["hotloop.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "header_links_before_dropdown": 7,
+    "navigation_with_keys": False,
+    "show_prev_next": True,
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+}
+copybutton_exclude = ".linenos, .gp, .go"
