@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.html import elements
 from hotloop.network.persistence.persistent import ARGUMENTS
 from hotloop.network.text_table import table
 from hotloop.network.validation import arguments
@@ -16,6 +17,7 @@ TOLERANCES = {"float64": 1e-6, "float32": 5e-3}  # relative, by the dtype of the
 ROUNDINGS = 8  # of the largest entry of a gradient, by which any other may be off
 SMALLEST = {"float64": 1e-3, "float32": 1e-2}  # a smaller part of a layer's largest slope counts as this part
 MOST_ROWS = 64
+HEADS = ["layer", "of", "checked", "kinks", "worst error", "at", "gradient", "differences", "verdict"]
 KINDS = {  # by the name in `Network.parts`, in the order in which places are drawn
     "weights": "weights", "bias": "biases", "gain": "gain", "shift": "shift", "mix": "mix",
     "input_scale": "input_scale",
@@ -96,25 +98,30 @@ class GradientCheck:
 
     def __str__(self) -> str:
         """Return a table with a line for each kind of parameters of each layer, and the verdict."""
-        heads = ["layer", "of", "checked", "kinks", "worst error", "at", "gradient", "differences", "verdict"]
+        return "\n".join([*table(HEADS, self._cells(), left=["of"]), self._verdict()])
+
+    def _repr_html_(self) -> str:
+        """Return the same for notebooks."""
+        verdict = elements.finding(self._verdict(), well=self.ok)
+        return elements.representation(elements.table(HEADS, self._cells(), left=["of", "verdict"]), verdict)
+
+    def _cells(self) -> list[list[str]]:
         rows = []
         for found in self.layers:
             verdict = "ok" if found.ok else f"{found.wrong} wrong" if found.wrong else "only kinks"
             counts = f"{found.checked:,} of {found.size:,}", str(found.kinks)
             numbers = f"{found.worst:.1e}", str(list(found.index)), f"{found.gradient:.6g}", f"{found.differences:.6g}"
             rows.append([str(found.layer), found.kind, *counts, *numbers, verdict])
+        return rows
+
+    def _verdict(self) -> str:
         if self.ok:
             verdict = "The gradient agrees with the differences"
         elif any(found.wrong for found in self.layers):
             verdict = "The gradient is wrong"
         else:
             verdict = "A layer could not be checked: all of its parameters are at kinks"
-        return "\n".join(
-            [
-                *table(heads, rows, left=["of"]),
-                f"{verdict}: worst relative error {self.worst:.1e}, allowed {self.tolerance:.0e}; {self.rows} rows",
-            ]
-        )
+        return f"{verdict}: worst relative error {self.worst:.1e}, allowed {self.tolerance:.0e}; {self.rows} rows"
 
 
 class Slopes(NamedTuple):

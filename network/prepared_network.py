@@ -4,10 +4,12 @@ import os
 from typing import Any, Self
 
 from hotloop.kernels.jit import Array
+from hotloop.network.html.elements import note, representation, title
 from hotloop.network.network import Network
 from hotloop.network.persistence import collection_file, model_file
 from hotloop.network.persistence.collection_file import PREPARATION, prefixed, under
 from hotloop.network.persistence.schema import Schema
+from hotloop.network.tables.columns_table import columns_table
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table import table_of
 
@@ -55,6 +57,16 @@ class PreparedNetwork:
         config, arrays = self.preparation.state()
         described = {"preparation": config, "schema": self.schema.plain()}
         collection_file.write(path, type(self).__name__, described, prefixed(PREPARATION, arrays), [self.network])
+
+    def __repr__(self) -> str:
+        """Return the network and its preparation."""
+        return f"<PreparedNetwork: {self.preparation!r}, then {self.network!r}>"
+
+    def _repr_html_(self) -> str:
+        """Return for notebooks what becomes of each column, and the network."""
+        classes = [] if self.classes is None else [note(f"classes: {', '.join(self.classes)}")]
+        columns = columns_table(self.preparation.columns)
+        return representation(title("Columns"), columns, title("Network"), self.network.summary().as_html, *classes)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

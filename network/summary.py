@@ -7,15 +7,31 @@ from typing import Any
 import numpy as np
 
 from hotloop.network import flops
+from hotloop.network.html import elements
+from hotloop.network.html.elements import Html
 from hotloop.network.layout import Layout
 from hotloop.network.text_table import table
+
+
+class Summary(str):
+    """What `Network.summary` returns: a text, which a notebook shows as a table, and an interpreter as it prints."""
+
+    as_html: Html
+
+    def __repr__(self) -> str:
+        """Return the text itself, not quoted in one line."""
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """Return it for notebooks."""
+        return elements.representation(self.as_html)
 
 
 def summary(
     layout: Layout, activations: Sequence[Any], dropout: Sequence[float], loss: Any, label_smoothing: float,
     input_offset: Any, input_scale: Any, input_dropout: float = 0.0, l1: float = 0.0, l2: float = 0.0,
     max_norm: Sequence[float | None] | None = None,
-) -> str:  # fmt: skip
+) -> Summary:  # fmt: skip
     """Return the table of `Network.summary`."""
     heads = ["layer", "weights", "activation", "dropout", "parameters", "FLOPs/sample"]
     rows = []
@@ -30,17 +46,18 @@ def summary(
     used, padded = (size * layout.dtype.itemsize for size in (layout.n_parameters, layout.size))
     given = {"label smoothing": label_smoothing, "l1": l1, "l2": l2}
     with_it = "".join(f", {name} {value:g}" for name, value in given.items() if value)
-    return "\n".join(
-        [
-            *table(heads, rows, left=["activation"]),
-            f"{layout.n_parameters:,} parameters, {layout.dtype}, {used:,} bytes ({padded:,} with padding)",
-            f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {loss}{with_it}",
-            *_scaling(input_offset, input_scale),
-            *([f"max-norm of each layer: {_limits(max_norm)}"] if max_norm is not None else []),
-            *(["each input is multiplied by a learnt number"] if layout.learn_input_scale else []),
-            *([f"{input_dropout:g} of the inputs are dropped in training"] if input_dropout else []),
-        ]
-    )
+    notes = [
+        f"{layout.n_parameters:,} parameters, {layout.dtype}, {used:,} bytes ({padded:,} with padding)",
+        f"{forward:,} FLOPs a sample forward, {step:,} forward and backward; loss {loss}{with_it}",
+        *_scaling(input_offset, input_scale),
+        *([f"max-norm of each layer: {_limits(max_norm)}"] if max_norm is not None else []),
+        *(["each input is multiplied by a learnt number"] if layout.learn_input_scale else []),
+        *([f"{input_dropout:g} of the inputs are dropped in training"] if input_dropout else []),
+    ]
+    left = ["activation"]
+    found = Summary("\n".join([*table(heads, rows, left=left), *notes]))
+    found.as_html = elements.joined(elements.table(heads, rows, left=left), *map(elements.note, notes))
+    return found
 
 
 def _limits(max_norm: Sequence[float | None]) -> str:

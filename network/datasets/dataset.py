@@ -8,13 +8,15 @@ import numpy.typing as npt
 
 from hotloop.network.datasets.data_warning import note
 from hotloop.network.datasets.scaling import Scaling
+from hotloop.network.html.elements import definitions, representation, title
+from hotloop.network.validation.printable import counted, printable
 
 Array: TypeAlias = npt.NDArray[Any]
 
 MANY = 12  # columns that a message lists before it breaks off
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Inputs and targets of a training set and a test set.
 
@@ -77,6 +79,34 @@ class Dataset:
         x_train, x_test = (scaling.apply(raw, dtype) for raw in inputs)
         y_train, y_test = (y if classes is not None else y.astype(dtype) for y in targets)
         return cls(name, x_train, y_train, x_test, y_test, classes, scaling, **known)
+
+    def __repr__(self) -> str:
+        """Return what it is and how large, not the arrays."""
+        sizes = f"{len(self.x_train):,} training and {len(self.x_test):,} test rows, {counted(self._n_inputs, 'input')}"
+        classes = "" if self.classes is None else f", {len(self.classes):,} classes"
+        return f"<Dataset {printable(self.name)}: {sizes}{classes}>"
+
+    @property
+    def _n_inputs(self) -> int:
+        return int(np.prod(self.x_train.shape[1:]))
+
+    def _repr_html_(self) -> str:
+        """Return for notebooks what it is and how large, and the rows of each class."""
+        named = "" if self.columns is None else f": {_listed(self.columns)}"
+        said = {
+            "training rows": f"{len(self.x_train):,}",
+            "test rows": f"{len(self.x_test):,}",
+            "inputs": f"{self._n_inputs:,}, {self.x_train.dtype}{named}",
+            "target": self.target or "",
+            "classes": "" if self.classes is None else f"{len(self.classes):,}: {_listed(self.classes)}",
+            "made by": self.attribution,
+        }
+        return representation(title(f"Data set {self.name}"), definitions((k, v) for k, v in said.items() if v))
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """Return names, a message's number of them at most."""
+    return ", ".join(names[:MANY]) + (f" and {len(names) - MANY:,} more" if len(names) > MANY else "")
 
 
 def _standardising(name: str, raw: Array, columns: tuple[str, ...] | None) -> Scaling:

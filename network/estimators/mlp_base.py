@@ -15,6 +15,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.activations import HIDDEN_ACTIVATIONS, Activation
 from hotloop.network.estimators import sparse_rows
 from hotloop.network.estimators.callback_support import CallbackSupportMixin, Tasks
+from hotloop.network.estimators.fitted_html import mlp_html
 from hotloop.network.estimators.mlp_lbfgs import fit_lbfgs
 from hotloop.network.estimators.mlp_network import OUTPUTS, hidden_sizes, initial_layers, new_network
 from hotloop.network.estimators.mlp_step import Remembered, remembered
@@ -238,6 +239,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether there are weights, also if they were set by hand."""
         return "network_" in self.__dict__ or {"_coefs", "_intercepts"} <= self.__dict__.keys()
+
+    def _html_repr(self) -> str:
+        """Return scikit-learn's page for notebooks, and the network if there is one."""
+        page: str = super()._html_repr()
+        return page + mlp_html(self) if "network_" in self.__dict__ else page
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes; the network has the weights."""

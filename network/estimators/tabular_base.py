@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from hotloop.kernels.jit import Array
 from hotloop.network.estimators import tabular_file
 from hotloop.network.estimators.callback_support import CallbackSupportMixin, Tasks
+from hotloop.network.estimators.fitted_html import tabular_html
 from hotloop.network.estimators.tabular_importances import Importance, importances
 from hotloop.network.estimators.tabular_network import Rows
 from hotloop.network.estimators.tabular_recipe import CLASSES, VALUES, Recipe
@@ -57,6 +58,11 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     n_features_in_: int
     feature_names_in_: Array
     _reading: tuple[str, ...]
+
+    def _html_repr(self) -> str:
+        """Return scikit-learn's page for notebooks, and once it is fitted what hotloop knows of it."""
+        page: str = super()._html_repr()
+        return page + tabular_html(self) if "networks_" in self.__dict__ else page
 
     def __sklearn_tags__(self) -> Any:
         """Say what it can do: missing values, categories and texts."""

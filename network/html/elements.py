@@ -27,7 +27,7 @@ STYLE = """
   color: inherit; background: none; }
 .hotloop.hotloop caption { text-align: left; font-weight: 600; padding: 0 0 .3em; color: inherit; caption-side: top; }
 .hotloop.hotloop tr:nth-child(n) { background: none; border: none; }
-.hotloop.hotloop th, .hotloop.hotloop td { text-align: right; padding: .18em .9em .18em 0; border: none;
+.hotloop.hotloop th, .hotloop.hotloop td { text-align: right; padding: .18em .8em .18em 0; border: none;
   border-bottom: 1px solid var(--hotloop-line); font-weight: inherit; vertical-align: baseline; white-space: nowrap;
   color: inherit; background: none; }
 .hotloop.hotloop thead th { font-weight: 600; vertical-align: bottom; border-bottom-width: 2px; }
@@ -36,9 +36,9 @@ STYLE = """
 .hotloop.hotloop tbody tr:hover { background: var(--hotloop-faint); }
 .hotloop.hotloop tr.hotloop-marked:nth-child(n) { font-weight: 600;
   background: color-mix(in srgb, #009e73 18%, transparent); }
-.hotloop-badge { font-size: .8em; font-weight: 600; padding: 0 .45em; margin-left: .5em; border-radius: .7em;
+.hotloop-badge { font-size: .8em; font-weight: 600; padding: 0 .45em; margin-right: .5em; border-radius: .7em;
   border: 1px solid var(--hotloop-green); color: var(--hotloop-green); }
-.hotloop-bar { display: inline-block; width: 7em; height: .7em; margin-left: .7em; background: var(--hotloop-faint); }
+.hotloop-bar { display: inline-block; width: 5em; height: .7em; margin-right: .7em; background: var(--hotloop-faint); }
 .hotloop-bar > span { display: block; height: 100%; background: var(--hotloop-blue); }
 .hotloop.hotloop dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .1em 1em; margin: .3em 0; }
 .hotloop.hotloop dt { color: var(--hotloop-soft); font-weight: inherit; float: none; width: auto; }
@@ -139,7 +139,7 @@ def table(
             cell = content if isinstance(content, Cell) else Cell(content)
             given = {"class": kind, **({"scope": "row"} if column == 0 else {}), **cell.attributes}
             badge = element("span", why, class_="hotloop-badge") if why and column == 0 else ""
-            cells.append(_element("th" if column == 0 else "td", given, (cell.content, badge)))
+            cells.append(_element("th" if column == 0 else "td", given, (badge, cell.content)))
         lines.append(element("tr", *cells, class_=why and "hotloop-marked"))
     head = element(
         "tr", *(element("th", each, scope="col", class_=kind) for each, kind in zip(heads, classes, strict=True))

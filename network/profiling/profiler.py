@@ -11,12 +11,14 @@ from typing import Any
 import numba
 from numba.core import event
 
+from hotloop.network.html.elements import note, representation
 from hotloop.network.persistence.atomic_write import write_file
 from hotloop.network.plots.style import figure
 from hotloop.network.profiling.compile_spans import CompileSpans
 from hotloop.network.profiling.diagnosis.diagnosis import diagnose
 from hotloop.network.profiling.diagnosis.findings import Diagnosis
 from hotloop.network.profiling.export import charts, flamegraph, html_page, json_report, trace
+from hotloop.network.profiling.notebook_table import notebook_table
 from hotloop.network.profiling.observer import ProfileObserver, current
 from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.rows import GROUPS, Row, arranged, grouped
@@ -26,6 +28,7 @@ from hotloop.network.profiling.table import summary, table
 from hotloop.network.training.callbacks import ACTIVE, activate, deactivate
 from hotloop.network.validation import arguments
 
+NOT_ENDED = "a profile that has not ended"
 TRACE_BYTES = 20_000_000
 PathLike = str | os.PathLike[str]
 
@@ -166,7 +169,14 @@ class Profile:
 
     def __str__(self) -> str:
         """Return the table."""
-        return self.table() if self.recording.has_ended else "a profile that has not ended"
+        return self.table() if self.recording.has_ended else NOT_ENDED
+
+    def _repr_html_(self) -> str:
+        """Return the table for notebooks."""
+        if not self.recording.has_ended:
+            return representation(note(NOT_ENDED))
+        footer = summary(self.seconds, self.recording.clocks, self.recording.calibration.name)
+        return notebook_table(arranged(self.rows, "self_cpu_time_total"), self.seconds, footer[1:])
 
     def to_json(self, path: PathLike | None = None) -> str:
         """Return all of it as JSON, and write it to a file if a path is given."""

@@ -1,6 +1,5 @@
 """What a fit reports: a record for each epoch, why it stopped, and the warning and error of training."""
 
-import html
 import math
 import numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,6 +8,8 @@ from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from hotloop.network.html.curves import curves
+from hotloop.network.html.elements import note, representation, table
 from hotloop.network.text_table import fitted_table
 from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import counted, shown
@@ -16,6 +17,8 @@ from hotloop.network.validation.suggestions import KEYWORDS, METRICS
 
 Record = dict[str, float]
 FIRST_TO_GO = ("seconds", "learning rate")  # of the columns, where a terminal is too narrow for all
+MOST_SHOWN = 30  # epochs in a notebook
+CURVES = {"loss": "training loss", "val_loss": "validation loss"}
 # Why a fit ended; a callback that stops one may say something else.
 EPOCHS = "epochs"  # all were trained
 CONVERGED = "converged"  # the loss, within the tolerance
@@ -174,20 +177,29 @@ class History(Mapping[str, list[Any]]):
         return f"<History of {counted(len(self.epochs), 'epoch')}{last}, stop_reason={self.stop_reason!r}>"
 
     def _repr_html_(self) -> str:
-        """Return a table for notebooks, of at most 30 epochs, the first and the last among them."""
-        names, rows = table_of([self.epochs[place] for place in spread(len(self.epochs), 30)], list(self))
-
-        def line(tag: str, texts: Iterable[str]) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
-
-        body = "".join(line("td", row) for row in rows)
-        notes = [f"{len(rows)} of {len(self.epochs)} epochs"] * (len(rows) < len(self.epochs))
-        notes = [html.escape(note) for note in [*notes, *self._ending()]]
-        return f"<table><thead>{line('th', names)}</thead><tbody>{body}</tbody></table><p>{'; '.join(notes)}</p>"
+        """Return a curve and a table for notebooks, of 30 epochs at most: first, best and last are among them."""
+        found = self.epochs
+        best = next((n for n, record in enumerate(found) if record.get("epoch") == self.best_epoch), None)
+        places = spread(len(found), MOST_SHOWN)
+        if best is not None and best not in places:
+            places[min(range(1, len(places) - 1), key=lambda n: abs(places[n] - best))] = best
+        names, rows = table_of([found[place] for place in places], list(self))
+        losses = {label: self[name] for name, label in CURVES.items() if name in self and _all_numbers(self[name])}
+        mark = None if best is None else (found[best]["epoch"], f"best epoch, {self.best_epoch}")
+        notes = [f"{len(rows)} of {counted(len(found), 'epoch')} shown"] * (len(rows) < len(found))
+        return representation(
+            curves(self["epoch"], losses, "epoch", mark=mark),
+            table(names, rows, marked={} if best is None else {places.index(best): "best"}) if rows else "",
+            note("; ".join([*notes, *self._ending()] if rows else [str(self)])),
+        )
 
     def _ending(self) -> list[str]:
         best = [] if self.best_epoch is None else [f"best epoch: {self.best_epoch}"]
         return [*best, f"stopped: {self.stop_reason}"]
+
+
+def _all_numbers(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, numbers.Real) for value in values)
 
 
 def table_of(

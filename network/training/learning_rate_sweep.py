@@ -10,14 +10,23 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.html.curves import curves
+from hotloop.network.html.elements import note, representation, table
 from hotloop.network.plots.learning_rates import plot_learning_rates
 from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.validation.printable import counted
 
 SMOOTHING = 0.98
 TOO_HIGH = 4  # times the best smoothed loss, or as far above one below 0: the sweep ends
 LAST_LEFT_OUT = 5
 WINDOW, SAME_SLOPE = 15, 0.005  # of `slide`
-RULES = ("steep", "minimum", "valley", "slide")
+MEANINGS = {
+    "steep": "the loss falls fastest",
+    "minimum": "a tenth of the rate with the least loss",
+    "valley": "half way down the longest descent",
+    "slide": "before the slope changes, seen from the end",
+}  # of the suggestions
+RULES = tuple(MEANINGS)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -148,6 +157,18 @@ class LearningRateSweep:
     def __repr__(self) -> str:
         """Return what `print` shows, not the arrays."""
         return f"<LearningRateSweep of {self}>"
+
+    def _repr_html_(self) -> str:
+        """Return the smoothed losses and the suggestions for notebooks."""
+        rows = [[rule, f"{rate:.3g}", MEANINGS[rule]] for rule, rate in self.suggestions.items()]
+        n = self.counted
+        best = (self.valley, f"valley, {self.valley:.2g}") if math.isfinite(self.valley) else None
+        said = f"{counted(len(self.rates), 'step')}, learning rate {self.rates[0]:.3g} to {self.rates[-1]:.3g}"
+        return representation(
+            curves(self.rates[:n], {"smoothed loss": self.smoothed[:n]}, "learning rate", log_x=True, mark=best),
+            table(["suggestion", "learning rate", "where"], rows, left=["suggestion"], wrapped=["where"]),
+            note("; ".join(filter(None, [said, self.remark]))),
+        )
 
     def _curve(self) -> tuple[Array, Array]:
         """Return the rates and smoothed losses that count: none if there is but one."""

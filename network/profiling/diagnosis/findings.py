@@ -3,7 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from hotloop.network.html import elements
+from hotloop.network.html.elements import Html
 from hotloop.network.text_table import table
+
+HEADS = ("layer", "gradient", "growth", "step", "saturated", "dead")
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,11 @@ class Finding:
     evidence: str
     remedy: str
     tried: str = ""
+
+    def as_html(self) -> Html:
+        """Return all but its kind as a list."""
+        said = {"evidence": self.evidence, "remedy": self.remedy, "tried": self.tried}
+        return elements.definitions((name, text) for name, text in said.items() if text)
 
     def __str__(self) -> str:
         """Return it in three or four lines."""
@@ -61,13 +70,20 @@ class FitDiagnosis:
 
     def cells(self) -> tuple[tuple[str, ...], list[list[str]]]:
         """Return the heads of the table of the layers, and its rows."""
-        heads = ("layer", "gradient", "growth", "step", "saturated", "dead")
-        return heads, [[_cell(name, layer[name]) for name in heads] for layer in self.layers]
+        return HEADS, [[_cell(name, layer[name]) for name in HEADS] for layer in self.layers]
 
     def table(self) -> list[str]:
         """Return the layers as lines of text."""
         heads, rows = self.cells()
         return [f"  {line}" for line in table(heads, rows)] if rows else []
+
+    def as_html(self) -> Html:
+        """Return the findings, or that there are none, and the layers."""
+        basis = elements.note(f"{self.network}, {self.basis}")
+        parts = [elements.finding(elements.title(finding.kind), finding.as_html()) for finding in self.findings]
+        well = elements.finding(elements.title("nothing is wrong"), well=True)
+        layers = elements.table(*self.cells(), caption="medians of the snapshots") if self.layers else ""
+        return elements.joined(basis, *(parts or [well]), layers)
 
 
 def _cell(name: str, value: float | None) -> str:
@@ -100,6 +116,15 @@ class Diagnosis:
             parts += [*(str(finding) for finding in fit.findings), *fit.table()]
         more = [f"{self.left_out} more fits were not looked at"] if self.left_out else []
         return "\n".join([*parts, *more])
+
+    def _repr_html_(self) -> str:
+        """Return it for notebooks."""
+        parts = []
+        for number, fit in enumerate(self.fits, 1):
+            name = f"fit {number} of {len(self.fits)}" if len(self.fits) > 1 else "the fit"
+            parts += [elements.title(f"Diagnosis of {name}"), fit.as_html()]
+        more = [f"{self.left_out} more fits were not looked at"] if self.left_out else []
+        return elements.representation(*parts, *map(elements.note, more if parts else ["no fit was looked at"]))
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return it as plain data."""

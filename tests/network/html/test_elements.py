@@ -29,11 +29,11 @@ def test_a_table_has_its_cells_and_says_what_they_are():
         marked={1: "best"},
     )
     tree = parsed(made)
-    assert tree.rows() == [["layer", "activation", "parameters"], ["1", "relu", "33"], ["2best", "identity", "9"]]
+    assert tree.rows() == [["layer", "activation", "parameters"], ["1", "relu", "33"], ["best2", "identity", "9"]]
     assert tree.one("caption").text == "network"
     assert [cell.attributes.get("scope") for cell in tree.all("th")] == ["col", "col", "col", "row", "row"]
     assert ["hotloop-left" in cell.classes for cell in tree.all("td")] == [True, False, True, False]
-    assert tree.one(kind="hotloop-marked").all()[0].text == "2best"
+    assert tree.one(kind="hotloop-marked").all()[0].text == "best2"
     assert tree.all("td")[-1].attributes["data-value"] == "9.0"
 
 
