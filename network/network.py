@@ -9,13 +9,12 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.prediction import predict_one
 from hotloop.network.activations import Activation, hidden_activation, row_of
 from hotloop.network.gradient_check import GradientCheck, check_gradients
-from hotloop.network.html.elements import note, representation, title
 from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout, addresses, aligned_zeros
 from hotloop.network.losses import Loss, checked_loss, checked_smoothing, loss_of, output_activation
 from hotloop.network.metrics.named import checked_metrics
 from hotloop.network.persistence.persistent import Persistent
-from hotloop.network.summary import Summary, summary
+from hotloop.network.summary import Summary, representation_of, summary
 from hotloop.network.trainable import Trainable
 from hotloop.network.training.callbacks import ACTIVE, active, span
 from hotloop.network.training.passes import loss_and_gradient, outputs_and_loss, scores
@@ -23,7 +22,6 @@ from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.trace import Trace, traced
 from hotloop.network.training.training_state import TrainingState
 from hotloop.network.validation import arguments
-from hotloop.network.validation.printable import counted
 from hotloop.network.validation.suggestions import explains_keywords
 
 
@@ -377,10 +375,7 @@ class Network(Trainable, Persistent):
         return check_gradients(self, X, y, per_layer, seed)
 
     def summary(self) -> Summary:
-        """Return a table: each layer's shape, activation and parameters; operations a sample; bytes.
-
-        It is a text, which a notebook shows as a table.
-        """
+        """Return a text, in notebooks a table: each layer's shape, activation, parameters; operations; bytes."""
         return summary(
             self._layout, self.activations, self.dropout, self.loss, self.label_smoothing, self.input_offset,
             self.input_scale, self.input_dropout, self.l1, self.l2, self.max_norm,
@@ -400,10 +395,4 @@ class Network(Trainable, Persistent):
 
     def _repr_html_(self) -> str:
         """Return the summary for notebooks, and how far the network is trained."""
-        trained = f"trained for {counted(self.epochs_trained, 'epoch')}, {self.steps:,} steps"
-        trained += f", last by {self.optimizer}" if self.optimizer is not None else ""
-        return representation(
-            title(f"Network {'-'.join(map(str, self.sizes))}"),
-            self.summary().as_html,
-            note(f"{trained if self.steps else 'not trained yet'}; seed {self.seed}"),
-        )
+        return representation_of(self)

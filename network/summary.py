@@ -11,6 +11,7 @@ from hotloop.network.html import elements
 from hotloop.network.html.elements import Html
 from hotloop.network.layout import Layout
 from hotloop.network.text_table import table
+from hotloop.network.validation.printable import counted
 
 
 class Summary(str):
@@ -58,6 +59,17 @@ def summary(
     found = Summary("\n".join([*table(heads, rows, left=left), *notes]))
     found.as_html = elements.joined(elements.table(heads, rows, left=left), *map(elements.note, notes))
     return found
+
+
+def representation_of(net: Any) -> Html:
+    """Return what a notebook shows of a network: its summary, and how far it is trained."""
+    trained = f"trained for {counted(net.epochs_trained, 'epoch')}, {net.steps:,} steps"
+    trained += f", last by {net.optimizer}" if net.optimizer is not None else ""
+    return elements.representation(
+        elements.title(f"Network {'-'.join(map(str, net.sizes))}"),
+        net.summary().as_html,
+        elements.note(f"{trained if net.steps else 'not trained yet'}; seed {net.seed}"),
+    )
 
 
 def _limits(max_norm: Sequence[float | None]) -> str:

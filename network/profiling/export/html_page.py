@@ -111,7 +111,7 @@ def _table(recording: Recording) -> Html:
     heads = {title: sortable(title, "descending" if title == "Self CPU %" else None) for title, _ in COLUMNS}
 
     def cell(title: str, text: str, row: Row) -> Any:
-        shown = joined(text, bar(row["percent"] / longest)) if title == "Self CPU %" else text
+        shown = joined(bar(row["percent"] / longest), text) if title == "Self CPU %" else text
         if title not in SORTED_BY:
             return shown
         value = row.get(SORTED_BY[title])
