@@ -10,12 +10,13 @@ import api_pages
 import command_pages
 from repository import linkcode_resolve as linkcode_resolve
 
-from hotloop import __version__
+from hotloop import __version__, warmup
 
 DOCS = Path(__file__).parent
-api_pages.write(DOCS / "api" / "modules")
+api_pages.write(DOCS / "api")
 command_pages.write(DOCS / "commands")
 shutil.copyfile(DOCS.parent / "examples" / "notebook.ipynb", DOCS / "notebook.ipynb")
+warmup(profiles=True)  # so that no page shows the message of the first compilation
 
 project = "hotloop"
 author = "the hotloop developers"
@@ -32,10 +33,12 @@ extensions = [
     "sphinx-mathjax-offline",  # the site loads nothing from other hosts
     "sphinx_copybutton",
     "sphinx_design",
+    "sphinx_gallery.gen_gallery",
     "docstrings",
+    "links",
     "repository",
 ]
-exclude_patterns = ["extensions"]
+exclude_patterns = ["extensions", "gallery/*.ipynb"]
 default_role = "py:obj"  # names between single backquotes: extensions/docstrings.py makes those without a page code
 nitpicky = True
 templates_path = ["_templates"]
@@ -55,13 +58,29 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
 
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/gallery",
+    "gallery_dirs": "gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "capture_repr": (),
+    "image_srcset": ["2x"],
+    "doc_module": ("hotloop",),
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
+
 html_theme = "pydata_sphinx_theme"
 html_title = "hotloop"
 html_static_path = ["_static"]
 html_css_files = ["hotloop.css"]
+html_domain_indices = False  # the pages of the API list the same names
 html_show_sourcelink = False
+html_sidebars = {"index": [], "changelog": [], "contributing": []}
 html_theme_options = {
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 6,
+    "logo": {"text": "hotloop"},
     "navigation_with_keys": False,
     "show_prev_next": True,
     "footer_start": ["copyright"],

@@ -3,7 +3,8 @@
 import re
 
 CODE = re.compile(r"(``.+?``|`[^`]+`)")
-NO_MARKUP = re.compile(r"\||(?<=\w)_(?!\w)")  # |w| is a norm, and coefs_ a name: not a substitution, nor a link
+# |w| is a norm, coefs_ a name, and z. the end of a sentence: not a substitution, nor a link, nor the item of a list.
+NO_MARKUP = re.compile(r"\||(?<=\w)_(?!\w)|(?<=^[a-z])\.(?= )")
 
 
 def escape(app, kind, name, value, options, lines):
@@ -12,9 +13,10 @@ def escape(app, kind, name, value, options, lines):
     for index, line in enumerate(lines):
         example = bool(line.strip()) and (example or line.lstrip().startswith(">>>"))
         if not example:
-            parts = CODE.split(line)
+            indent = line[: len(line) - len(line.lstrip())]
+            parts = CODE.split(line.lstrip())
             parts[::2] = [NO_MARKUP.sub(r"\\\g<0>", part) for part in parts[::2]]
-            lines[index] = "".join(parts)
+            lines[index] = indent + "".join(parts)
 
 
 def skip(app, kind, name, value, skip, options):
