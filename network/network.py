@@ -17,7 +17,7 @@ from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.summary import Summary, representation_of, summary
 from hotloop.network.trainable import Trainable
 from hotloop.network.training.callbacks import ACTIVE, active, span
-from hotloop.network.training.passes import loss_and_gradient, outputs_and_loss, scores
+from hotloop.network.training.passes import loss_and_gradient, outputs_and_loss, row_losses, scores
 from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.trace import Trace, traced
 from hotloop.network.training.training_state import TrainingState
@@ -285,6 +285,31 @@ class Network(Trainable, Persistent):
         with span("evaluate"):
             data = self._evaluated("", X, y, sample_weight)
             return scores(data, self._parameters, arguments.threads(n_threads), metrics=chosen)
+
+    @explains_keywords
+    def row_losses(self, X: Any, y: Any, *, n_threads: int | str = "auto") -> Array:
+        """Return the loss of each row (N,), float64, without penalties; their mean is the loss without them.
+
+        The rows with the highest losses are the ones to look at: mislabelled, or of a kind that was hardly seen.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As in `evaluate`.
+        n_threads : int or "auto"
+            As in `predict`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array([0.0, 1.0, 5.0])
+        >>> net = Network([1, 1], loss="mse", dtype="float64", seed=0)
+        >>> net.weights[0][:], net.biases[0][:] = 1.0, 0.0
+        >>> net.row_losses(X, y)
+        array([0., 0., 9.])
+        """
+        with span("evaluate"):
+            return row_losses(self._evaluated("", X, y), self._parameters, arguments.threads(n_threads))
 
     @explains_keywords
     def gradient(

@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None, interrupts: Interrupts) -> int:
     try:
         arguments = parser().parse_args(argv)
+        arguments.argv = sys.argv[1:] if argv is None else list(argv)
         with _warnings_in_one_line():
             command: Callable[..., int] = importlib.import_module(f"{__package__}.{arguments.command}").command
             return command(arguments)

@@ -180,6 +180,12 @@ def _train_options(train: argparse.ArgumentParser) -> None:
     )
     output = train.add_argument_group("output")
     output.add_argument("--save", metavar="FILE", help="where to save the trained network, with all that predict needs")
+    output.add_argument(
+        "--report",
+        metavar="FILE",
+        help="where to write a page about the run: data, network, curves, results, the worst rows, diagnosis, profile; "
+        "needs matplotlib",
+    )
     options.add_progress_option(output)
     options.add_checkpoint_options(train.add_argument_group("checkpoints"))
 

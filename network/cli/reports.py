@@ -23,6 +23,11 @@ MOST_CLASSES, LONGEST_CLASS = 10, 12  # of a confusion matrix
 
 def data(prepared: PreparedData) -> str:
     """Return what the network learns from: rows of each part, inputs, target, and the source."""
+    return "\n".join(f"{name}: {text}" for name, text in data_facts(prepared))
+
+
+def data_facts(prepared: PreparedData) -> list[tuple[str, str]]:
+    """Return the same by name."""
     data, n_validation = prepared.data, len(prepared.validation.x) if prepared.validation else 0
     parts = [f"{len(prepared.train.x)} training rows", f"{n_validation} validation", f"{len(data.x_test)} test"]
     if n_validation == 0:
@@ -31,7 +36,7 @@ def data(prepared: PreparedData) -> str:
     if prepared.preparation is not None:
         n_columns, n_inputs = len(prepared.preparation.columns), prepared.preparation.n_inputs
         inputs = f"{n_columns} column{'s' * (n_columns > 1)} as {n_inputs} input{'s' * (n_inputs > 1)}"
-    lines = [f"data: {printable(data.name)}: {', '.join(parts)}; {inputs}"]
+    facts = [("data", f"{printable(data.name)}: {', '.join(parts)}; {inputs}")]
     target = "target" if data.target is None else f"target {printable(data.target)}"
     if data.classes is None:
         outputs = data.y_train.shape[1] if data.y_train.ndim == 2 else 1
@@ -39,10 +44,8 @@ def data(prepared: PreparedData) -> str:
     else:
         names = [*map(printable, data.classes[:MOST_NAMES]), *["..."] * (len(data.classes) > MOST_NAMES)]
         kind = f"{len(data.classes)} classes: {', '.join(names)}"
-    lines.append(f"{target}: {kind} ({prepared.loss_name})")
-    if data.attribution:
-        lines.append(f"source: {data.attribution}")
-    return "\n".join(lines)
+    facts.append((target, f"{kind} ({prepared.loss_name})"))
+    return [*facts, ("source", data.attribution)] if data.attribution else facts
 
 
 def _scaling(data: Dataset) -> str:
@@ -99,11 +102,11 @@ def confusion(predicted: Array, labels: Array, classes: Sequence[str]) -> list[s
 
 def errors(targets: Array, values: Array) -> str:
     """Return the errors of predicted values in the unit of the target."""
-    rms, absolute = (_four_digits(error(targets, values)) for error in (rmse, mae))
+    rms, absolute = (four_digits(error(targets, values)) for error in (rmse, mae))
     return f"test rmse {rms}, mae {absolute}, in the unit of the target"
 
 
-def _four_digits(value: float) -> str:
+def four_digits(value: float) -> str:
     """Return a number rounded to four digits, without an exponent where that can be read."""
     text = f"{value:.4g}"
     return f"{float(text):.0f}" if "e+" in text and value < 1e9 else text

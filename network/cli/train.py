@@ -7,12 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from hotloop.kernels.jit import Array
 from hotloop.network.cli import reports
 from hotloop.network.cli.exit_status import FAILED, INTERRUPTED
 from hotloop.network.cli.prepared_data import load_prepared
+from hotloop.network.cli.report_results import Tested
+from hotloop.network.cli.run_report import Run, RunReport
 from hotloop.network.cli.streams import complain, say
 from hotloop.network.cli.training_run import (
     build_network,
@@ -22,12 +21,13 @@ from hotloop.network.cli.training_run import (
     early_stopping,
     fit,
 )
-from hotloop.network.metrics import predicted_classes
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import check_is_another, check_replaceable, path_of
 from hotloop.network.persistence.checkpoint import Checkpoint
 from hotloop.network.persistence.schema import CHECKPOINT
 from hotloop.network.prepared_network import PreparedNetwork
+from hotloop.network.profiling.profiler import Profile
+from hotloop.network.training.history import DivergenceError
 from hotloop.network.training.lambda_callback import LambdaCallback
 
 MEMORY = "/dev/shm"  # a folder that no full disk holds
@@ -41,6 +41,7 @@ def command(arguments: argparse.Namespace) -> int:
     check_checkpoint_options(arguments)
     check_options(arguments)
     check_seed(arguments)
+    report = None if arguments.report is None else RunReport(arguments)
     for option in ("patience", "tolerance"):
         if arguments.no_early_stopping and getattr(arguments, option) is not None:
             raise ValueError(f"--{option} is for early stopping, which --no-early-stopping turns off")
@@ -50,43 +51,49 @@ def command(arguments: argparse.Namespace) -> int:
     if prepared.preparation is not None:
         say(*reports.columns(prepared.preparation), "")
     say(net.summary(), "")
-    say(compile_kernels(net, prepared, str(net.dtype)), "")
+    clocked = None if report is None else Profile(snapshots=False)  # the loop that the report's profile needs
+    say(compile_kernels(net, prepared, str(net.dtype), clocked), "")
     stopper = early_stopping(arguments, prepared)
     net.metadata = dict(CHECKPOINT)
     callbacks = []
     if arguments.resume:
         where = reports.resumed(arguments.checkpoint)
         callbacks.append(LambdaCallback(on_fit_begin=lambda _: say(where, "")))  # the checkpoint has been checked then
-    history = fit(
-        arguments, net, prepared, optimizer, stopper, callbacks, checkpoint=arguments.checkpoint,
-        every=arguments.every, resume=arguments.resume,
-    )  # fmt: skip
+    try:
+        with contextlib.nullcontext() if report is None else report.profile:
+            history = fit(
+                arguments, net, prepared, optimizer, stopper, callbacks, checkpoint=arguments.checkpoint,
+                every=arguments.every, resume=arguments.resume,
+            )  # fmt: skip
+    except DivergenceError as error:
+        if report is not None:
+            report.write(Run(prepared, net, optimizer, stopper, error.history, failure=str(error)))
+            say(*report.where)
+        raise
     saved = None
     if arguments.save is not None:  # before anything is printed: the reader of a pipe may have left
         try:
             saved = save(prepared.for_raw_data(net), Path(arguments.save))
         except KeyboardInterrupt:  # it asks for an end, not to lose the network; a second one ends the process
             saved = save(prepared.for_raw_data(net), Path(arguments.save))
-    scores = net.evaluate(prepared.test.x, prepared.test.y, n_threads=arguments.threads)
-    outputs = net.predict(prepared.test.x)
+    tested = Tested.of(net, prepared, arguments.threads)
+    if report is not None:
+        report.write(Run(prepared, net, optimizer, stopper, history, tested))
     if history.epochs:
         say(reports.epochs(history), "")
     say(reports.ending(history, arguments.epochs, stopper))
     if history.interrupted and arguments.checkpoint is not None:
         say("to go on where it stopped: the same command with --resume")
+    say(*tested.headline())
     if prepared.test.labels is not None:
-        predicted = predicted_classes(net.activations[-1], outputs)
-        say(reports.test(scores, *right_rows(predicted, prepared.test.labels), prepared.loss_name))
-        say(*reports.confusion(predicted, prepared.test.labels, prepared.data.classes or ()))
-    else:
-        say(reports.test(scores, 0, 0, prepared.loss_name))
-        if "accuracy" not in scores:
-            say(reports.errors(prepared.data.y_test, prepared.in_unit_of_target(net, outputs)))
+        say(*reports.confusion(tested.predicted, prepared.test.labels, prepared.data.classes or ()))
     if history.epochs:
         say(reports.speed(len(history.epochs), len(prepared.train.x), history.seconds))
     if saved is not None:
         say(f"saved in {saved}; to predict: hotloop predict {saved} DATA")
-    if arguments.save is not None and saved != Path(arguments.save):
+    if report is not None:
+        say(*report.where)
+    if (arguments.save is not None and saved != Path(arguments.save)) or (report is not None and report.failed):
         return FAILED
     return INTERRUPTED if history.interrupted else 0
 
@@ -149,8 +156,3 @@ def _saved_in(folder: str, net: Network | PreparedNetwork, name: str) -> Path | 
             raise
         return new / name
     return None
-
-
-def right_rows(predicted: Array, labels: Array) -> tuple[int, int]:
-    """Return how many rows are put into the right class, and how many there are."""
-    return int(np.sum(predicted == labels)), len(labels)

@@ -43,6 +43,10 @@ class Dataset:
         How a CSV file was written.
     attribution : str
         Who made the data and under which licence, for data that comes with hotloop.
+    test_rows : array (rows,) or None
+        Where the test rows stand among all rows, counted from 0; None for a test set of its own.
+    raw_test : Table or None
+        The test rows of a file of mixed columns, as they were read.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Dataset:
     separator: str | None = None
     decimal: str | None = None
     attribution: str = ""
+    test_rows: Array | None = None
+    raw_test: Any = None
 
     @classmethod
     def of_raw(

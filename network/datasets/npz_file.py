@@ -65,7 +65,7 @@ def load_npz(
     if task is not None:
         arguments.name_of("task", task, TASKS)
     dtype = arguments.floating_dtype(dtype)
-    names = array_names(path)
+    names, rows = array_names(path), None
     has_test = "x_test" in names
     x_name, y_name = ("x_train", f"{target}_train") if has_test or "x_train" in names else ("x", target)
     arrays = read_arrays(path, [x_name, y_name, *(["x_test", f"{target}_test"] if has_test else [])])
@@ -84,9 +84,13 @@ def load_npz(
         targets, classes = npz_targets(path, y_name, y, task, dtype)
         fraction = 0.2 if test_fraction is None else test_fraction
         train, test = split_rows(len(x), fraction, seed, None if classes is None else targets)
+        rows = test
         inputs, outputs = (x[train], x[test]), (targets[train], targets[test])
     scaling = Scaling(scale=1 / float(max(inputs[0].max(), 1))) if x.dtype == np.uint8 else None
-    return Dataset.of_raw(str(path), inputs, outputs, classes, dtype, scaling=scaling, target=f"array {y_name!r}")
+    target_name = f"array {y_name!r}"
+    return Dataset.of_raw(
+        str(path), inputs, outputs, classes, dtype, scaling=scaling, target=target_name, test_rows=rows
+    )  # fmt: skip
 
 
 def array_names(path: str | Path) -> tuple[str, ...]:

@@ -69,6 +69,19 @@ class Column:
             found = np.zeros(len(self.values), np.bool_) if self.missing is None else self.missing
         return found
 
+    def text(self, row: int) -> str:
+        """Return a value as people write it; nothing for a missing one."""
+        value = self.values[row]
+        if self.gone()[row]:
+            return ""
+        if self.is_coded:
+            return str(self.categories[value])
+        if self.kind == DATE:
+            moment = str(EPOCH.astype("datetime64[s]") + np.timedelta64(round(float(value) * 86400), "s"))
+            return moment.removesuffix("T00:00:00").replace("T", " ")
+        days = " days" if self.kind == DURATION else ""
+        return (f"{value}" if value.dtype.kind in "iu" else f"{value:.6g}") + days
+
     def as_categories(self) -> "Column":
         """Return numbers, dates or durations as categories; what has codes stays as it is."""
         if self.is_coded:

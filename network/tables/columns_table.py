@@ -9,8 +9,8 @@ from hotloop.network.validation.printable import counted
 MOST_SHOWN = 40
 
 
-def columns_table(columns: Sequence[ColumnReport]) -> Html:
-    """Return a row for each column: what it was taken for, what was done with it, its inputs and missing values."""
+def columns_table(columns: Sequence[ColumnReport], most: int = MOST_SHOWN) -> Html:
+    """Return a row for each column, or `most`: what it was taken for, what was done with it, inputs, missing values."""
     rows = [
         [
             column.name,
@@ -19,9 +19,9 @@ def columns_table(columns: Sequence[ColumnReport]) -> Html:
             f"{column.n_inputs}",
             f"{column.n_missing:,}" if column.n_missing else "-",
         ]
-        for column in columns[:MOST_SHOWN]
+        for column in columns[:most]
     ]
     heads = ["column", "taken for", "treatment", "inputs", "missing"]
     made = table(heads, rows, left=["column", "taken for"], wrapped=["treatment"])
-    more = len(columns) - MOST_SHOWN
+    more = len(columns) - most
     return joined(made, note(f"and {counted(more, 'more column')}") if more > 0 else "")

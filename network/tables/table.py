@@ -60,10 +60,13 @@ class Table:
         """Return the name of a column, or its index."""
         return str(self.indices[index]) if self.names is None else self.names[index]
 
+    def where(self, row: int) -> str:
+        """Return what messages call a row: the line of a file, or its number."""
+        return f"row {row}" if self._lines is None else f"{self._unit} {self._lines[row]}"
+
     def place(self, index: int, row: int) -> str:
         """Return what messages call a value."""
-        where = f"row {row}" if self._lines is None else f"{self._unit} {self._lines[row]}"
-        return f"{self.source}, {where}, {self.label(index)}"
+        return f"{self.source}, {self.where(row)}, {self.label(index)}"
 
 
 def table_of(X: Any, only: Collection[str] | None = None) -> Table:

@@ -43,9 +43,9 @@ def load_table(
     forced = [_place(name, table, cells) for name in categorical]
     y, classes = csv_targets(cells, task)
     train, test = split_rows(len(y), test_fraction, seed, None if classes is None else y)
-    learnt_from = table.take(train)
+    learnt_from, raw_test = table.take(train), table.take(test)
     preparation = Preparation.fit(learnt_from, forced)
-    x_train, x_test = (preparation.transform(part, dtype=dtype) for part in (learnt_from, table.take(test)))
+    x_train, x_test = (preparation.transform(part, dtype=dtype) for part in (learnt_from, raw_test))
     y_train, y_test = (part if classes is not None else part.astype(dtype) for part in (y[train], y[test]))
     data = Dataset(
         cells.name,
@@ -59,6 +59,7 @@ def load_table(
         target_column=cells.target_column,
         separator=cells.dialect.separator,
         decimal=cells.dialect.decimal,
+        raw_test=raw_test,
     )
     return data, preparation
 

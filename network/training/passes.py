@@ -42,6 +42,22 @@ def outputs_and_loss(
     fewest : int, optional
         Go on with this many threads if more cannot be started. By default "auto" goes on with one, and others do not.
     """
+    outputs, losses = _forward(data, parameters, n_threads, fewest)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite or NaN, and so returned
+        if data.weights.size and losses.size:  # they were divided by the number of rows
+            counts = data.weights > 0
+            losses = losses[counts] * (data.weights[counts] * (data.rows / data.total_weight))
+        return outputs, float(losses.sum())
+
+
+def row_losses(data: LoopArguments, parameters: Array, n_threads: int | str) -> Array:
+    """Return the loss of each row (N,), without penalties and whatever the weights are; data with targets or labels."""
+    _, losses = _forward(data, parameters, n_threads, None)
+    return losses * data.rows
+
+
+def _forward(data: LoopArguments, parameters: Array, n_threads: int | str, fewest: int | None) -> tuple[Array, Array]:
+    """Return the outputs, and what each row adds to the mean loss; nothing of the second without targets or labels."""
     fewest = 1 if n_threads == "auto" else fewest
     n_parameters = data.layout.n_parameters
     outputs = np.empty((data.rows, data.layout.sizes[-1]), data.layout.dtype)
@@ -52,11 +68,7 @@ def outputs_and_loss(
         rows = rows_in_a_call(n_parameters) * team.n_threads
         for start in range(0, data.rows, rows):
             team.run(forward_slice, start, min(start + rows, data.rows), run)
-    with np.errstate(over="ignore", invalid="ignore"):  # infinite or NaN, and so returned
-        if data.weights.size and losses.size:  # they were divided by the number of rows
-            counts = data.weights > 0
-            losses = losses[counts] * (data.weights[counts] * (data.rows / data.total_weight))
-        return outputs, float(losses.sum())
+    return outputs, losses
 
 
 def load_forward(data: LoopArguments, parameters: Array) -> None:

@@ -371,6 +371,20 @@ def test_evaluate(loss, output, dtype, eps, rng):
     assert all(type(value) is float for value in found.values())
 
 
+@pytest.mark.parametrize(("loss", "output"), PAIRS)
+def test_row_losses(loss, output, dtype, eps, rng):
+    """Each is the loss of its row alone, without penalties."""
+    net = Network([4, 6, 3], "tanh", loss=loss, output=output, l2=0.02, dropout=0.5, dtype=dtype, seed=1)
+    x = rng.normal(size=(40, 4)).astype(dtype)
+    y = targets_for(loss, rng, 40, 3).astype(dtype)
+    zs, outputs = oracle.forward(x, net.weights, net.biases, net.activations)
+    last = zs[-1] if loss in oracle.OF_LOGITS else outputs[-1]
+    expected = [oracle.LOSSES[loss](last[row : row + 1], y[row : row + 1])[0] for row in range(40)]
+    np.testing.assert_allclose(net.row_losses(x, y, n_threads=2), expected, rtol=50 * eps, atol=50 * eps)
+    if loss == "cross_entropy":
+        np.testing.assert_allclose(net.row_losses(x, y.argmax(axis=1)), expected, rtol=50 * eps, atol=50 * eps)
+
+
 def test_targets_of_one_output_may_be_a_vector(rng):
     x, y = rng.normal(size=(7, 2)), rng.integers(0, 2, 7)
     for loss in ("mse", "binary_cross_entropy"):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from hotloop.network.html.elements import Cell, Html, bar, definitions, element, finding, joined, note, table
+from hotloop.network.html.elements import Cell, Html, bar, element, finding, joined, note, table
 from hotloop.network.html.page import Section, page, region, sortable
 from hotloop.network.html.picture import matplotlib_defaults, picture
 from hotloop.network.plots.style import figure, styled
@@ -65,9 +65,7 @@ def diagnosis_part(recording: Recording, diagnosis: Diagnosis) -> Html:
         if not fit.findings:
             parts.append(finding(element("h3", f"{head}: nothing is wrong"), well=True))
         for each in fit.findings:
-            lines = [("evidence", each.evidence), ("remedy", each.remedy), ("tried", each.tried)]
-            entries = definitions([(name, text) for name, text in lines if text])
-            parts.append(finding(element("h3", each.kind), element("p", head), entries))
+            parts.append(finding(element("h3", each.kind), element("p", head), each.as_html()))
         heads, rows = fit.cells()
         if rows:
             layers = table(heads, rows, caption="What the snapshots say about each layer: medians")

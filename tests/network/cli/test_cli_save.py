@@ -120,7 +120,7 @@ def test_it_is_saved_before_anything_else_can_fail(flowers, tmp_path, monkeypatc
     def fail(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_command, "right_rows", fail)
+    monkeypatch.setattr(train_command.Tested, "of", fail)
     assert train(flowers, tmp_path / "model")[0] == 130
     assert saved_network(tmp_path / "model").epochs_trained == 2
 

@@ -136,3 +136,18 @@ def test_frames_without_narwhals_name_the_extra(monkeypatch):
     with pytest.raises(ImportError, match=r"narwhals, which is not installed: pip install 'hotloop\[sklearn\]'"):
         table_of(pd.DataFrame({"a": [1]}))
     assert isinstance(table_of({"a": np.arange(3), "b": ["x", "y", "z"]}), Table)
+
+
+@pytest.mark.parametrize(("values", "text"), [
+    ([1.5, 2.0], "1.5"),
+    ([2**60 + 1, 1], str(2**60 + 1)),
+    (["a b", "c"], "a b"),
+    ([True, False], "True"),
+    ([None, 2.0], ""),
+    ([None, "c"], ""),
+    ([datetime.date(2024, 2, 29), datetime.date(2024, 3, 1)], "2024-02-29"),
+    ([datetime.datetime(2024, 2, 29, 13, 5), None], "2024-02-29 13:05:00"),
+    ([datetime.timedelta(days=2, hours=12), None], "2.5 days"),
+])  # fmt: skip
+def test_the_text_of_a_value(values, text):
+    assert table_of({"x": values}).columns[0].text(0) == text
