@@ -12,9 +12,12 @@ from hotloop.kernels.prediction import forward_slice
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.activations import Activation, row_of
+from hotloop.network.html.elements import note, representation, table
 from hotloop.network.layout import aligned_zeros
 from hotloop.network.text_table import fitted_table
 from hotloop.network.training.loop_arguments import LoopArguments
+
+LEGEND = "Shapes, and the root mean square of all entries. trace[0].delta is the array itself."
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +116,15 @@ class Trace(Sequence[LayerTrace]):
 
     def __str__(self) -> str:
         """Return a table of the layers: the shapes of their arrays, and the root mean square of delta and dW."""
+        return "\n".join([self._title(), *fitted_table(*self._table())])
+
+    def _title(self) -> str:
+        return f"{len(self.x)} {'row' if len(self.x) == 1 else 'rows'}, loss {self.loss:.6g}"
+
+    def _repr_html_(self) -> str:
+        """Return the same table for a notebook."""
         heads, rows = self._table()
-        many = "row" if len(self.x) == 1 else "rows"
-        return "\n".join([f"{len(self.x)} {many}, loss {self.loss:.6g}", *fitted_table(heads, rows)])
+        return representation(table(heads, rows, caption=f"Trace: {self._title()}", left=["f"]), note(LEGEND))
 
     __repr__ = __str__
 

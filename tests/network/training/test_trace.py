@@ -211,6 +211,11 @@ def test_what_it_looks_like():
     )
     assert "normalised: (4, 7)" in repr(trace[0])
     assert all(len(line) <= 80 for line in lines)
+    page = trace._repr_html_()
+    assert f"<caption>Trace: {lines[0]}</caption>" in page
+    for cell in ("(4, 7)", "tanh", "0.0822"):
+        assert f">{cell}</td>" in page
+    assert page.count("<tr") == 4
 
 
 def test_wrong_data():
