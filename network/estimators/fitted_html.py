@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hotloop.network.html.curves import curves
+from hotloop.network.html.curves import Curve, curves
 from hotloop.network.html.elements import Html, details, joined, note, representation, table, title
 from hotloop.network.tables.columns_table import columns_table
 from hotloop.network.training.history import History, short
@@ -22,7 +22,7 @@ def mlp_html(mlp: Any) -> Html:
     return representation(
         title("Network"),
         mlp.network_.summary().as_html,
-        curves(range(1, len(losses) + 1), {"training loss": losses}, "epoch"),
+        curves([Curve("training loss", range(1, len(losses) + 1), losses)], "epoch"),
         note("; ".join(said)),
     )
 

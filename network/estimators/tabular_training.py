@@ -189,6 +189,8 @@ class Ensemble:
         of_each = self.n_threads if side_by_side == 1 else threads // side_by_side
         seeds = np.random.SeedSequence(self.seed).generate_state(count, np.uint32)
         limits, trained, telling = Limits(seconds), dict[int, Trained](), threading.Lock()
+        if count > 1:
+            callbacks = [callback._for_networks(count) for callback in callbacks]
         bar = _Bar(count, self.recipe.epochs) if progress and is_shown() else None
 
         def task(index: int) -> None:

@@ -242,6 +242,10 @@ class Callback:
     def _check_before_fit(self, planned: PlannedFit) -> None:
         """Raise an error, before anything is changed, if the fit does not suit it."""
 
+    def _for_networks(self, count: int) -> "Callback":
+        """Return what is copied for each of several networks that are trained side by side."""
+        return self
+
     def _at_end_of_call(self, fit: FitProgress) -> None:
         """After `on_call_end` and `on_step` of all callbacks."""
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from hotloop.network.html.curves import curves
+from hotloop.network.html.curves import Curve, curves
 from hotloop.network.html.elements import note, representation, table
 from hotloop.network.text_table import fitted_table
 from hotloop.network.validation import arguments
@@ -18,7 +18,6 @@ from hotloop.network.validation.suggestions import KEYWORDS, METRICS
 Record = dict[str, float]
 FIRST_TO_GO = ("seconds", "learning rate")  # of the columns, where a terminal is too narrow for all
 MOST_SHOWN = 30  # epochs in a notebook
-CURVES = {"loss": "training loss", "val_loss": "validation loss"}
 # Why a fit ended; a callback that stops one may say something else.
 EPOCHS = "epochs"  # all were trained
 CONVERGED = "converged"  # the loss, within the tolerance
@@ -184,11 +183,10 @@ class History(Mapping[str, list[Any]]):
         if best is not None and best not in places:
             places[min(range(1, len(places) - 1), key=lambda n: abs(places[n] - best))] = best
         names, rows = table_of([found[place] for place in places], list(self))
-        losses = {label: self[name] for name, label in CURVES.items() if name in self and _all_numbers(self[name])}
         mark = None if best is None else (found[best]["epoch"], f"best epoch, {self.best_epoch}")
         notes = [f"{len(rows)} of {counted(len(found), 'epoch')} shown"] * (len(rows) < len(found))
         return representation(
-            curves(self["epoch"], losses, "epoch", mark=mark),
+            curves(curves_of(self, "loss"), "epoch", mark=mark),
             table(names, rows, marked={} if best is None else {places.index(best): "best"}) if rows else "",
             note("; ".join([*notes, *self._ending()] if rows else [str(self)])),
         )
@@ -198,8 +196,13 @@ class History(Mapping[str, list[Any]]):
         return [*best, f"stopped: {self.stop_reason}"]
 
 
-def _all_numbers(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, numbers.Real) for value in values)
+def curves_of(history: History, name: str) -> list[Curve]:
+    """Return the column of a name, and that of its validation, as far as they are there and are numbers."""
+    found = []
+    for column, label in ((name, "training"), (f"val_{name}", "validation")):
+        if column in history and all(isinstance(value, numbers.Real) for value in history[column]):
+            found.append(Curve(f"{label} {name}".replace("_", " "), history["epoch"], history[column]))
+    return found
 
 
 def table_of(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.network.html.curves import curves
+from hotloop.network.html.curves import Curve, curves
 from hotloop.network.html.elements import note, representation, table
 from hotloop.network.plots.learning_rates import plot_learning_rates
 from hotloop.network.training.callbacks import Callback, FitProgress
@@ -165,7 +165,7 @@ class LearningRateSweep:
         best = (self.valley, f"valley, {self.valley:.2g}") if math.isfinite(self.valley) else None
         said = f"{counted(len(self.rates), 'step')}, learning rate {self.rates[0]:.3g} to {self.rates[-1]:.3g}"
         return representation(
-            curves(self.rates[:n], {"smoothed loss": self.smoothed[:n]}, "learning rate", log_x=True, mark=best),
+            curves([Curve("smoothed loss", self.rates[:n], self.smoothed[:n])], "learning rate", log_x=True, mark=best),
             table(["suggestion", "learning rate", "where"], rows, left=["suggestion"], wrapped=["where"]),
             note("; ".join(filter(None, [said, self.remark]))),
         )

@@ -108,6 +108,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "logdir": "log_dir", "path": "log_dir", "histogram_freq": ONLY_EPOCHS, "write_graph": ONLY_EPOCHS,
         "write_images": ONLY_EPOCHS, "update_freq": ONLY_EPOCHS, "profile_batch": ONLY_EPOCHS,
     },
+    "LivePlot": {
+        "metrics": "names", "metric": "names", "monitor": "names", "groups": "names", "name": "names",
+        "update_every": "It draws twice a second at most, and for 3 % of the time.",
+    },
     "LambdaCallback": MOMENTS,
     # Schedules.
     "Schedule": {

@@ -9,6 +9,7 @@ from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.training.csv_logger import CSVLogger
 from hotloop.network.training.early_stopping import EarlyStopping
 from hotloop.network.training.lambda_callback import LambdaCallback
+from hotloop.network.training.live_plot import LivePlot
 from hotloop.network.training.model_checkpoint import ModelCheckpoint
 from hotloop.network.training.reduce_on_plateau import ReduceLROnPlateau
 from hotloop.network.training.tensor_board import TensorBoard
@@ -19,6 +20,7 @@ __all__ = [
     "EarlyStopping",
     "FitProgress",
     "LambdaCallback",
+    "LivePlot",
     "ModelCheckpoint",
     "ReduceLROnPlateau",
     "TensorBoard",

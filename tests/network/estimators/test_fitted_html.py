@@ -36,7 +36,7 @@ def test_a_multilayer_perceptron():
         f"3 epochs, solver adam; last loss {mlp.loss_curve_[-1]:.4g}; "
         f"best validation score {mlp.best_validation_score_:.4g}, in epoch {best}"
     )
-    assert "from 1 to 3" in tree.one("svg").attributes["aria-label"]
+    assert "by epoch, 1 to 3" in tree.one("svg").attributes["aria-label"]
     with sklearn.config_context(display="text"):
         assert not hasattr(mlp, "_repr_html_")
 

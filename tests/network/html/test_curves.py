@@ -1,4 +1,4 @@
-"""Curves as SVG: where the lines go, and what they are called."""
+"""Curves as SVG: where the lines and ticks go, and what they are called."""
 
 import math
 import re
@@ -6,7 +6,9 @@ import re
 import pytest
 from html_reader import HOSTILE, parsed
 
-from hotloop.network.html.curves import BOTTOM, LEFT, MOST_POINTS, RIGHT, TOP, curves
+from hotloop.network.html.curves import BOTTOM, LEFT, MOST_POINTS, RIGHT, TOP, Axis, Curve, curves
+
+MIDDLE = (LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2
 
 
 def points(svg):
@@ -15,50 +17,75 @@ def points(svg):
     return [[tuple(map(float, pair)) for pair in re.findall(r"[ML]([\d.]+) ([\d.]+)", path["d"])] for path in paths]
 
 
+def texts(svg):
+    return [text.text.strip() for text in svg.all("text")]
+
+
 def test_curves_fill_the_frame_and_are_told_apart_without_colours():
-    tree = parsed(curves([1, 2, 3], {"training loss": [3.0, 2.0, 1.0], "validation loss": [3.0, 1.0, 2.0]}, "epoch"))
-    svg = tree.one("svg")
-    middle = (LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2
+    lines = [Curve("training", [1, 2, 3], [3.0, 2.0, 1.0]), Curve("validation", [1, 2, 3], [3.0, 1.0, 2.0])]
+    svg = parsed(curves(lines, "epoch", title="loss")).one("svg")
     assert points(svg) == [
-        [(LEFT, TOP), middle, (RIGHT, BOTTOM)],
-        [(LEFT, TOP), (middle[0], BOTTOM), (RIGHT, middle[1])],
+        [(LEFT, TOP), MIDDLE, (RIGHT, BOTTOM)],
+        [(LEFT, TOP), (MIDDLE[0], BOTTOM), (RIGHT, MIDDLE[1])],
     ]
     assert len({path.attributes.get("stroke-dasharray") for path in svg.all("path")}) == 2
-    assert [text.text.strip() for text in svg.all("text")] == [
-        "━ training loss  ╍ validation loss", "3", "1", "1", "epoch", "3",
-    ]  # fmt: skip
-    assert svg.attributes["aria-label"] == (
-        "curves by epoch, from 1 to 3: training loss 3 to 1; validation loss 3 to 2"
-    )
+    assert texts(svg)[-3:] == ["loss", "━ training  ╍ validation", "epoch"]
+    assert svg.attributes["aria-label"] == "loss by epoch, 1 to 3: training 3 to 1; validation 3 to 2"
+
+
+def test_curves_of_one_name_share_their_key():
+    lines = [Curve("loss", [1, 2], [1.0, 2.0]), Curve("loss", [1, 2, 3], [1.0, 2.0, 3.0]), Curve("loss", [], [])]
+    svg = parsed(curves(lines, "epoch"))
+    assert points(svg)[0] == [(LEFT, BOTTOM), MIDDLE]
+    assert texts(svg)[-2] == "━ loss"
 
 
 def test_a_wide_range_has_a_logarithmic_axis():
-    tree = parsed(curves([1e-3, 1e-2, 1e-1], {"loss": [100.0, 10.0, 1.0]}, "rate", log_x=True))
-    assert points(tree)[0][1] == ((LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2)
-    assert "log scale" in tree.text
-    negative = parsed(curves([1, 2, 3], {"loss": [100.0, 10.0, -1.0]}, "epoch"))
-    assert "log scale" not in negative.text
+    svg = parsed(curves([Curve("loss", [1e-3, 1e-2, 1e-1], [100.0, 10.0, 1.0])], "rate", log_x=True))
+    assert points(svg)[0][1] == MIDDLE
+    assert "log scale" in svg.text
+    assert texts(svg)[:6] == ["1", "10", "100", "0.001", "0.01", "0.1"]
+    assert "log scale" not in curves([Curve("loss", [1, 2, 3], [100.0, 10.0, -1.0])], "epoch")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "log", "whole", "ticks"),
+    [
+        (1, 3, False, True, [1, 2, 3]),
+        (1, 47, False, True, [10, 20, 30, 40]),
+        (1, 2, False, True, [1, 2]),
+        (1, 2, False, False, [1.0, 1.2, 1.4, 1.6, 1.8, 2.0]),
+        (-0.3, 0.1, False, False, [-0.3, -0.2, -0.1, 0.0, 0.1]),
+        (2, 2, False, False, [2]),
+        (2, 8, True, False, [2, 8]),
+        (0.05, 20, True, False, [0.1, 1, 10]),
+        (1e-7, 1e7, True, False, [1e-7, 1e-4, 1e-1, 1e2, 1e5]),
+    ],
+)
+def test_ticks_are_round_and_few(low, high, log, whole, ticks):
+    assert Axis(low, high, 0, 1, log).ticks(whole) == pytest.approx(ticks)
 
 
 def test_gaps_and_equal_values():
-    (gap,) = points(parsed(curves([1, 2, 3, 4], {"loss": [2.0, math.nan, math.inf, 2.0]}, "epoch")))
-    assert gap == [(LEFT, (TOP + BOTTOM) / 2), (RIGHT, (TOP + BOTTOM) / 2)]
-    made = curves([1, 2, 3, 4], {"loss": [2.0, math.nan, math.inf, 2.0]}, "epoch")
-    assert made.count("M") == 3  # the frame, and the curve twice
+    made = curves([Curve("loss", [1, 2, 3, 4], [2.0, math.nan, math.inf, 2.0])], "epoch")
+    (gap,) = points(parsed(made))
+    assert gap == [(LEFT, MIDDLE[1]), (RIGHT, MIDDLE[1])]
+    (path,) = [path for path in parsed(made).all("path") if "stroke-width" in path.attributes]
+    assert path.attributes["d"].count("M") == 2
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [math.nan, math.nan]])
 def test_nothing_is_drawn_of_nothing(values):
-    assert curves(range(len(values)), {"loss": values}, "epoch") == ""
+    assert curves([Curve("loss", range(len(values)), values)], "epoch") == ""
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_ends():
-    (drawn,) = points(parsed(curves(range(10_000), {"loss": range(10_000)}, "epoch")))
+    (drawn,) = points(parsed(curves([Curve("loss", range(10_000), range(10_000))], "epoch")))
     assert (len(drawn), drawn[0], drawn[-1]) == (MOST_POINTS, (LEFT, BOTTOM), (RIGHT, TOP))
 
 
 def test_names_are_escaped():
-    tree = parsed(curves([1, 2], {HOSTILE: [1.0, 2.0]}, HOSTILE, mark=(1, HOSTILE)))
+    tree = parsed(curves([Curve(HOSTILE, [1, 2], [1.0, 2.0])], HOSTILE, mark=(1, HOSTILE), title=HOSTILE))
     assert tree.all("img") == []
-    assert tree.text.count(HOSTILE) == 3
-    assert HOSTILE in tree.one("svg").attributes["aria-label"]
+    assert tree.text.count(HOSTILE) == 4
+    assert tree.one("svg").attributes["aria-label"].count(HOSTILE) == 3
