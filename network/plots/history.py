@@ -16,6 +16,17 @@ SINGLE_COLUMN = 3  # pictures that stand below each other
 PANEL = 2.6  # inches that each is high then
 
 
+class Pictures(np.ndarray):
+    """An array of Axes that says how many it has, and nothing in a notebook, which shows the picture itself."""
+
+    def __repr__(self) -> str:
+        """Return a line, not the Axes."""
+        return f"<array of {self.size} Axes>"
+
+    def _ipython_display_(self) -> None:
+        """Show nothing beside the picture."""
+
+
 def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
     """Draw a fit by epoch: the losses, each metric, and the learning rate if it changed.
 
@@ -63,7 +74,7 @@ def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
             draw_curves(history, title, axes)
         for axes in grid.flat[len(titles) :]:
             figure.delaxes(axes)
-    return np.asarray(drawn)
+    return np.asarray(drawn).view(Pictures)
 
 
 def draw_curves(history: Mapping[str, Sequence[Any]], name: str, axes: Any) -> None:

@@ -55,13 +55,24 @@ def explained() -> Iterator[None]:
 
 @contextmanager
 def styled(**options: Any) -> Iterator[None]:
-    """Apply `STYLE` where the user has changed nothing, and other options of matplotlib; raise as `pyplot` does."""
+    """Apply `STYLE` where the user has changed nothing, and other options of matplotlib; raise as `pyplot` does.
+
+    A notebook's backend, which matplotlib loads with the first figure, makes it interactive: that stays, for otherwise
+    no later picture would appear.
+    """
     with explained():
         import matplotlib
     now, default = matplotlib.rcParams, matplotlib.rcParamsDefault
     untouched = {name: value for name, value in STYLE.items() if now[name] == default[name]}
-    with matplotlib.rc_context(untouched | options):
-        yield
+    interactive = matplotlib.is_interactive()
+    try:
+        with matplotlib.rc_context(untouched | options):
+            try:
+                yield
+            finally:
+                interactive = matplotlib.is_interactive()
+    finally:
+        matplotlib.interactive(interactive)
 
 
 def pyplot() -> Any:

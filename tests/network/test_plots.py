@@ -17,6 +17,7 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot  # noqa: E402
 
+from hotloop.network.plots.style import styled  # noqa: E402
 from hotloop.plots import (  # noqa: E402
     plot_confusion_matrix,
     plot_decision_boundary,
@@ -64,6 +65,27 @@ def test_a_history():
         assert all(tick == int(tick) for tick in axes.get_xticks())
     assert png(drawn[0]) > 0
     assert len(pyplot.get_fignums()) == 2
+
+
+def test_a_notebook_shows_the_picture_and_no_text():
+    """What is displayed is nothing, an interpreter shows a line, and it is an array of Axes all the same."""
+    drawn = History([line({"val_f1": 0.5}, n) for n in (1, 2)]).plot()
+    assert drawn._ipython_display_() is None
+    assert repr(drawn) == "<array of 2 Axes>"
+    assert isinstance(drawn, np.ndarray)
+    drawn[0].set_title("mine")
+    assert [axes.get_title() for axes in drawn.ravel()] == ["mine", "f1"]
+
+
+def test_a_backend_that_becomes_interactive_stays_so():
+    """That of a notebook does, with the first figure: otherwise it would show no other."""
+    matplotlib.interactive(False)
+    size = matplotlib.rcParams["font.size"]
+    with styled(**{"font.size": 3}):
+        matplotlib.interactive(True)
+    assert matplotlib.is_interactive()
+    matplotlib.interactive(False)
+    assert matplotlib.rcParams["font.size"] == size
 
 
 def test_a_history_without_much_in_it():
