@@ -36,6 +36,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "docstrings",
     "links",
+    "names",
     "repository",
 ]
 exclude_patterns = ["extensions", "gallery/*.ipynb"]
@@ -75,6 +76,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "hotloop"
 html_static_path = ["_static"]
 html_css_files = ["hotloop.css"]
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_domain_indices = False  # the pages of the API list the same names
 html_show_sourcelink = False
 html_sidebars = {"index": [], "changelog": [], "contributing": []}

@@ -7,54 +7,66 @@ from pathlib import Path
 import hotloop
 
 MODULES = ["hotloop", *(f"hotloop.{name}" for name in hotloop._SUBMODULES if name != "network")]
-# What public functions return, and has no public name of its own.
-RESULTS = {
-    "hotloop.network.profiling.profiler": ["Profile"],
-    "hotloop.network.profiling.diagnosis.findings": ["Diagnosis", "FitDiagnosis", "Finding"],
-}
+# Classes of what functions and methods return, which have no public name.
+RETURNED = [
+    "hotloop.network.gradient_check.GradientCheck",
+    "hotloop.network.profiling.diagnosis.findings.Diagnosis",
+    "hotloop.network.profiling.diagnosis.findings.Finding",
+    "hotloop.network.profiling.diagnosis.findings.FitDiagnosis",
+    "hotloop.network.profiling.profiler.Profile",
+    "hotloop.network.training.learning_rate_sweep.LearningRateSweep",
+    "hotloop.network.training.trace.LayerTrace",
+    "hotloop.network.training.trace.Trace",
+]
+CLASSES, EXCEPTIONS = "Classes", "Exceptions and warnings"
 
 
-def names(module):
-    """Return the public names of a module."""
-    return RESULTS.get(module) or [name for name in import_module(module).__all__ if not name.startswith("__")]
+def full_names(module: str) -> list[str]:
+    """Return the public names of a module, each as its page has it: in `hotloop`, if it is there as well."""
+    found = [name for name in import_module(module).__all__ if not name.startswith("__")]
+    return [
+        f"hotloop.{name}" if name in hotloop.__all__ else f"{module}.{name}" for name in sorted(found, key=str.lower)
+    ]
 
 
-def home(module, name):
-    """Return the name that has the page: that in `hotloop`, if it is there as well."""
-    return f"hotloop.{name}" if name in hotloop.__all__ else f"{module}.{name}"
-
-
-def heading(module, value):
+def heading(name: str) -> str:
     """Return the heading under which a name stands: kernels stand under the file that has them."""
+    module, _, last = name.rpartition(".")
+    value = getattr(import_module(module), last)
     if inspect.isclass(value):
-        return "Exceptions and warnings" if issubclass(value, BaseException) else "Classes"
+        return EXCEPTIONS if issubclass(value, BaseException) else CLASSES
     file = inspect.unwrap(value).__module__.rpartition(".")[2]
     return file.replace("_", " ").capitalize() if module == "hotloop.kernels" else "Functions"
 
 
-def page(module):
-    """Return the page of a module: its docstring, and its names with their summaries."""
-    lines = [module, "=" * len(module), "", f".. automodule:: {module}", "", ".. currentmodule:: hotloop", ""]
+def page(title: str, text: str, names: list[str]) -> str:
+    """Return a page that begins with a text and lists names with their summaries."""
+    lines = [title, "=" * len(title), "", text, "", ".. currentmodule:: hotloop", ""]
     groups: dict[str, list[str]] = {}
-    for name in sorted(names(module), key=str.lower):
-        groups.setdefault(heading(module, getattr(import_module(module), name)), []).append(name)
-    for title, found in sorted(groups.items()):
-        template = "class" if title in ("Classes", "Exceptions and warnings") else "function"
-        lines += [title, "-" * len(title), "", ".. autosummary::", "   :toctree: ../names"]
+    for name in names:
+        groups.setdefault(heading(name), []).append(name)
+    for group, found in sorted(groups.items()):
+        template = "class" if group in (CLASSES, EXCEPTIONS) else "function"
+        lines += [group, "-" * len(group), "", ".. autosummary::", "   :toctree: ../names"]
         lines += [f"   :template: autosummary/{template}.rst", ""]
-        lines += [f"   ~{home(module, name)}".replace("hotloop.", "") for name in found] + [""]
+        lines += [f"   ~{name.removeprefix('hotloop.')}" for name in found] + [""]
     return "\n".join(lines)
 
 
 def write(folder: Path) -> None:
     """Write the pages that have changed into modules/ of a folder; drop those of names that are gone, and in names/."""
-    wanted = {f"modules/{module}.rst": page(module) for module in [*MODULES, *RESULTS]}
-    kept = {*wanted, *(f"names/{home(module, name)}.rst" for module in [*MODULES, *RESULTS] for name in names(module))}
+    names = {module: full_names(module) for module in MODULES}
+    pages = {module: page(module, f".. automodule:: {module}", names[module]) for module in MODULES}
+    pages["returned"] = page("What methods return", "Objects that you are handed, and need not make.", RETURNED)
+    kept = {
+        *(f"modules/{name}.rst" for name in pages),
+        *(f"names/{name}.rst" for name in sum(names.values(), RETURNED)),
+    }
     for file in folder.glob("*/*.rst"):
         if file.relative_to(folder).as_posix() not in kept:
             file.unlink()
-    for name, text in wanted.items():
-        file = folder / name
+    for name, text in pages.items():
+        file = folder / "modules" / f"{name}.rst"
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists() or file.read_text() != text:
             file.write_text(text)

@@ -21,7 +21,8 @@ def write(folder: Path) -> None:
 def page(command: argparse.ArgumentParser) -> str:
     """Return the page of a command: what it does, its usage, its options by group, and the rest of its help."""
     command.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=80)
-    usage = command.format_usage().removeprefix("usage: ")
+    indent = " " * len(f"usage: {command.prog} ")
+    usage = command.format_usage().removeprefix("usage: ").replace(indent, "    ")
     lines = [
         *heading(command.prog, "="),
         command.description,
