@@ -9,7 +9,7 @@ from hotloop.network.network import Network
 from hotloop.network.persistence import collection_file, model_file
 from hotloop.network.persistence.collection_file import PREPARATION, prefixed, under
 from hotloop.network.persistence.schema import Schema
-from hotloop.network.tables.columns_table import columns_table
+from hotloop.network.tables.columns_table import folded_columns
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table import table_of
 
@@ -65,7 +65,7 @@ class PreparedNetwork:
     def _repr_html_(self) -> str:
         """Return for notebooks what becomes of each column, and the network."""
         classes = [] if self.classes is None else [note(f"classes: {', '.join(self.classes)}")]
-        columns = columns_table(self.preparation.columns)
+        columns = folded_columns(self.preparation.columns)
         return representation(title("Columns"), columns, title("Network"), self.network.summary().as_html, *classes)
 
     @classmethod

@@ -4,7 +4,7 @@ from typing import Any
 
 from hotloop.network.html.curves import Curve, curves
 from hotloop.network.html.elements import Html, details, joined, note, representation, table, title
-from hotloop.network.tables.columns_table import columns_table
+from hotloop.network.tables.columns_table import folded_columns
 from hotloop.network.training.history import History, short
 from hotloop.network.validation.printable import counted
 
@@ -22,7 +22,7 @@ def mlp_html(mlp: Any) -> Html:
     return representation(
         title("Network"),
         mlp.network_.summary().as_html,
-        curves([Curve("training loss", range(1, len(losses) + 1), losses)], "epoch"),
+        curves([Curve("training", range(1, len(losses) + 1), losses)], "epoch", title="loss"),
         note("; ".join(said)),
     )
 
@@ -33,7 +33,7 @@ def tabular_html(estimator: Any) -> Html:
     networks = estimator.networks_
     return representation(
         title("Columns"),
-        columns_table(estimator.columns_),
+        folded_columns(estimator.columns_),
         title(counted(len(networks), "network")),
         _fits(histories) if histories else note("the history of their training is not in the file"),
         details("layers of the first" if len(networks) > 1 else "layers", networks[0].summary().as_html),

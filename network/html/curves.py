@@ -17,11 +17,15 @@ DECADES = 1.5  # from this range on, positive values have a logarithmic axis
 
 
 class Curve(NamedTuple):
-    """Values over x, which increases; what is not finite is a gap. Curves of one name look alike."""
+    """Values over x, which increases; what is not finite is a gap.
+
+    The pen is its place in `PENS`. Curves of one name have one pen, and one entry in the legend.
+    """
 
     name: str
     x: Sequence[float] | Array
     y: Sequence[float] | Array
+    pen: int = 0
 
 
 class Axis(NamedTuple):
@@ -57,7 +61,6 @@ def curves(
     Parameters
     ----------
     lines : sequence of Curve
-        Of at most three names.
     x_name : str
         What x is, below the axis.
     log_x : bool, default False
@@ -66,7 +69,7 @@ def curves(
         An x with a vertical line, and what it is.
     title : str, optional
     """
-    lines = [Curve(name, *_thinned(x, y)) for name, x, y in lines]
+    lines = [Curve(name, *_thinned(x, y), pen) for name, x, y, pen in lines]
     heights = [value for line in lines for value in line.y if math.isfinite(value)]
     if not heights or max(len(line.x) for line in lines) < 2:
         return Html("")
@@ -74,16 +77,15 @@ def curves(
     ends = [each for line in lines if len(line.x) for each in (line.x[0], line.x[-1])]
     across = Axis(min(ends), max(ends), LEFT, RIGHT, log_x)
     up = Axis(low, high, BOTTOM, TOP, low > 0 and math.log10(high / low) > DECADES)
-    pens = dict(zip(dict.fromkeys(line.name for line in lines), PENS, strict=False))
     shapes = [*_grid(across, up, all(float(end).is_integer() for end in ends))]
     for line in lines:
-        colour, dashes, _ = pens[line.name]
+        colour, dashes, _ = PENS[line.pen]
         path = _path([across.place(x) for x in line.x], [up.place(y) for y in line.y])
-        pen = {"stroke": colour, "stroke_width": 2, "stroke_linejoin": "round", "stroke_dasharray": dashes}
-        shapes.append(element("path", d=path, fill="none", **pen))
+        stroke = {"stroke": colour, "stroke_width": 2, "stroke_linejoin": "round", "stroke_dasharray": dashes}
+        shapes.append(element("path", d=path, fill="none", **stroke))
     keys: list[Any] = []
-    for name, (colour, _, sign) in pens.items():
-        keys += [element("tspan", f" {sign} ", fill=colour), f"{name} "]
+    for name, pen in dict.fromkeys((line.name, line.pen) for line in lines):
+        keys += [element("tspan", f" {PENS[pen][2]} ", fill=PENS[pen][0]), f"{name} "]
     if mark is not None:
         place = f"M{across.place(mark[0]):.1f} {TOP}V{BOTTOM}"
         shapes.append(element("path", d=place, stroke="currentColor", opacity=0.7, stroke_dasharray="1 3", fill="none"))

@@ -23,6 +23,7 @@ STYLE = """
   --hotloop-green: color-mix(in srgb, #009e73 80%, currentColor); }
 .hotloop-title { font-weight: 600; margin: .2em 0 .4em; }
 .hotloop-row { display: flex; flex-wrap: wrap; gap: 0 1em; }
+.hotloop-row > svg { flex: 1 1 20em; max-width: 33em; }
 .hotloop-scroll { overflow-x: auto; max-width: 100%; }
 .hotloop.hotloop table { border-collapse: collapse; border: none; margin: .2em 0 .4em; width: auto; font-size: inherit;
   color: inherit; background: none; }

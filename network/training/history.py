@@ -186,7 +186,7 @@ class History(Mapping[str, list[Any]]):
         mark = None if best is None else (found[best]["epoch"], f"best epoch, {self.best_epoch}")
         notes = [f"{len(rows)} of {counted(len(found), 'epoch')} shown"] * (len(rows) < len(found))
         return representation(
-            curves(curves_of(self, "loss"), "epoch", mark=mark),
+            curves(curves_of(self, "loss"), "epoch", mark=mark, title="loss"),
             table(names, rows, marked={} if best is None else {places.index(best): "best"}) if rows else "",
             note("; ".join([*notes, *self._ending()] if rows else [str(self)])),
         )
@@ -199,9 +199,9 @@ class History(Mapping[str, list[Any]]):
 def curves_of(history: History, name: str) -> list[Curve]:
     """Return the column of a name, and that of its validation, as far as they are there and are numbers."""
     found = []
-    for column, label in ((name, "training"), (f"val_{name}", "validation")):
+    for pen, (column, label) in enumerate(((name, "training"), (f"val_{name}", "validation"))):
         if column in history and all(isinstance(value, numbers.Real) for value in history[column]):
-            found.append(Curve(f"{label} {name}".replace("_", " "), history["epoch"], history[column]))
+            found.append(Curve(label, history["epoch"], history[column], pen))
     return found
 
 

@@ -65,7 +65,7 @@ def test_a_history_marks_its_best_epoch_and_shows_thirty():
         "best38", "0.1053", "2.032", HOSTILE, "0.1",
     ]  # fmt: skip
     assert tree.one("svg").attributes["aria-label"] == (
-        "curves by epoch, 1 to 100: training loss 4 to 0.04; validation loss 5.05 to 5.05"
+        "loss by epoch, 1 to 100: training 4 to 0.04; validation 5.05 to 5.05"
     )
     assert tree.one(kind="hotloop-note").text == f"30 of 100 epochs shown; best epoch: 38; stopped: {HOSTILE}"
 

@@ -75,10 +75,13 @@ def test_a_tabular_estimator(tmp_path):
     assert "the history of their training is not in the file" in loaded.text
 
 
-def test_a_page_of_many_columns_says_what_it_leaves_out():
+def test_many_columns_are_folded_and_counted():
     estimator = TabularRegressor(preset="fast", n_ensemble=1, max_epochs=1, random_state=0)
-    estimator.fit(np.random.default_rng(0).normal(size=(20, 45)), Y)
-    tree = parsed(tabular_html(estimator))
-    assert len(tree.all("table")[0].rows()) == 41
-    assert "and 5 more columns" in tree.text
-    assert tree.one("summary").text == "layers"
+    X = np.random.default_rng(0).normal(size=(20, 205))
+    X[:, 7] = 1
+    tree = parsed(tabular_html(estimator.fit(X, Y)))
+    columns, layers = tree.all("details")
+    assert columns.one("summary").text == "205 columns as 2,040 inputs: 204 number, 1 dropped"
+    assert len(columns.one("table").rows()) == 201
+    assert "and 5 more columns" in columns.text
+    assert layers.one("summary").text == "layers"

@@ -22,7 +22,7 @@ def texts(svg):
 
 
 def test_curves_fill_the_frame_and_are_told_apart_without_colours():
-    lines = [Curve("training", [1, 2, 3], [3.0, 2.0, 1.0]), Curve("validation", [1, 2, 3], [3.0, 1.0, 2.0])]
+    lines = [Curve("training", [1, 2, 3], [3.0, 2.0, 1.0]), Curve("validation", [1, 2, 3], [3.0, 1.0, 2.0], 1)]
     svg = parsed(curves(lines, "epoch", title="loss")).one("svg")
     assert points(svg) == [
         [(LEFT, TOP), MIDDLE, (RIGHT, BOTTOM)],
