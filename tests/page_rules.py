@@ -54,6 +54,11 @@ def _reads(tree):
         found.append(f"headings {levels}")
     found += [f"h{low} before h{high}" for low, high in pairwise(levels) if high > low + 1]
     found += [f"{len(tree.all(tag))} <{tag}>" for tag in ("header", "nav", "main", "footer") if len(tree.all(tag)) != 1]
+    texts = {node.attributes["id"]: node.text for node in nodes if "id" in node.attributes}
+    landmarks = [node for node in nodes if node.tag in ("nav", "section") or node.attributes.get("role") == "region"]
+    names = Counter(node.attributes.get("aria-label") or texts.get(node.attributes.get("aria-labelledby"))
+                    for node in landmarks)  # fmt: skip
+    found += [f"{times} landmarks called {name}" for name, times in names.items() if times > 1]
     for node in nodes:
         given = node.attributes
         named = [name for name in (given.get("aria-labelledby") or "").split() if name not in ids]
@@ -70,6 +75,8 @@ def _reads(tree):
             found.append(f"a <{node.tag}> without a name")
         if node.tag == "button" and not (node.text and given.get("type") == "button"):
             found.append("a button without a name")
+        if node.tag == "th" and not node.text:
+            found.append("an empty head")
         if node.tag == "table":
             scrolls = [n for n in nodes if n.attributes.get("role") == "region" and node in n.all()]
             found += [] if scrolls else ["a table outside of a region"]

@@ -49,7 +49,8 @@ def _described(history: History, name: str) -> str:
             what = "" if name == "learning_rate" else f"{what} "
             parts.append(f"{what}{short(values[0])} in the first epoch, {short(values[-1])} in the last")
     best = "" if history.best_epoch is None else f"; the best epoch was {history.best_epoch}"
-    return f"{_title(name)}: {'; '.join(parts)}{best}."
+    text = f"{'; '.join(parts)}{best}."
+    return text[0].upper() + text[1:]
 
 
 def _epochs(history: History) -> Html:

@@ -170,7 +170,7 @@ def _errors(tested: Tested) -> Html:
         rows.append([name, *(reports.four_digits(measure(y, a)) for measure in (rmse, mae, r2, _bias))])
         if number < MOST_OUTPUTS:
             pictures += _pictures(number, name, y, a)
-    heads = ["", "rmse", "mae", "r2", "mean residual"]
+    heads = ["target", "rmse", "mae", "r2", "mean residual"]
     numbers = region("Errors", table(heads, rows, caption="Errors, in the unit of the target"))
     more = truth.shape[1] - MOST_OUTPUTS
     left_out = [note(f"{more} more values have no picture.")] if more > 0 else []
@@ -229,7 +229,7 @@ def worst_part(tested: Tested) -> Html:
         [*heads, *names], rows, left=[*heads[: 3 + images], *names], caption="The test rows with the highest losses"
     )
     about = f"Wrong labels and rare kinds of rows show here first.{unit}"
-    return joined(note(about), region("The worst rows", found))
+    return joined(note(about), region("Table of the worst rows", found))
 
 
 def _pair_heads(tested: Tested) -> list[str]:

@@ -29,7 +29,7 @@ def drawn(name="picture", **options):
 
 
 def test_a_page_keeps_the_rules():
-    figure = drawn(numbers=region("Numbers", table(["x"], [["1"]])))
+    figure = drawn(numbers=region("Heights", table(["x"], [["1"]])))
     text = made(Section("drawn", "Drawn", joined(figure, drawn("other"))))
     assert breaches(text) == []
     tree = parsed(text.removeprefix("<!DOCTYPE html>\n"))
@@ -61,6 +61,9 @@ def test_a_page_keeps_the_rules():
     Html("<table><tr><th scope='col'>x</th></tr></table>"),
     Html('<div role="region" aria-label="x" tabindex="0"><table><tr><td>x</td></tr></table></div>'),
     Html("<th>x</th>"),
+    Html('<th scope="col"></th>'),
+    Html('<div role="region" aria-label="Times" tabindex="0"></div>'),
+    Html('<div role="region" aria-label="Numbers" tabindex="0"></div>'),
     Html("<button></button>"),
 ])  # fmt: skip
 def test_a_planted_breach_is_seen(breach):
