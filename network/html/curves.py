@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hotloop.kernels.jit import Array
 from hotloop.network.html.elements import Html, element
+
+if TYPE_CHECKING:  # the command line needs no NumPy for its help
+    from hotloop.kernels.jit import Array
 
 WIDTH, HEIGHT = 460, 190
 LEFT, RIGHT, TOP, BOTTOM = 52, WIDTH - 12, 26, HEIGHT - 36  # of the area that the curves fill
@@ -23,8 +25,8 @@ class Curve(NamedTuple):
     """
 
     name: str
-    x: Sequence[float] | Array
-    y: Sequence[float] | Array
+    x: "Sequence[float] | Array"
+    y: "Sequence[float] | Array"
     pen: int = 0
 
 
@@ -100,7 +102,7 @@ def curves(
     )  # fmt: skip
 
 
-def _thinned(x: Sequence[float] | Array, y: Sequence[float] | Array) -> tuple[list[float], list[float]]:
+def _thinned(x: "Sequence[float] | Array", y: "Sequence[float] | Array") -> tuple[list[float], list[float]]:
     """Return at most `MOST_POINTS` of the points, evenly spread, the first and the last among them."""
     points = min(len(x), MOST_POINTS)
     places = [round(place * (len(x) - 1) / max(points - 1, 1)) for place in range(points)]
