@@ -1,5 +1,6 @@
 """The callback that draws the losses of a fit while it trains."""
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from hotloop.network.validation.suggestions import explains_its_keywords
 
 UNSEEN = ("epoch", "learning_rate", "seconds")  # numbers of a record that the line below the picture leaves out
 REDRAWN = 0.5  # seconds between two pictures, at least
-SHARE = 0.03  # of the fit's time that drawing may take
+SHARE = 0.05  # of the fit's time that drawing may take
 
 
 @explains_its_keywords
@@ -29,7 +30,7 @@ class LivePlot(Callback):
 
     In a notebook the curves appear below the cell, are replaced at most twice a second, and stay when the fit has
     ended. Elsewhere they appear in a window of matplotlib; where it has no windows, a warning says so. Training waits
-    for a picture, so they are drawn the less often the longer it takes: for 3 % of the time at most.
+    for a picture, so they are drawn the less often the longer it takes: for 5 % of the time at most.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ class LivePlot(Callback):
             if not curves_of(fit.history, name):
                 raise ValueError(f"LivePlot draws {absent(name, [*fit.record])}")
         if self._board is not None:
-            self._board.has_news = True
+            self._board.note_epoch()
             self._board.draw_if_due()
 
     def on_call_end(self, fit: FitProgress) -> None:
@@ -113,11 +114,17 @@ class _Board:
         self.fits: list[FitProgress] = []
         self.has_news = False
         self._screen = _screen(names, networks)
-        self._due = time.perf_counter() + REDRAWN
+        self._due = math.inf
         self._lock = threading.Lock()
 
     def __deepcopy__(self, memo: Any) -> Self:
         return self
+
+    def note_epoch(self) -> None:
+        """Note that there is something new to draw; the first picture is not of the first epoch, which says little."""
+        self.has_news = True
+        if math.isinf(self._due):
+            self._due = time.perf_counter() + REDRAWN
 
     def draw_if_due(self) -> None:
         """Draw unless the last picture is too recent, or another network draws."""
@@ -133,10 +140,9 @@ class _Board:
             self._draw(ended=True)
 
     def _draw(self, ended: bool = False) -> None:
-        start, self.has_news = time.perf_counter(), False
+        start, self.has_news = time.thread_time(), False  # not of the wall: other programs may have the processor
         self._screen.show(self.fits, ended)
-        end = time.perf_counter()
-        self._due = end + max(REDRAWN, (end - start) / SHARE)
+        self._due = time.perf_counter() + max(REDRAWN, (time.thread_time() - start) / SHARE)
 
 
 def _screen(names: Sequence[str], networks: int) -> _Screen:
@@ -202,9 +208,9 @@ class _Window:
         with styled():
             size = (WIDTH * len(names), HEIGHT)
             self._figure, axes = pyplot().subplots(1, len(names), figsize=size, squeeze=False, layout="constrained")
-        self._axes = axes[0]
-        pyplot().show(block=False)
-        self._figure.canvas.flush_events()
+            self._axes = axes[0]
+            pyplot().show(block=False)
+            self._draw()  # the first takes longest: it loads fonts
 
     def show(self, fits: Sequence[FitProgress], ended: bool) -> None:
         """Draw anew, unless the window was closed."""
@@ -213,8 +219,11 @@ class _Window:
                 for axes, name in zip(self._axes, self._names, strict=True):
                     axes.clear()
                     draw_curves(fits[0].history, name, axes)
-            self._figure.canvas.draw_idle()
-            self._figure.canvas.flush_events()
+                self._draw()
+
+    def _draw(self) -> None:
+        self._figure.canvas.draw()
+        self._figure.canvas.flush_events()
 
 
 def _status(fit: FitProgress, ended: bool) -> str:

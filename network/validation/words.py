@@ -110,7 +110,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "LivePlot": {
         "metrics": "names", "metric": "names", "monitor": "names", "groups": "names", "name": "names",
-        "update_every": "It draws twice a second at most, and for 3 % of the time.",
+        "update_every": "It draws twice a second at most, and for 5 % of the time.",
     },
     "LambdaCallback": MOMENTS,
     # Schedules.

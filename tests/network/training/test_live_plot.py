@@ -89,17 +89,25 @@ def test_a_short_fit_has_only_the_last_picture_and_the_next_its_own(outputs):
     assert pickle.loads(pickle.dumps(plot)).names == copy.deepcopy(plot).names == ("loss", "r2")
 
 
-def test_what_a_picture_takes_decides_when_the_next_is_drawn(outputs, monkeypatch):
-    now = [0.0]
+def test_what_a_picture_takes_decides_when_the_next_is_drawn(monkeypatch):
+    now, spent = [0.0], [0.0]
     monkeypatch.setattr(live_plot.time, "perf_counter", lambda: now[0])
-    drawn = []
-    screen = types.SimpleNamespace(show=lambda fits, ended: (drawn.append(now[0]), now.__setitem__(0, now[0] + 0.06)))
-    monkeypatch.setattr(live_plot, "_screen", lambda names, networks: screen)
+    monkeypatch.setattr(live_plot.time, "thread_time", lambda: spent[0])
+    drawn, costs = [], [0.1, 0.05, 0.001, 0.001]
+
+    def show(fits, ended):
+        drawn.append(now[0])
+        now[0] += 0.3  # as long as that, since another program has the processor
+        spent[0] += costs.pop(0)
+
+    monkeypatch.setattr(live_plot, "_screen", lambda names, networks: types.SimpleNamespace(show=show))
     board = live_plot._Board(("loss",))
-    for tick in range(500):
+    board.draw_if_due()
+    board.note_epoch()
+    for tick in range(540):
         now[0] = max(now[0], tick / 100)
         board.draw_if_due()
-    assert drawn == pytest.approx([0.5, 2.56, 4.62], abs=0.02)  # 0.06 seconds are 3 % of 2
+    assert drawn == pytest.approx([0.5, 2.8, 4.1, 4.9], abs=0.02)  # 0.1 seconds are 5 % of 2, 0.05 of 1
 
 
 @pytest.mark.usefixtures("at_each_epoch")
