@@ -356,8 +356,8 @@ class Network(Trainable, Persistent):
         >>> trace = net.trace([[1.0, 2.0]], [1.0])
         >>> print(trace)
         1 row, loss 0.25
-        layer        f       x   W, dW  b, db  z, a, delta  rms delta  rms dW
-            0  sigmoid  (1, 2)  (2, 1)   (1,)       (1, 1)       0.25   0.395
+        layer        f   W, dW  b, db  z, a, delta  rms delta  rms dW
+            0  sigmoid  (2, 1)   (1,)       (1, 1)       0.25   0.395
         >>> trace[0].delta  # 2 (a - y) a (1 - a)
         array([[-0.25]])
         >>> trace[0].dW

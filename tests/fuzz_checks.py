@@ -301,6 +301,10 @@ class Subject:
             return
         exact.check_loss(self.net, np.asarray(X), y, loss, "gradient")
         exact.check_gradient(self.net, np.asarray(X), y, gradient)
+        trace = self.net.trace(X, y)
+        must(state_of(self.net) == before, "trace changed the network")
+        must(trace.loss == loss and trace.gradient.tobytes() == gradient.tobytes(), "trace has another gradient")
+        must(trace[-1].a.tobytes() == self.net.predict(X).tobytes(), "trace has other outputs than predict")
 
     def through(self, way, metadata=None):
         """Send the network, but not its shadow, through a file, a pickle or a copy."""

@@ -106,10 +106,10 @@ class Trace(Sequence[LayerTrace]):
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Return the heads and the rows of a table: a row for each layer, with shapes and sizes."""
-        heads = ["layer", "f", "x", "W, dW", "b, db", "z, a, delta", "rms delta", "rms dW"]
+        heads = ["layer", "f", "W, dW", "b, db", "z, a, delta", "rms delta", "rms dW"]
         rows = []
         for index, layer in enumerate(self.layers):
-            shapes = [str(array.shape) for array in (layer.x, layer.W, layer.b, layer.z)]
+            shapes = [str(array.shape) for array in (layer.W, layer.b, layer.z)]
             sizes = [f"{_rms(array):.3g}" for array in (layer.delta, layer.dW)]
             rows.append([str(index), str(layer.activation), *shapes, *sizes])
         return heads, rows

@@ -120,6 +120,15 @@ def change_a_gradient():
     wrap(Network, "gradient", changed)
 
 
+def change_a_trace():
+    def changed(trace, *given):
+        found = trace(*given)
+        found.gradient[0] += 0.01
+        return found
+
+    wrap(Network, "trace", changed)
+
+
 def have_rows_depend_on_each_other():
     def depend(predict, net, X, **options):
         outputs = predict(net, X, **options)
@@ -167,14 +176,15 @@ def lose_the_moments():
 PLANTS = [
     crash, hang, draw_an_unseeded_order, draw_one_order_for_all_epochs, drop_a_step, shift_the_loss_of_fit, record_nan,
     leave_a_thread, change_a_bit_where_there_are_two_threads, shift_the_loss_of_evaluate, shift_the_loss_of_gradient,
-    change_a_gradient, have_rows_depend_on_each_other, change_before_the_checks, raise_another_error, name_no_argument,
-    lose_the_moments,
+    change_a_gradient, change_a_trace, have_rows_depend_on_each_other, change_before_the_checks, raise_another_error,
+    name_no_argument, lose_the_moments,
 ]  # fmt: skip
 SAYS = {
     crash: "signal 6", hang: "after 2 s",
     shift_the_loss_of_fit: "loss of a step of fit is|the losses of partial_fit are",
     record_nan: "loss is not finite|loss of a step of fit is nan",  # whichever check comes first
-    leave_a_thread: "threads were left running", change_a_gradient: "the gradient of",
+    leave_a_thread: "threads were left running", change_a_gradient: "the gradient of|another gradient",
+    change_a_trace: "another gradient",
     shift_the_loss_of_evaluate: "loss of evaluate is", shift_the_loss_of_gradient: "loss of gradient is",
     have_rows_depend_on_each_other: "rows beside it", change_before_the_checks: "changed a network",
     raise_another_error: "RuntimeError for a wrong", name_no_argument: "does not name", lose_the_moments: "arrays",
