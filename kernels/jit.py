@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 import hotloop.kernels.micro_kernel_shape  # noqa: F401 - each key of the cache has its setting
-from hotloop.kernels import cache
+from hotloop.kernels import argument_errors, cache
 from hotloop.kernels.function_code import named_by_code
-from hotloop.kernels.lowering.flush_to_zero import FlushingCompiler
+from hotloop.kernels.lowering.flush_to_zero import FlushingCompiler, KeepingCompiler
 
 Array: TypeAlias = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -58,7 +58,9 @@ def kernel(function: Function) -> Function:
     options = FLUSHING if ours else OPTIONS | {"_nrt": True}
     dispatcher: Any = numba.njit(**options)(function)
     cache.keep(dispatcher)
-    if ours:  # pickled by name: Numba would send it to another process without its compiler and its cache
+    if ours:
+        argument_errors.explain(dispatcher)
+        # Pickled by name: Numba would send it to another process without its compiler and its cache.
         dispatcher.__reduce_ex__ = lambda protocol: function.__name__
     compiled: Function = dispatcher
     return compiled
@@ -67,6 +69,12 @@ def kernel(function: Function) -> Function:
 def inline(function: Function) -> Function:
     """Compile a helper of kernels. No Python or C wrapper: each would compile all that is inlined into it once more."""
     compiled: Function = numba.njit(**HELPER)(function)
+    return compiled
+
+
+def keeping_denormals(function: Function) -> Function:
+    """Compile a helper, as `inline`, that computes with denormal numbers although the kernel that calls it does not."""
+    compiled: Function = numba.njit(**HELPER | {"pipeline_class": KeepingCompiler})(function)
     return compiled
 
 

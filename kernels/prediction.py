@@ -1,54 +1,99 @@
 """The compiled loops of prediction: of one sample for your own loop, and of many, with their loss, for a team."""
 
+from typing import Any
+
+import numpy as np
+
 from hotloop.kernels.elementwise import copy
 from hotloop.kernels.gather import gather, scaled
-from hotloop.kernels.jit import Array, inline, kernel
+from hotloop.kernels.jit import Array, inline, keeping_denormals, kernel
 from hotloop.kernels.matmul import UNIT_STRIDE, ZERO
 from hotloop.kernels.propagation import forward, loss_rows, prepared_inputs
 from hotloop.kernels.records import Draw, Model, Prediction, Samples
 from hotloop.kernels.team import share
-from hotloop.kernels.views import check_vectors, row, segment, vector_of
+from hotloop.kernels.views import check_vectors, check_writable, free, heap_array, row, segment, stack_array, vector_of
+
+ON_STACK: Any = 8192  # numbers of scratch memory that the stack holds: of the networks for which a call is short
 
 
 @kernel
-def predict_one(parameters: Array, layers: Array, workspace: Array, input_scale: float, x: Array, out: Array) -> bool:
+def predict_one(parameters: Array, layers: Array, scaling: Array, x: Array, out: Array) -> bool:
     """Compute the outputs of one sample, for your own compiled loops: a control step, a simulation.
 
-    ``net.compiled_arguments()`` returns the first four arguments; in compiled code too they may be passed as
-    ``predict_one(*compiled_arguments, x, out)``. The parameters are a view: training goes on in it.
+    ``net.compiled_arguments()`` returns the first three arguments: ``predict_one(*model, x, out)``, in compiled code
+    too, where `model` must be an argument of your function. Any number of threads may use the same ones at a time, each
+    with an `out` of its own. The parameters are a view: training goes on in it.
 
     Parameters
     ----------
     parameters : array (P,)
     layers : structured array `LAYER`, one record a layer
-    workspace : array
-        Scratch: one for each thread that predicts.
-    input_scale : float
+    scaling : float64 array (1,) or (2 I,)
+        A factor of all inputs, or their offsets and then their scales.
     x : array (I,)
-        Contiguous.
+        float32 or float64; contiguous. Not scaled yet.
     out : array (O,)
-        The outputs, after the output activation; to the bit those of `Network.predict`. Overwritten; contiguous.
+        The outputs, after the output activation; to the bit those of `Network.predict`. Overwritten; contiguous, of the
+        dtype of the parameters.
 
     Returns
     -------
     bool
-        Whether all of x is finite.
+        Whether all inputs are finite in the network's dtype, as they are and scaled. If not, `out` is not either.
 
     Raises
     ------
+    TypeError
+        When it is compiled, if the network's arguments are a global or enclosing variable of your function.
     ValueError
-        If x or out has another size.
+        If x or out has another size; all of `out` is then NaN.
+
+    Notes
+    -----
+    Scratch memory is on the stack of the calling thread; for a network with more than about 2500 units it is taken from
+    the heap, in each call.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop import Network
+    >>> net, x, out = Network([3, 8, 2], seed=0), np.ones(3), np.empty(2, np.float32)
+    >>> predict_one(*net.compiled_arguments(), x, out)
+    True
+    >>> bool((out == net.predict([x])).all())
+    True
     """
-    check_vectors(parameters, x, out)
+    check_writable(parameters, layers, scaling)
+    check_vectors(parameters, parameters, out)
+    check_vectors(x, x, x)
     first, last = layers[0], layers[layers.size - 1]
     if x.size != first["fan_in"] or out.size != last["fan_out"]:
+        for j in range(out.size):  # numba.prange may lose the error
+            out[j] = np.nan
         raise ValueError("predict_one: x must have as many entries as the network has inputs, out as it has outputs")
-    scaled(vector_of(x), x.dtype.type(input_scale), segment(workspace, first["gathered"], x.size))
+    size, workspace = last["output"] + last["stride"], stack_array(parameters, ON_STACK)
+    if size > ON_STACK:
+        workspace = heap_array(parameters, size)
+    inputs = segment(workspace, first["gathered"], x.size)
+    if scaling.size > 1:
+        standardised(vector_of(x), scaling, inputs)
+    else:
+        scaled(vector_of(x), parameters.dtype.type(scaling[0]), inputs)
+    finite = all_finite(inputs)
     model, draw = Model(layers, parameters, workspace), Draw(ZERO, ZERO, ZERO, 0.0)
     prepared_inputs(model, first, ZERO, UNIT_STRIDE, draw)
     forward(model, ZERO, UNIT_STRIDE, draw, False, False, None)
     copy(segment(workspace, last["output"], out.size), vector_of(out))
-    return all_finite(x)
+    if size > ON_STACK:
+        free(workspace)
+    return finite
+
+
+@keeping_denormals
+def standardised(x: Array, scaling: Array, target: Array) -> None:
+    """target = scale * (x - offset), as `network.datasets.scaling` computes it: in float64, and rounded once."""
+    for j in range(target.size):
+        target[j] = (np.float64(x[j]) - scaling[j]) * scaling[target.size + j]
 
 
 @inline

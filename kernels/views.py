@@ -35,6 +35,11 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         """Raise, when compiling, unless the three arrays have two dimensions and one dtype of floats."""
         _check_ndim((a, b, c), 2)
 
+    def check_writable(a: Array, b: Array, c: Array) -> None:
+        """Raise, when compiling, if a network's arguments are read-only, as frozen globals of compiled code are."""
+        if not (a.flags.writeable and b.flags.writeable and c.flags.writeable):
+            raise TypeError("the network's arguments are read-only")
+
     def _check_ndim(arrays: tuple[Array, Array, Array], ndim: int) -> None:
         for array in arrays:
             if array.ndim != ndim:
@@ -67,11 +72,21 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         """Return uninitialised memory for `size` elements of the type of `like`, on the stack of the caller."""
         return np.empty(size, like.dtype)
 
+    def heap_array(like: Array, size: int) -> Array:
+        """Return uninitialised memory for `size` elements of the type of `like`, to be given to `free`."""
+        return np.empty(size, like.dtype)
+
+    def free(array: Array) -> None:
+        """Give back the memory of a `heap_array`."""
+
 else:
     from hotloop.kernels.lowering.views import (
         check_dtype,
         check_matrices,
         check_vectors,
+        check_writable,
+        free,
+        heap_array,
         matrix,
         readable,
         reinterpret,
@@ -94,6 +109,9 @@ __all__ = [
     "check_matrices",
     "check_rows",
     "check_vectors",
+    "check_writable",
+    "free",
+    "heap_array",
     "matrix",
     "readable",
     "reinterpret",

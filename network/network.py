@@ -10,7 +10,7 @@ from hotloop.kernels.prediction import predict_one
 from hotloop.network.activations import Activation, hidden_activation, row_of
 from hotloop.network.gradient_check import GradientCheck, check_gradients
 from hotloop.network.initializers import Initializer, initialize
-from hotloop.network.layout import Layout, addresses, aligned_zeros
+from hotloop.network.layout import Layout, addresses
 from hotloop.network.losses import Loss, checked_loss, checked_smoothing, loss_of, output_activation
 from hotloop.network.metrics.named import checked_metrics
 from hotloop.network.persistence.persistent import Persistent
@@ -146,7 +146,7 @@ class Network(Trainable, Persistent):
         initialize(initializer, self._layout.split(self._parameters), self.activations, self.dtype, self.seed)
         self._training = TrainingState(self.dtype)
         self.metadata: dict[str, str] = {}
-        self._idle: list[tuple[Array, Array, Array, float]] = []  # arguments of predict_one that no thread uses
+        self._compiled: tuple[Array, Array, Array] | None = None  # the arguments of predict_one, once there are any
 
     def _norm_limit(self, value: Any) -> float | None:
         return None if value is None else arguments.scale("max_norm", value, self.dtype)
@@ -239,31 +239,42 @@ class Network(Trainable, Persistent):
             return None
         _ = CALLER.stack_is_enough
         out = np.empty((1, self.sizes[-1]), self.dtype)
-        if not self._scaling.in_loop:
-            X = self._scaling.apply(X, self.dtype)
-        idle = self._idle
-        try:
-            given = idle.pop()
-        except IndexError:
-            given = self._arguments_of_one()
-        finite = predict_one(*given, X[0], out[0])
-        idle.append(given)  # each has its own workspace: threads may predict at the same time
-        return out if finite else None
+        given = self._compiled
+        if given is None:
+            given = self._compiled = self.compiled_arguments()
+        return out if predict_one(*given, X[0], out[0]) else None
 
-    def compiled_arguments(self) -> tuple[Array, Array, Array, float]:
-        """Return the first arguments of `hotloop.kernels.predict_one`: parameters, layer table, workspace, scale.
+    def compiled_arguments(self) -> tuple[Array, Array, Array]:
+        """Return the first arguments of `hotloop.kernels.predict_one`: parameters, layer table, scaling of the inputs.
 
-        The parameters are a view. The workspace is new: each thread needs its own.
+        Any number of threads may use them at a time. The parameters are a view, so predictions follow training; a
+        later `input_offset` or `input_scale` they do not follow. Pass them to your compiled function as an argument.
+        They hold addresses of this process: another one, of another program or spawned, must ask its own network.
+
+        Returns
+        -------
+        tuple of three ndarrays
+
+        Examples
+        --------
+        >>> import numba
+        >>> import numpy as np
+        >>> from hotloop.kernels import predict_one
+        >>> @numba.njit
+        ... def largest(model, X, out):
+        ...     best = -np.inf
+        ...     for i in range(X.shape[0]):
+        ...         predict_one(*model, X[i], out)
+        ...         best = max(best, out[0])
+        ...     return best
+        >>> net, X = Network([2, 8, 1], seed=0), np.ones((5, 2), np.float32)
+        >>> largest(net.compiled_arguments(), X, np.empty(1, np.float32)) == net.predict(X).max()
+        True
         """
-        self._check_scaling_in_loop()
-        return self._arguments_of_one()
-
-    def _arguments_of_one(self) -> tuple[Array, Array, Array, float]:
         kinds = [row_of(activation) for activation in self.activations]
-        no_dropout = [0.0] * len(kinds)
-        table, size = self._layout.table(1, kinds, [True] * len(kinds), no_dropout)
+        table, _ = self._layout.table(1, kinds, [True] * len(kinds), [0.0] * len(kinds))
         table["product"] = addresses(self.dtype, "product")["product"]
-        return self._parameters, table[: len(kinds)], aligned_zeros(size, self.dtype), self._scaling.factor
+        return self._parameters, table[: len(kinds)], self._scaling.compiled(self.sizes[0])
 
     @explains_keywords
     def evaluate(

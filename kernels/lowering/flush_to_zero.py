@@ -9,6 +9,9 @@ as well, with another status.
 A kernel is never inlined. LLVM does not know that arithmetic depends on the mode, and would be free to move a caller's
 in between. In the kernel it may move arithmetic on scalars, but no access to memory, and so no loop over arrays.
 
+A helper that has to compute with denormal numbers within a kernel, as NumPy does, is compiled by `KeepingCompiler`: it
+clears the mode when it is entered, and restores it in the same way.
+
 The parameter ``pipeline_class`` of `numba.njit` is public; the passes and what they call are not.
 tests/kernels/test_flush_to_zero.py shows that they work in the installed version.
 """
@@ -61,6 +64,8 @@ def _call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
 class FlushingLower(Lower):
     """Make LLVM code of a function, with the mode set at its entry and restored at its only return."""
 
+    flushes = True
+
     def pre_lower(self) -> None:
         """Set the mode, unless it is that of the caller already: to write it takes longer than to look."""
         super().pre_lower()
@@ -70,10 +75,13 @@ class FlushingLower(Lower):
         self.function.attributes.add("noinline")
         self.register = ControlRegister(self.builder, self.machine)
         self.mode = self.register.read(self.builder)
-        flushing = self.builder.or_(self.mode, self.mode.type(FLUSH[self.machine]))
-        self.changed = self.builder.icmp_unsigned("!=", flushing, self.mode)
+        bits = self.mode.type(FLUSH[self.machine])
+        wanted = self.builder.or_(self.mode, bits)
+        if not self.flushes:
+            wanted = self.builder.xor(wanted, bits)
+        self.changed = self.builder.icmp_unsigned("!=", wanted, self.mode)
         with self.builder.if_then(self.changed):
-            self.register.write(self.builder, flushing)
+            self.register.write(self.builder, wanted)
 
     def post_lower(self) -> None:
         """Make all returns one, which restores the mode."""
@@ -92,6 +100,12 @@ class FlushingLower(Lower):
         super().post_lower()
 
 
+class KeepingLower(FlushingLower):
+    """Likewise, with the mode cleared."""
+
+    flushes = False
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class FlushingLowering(NativeLowering):
     """The pass of Numba's compiler that makes LLVM code."""
@@ -100,14 +114,30 @@ class FlushingLowering(NativeLowering):
     lowering_class = FlushingLower
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class KeepingLowering(NativeLowering):
+    """Likewise, with the mode cleared."""
+
+    _name = "keeping_lowering"
+    lowering_class = KeepingLower
+
+
 class FlushingCompiler(CompilerBase):
     """Numba's compiler, with that pass in place of its own."""
+
+    lowering: type[NativeLowering] = FlushingLowering
 
     def define_pipelines(self) -> list[Any]:
         """Return the passes, as the only pipeline."""
         pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
         pipeline.passes = [
-            (FlushingLowering, text) if kind is NativeLowering else (kind, text) for kind, text in pipeline.passes
+            (self.lowering, text) if kind is NativeLowering else (kind, text) for kind, text in pipeline.passes
         ]
         pipeline.finalize()
         return [pipeline]
+
+
+class KeepingCompiler(FlushingCompiler):
+    """Likewise, for helpers that compute with denormal numbers."""
+
+    lowering = KeepingLowering

@@ -11,6 +11,12 @@ from numba.np.arrayobj import populate_array
 
 from hotloop.kernels.lowering.vector import VECTOR_BYTES, check_elements, data_of
 
+POINTER = ir.IntType(8).as_pointer()
+
+
+def _itemsize(array: Any) -> int:
+    return int(array.dtype.bitwidth // 8)
+
 
 def _view(context: Any, builder: Any, array_type: Any, data: Any, shape: Any, strides: Any) -> Any:
     """Return an array value that owns nothing, so that no reference is counted."""
@@ -77,6 +83,15 @@ def check_vectors(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 def check_matrices(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """Lower `views.check_matrices`."""
     _check_arrays((a, b, c), 2)
+    return types.void(a, b, c), _nothing
+
+
+@intrinsic
+def check_writable(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Lower `views.check_writable`."""
+    _check_arrays((a,), 1)
+    if not all(isinstance(array, types.Array) and array.mutable for array in (a, b, c)):
+        raise TypingError("the network's arguments are read-only")
     return types.void(a, b, c), _nothing
 
 
@@ -157,3 +172,36 @@ def stack_array(typing_context: Any, like: Any, size: Any) -> Any:
         )
 
     return types.Array(like.dtype, 1, "C")(like, size), codegen
+
+
+@intrinsic
+def heap_array(typing_context: Any, like: Any, size: Any) -> Any:
+    """Lower `views.heap_array`, by the allocator of Numba's runtime."""
+    result = types.Array(like.dtype, 1, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element = context.get_data_type(result.dtype)
+        kind = ir.FunctionType(POINTER, [context.get_value_type(types.intp)])
+        allocate = cgutils.get_or_insert_function(builder.module, kind, "NRT_Allocate")
+        memory = builder.call(allocate, [builder.mul(args[1], context.get_constant(types.intp, _itemsize(result)))])
+        with cgutils.if_unlikely(builder, cgutils.is_null(builder, memory)):
+            context.call_conv.return_user_exc(builder, MemoryError, ("no memory for a hotloop kernel's scratch",))
+        itemsize = context.get_constant(types.intp, _itemsize(result))
+        return _view(context, builder, result, builder.bitcast(memory, element.as_pointer()), [args[1]], [itemsize])
+
+    return result(like, types.intp), codegen
+
+
+@intrinsic
+def free(typing_context: Any, array: Any) -> Any:
+    """Lower `views.free`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        give_back = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [POINTER]), "NRT_Free"
+        )
+        data = data_of(context, builder, signature.args[0], args[0])
+        builder.call(give_back, [builder.bitcast(data, POINTER)])
+        return context.get_dummy_value()
+
+    return types.void(array), codegen

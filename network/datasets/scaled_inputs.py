@@ -16,11 +16,11 @@ class ScaledInputs:
     sizes: tuple[int, ...]
     dtype: np.dtype[np.floating]
     _scaling: Scaling
-    _idle: list[tuple[Array, Array, Array, float]]
+    _compiled: tuple[Array, Array, Array] | None
 
     def _set_scaling(self, offset: Any, scale: Any) -> None:
         self._scaling = checked_scaling(offset, scale, self.sizes[0], self.dtype)
-        self._idle = []  # these arguments of predict_one hold the old factor
+        self._compiled = None  # it holds the old scaling
 
     @property
     def input_offset(self) -> Any:
@@ -53,14 +53,6 @@ class ScaledInputs:
                 f"{raw[row, column]:g} in row {row}, column {column} becomes {scaled[row, column]}"
             )
         return scaled
-
-    def _check_scaling_in_loop(self) -> None:
-        """Raise a ValueError unless one factor is the whole scaling."""
-        if not self._scaling.in_loop:
-            raise ValueError(
-                "compiled code can apply one input_scale and no input_offset; this network has more. In a copy of it "
-                "(copy.copy) set input_offset = 0 and input_scale = 1, and give predict_one scaled inputs"
-            )
 
     def _scaling_in_words(self) -> str:
         """Return the arguments of `Network` that make the scaling, each after a comma; arrays are shortened."""

@@ -62,6 +62,12 @@ class Scaling:
         """What the compiled loops multiply inputs by."""
         return self.scale if self.in_loop else 1.0  # type: ignore[return-value]
 
+    def compiled(self, n_inputs: int) -> Array:
+        """Return the scaling as `kernels.predict_one` takes it: the factor, or each input's offset, then each scale."""
+        if self.in_loop:
+            return np.array([self.factor])
+        return np.concatenate([np.broadcast_to(part, n_inputs) for part in (self.offset, self.scale)])
+
     def apply(self, values: Array, dtype: npt.DTypeLike) -> Array:
         """Return the scaled values in `dtype`, computed in float64: years have no digits to spare in float32."""
         scaled = np.empty(values.shape, dtype)

@@ -20,7 +20,7 @@ from hotloop.network.validation.suggestions import explains_keywords
 # Besides sizes and activations: arguments of `Network` that are attributes under the same names.
 ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed", *model_file.ADDED)
 COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "first_step": "step_offset"}  # in the file: in the training
-SCRATCH = ("_layout", "_idle", "_single_step")  # made again
+SCRATCH = ("_layout", "_compiled", "_single_step")  # made again
 
 
 class Persistent:
@@ -128,7 +128,7 @@ class Persistent:
             _training=state["_training"].own_copy(dtype),
             metadata=dict(state["metadata"]),
             _scaling=checked_scaling(state["_scaling"].offset, state["_scaling"].scale, sizes[0], dtype),
-            _idle=[],
+            _compiled=None,
         )
 
 

@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import numba
 import numpy as np
 import pytest
 from autograd_network import HIDDEN
@@ -10,7 +9,6 @@ from conftest import COMPILED, ODD_SIZES, same_bits
 from thread_teams import ends_with, living
 
 from hotloop import Network
-from hotloop.kernels import predict_one
 from hotloop.network.training import passes, thread_tuner
 from hotloop.network.training.team import Team
 
@@ -115,15 +113,6 @@ def test_auto_takes_a_thread_for_so_much_work(rows, cores, expected, taken, monk
 def test_no_rows_are_refused(n_threads):
     with pytest.raises(ValueError, match="X"):
         Network([20, 33, 3], seed=1).predict(np.empty((0, 20)), n_threads=n_threads)
-
-
-def test_a_read_only_output_of_predict_one():
-    """Not written to: it may be a file mapped for reading, and then the process would end."""
-    net = Network([3, 5, 2], seed=0)
-    out = np.frombuffer(bytes(8), np.float32)
-    with pytest.raises((numba.core.errors.TypingError, ValueError), match="read-only"):
-        predict_one(*net.compiled_arguments(), np.ones(3, np.float32), out)
-    assert not out.any()
 
 
 def test_one_network_predicts_in_several_threads_at_once():

@@ -137,7 +137,7 @@ SAID = {
     "DivergenceError": diverge,
     "ConvergenceWarning": run_out_of_epochs,
     "ValueError": lambda: Network([64, 10]).predict(np.ones(64)),
-    "TypingError": mix_dtypes,
+    "ArgumentError": mix_dtypes,
 }
 COMPILER = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="said by the compiler, or of it")
 
@@ -151,7 +151,7 @@ def test_every_gotcha_is_known():
     assert set(gotchas()) == {*SAID, "RuntimeWarning", "ModuleNotFoundError"}
 
 
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[COMPILER] * (kind == "TypingError")) for kind in SAID])
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[COMPILER] * (kind == "ArgumentError")) for kind in SAID])
 def test_a_gotcha_is_quoted_literally(kind):
     with pytest.raises(Exception) as caught:  # noqa: PT011 (warnings are errors here; the type is compared by name)
         SAID[kind]()

@@ -156,7 +156,7 @@ def test_images_are_divided_in_the_compiled_loop(tmp_path):
     net = Network.load(tmp_path / "model")
     assert net.input_offset == 0
     assert net.input_scale == 1 / 200
-    assert net.compiled_arguments()[-1] == 1 / 200
+    assert net.compiled_arguments()[-1].tolist() == [1 / 200]
 
 
 def test_saving_again_keeps_what_predict_needs(tmp_path):

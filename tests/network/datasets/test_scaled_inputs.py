@@ -7,7 +7,6 @@ import pytest
 from conftest import COMPILED, same_bits
 
 from hotloop import SGD, Network, profile
-from hotloop.kernels import predict_one
 from hotloop.network.datasets import scaling
 
 RNG = np.random.default_rng(0)
@@ -132,17 +131,6 @@ def test_inputs_that_are_not_finite():
     for bad in (X[2:3], X[4:5]):  # the shortcut for one row
         with pytest.raises(ValueError, match=r"^X must be finite"):
             net.predict(np.clip(bad, None, 1e38).astype(np.float32))
-
-
-def test_compiled_code_is_told_what_to_do(dtype):
-    for options in ({}, {"scale": 1.0}, {"offset": 0.0}):
-        net, _, scaled = pair(dtype, **options)
-        with pytest.raises(ValueError, match=r"copy\.copy.*set input_offset = 0 and input_scale = 1"):
-            net.compiled_arguments()
-        twin, out = copy.copy(net), np.empty(2, dtype)
-        twin.input_offset, twin.input_scale = 0, 1
-        assert predict_one(*twin.compiled_arguments(), scaled[0], out)
-        assert same_bits(out, net.predict(YEARS)[0])
 
 
 def test_shown():

@@ -51,7 +51,7 @@ def again(request):
 
 def state(net):
     """Return what a network is, without scratch memory."""
-    scratch = ("_layout", "_idle", "_scaling", "_training")
+    scratch = ("_layout", "_compiled", "_scaling", "_training")
     plain = {name: value for name, value in vars(net).items() if name not in scratch}
     plain |= {name: value for name, value in vars(net._training).items() if name != "gradient"}
     arrays = {name: value.tobytes() for name, value in plain.items() if isinstance(value, np.ndarray)}
@@ -104,7 +104,7 @@ def test_scratch_memory_stays_here():
     net.predict(np.zeros((1, 300), np.float32))
     assert len(pickle.dumps(net)) < 1.1 * net.parameters.nbytes
     for twin in (copy.copy(net), pickle.loads(pickle.dumps(net))):
-        assert twin._idle == []
+        assert twin._compiled is None
 
 
 def test_a_subclass_keeps_its_own(again):
