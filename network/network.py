@@ -251,24 +251,12 @@ class Network(Trainable, Persistent):
         later `input_offset` or `input_scale` they do not follow. Pass them to your compiled function as an argument.
         They hold addresses of this process: another one, of another program or spawned, must ask its own network.
 
-        Returns
-        -------
-        tuple of three ndarrays
-
         Examples
         --------
-        >>> import numba
         >>> import numpy as np
         >>> from hotloop.kernels import predict_one
-        >>> @numba.njit
-        ... def largest(model, X, out):
-        ...     best = -np.inf
-        ...     for i in range(X.shape[0]):
-        ...         predict_one(*model, X[i], out)
-        ...         best = max(best, out[0])
-        ...     return best
-        >>> net, X = Network([2, 8, 1], seed=0), np.ones((5, 2), np.float32)
-        >>> largest(net.compiled_arguments(), X, np.empty(1, np.float32)) == net.predict(X).max()
+        >>> net, out = Network([2, 8, 1], seed=0), np.empty(1, np.float32)
+        >>> predict_one(*net.compiled_arguments(), np.ones(2), out)  # in your own compiled loop
         True
         """
         kinds = [row_of(activation) for activation in self.activations]
