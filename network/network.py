@@ -6,26 +6,25 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
-from hotloop.kernels.prediction import predict_one
-from hotloop.network.activations import Activation, hidden_activation, row_of
+from hotloop.network.activations import Activation, hidden_activation
 from hotloop.network.gradient_check import GradientCheck, check_gradients
 from hotloop.network.initializers import Initializer, initialize
-from hotloop.network.layout import Layout, addresses
+from hotloop.network.layout import Layout
 from hotloop.network.losses import Loss, checked_loss, checked_smoothing, loss_of, output_activation
 from hotloop.network.metrics.named import checked_metrics
 from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.summary import Summary, representation_of, summary
 from hotloop.network.trainable import Trainable
 from hotloop.network.training.callbacks import ACTIVE, active, span
+from hotloop.network.training.one_row import OneRow
 from hotloop.network.training.passes import loss_and_gradient, outputs_and_loss, row_losses, scores
-from hotloop.network.training.thread_stack import CALLER
 from hotloop.network.training.trace import Trace, traced
 from hotloop.network.training.training_state import TrainingState
 from hotloop.network.validation import arguments
 from hotloop.network.validation.suggestions import explains_keywords
 
 
-class Network(Trainable, Persistent):
+class Network(Trainable, OneRow, Persistent):
     """A dense network: a(l) = f(z(l)), z(l) = a(l-1) W(l) + b(l).
 
     Parameters
@@ -232,37 +231,6 @@ class Network(Trainable, Persistent):
             return outputs
         data = self._prepared((self._scaled(X), np.empty((0, 0), self.dtype), np.empty(0, np.int64)))
         return outputs_and_loss(data, self._parameters, n_threads)[0]
-
-    def _predict_one(self, X: Any) -> Array | None:
-        """Return the outputs of one row without a copy or a table, in a third of the time; None of anything else."""
-        if type(X) is not np.ndarray or X.shape != (1, self.sizes[0]) or X.dtype != self.dtype or not X.flags.carray:
-            return None
-        _ = CALLER.stack_is_enough
-        out = np.empty((1, self.sizes[-1]), self.dtype)
-        given = self._compiled
-        if given is None:
-            given = self._compiled = self.compiled_arguments()
-        return out if predict_one(*given, X[0], out[0]) else None
-
-    def compiled_arguments(self) -> tuple[Array, Array, Array]:
-        """Return the first arguments of `hotloop.kernels.predict_one`: parameters, layer table, scaling of the inputs.
-
-        Any number of threads may use them at a time. The parameters are a view, so predictions follow training; a
-        later `input_offset` or `input_scale` they do not follow. Pass them to your compiled function as an argument.
-        They hold addresses of this process: another one, of another program or spawned, must ask its own network.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from hotloop.kernels import predict_one
-        >>> net, out = Network([2, 8, 1], seed=0), np.empty(1, np.float32)
-        >>> predict_one(*net.compiled_arguments(), np.ones(2), out)  # in your own compiled loop
-        True
-        """
-        kinds = [row_of(activation) for activation in self.activations]
-        table, _ = self._layout.table(1, kinds, [True] * len(kinds), [0.0] * len(kinds))
-        table["product"] = addresses(self.dtype, "product")["product"]
-        return self._parameters, table[: len(kinds)], self._scaling.compiled(self.sizes[0])
 
     @explains_keywords
     def evaluate(

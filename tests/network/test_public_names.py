@@ -16,7 +16,7 @@ NAMES = {
     "parts",
     # what it does
     "fit", "partial_fit", "find_learning_rate", "fit_one_cycle", "check_gradients",
-    "predict", "evaluate", "gradient", "trace", "summary", "save", "load", "compiled_arguments",
+    "predict", "evaluate", "row_losses", "gradient", "trace", "summary", "save", "load", "compiled_arguments",
     # how far it has been trained
     "optimizer", "reset_optimizer", "steps", "epochs_trained",
 }  # fmt: skip
