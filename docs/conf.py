@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
@@ -30,16 +31,16 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.linkcode",
     "sphinx.ext.mathjax",
-    "sphinx-mathjax-offline",  # the site loads nothing from other hosts
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "docstrings",
     "links",
-    "names",
+    "text",
     "repository",
 ]
-exclude_patterns = ["extensions", "gallery/*.ipynb"]
+# The last three leave out the forms of MathJax that no page loads.
+exclude_patterns = ["extensions", "gallery/*.ipynb", "mathjax/*full*.js", "mathjax/*mml*.js", "mathjax/*svg*.js"]
 default_role = "py:obj"  # names between single backquotes: extensions/docstrings.py makes those without a page code
 nitpicky = True
 templates_path = ["_templates"]
@@ -74,7 +75,12 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "hotloop"
-html_static_path = ["_static"]
+# The files of MathJax come from a package, so that pages load nothing from other hosts.
+(MATHJAX,) = find_spec(
+    "sphinx-mathjax-offline"
+).submodule_search_locations
+html_static_path = ["_static", f"{MATHJAX}/static"]
+mathjax_path = "mathjax/tex-chtml.js"
 html_css_files = ["hotloop.css"]
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_domain_indices = False  # the pages of the API list the same names

@@ -1,4 +1,7 @@
-"""Names of the API in the documents become links: `EarlyStopping`, `Network.fit`, `net.fit`, `hotloop.datasets`."""
+"""The text of the documents: names of the API become links, and no line begins with what ends a formula.
+
+Such names are `EarlyStopping`, `Network.fit`, `net.fit` and `hotloop.datasets`.
+"""
 
 import re
 
@@ -41,6 +44,23 @@ class Names(SphinxTransform):
                     reference += node
 
 
+class Formulas(SphinxTransform):
+    """Keep a formula and the punctuation after it together; MathJax would let a line end between them."""
+
+    default_priority = 7
+
+    def apply(self, **_):
+        """Look at each formula within a line."""
+        for node in list(self.document.findall(nodes.math)):
+            after = node.next_node(descend=False, siblings=True)
+            mark = re.match(r"[.,;:!?)]+", after) if isinstance(after, nodes.Text) else None
+            if mark:
+                together = nodes.inline("", "", classes=["together"])
+                node.replace_self(together)
+                together += [node, nodes.Text(mark[0])]
+                after.parent.replace(after, nodes.Text(after[mark.end() :]))
+
+
 def above(node):
     """Yield what a node stands in."""
     while node.parent is not None:
@@ -51,4 +71,5 @@ def above(node):
 def setup(app):
     """Connect it."""
     app.add_transform(Names)
+    app.add_transform(Formulas)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
