@@ -76,9 +76,7 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "hotloop"
 # The files of MathJax come from a package, so that pages load nothing from other hosts.
-(MATHJAX,) = find_spec(
-    "sphinx-mathjax-offline"
-).submodule_search_locations
+(MATHJAX,) = find_spec("sphinx-mathjax-offline").submodule_search_locations
 html_static_path = ["_static", f"{MATHJAX}/static"]
 mathjax_path = "mathjax/tex-chtml.js"
 html_css_files = ["hotloop.css"]
