@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from hotloop.network.html.elements import Html, bar, joined, note, representation, table, title
+from hotloop.network.html.elements import Html, bar, note, representation, table, title
 from hotloop.network.profiling.rows import Row
 from hotloop.network.profiling.table import number
 from hotloop.network.validation.printable import counted
 
 MOST_SHOWN = 20
-HEADS = ("name", "layer", "share", "time", "a call", "calls", "GFLOP/s", "GB/s", "% of roof", "bound by")
+HEADS = ("name", "layer", "share", "", "time", "a call", "calls", "GFLOP/s", "GB/s", "% of roof", "bound by")
 
 
 def notebook_table(rows: Sequence[Row], seconds: float, footer: Sequence[str]) -> Html:
@@ -18,7 +18,7 @@ def notebook_table(rows: Sequence[Row], seconds: float, footer: Sequence[str]) -
         [
             row["name"] if row["network"] is None else f"{row['network']} {row['name']}",
             "-" if row["layer"] is None else str(row["layer"]),
-            joined(bar(row["percent"] / longest), f"{row['percent']:.1f} %"),
+            f"{row['percent']:.1f} %", bar(row["percent"] / longest),
             _brief(row["seconds"]), _brief(row["seconds_per_call"]), f"{row['calls']:,}",
             number(row["flops_per_second"], 1e9), number(row["bytes_per_second"], 1e9), number(row["roof_percent"]),
             row["bound_by"],

@@ -96,7 +96,7 @@ def test_a_profile():
     assert open_profile == "a profile that has not ended"
     tree = representation(prof)
     heads, *rows = tree.one("table").rows()
-    assert heads[:4] == ["name", "layer", "share", "time"]
+    assert heads[:5] == ["name", "layer", "share", "", "time"]
     expected = prof.rows[:MOST_SHOWN]
     assert [row[0] for row in rows] == [row["name"] for row in expected]
     assert [row[2] for row in rows] == [f"{row['percent']:.1f} %" for row in expected]
@@ -111,7 +111,7 @@ def test_a_long_profile_says_what_it_left_out():
     rows = [{"name": f"n{n}", "percent": 4.0, "seconds": 0.04, **plain, **rates} for n in range(25)]
     tree = parsed(notebook_table(rows, 1.0, ["clock: none"]))
     table = tree.one("table").rows()
-    assert table[1] == ["n0", "3", "4.0 %", "40.0 ms", "-", "1,234", "2.00", "-", "50.0", "memory"]
+    assert table[1] == ["n0", "3", "4.0 %", "", "40.0 ms", "-", "1,234", "2.00", "-", "50.0", "memory"]
     assert len(table) == 1 + MOST_SHOWN
     assert {node.attributes["style"] for node in tree.all("span") if "style" in node.attributes} == {"width: 100.0%"}
     assert [note.text for note in tree.all(kind="hotloop-note")] == [

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numba
 import pytest
+from html_reader import parsed
 
 import hotloop
 from hotloop.datasets import load_digits
@@ -99,25 +100,41 @@ def test_digits():
 
 @compiled
 def test_notebook(monkeypatch):
-    """Its cells run, the last with fewer epochs, and what they show is what is stored, up to some digits."""
+    """Its cells run, some with less to train, and what they show is what is stored, up to some digits."""
     pyplot = pytest.importorskip("matplotlib.pyplot")
+    pytest.importorskip("sklearn")
     pyplot.switch_backend("Agg")
     monkeypatch.setattr("hotloop.network.plots.decision_boundary.GRID", 5)
     cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+    sources = "\n".join("".join(cell["source"]) for cell in cells)
+    for less in (("epochs=200", "epochs=2"), ("random_state=0)", "preset='fast', n_ensemble=1, random_state=0)")):
+        assert less[0] in sources
+        sources = sources.replace(*less)
     space = {}
-    for cell in cells:
-        exec("".join(cell["source"]).replace("epochs=200", "epochs=2"), space)
+    with pytest.warns(UserWarning, match="LivePlot shows nothing"):  # this is no notebook
+        exec(sources, space)
     figures = len(pyplot.get_fignums())
     pyplot.close("all")
-    assert [cell["execution_count"] for cell in cells] == [1, 2, 3, 4, 5]
-    stored = [output["data"] for cell in cells for output in cell["outputs"]]
+    assert [cell["execution_count"] for cell in cells] == [*range(1, len(cells) + 1)]
+    stored = [output["data"] for cell in cells for output in cell["outputs"]]  # no stream: nothing warned
     assert sum("image/png" in data for data in stored) == figures == 3
-    (scores,) = (text for data in stored if (text := "".join(data["text/plain"])).startswith("{"))
+    texts = ["".join(data["text/plain"]) for data in stored]
+    assert not [text for text in texts if text.startswith(("array", "<Axes", "[<"))]
+    (scores,) = (text for text in texts if text.startswith("{"))
     digits = space["digits"]
     found = space["net"].evaluate(digits.x_test, digits.y_test, metrics=["f1"])
     assert ast.literal_eval(scores) == pytest.approx(found, abs=0.01)
-    (history,) = (text for data in stored if (text := "".join(data["text/plain"])).startswith("<History"))
+    (history,) = (text for text in texts if text.startswith("<History"))
     assert [name for name in space["history"] if f"{name}=" not in history] == []
+    shown = [
+        parsed("".join(data["text/html"]))
+        for data in stored
+        if "<body>" not in "".join(data.get("text/html", "<body>"))
+    ]
+    titles = [title.text for tree in shown for title in tree.all(kind="hotloop-title")]
+    assert {"Data set digits", "Network 64-64-10", "Diagnosis of the fit", "vanishing gradients"} <= {*titles}
+    layers = parsed(space["net"]._repr_html_()).one("table").rows()
+    assert layers in [table.rows() for tree in shown for table in tree.all("table")]
 
 
 @compiled
