@@ -1,32 +1,106 @@
-"""What the pictures of classifiers ask one: which class a row has, and how likely it holds each."""
+"""What the pictures of classifiers ask one: its classes, and for each row the true one, the predicted one and shares.
 
-from typing import Any
+A network is asked for its outputs, any other classifier by the names of scikit-learn: `predict`, `predict_proba`,
+`classes_`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.losses import loss_of
-from hotloop.network.metrics.named import probabilities
+from hotloop.network.metrics.named import predicted_classes, probabilities
+from hotloop.network.plots.labels import shortened
 from hotloop.network.validation import arrays
+from hotloop.network.validation.printable import shown
 from hotloop.network.validation.targets import classes_of
 
 
-def check_decides(net: Any, what: str) -> None:
-    """Raise a ValueError unless the network decides for one class."""
-    loss, outputs = loss_of(net.loss), net.sizes[-1]
-    if not loss.classifies or (outputs > 1 and not loss.takes_labels):
-        raise ValueError(f"a {what} needs one class a row; the loss is {loss.name}, with {outputs} outputs")
+class Classifier(Protocol):
+    """A classifier of any kind."""
+
+    names: list[str]  # of the classes, short enough for a picture
+    n_inputs: int | None
+
+    def truth(self, y: Any, rows: int) -> Array:
+        """Return the number of the true class of each row."""
+
+    def predicted(self, X: Any) -> Array:
+        """Return the number of the predicted class of each row."""
+
+    def shares(self, X: Any) -> Array | None:
+        """Return the probability of each class, (rows, classes); None from a classifier that gives none."""
 
 
-def true_classes(net: Any, y: Any, rows: int) -> Array:
-    """Return the class of each row, checked as `Network.fit` checks it."""
-    loss = loss_of(net.loss)
-    return np.asarray(classes_of(*arrays.targets(y, rows, net.sizes[-1], loss, net.dtype), loss))
+def classifier_of(model: Any, what: str, labels: Sequence[Any] | None) -> Classifier:
+    """Return how to ask a model for the picture called `what`; raise if it is none that decides for one class."""
+    if hasattr(model, "sizes") and hasattr(model, "loss"):
+        found: Classifier = _Network(model, what)
+    elif hasattr(model, "predict") and hasattr(model, "classes_"):
+        found = _Estimator(model, what)
+    elif hasattr(model, "fit") and hasattr(model, "predict"):
+        raise TypeError(f"{shown(model)} has no classes_: fit it first, and a {what} is of a classifier")
+    else:
+        raise TypeError(f"a {what} is of a Network, or of a fitted classifier with classes_; got {shown(model)}")
+    if labels is not None:
+        if len(labels) != len(found.names):
+            raise ValueError(f"labels has {len(labels)} names for {len(found.names)} classes")
+        found.names = [shortened(label) for label in labels]
+    return found
 
 
-def shares_of(net: Any, points: Array) -> Array:
-    """Return the probability of each class, (rows, classes), two for one output."""
-    outputs = np.asarray(net.predict(points.astype(net.dtype)))
-    if net.activations[-1] == "identity":
-        outputs = probabilities(outputs, loss_of(net.loss).takes_labels)
-    return outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
+class _Network:
+    def __init__(self, net: Any, what: str) -> None:
+        self.loss, outputs = loss_of(net.loss), net.sizes[-1]
+        if not self.loss.classifies or (outputs > 1 and not self.loss.takes_labels):
+            raise ValueError(f"a {what} needs one class a row; the loss is {self.loss.name}, with {outputs} outputs")
+        self.net, self.n_inputs = net, net.sizes[0]
+        self.names = [str(number) for number in range(max(2, outputs))]
+
+    def truth(self, y: Any, rows: int) -> Array:
+        targets = arrays.targets(y, rows, self.net.sizes[-1], self.loss, self.net.dtype)
+        return np.asarray(classes_of(*targets, self.loss)).astype(np.intp)
+
+    def predicted(self, X: Any) -> Array:
+        return predicted_classes(self.net.activations[-1], np.asarray(self.net.predict(X)))
+
+    def shares(self, X: Any) -> Array:
+        outputs = np.asarray(self.net.predict(X))
+        if self.net.activations[-1] == "identity":
+            outputs = probabilities(outputs, self.loss.takes_labels)
+        return outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
+
+
+class _Estimator:
+    def __init__(self, model: Any, what: str) -> None:
+        self.model = model
+        self.numbers = {label: number for number, label in enumerate(np.asarray(model.classes_).tolist())}
+        if len(self.numbers) < 2:
+            raise ValueError(f"a {what} needs two classes; classes_ is {shown(model.classes_)}")
+        self.names = [shortened(label) for label in self.numbers]
+        self.n_inputs = getattr(model, "n_features_in_", None)
+
+    def truth(self, y: Any, rows: int) -> Array:
+        found = self._numbered(y, "y")
+        if len(found) != rows:
+            raise ValueError(f"y has {len(found)} rows; X has {rows} rows")
+        return found
+
+    def predicted(self, X: Any) -> Array:
+        return self._numbered(self.model.predict(X), "what predict returned")
+
+    def shares(self, X: Any) -> Array | None:
+        return np.asarray(self.model.predict_proba(X)) if hasattr(self.model, "predict_proba") else None
+
+    def _numbered(self, labels: Any, what: str) -> Array:
+        column = np.asarray(labels)
+        if column.ndim == 2 and column.shape[1] == 1:
+            column = column[:, 0]
+        if column.ndim != 1:
+            raise ValueError(f"{what} has shape {column.shape}; wanted one class a row")
+        unknown = next((label for label in column.tolist() if label not in self.numbers), None)
+        if unknown is not None:
+            raise ValueError(f"{what} has the class {shown(unknown)}, which classes_ lacks: {shown([*self.numbers])}")
+        return np.array([self.numbers[label] for label in column.tolist()], np.intp)

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.network.plots.style import BLUE, GREY, HEIGHT, RED, WIDTH, legend, pyplot, styled
+from hotloop.network.plots.labels import ink, legend
+from hotloop.network.plots.style import BLUE, GREY, HEIGHT, RED, WIDTH, pyplot, styled, whole_decades
 from hotloop.network.validation.printable import shown
 
-TRAINING, VALIDATION = (BLUE, "o", "-"), (RED, "s", "--")  # colour, marker, line
+TRAINING = "training", (BLUE, "o", "-")  # colour, marker, line
+VALIDATION = "validation", (RED, "s", "--")
+LOGARITHMIC = ("loss", "log_loss", "mse", "rmse", "mae", "gradient_norm", "learning_rate")
+DECADES = 100  # these have a logarithmic axis if their largest is above so many times their smallest
 MARKED = 25  # epochs up to which each has a marker
-SINGLE_COLUMN = 3  # pictures that stand below each other
-PANEL = 2.6  # inches that each is high then
+SINGLE_COLUMN = 3  # pictures that stand below each other, and not in two columns
+PANEL = 2.2  # inches that each is high
 
 
 class Pictures(np.ndarray):
@@ -67,29 +71,36 @@ def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
     columns = 1 if len(titles) <= SINGLE_COLUMN else 2
     rows = math.ceil(len(titles) / columns)
     with styled():
-        size = (WIDTH * columns, HEIGHT if rows == 1 else PANEL * rows)
-        figure, grid = pyplot().subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+        height = HEIGHT if rows == 1 else PANEL * rows
+        figure, grid = pyplot().subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, layout="constrained")
         drawn = grid.flat[: len(titles)]
         for axes, title in zip(drawn, titles, strict=True):
-            draw_curves(history, title, axes)
+            draw_curves(history, title, axes, named=len(titles) == 1)
         for axes in grid.flat[len(titles) :]:
             figure.delaxes(axes)
+        if len(titles) > 1:
+            lines: dict[str, Any] = {}
+            for axes in drawn:
+                lines |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+            options = {"ncols": len(lines), "labelcolor": ink(drawn[0]), "framealpha": 0}
+            figure.legend(lines.values(), lines, loc="outside upper center", **options)
     return np.asarray(drawn).view(Pictures)
 
 
-def draw_curves(history: Mapping[str, Sequence[Any]], name: str, axes: Any) -> None:
-    """Draw the column `name` of a history, and with it ``val_`` and the name, into given Axes."""
+def draw_curves(history: Mapping[str, Sequence[Any]], name: str, axes: Any, named: bool = True) -> None:
+    """Draw the column `name` of a history, and ``val_`` with the name, into given Axes; if `named` with a legend."""
     best = getattr(history, "best_epoch", None)
     epochs = history["epoch"] if "epoch" in history else range(1, len(history[next(iter(history))]) + 1)
-    found = [
-        (column, label, kind)
-        for column, label, kind in ((name, "training", TRAINING), (f"val_{name}", "validation", VALIDATION))
+    found = {
+        column: np.asarray(history[column], np.float64)
+        for column in (name, f"val_{name}")
         if column in history and _numeric(history[column])
-    ]
-    for column, label, (colour, marker, line) in found:
+    }
+    for column, values in found.items():
+        label, (colour, marker, line) = VALIDATION if column.startswith("val_") else TRAINING
         axes.plot(
-            epochs, np.asarray(history[column], np.float64), color=colour, linestyle=line,
-            marker=marker if len(epochs) <= MARKED else None, label=None if name == "learning_rate" else label,
+            epochs, values, color=colour, linestyle=line, marker=marker if len(epochs) <= MARKED else None,
+            label=None if name == "learning_rate" else label,
         )  # fmt: skip
     if best is not None:
         axes.axvline(best, color=GREY, linestyle=":", linewidth=1.2, label=f"best epoch, {best}")
@@ -98,7 +109,11 @@ def draw_curves(history: Mapping[str, Sequence[Any]], name: str, axes: Any) -> N
     axes.xaxis.get_major_locator().set_params(integer=True)
     if len(epochs) == 1:
         axes.set_xticks(epochs)
-    if name != "learning_rate" or best is not None:
+    finite = [value for values in found.values() for value in values[np.isfinite(values)]]
+    if name in LOGARITHMIC and finite and 0 < min(finite) * DECADES < max(finite):
+        axes.set_yscale("log")
+        whole_decades(axes)
+    if named and axes.get_legend_handles_labels()[1]:
         legend(axes)
 
 

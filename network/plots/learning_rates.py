@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.network.plots.style import GREY, MARKERS, PALETTE, ink, legend, new_axes, styled
+from hotloop.network.plots.labels import ink, legend_below
+from hotloop.network.plots.style import GREY, MARKERS, PALETTE, new_axes, styled
 
 
 def plot_learning_rates(sweep: Any, *, axes: Any = None) -> Any:
@@ -23,7 +24,7 @@ def plot_learning_rates(sweep: Any, *, axes: Any = None) -> Any:
     matplotlib.axes.Axes
     """
     with styled():
-        axes = new_axes() if axes is None else axes
+        own, axes = axes is None, new_axes() if axes is None else axes
         count = max(sweep.counted, 1)
         axes.plot(sweep.rates, sweep.losses, color=GREY, alpha=0.5, linewidth=1, label="loss of each step")
         rates, smoothed = sweep.rates[:count], sweep.smoothed[:count]
@@ -37,5 +38,5 @@ def plot_learning_rates(sweep: Any, *, axes: Any = None) -> Any:
             margin = (drawn.max() - drawn.min()) / 8
             axes.set_ylim(drawn.min() - margin, drawn.max() + margin)
         axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
-        legend(axes)
+        legend_below(axes, grow=own)
     return axes

@@ -8,6 +8,7 @@ Figures are about `WIDTH` wide, so that text of 10 points is still read at half 
 column of 400 pixels (11 pixels).
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle, islice
@@ -22,14 +23,15 @@ GREY = "#808080"  # to be read on white and on black: what is not data, such as 
 MARKERS = "os^Dvph"  # beside the colours, as are the line styles
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 WIDTH, HEIGHT = 4.8, 3.4  # inches, of a picture with one pair of axes
+SMALL = 9  # points: the least size of a text
 STYLE = {
     "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.labelsize": 10,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "legend.fontsize": 9,
-    "legend.title_fontsize": 9,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
+    "legend.title_fontsize": SMALL,
     "legend.edgecolor": "none",
     "legend.handlelength": 2.6,  # so that line styles show
     "axes.spines.top": False,
@@ -100,14 +102,10 @@ def series(n: int) -> list[tuple[str, str, Any]]:
     return list(islice(cycle(rounds), n))
 
 
-def ink(axes: Any) -> Any:
-    """Return the colour of the text of given Axes."""
-    return axes.xaxis.label.get_color()
-
-
-def legend(axes: Any, **options: Any) -> Any:
-    """Draw a legend in the colours of given Axes."""
-    options = {"framealpha": 0.85, "facecolor": axes.get_facecolor(), "labelcolor": ink(axes), **options}
-    found = axes.legend(**options)
-    found.get_title().set_color(ink(axes))
-    return found
+def whole_decades(axes: Any) -> None:
+    """Let a logarithmic vertical axis begin and end at powers of ten, so that it has two labels at least."""
+    low, high = axes.dataLim.intervaly
+    if axes.dataLim.minposy > 0 and math.isfinite(high) and high > 0:
+        low = max(low, axes.dataLim.minposy)
+        bottom, top = math.floor(math.log10(low) + 0.02), math.ceil(math.log10(high) - 0.02)
+        axes.set_ylim(10.0**bottom * 0.9, 10.0 ** max(top, bottom + 1) * 1.1)

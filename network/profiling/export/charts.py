@@ -4,26 +4,110 @@ from typing import Any
 
 import numpy as np
 
+from hotloop.network.plots.gradient_flow import draw_gradient_flow
 from hotloop.network.plots.history import draw_curves
-from hotloop.network.plots.style import figure, styled
+from hotloop.network.plots.labels import ink, label_points, legend_below, ranges
+from hotloop.network.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    HEIGHT,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    WIDTH,
+    YELLOW,
+    figure,
+    new_axes,
+    pyplot,
+    styled,
+)  # fmt: skip
 from hotloop.network.profiling.diagnosis.snapshots import per_layer
 from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.rows import PHASE_KINDS, PHASE_ORDER, Row, labels
 
-# By phase, in the order of a step: Okabe and Ito's palette, distinct to colour-blind readers.
-COLOURS = ["#999999", "#56B4E9", "#F0E442", "#E69F00", "#0072B2", "#D55E00", "#0072B2", "#CC79A7", "#000000"]
-MARKERS = ["x", "o", "s", "^", "v", "D", "v", "x", "x"]
+# By phase, in the order of a step.
+COLOURS = ["#BBBBBB", SKY, YELLOW, ORANGE, BLUE, RED, BLUE, PINK, GREEN]
+MARKERS = ["X", "o", "s", "^", "v", "D", "v", "P", "P"]
+HATCHES = {"weight gradient + update": "//", "wait for other threads": "xx", "interruptions": "++"}
 LOW_BYTES = 24_576  # in use together: they fit the first-level cache
+TOGETHER = 8  # points: markers of a phase that are nearer share a label
+BAR, TALL_BAR = 0.21, 0.32  # inches that a bar takes; one with two lines of text
 
 
 def overview(recording: Recording) -> Any:
     """Return the figure of `Profile.plot`."""
+    pyplot()  # imported, it tells notebooks how to show a figure
     with styled():
-        drawn = figure(13, 5)
-        left, right = drawn.subplots(1, 2)
-        time_by_layer(recording, left)
-        roofline(recording, right)
+        drawn = figure(WIDTH, 2 * HEIGHT + 3.2)
+        above, below = drawn.subplots(2, 1)
+        time_by_layer(recording, above)
+        roofline(recording, below)
     return drawn
+
+
+def plot_time_by_layer(profile: Any, *, axes: Any = None) -> Any:
+    """Draw a bar of phases for each layer of a profile, one for the time outside the compiled loops.
+
+    Parameters
+    ----------
+    profile : Profile
+        One that has ended.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop import Network, profile
+    >>> with profile() as prof:
+    ...     history = Network([4, 8, 1], seed=0).fit(np.ones((64, 4)), np.ones(64), progress=False)
+    >>> axes = plot_time_by_layer(prof)
+    >>> axes.figure.savefig("time.png")
+    """
+    return _drawn(time_by_layer, profile, axes)
+
+
+def plot_roofline(profile: Any, *, axes: Any = None) -> Any:
+    """Draw the limits of a core, and each phase of each layer of a profile by its operations a byte and a second.
+
+    A phase below the roof over it could be faster; on the sloped part memory holds it up, on the flat part arithmetic.
+    Numbers are layers. Source: Williams, Waterman, Patterson (2009), Roofline.
+
+    Parameters
+    ----------
+    profile : Profile
+        One that has ended.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop import Network, profile
+    >>> with profile() as prof:
+    ...     history = Network([4, 8, 1], seed=0).fit(np.ones((64, 4)), np.ones(64), progress=False)
+    >>> axes = plot_roofline(prof)
+    >>> axes.figure.savefig("roofline.png")
+    """
+    return _drawn(roofline, profile, axes)
+
+
+def _drawn(draw: Any, profile: Any, axes: Any) -> Any:
+    profile.rows  # noqa: B018 (raises unless it has ended)
+    with styled():
+        axes = new_axes(WIDTH, HEIGHT + 1.4) if axes is None else axes
+        draw(profile.recording, axes)
+    return axes
 
 
 def _style(name: str) -> tuple[str, str]:
@@ -46,36 +130,34 @@ def time_by_layer(recording: Recording, axes: Any) -> None:
     outside = [row for row in rows if row["kind"] not in PHASE_KINDS]
     bars = {label: place for place, label in enumerate([*labels, "outside the loops"])}
     left = np.zeros(len(bars))
+    between = {"edgecolor": axes.get_facecolor(), "linewidth": 0.5}
     for name in PHASE_ORDER:
-        colour, _ = _style(name)
         for number, row in enumerate(row for row in phases if row["name"] == name):
-            place = bars[_label(row)]
-            hatch = "//" if name == "weight gradient + update" else None
+            place, width = bars[_label(row)], 1e3 * row["seconds"]
             axes.barh(
-                place, 1e3 * row["seconds"], left=left[place], color=colour, label=None if number else name,
-                edgecolor="white", linewidth=0.5, hatch=hatch,
+                place, width, left=left[place], color=_style(name)[0], label=None if number else name,
+                hatch=HATCHES.get(name), **between,
             )  # fmt: skip
-            left[place] += 1e3 * row["seconds"]
-    axes.barh(
-        bars["outside the loops"], 1e3 * sum(row["seconds"] for row in outside), color="#444444", label="outside",
-    )  # fmt: skip
+            left[place] += width
+    width = 1e3 * sum(row["seconds"] for row in outside)
+    axes.barh(bars["outside the loops"], width, color=GREY, hatch="..", label="outside", **between)
     axes.set_yticks(list(bars.values()), list(bars))
+    axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
+    axes.grid(False, axis="y")
     axes.set_xlabel("milliseconds")
     axes.set_title(f"Where {1e3 * recording.seconds:.0f} ms went")
-    axes.legend(fontsize="small", framealpha=0.9)
+    legend_below(axes)
 
 
 def roofline(recording: Recording, axes: Any) -> None:
     """Draw the limits of a core, and each phase of each layer by its operations a byte and, in a thread, a second."""
     if not recording.roofs:
         axes.set_title("No roofline: the loops ran as plain Python")
+        axes.set_axis_off()
         return
-    rows = [row for row in recording.rows if row["kind"] == "kernel" and row["flops_per_second"]]
+    found = placed(recording)
     dtype, roof = next(iter(recording.roofs.items()))
-    names = labels(recording.clocks)
-    threads = {names[clock.kind]: clock.thread_seconds() / clock.wall() for clock in recording.clocks}
-    found = [(row["flops_per_byte"], row["flops_per_second"] / threads[row["network"]], row) for row in rows]
     intensities = np.geomspace(
         min([0.05, *(i / 2 for i, _, _ in found)]), max([200.0, *(2 * i for i, _, _ in found)]), 200
     )
@@ -88,22 +170,52 @@ def roofline(recording: Recording, axes: Any) -> None:
         if size:
             limit = np.minimum(roof.peak, intensities * roof.bandwidth(size)) / 1e9
             width = f"{roof.bandwidth(size) / 1e9:.0f} GB/s"
-            axes.loglog(intensities, limit, style, color="black", linewidth=1, label=f"{label}, {width}")
+            axes.loglog(intensities, limit, style, color=ink(axes), linewidth=1, label=f"{label}, {width}")
     seen: set[str] = set()
     for intensity, rate, row in found:
         colour, marker = _style(row["name"])
         named = row["name"] if row["name"] not in seen else None
         seen.add(row["name"])
-        axes.loglog(intensity, rate / 1e9, marker, color=colour, label=named, markersize=7, markeredgecolor="black",
-                    markeredgewidth=0.4 if marker != "x" else 1.5)  # fmt: skip
-        if row["layer"] is not None:
-            axes.annotate(str(row["layer"]), (intensity, rate / 1e9), textcoords="offset points", xytext=(6, 3),
-                          fontsize=7)  # fmt: skip
-    axes.set_xlabel("floating-point operations a byte")
+        axes.loglog(
+            intensity, rate, marker, color=colour, label=named, markersize=7, markeredgecolor=ink(axes),
+            markeredgewidth=0.5,
+        )  # fmt: skip
+    axes.set_xlabel("floating-point operations a byte (FLOP/B)")
     axes.set_ylabel("GFLOP/s of a thread")
-    axes.set_title(f"Roofline of a core: {roof.peak / 1e9:.0f} GFLOP/s in {dtype}; numbers are layers")
-    axes.legend(fontsize="small", loc="lower right", framealpha=0.9)
-    axes.grid(True, which="major", alpha=0.3)
+    axes.set_title(f"Roofline of a core: {roof.peak / 1e9:.0f} GFLOP/s in {dtype}\n(numbers are layers)")
+    axes.set_xlim(intensities[0], intensities[-1])
+    axes.set_ylim(*axes.get_ylim())
+    legend_below(axes)
+    roofs = [line.get_xydata()[::4] for line in axes.lines if len(line.get_xydata()) > 1]
+    points = [(intensity, rate) for intensity, rate, _ in found]
+    label_points(axes, layer_labels(axes, found), np.concatenate([*roofs, np.reshape(points, (-1, 2))]))
+
+
+def placed(recording: Recording) -> list[tuple[float, float, Row]]:
+    """Return the phases that compute, each with its operations a byte and GFLOP/s of a thread."""
+    names = labels(recording.clocks)
+    threads = {names[clock.kind]: clock.thread_seconds() / clock.wall() for clock in recording.clocks}
+    rows = [row for row in recording.rows if row["kind"] == "kernel" and row["flops_per_second"]]
+    return [(row["flops_per_byte"], row["flops_per_second"] / threads[row["network"]] / 1e9, row) for row in rows]
+
+
+def layer_labels(axes: Any, found: list[tuple[float, float, Row]]) -> list[tuple[float, float, str]]:
+    """Return where to write which layers: one text for the points of a phase that lie together."""
+    axes.figure.draw_without_rendering()
+    near = TOGETHER * axes.figure.dpi / 72
+    groups: list[tuple[float, float, str, list[int]]] = []
+    for x, y, row in sorted(found, key=lambda one: (one[2]["name"], one[0], one[1])):
+        if row["layer"] is None:
+            continue
+        here = axes.transData.transform((x, y))
+        for left, up, name, layers in groups:
+            there = axes.transData.transform((left, up))
+            if name == row["name"] and np.hypot(*(here - there)) < near:
+                layers.append(row["layer"])
+                break
+        else:
+            groups.append((x, y, row["name"], [row["layer"]]))
+    return [(x, y, ranges(layers)) for x, y, _, layers in groups]
 
 
 def gradient_flow(recording: Recording, axes: Any) -> bool:
@@ -112,20 +224,10 @@ def gradient_flow(recording: Recording, axes: Any) -> bool:
     if not fits:
         return False
     snapshots = fits[-1].snapshots.items
-    chosen = sorted({0, len(snapshots) // 2, len(snapshots) - 1})
     deltas = per_layer(snapshots, "delta")
-    for place, shade in zip(chosen, np.linspace(0.35, 0.9, len(chosen)), strict=True):
-        layers = np.arange(1, deltas.shape[1] + 1)
-        axes.semilogy(
-            layers, np.maximum(deltas[place], 1e-30), "o-", color=(0.0, 0.3, shade),
-            label=f"epoch {snapshots[place].epoch}, step {snapshots[place].step}",
-        )  # fmt: skip
-    axes.set_xticks(range(1, deltas.shape[1] + 1))
-    axes.set_xlabel("layer")
-    axes.set_ylabel("dC/dz, root mean square")
-    axes.set_title("Gradient flow")
-    axes.grid(True, alpha=0.3)
-    axes.legend(fontsize="small")
+    chosen = sorted({0, len(snapshots) // 2, len(snapshots) - 1})
+    curves = {f"epoch {snapshots[at].epoch}, step {snapshots[at].step}": deltas[at] for at in chosen}
+    draw_gradient_flow(axes, curves, "delta")
     return True
 
 
