@@ -33,6 +33,10 @@ from benchmarks.suite import full_name  # noqa: E402
 SLOWER_STATUS, MISTAKE_STATUS, BUILD_STATUS, MISSING_STATUS, NOTHING_STATUS = 1, 2, 3, 4, 5
 MOST = 24  # pairs of processes
 SAMPLES = 5  # of each commit, in a pair
+RATIOS = (
+    "head / base is the median of the pairs' ratios, not the quotient of the medians before it: both commits of a pair "
+    "meet the machine at the same speed, which changes from pair to pair."
+)
 PATIENCE = 300.0  # seconds for one answer, compiling included
 
 
@@ -210,6 +214,7 @@ def report(gate: Gate) -> int:
     slower, unsure = ([name for name, verdict in verdicts.items() if verdict == kind] for kind in (SLOWER, UNSURE))
     if measured:
         print(show(gate))
+        print(RATIOS)
     for kind, reasons in (("left out", gate.absent), ("benchmark missing", gate.missing)):
         for name, reason in reasons.items():
             print(f"{kind}: {name}: {reason}")
@@ -232,8 +237,8 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="python benchmarks/gate.py",
         description="Compare two commits, in pairs of fresh processes in turn, on one core. Prints a table.",
-        epilog="Exit status: 0 if nothing is slower; 1 slower; 2 a mistake in the command; 3 failed to build; "
-        "4 benchmark missing; 5 nothing measured.",
+        epilog="Exit status: 0 if nothing is slower, or 'published' is the head itself; 1 slower; 2 a mistake in the "
+        "command; 3 failed to build; 4 benchmark missing; 5 nothing measured.",
     )
     found.add_argument("base", help="a commit, or 'published': the newest one with results in benchmarks/results")
     found.add_argument("head", nargs="?", default="HEAD", help="a commit (default: HEAD)")
@@ -271,6 +276,11 @@ def compare(options: argparse.Namespace) -> int:
     wanted = re.compile(options.bench or pattern("gate"))
     head = commit_of(options.head)
     base = published(head) if options.base == "published" else commit_of(options.base)
+    if base == head:
+        if options.base != "published":
+            raise ValueError(f"base and head are the same commit, {head[:8]}: name two that differ")
+        print(f"nothing to compare: {head[:8]} is itself the newest commit with results in benchmarks/results")
+        return 0
     say(f"base {base[:8]}, head {head[:8]}")
     if head == commit_of("HEAD") and git("status", "--porcelain", "kernels", "network", "src", "pyproject.toml"):
         say("note: changes of the package that are not committed are not measured")

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":  # run as a file, so its folder comes first in the path
@@ -27,16 +28,22 @@ from benchmarks.suite import entries, full_name  # noqa: E402
 RESULTS = ROOT / "benchmarks" / "results"
 MACHINE = "amd-epyc-25-1"  # the reference
 DOCUMENT = ROOT / "docs" / "performance.md"
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Multiples that an axis may be labelled with, from coarse to fine.
+MULTIPLES = (
+    [2.0**power for power in range(-6, 7)],
+    [0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8],
+    [0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.6],
+)
+FEWEST_TICKS = 3
 PRODUCT = "kernels.{}.time_call('128x512x512', 'float32')"
 EPOCH = "networks.Epoch.time_fit('{}', {})"
 # For each picture: its title, and for each line's label, the benchmark with its parameters.
 PICTURES: dict[str, tuple[str, dict[str, str]]] = {
-    "training": ("Training: an epoch of 4096 rows, one core", {
+    "training": ("Training on one core: epochs of 4096 rows, digits", {
         "64-32-10, batch 32": EPOCH.format("64-32-10", 32),
         "784-128-10, batch 32": EPOCH.format("784-128-10", 32),
         "784-512-512-10, batch 32": EPOCH.format("784-512-512-10", 32),
+        "training to 95 % on digits": "figures.Digits.track_seconds_to_95_percent",
     }),
     "kernels": ("Kernels, float32", {
         "dense_forward, 128 x 512 x 512": PRODUCT.format("DenseForward"),
@@ -51,13 +58,14 @@ PICTURES: dict[str, tuple[str, dict[str, str]]] = {
         "32 rows": "networks.Predict.time_predict('784-128-10', 32)",
         "10,000 rows": "networks.Predict.time_predict('784-128-10', 10000)",
     }),
-    "startup": ("In a fresh process, and in memory", {
+    "startup": ("Start-up, in a fresh process", {
         "import hotloop": "startup.Import.timeraw_import('hotloop')",
         "import numba": "startup.Import.timeraw_import('numba')",
         "import and first fit, cache warm": "startup.FirstFit.timeraw_warm_cache",
+    }),
+    "size": ("Memory and size", {
         "peak memory, 188 MB of data": "figures.Memory.peakmem_fit",
         "wheel": "figures.Wheel.track_size",
-        "training to 95 % on digits": "figures.Digits.track_seconds_to_95_percent",
     }),
 }  # fmt: skip
 
@@ -103,40 +111,57 @@ def commits(machine: str = MACHINE) -> list[Commit]:
 
 
 def draw(name: str, history: Sequence[Commit], folder: Path) -> Path:
-    """Draw one picture: times over commits, on a logarithmic axis, as multiples of their median."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    title, lines = PICTURES[name]
-    figure, axes = pyplot.subplots(figsize=(8.6, 4.6), dpi=150)
-    for (label, benchmark), colour in zip(lines.items(), COLOURS, strict=False):
-        points = [(at, commit.values[benchmark]) for at, commit in enumerate(history) if benchmark in commit.values]
-        if not points:
-            continue
-        unit = statistics.median(value for _, (value, _, _) in points)
-        places = [at for at, _ in points]
-        middle, low, high = ([value[part] / unit for _, value in points] for part in range(3))
-        axes.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
-        axes.plot(places, middle, color=colour, linewidth=1.6, marker="o", markersize=3.5, label=label)
-    axes.axhline(1, color="#999999", linewidth=0.8, zorder=0)
-    axes.set_yscale("log", base=2)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    low, high = axes.get_ylim()
-    axes.set_ylim(min(low, 0.7), max(high, 1.45))
-    axes.set_ylabel("multiple of the line's median")
-    axes.set_xticks(range(len(history)), [commit.hash[:8] for commit in history], rotation=90, fontsize=7)
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.grid(True, axis="y", color="#dddddd", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
-    figure.tight_layout()
+    """Write one picture."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.png"
-    figure.savefig(path, metadata={"Software": None})
-    pyplot.close(figure)
+    picture(name, history).savefig(path, dpi=200, metadata={"Software": None})
     return path
+
+
+def picture(name: str, history: Sequence[Commit]) -> Any:
+    """Return the figure: values over commits, on a logarithmic axis, as multiples of each line's median."""
+    from hotloop.network.plots.labels import legend_below
+    from hotloop.network.plots.style import GREY, WIDTH, figure, series, styled
+
+    title, lines = PICTURES[name]
+    with styled():
+        drawn = figure(WIDTH, 3.9)
+        axes = drawn.subplots()
+        for (label, benchmark), (colour, marker, line) in zip(lines.items(), series(len(lines)), strict=True):
+            points = [(at, commit.values[benchmark]) for at, commit in enumerate(history) if benchmark in commit.values]
+            if not points:
+                continue
+            unit = statistics.median(value for _, (value, _, _) in points)
+            places = [at for at, _ in points]
+            middle, low, high = ([value[part] / unit for _, value in points] for part in range(3))
+            axes.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
+            axes.plot(places, middle, color=colour, linestyle=line, marker=marker, label=label)
+        axes.axhline(1, color=GREY, linewidth=0.8, zorder=0)
+        axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, 0.8), max(high, 1.25))
+        axes.set_yticks(multiples(*axes.get_ylim()))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.minorticks_off()
+        axes.set_ylabel("multiple of the line's median")
+        axes.set_xticks(range(len(history)), [commit.hash[:8] for commit in history], rotation=90)
+        axes.set_xlabel("commit")
+        axes.set_title(title)
+        axes.grid(False, axis="x")
+        legend_below(axes, grow=True, borderaxespad=8.5)
+    return drawn
+
+
+def multiples(low: float, high: float) -> list[float]:
+    """Return the labels of an axis from low to high: of the coarsest scale that has enough.
+
+    >>> multiples(0.3, 5.0)
+    [0.5, 1.0, 2.0, 4.0]
+    >>> multiples(0.75, 1.5)
+    [0.8, 0.9, 1.0, 1.2, 1.4]
+    """
+    found = [[tick for tick in scale if low <= tick <= high] for scale in MULTIPLES]
+    return next((ticks for ticks in found if len(ticks) >= FEWEST_TICKS), found[-1])
 
 
 def shown(value: float, benchmark: str) -> str:

@@ -3,7 +3,6 @@
 `problems` draws a figure of matplotlib and looks at the boxes of its texts and at the colours below them.
 """
 
-import itertools
 import math
 
 import numpy as np
@@ -31,6 +30,7 @@ def problems(figure, *, legible=True, one_value=()):
     if not hasattr(figure.canvas, "buffer_rgba"):
         FigureCanvasAgg(figure)
     figure.canvas.draw()
+    figure.set_layout_engine("none")  # it stays as it is, and the next drawings are quick
     found = texts(figure)
     return [*cut_off(figure, found), *overlaps(found), *(small(figure, found) if legible else ()),
             *faint(figure, found), *bare(figure, one_value)]  # fmt: skip
@@ -88,9 +88,14 @@ def meet(one, other):
 
 def overlaps(found):
     """Name the texts that overlap."""
-    boxes = [(text.get_text(), corners(text)) for text in found]
-    pairs = itertools.combinations(boxes, 2)
-    return [f"{one!r} overlaps {other!r}" for (one, box), (other, second) in pairs if meet(box, second)]
+    boxes = np.array([corners(text) for text in found]).reshape(-1, 4, 2)
+    low, high = boxes.min(axis=1), boxes.max(axis=1)
+    near = ((low[:, None] < high) & (low < high[:, None])).all(axis=-1)
+    return [
+        f"{found[one].get_text()!r} overlaps {found[other].get_text()!r}"
+        for one, other in np.argwhere(np.triu(near, 1))
+        if meet(boxes[one], boxes[other])
+    ]
 
 
 def cut_off(figure, found):
@@ -162,7 +167,6 @@ def faint(figure, found):
             contrast = np.quantile((light + 0.05) / (dark + 0.05), 0.15)
             if contrast < LEAST_CONTRAST:
                 named.append(f"{text.get_text()!r} has a contrast of {contrast:.1f}")
-    figure.canvas.draw()
     return named
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.plots.classifier import classifier_of
-from hotloop.network.plots.labels import brief, legend
+from hotloop.network.plots.labels import brief, ink, legend
 from hotloop.network.plots.style import BLUE, GREY, SMALL, WIDTH, new_axes, styled
 from hotloop.network.validation import arguments
 
@@ -33,7 +33,7 @@ def plot_calibration(
     X, y : array-like (N, inputs), array-like (N,) or (N, outputs)
         As of `plot_confusion_matrix`. Take rows that the classifier was not trained on.
     bins : int, default 10
-        Of equal width, from 0 to 1, 2 to 50.
+        Of equal width, from 0 to 1, 2 to 25.
     labels : sequence, optional
         The names of the classes; by default those of ``classes_``, or their numbers.
     axes : matplotlib.axes.Axes, optional
@@ -61,9 +61,10 @@ def plot_calibration(
     >>> x = np.random.default_rng(0).normal(size=(200, 2))
     >>> net = Network([2, 1], loss="binary_cross_entropy", seed=0)
     >>> axes = plot_calibration(net, x, x.sum(axis=1) > 0)
-    >>> axes.figure.savefig("calibration.png")
+    >>> axes.get_ylabel()
+    'share of class 1, a'
     """
-    bins = arguments.whole_number("bins", bins, 2, 50)
+    bins = arguments.whole_number("bins", bins, 2, 25)
     asked = classifier_of(net, "reliability diagram", labels)
     shares = asked.shares(X)
     if shares is None:
@@ -84,8 +85,8 @@ def plot_calibration(
         axes.plot(mean[filled], share[filled], "o-", color=BLUE, markersize=5, label="bins")
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.03, 1.03), xlabel=words[0], ylabel=words[1])
         legend(axes)
-        draw_counts(axes, counts)
-        axes.child_axes[-1].set_title(rf"ECE = $\sum_b\, \frac{{n_b}}{{N}}\, |a_b - p_b|$ = {error:.3f}", pad=8)
+        draw_counts(axes, counts, rf"ECE = $\sum_b\, \frac{{n_b}}{{N}}\, |a_b - p_b|$ = {error:.3f}")
+        axes.figure.draw_without_rendering()  # the layout takes two drawings to make room for what stands above
     return axes
 
 
@@ -99,18 +100,22 @@ def reliability(sure: Array, right: Array, bins: int) -> tuple[Array, Array, Arr
         return counts, np.bincount(place, sure, bins) / counts, np.bincount(place, right, bins) / counts
 
 
-def draw_counts(axes: Any, counts: Array) -> None:
-    """Draw a bar with its number for each bin, above given Axes."""
+def draw_counts(axes: Any, counts: Array, title: str) -> None:
+    """Draw a bar with its number for each bin, and a title, above given Axes."""
     above = axes.inset_axes([0, 1.04, 1, 0.24], sharex=axes)
     middles = (np.arange(len(counts)) + 0.5) / len(counts)
     above.bar(middles, counts, width=0.86 / len(counts), color=GREY)
     for middle, count in zip(middles, counts, strict=True):
         above.annotate(
             brief(count), (middle, count), (0, 2), textcoords="offset points", ha="center", va="bottom",
-            fontsize=SMALL, rotation=90 if len(counts) > TURNED else 0, color=axes.xaxis.label.get_color(),
+            fontsize=SMALL, rotation=90 if len(counts) > TURNED else 0, color=ink(axes),
         )  # fmt: skip
     above.set(ylim=(0, counts.max() * (1.8 if len(counts) > TURNED else 1.35)), ylabel="rows $n_b$")
     above.tick_params(axis="x", labelbottom=False, bottom=False)
     above.set_yticks([])
     above.grid(False)
+    above.set_facecolor("none")
+    above.yaxis.label.set_color(ink(axes))
     above.spines["left"].set_visible(False)
+    above.spines["bottom"].set_color(axes.spines["bottom"].get_edgecolor())
+    above.set_title(title, color=ink(axes), pad=12)

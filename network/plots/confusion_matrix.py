@@ -60,7 +60,8 @@ def plot_confusion_matrix(
     >>> from hotloop import Network
     >>> net = Network([2, 8, 3], loss="cross_entropy", seed=0)
     >>> axes = plot_confusion_matrix(net, np.eye(2), [0, 2], labels=["red", "green", "blue"])
-    >>> axes.figure.savefig("confusion.png")
+    >>> axes.get_xlabel()
+    'predicted class'
     """
     if normalize is not None and normalize not in SHARES:
         raise ValueError(f"normalize must be one of {', '.join(SHARES)}, or None; got {normalize!r}")

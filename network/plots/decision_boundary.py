@@ -47,7 +47,8 @@ def plot_decision_boundary(net: Any, X: Any, y: Any, *, labels: Sequence[Any] | 
     >>> x = np.random.default_rng(0).normal(size=(50, 2))
     >>> net = Network([2, 8, 1], loss="binary_cross_entropy", seed=0)
     >>> axes = plot_decision_boundary(net, x, x[:, 0] > 0, labels=["left", "right"])
-    >>> axes.figure.savefig("boundary.png")
+    >>> axes.get_xlabel(), axes.get_ylabel()
+    ('input 1', 'input 2')
     """
     asked = classifier_of(net, "decision boundary", labels)
     if asked.n_inputs not in (2, None):

@@ -49,7 +49,8 @@ def plot_first_layer(net: Any, *, shape: Sequence[int] | None = None, units: int
     >>> from hotloop import Network
     >>> net = Network([64, 32, 10], loss="cross_entropy", seed=0)
     >>> axes = plot_first_layer(net, shape=(8, 8), units=9)
-    >>> axes.figure.savefig("units.png")
+    >>> axes.get_title()
+    '9 of 32 units of the first layer, by importance'
     """
     weights = _weights(net)
     height, width = _shape(shape, len(weights[0]))

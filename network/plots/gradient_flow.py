@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from hotloop.kernels.jit import Array
 from hotloop.network.plots.labels import legend
 from hotloop.network.plots.style import new_axes, series, styled, whole_decades
+from hotloop.network.validation.printable import shown
 
 QUANTITIES = {
     "delta": "dC/dz, root mean square",
@@ -14,17 +16,19 @@ QUANTITIES = {
 }  # what may be drawn, and how the picture says it
 
 
-def plot_gradient_flow(net: Any, X: Any, y: Any, *, axes: Any = None) -> Any:
-    """Draw the root mean square of each layer's dC/dW, of one batch, on a logarithmic axis.
+def plot_gradient_flow(net: Any, X: Any, y: Any, *, of: str = "delta", axes: Any = None) -> Any:
+    """Draw the root mean square of each layer's gradient, for one batch, on a logarithmic axis.
 
-    Where it falls by orders of magnitude from the last layer to the first, gradients vanish, and the first layers
-    learn little; where it grows, they explode. `Profile.html` and `Diagnosis.plot` show it over a training run.
+    Where it falls by orders of magnitude from the last layer to the first, gradients vanish, and the first layers learn
+    little; where it grows, they explode. `Diagnosis.plot` and the page of `Profile.html` show it over a training run.
 
     Parameters
     ----------
     net : Network
     X, y : array-like (N, inputs), array-like (N,) or (N, outputs)
-        The batch, as `Network.gradient` takes it.
+        The batch, as `Network.trace` takes it.
+    of : {"delta", "dW"}, default "delta"
+        dC/dz, of every row, or dC/dW.
     axes : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure.
 
@@ -34,8 +38,10 @@ def plot_gradient_flow(net: Any, X: Any, y: Any, *, axes: Any = None) -> Any:
 
     Raises
     ------
-    TypeError, ValueError
-        As `Network.gradient` does.
+    TypeError
+        If `net` is no Network.
+    ValueError
+        If `of` is neither, or X and y do not fit the network.
 
     Examples
     --------
@@ -43,14 +49,22 @@ def plot_gradient_flow(net: Any, X: Any, y: Any, *, axes: Any = None) -> Any:
     >>> from hotloop import Network
     >>> net = Network([4, *[8] * 6, 1], "sigmoid", seed=0)
     >>> axes = plot_gradient_flow(net, np.ones((2, 4)), [0.0, 1.0])
-    >>> axes.figure.savefig("flow.png")
+    >>> axes.get_ylabel()
+    'dC/dz, root mean square'
     """
-    loss, gradient = net.gradient(X, y)
-    sizes = [float(np.sqrt(np.mean(np.square(part, dtype=np.float64)))) for part in net.split(gradient)[0]]
+    if of not in QUANTITIES:
+        raise ValueError(f"of must be one of {', '.join(QUANTITIES)}; got {shown(of)}")
+    if not hasattr(net, "trace"):
+        raise TypeError(f"the gradient's flow is that of a Network; got {shown(net)}")
+    trace = net.trace(X, y)
     with styled():
         axes = new_axes() if axes is None else axes
-        draw_gradient_flow(axes, {f"a batch, loss {loss:.3g}": sizes}, "dW")
+        draw_gradient_flow(axes, {f"loss {trace.loss:.3g}": [_rms(getattr(layer, of)) for layer in trace]}, of)
     return axes
+
+
+def _rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 def draw_gradient_flow(axes: Any, curves: Mapping[str, Sequence[float]], of: str) -> None:

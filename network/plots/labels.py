@@ -1,7 +1,6 @@
 """Words in pictures: legends, and labels of points that keep clear of each other."""
 
 import itertools
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,8 +10,10 @@ from hotloop.kernels.jit import Array
 from hotloop.network.plots.style import GREY, SMALL
 
 LONGEST = 24  # characters of a name
-DIRECTIONS = [(math.cos(turn), math.sin(turn)) for turn in np.arange(0, 2 * math.pi, math.pi / 8)]
+STEPS = (-1, -0.5, 0, 0.5, 1)
+DIRECTIONS = [way for way in itertools.product(STEPS, STEPS) if max(map(abs, way)) == 1]  # of a label from its point
 DISTANCES = (4, 9, 15, 22, 30, 40)  # points between a point and its label
+MARKER = 3  # points that a mark reaches from its middle
 LEADER = 9  # beyond this, a line joins them
 
 
@@ -84,40 +85,48 @@ def legend_below(axes: Any, *, grow: bool = False, **options: Any) -> Any:
     rows = -(-len(names) // columns) + ("title" in options)
     if grow:
         axes.figure.set_figheight(axes.figure.get_figheight() + 0.19 * rows)
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 4.0, "framealpha": 0, "ncols": columns}
-    return legend(axes, **below | options)
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 4.0, "columnspacing": 1.2}
+    return legend(axes, **{**below, "ncols": columns, "framealpha": 0, **options})
 
 
-def label_points(axes: Any, labels: Sequence[tuple[float, float, str]], avoid: Array, **options: Any) -> None:
+def label_points(axes: Any, labels: Sequence[tuple[Any, ...]], avoid: Array, **options: Any) -> None:
     """Write a text near each point (x, y, text), clear of the others and of the points `avoid` (N, 2), if it can be.
 
-    The limits of the Axes must be final. A label that is moved away has a line to its point.
+    A point may have a dict of options of its text, too, which go before `options`.
+    The figure must have its layout, and the Axes their limits. A label that is moved away has a line to its point.
     """
-    figure = axes.figure
-    figure.draw_without_rendering()  # for the layout
-    scale = figure.dpi / 72
+    scale = axes.figure.dpi / 72
     window = axes.get_window_extent()
     points = axes.transData.transform(np.reshape(avoid, (-1, 2)))
+    reach = MARKER * scale
     taken: list[tuple[float, float, float, float]] = []
-    for x, y, text in labels:
-        style = {"color": ink(axes), "fontsize": SMALL, "ha": "center", "va": "center", **options}
+    marks = axes.transData.transform(np.array([label[:2] for label in labels], np.float64).reshape(-1, 2))
+    for number, (x, y, text, *own) in enumerate(labels):
+        style = {"color": ink(axes), "fontsize": SMALL, "ha": "center", "va": "center", **options, **dict(*own)}
         measured = axes.text(x, y, text, **style)
         extent = measured.get_window_extent()
         measured.remove()
         half = np.array([extent.width / 2 + 1.5 * scale, extent.height / 2 + 0.5 * scale])
-        here = axes.transData.transform((x, y))
+        here = marks[number]
         tries = []
         for distance, direction in itertools.product(DISTANCES, DIRECTIONS):
             away = np.multiply(direction, half + distance * scale)
             low, high = here + away - half, here + away + half
             covers = 4.0 * sum(overlap(box, (*low, *high)) for box in taken)
-            covers += np.count_nonzero(((points > low) & (points < high)).all(axis=1))
-            covers += 8 * (
-                not (window.x0 <= low[0] and high[0] <= window.x1 and window.y0 <= low[1] and high[1] <= window.y1)
-            )
+            covers += np.count_nonzero(((points > low - reach) & (points < high + reach)).all(axis=1))
+            covers += 8 * bool((low < window.min).any() or (high > window.max).any())
+            gaps = np.hypot(*np.maximum(np.maximum(low - marks, marks - high), 0).T)
+            covers += 0.9 * bool((gaps < gaps[number] - scale).any())  # it would seem to be another's
+            if distance > LEADER:  # the line must not cross another text
+                along = here + np.linspace(0.1, 0.9, 9)[:, None] * away
+                covers += sum(
+                    ((along > box[:2]) & (along < box[2:])).all(axis=1).any() for box in np.array(taken).reshape(-1, 4)
+                )
             tries.append((covers, distance, tuple(away / scale), (*low, *high)))
         _, distance, offset, box = min(tries)
         taken.append(box)
+        if distance > LEADER:
+            points = np.concatenate([points, here + np.linspace(0, 0.9, 9)[:, None] * np.multiply(offset, scale)])
         line = {"arrowstyle": "-", "linewidth": 0.5, "color": GREY, "shrinkA": 0, "shrinkB": 2}
         note = axes.annotate(
             text, (x, y), offset, textcoords="offset points", annotation_clip=False,

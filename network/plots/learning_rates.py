@@ -29,10 +29,11 @@ def plot_learning_rates(sweep: Any, *, axes: Any = None) -> Any:
         axes.plot(sweep.rates, sweep.losses, color=GREY, alpha=0.5, linewidth=1, label="loss of each step")
         rates, smoothed = sweep.rates[:count], sweep.smoothed[:count]
         axes.plot(rates, smoothed, color=ink(axes), label="smoothed")
-        for (rule, rate), marker, colour in zip(sweep.suggestions.items(), MARKERS, PALETTE, strict=False):
+        marks = zip(sweep.suggestions.items(), MARKERS, PALETTE, (11, 9.5, 8, 6), strict=False)
+        for (rule, rate), marker, colour, size in marks:  # smaller and smaller: some lie on each other
             if math.isfinite(rate):
                 height = np.interp(math.log(rate), np.log(rates), smoothed)
-                axes.plot(rate, height, marker, color=colour, markersize=8, label=f"{rule} {rate:.2g}")
+                axes.plot(rate, height, marker, color=colour, markersize=size, label=f"{rule} {rate:.2g}")
         drawn = smoothed[np.isfinite(smoothed)]
         if drawn.size and drawn.max() > drawn.min():
             margin = (drawn.max() - drawn.min()) / 8

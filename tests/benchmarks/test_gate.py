@@ -195,9 +195,11 @@ def test_an_exact_value_that_grows_is_slower(monkeypatch, capsys):
     assert f"slower: {name}" in capsys.readouterr().out
 
 
-def test_the_table_has_what_was_measured(monkeypatch):
+def test_the_table_has_what_was_measured(monkeypatch, capsys):
     gate = pretend(monkeypatch, 1.5, wanted=re.escape(TIMED[0].name))
     table = gate_module.show(gate).splitlines()
+    report(gate)
+    assert "\nhead / base is the median of the pairs' ratios" in capsys.readouterr().out
     assert table[0].startswith("| benchmark | base | head | unit | head / base |")
     cells = table[2].split(" | ")
     assert cells[0] == f"| {TIMED[0].name}"
@@ -239,8 +241,18 @@ def test_the_published_base_is_the_newest_commit_with_results(repository):
         published(builds.commit_of("HEAD^"))  # in whose tree they are not yet
 
 
+def test_a_commit_is_not_compared_with_itself(repository, capsys, monkeypatch):
+    """Of CI's own command it is no mistake: there is nothing to compare."""
+    head = builds.commit_of("HEAD")
+    assert main([head[:10], "HEAD"]) == 2
+    assert f"error: base and head are the same commit, {head[:8]}: name two" in capsys.readouterr().err
+    monkeypatch.setattr(gate_module, "published", lambda commit: commit)
+    assert main(["published", "HEAD"]) == 0
+    assert capsys.readouterr().out.startswith(f"nothing to compare: {head[:8]} is itself the newest commit with resul")
+
+
 def test_a_commit_that_fails_to_build(repository, capsys):
-    assert main(["HEAD", "HEAD", "--work", str(repository / "work")]) == 3
+    assert main(["HEAD", "HEAD^", "--work", str(repository / "work")]) == 3
     printed = capsys.readouterr().err
     assert "none1" in printed
     assert printed.splitlines()[-1] == f"failed to build: {builds.commit_of('HEAD')[:8]}"
@@ -254,13 +266,14 @@ def test_a_build_fails_with_what_pip_said(repository):
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["nowhere"], "no commit is called 'nowhere'"),
+    (["HEAD", "HEAD"], ": name two that differ"),
     (["HEAD", "nowhere"], "no commit is called 'nowhere'"),
     (["HEAD", "--bench", "("], "unterminated"),
     (["HEAD", "--threshold", "x"], "invalid threshold value"),
     (["HEAD", "--threshold", "0.9"], "must be 1 or more"),
     (["HEAD", "--threshold", "inf"], "must be 1 or more"),
     (["HEAD", "--seconds", "0"], "must be above 0"),
-    (["HEAD", "--work", "pyproject.toml/x"], "Not a directory"),
+    (["HEAD^", "--work", "pyproject.toml/x"], "Not a directory"),
     (["published", "HEAD^"], "has results in benchmarks/results"),
     ([], "required: base"),
 ])  # fmt: skip
@@ -287,10 +300,11 @@ def test_outside_a_repository(tmp_path, monkeypatch, capsys):
 def test_a_commit_that_cannot_be_imported(repository, capsys):
     """Nor is the package imported by the gate's own process, which runs in the head's checkout."""
     commit = builds.commit_of("HEAD")
-    package = repository / "work" / "packages" / commit / "hotloop"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("import nothing_at_all")
-    assert main(["HEAD", "HEAD", "--work", str(repository / "work")]) == 3
+    for built in (commit, builds.commit_of("HEAD^")):
+        package = repository / "work" / "packages" / built / "hotloop"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("import nothing_at_all")
+    assert main(["HEAD^", "HEAD", "--work", str(repository / "work")]) == 3
     printed = capsys.readouterr().err
     assert f"cannot be imported: nothing_at_all is not installed\nfailed to build: {commit[:8]}\n" in printed
     look = "import sys, benchmarks.gate; sys.exit('hotloop' in sys.modules)"
@@ -340,13 +354,14 @@ def test_settings_of_numba_stay_outside(monkeypatch):
 @needs_compiler
 def test_this_checkout_against_itself(tmp_path, monkeypatch, capsys):
     """From its own files, by real processes with cached machine code: the exact benchmarks, which take one pair."""
-    commit = "c" * 40
+    commits = {"HEAD^": "b" * 40, "HEAD": "c" * 40}
     monkeypatch.setattr(builds.Build, "package", Path(hotloop.__file__).parents[1])
     hotloop.warmup("float32")
-    shutil.copytree(train_slice.stats.cache_path, folder_of_kernels(tmp_path / "numba-cache" / commit))
-    monkeypatch.setattr(gate_module, "commit_of", lambda name: commit)
+    for commit in commits.values():
+        shutil.copytree(train_slice.stats.cache_path, folder_of_kernels(tmp_path / "numba-cache" / commit))
+    monkeypatch.setattr(gate_module, "commit_of", commits.__getitem__)
     monkeypatch.setattr(gate_module, "git", lambda *_: "")
-    assert main(["HEAD", "HEAD", "--work", str(tmp_path), "--bench", "figures.(Signatures|Allocations)"]) == 0
+    assert main(["HEAD^", "HEAD", "--work", str(tmp_path), "--bench", "figures.(Signatures|Allocations)"]) == 0
     printed = capsys.readouterr().out
     assert "| figures.Signatures.track_compiled_again | 0.000 | 0.000 | signatures | 1.000 | exact | 1 |" in printed
     assert printed.endswith("nothing is slower: 3 benchmarks compared\n")

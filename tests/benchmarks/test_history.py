@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from picture_checks import problems
 
 from benchmarks import history
 from benchmarks.history import DOCUMENT, PICTURES, Commit, draw, filled, main, shown, values_table
@@ -59,21 +60,22 @@ def two():
     return [old, Commit("b" * 40, 86400.0, "new", {EPOCH: (4e-3, 4e-3, 4e-3)})]
 
 
-def test_a_picture_has_multiples_of_the_median(two, tmp_path, monkeypatch):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figures = []
-    monkeypatch.setattr(pyplot, "close", figures.append)
+def test_a_picture_has_multiples_of_the_median(two, tmp_path):
     assert draw("training", two, tmp_path).stat().st_size > 1000
-    monkeypatch.undo()
-    (axes,) = figures[0].axes
+    (axes,) = history.picture("training", two).axes
     (line,) = [line for line in axes.lines if line.get_label() == "64-32-10, batch 32"]
     assert list(line.get_ydata()) == pytest.approx([8 / 6, 4 / 6])
     assert [text.get_text() for text in axes.get_xticklabels()] == ["a" * 8, "b" * 8]
-    pyplot.close(figures[0])
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_legible(name, committed):
+    """And no line is so far from the others that it flattens them."""
+    drawn = history.picture(name, committed)
+    assert problems(drawn) == []
+    ticks = [text.get_text() for text in drawn.axes[0].get_yticklabels()]
+    assert "1" in ticks
+    assert len(ticks) >= 3
 
 
 def test_the_tables(two):

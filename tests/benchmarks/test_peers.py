@@ -330,7 +330,7 @@ def test_the_labels_of_the_chart_stand_apart():
             heights[label] = y
 
     heights = {}
-    chart.label_lines(Axes(), [(16, 10.0, "a", ""), (16, 10.5, "b", ""), (16, 500.0, "c", "")])
+    chart.label_lines(Axes(), [(16, 10.0, "a"), (16, 10.5, "b"), (16, 500.0, "c")])
     assert heights["b"] / heights["a"] > 1.3
     assert heights["c"] == 500.0
 

@@ -18,11 +18,17 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
 from hotloop.network.plots.style import styled  # noqa: E402
+from hotloop.network.profiling.diagnosis.findings import Diagnosis  # noqa: E402
 from hotloop.plots import (  # noqa: E402
+    plot_calibration,
     plot_confusion_matrix,
     plot_decision_boundary,
+    plot_first_layer,
+    plot_gradient_flow,
     plot_history,
     plot_learning_rates,
+    plot_roofline,
+    plot_time_by_layer,
 )
 
 
@@ -252,3 +258,175 @@ def test_without_matplotlib(monkeypatch, draw):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"pictures need matplotlib: python -m pip install 'hotloop\[plot\]'"):
         draw()
+
+
+# Classifiers that are no networks, by the names of scikit-learn.
+
+
+class Rule:
+    """Decides by the sign of the first input, and is as sure as it is large."""
+
+    classes_ = np.array(["left", "right"])
+
+    def predict(self, X):
+        return self.classes_[(np.asarray(X)[:, 0] > 0).astype(int)]
+
+
+class SureRule(Rule):
+    def predict_proba(self, X):
+        share = 1 / (1 + np.exp(-np.asarray(X, float)[:, 0]))
+        return np.stack([1 - share, share], axis=1)
+
+
+SIDES = ["right", "left", "left", "left", "right"]
+
+
+def test_a_confusion_matrix_of_a_classifier():
+    axes = plot_confusion_matrix(Rule(), POINTS, SIDES)
+    assert [text.get_text() for text in axes.texts] == ["2", "1", "0", "2"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["left", "right"]
+    axes = plot_confusion_matrix(Rule(), POINTS, SIDES, labels=["L", "R"])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["L", "R"]
+
+
+@pytest.mark.parametrize("rule", [Rule, SureRule])
+def test_a_decision_boundary_of_a_classifier(rule):
+    axes = plot_decision_boundary(rule(), POINTS, SIDES)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["left", "right"]
+    shades = {round(alpha, 6) for alpha in axes.images[0].get_array()[..., 3].ravel().tolist()}
+    assert (len(shades) == 1) == (rule is Rule)
+
+
+def test_an_estimator_knows_a_frame_by_its_columns():
+    pytest.importorskip("sklearn")
+    pandas = pytest.importorskip("pandas")
+    from sklearn.linear_model import LogisticRegression
+
+    frame = pandas.DataFrame(POINTS, columns=["length", "width"])
+    model = LogisticRegression().fit(frame, SIDES)
+    axes = plot_decision_boundary(model, frame, SIDES)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("length", "width")
+    assert png(axes) > 0
+
+
+@pytest.mark.parametrize("draw", [plot_confusion_matrix, plot_decision_boundary, plot_calibration])
+def test_what_is_no_classifier(draw):
+    with pytest.raises(TypeError, match="of a Network, or of a fitted classifier with classes_; got 'net'"):
+        draw("net", POINTS, SIDES)
+    unfitted = type("Unfitted", (), {"fit": None, "predict": None})()
+    with pytest.raises(TypeError, match="has no classes_: fit it first"):
+        draw(unfitted, POINTS, SIDES)
+    with pytest.raises(ValueError, match=r"y has the class 'up', which classes_ lacks: \['left', 'right'\]"):
+        draw(SureRule(), POINTS, ["up", *SIDES[1:]])
+    with pytest.raises(ValueError, match="y has 4 rows; X has 5 rows"):
+        draw(SureRule(), POINTS, SIDES[1:])
+
+
+# Calibration.
+
+
+class Told:
+    """Has the probabilities that it is given as X."""
+
+    classes_ = np.arange(3)
+
+    def predict(self, X):
+        return np.argmax(X, axis=1)
+
+    def predict_proba(self, X):
+        return X
+
+
+def test_the_calibration_of_two_classes():
+    """Three rows of probability 0.1, 0.3, 0.8 in two bins: the expected calibration error on paper."""
+    rule = SureRule()
+    rule.predict_proba = lambda X: np.stack([1 - X, X], axis=1)
+    axes = plot_calibration(rule, np.array([0.1, 0.3, 0.8]), ["left", "right", "right"], bins=2)
+    np.testing.assert_allclose(axes.lines[1].get_xydata(), [[0.2, 0.5], [0.8, 1.0]])
+    (above,) = axes.child_axes
+    assert [text.get_text() for text in above.texts] == ["2", "1"]
+    assert above.get_title().endswith(f"= {2 / 3 * 0.3 + 1 / 3 * 0.2:.3f}")
+    assert axes.get_xlabel() == "probability of class right, mean p"
+
+
+def test_the_calibration_of_three_classes_is_that_of_the_predicted_one():
+    X = np.array([[0.5, 0.3, 0.2], [0.25, 0.55, 0.2], [0.0, 0.0, 1.0]])
+    axes = plot_calibration(Told(), X, [0, 0, 2])
+    np.testing.assert_allclose(axes.lines[1].get_xydata(), [[0.525, 0.5], [1.0, 1.0]])
+    assert axes.get_xlabel() == "probability of the predicted class, mean p"
+    net = fixed(3, "cross_entropy", output="identity")
+    assert png(plot_calibration(net, POINTS, [0, 1, 2, 0, 1])) > 0
+
+
+def test_what_has_no_calibration():
+    with pytest.raises(ValueError, match="needs probabilities; the classifier has no predict_proba"):
+        plot_calibration(Rule(), POINTS, SIDES)
+    with pytest.raises(ValueError, match="needs probabilities of 0 to 1; a row has others"):
+        plot_calibration(Told(), np.array([[2.0, 0.0, 0.0]]), [0])
+    with pytest.raises(ValueError, match="bins must be"):
+        plot_calibration(SureRule(), POINTS, SIDES, bins=1)
+    assert pyplot.get_fignums() == []
+
+
+# Weights and gradients.
+
+
+def test_the_units_of_a_first_layer_by_importance():
+    """Of as large weights into them, those with larger ones out of them come first."""
+    first, second = np.array([[1.0, 1.0, -2.0], [0.0, 0.0, 0.0]]), np.array([[0.1], [3.0], [1.0]])
+    net = Network([2, 3, 1], initializer=[(first, np.zeros(3)), (second, np.zeros(1))])
+    axes = plot_first_layer(net, shape=(1, 2), units=2)
+    assert [text.get_text() for text in axes.texts] == ["1", "2"]
+    picture = axes.images[0].get_array()
+    assert sorted(picture.compressed()) == [-2.0, 0.0, 0.0, 1.0]
+    assert axes.images[0].get_clim() == (-2.0, 2.0)
+    estimator = type("Estimator", (), {"coefs_": [first, second]})()
+    assert [text.get_text() for text in plot_first_layer(estimator, shape=(2, 1)).texts] == ["1", "2", "0"]
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({}, r"10 inputs make no square: give their shape=\(height, width\)"),
+    ({"shape": (3, 3)}, r"shape \(3, 3\) has 9 pixels; the network has 10 inputs"),
+    ({"shape": (1, 2, 5)}, r"shape must be \(height, width\), got \(1, 2, 5\)"),
+    ({"shape": 10}, r"shape must be \(height, width\), got 10"),
+    ({"shape": (5, 2), "units": 0}, "units must be"),
+])  # fmt: skip
+def test_shapes_that_do_not_fit(options, message):
+    with pytest.raises(ValueError, match=message):
+        plot_first_layer(Network([10, 4, 1]), **options)
+    with pytest.raises(TypeError, match="wanted a Network or a fitted estimator with coefs_, got 3"):
+        plot_first_layer(3)
+    assert pyplot.get_fignums() == []
+
+
+@pytest.mark.parametrize("of", ["delta", "dW"])
+def test_the_flow_of_a_gradient(of):
+    net, y = Network([2, 3, 1], "tanh", seed=0, dtype="float32"), np.ones(len(POINTS))
+    axes = plot_gradient_flow(net, POINTS, y, of=of)
+    sizes = [np.sqrt(np.mean(getattr(layer, of) ** 2)) for layer in net.trace(POINTS, y)]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), sizes, rtol=1e-6)
+    assert axes.get_ylabel().startswith("dC/dz" if of == "delta" else "dC/dW")
+    assert axes.get_yscale() == "log"
+
+
+def test_layers_without_a_gradient_are_marked():
+    """Here the second layer's weights are zero, and nothing goes through them."""
+    zero = [(np.ones((2, 3)), np.zeros(3)), (np.zeros((3, 1)), np.zeros(1))]
+    axes = plot_gradient_flow(
+        Network([2, 3, 1], "tanh", initializer=zero, dtype="float32"), POINTS, np.ones(len(POINTS))
+    )
+    assert [(line.get_xdata()[0], line.get_label()) for line in axes.lines[1:]] == [(1, "zero")]
+    assert np.isnan(axes.lines[0].get_ydata()[0])
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda: plot_gradient_flow(Network([2, 1]), POINTS, np.ones(5), of="loss"), ValueError, "of must be one of"),
+    (lambda: plot_gradient_flow(Rule(), POINTS, SIDES), TypeError, "flow is that of a Network; got <"),
+    (lambda: plot_roofline(3), TypeError, r"of a profile, which hotloop.profile\(\) makes; got 3"),
+    (lambda: plot_time_by_layer(None), TypeError, r"of a profile, which hotloop.profile\(\) makes; got None"),
+    (lambda: Diagnosis().plot(), ValueError, "there is nothing to draw: no fit was looked at"),
+])  # fmt: skip
+def test_what_has_no_such_picture(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+    assert pyplot.get_fignums() == []

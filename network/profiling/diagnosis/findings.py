@@ -5,6 +5,8 @@ from typing import Any
 
 from hotloop.network.html import elements
 from hotloop.network.html.elements import Html
+from hotloop.network.plots.gradient_flow import draw_gradient_flow
+from hotloop.network.plots.style import new_axes, styled
 from hotloop.network.text_table import table
 
 HEADS = ("layer", "gradient", "growth", "step", "saturated", "dead")
@@ -125,6 +127,28 @@ class Diagnosis:
             parts += [elements.title(f"Diagnosis of {name}"), fit.as_html()]
         more = [f"{self.left_out} more fits were not looked at"] if self.left_out else []
         return elements.representation(*parts, *map(elements.note, more if parts else ["no fit was looked at"]))
+
+    def plot(self, *, axes: Any = None) -> Any:
+        """Draw the gradient dC/dW of each layer, the median of the snapshots of each fit; return matplotlib's Axes.
+
+        Raises
+        ------
+        ValueError
+            If no fit was looked at.
+        """
+        curves = {
+            f"{f'fit {number}, ' * (len(self.fits) > 1)}{fit.snapshots} snapshots": [
+                layer["gradient"] for layer in fit.layers
+            ]
+            for number, fit in enumerate(self.fits, 1)
+            if fit.layers
+        }
+        if not curves:
+            raise ValueError("there is nothing to draw: no fit was looked at")
+        with styled():
+            axes = new_axes() if axes is None else axes
+            draw_gradient_flow(axes, curves, "dW")
+        return axes
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return it as plain data."""

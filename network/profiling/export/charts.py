@@ -10,8 +10,6 @@ from hotloop.network.plots.labels import ink, label_points, legend_below, ranges
 from hotloop.network.plots.style import (
     BLUE,
     GREEN,
-    GREY,
-    HEIGHT,
     ORANGE,
     PINK,
     RED,
@@ -26,22 +24,26 @@ from hotloop.network.plots.style import (
 from hotloop.network.profiling.diagnosis.snapshots import per_layer
 from hotloop.network.profiling.recording import Recording
 from hotloop.network.profiling.rows import PHASE_KINDS, PHASE_ORDER, Row, labels
+from hotloop.network.validation.printable import shown
 
 # By phase, in the order of a step.
 COLOURS = ["#BBBBBB", SKY, YELLOW, ORANGE, BLUE, RED, BLUE, PINK, GREEN]
 MARKERS = ["X", "o", "s", "^", "v", "D", "v", "P", "P"]
+OUTSIDE = "#606060"
 HATCHES = {"weight gradient + update": "//", "wait for other threads": "xx", "interruptions": "++"}
 LOW_BYTES = 24_576  # in use together: they fit the first-level cache
 TOGETHER = 8  # points: markers of a phase that are nearer share a label
-BAR, TALL_BAR = 0.21, 0.32  # inches that a bar takes; one with two lines of text
+BAR, TALL_BAR = 0.22, 0.34  # inches that a bar takes; one with two lines of text
+ROOFLINE = 5.0  # inches that the roofline is high, with its legend
 
 
 def overview(recording: Recording) -> Any:
     """Return the figure of `Profile.plot`."""
     pyplot()  # imported, it tells notebooks how to show a figure
     with styled():
-        drawn = figure(WIDTH, 2 * HEIGHT + 3.2)
-        above, below = drawn.subplots(2, 1)
+        heights = time_height(recording), ROOFLINE
+        drawn = figure(WIDTH, sum(heights))
+        above, below = drawn.subplots(2, 1, height_ratios=heights)
         time_by_layer(recording, above)
         roofline(recording, below)
     return drawn
@@ -68,9 +70,10 @@ def plot_time_by_layer(profile: Any, *, axes: Any = None) -> Any:
     >>> with profile() as prof:
     ...     history = Network([4, 8, 1], seed=0).fit(np.ones((64, 4)), np.ones(64), progress=False)
     >>> axes = plot_time_by_layer(prof)
-    >>> axes.figure.savefig("time.png")
+    >>> axes.get_xlabel()
+    'milliseconds'
     """
-    return _drawn(time_by_layer, profile, axes)
+    return _drawn(time_by_layer, time_height, profile, axes)
 
 
 def plot_roofline(profile: Any, *, axes: Any = None) -> Any:
@@ -99,13 +102,15 @@ def plot_roofline(profile: Any, *, axes: Any = None) -> Any:
     >>> axes = plot_roofline(prof)
     >>> axes.figure.savefig("roofline.png")
     """
-    return _drawn(roofline, profile, axes)
+    return _drawn(roofline, lambda _: ROOFLINE, profile, axes)
 
 
-def _drawn(draw: Any, profile: Any, axes: Any) -> Any:
+def _drawn(draw: Any, height: Any, profile: Any, axes: Any) -> Any:
+    if not hasattr(profile, "recording"):
+        raise TypeError(f"this picture is of a profile, which hotloop.profile() makes; got {shown(profile)}")
     profile.rows  # noqa: B018 (raises unless it has ended)
     with styled():
-        axes = new_axes(WIDTH, HEIGHT + 1.4) if axes is None else axes
+        axes = new_axes(WIDTH, height(profile.recording)) if axes is None else axes
         draw(profile.recording, axes)
     return axes
 
@@ -120,15 +125,25 @@ def _label(row: Row) -> str:
     return where if row["network"] is None else f"{row['network']}\n{where}"
 
 
+def bar_labels(recording: Recording) -> list[str]:
+    """Return what `time_by_layer` draws a bar for: layers, what belongs to no layer, the time outside the loops."""
+    phases = [row for row in recording.rows if row["kind"] in PHASE_KINDS]
+    layers = sorted({row["layer"] for row in phases if row["layer"] is not None})
+    found = dict.fromkeys(_label(row) for layer in layers for row in phases if row["layer"] == layer)
+    return [*found, *dict.fromkeys(_label(row) for row in phases if row["layer"] is None), "outside the loops"]
+
+
+def time_height(recording: Recording) -> float:
+    """Return the inches that `time_by_layer` needs."""
+    return 2.2 + sum(TALL_BAR if "\n" in label else BAR for label in bar_labels(recording))
+
+
 def time_by_layer(recording: Recording, axes: Any) -> None:
     """Draw a bar of phases for each layer, one for what belongs to no layer, and one for the time outside the loops."""
     rows = recording.rows
     phases = [row for row in rows if row["kind"] in PHASE_KINDS]
-    layers = sorted({row["layer"] for row in phases if row["layer"] is not None})
-    labels = list(dict.fromkeys(_label(row) for layer in layers for row in phases if row["layer"] == layer))
-    labels += list(dict.fromkeys(_label(row) for row in phases if row["layer"] is None))
     outside = [row for row in rows if row["kind"] not in PHASE_KINDS]
-    bars = {label: place for place, label in enumerate([*labels, "outside the loops"])}
+    bars = {label: place for place, label in enumerate(bar_labels(recording))}
     left = np.zeros(len(bars))
     between = {"edgecolor": axes.get_facecolor(), "linewidth": 0.5}
     for name in PHASE_ORDER:
@@ -140,7 +155,7 @@ def time_by_layer(recording: Recording, axes: Any) -> None:
             )  # fmt: skip
             left[place] += width
     width = 1e3 * sum(row["seconds"] for row in outside)
-    axes.barh(bars["outside the loops"], width, color=GREY, hatch="..", label="outside", **between)
+    axes.barh(bars["outside the loops"], width, color=OUTSIDE, hatch="..", label="outside", **between)
     axes.set_yticks(list(bars.values()), list(bars))
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
@@ -186,6 +201,7 @@ def roofline(recording: Recording, axes: Any) -> None:
     axes.set_xlim(intensities[0], intensities[-1])
     axes.set_ylim(*axes.get_ylim())
     legend_below(axes)
+    axes.figure.draw_without_rendering()  # for the layout
     roofs = [line.get_xydata()[::4] for line in axes.lines if len(line.get_xydata()) > 1]
     points = [(intensity, rate) for intensity, rate, _ in found]
     label_points(axes, layer_labels(axes, found), np.concatenate([*roofs, np.reshape(points, (-1, 2))]))
@@ -201,7 +217,6 @@ def placed(recording: Recording) -> list[tuple[float, float, Row]]:
 
 def layer_labels(axes: Any, found: list[tuple[float, float, Row]]) -> list[tuple[float, float, str]]:
     """Return where to write which layers: one text for the points of a phase that lie together."""
-    axes.figure.draw_without_rendering()
     near = TOGETHER * axes.figure.dpi / 72
     groups: list[tuple[float, float, str, list[int]]] = []
     for x, y, row in sorted(found, key=lambda one: (one[2]["name"], one[0], one[1])):
