@@ -22,7 +22,8 @@ from hotloop.network.metrics import predicted_classes
 from hotloop.network.metrics.named import probabilities
 from hotloop.network.metrics.regression import mae, r2, rmse
 from hotloop.network.network import Network
-from hotloop.network.plots.style import BLUE, GREY, ORANGE, legend
+from hotloop.network.plots.labels import legend
+from hotloop.network.plots.style import BLUE, GREY, ORANGE
 from hotloop.network.validation.printable import printable
 
 MOST_CLASSES = 40  # of a confusion matrix

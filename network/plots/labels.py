@@ -26,7 +26,7 @@ def shortened(name: Any, most: int = LONGEST) -> str:
     """Return a name in one line of so many characters at most: its beginning and its end.
 
     >>> shortened("grade 4 of the second year", 16)
-    'grade 4 of…ear'
+    'grade 4 of…year'
     """
     text = " ".join(str(name).split())
     if len(text) > most:
