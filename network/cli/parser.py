@@ -83,6 +83,7 @@ examples:
       --output sigmoid --loss mse --optimizer sgd --learning-rate 15 \\
       --momentum 0 --batch-size 10 --epochs 30
   hotloop train --data houses.csv --target price --loss huber
+  hotloop train --data houses.csv --save houses.safetensors --report run.html
   hotloop train --data people.parquet --categorical zip,year --missing unknown
   zcat sales.csv.gz | hotloop train --data - --separator ';' --decimal ,
   hotloop train --data mnist --checkpoint run.safetensors --resume"""

@@ -122,8 +122,13 @@ def results_part(tested: Tested) -> Html:
     lines = [element("p", line) for line in tested.headline()]
     if tested.labels is None:
         return joined(*lines, _errors(tested))
+    return joined(*lines, confusion_part(tested))
+
+
+def confusion_part(tested: Tested) -> Html:
+    """Return how many rows of each class are put into which, if these are not too many, and what becomes of each."""
     matrix = _confusion(tested) if len(tested.classes) <= MOST_CLASSES else ""
-    return joined(*lines, matrix, _by_class(tested))
+    return joined(matrix, _by_class(tested))
 
 
 def _confusion(tested: Tested) -> Html:

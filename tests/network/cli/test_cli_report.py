@@ -4,6 +4,7 @@ import csv
 import shlex
 import signal
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from html_reader import HOSTILE, parsed
 from page_rules import breaches
 from recorded_profile import CORE
 
-from hotloop.network.cli import report_curves, run_report
+from hotloop.network.cli import report_curves, report_results, run_report
 from hotloop.network.cli import train as train_command
 from hotloop.network.html.elements import Html
 from hotloop.network.profiling import recording
@@ -100,6 +101,20 @@ def test_a_run_on_classes(folder, pictures):
     assert matrix.rows()[0] == ["true \\ predicted", "rose", "tulip"]
     assert [row[:3] for row in each.rows()[1:]] == [
         [name, str(counts[at].sum()), str(counts[at, at])] for at, name in enumerate(("rose", "tulip"))
+    ]  # fmt: skip
+
+
+def test_the_confusion_matrix_has_the_true_classes_down():
+    prepared = SimpleNamespace(
+        test=SimpleNamespace(labels=np.array([0, 0, 1])), data=SimpleNamespace(classes=("a", "b"))
+    )
+    net, outputs = SimpleNamespace(activations=["softmax"]), np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+    tested = report_results.Tested(net, prepared, 1, {}, outputs)
+    assert tested.counts.tolist() == [[1, 1], [0, 1]]
+    results = parsed(report_results.confusion_part(tested))
+    assert results.all("table")[0].rows()[1:] == [["a", "1", "1"], ["b", "0", "1"]]
+    assert results.all("table")[1].rows()[1:] == [
+        ["a", "2", "1", "50.0 %", "100.0 %", "b (1)"], ["b", "1", "1", "100.0 %", "50.0 %", "-"]
     ]  # fmt: skip
 
 
