@@ -6,7 +6,7 @@ from typing import Any
 from hotloop.network.html.elements import Cell, Html, bar, element, finding, joined, note, table
 from hotloop.network.html.page import Section, page, region, sortable
 from hotloop.network.html.picture import matplotlib_defaults, picture
-from hotloop.network.plots.style import figure, styled
+from hotloop.network.plots.style import HEIGHT, figure, styled
 from hotloop.network.profiling.diagnosis.findings import Diagnosis
 from hotloop.network.profiling.diagnosis.snapshots import per_layer
 from hotloop.network.profiling.export import charts
@@ -20,7 +20,6 @@ SORTED_BY = {
     "# of Calls": "calls", "GFLOP/s": "flops_per_second", "GB/s": "bytes_per_second", "FLOP/B": "flops_per_byte",
     "% of roof": "roof_percent",
 }  # fmt: skip
-WIDTH, HEIGHT = 5.2, 3.9  # inches of a picture, so that its texts can be read on a telephone
 EXPLAINED = (
     "Times are wall time. A roof is the least time that a core could take, by its measured arithmetic and by the "
     "measured bandwidth of the memory in which the data of a step lies."
@@ -49,10 +48,11 @@ def profile_part(recording: Recording) -> Html:
     """Return the charts of the time, and the table."""
     drawn = [
         _chart(charts.time_by_layer, recording, "time", "Time by layer and phase",
-               "A bar for each layer, divided into the phases of a training step. The table below has the numbers."),
+               "A bar for each layer, divided into the phases of a training step. The table below has the numbers.",
+               charts.time_height(recording)),
         _chart(charts.roofline, recording, "roofline", "Roofline of a core",
                "Each phase of each layer by its operations a byte and the operations a second that it reached, under "
-               "the limits of a core. The table below has the numbers."),
+               "the limits of a core. The table below has the numbers.", charts.ROOFLINE),
     ]  # fmt: skip
     return joined(element("div", *filter(None, drawn), class_="pictures"), _table(recording), note(EXPLAINED))
 
@@ -77,11 +77,11 @@ def diagnosis_part(recording: Recording, diagnosis: Diagnosis) -> Html:
 
 def _chart(
     draw: Callable[[Recording, Any], Any], recording: Recording, name: str, title: str, description: str,
-    numbers: Html | None = None,
+    height: float = HEIGHT, numbers: Html | None = None,
 ) -> Html | None:  # fmt: skip
     """Return a chart as an element; None if there was nothing to draw."""
     with matplotlib_defaults(), styled():
-        drawn = figure(WIDTH, HEIGHT)
+        drawn = figure(height=height)
         if draw(recording, drawn.subplots()) is False:
             return None
         return picture(drawn, name, title, description, numbers)
@@ -99,7 +99,7 @@ def _gradients(recording: Recording) -> Html | None:
     return _chart(
         charts.gradient_flow, recording, "gradients", "Gradient flow",
         "The root mean square of dC/dz in each layer, in the first, a middle and the last snapshot.",
-        region("Gradient flow", table(heads, rows)),
+        numbers=region("Gradient flow", table(heads, rows)),
     )  # fmt: skip
 
 
