@@ -13,7 +13,8 @@ WIDTH, HEIGHT = 460, 190
 LEFT, RIGHT, TOP, BOTTOM = 52, WIDTH - 12, 26, HEIGHT - 36  # of the area that the curves fill
 MOST_POINTS = 200  # of a curve: more would be narrower than a pixel
 MOST_TICKS = 5
-# Colour, dashes and sign of each curve: told apart without colours, too, and seen on white and on black.
+# Colour, dashes and sign of each curve, told apart without colours, too. The style of `elements` makes the colours
+# lighter on a dark page; where a notebook drops styles, these are seen on white and on black.
 PENS = (("#0072b2", None, "━"), ("#d55e00", "6 3", "╍"), ("#009e73", "2 2", "┅"))
 DECADES = 1.5  # from this range on, positive values have a logarithmic axis
 
@@ -84,10 +85,10 @@ def curves(
         colour, dashes, _ = PENS[line.pen]
         path = _path([across.place(x) for x in line.x], [up.place(y) for y in line.y])
         stroke = {"stroke": colour, "stroke_width": 2, "stroke_linejoin": "round", "stroke_dasharray": dashes}
-        shapes.append(element("path", d=path, fill="none", **stroke))
+        shapes.append(element("path", d=path, fill="none", class_=f"hotloop-pen{line.pen}", **stroke))
     keys: list[Any] = []
     for name, pen in dict.fromkeys((line.name, line.pen) for line in lines):
-        keys += [element("tspan", f" {PENS[pen][2]} ", fill=PENS[pen][0]), f"{name} "]
+        keys += [element("tspan", f" {PENS[pen][2]} ", fill=PENS[pen][0], class_=f"hotloop-pen{pen}"), f"{name} "]
     if mark is not None:
         place = f"M{across.place(mark[0]):.1f} {TOP}V{BOTTOM}"
         shapes.append(element("path", d=place, stroke="currentColor", opacity=0.7, stroke_dasharray="1 3", fill="none"))

@@ -22,6 +22,9 @@ STYLE = """
   --hotloop-red: color-mix(in srgb, #d55e00 85%, currentColor);
   --hotloop-green: color-mix(in srgb, #009e73 80%, currentColor); }
 .hotloop-title { font-weight: 600; margin: .2em 0 .4em; }
+.hotloop path.hotloop-pen0 { stroke: var(--hotloop-blue); } .hotloop tspan.hotloop-pen0 { fill: var(--hotloop-blue); }
+.hotloop path.hotloop-pen1 { stroke: var(--hotloop-red); } .hotloop tspan.hotloop-pen1 { fill: var(--hotloop-red); }
+.hotloop path.hotloop-pen2 { stroke: var(--hotloop-green); } .hotloop tspan.hotloop-pen2 { fill: var(--hotloop-green); }
 .hotloop-row { display: flex; flex-wrap: wrap; gap: 0 1em; }
 .hotloop-row > svg { flex: 1 1 20em; max-width: 33em; }
 .hotloop-scroll { overflow-x: auto; max-width: 100%; }
