@@ -198,7 +198,7 @@ writers = pytest.mark.parametrize("name", WRITERS)
 @pytest.fixture
 def without_charts(monkeypatch):
     """They take two seconds to draw."""
-    monkeypatch.setattr(html_page, "_chart", lambda *_: None)
+    monkeypatch.setattr(html_page, "_chart", lambda *_, **__: None)
 
 
 def written(prof, name, path):
