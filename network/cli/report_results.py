@@ -222,6 +222,7 @@ def worst_part(tested: Tested) -> Html:
     columns = _shown_columns(tested.prepared)
     images = tested.holds_images
     heads = ["row", *["picture"] * images, *_pair_heads(tested), "loss"]
+    texts = 1 if tested.labels is None else 3 + images  # the other heads are of numbers
     names = [_cut(data.raw_test.name(index)) for index in columns]
     rows = []
     for row in map(int, worst):
@@ -232,7 +233,7 @@ def worst_part(tested: Tested) -> Html:
     if data.raw_test is None and data.test_rows is None:
         unit = " Rows are counted from 0 in the test set."
     found = table(
-        [*heads, *names], rows, left=[*heads[: 3 + images], *names], caption="The test rows with the highest losses"
+        [*heads, *names], rows, left=[*heads[:texts], *names], caption="The test rows with the highest losses"
     )
     about = f"Wrong labels and rare kinds of rows show here first.{unit}"
     return joined(note(about), region("Table of the worst rows", found))
