@@ -3,6 +3,15 @@
 Call them from Python or from your own compiled code. They check the shapes, dtypes and layouts of their arrays, since
 wrong ones would read or write outside them, and never what is in them. `hotloop.network` is the layer that validates.
 
+>>> import numpy as np
+>>> from hotloop.kernels import dense_forward, relu
+>>> x, weights, bias = np.ones((1, 2), np.float32), np.ones((2, 3), np.float32), np.zeros(3, np.float32)
+>>> out = np.empty((1, 3), np.float32)
+>>> dense_forward(x, weights, bias, out)  # one layer: out = x @ weights + bias
+>>> relu(out, out)
+>>> print(out)
+[[2. 2. 2.]]
+
 Denormal numbers, those other than zero but smaller than 1.2e-38 (float64: 2.2e-308), are zero in all of them: a result
 that would be denormal is zero, and an operand that is counts as zero. The caller's floating-point mode stays as it was.
 
@@ -19,22 +28,16 @@ if TYPE_CHECKING:
         elu_derivative,
         exponential,
         exponential_derivative,
-        gelu,
-        gelu_derivative,
         identity,
         identity_derivative,
         leaky_relu,
         leaky_relu_derivative,
-        mish,
-        mish_derivative,
         relu,
         relu_derivative,
         selu,
         selu_derivative,
         sigmoid,
         sigmoid_derivative,
-        silu,
-        silu_derivative,
         softplus,
         softplus_derivative,
         tanh,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     )
     from hotloop.kernels.dense import accumulate_weight_gradient, dense_forward, input_gradient
     from hotloop.kernels.exp_log import exp, log
+    from hotloop.kernels.gated_activations import gelu, gelu_derivative, mish, mish_derivative, silu, silu_derivative
     from hotloop.kernels.jit import kernel
     from hotloop.kernels.losses import (
         binary_cross_entropy,
@@ -109,7 +113,8 @@ __all__ = [
 
 # The modules that have them, in the order in which they are searched.
 _MODULES = (
-    "activations", "dense", "exp_log", "jit", "losses", "prediction", "random", "row_softmax", "updates",
+    "activations", "dense", "exp_log", "gated_activations", "jit", "losses", "prediction", "random", "row_softmax",
+    "updates",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one

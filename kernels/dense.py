@@ -65,6 +65,16 @@ def dense_forward(x: Array, weights: Array, bias: Array, out: Array) -> None:
     ------
     ValueError
         If the shapes do not fit, or rows are not contiguous.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.kernels import dense_forward
+    >>> x, weights, bias = np.array([[1, 2]], np.float32), np.ones((2, 3), np.float32), np.arange(3, dtype=np.float32)
+    >>> out = np.empty((1, 3), np.float32)
+    >>> dense_forward(x, weights, bias, out)
+    >>> print(out)
+    [[3. 4. 5.]]
     """
     check_matrices(x, weights, out)
     check_vectors(bias, bias, bias)
@@ -100,6 +110,19 @@ def accumulate_weight_gradient(x: Array, delta: Array, weight_gradient: Array, b
     ------
     ValueError
         If the shapes do not fit, or rows are not contiguous.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.kernels import accumulate_weight_gradient
+    >>> x, delta = np.array([[1, 2], [0, 1]], np.float32), np.array([[1, -1, 0], [0, 0, 1]], np.float32)
+    >>> weight_gradient, bias_gradient = np.zeros((2, 3), np.float32), np.zeros(3, np.float32)
+    >>> accumulate_weight_gradient(x, delta, weight_gradient, bias_gradient)
+    >>> print(weight_gradient)
+    [[ 1. -1.  0.]
+     [ 2. -2.  1.]]
+    >>> print(bias_gradient)
+    [ 1. -1.  1.]
     """
     check_matrices(x, delta, weight_gradient)
     check_vectors(bias_gradient, bias_gradient, bias_gradient)
@@ -140,6 +163,16 @@ def input_gradient(delta: Array, weights: Array, out: Array) -> None:
     ------
     ValueError
         If the shapes do not fit, or rows are not contiguous.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.kernels import input_gradient
+    >>> delta, weights = np.array([[1, -1, 0]], np.float32), np.array([[1, 2, 3], [4, 4, 4]], np.float32)
+    >>> out = np.empty((1, 2), np.float32)
+    >>> input_gradient(delta, weights, out)
+    >>> print(out)
+    [[-1.  0.]]
     """
     check_matrices(delta, weights, out)
     if delta.shape[1] != weights.shape[1]:

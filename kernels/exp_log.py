@@ -18,6 +18,15 @@ def exp(x: Array, out: Array) -> None:
     Notes
     -----
     Source: Cody and Waite, Software Manual for the Elementary Functions (1980), chapter 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.kernels import exp
+    >>> out = np.empty(2, np.float32)
+    >>> exp(np.array([0, 1], np.float32), out)
+    >>> print(out.round(3))
+    [1.    2.718]
     """
     out = prepare(x, out)
     for i in range(out.size):
@@ -37,6 +46,15 @@ def log(x: Array, out: Array) -> None:
     Notes
     -----
     Source: Cody and Waite, Software Manual for the Elementary Functions (1980), chapter 5, with a series in artanh.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.kernels import log
+    >>> out = np.empty(3, np.float32)
+    >>> log(np.array([0, 1, 10], np.float32), out)
+    >>> print(out.round(3))
+    [ -inf 0.    2.303]
     """
     out = prepare(x, out)
     for i in range(out.size):

@@ -51,6 +51,19 @@ def kernel(function: Function) -> Function:
     -----
     RuntimeWarning
         Once in a process, if machine code cannot be kept. Each process then compiles the kernel again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.kernels import kernel, relu
+    >>> @kernel
+    ... def halved_and_rectified(z, out):
+    ...     relu(z, out)
+    ...     out *= 0.5
+    >>> out = np.empty(3, np.float32)
+    >>> halved_and_rectified(np.array([-1, 0, 1], np.float32), out)
+    >>> print(out)
+    [0.  0.  0.5]
     """
     if numba.config.DISABLE_JIT:
         return function

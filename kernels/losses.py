@@ -171,7 +171,18 @@ def row_loss(s: Record, parameters: Array, z: Array, a: Array, y: Array, g: Arra
 
 @kernel
 def mean_squared_error(outputs: Array, targets: Array, gradient: Array) -> float:
-    """C = sum (a - y)^2 / (B O); dC/da = 2 (a - y) / (B O)."""
+    """C = sum (a - y)^2 / (B O); dC/da = 2 (a - y) / (B O).
+
+    Returns C; outputs a, targets y and gradient dC/da, which is overwritten, are (B, O).
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import mean_squared_error
+    >>> gradient = np.empty((1, 2), np.float32)
+    >>> mean_squared_error(np.array([[2, 0]], np.float32), np.zeros((1, 2), np.float32), gradient)
+    2.0
+    >>> print(gradient)
+    [[2. 0.]]
+    """
     check_shapes(outputs, targets, gradient)
     total, weight = 0.0, mean_over(codes.MEAN_SQUARED_ERROR, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
@@ -181,7 +192,18 @@ def mean_squared_error(outputs: Array, targets: Array, gradient: Array) -> float
 
 @kernel
 def mean_absolute_error(outputs: Array, targets: Array, gradient: Array) -> float:
-    """C = sum |a - y| / (B O); dC/da = sign(a - y) / (B O), 0 where a = y."""
+    """C = sum |a - y| / (B O); dC/da = sign(a - y) / (B O), 0 where a = y.
+
+    Returns C; outputs a, targets y and gradient dC/da, which is overwritten, are (B, O).
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import mean_absolute_error
+    >>> gradient = np.empty((1, 2), np.float32)
+    >>> mean_absolute_error(np.array([[2, 0]], np.float32), np.zeros((1, 2), np.float32), gradient)
+    1.0
+    >>> print(gradient)
+    [[0.5 0. ]]
+    """
     check_shapes(outputs, targets, gradient)
     total, weight = 0.0, mean_over(codes.MEAN_ABSOLUTE_ERROR, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
@@ -191,7 +213,18 @@ def mean_absolute_error(outputs: Array, targets: Array, gradient: Array) -> floa
 
 @kernel
 def huber(outputs: Array, targets: Array, gradient: Array) -> float:
-    """C = sum h(a - y) / (B O), h(d) = d^2 / 2 where |d| <= 1, else |d| - 1/2; dC/da = clip(a - y, -1, 1) / (B O)."""
+    """C = sum h(a - y) / (B O), h(d) = d^2 / 2 where |d| <= 1, else |d| - 1/2; dC/da = clip(a - y, -1, 1) / (B O).
+
+    Returns C; outputs a, targets y and gradient dC/da, which is overwritten, are (B, O).
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import huber
+    >>> gradient = np.empty((1, 2), np.float32)
+    >>> huber(np.array([[2, 0]], np.float32), np.zeros((1, 2), np.float32), gradient)
+    0.75
+    >>> print(gradient)
+    [[0.5 0. ]]
+    """
     check_shapes(outputs, targets, gradient)
     total, weight = 0.0, mean_over(codes.HUBER, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
@@ -203,7 +236,17 @@ def huber(outputs: Array, targets: Array, gradient: Array) -> float:
 def binary_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
     """C = sum (log(1 + e^z) - y z) / (B O); dC/dz = (sigmoid(z) - y) / (B O).
 
-    This is -y log a - (1 - y) log(1 - a) with a = sigmoid(z). Targets are probabilities, for one or more labels a row.
+    This is -y log a - (1 - y) log(1 - a) with a = sigmoid(z). Returns C; logits z, targets y and delta dC/dz, which is
+    overwritten, are (B, O). Targets are probabilities, for one or more labels a row.
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import binary_cross_entropy
+    >>> delta = np.empty((1, 2), np.float32)
+    >>> C = binary_cross_entropy(np.zeros((1, 2), np.float32), np.array([[1, 0]], np.float32), delta)
+    >>> round(C, 4)  # log 2: nothing is known
+    0.6931
+    >>> print(delta)
+    [[-0.25  0.25]]
     """
     check_shapes(logits, targets, delta)
     total, weight = 0.0, mean_over(codes.BINARY_CROSS_ENTROPY, targets.shape[0], targets.shape[1])
@@ -214,7 +257,19 @@ def binary_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
 
 @kernel
 def soft_cross_entropy(logits: Array, targets: Array, delta: Array) -> float:
-    """C = -sum y_j log a_j / B; dC/dz = (a sum(y) - y) / B, with a = softmax(z) row by row; y one-hot or soft."""
+    """C = -sum y_j log a_j / B; dC/dz = (a sum(y) - y) / B, with a = softmax(z) row by row; y one-hot or soft.
+
+    Returns C; logits z, targets y and delta dC/dz, which is overwritten, are (B, O).
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import soft_cross_entropy
+    >>> delta = np.empty((1, 2), np.float32)
+    >>> C = soft_cross_entropy(np.zeros((1, 2), np.float32), np.array([[0.75, 0.25]], np.float32), delta)
+    >>> round(C, 4)
+    0.6931
+    >>> print(delta)
+    [[-0.25  0.25]]
+    """
     check_shapes(logits, targets, delta)
     loss, weight = 0.0, mean_over(codes.SOFT_CROSS_ENTROPY, targets.shape[0], targets.shape[1])
     top, total = stack_array(logits, ROWS), stack_array(logits, ROWS)
@@ -249,6 +304,16 @@ def cross_entropy(logits: Array, labels: Array, delta: Array) -> float:
     ------
     ValueError
         If the shapes do not fit, or a label is not a column of the logits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.kernels import cross_entropy
+    >>> delta = np.empty((1, 2), np.float32)
+    >>> round(cross_entropy(np.zeros((1, 2), np.float32), np.array([1]), delta), 4)  # log 2: nothing is known
+    0.6931
+    >>> print(delta)
+    [[ 0.5 -0.5]]
     """
     check_matrices(logits, delta, delta)
     if logits.shape != delta.shape or logits.shape[0] != labels.shape[0]:

@@ -57,6 +57,7 @@ def predict_one(parameters: Array, layers: Array, scaling: Array, x: Array, out:
     --------
     >>> import numpy as np
     >>> from hotloop import Network
+    >>> from hotloop.kernels import predict_one
     >>> net, x, out = Network([3, 8, 2], seed=0), np.ones(3), np.empty(2, np.float32)
     >>> predict_one(*net.compiled_arguments(), x, out)
     True

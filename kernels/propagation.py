@@ -5,7 +5,7 @@ inputs may be cut by columns too.
 """
 
 from hotloop.kernels import clock, codes, losses
-from hotloop.kernels.activations import activate, times_derivative
+from hotloop.kernels.activation_formulas import activate, times_derivative
 from hotloop.kernels.by_address import call, call_apart
 from hotloop.kernels.elementwise import copy
 from hotloop.kernels.gather import clear, sample

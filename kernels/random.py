@@ -67,6 +67,17 @@ def dropout(seed: int, step: int, first_row: int, first_unit: int, rate: float, 
     -----
     Source: Srivastava et al., Dropout (JMLR 2014), section 10, inverted so that predicting needs no scaling. Unit u
     has the word (u % 32) // 8 of the draw with the counter (u // 32 * 8 + u % 8, row, step), step in two words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.kernels import dropout
+    >>> values = np.ones((100, 100), np.float32)
+    >>> dropout(0, 1, 0, 0, 0.25, values)
+    >>> print(np.unique(values).round(2))
+    [0.   1.33]
+    >>> print(np.mean(values == 0).round(1))
+    0.2
     """
     check_matrices(values, values, values)
     check_rows(values)

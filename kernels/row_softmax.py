@@ -39,6 +39,16 @@ def softmax(z: Array, out: Array) -> None:
         Rows contiguous, float32 or float64.
     out : array (B, O)
         Overwritten. May be z.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.kernels import softmax
+    >>> out = np.empty((2, 2), np.float32)
+    >>> softmax(np.array([[0, 0], [0, 1000]], np.float32), out)
+    >>> print(out)
+    [[0.5 0.5]
+     [0.  1. ]]
     """
     check_matrices(z, z, out)
     if z.shape != out.shape:
@@ -138,6 +148,16 @@ def softmax_input_gradient(activation: Array, gradient: Array, out: Array) -> No
         a and g. Rows contiguous, float32 or float64.
     out : array (B, O)
         Overwritten. May be gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.kernels import softmax_input_gradient
+    >>> activation, gradient = np.array([[0.5, 0.5]], np.float32), np.array([[1, 0]], np.float32)
+    >>> out = np.empty((1, 2), np.float32)
+    >>> softmax_input_gradient(activation, gradient, out)
+    >>> print(out)
+    [[ 0.25 -0.25]]
     """
     check_matrices(activation, gradient, out)
     if activation.shape != gradient.shape or out.shape != gradient.shape:

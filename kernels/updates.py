@@ -25,7 +25,15 @@ def check_lengths(gradient: Array, moment: Array, parameters: Array) -> None:
 
 @kernel
 def sgd(gradient: Array, learning_rate: float, parameters: Array) -> None:
-    """w := w - alpha g."""
+    """w := w - alpha g; alpha is the learning_rate, g the gradient, w the parameters.
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import sgd
+    >>> parameters = np.ones(3, np.float32)
+    >>> sgd(np.array([1, 0, -1], np.float32), 0.5, parameters)
+    >>> print(parameters)
+    [0.5 1.  1.5]
+    """
     check_lengths(gradient, gradient, parameters)
     alpha = parameters.dtype.type(learning_rate)
     for i in range(parameters.size):
@@ -34,7 +42,17 @@ def sgd(gradient: Array, learning_rate: float, parameters: Array) -> None:
 
 @kernel
 def momentum(gradient: Array, learning_rate: float, momentum: float, velocity: Array, parameters: Array) -> None:
-    """v := mu v + g; w := w - alpha v.  Source: Polyak (1964), with alpha outside the velocity."""
+    """v := mu v + g; w := w - alpha v.  Source: Polyak (1964), with alpha outside the velocity.
+
+    alpha is the learning_rate, mu the momentum, g the gradient, v the velocity, w the parameters.
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import momentum
+    >>> velocity, parameters = np.ones(3, np.float32), np.ones(3, np.float32)
+    >>> momentum(np.array([1, 0, -1], np.float32), 0.5, 0.75, velocity, parameters)
+    >>> print(velocity, parameters)
+    [ 1.75  0.75 -0.25] [0.125 0.625 1.125]
+    """
     check_lengths(gradient, velocity, parameters)
     alpha, mu = parameters.dtype.type(learning_rate), parameters.dtype.type(momentum)
     for i in range(parameters.size):
@@ -44,7 +62,17 @@ def momentum(gradient: Array, learning_rate: float, momentum: float, velocity: A
 
 @kernel
 def nesterov(gradient: Array, learning_rate: float, momentum: float, velocity: Array, parameters: Array) -> None:
-    """v := mu v + g; w := w - alpha (g + mu v).  Source: Sutskever et al. (2013), at the look-ahead point."""
+    """v := mu v + g; w := w - alpha (g + mu v).  Source: Sutskever et al. (2013), at the look-ahead point.
+
+    alpha is the learning_rate, mu the momentum, g the gradient, v the velocity, w the parameters.
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import nesterov
+    >>> velocity, parameters = np.zeros(3, np.float32), np.ones(3, np.float32)
+    >>> nesterov(np.array([1, 0, -1], np.float32), 0.5, 0.5, velocity, parameters)
+    >>> print(velocity, parameters)
+    [ 1.  0. -1.] [0.25 1.   1.75]
+    """
     check_lengths(gradient, velocity, parameters)
     alpha, mu = parameters.dtype.type(learning_rate), parameters.dtype.type(momentum)
     for i in range(parameters.size):
@@ -56,7 +84,17 @@ def nesterov(gradient: Array, learning_rate: float, momentum: float, velocity: A
 def rmsprop(
     gradient: Array, learning_rate: float, rho: float, epsilon: float, mean_square: Array, parameters: Array
 ) -> None:
-    """s := rho s + (1 - rho) g^2; w := w - alpha g / (sqrt(s) + epsilon).  Source: Hinton (2012), lecture 6e."""
+    """s := rho s + (1 - rho) g^2; w := w - alpha g / (sqrt(s) + epsilon).  Source: Hinton (2012), lecture 6e.
+
+    alpha is the learning_rate, g the gradient, s the mean_square, w the parameters.
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import rmsprop
+    >>> mean_square, parameters = np.zeros(2, np.float32), np.ones(2, np.float32)
+    >>> rmsprop(np.array([2, -2], np.float32), 0.25, 0.75, 1e-8, mean_square, parameters)
+    >>> print(mean_square, parameters.round(4))
+    [1. 1.] [0.5 1.5]
+    """
     check_lengths(gradient, mean_square, parameters)
     T = parameters.dtype.type
     alpha, decay, gain, eps = T(learning_rate), T(rho), T(1 - rho), T(epsilon)
@@ -68,7 +106,17 @@ def rmsprop(
 
 @kernel
 def adagrad(gradient: Array, learning_rate: float, epsilon: float, sum_of_squares: Array, parameters: Array) -> None:
-    """s := s + g^2; w := w - alpha g / (sqrt(s) + epsilon).  Source: Duchi, Hazan and Singer (2011), with epsilon."""
+    """s := s + g^2; w := w - alpha g / (sqrt(s) + epsilon).  Source: Duchi, Hazan and Singer (2011), with epsilon.
+
+    alpha is the learning_rate, g the gradient, s the sum_of_squares, w the parameters.
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import adagrad
+    >>> sum_of_squares, parameters = np.zeros(2, np.float32), np.ones(2, np.float32)
+    >>> adagrad(np.array([2, -2], np.float32), 0.25, 1e-10, sum_of_squares, parameters)
+    >>> print(sum_of_squares, parameters.round(4))
+    [4. 4.] [0.75 1.25]
+    """
     check_lengths(gradient, sum_of_squares, parameters)
     T = parameters.dtype.type
     alpha, eps = T(learning_rate), T(epsilon)
@@ -85,8 +133,16 @@ def adam(
 ) -> None:  # fmt: skip
     """m := b1 m + (1-b1) g; v := b2 v + (1-b2) g^2; w := w - alpha m' / (sqrt(v') + epsilon).
 
-    m' = m / (1 - b1^t) and v' = v / (1 - b2^t), t = `step`, counted from 1. Source: Kingma and Ba (2015),
+    m' = m / (1 - b1^t) and v' = v / (1 - b2^t), t = `step`, counted from 1. alpha is the learning_rate, b1 is beta1, b2
+    is beta2, g the gradient, m the first_moment, v the second_moment, w the parameters. Source: Kingma and Ba (2015),
     Algorithm 1.
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import adam
+    >>> first_moment, second_moment, parameters = np.zeros((3, 2), np.float32)
+    >>> adam(np.array([5, -3], np.float32), 0.01, 0.9, 0.999, 1e-8, 1, first_moment, second_moment, parameters)
+    >>> print(parameters.round(4))  # the first step is alpha long, however steep the slope
+    [-0.01  0.01]
     """
     adamw(gradient, learning_rate, beta1, beta2, epsilon, 0.0, step, first_moment, second_moment, parameters)
 
@@ -98,7 +154,17 @@ def adamw(
 ) -> None:  # fmt: skip
     """w := w - alpha lambda w, then as `adam`: the decay is not part of the gradient.
 
-    Every parameter decays, biases too. Source: Loshchilov and Hutter (2019), Algorithm 2.
+    lambda is the weight_decay; learning_rate, beta1, beta2, epsilon, step, gradient, first_moment, second_moment and
+    parameters are those of `adam`. Every parameter decays, biases too. Source: Loshchilov and Hutter (2019),
+    Algorithm 2.
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import adamw
+    >>> first_moment, second_moment = np.zeros((2, 2), np.float32)
+    >>> parameters = np.ones(2, np.float32)
+    >>> adamw(np.zeros(2, np.float32), 0.5, 0.9, 0.999, 1e-8, 0.5, 1, first_moment, second_moment, parameters)
+    >>> print(parameters)  # no gradient, only decay
+    [0.75 0.75]
     """
     check_lengths(gradient, first_moment, parameters)
     check_lengths(gradient, second_moment, parameters)
@@ -167,7 +233,16 @@ def update(
 
 @kernel
 def add_penalty(weights: Array, l1: float, l2: float, gradient: Array) -> float:
-    """Return l1 sum |w| + l2 sum w^2; gradient += l1 sign(w) + 2 l2 w."""
+    """Return l1 sum |w| + l2 sum w^2; gradient += l1 sign(w) + 2 l2 w, where w are the weights.
+
+    >>> import numpy as np
+    >>> from hotloop.kernels import add_penalty
+    >>> weights, gradient = np.array([-2, 0, 1], np.float32), np.zeros(3, np.float32)
+    >>> add_penalty(weights, 1.0, 0.5, gradient)
+    5.5
+    >>> print(gradient)
+    [-3.  0.  2.]
+    """
     check_lengths(weights, weights, gradient)
     return penalty_row(weights, l1, l2, gradient)
 

@@ -40,7 +40,7 @@ class Activation:
     slopes: tuple[float, float] = (1.0, 1.0)
 
     def addresses(self, dtype: Any) -> tuple[int, int]:
-        """Return the addresses of the two kernels of an activation that the training loop does not have, or zeros."""
+        """Return the addresses, for `dtype`, of the two kernels that the training loop does not have, or zeros."""
         return 0, 0
 
 
@@ -78,6 +78,13 @@ class ELU(Activation):
     ----------
     alpha : float, default 1
         At least 0.
+
+    Examples
+    --------
+    >>> from hotloop import Network
+    >>> from hotloop.activations import ELU
+    >>> Network([2, 8, 1], ELU(0.5), seed=0).activations
+    (ELU(alpha=0.5), 'identity')
     """
 
     def __init__(self, alpha: float = 1.0) -> None:

@@ -34,6 +34,13 @@ class Normal:
     ----------
     scale : float, default 0.05
         Standard deviation, above zero.
+
+    Examples
+    --------
+    >>> from hotloop import Network, Normal
+    >>> net = Network([100, 100, 1], initializer=Normal(0.01), seed=0)
+    >>> print(net.weights[0].std().round(3))
+    0.01
     """
 
     scale: float = 0.05

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loss:
-    """One loss.
+    """One loss, known by its name; `Quantile`, `Huber` and `CustomLoss` are losses that you make.
 
     Parameters
     ----------
@@ -41,6 +41,13 @@ class Loss:
         What the kernel by address takes.
     lowest_target : float
         Targets below it are an error.
+
+    Examples
+    --------
+    >>> from hotloop import Network
+    >>> from hotloop.losses import Huber, Loss
+    >>> isinstance(Huber(2.0), Loss), isinstance(Network([1, 1], seed=0).loss, str)
+    (True, True)
     """
 
     name: str
@@ -67,7 +74,7 @@ class Loss:
         return outputs
 
     def address(self, dtype: "np.dtype[Any]") -> int:
-        """Return the address of the kernel, compiled or loaded; 0 if the training loop has it."""
+        """Return the address of the kernel for `dtype`, compiled or loaded; 0 if the training loop has it."""
         if self.kernel is None:
             return 0
         import numpy as np
@@ -95,6 +102,7 @@ class Quantile(Loss):
     Examples
     --------
     >>> from hotloop import Network
+    >>> from hotloop.losses import Quantile
     >>> Network([3, 8, 3], loss=Quantile([0.1, 0.5, 0.9]), seed=0).loss
     Quantile([0.1, 0.5, 0.9])
     """
@@ -133,6 +141,14 @@ class Huber(Loss):
     ----------
     delta : float, default 1
         Above 0: the error at which the loss turns from a square to a line.
+
+    Examples
+    --------
+    >>> from hotloop import Network
+    >>> from hotloop.losses import Huber
+    >>> net = Network([3, 8, 1], loss=Huber(2.0), seed=0)
+    >>> net.loss
+    Huber(2.0)
     """
 
     def __init__(self, delta: float = 1.0) -> None:

@@ -12,19 +12,19 @@ from hotloop.network.initializers import Initializer, initialize
 from hotloop.network.layout import Layout
 from hotloop.network.losses import Loss, checked_loss, checked_smoothing, loss_of, output_activation
 from hotloop.network.metrics.named import checked_metrics
+from hotloop.network.parameter_views import ParameterViews
 from hotloop.network.persistence.persistent import Persistent
 from hotloop.network.summary import Summary, representation_of, summary
 from hotloop.network.trainable import Trainable
 from hotloop.network.training.callbacks import ACTIVE, active, span
 from hotloop.network.training.one_row import OneRow
-from hotloop.network.training.passes import loss_and_gradient, outputs_and_loss, row_losses, scores
-from hotloop.network.training.trace import Trace, traced
+from hotloop.network.training.passes import outputs_and_loss, row_losses, scores
 from hotloop.network.training.training_state import TrainingState
 from hotloop.network.validation import arguments
 from hotloop.network.validation.suggestions import explains_keywords
 
 
-class Network(Trainable, OneRow, Persistent):
+class Network(Trainable, OneRow, ParameterViews, Persistent):
     """A dense network: a(l) = f(z(l)), z(l) = a(l-1) W(l) + b(l).
 
     Parameters
@@ -89,9 +89,15 @@ class Network(Trainable, OneRow, Persistent):
 
     Examples
     --------
-    >>> net = Network([2, 8, 1], activation="tanh", seed=0)
+    >>> from hotloop import Adam, Network
+    >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]  # exclusive or
+    >>> net = Network([2, 8, 1], activation="tanh", loss="binary_cross_entropy", seed=0)
     >>> net.n_parameters
     33
+    >>> history = net.fit(X, y, epochs=500, optimizer=Adam(0.05))
+    >>> (net.predict(X) > 0.5).ravel().tolist()
+    [False, True, True, False]
+    >>> parameters, layers, workspace, scale = net.compiled_arguments()  # for hotloop.kernels.predict_one
     """
 
     @explains_keywords
@@ -150,75 +156,20 @@ class Network(Trainable, OneRow, Persistent):
     def _norm_limit(self, value: Any) -> float | None:
         return None if value is None else arguments.scale("max_norm", value, self.dtype)
 
-    @property
-    def parameters(self) -> Array:
-        """All that is learnt, one vector; rows are padded to 64 bytes with zeros. Write into it freely."""
-        return self._parameters
-
-    @parameters.setter
-    def parameters(self, value: Array) -> None:
-        # Python assigns after it has changed in place: net.parameters -= learning_rate * gradient
-        if value is not self._parameters:
-            raise AttributeError("write into the vector: net.parameters[:] = ...")
-
-    @property
-    def weights(self) -> tuple[Array, ...]:
-        """Weights of each layer (fan_in, fan_out), views of `parameters`."""
-        return self._layout.split(self._parameters)[0]
-
-    @property
-    def biases(self) -> tuple[Array, ...]:
-        """Biases of each layer (fan_out,), views of `parameters`."""
-        return self._layout.split(self._parameters)[1]
-
-    @property
-    def gains(self) -> tuple[Array | None, ...]:
-        """Gains of each layer's normalisation (fan_out,), views of `parameters`; None where a layer has none."""
-        return self._layout.of_layers("gain", self._parameters)
-
-    @property
-    def shifts(self) -> tuple[Array | None, ...]:
-        """Shifts of each layer's normalisation (fan_out,), views of `parameters`; None where a layer has none."""
-        return self._layout.of_layers("shift", self._parameters)
-
-    @property
-    def mixes(self) -> tuple[Array | None, ...]:
-        """The a of each layer's learnt activation (fan_out,), views of `parameters`; None where a layer has none."""
-        return self._layout.of_layers("mix", self._parameters)
-
-    @property
-    def learnt_input_scale(self) -> Array | None:
-        """The learnt scale of each input (inputs,), a view of `parameters`; None without `learn_input_scale`."""
-        return self._layout.input_scale(self._parameters)
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights, biases and whatever else is learnt, without padding."""
-        return self._layout.n_parameters
-
-    def split(self, vector: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """Return (weights, biases) of a vector in the layout of `parameters`, for example a gradient, as views."""
-        return self._layout.split(self._like_parameters(vector))
-
-    def parts(self, vector: Array) -> dict[str, Array]:
-        """Return all parts of a vector in the layout of `parameters`, as views, by their names in a model file.
-
-        These are layers.0.weights, layers.0.bias and so on, with layers.0.gain and layers.0.shift of `layer_norm`,
-        layers.0.mix of `learn_activation`, and input_scale of `learn_input_scale`.
-        """
-        return self._layout.parts(self._like_parameters(vector))
-
-    def _like_parameters(self, vector: Array) -> Array:
-        if not isinstance(vector, np.ndarray) or vector.shape != self._parameters.shape:
-            found = vector.shape if isinstance(vector, np.ndarray) else type(vector).__name__
-            raise ValueError(f"vector has shape {found}; wanted {self._parameters.shape}, as net.parameters")
-        return vector
-
     def predict(self, X: Any, *, n_threads: int | str = "auto") -> Array:
         """Return the outputs (N, outputs) for inputs X (N, inputs), after the output activation; dropout is off.
 
-        A row's result does not depend on the rows beside it or on the number of threads, to the bit. "auto" takes more
-        than one of the cores that this process may use if there is work for about 0.5 ms each. X as in `fit`.
+        A row's result does not depend on the rows beside it or on the number of threads, to the bit. `n_threads`
+        "auto" takes more than one of the cores that this process may use if there is work for about 0.5 ms each. X as
+        in `fit`.
+
+        Examples
+        --------
+        >>> from hotloop import Network
+        >>> net = Network([4, 8, 3], loss="cross_entropy", seed=0)
+        >>> probabilities = net.predict([[0.1, 0.2, 0.3, 0.4], [1.0, 0.0, 0.0, 0.0]])
+        >>> probabilities.shape, probabilities.sum(axis=1).round(3).tolist()
+        ((2, 3), [1.0, 1.0])
         """
         if ACTIVE.get() and active():  # one row takes 3 us: no call for nothing
             with span("predict"):
@@ -245,8 +196,27 @@ class Network(Trainable, OneRow, Persistent):
         """Return the loss, penalties included, the accuracy (cross-entropies) or the R^2 (other losses), and `metrics`.
 
         With binary_cross_entropy the accuracy is over all outputs, a target counting as true above 1/2. The R^2 is that
-        of the quantile nearest the median, where there are several. With `sample_weight` (N,) all are means over the
-        weights' sum, as in `fit`. Labels are not smoothed. The metrics are names or functions, as in `fit`.
+        of the quantile nearest the median, where there are several. Labels are not smoothed.
+
+        Parameters
+        ----------
+        X, y, n_threads
+            As in `fit`.
+        sample_weight : array-like (N,), optional
+            All are then means over the weights' sum.
+        metrics : sequence of str or callable, optional
+            Names or functions, as in `fit`.
+
+        Returns
+        -------
+        dict of str to float
+
+        Examples
+        --------
+        >>> from hotloop import Network
+        >>> net = Network([2, 8, 2], loss="cross_entropy", seed=0)
+        >>> list(net.evaluate([[0.0, 1.0], [1.0, 0.0]], [0, 1], metrics=["f1"]))
+        ['loss', 'accuracy', 'f1']
         """
         chosen = checked_metrics(metrics, loss_of(self.loss), self.sizes[-1])
         with span("evaluate"):
@@ -269,6 +239,7 @@ class Network(Trainable, OneRow, Persistent):
         Examples
         --------
         >>> import numpy as np
+        >>> from hotloop import Network
         >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array([0.0, 1.0, 5.0])
         >>> net = Network([1, 1], loss="mse", dtype="float64", seed=0)
         >>> net.weights[0][:], net.biases[0][:] = 1.0, 0.0
@@ -277,63 +248,6 @@ class Network(Trainable, OneRow, Persistent):
         """
         with span("evaluate"):
             return row_losses(self._evaluated("", X, y), self._parameters, arguments.threads(n_threads))
-
-    @explains_keywords
-    def gradient(
-        self, X: Any, y: Any, *, sample_weight: Any = None, class_weight: Any = None, positive_weight: Any = None
-    ) -> tuple[float, Array]:
-        """Return the loss, penalties included, and its gradient in the layout of `parameters`.
-
-        It is the loss that `fit` descends, with the same weights and with `label_smoothing`, but without dropout.
-        """
-        with span("gradient"):
-            data = self._trained_on(self._checked(X, y), sample_weight, class_weight, positive_weight)
-            return loss_and_gradient(self, data, self._parameters)
-
-    @explains_keywords
-    def trace(
-        self, X: Any, y: Any, *, sample_weight: Any = None, class_weight: Any = None, positive_weight: Any = None
-    ) -> Trace:
-        """Return every number of backpropagation on one batch: z, a, delta, dW and db of each layer.
-
-        With a(0) the inputs, for each layer l: z(l) = a(l-1) W(l) + b(l), a(l) = f(z(l)), delta(l) = dC/dz(l),
-        dW(l) = a(l-1).T delta(l), db(l) = sum of delta(l) over the batch. The compiled loops compute them, and nothing
-        is changed. The loss C is that of `gradient`, with the same arguments: a mean over the batch, with smoothed
-        labels and weights, without dropout. Penalties are in the loss and in dW, and not in delta. After
-        ``layer_norm`` f takes `normalised`, and z is what is normalised.
-
-        Parameters
-        ----------
-        X, y : array-like
-            As in `fit`. All rows are one batch, and the trace keeps three arrays of B rows for each layer.
-        sample_weight, class_weight, positive_weight : optional
-            As in `fit`. A row of weight 0 has a delta of 0.
-
-        Returns
-        -------
-        Trace
-            A sequence of layers, ``trace[0]`` the first, ``trace[-1]`` the output, each with `W`, `b`, `x`, `z`, `a`,
-            `delta`, `dW`, `db`; beside it `x`, `loss` and `gradient`. See docs/backpropagation.md for the formulas.
-
-        Examples
-        --------
-        A sigmoid neuron whose z is 0:
-
-        >>> net = Network([2, 1], output="sigmoid", initializer="zeros", dtype="float64")
-        >>> trace = net.trace([[1.0, 2.0]], [1.0])
-        >>> print(trace)
-        1 row, loss 0.25
-        layer        f   W, dW  b, db  z, a, delta  rms delta  rms dW
-            0  sigmoid  (2, 1)   (1,)       (1, 1)       0.25   0.395
-        >>> trace[0].delta  # 2 (a - y) a (1 - a)
-        array([[-0.25]])
-        >>> trace[0].dW
-        array([[-0.25],
-               [-0.5 ]])
-        """
-        with span("trace"):
-            data = self._trained_on(self._checked(X, y), sample_weight, class_weight, positive_weight)
-            return traced(data, self._parameters)
 
     @explains_keywords
     def check_gradients(self, X: Any, y: Any, *, per_layer: int = 50, seed: int = 0) -> GradientCheck:
@@ -360,6 +274,7 @@ class Network(Trainable, OneRow, Persistent):
         Examples
         --------
         >>> import numpy as np
+        >>> from hotloop import Network
         >>> net = Network([2, 8, 1], activation="tanh", dtype="float64", seed=0)
         >>> net.check_gradients(np.ones((4, 2)), np.ones(4)).ok
         True
@@ -367,7 +282,18 @@ class Network(Trainable, OneRow, Persistent):
         return check_gradients(self, X, y, per_layer, seed)
 
     def summary(self) -> Summary:
-        """Return a text, in notebooks a table: each layer's shape, activation, parameters; operations; bytes."""
+        """Return a text, in notebooks a table: each layer's shape, activation, parameters; operations; bytes.
+
+        Examples
+        --------
+        >>> from hotloop import Network
+        >>> print(Network([64, 64, 10], loss="cross_entropy", seed=0).summary())
+        layer  weights  activation  dropout  parameters  FLOPs/sample
+            1  64 x 64  relu              -       4,160         8,192
+            2  64 x 10  softmax           -         650         1,280
+        4,810 parameters, float32, 19,240 bytes (20,800 with padding)
+        9,472 FLOPs a sample forward, 20,224 forward and backward; loss cross_entropy
+        """
         return summary(
             self._layout, self.activations, self.dropout, self.loss, self.label_smoothing, self.input_offset,
             self.input_scale, self.input_dropout, self.l1, self.l2, self.max_norm,

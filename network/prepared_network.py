@@ -17,13 +17,37 @@ from hotloop.network.tables.table import table_of
 class PreparedNetwork:
     """A network that takes tables: it predicts from data frames and arrays of mixed columns.
 
-    Attributes
+    ``hotloop train --data FILE --save MODEL`` writes one; read it with `load`.
+
+    Parameters
     ----------
     network : Network
         It takes the matrix that `preparation` makes of a table.
     preparation : Preparation
+    schema : Schema
+        What the table's target is.
+
+    Attributes
+    ----------
+    network, preparation, schema
     classes : tuple of str or None
         Names of the classes, in the order of the outputs; None for values.
+
+    Examples
+    --------
+    >>> import os, subprocess, sys
+    >>> from pathlib import Path
+    >>> from hotloop import PreparedNetwork
+    >>> rows = ["red,1,small", "blue,9,large", "red,2,small", "blue,8,large"] * 10
+    >>> _ = Path("fruit.csv").write_text(os.linesep.join(["colour,weight,size", *rows]))
+    >>> command = ["hotloop", "train", "--data", "fruit.csv", "--save", "fruit.safetensors", "--epochs", "1"]
+    >>> done = subprocess.run([sys.executable, "-m", *command], capture_output=True, check=True)
+    >>> model = PreparedNetwork.load("fruit.safetensors")
+    >>> model.classes
+    ('large', 'small')
+    >>> model.predict({"colour": ["blue", None], "weight": [8.0, 3.0]}).shape
+    (2, 2)
+    >>> model.save("copy.safetensors")
     """
 
     def __init__(self, network: Network, preparation: Preparation, schema: Schema) -> None:
@@ -38,7 +62,7 @@ class PreparedNetwork:
         """Return the network's outputs (N, outputs) for a table X of N rows, as `hotloop.network.tables` takes it.
 
         Columns are found by their names, in any order. Missing values and unknown categories are taken as
-        `Preparation` says.
+        `Preparation` says. `n_threads` as in `Network.predict`.
         """
         table = table_of(X, self.preparation.needed)
         inputs = self.preparation.transform(table, dtype=self.network.dtype)
@@ -71,6 +95,14 @@ class PreparedNetwork:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what `save` or ``hotloop train --save`` wrote.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        PreparedNetwork
 
         Raises
         ------

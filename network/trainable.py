@@ -12,6 +12,7 @@ from hotloop.network.training.callbacks import Callback, span
 from hotloop.network.training.checked_data import FitData
 from hotloop.network.training.fit import FitConfiguration, fit
 from hotloop.network.training.fit_options import FitOptions
+from hotloop.network.training.gradient_methods import GradientMethods
 from hotloop.network.training.history import History
 from hotloop.network.training.incremental import Incremental
 from hotloop.network.training.learning_rate_methods import LearningRateMethods
@@ -23,7 +24,7 @@ from hotloop.network.validation.arguments import ScheduleFunction
 from hotloop.network.validation.suggestions import explains_keywords
 
 
-class Trainable(Incremental, LearningRateMethods):
+class Trainable(Incremental, GradientMethods, LearningRateMethods):
     """What `Network` inherits to be trained: its state between fits, and its methods that train."""
 
     _epoch_order: Callable[[int], Array] | None = None  # an estimator's, in place of hotloop's own orders
@@ -55,6 +56,15 @@ class Trainable(Incremental, LearningRateMethods):
         ------
         RuntimeError
             In the middle of a fit.
+
+        Examples
+        --------
+        >>> from hotloop import Network
+        >>> net = Network([1, 1], seed=0)
+        >>> history = net.fit([[0.0], [1.0]], [1.0, 0.0], optimizer="adam", epochs=2)
+        >>> net.reset_optimizer()
+        >>> net.optimizer is None
+        True
         """
         self._training.check_no_fit_runs("reset_optimizer")
         self._training.reset()
@@ -195,6 +205,21 @@ class Trainable(Incremental, LearningRateMethods):
             If a tolerance was given and the epochs ended before the loss converged.
         CheckpointWarning
             If a checkpoint could not be written; the fit goes on.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from hotloop import SGD, EarlyStopping, Network
+        >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+        >>> net = Network([1, 16, 1], activation="tanh", seed=0)
+        >>> history = net.fit(
+        ...     X, X**2, epochs=200, batch_size=20, optimizer=SGD(0.1, momentum=0.9), validation_split=0.2,
+        ...     callbacks=[EarlyStopping(patience=20)],
+        ... )
+        >>> list(history)
+        ['epoch', 'loss', 'val_loss', 'val_r2', 'learning_rate', 'seconds']
+        >>> history["val_r2"][-1] > 0.9
+        True
         """
         if y is None and (checkpoint is not None or resume):
             raise ValueError("checkpoint and resume need data that can be read from any row: give X and y")

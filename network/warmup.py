@@ -47,6 +47,7 @@ def warmup(dtypes: str | Sequence[str] = DTYPES, *, profiles: bool = False) -> d
 
     Examples
     --------
+    >>> from hotloop import warmup
     >>> seconds = warmup(["float32"])
     """
     if not isinstance(dtypes, (str, Sequence)):

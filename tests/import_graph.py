@@ -16,7 +16,7 @@ ORDER = (
     ("network/profiling/",),
     ("network/prepared_network.py",),
     ("network/network.py",),
-    ("network/trainable.py", "network/gradient_check.py"),
+    ("network/trainable.py", "network/parameter_views.py", "network/gradient_check.py"),
     ("network/persistence/",),
     ("network/training/",),
     ("network/tables/",),

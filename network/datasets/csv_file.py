@@ -61,6 +61,17 @@ def load_csv(
     ValueError
         If a value is missing or is not a number (line and column are named), if rows differ in length, if there are no
         rows, if the target cannot be what `task` says, or if you have to choose between two readings.
+
+    Examples
+    --------
+    >>> import os
+    >>> from pathlib import Path
+    >>> from hotloop.datasets import load_csv
+    >>> rows = [f"{n / 10},{n % 7},{'long' if n > 25 else 'short'}" for n in range(50)]
+    >>> _ = Path("leaves.csv").write_text(os.linesep.join(["length,width,kind", *rows]))
+    >>> leaves = load_csv("leaves.csv", "kind")
+    >>> leaves.x_train.shape, leaves.columns, leaves.classes
+    ((40, 2), ('length', 'width'), ('long', 'short'))
     """
     if task is not None:
         arguments.name_of("task", task, TASKS)

@@ -4,7 +4,15 @@ from hotloop.network.validation.caller import warn
 
 
 class DataWarning(UserWarning):
-    """Data could be read in two ways; the text says which was taken, and what decides otherwise."""
+    """Data could be read in two ways; the text says which was taken, and what decides otherwise.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from hotloop.datasets import DataWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", DataWarning)  # a file that can be read in two ways is then an error
+    """
 
 
 def note(message: str) -> None:

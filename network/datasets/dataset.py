@@ -47,6 +47,15 @@ class Dataset:
         Where the test rows stand among all rows, counted from 0; None for a test set of its own.
     raw_test : Table or None
         The test rows of a file of mixed columns, as they were read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.datasets import Dataset
+    >>> x, y = np.arange(12.0).reshape(6, 2), np.arange(6.0)
+    >>> data = Dataset.of_raw("mine", (x[:4], x[4:]), (y[:4], y[4:]), None, "float32")
+    >>> abs(data.x_train.mean(axis=0)).round(3).tolist(), data.y_test.tolist()
+    ([0.0, 0.0], [4.0, 5.0])
     """
 
     name: str
@@ -76,9 +85,25 @@ class Dataset:
         scaling: Scaling | None = None,
         **known: Any,
     ) -> "Dataset":
-        """Return the data set of raw inputs and targets (training, test), the inputs scaled.
+        """Return the data set of raw inputs and targets, the inputs scaled.
 
-        Without a `scaling` each column is standardised by its training rows. What is `known` are further attributes.
+        Parameters
+        ----------
+        name : str
+        inputs, targets : (array, array)
+            Of the training set and of the test set.
+        classes : tuple of str or None
+            Names of the classes; None for values.
+        dtype : {"float32", "float64"}
+            Of the inputs, and of targets that are values.
+        scaling : Scaling, optional
+            By default each column is standardised by its training rows.
+        **known
+            Further attributes.
+
+        Returns
+        -------
+        Dataset
         """
         if scaling is None:
             scaling = _standardising(name, inputs[0], known.get("columns"))

@@ -32,6 +32,13 @@ def load_digits(dtype: Any = "float32") -> Dataset:
     -----
     E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
     Repository, doi 10.24432/C50P49, CC BY 4.0.
+
+    Examples
+    --------
+    >>> from hotloop.datasets import load_digits
+    >>> digits = load_digits()
+    >>> digits.x_train.shape, digits.x_test.shape, len(digits.classes)
+    ((3823, 64), (1797, 64), 10)
     """
     dtype = arguments.floating_dtype(dtype)
     arrays, attribution = bundled_digits()

@@ -51,6 +51,20 @@ def load_idx(folder: str | Path, dtype: Any = "float32") -> Dataset:
         If a file is missing.
     ValueError
         If a file is damaged, is not what its name says, or the files do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.datasets import load_idx
+    >>> def idx(array):  # a file of bytes, as MNIST's are
+    ...     return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.tobytes()
+    >>> files = {"images-idx3": np.zeros((4, 28, 28), np.uint8), "labels-idx1": np.arange(4, dtype=np.uint8)}
+    >>> for part in ("train", "t10k"):
+    ...     for name, array in files.items():
+    ...         with open(f"{part}-{name}-ubyte", "wb") as file:
+    ...             _ = file.write(idx(array))
+    >>> load_idx(".").x_train.shape
+    (4, 784)
     """
     if dtype != "uint8":
         dtype = arguments.floating_dtype(dtype)

@@ -61,6 +61,15 @@ def load_npz(
         If there is no such file.
     ValueError
         If an array is missing, holds no numbers, or does not fit the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.datasets import load_npz
+    >>> np.savez("waves.npz", x=np.linspace(0, 1, 50).reshape(-1, 1), y=np.sin(np.linspace(0, 9, 50)))
+    >>> waves = load_npz("waves.npz")
+    >>> waves.x_train.shape, waves.x_test.shape
+    ((40, 1), (10, 1))
     """
     if task is not None:
         arguments.name_of("task", task, TASKS)

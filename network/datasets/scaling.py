@@ -19,6 +19,21 @@ class Scaling:
     """scale * (values - offset), each one number or an array with an entry for each column.
 
     The scale multiplies, as in the compiled loops; it is 0 for a column that is to be ignored.
+
+    Parameters
+    ----------
+    offset, scale : float or array (columns,), default 0 and 1
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop.datasets import Scaling
+    >>> x = np.array([[1.0, 10.0], [3.0, 30.0]])
+    >>> scaling = Scaling.standardising(x, label=lambda column: f"column {column}")
+    >>> scaling.apply(x, "float32").tolist()
+    [[-1.0, -1.0], [1.0, 1.0]]
+    >>> Scaling(scale=1 / 255).apply(np.array([[0, 255]], np.uint8), "float32").tolist()
+    [[0.0, 1.0]]
     """
 
     offset: float | Array = 0.0
@@ -69,7 +84,7 @@ class Scaling:
         return np.concatenate([np.broadcast_to(part, n_inputs) for part in (self.offset, self.scale)])
 
     def apply(self, values: Array, dtype: npt.DTypeLike) -> Array:
-        """Return the scaled values in `dtype`, computed in float64: years have no digits to spare in float32."""
+        """Return the scaled `values` in `dtype`, computed in float64: years have no digits to spare in float32."""
         scaled = np.empty(values.shape, dtype)
         step = max(1, BLOCK * len(values) // (8 * max(1, values.size)))
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):

@@ -30,8 +30,30 @@ def load(
 ) -> Dataset:
     """Return the data that `source` names.
 
-    The parameters are those of `load_csv` and `load_npz`. The digits and IDX folders have their classes and their test
-    set, and raise a ValueError for a `target` or `test_fraction`.
+    Parameters
+    ----------
+    source : str or Path
+        "digits", a folder of IDX files, a CSV file or an NPZ file.
+    target, test_fraction, seed, task, dtype, header, separator, decimal
+        As of `load_csv` and `load_npz`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        As `load_csv`, `load_npz` and `load_idx` do; of the digits and IDX folders, which have their classes and their
+        test set, also for a `target` or `test_fraction`.
+
+    Examples
+    --------
+    >>> from hotloop.datasets import load
+    >>> load("digits").x_train.shape
+    (3823, 64)
     """
     kind = kind_of(source)
     if kind == "csv":

@@ -24,6 +24,17 @@ def split_rows(n_rows: int, fraction: float, seed: int, labels: Array | None = N
     labels : array (n_rows,), optional
         Class numbers. Each class then gives the same share, rounded, and a class of two rows or more is on both sides:
         with many small classes, more than the share is held out.
+
+    Returns
+    -------
+    stay, held_out : array of int64
+
+    Examples
+    --------
+    >>> from hotloop.datasets import split_rows
+    >>> stay, held_out = split_rows(10, 0.2, seed=0)
+    >>> len(stay), len(held_out)
+    (8, 2)
     """
     fraction = arguments.real_number("test_fraction", fraction, 0, 1, open=True)
     seed = arguments.whole_number("seed", seed, 0)

@@ -64,6 +64,10 @@ class Stream:
     >>> net = Network([4, 8, 1], seed=0)
     >>> len(net.fit(data, epochs=2, batch_size=10, progress=False)["loss"])
     2
+    >>> data.rows_of_parts()
+    [100, 100, 100]
+    >>> data.scaling().offset.shape
+    (4,)
     """
 
     def __init__(

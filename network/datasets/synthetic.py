@@ -25,6 +25,18 @@ def synthetic(sizes: Sequence[int], rows: int, *, classes: bool, dtype: Any = "f
         Whether the targets are classes: the teacher's largest output (whether the only output is above 0).
     dtype : {"float32", "float64"}
     seed : int
+
+    Returns
+    -------
+    Dataset
+        As many training rows as asked for, and more for a test set.
+
+    Examples
+    --------
+    >>> from hotloop.datasets import synthetic
+    >>> data = synthetic([4, 8, 3], 100, classes=True)
+    >>> data.x_train.shape, data.classes
+    ((100, 4), ('0', '1', '2'))
     """
     sizes, dtype = arguments.sizes_of_network(sizes), arguments.floating_dtype(dtype)
     rows, classes = arguments.whole_number("rows", rows, 1), arguments.flag("classes", classes)

@@ -114,6 +114,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> mlp = MLPClassifier(hidden_layer_sizes=3, solver="lbfgs", alpha=1, tol=0.01, random_state=0)
     >>> round(mlp.fit(X, y).score(X, y), 2)
     0.99
+    >>> mlp.predict(X[:3]), mlp.predict_proba(X[:3]).shape, mlp.predict_log_proba(X[:3]).shape
+    (array([0, 0, 0]), (3, 3), (3, 3))
+    >>> batches = MLPClassifier(random_state=0)
+    >>> for first in range(0, 150, 50):
+    ...     batches = batches.partial_fit(X[first : first + 50], y[first : first + 50], classes=[0, 1, 2])
+    >>> batches.classes_
+    array([0, 1, 2])
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
@@ -199,6 +206,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         validation_data : (X, y) or (X, y, sample_weight), optional
             Scored after each epoch. With `early_stopping` they take the place of the rows that it holds out.
 
+        Returns
+        -------
+        self
+
         Raises
         ------
         ValueError
@@ -222,6 +233,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             As in `fit`.
         classes : array-like, optional
             All classes there will be: needed in the first call.
+
+        Returns
+        -------
+        self
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
@@ -315,7 +330,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     # Prediction.
 
     def predict(self, X: Any) -> Any:
-        """Return the class of each row, (N,); of several labels a matrix (N, labels) of 0 and 1."""
+        """Return the class of each row of X, (N,); of several labels a matrix (N, labels) of 0 and 1."""
         outputs = self._outputs(X)
         if self._kind == MULTILABEL:
             labels = (outputs > 0.5).astype(int)
@@ -324,14 +339,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self.classes_[np.minimum(numbers, len(self.classes_) - 1)]
 
     def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class, (N, classes), in the order of `classes_`."""
+        """Return the probability of each class for the rows of X, (N, classes), in the order of `classes_`."""
         outputs = self._outputs(X)
         if self._kind != "binary":
             return outputs
         return np.column_stack([1 - outputs[:, 0], outputs[:, 0]])
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithm of `predict_proba`."""
+        """Return the logarithm of `predict_proba` of X."""
         probabilities = self.predict_proba(X)
         with np.errstate(divide="ignore"):
             return np.log(probabilities, out=probabilities)

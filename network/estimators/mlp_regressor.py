@@ -105,6 +105,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> mlp = MLPRegressor(hidden_layer_sizes=2, solver="lbfgs", tol=20, random_state=0)
     >>> round(make_pipeline(StandardScaler(), mlp).fit(X, y).score(X, y), 2)
     0.53
+    >>> mlp.predict(X[:3]).shape, mlp.score(X, y) < 0.5  # the pipeline scales X first
+    ((3,), True)
+    >>> MLPRegressor(random_state=0).partial_fit(X, y).n_iter_
+    1
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
@@ -187,6 +191,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         validation_data : (X, y) or (X, y, sample_weight), optional
             Scored after each epoch. With `early_stopping` they take the place of the rows that it holds out.
 
+        Returns
+        -------
+        self
+
         Raises
         ------
         ValueError
@@ -202,7 +210,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @available_if(lambda self: self._check_solver())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
-        """Train for one epoch over the data given, as in `fit`; not with the solver "lbfgs"."""
+        """Train for one epoch over the data given; not with the solver "lbfgs".
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        self
+        """
         self._partial_fit(X, y, sample_weight, sample_weight is None)
         return self
 
@@ -256,10 +274,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     # Prediction.
 
     def predict(self, X: Any) -> Array:
-        """Return the predicted values, (N,), or (N, outputs) of several."""
+        """Return the predicted values for the rows of X, (N,), or (N, outputs) of several."""
         outputs = self._outputs(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the R^2; of several quantiles that of those nearest the median."""
+        """Return the R^2 of the predictions for X beside y; of several quantiles that of those nearest the median.
+
+        `sample_weight` (N,) weights the rows.
+        """
         return float(r2_score(y, self._of_median(self._outputs(X)), sample_weight=sample_weight))

@@ -345,6 +345,15 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read an estimator that `save` wrote. Its predictions are the same to the bit.
 
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        self
+            Fitted.
+
         Raises
         ------
         OSError

@@ -69,7 +69,17 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     >>> X = {"weight": [1.0, 2.0, None, 8.0, 9.0, 7.0], "colour": ["red", "red", "blue", "blue", None, "blue"]}
     >>> small = Recipe(hidden_sizes=(8,), epochs=30, learning_rate=0.2)
     >>> model = TabularClassifier(preset=small, random_state=0).fit(X, ["small"] * 3 + ["large"] * 3)
-    >>> model.predict({"colour": ["blue", "green"], "weight": [8.5, 1.5]})
+    >>> new = {"colour": ["blue", "green"], "weight": [8.5, 1.5]}
+    >>> model.predict(new)
+    array(['large', 'small'], dtype='<U5')
+    >>> (model.predict_proba(new) > 0.5).tolist(), model.predict_log_proba(new).shape
+    ([[True, False], [False, True]], (2, 2))
+    >>> model.score(X, ["small"] * 3 + ["large"] * 3)
+    1.0
+    >>> list(model.feature_importances(X, ["small"] * 3 + ["large"] * 3, random_state=0))
+    ['weight', 'colour']
+    >>> model.save("fruit.safetensors")
+    >>> TabularClassifier.load("fruit.safetensors").predict(new)
     array(['large', 'small'], dtype='<U5')
     """
 
@@ -126,7 +136,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         return weights_of(of_classes if given is None else given * of_classes, n_rows)
 
     def predict_proba(self, X: Any) -> Array:
-        """Return the probabilities of the classes, in the order of `classes_`: (N, classes).
+        """Return the probabilities of the classes for the rows of X, in the order of `classes_`: (N, classes).
 
         They are the mean of the networks' own. Those are trained on smoothed labels, which keeps them from being near 0
         and 1; `sklearn.calibration.CalibratedClassifierCV` corrects that where it matters.
@@ -134,11 +144,11 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         return self._probabilities(self._prepared(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy: the share of the rows, by weight, whose class is predicted."""
+        """Return the accuracy: the share of the rows of X, by `sample_weight`, whose class y is predicted."""
         return self._score_of(y, sample_weight)(self.predict(X))
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithms of the probabilities: (N, classes)."""
+        """Return the logarithms of the probabilities for the rows of X: (N, classes)."""
         logarithms: Array = np.log(self.predict_proba(X))
         return logarithms
 

@@ -70,6 +70,13 @@ class Recipe:
         Which of several epochs that are equally good to go back to.
     clip : bool, default True
         Whether predicted values are cut off at the least and the largest target.
+
+    Examples
+    --------
+    >>> from hotloop.estimators import Recipe, TabularClassifier
+    >>> recipe = Recipe(hidden_sizes=(64, 64), activation="mish", epochs=100, n_ensemble=2)
+    >>> TabularClassifier(preset=recipe).preset
+    Recipe(hidden_sizes=(64, 64), activation='mish', epochs=100, n_ensemble=2)
     """
 
     _: KW_ONLY
@@ -119,12 +126,12 @@ class Recipe:
         return f"Recipe({', '.join(f'{field.name}={getattr(self, field.name)!r}' for field in changed)})"
 
     def bins_of(self, n_columns: int) -> int:
-        """Return the bins of a column in a table of so many columns."""
+        """Return the bins of a column in a table of `n_columns` columns."""
         bins = min(int(self.numeric_bins), MOST_BINS // n_columns)
         return 0 if bins < min(FEWEST_BINS, self.numeric_bins) else bins
 
     def for_rows(self, n_rows: int, most_epochs: int | None = None) -> Self:
-        """Return the recipe with its number of epochs for so many rows to train on, at most `most_epochs`."""
+        """Return the recipe with its number of epochs for `n_rows` rows to train on, at most `most_epochs`."""
         wanted = math.ceil(self.steps / math.ceil(n_rows / self.batch_size))
         epochs = max(self.epochs, min(wanted, MORE_EPOCHS * self.epochs))
         return replace(self, epochs=epochs if most_epochs is None else min(epochs, most_epochs))

@@ -71,6 +71,14 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     >>> model = TabularRegressor(preset=small, random_state=0).fit(X, [10, 11, 12, 30, 32, 31])
     >>> bool(model.predict({"place": ["land"], "size": [8.5]})[0] > 20)
     True
+    >>> model.score(X, [10, 11, 12, 30, 32, 31]) > 0.5
+    True
+    >>> set(model.feature_importances(X, [10, 11, 12, 30, 32, 31], random_state=0)) == {"size", "place"}
+    True
+    >>> model.save("prices.safetensors")
+    >>> again = TabularRegressor.load("prices.safetensors")
+    >>> bool((again.predict(X) == model.predict(X)).all())
+    True
     """
 
     _classifies = False

@@ -36,6 +36,11 @@ def accuracy(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive:
         default it is so if truth and outputs both sum to 1 in each row, as one-hot classes and the softmax do. The
         metrics of `fit` and `evaluate` go by the loss instead.
 
+    Returns
+    -------
+    float
+        From 0 to 1, as of all metrics of classes but `log_loss` and `confusion_matrix`.
+
     Raises
     ------
     TypeError
@@ -43,6 +48,14 @@ def accuracy(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive:
     ValueError
         If shapes differ, or the truth has other classes than the outputs: with one column of probabilities it must be
         0 to 1, and counts as class 1 above 1/2.
+
+    Examples
+    --------
+    >>> from hotloop.metrics import accuracy
+    >>> accuracy([0, 1, 1, 0], [0.25, 0.75, 0.25, 0.5])  # class 1 above 1/2
+    0.75
+    >>> accuracy([2, 0], [[0.25, 0.25, 0.5], [0.25, 0.5, 0.25]])
+    0.5
     """
     truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     if truth.ndim == 2:
@@ -66,6 +79,16 @@ def top_k_accuracy(
         As of `accuracy`, with one class a row and two outputs or more.
     k : int, default 5
         Below the number of classes.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from hotloop.metrics import top_k_accuracy
+    >>> top_k_accuracy([2, 0], [[0.25, 0.5, 0.25], [0.5, 0.25, 0.25]], k=2)
+    0.5
     """
     truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     check_no_classes("top_k_accuracy", outputs)
@@ -82,9 +105,22 @@ def top_k_accuracy(
 
 @explains_keywords(kind="metric")
 def balanced_accuracy(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive: bool | None = None) -> float:
-    """Mean, over the classes that occur, of the share of their rows that is put into them; arguments as of `accuracy`.
+    """Mean, over the classes that occur, of the share of their rows that is put into them. For one class a row.
 
-    For one class a row.
+    Parameters
+    ----------
+    y_true, outputs, sample_weight, exclusive
+        As of `accuracy`.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from hotloop.metrics import balanced_accuracy
+    >>> balanced_accuracy([0, 0, 0, 1], [0, 0, 0, 0])  # the accuracy is 0.75
+    0.5
     """
     truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     true, found, number = classes("balanced_accuracy", truth, outputs)
@@ -108,6 +144,16 @@ def precision(
         "binary" is that of class 1, for two classes, and the default for one column. "macro" is the mean over the
         classes that occur in the truth or among the predictions, the default for several outputs; "weighted" is the
         same, weighted by the rows of each class; "micro" sums TP and FP over the classes first.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from hotloop.metrics import precision
+    >>> precision([0, 0, 1, 1, 1], [0, 1, 1, 1, 1], average="binary")  # 3 of 4
+    0.75
     """
     right, predicted, _, support, how = _counts("precision", y_true, outputs, sample_weight, average, exclusive)
     return _averaged(right, predicted, support, how)
@@ -119,7 +165,20 @@ def recall(
 ) -> float:
     """Of the rows of a class, the share that is put there, TP / (TP + FN); 0 if there are none.
 
-    Arguments as of `precision`.
+    Parameters
+    ----------
+    y_true, outputs, sample_weight, average, exclusive
+        As of `precision`.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from hotloop.metrics import recall
+    >>> recall([0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 0], average="binary")  # 3 of 4
+    0.75
     """
     right, _, true, support, how = _counts("recall", y_true, outputs, sample_weight, average, exclusive)
     return _averaged(right, true, support, how)
@@ -131,7 +190,20 @@ def f1(
 ) -> float:
     """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN); 0 if there are none.
 
-    Arguments as of `precision`; the mean over classes is that of their F1.
+    Parameters
+    ----------
+    y_true, outputs, sample_weight, average, exclusive
+        As of `precision`; the mean over classes is that of their F1.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from hotloop.metrics import f1
+    >>> f1([0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 0], average="binary")
+    0.75
     """
     right, predicted, true, support, how = _counts("f1", y_true, outputs, sample_weight, average, exclusive)
     return _averaged(2 * right, predicted + true, support, how)
@@ -142,8 +214,29 @@ def log_loss(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive:
     """Mean of -ln p of what is true; where outputs do not exclude each other, over rows and outputs.
 
     Probabilities are clipped to [eps, 1 - eps], the precision of their type, so that it is finite.
-    Arguments as of `accuracy`, but for predicted classes: outputs that are not 0 to 1, or exclude each other and do not
-    sum to 1 in a row, are a ValueError.
+
+    Parameters
+    ----------
+    y_true, sample_weight, exclusive
+        As of `accuracy`.
+    outputs : array-like (rows, outputs) or (rows,)
+        Probabilities; predicted classes have no log loss.
+
+    Returns
+    -------
+    float
+        In nats.
+
+    Raises
+    ------
+    ValueError
+        If outputs are not 0 to 1, or exclude each other and do not sum to 1 in a row.
+
+    Examples
+    --------
+    >>> from hotloop.metrics import log_loss
+    >>> round(log_loss([0, 1], [[0.5, 0.5], [0.0, 1.0]]), 4)  # the mean of ln 2 and 0
+    0.3466
     """
     truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     check_no_classes("log_loss", outputs)
@@ -163,9 +256,25 @@ def log_loss(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive:
 
 @explains_keywords(kind="metric")
 def confusion_matrix(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive: bool | None = None) -> Array:
-    """Return the weight of the rows of each true class (down) that are put into each class (across), (C, C).
+    """Return the weight of the rows of each true class (down) that are put into each class (across).
 
-    Arguments as of `accuracy`, with one class a row. With predicted classes C is one more than the largest there is.
+    Parameters
+    ----------
+    y_true, outputs, sample_weight, exclusive
+        As of `accuracy`, with one class a row.
+
+    Returns
+    -------
+    array (C, C)
+        With predicted classes C is one more than the largest there is.
+
+    Examples
+    --------
+    >>> from hotloop.metrics import confusion_matrix
+    >>> confusion_matrix([0, 0, 1, 2], [0, 1, 1, 2])
+    array([[1., 1., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]])
     """
     truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     true, found, number = classes("confusion_matrix", truth, outputs)

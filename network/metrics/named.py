@@ -86,7 +86,21 @@ def _read_only(array: Array) -> Array:
 
 @dataclass(frozen=True)
 class TopK:
-    """The metric "top_k_accuracy" for a k: ``metrics=[TopK(3)]``, also called "top_3_accuracy"."""
+    """The metric "top_k_accuracy" for a k: ``metrics=[TopK(3)]``, also called "top_3_accuracy".
+
+    Parameters
+    ----------
+    k : int
+        At least 1.
+
+    Examples
+    --------
+    >>> from hotloop import Network
+    >>> from hotloop.metrics import TopK
+    >>> net = Network([2, 4], loss="cross_entropy", seed=0)
+    >>> list(net.evaluate([[0.0, 1.0], [1.0, 0.0]], [0, 3], metrics=[TopK(3)]))
+    ['loss', 'accuracy', 'top_3_accuracy']
+    """
 
     k: int
 
@@ -101,7 +115,22 @@ class TopK:
 
 @dataclass(frozen=True)
 class Pinball:
-    """The metric "pinball" at levels of its own, one for all outputs or one for each: ``metrics=[Pinball(0.9)]``."""
+    """The metric "pinball" at levels of its own, one for all outputs or one for each: ``metrics=[Pinball(0.9)]``.
+
+    Parameters
+    ----------
+    levels : float or sequence of float
+        From 0 to 1.
+
+    Examples
+    --------
+    >>> from hotloop import Network
+    >>> from hotloop.losses import Quantile
+    >>> from hotloop.metrics import Pinball
+    >>> net = Network([2, 1], loss=Quantile(0.9), seed=0)
+    >>> list(net.evaluate([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0], metrics=[Pinball(0.9)]))
+    ['loss', 'r2', 'pinball_0.9']
+    """
 
     levels: float | Sequence[float]
 

@@ -27,6 +27,16 @@ def roc_auc(y_true: Any, outputs: Any, sample_weight: Any = None, *, exclusive: 
         Of the rows.
     exclusive : bool, optional
         As of `accuracy`.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from hotloop.metrics import roc_auc
+    >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])  # 3 of 4 pairs are in order
+    0.75
     """
     truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     check_no_classes("roc_auc", outputs, ", or scores with .astype(float)")

@@ -22,6 +22,16 @@ def mae(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
     outputs : array-like (rows, outputs) or (rows,)
     sample_weight : array-like (rows,), optional
         Of the rows.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from hotloop.metrics import mae
+    >>> mae([1, 2, 3, 4], [1.5, 2, 3, 2.5])
+    0.5
     """
     y, a, weights = _values(y_true, outputs, sample_weight)
     return float(np.average(np.abs(y - a).mean(axis=1), weights=weights))
@@ -29,14 +39,46 @@ def mae(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
 
 @explains_keywords(kind="metric")
 def mse(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
-    """Mean squared error, mean (y - a)^2; arguments as of `mae`."""
+    """Mean squared error, mean (y - a)^2.
+
+    Parameters
+    ----------
+    y_true, outputs, sample_weight
+        As of `mae`.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from hotloop.metrics import mse
+    >>> mse([1, 2, 3, 4], [1.5, 2, 3, 2.5])
+    0.625
+    """
     y, a, weights = _values(y_true, outputs, sample_weight)
     return float(np.average(((y - a) ** 2).mean(axis=1), weights=weights))
 
 
 @explains_keywords(kind="metric")
 def rmse(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
-    """Root mean squared error, sqrt(mean (y - a)^2) of each output; arguments as of `mae`."""
+    """Root mean squared error, sqrt(mean (y - a)^2) of each output.
+
+    Parameters
+    ----------
+    y_true, outputs, sample_weight
+        As of `mae`.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from hotloop.metrics import rmse
+    >>> rmse([0, 0], [3, -3])
+    3.0
+    """
     y, a, weights = _values(y_true, outputs, sample_weight)
     return float(np.sqrt(np.average((y - a) ** 2, axis=0, weights=weights)).mean())
 
@@ -51,6 +93,16 @@ def pinball(y_true: Any, outputs: Any, sample_weight: Any = None, *, levels: flo
         As of `mae`; y_true may have one column for all levels.
     levels : float or sequence of float, default 0.5
         The quantile q, 0 to 1, of all outputs or of each.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from hotloop.metrics import pinball
+    >>> pinball([1, 2], [2, 2], levels=0.75)  # too high by 1: 1 - q of it counts
+    0.125
     """
     y, a, weights = _values(y_true, outputs, sample_weight, shared=True)
     q = np.asarray(levels, np.float64)
@@ -64,9 +116,23 @@ def pinball(y_true: Any, outputs: Any, sample_weight: Any = None, *, levels: flo
 
 @explains_keywords(kind="metric")
 def r2(y_true: Any, outputs: Any, sample_weight: Any = None) -> float:
-    """Coefficient of determination, 1 - sum (y - a)^2 / sum (y - mean y)^2; arguments as of `mae`.
+    """Coefficient of determination, 1 - sum (y - a)^2 / sum (y - mean y)^2.
 
-    NaN for fewer than two rows. An output whose targets are all equal counts 1 if predicted exactly, else 0.
+    Parameters
+    ----------
+    y_true, outputs, sample_weight
+        As of `mae`.
+
+    Returns
+    -------
+    float
+        NaN for fewer than two rows. An output whose targets are all equal counts 1 if predicted exactly, else 0.
+
+    Examples
+    --------
+    >>> from hotloop.metrics import r2
+    >>> r2([1, 2, 3], [1, 2, 3]), r2([1, 2, 3], [2, 2, 2])
+    (1.0, 0.0)
     """
     targets, outputs, weights = _values(y_true, outputs, sample_weight)
     if len(targets) < 2:

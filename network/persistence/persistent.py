@@ -51,6 +51,14 @@ class Persistent:
             If the file cannot be written; an old one is then still there.
         ValueError
             If the parameters are not finite, which `load` would refuse, or two different custom pieces have one name.
+
+        Examples
+        --------
+        >>> from hotloop import Network
+        >>> net = Network([2, 8, 1], seed=0)
+        >>> net.save("first.safetensors", metadata={"trained on": "nothing yet"})
+        >>> Network.load("first.safetensors").metadata
+        {'trained on': 'nothing yet'}
         """
         net: Any = self
         path, metadata = path_of("path", path), net.metadata if metadata is None else metadata
@@ -84,6 +92,19 @@ class Persistent:
         ValueError
             If it is not a model file, is damaged, or was written by a later version; or if it needs a piece that is not
             in `custom`.
+
+        Returns
+        -------
+        Network
+
+        Examples
+        --------
+        >>> from hotloop import Network
+        >>> net = Network([2, 8, 1], seed=0)
+        >>> net.save("first.safetensors")
+        >>> again = Network.load("first.safetensors")
+        >>> bool((again.parameters == net.parameters).all())
+        True
         """
         path = path_of("path", path)
         return cls._from(path, *model_file.read(path), custom)

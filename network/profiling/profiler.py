@@ -70,12 +70,38 @@ def in_own_profile(call: Callable[[], float]) -> float:
 class Profile:
     """What happened between the start and the end of a ``with profile() as prof:`` block, in its thread.
 
+    Parameters
+    ----------
+    snapshots : bool, default True
+        As of `profile`.
+
     Attributes
     ----------
     diagnosis : Diagnosis or None
         The last that was made.
     recording : Recording
         All that was recorded, for whatever is made of it; not for users.
+
+    Examples
+    --------
+    >>> from hotloop import Network, profile
+    >>> net = Network([2, 8, 1], seed=0)
+    >>> with profile() as prof:
+    ...     with prof.record("make data"):
+    ...         X, y = [[0.0, 1.0], [1.0, 0.0]], [1.0, 0.0]
+    ...     history = net.fit(X, y, epochs=3)
+    >>> print(prof.table(row_limit=5))  # doctest: +SKIP
+    >>> {"make data", "fit", "check the data"} <= {row["name"] for row in prof.rows}
+    True
+    >>> bool(prof.to_pandas()["seconds"].sum() < 1.01 * prof.seconds)
+    True
+    >>> text = prof.to_json("profile.json")
+    >>> prof.chrome_trace("trace.json")  # for Perfetto
+    >>> prof.flamegraph("stacks.txt")
+    >>> prof.html("report.html")
+    >>> figure = prof.plot()
+    >>> prof.diagnose(try_remedies=False).findings
+    []
     """
 
     def __init__(self, *, snapshots: bool = True) -> None:
@@ -179,7 +205,7 @@ class Profile:
         return notebook_table(arranged(self.rows, "self_cpu_time_total"), self.seconds, footer[1:])
 
     def to_json(self, path: PathLike | None = None) -> str:
-        """Return all of it as JSON, and write it to a file if a path is given."""
+        """Return all of it as JSON, and write it to a file if a `path` is given."""
         text = json.dumps(json_report.as_dict(self.recording, self.diagnosis), indent=1, allow_nan=False)
         if path is not None:
             write_file(Path(path), text)
@@ -192,12 +218,12 @@ class Profile:
         return pandas.DataFrame(self.rows)
 
     def chrome_trace(self, path: PathLike, max_bytes: int = TRACE_BYTES) -> None:
-        """Write a trace for Perfetto and chrome://tracing, of at most `max_bytes`."""
+        """Write a trace for Perfetto and chrome://tracing to `path`, of at most `max_bytes`."""
         max_bytes = arguments.whole_number("max_bytes", max_bytes, 0)
         write_file(Path(path), trace.chrome_trace(self.recording, max_bytes))
 
     def flamegraph(self, path: PathLike) -> None:
-        """Write collapsed stacks (``a;b;c microseconds``), or speedscope's JSON if the name ends in ``.json``."""
+        """Write collapsed stacks (``a;b;c microseconds``) to `path`, or speedscope's JSON if it ends in ``.json``."""
         make = flamegraph.speedscope if os.fspath(path).endswith(".json") else flamegraph.collapsed
         write_file(Path(path), make(self.recording))
 
@@ -206,7 +232,7 @@ class Profile:
         return charts.overview(self.recording)
 
     def html(self, path: PathLike) -> None:
-        """Write a page with charts, table and diagnosis that needs only a browser; matplotlib must be installed."""
+        """Write a page with charts, table and diagnosis to `path`; it needs only a browser, and here matplotlib."""
         figure(1, 1)  # without matplotlib raise now, not after a diagnosis that takes seconds
         write_file(Path(path), html_page.profile_page(self.recording, self.diagnosis or self.diagnose()))
 

@@ -74,6 +74,18 @@ class FitProgress:
         When the epoch began, in seconds of `time.perf_counter`.
     callbacks : sequence of Callback
         All that follow the fit, in the order in which they are called.
+
+    Examples
+    --------
+    >>> from hotloop import Network
+    >>> from hotloop.callbacks import FitProgress, LambdaCallback
+    >>> def show(fit: FitProgress) -> None:
+    ...     print(fit.epoch, "of", fit.epochs, "with", fit.rows, "rows")
+    ...     fit.stop("seen enough")
+    >>> net = Network([1, 1], seed=0)
+    >>> net.fit([[0.0], [1.0]], [1.0, 0.0], epochs=5, callbacks=[LambdaCallback(on_epoch_end=show)]).stop_reason
+    1 of 5 with 2 rows
+    'seen enough'
     """
 
     # The loop sets some in each call, and another name is an error: a callback may have misspelt it.
@@ -172,6 +184,8 @@ class PlannedFit:
 
 class Callback:
     """Watches a fit: subclass it, define the methods that you need, and pass an instance to `Network.fit`.
+
+    Their argument `fit` is a `FitProgress`: where the fit stands, and how to end it.
 
     A compiled call trains for about 30 ms, or to the end of the epoch; one epoch may be many calls, or one. If any
     callback defines `on_step`, each call is one step.

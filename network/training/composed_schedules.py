@@ -34,6 +34,13 @@ class LinearWarmup(Schedule):
         W: a number of steps, a fraction of the run, or a text such as ``"2 epochs"``.
     start_factor : float, default 0
         From 0 to below 1.
+
+    Examples
+    --------
+    >>> from hotloop.schedules import Cosine, LinearWarmup
+    >>> rate = LinearWarmup(Cosine(0.1), 10)
+    >>> [round(rate(step, 110), 4) for step in (0, 5, 10, 60)]
+    [0.0, 0.05, 0.1, 0.05]
     """
 
     then: Value
@@ -41,7 +48,7 @@ class LinearWarmup(Schedule):
     start_factor: Fraction = 0.0
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         width = round(in_steps(self.duration, steps, steps_per_epoch))
         found, rest = np.empty(len(step)), max(steps - width, 1)
         warm = step < width
@@ -67,6 +74,7 @@ class Piecewise(Schedule):
 
     Examples
     --------
+    >>> from hotloop.schedules import Piecewise
     >>> falling = lambda step, steps: 0.01 * (1 - step / steps)
     >>> rates = Piecewise([("10 epochs", 0.1), ("20 epochs", 0.01), (1.0, falling)])
     >>> [rates(step, 3000, steps_per_epoch=100) for step in (0, 1000, 2000, 2500)]
@@ -99,7 +107,7 @@ class Piecewise(Schedule):
         object.__setattr__(self, "pieces", tuple(checked))
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         found, start = np.empty(len(step)), 0
         for index, (end, value) in enumerate(self.pieces):
             stop = round(in_steps(end, steps, steps_per_epoch))
@@ -122,5 +130,5 @@ class Scaled(Schedule):
     factor: NotNegative
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         return self.factor * evaluate(self.schedule, step, steps, steps_per_epoch)

@@ -30,6 +30,15 @@ class CSVLogger(Callback):
         Of the fit, before it trains, if the file cannot be written.
     ValueError
         Of the fit, if a file to append to has none of the columns.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from hotloop import Network
+    >>> from hotloop.callbacks import CSVLogger
+    >>> history = Network([1, 1], seed=0).fit([[0.0], [1.0]], [1.0, 0.0], epochs=3, callbacks=[CSVLogger("log.csv")])
+    >>> Path("log.csv").read_text().splitlines()[0]
+    'epoch,loss,learning_rate,seconds'
     """
 
     def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:

@@ -30,20 +30,52 @@ PATIENCE = 5  # epochs without an improvement, where a tolerance is given and no
 
 
 class ConvergenceWarning(UserWarning):
-    """A tolerance was given, and the epochs ended before the loss converged."""
+    """A tolerance was given, and the epochs ended before the loss converged.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from hotloop import ConvergenceWarning, Network
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     history = Network([1, 1], seed=0).fit([[0.0], [1.0]], [1.0, 0.0], epochs=2, tolerance=1e-4)
+    >>> caught[0].category is ConvergenceWarning, history.converged
+    (True, False)
+    """
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint could not be written; the fit went on."""
+    """A checkpoint could not be written; the fit went on.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from hotloop import CheckpointWarning, Network
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", CheckpointWarning)  # rather end the fit than go on without one
+    ...     history = Network([1, 1], seed=0).fit([[0.0], [1.0]], [1.0, 0.0], checkpoint="run.safetensors")
+    """
 
 
 class DivergenceError(ArithmeticError):
     """The loss, the validation loss or a parameter became infinite or NaN.
 
-    Attributes
+    Parameters
     ----------
+    message : str
     history : History
-        The epochs before; for a validation loss its epoch too.
+        The epochs before; for a validation loss its epoch too. An attribute.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop import SGD, DivergenceError, Network
+    >>> x = np.linspace(0, 1000, 100).reshape(-1, 1)
+    >>> try:
+    ...     history = Network([1, 8, 1], seed=0).fit(x, x, optimizer=SGD(10.0))
+    ... except DivergenceError as error:
+    ...     print(error.history.stop_reason)
+    diverged
     """
 
     def __init__(self, message: str, history: "History") -> None:
@@ -150,6 +182,16 @@ class History(Mapping[str, list[Any]]):
         ------
         ImportError
             If pandas is not installed.
+
+        Examples
+        --------
+        >>> from hotloop import Network
+        >>> history = Network([1, 1], seed=0).fit([[0.0], [1.0]], [1.0, 0.0], epochs=3)
+        >>> history.to_pandas()[["epoch", "learning_rate"]]
+           epoch  learning_rate
+        0      1           0.01
+        1      2           0.01
+        2      3           0.01
         """
         try:
             from pandas import DataFrame
@@ -158,7 +200,21 @@ class History(Mapping[str, list[Any]]):
         return DataFrame(dict(self))
 
     def plot(self) -> Any:
-        """Draw losses, metrics and learning rate by epoch, with `hotloop.plots.plot_history`; return its Axes."""
+        """Draw losses, metrics and learning rate by epoch, with `hotloop.plots.plot_history`; return its Axes.
+
+        Returns
+        -------
+        array of matplotlib.axes.Axes
+            One for each picture.
+
+        Examples
+        --------
+        >>> from hotloop import Network
+        >>> history = Network([1, 1], seed=0).fit([[0.0], [1.0]], [1.0, 0.0], epochs=3)
+        >>> axes = history.plot()
+        >>> axes[0].get_xlabel()
+        'epoch'
+        """
         from hotloop.network.plots.history import plot_history  # which imports NumPy
 
         return plot_history(self)

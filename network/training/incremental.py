@@ -55,6 +55,14 @@ class Incremental(CheckedData):
             Before anything is changed, if the network is in the middle of a fit, or this thread's stack is too small.
         DivergenceError
             The loss, a parameter or a moment became infinite or NaN; the parameters are those before the step.
+
+        Examples
+        --------
+        >>> from hotloop import Network
+        >>> net = Network([1, 8, 1], seed=0)
+        >>> losses = [net.partial_fit([[0.0], [0.5], [1.0]], [0.0, 1.0, 0.0], optimizer="adam") for _ in range(100)]
+        >>> losses[-1] < losses[0], net.steps
+        (True, 100)
         """
         if ACTIVE.get() and active():
             with span("partial_fit"):

@@ -83,6 +83,16 @@ class LearningRateMethods:
         -----
         UserWarning
             If the loss never fell, or over too few steps, so that the suggestions are NaN or mean nothing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from hotloop import Network
+        >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+        >>> net = Network([1, 16, 1], activation="tanh", seed=0)
+        >>> sweep = net.find_learning_rate(X, X**2)
+        >>> 0.001 < sweep.valley < 10
+        True
         """
         start, end = arguments.real_number("start", start, open=True), arguments.real_number("end", end, open=True)
         if not start < end:
@@ -156,6 +166,16 @@ class LearningRateMethods:
         ------
         TypeError, ValueError, RuntimeError, DivergenceError
             As `fit` does.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from hotloop import Network
+        >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+        >>> net = Network([1, 16, 1], activation="tanh", seed=0)
+        >>> history = net.fit_one_cycle(X, X**2, epochs=4, max_learning_rate=0.01)
+        >>> [round(rate, 5) for rate in history["learning_rate"]]  # of each epoch's last step
+        [0.00952, 0.00812, 0.00317, 6e-05]
         """
         if max_learning_rate is None:
             raise TypeError("max_learning_rate is missing: net.find_learning_rate(X, y) suggests one")

@@ -37,6 +37,17 @@ class ModelCheckpoint(Monitor):
     OSError
         Of the fit, before it trains, if the folder does not exist or cannot be written to; and if a file cannot be
         written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop import Network
+    >>> from hotloop.callbacks import ModelCheckpoint
+    >>> X = np.linspace(-1, 1, 100).reshape(-1, 1)
+    >>> net = Network([1, 8, 1], seed=0)
+    >>> history = net.fit(X, X**2, epochs=5, validation_split=0.2, callbacks=[ModelCheckpoint("best.safetensors")])
+    >>> Network.load("best.safetensors").sizes
+    (1, 8, 1)
     """
 
     def __init__(

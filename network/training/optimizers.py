@@ -72,21 +72,7 @@ class Optimizer:
     `Network.fit` goes on with the moments of the last fit's if that was of the same class and method, whatever its
     numbers.
 
-    Every optimizer also takes, by keyword only:
-
-    Parameters
-    ----------
-    clip_value : float, optional
-        v, above 0: before the update each entry of the gradient, penalties included, is cut off at -v and v. An
-        infinite entry becomes v too, so that a gradient that overflows ends a fit only if the loss does. NaN stays.
-    clip_norm : float, optional
-        c, above 0: then g := g min(1, c / (|g| + 1e-6)), |g| over all parameters. Source: PyTorch's `clip_grad_norm_`.
-    learning_rate_factors : mapping, optional
-        What the learning rate is multiplied by, for "weights", "biases", "norm" (gain and shift of a layer norm),
-        "activation" (learnt activations) and "input_scale"; 1 where it says nothing. A number, at least 0, or a
-        sequence of one for each layer: ``{"weights": [0, 0, 1], "biases": [0, 0, 1]}`` trains the last layer only.
-    weight_decay_factors : mapping, optional
-        Likewise for the decay of `AdamW`: with ``{"biases": 0}`` biases do not decay.
+    Every optimizer also takes, by keyword only, what `SGD` lists from clip_value on.
     """
 
     learning_rate: ScheduledNumber = 0.01
@@ -112,7 +98,7 @@ class Optimizer:
             raise ValueError(f"weight_decay_factors has no effect: {type(self).__name__} has no decay, AdamW has")
 
     def factors(self, argument: str, after_weights: Sequence[Sequence[str]]) -> "Array":
-        """Return a row of factors for each layer, as `Factors.table`; 1 if there are none."""
+        """Return the factors of the field `argument`, a row a layer, as `Factors.table` of `after_weights`; or 1."""
         return (getattr(self, argument) or Factors()).table(after_weights)
 
     def __repr__(self) -> str:
@@ -146,6 +132,8 @@ class Optimizer:
 class SGD(Optimizer):
     """w := w - alpha g; with momentum v := mu v + g, w := w - alpha v; Nesterov's w := w - alpha (g + mu v).
 
+    The optimizers share what stands from clip_value on, by keyword only.
+
     Parameters
     ----------
     learning_rate : float or schedule, default 0.01
@@ -154,6 +142,25 @@ class SGD(Optimizer):
         mu, from 0 to below 1.
     nesterov : bool, default False
         Whether to look ahead. Needs momentum.
+    clip_value : float, optional
+        v, above 0: before the update each entry of the gradient, penalties included, is cut off at -v and v. An
+        infinite entry becomes v too, so that a gradient that overflows ends a fit only if the loss does. NaN stays.
+    clip_norm : float, optional
+        c, above 0: then g := g min(1, c / (|g| + 1e-6)), |g| over all parameters. Source: PyTorch's `clip_grad_norm_`.
+    learning_rate_factors : mapping, optional
+        What the learning rate is multiplied by, for "weights", "biases", "norm" (gain and shift of a layer norm),
+        "activation" (learnt activations) and "input_scale"; 1 where it says nothing. A number, at least 0, or a
+        sequence of one for each layer: ``{"weights": [0, 0, 1], "biases": [0, 0, 1]}`` trains the last layer only.
+    weight_decay_factors : mapping, optional
+        Likewise for the decay of `AdamW`: with ``{"biases": 0}`` biases do not decay.
+
+    Examples
+    --------
+    >>> from hotloop import SGD, Network
+    >>> net = Network([1, 1], seed=0)
+    >>> history = net.fit([[0.0], [1.0]], [1.0, 3.0], optimizer=SGD(0.2, momentum=0.5), epochs=100)
+    >>> print(net.predict([[2.0]]).round(3))  # the line y = 1 + 2 x
+    [[5.]]
     """
 
     learning_rate: ScheduledNumber = 0.01
@@ -188,6 +195,17 @@ class RMSprop(Optimizer):
         alpha, 0 or above.
     rho, epsilon : float
         rho from 0 to below 1; epsilon above 0.
+    clip_value, clip_norm, learning_rate_factors, weight_decay_factors
+        As of `SGD`.
+
+    Examples
+    --------
+    >>> from hotloop import Network, RMSprop
+    >>> from hotloop.schedules import Cosine
+    >>> net = Network([1, 1], seed=0)
+    >>> history = net.fit([[0.0], [1.0]], [1.0, 3.0], optimizer=RMSprop(Cosine(0.1)), epochs=200)
+    >>> print(net.predict([[2.0]]).round(2))
+    [[5.]]
     """
 
     learning_rate: ScheduledNumber = 0.001
@@ -207,6 +225,16 @@ class Adagrad(Optimizer):
         alpha, 0 or above.
     epsilon : float
         Above 0.
+    clip_value, clip_norm, learning_rate_factors, weight_decay_factors
+        As of `SGD`.
+
+    Examples
+    --------
+    >>> from hotloop import Adagrad, Network
+    >>> net = Network([1, 1], seed=0)
+    >>> history = net.fit([[0.0], [1.0]], [1.0, 3.0], optimizer=Adagrad(0.5), epochs=200)
+    >>> print(net.predict([[2.0]]).round(2))
+    [[5.]]
     """
 
     learning_rate: ScheduledNumber = 0.01
@@ -225,6 +253,16 @@ class Adam(Optimizer):
         alpha 0 or above; beta1 from 0 to below 1.
     beta2, epsilon : float
         beta2 from 0 to below 1; epsilon above 0.
+    clip_value, clip_norm, learning_rate_factors, weight_decay_factors
+        As of `SGD`.
+
+    Examples
+    --------
+    >>> from hotloop import Adam, Network
+    >>> net = Network([1, 1], seed=0)
+    >>> history = net.fit([[0.0], [1.0]], [1.0, 3.0], optimizer=Adam(0.1, clip_norm=1.0), epochs=300)
+    >>> print(net.predict([[2.0]]).round(2))
+    [[5.]]
     """
 
     learning_rate: ScheduledNumber = 0.001
@@ -245,6 +283,17 @@ class AdamW(Optimizer):
         As in `Adam`.
     weight_decay : float or schedule, default 0.01
         lambda, 0 or above.
+    clip_value, clip_norm, learning_rate_factors, weight_decay_factors
+        As of `SGD`.
+
+    Examples
+    --------
+    >>> from hotloop import AdamW, Network
+    >>> net = Network([1, 1], seed=0)
+    >>> optimizer = AdamW(0.1, weight_decay=0.0, weight_decay_factors={"biases": 0})
+    >>> history = net.fit([[0.0], [1.0]], [1.0, 3.0], optimizer=optimizer, epochs=300)
+    >>> print(net.predict([[2.0]]).round(2))
+    [[5.]]
     """
 
     learning_rate: ScheduledNumber = 0.001

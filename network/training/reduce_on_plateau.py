@@ -32,6 +32,17 @@ class ReduceLROnPlateau(Monitor):
         After the rate is lowered, so many epochs do not count.
     min_lr : float, default 0
         The rate is not lowered below it. Above 0 it needs an optimizer whose learning rate is a number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop import SGD, Network
+    >>> from hotloop.callbacks import ReduceLROnPlateau
+    >>> X = np.zeros((10, 1))  # nothing to learn
+    >>> slower = ReduceLROnPlateau("loss", factor=0.5, patience=2)
+    >>> history = Network([1, 1], seed=0).fit(X, np.zeros(10), epochs=6, optimizer=SGD(0.1), callbacks=[slower])
+    >>> history["learning_rate"]
+    [0.1, 0.1, 0.1, 0.05, 0.05, 0.025]
     """
 
     def __init__(

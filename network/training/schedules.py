@@ -25,12 +25,18 @@ class Constant(Schedule):
     ----------
     value : float
         0 or above.
+
+    Examples
+    --------
+    >>> from hotloop.schedules import Constant
+    >>> Constant(0.1)(0, 100), Constant(0.1)(99, 100)
+    (0.1, 0.1)
     """
 
     value: NotNegative
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         return np.full(len(step), self.value)
 
 
@@ -46,6 +52,13 @@ class StepDecay(Schedule):
         ``"10 epochs"``, a number of steps, or a fraction of the run.
     factor : float, default 0.1
         Above 0.
+
+    Examples
+    --------
+    >>> from hotloop.schedules import StepDecay
+    >>> rate = StepDecay(0.5, every="10 epochs", factor=0.5)
+    >>> [rate(epoch * 100, 3000, steps_per_epoch=100) for epoch in (0, 9, 10, 20)]
+    [0.5, 0.5, 0.25, 0.125]
     """
 
     start: NotNegative
@@ -53,7 +66,7 @@ class StepDecay(Schedule):
     factor: Positive = 0.1
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         return self.start * self.factor ** np.floor(step / in_steps(self.every, steps, steps_per_epoch))
 
 
@@ -69,6 +82,13 @@ class Exponential(Schedule):
         Above 0.
     every : duration, default 1.0
         How long it takes to be multiplied by `factor`: by default the whole run.
+
+    Examples
+    --------
+    >>> from hotloop.schedules import Exponential
+    >>> rate = Exponential(0.1, factor=0.01)  # a hundredth at the end of the run
+    >>> [round(rate(step, 100), 4) for step in (0, 50, 99)]
+    [0.1, 0.01, 0.001]
     """
 
     start: NotNegative
@@ -76,7 +96,7 @@ class Exponential(Schedule):
     every: Duration = 1.0
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         return self.start * self.factor ** (step / in_steps(self.every, steps, steps_per_epoch))
 
 
@@ -97,6 +117,13 @@ class InverseScaling(Schedule):
         A step.
     growth : float, default 1
         Above 0.
+
+    Examples
+    --------
+    >>> from hotloop.schedules import InverseScaling
+    >>> rate = InverseScaling(0.1)
+    >>> [round(rate(step, 100), 4) for step in (0, 3, 99)]
+    [0.1, 0.05, 0.01]
     """
 
     start: NotNegative
@@ -105,7 +132,7 @@ class InverseScaling(Schedule):
     growth: Positive = 1.0
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         count = np.floor(step / in_steps(self.every, steps, steps_per_epoch))
         return self.start / (1 + self.growth * count) ** self.power
 
@@ -122,13 +149,20 @@ class Cosine(Schedule):
         0 or above.
     end : float, default 0
         0 or above.
+
+    Examples
+    --------
+    >>> from hotloop.schedules import Cosine
+    >>> rate = Cosine(0.1)
+    >>> [round(rate(step, 100), 4) for step in (0, 25, 50, 75, 99)]
+    [0.1, 0.0854, 0.05, 0.0146, 0.0]
     """
 
     start: NotNegative
     end: NotNegative = 0.0
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         return cosine(self.start, self.end, step / steps)
 
 
@@ -149,6 +183,13 @@ class CosineWarmRestarts(Schedule):
         At least 1.
     minimum : float, default 0
         0 or above.
+
+    Examples
+    --------
+    >>> from hotloop.schedules import CosineWarmRestarts
+    >>> rate = CosineWarmRestarts(0.1, T_0=20, T_mult=2)
+    >>> [round(rate(step, 100), 4) for step in (0, 10, 19, 20, 40, 60)]
+    [0.1, 0.05, 0.0006, 0.1, 0.05, 0.1]
     """
 
     start: NotNegative
@@ -157,7 +198,7 @@ class CosineWarmRestarts(Schedule):
     minimum: NotNegative = 0.0
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         first = in_steps(self.T_0, steps, steps_per_epoch)
         if self.T_mult == 1:
             return cosine(self.start, self.minimum, np.fmod(step, first) / first)
@@ -190,6 +231,13 @@ class OneCycle(Schedule):
     inclusive : bool, default False
         Whether the last step has the value `end`, and the step before pct_start T the peak, as in PyTorch; by default
         both would come a step later.
+
+    Examples
+    --------
+    >>> from hotloop.schedules import OneCycle
+    >>> rate = OneCycle(0.1)
+    >>> [round(rate(step, 100), 4) for step in (0, 12, 25, 60, 99)]
+    [0.004, 0.049, 0.1, 0.0552, 0.0]
     """
 
     peak: NotNegative
@@ -212,6 +260,26 @@ class OneCycle(Schedule):
         """Return the learning rates of PyTorch's OneCycleLR with these arguments, from which the names are.
 
         Its momentum is ``OneCycle(0.85, 0.95, 0.95, pct_start=0.3, inclusive=True)``.
+
+        Parameters
+        ----------
+        max_lr : float
+            The peak, 0 or above.
+        pct_start : float, default 0.3
+            Fraction of the run until the peak, from 0 to below 1.
+        div_factor, final_div_factor : float, default 25 and 10000
+            Above 0: the first rate is max_lr / div_factor, the last is the first / final_div_factor.
+
+        Returns
+        -------
+        OneCycle
+
+        Examples
+        --------
+        >>> from hotloop.schedules import OneCycle
+        >>> rate = OneCycle.pytorch(0.1)
+        >>> [round(rate(step, 100), 4) for step in (0, 29, 99)]
+        [0.004, 0.1, 0.0]
         """
         peak = arguments.real_number("max_lr", max_lr)
         start = peak / arguments.real_number("div_factor", div_factor, open=True)
@@ -219,7 +287,7 @@ class OneCycle(Schedule):
         return cls(peak, start, end, pct_start, inclusive=True)
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         top, last = self.pct_start * steps - self.inclusive, steps - self.inclusive
         rising = step < top if top > 0 else step < 0
         return np.where(
@@ -244,6 +312,13 @@ class FlatCosine(Schedule):
         0 or above.
     flat : float, default 0.75
         Fraction of the run, from 0 to below 1.
+
+    Examples
+    --------
+    >>> from hotloop.schedules import FlatCosine
+    >>> rate = FlatCosine(0.1)
+    >>> [round(rate(step, 100), 4) for step in (0, 74, 87, 99)]
+    [0.1, 0.1, 0.0531, 0.0004]
     """
 
     start: NotNegative
@@ -257,7 +332,7 @@ class FlatCosine(Schedule):
             object.__setattr__(self, "end", self.start / 1e5)
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         return cosine(self.start, self.end or 0.0, np.maximum(step / steps - self.flat, 0) / (1 - self.flat))
 
 
@@ -271,12 +346,19 @@ class CosLog4(Schedule):
     ----------
     peak : float
         0 or above.
+
+    Examples
+    --------
+    >>> from hotloop.schedules import CosLog4
+    >>> rate = CosLog4(0.1)
+    >>> [round(rate(step, 150), 4) for step in (0, 3, 10, 20, 30)]
+    [0.0, 0.0861, 0.0, 0.093, 0.0]
     """
 
     peak: NotNegative
 
     def values(self, step: Array, steps: int, steps_per_epoch: int | None) -> Array:
-        """Return the values for an array of steps."""
+        """Return the values for each step in `step`, of `steps` in all and `steps_per_epoch` in an epoch."""
         return self.peak * (1 - np.cos(2 * math.pi * np.log2(1 + 15 * step / steps))) / 2
 
 

@@ -25,6 +25,13 @@ class TensorBoard(Callback):
     ------
     ImportError
         If neither tensorboard nor tensorboardX is installed: ``pip install "hotloop[tensorboard]"``.
+
+    Examples
+    --------
+    >>> from hotloop import Network
+    >>> from hotloop.callbacks import TensorBoard
+    >>> net = Network([1, 1], seed=0)
+    >>> net.fit([[0.0], [1.0]], [1.0, 0.0], callbacks=[TensorBoard("runs/first")])  # doctest: +SKIP
     """
 
     def __init__(self, log_dir: str | os.PathLike[str]) -> None:

@@ -10,7 +10,7 @@ from conftest import COMPILED, ODD_SIZES, alone, fenced, llvm_code, needs_compil
 from numba.core.errors import TypingError
 
 from hotloop import kernels
-from hotloop.kernels import activations, codes
+from hotloop.kernels import activation_formulas, codes
 from hotloop.kernels.jit import kernel
 from hotloop.network.activations import ACTIVATIONS
 
@@ -95,10 +95,10 @@ SLOPES = {name: ACTIVATIONS[name].slopes for name in NAMES}
 
 @kernel
 def through_training(code, above, below, z, keep, out, delta):
-    activations.activate(code, above, below, z, out)
+    activation_formulas.activate(code, above, below, z, out)
     for i in range(out.size):
         out[i] /= out.dtype.type(keep)
-    activations.times_derivative(code, above, below, z, out, keep, delta)
+    activation_formulas.times_derivative(code, above, below, z, out, keep, delta)
 
 
 @pytest.mark.parametrize("keep", [1.0, 0.25])
@@ -289,7 +289,7 @@ def test_compiled_code(name, dtype):
 
 
 @needs_compiler
-@pytest.mark.parametrize("function", [activations.activate, activations.times_derivative])
+@pytest.mark.parametrize("function", [activation_formulas.activate, activation_formulas.times_derivative])
 def test_training_goes_over_vectors(function):
     """No call of a function of one number is left, which would keep a loop from vectorising."""
     for dtype in (np.float32, np.float64):

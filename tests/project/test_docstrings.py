@@ -9,7 +9,11 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"hotloop.network": ROOT / "network", "hotloop": ROOT / "src" / "hotloop"}
+PACKAGES = {
+    "hotloop.kernels": ROOT / "kernels",
+    "hotloop.network": ROOT / "network",
+    "hotloop": ROOT / "src" / "hotloop",
+}
 
 
 def modules():
@@ -46,4 +50,5 @@ def test_a_planted_wrong_example_is_seen(capsys):
 
 
 def test_all_are_found():
-    assert {"hotloop", "hotloop.callbacks", "hotloop.network.network", "hotloop.network.text_table"} <= {*MODULES}
+    wanted = {"hotloop", "hotloop.callbacks", "hotloop.kernels.dense", "hotloop.network.network"}
+    assert wanted <= {*MODULES}

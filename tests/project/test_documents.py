@@ -34,7 +34,8 @@ def printed(text, file, capsys):
     return found
 
 
-DOCUMENTS = {path.name: path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "tutorials").glob("*.md"))]
+DOCUMENTS = {str(path.relative_to(ROOT)): path for path in PATHS}
 WITH_PROGRAMS = [name for name, path in DOCUMENTS.items() if programs(path.read_text())]
 
 
@@ -44,7 +45,7 @@ def test_programs_print_what_the_document_shows(name, tmp_path, monkeypatch, cap
     pyplot = pytest.importorskip("matplotlib.pyplot")
     pyplot.switch_backend("Agg")
     monkeypatch.chdir(tmp_path)
-    for found, wanted in printed(DOCUMENTS[name].read_text(), tmp_path / name, capsys):
+    for found, wanted in printed(DOCUMENTS[name].read_text(), tmp_path / DOCUMENTS[name].name, capsys):
         assert found == (wanted or found)
     pyplot.close("all")
 

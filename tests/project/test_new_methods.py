@@ -33,7 +33,7 @@ OPTIMIZER = [
     ("kernels/codes.py", "ADAM, ADAMW = range(8)", "ADAM, ADAMW, SIGN = range(9)"),
     ("kernels/updates.py", "@inline\ndef update(", '''@kernel
 def sign(gradient: Array, learning_rate: float, parameters: Array) -> None:
-    """w := w - alpha sign(g)."""
+    """w := w - alpha sign(g); alpha is the learning_rate, g the gradient, w the parameters."""
     check_lengths(gradient, gradient, parameters)
     for i in range(parameters.size):
         parameters[i] -= parameters.dtype.type(learning_rate) * np.sign(gradient[i])
@@ -61,7 +61,7 @@ class Sign(Optimizer):
     ("src/hotloop/__init__.py", "Adam, AdamW, RMSprop\n", "Adam, AdamW, RMSprop, Sign\n"),
     ("src/hotloop/__init__.py", '    "RMSprop",\n', '{}    "Sign",\n'),
     ("network/trainable.py", "Adagrad, Adam, AdamW, or a name", "Adagrad, Adam, AdamW, Sign, or a name"),
-    ("README.md", "Adagrad, Adam, AdamW: ", "Adagrad, Adam, AdamW, Sign: "),
+    ("docs/features.md", "Adagrad, Adam, AdamW: ", "Adagrad, Adam, AdamW, Sign: "),
     ("docs/optimizers.md", "\n\nThe formulas are", "\n| `Sign(learning_rate=0.01)` | w := w - alpha sign(g) | 0 |{}"),
     ("tests/oracle.py", '    "adam": (2,', '    "sign": (0, lambda t: (0.1,)),\n{}'),
     ("tests/oracle.py", "def sgd(", """def sign(gradient, learning_rate, parameters):
@@ -78,18 +78,10 @@ from hotloop.network.training.optimizers import OPTIMIZERS as KINDS
 ACTIVATION = [
     ("kernels/codes.py", "    ACTIVATION_BY_ADDRESS,\n) = range(14)",
      "    ACTIVATION_BY_ADDRESS, HALF,\n) = range(15)"),
-    ("kernels/activations.py", "@inline\ndef activate(", '''@inline
+    ("kernels/activation_formulas.py", "@inline\ndef activate(", '''@inline
 def halved(z: Any) -> Any:
     """Return z / 2."""
     return z * type(z)(0.5)
-
-
-@kernel
-def half(z: Array, out: Array) -> None:
-    """a = z / 2."""
-    out = prepare(z, out)
-    for i in range(out.size):
-        out[i] = halved(out[i])
 
 
 @inline
@@ -98,32 +90,42 @@ def half_slope(a: Any) -> Any:
     return a * type(a)(0) + type(a)(0.5)
 
 
+{}'''),
+    ("kernels/activation_formulas.py", "    elif code == codes.SOFTPLUS:\n        for i in range(out.size):",
+     """    elif code == codes.HALF:
+        for i in range(out.size):
+            out[i] = halved(out[i])
+{}"""),
+    ("kernels/activation_formulas.py", "    elif code == codes.SOFTPLUS:\n        for i in range(delta.size):",
+     """    elif code == codes.HALF:
+        for i in range(delta.size):
+            delta[i] *= half_slope(share * activation[i])
+{}"""),
+    ("kernels/activations.py", "    exponential_linear_slope,\n", "{}    half_slope,\n    halved,\n"),
+    ("kernels/activations.py", "@kernel\ndef softplus(", '''@kernel
+def half(z: Array, out: Array) -> None:
+    """out = z / 2."""
+    out = prepare(z, out)
+    for i in range(out.size):
+        out[i] = halved(out[i])
+
+
 @kernel
 def half_derivative(activation: Array, out: Array) -> None:
-    """f'(z) = 1 / 2."""
+    """out = f'(z) = 1 / 2; a is the activation."""
     out = prepare(activation, out)
     for i in range(out.size):
         out[i] = half_slope(out[i])
 
 
 {}'''),
-    ("kernels/activations.py", "    elif code == codes.SOFTPLUS:\n        for i in range(out.size):",
-     """    elif code == codes.HALF:
-        for i in range(out.size):
-            out[i] = halved(out[i])
-{}"""),
-    ("kernels/activations.py", "    elif code == codes.SOFTPLUS:\n        for i in range(delta.size):",
-     """    elif code == codes.HALF:
-        for i in range(delta.size):
-            delta[i] *= half_slope(share * activation[i])
-{}"""),
-    ("kernels/__init__.py", "        gelu_derivative,\n", "{}        half,\n        half_derivative,\n"),
+    ("kernels/__init__.py", "        exponential_derivative,\n", "{}        half,\n        half_derivative,\n"),
     ("kernels/__init__.py", '    "gelu_derivative",\n', '{}    "half",\n    "half_derivative",\n'),
     ("network/activations.py", '        Activation("softmax"',
      """        Activation("half", codes.HALF, "glorot_uniform", aliases=("one_half",)),
 {}"""),
     ("network/network.py", "swish.", "swish, half, one_half."),
-    ("README.md", "softplus, identity;", "softplus, half, identity;"),
+    ("docs/features.md", "softplus, identity;", "softplus, half, identity;"),
     ("tests/oracle.py", "ACTIVATIONS = {", """def half(z):
     return double(z) / 2
 
@@ -151,7 +153,15 @@ def double_error_row(a: Array, y: Array, g: Array, weight: float) -> float:
 {}"""),
     ("kernels/losses.py", "@kernel\ndef huber(", '''@kernel
 def double_error(outputs: Array, targets: Array, gradient: Array) -> float:
-    """C = 2 sum |a - y| / (B O); dC/da = 2 sign(a - y) / (B O)."""
+    """C = 2 sum |a - y| / (B O); dC/da = 2 sign(a - y) / (B O).
+
+    Returns C; outputs a, targets y and gradient dC/da, which is overwritten, are (B, O).
+
+    >>> import numpy as np
+    >>> gradient = np.empty((1, 2), np.float32)
+    >>> double_error(np.array([[2, 0]], np.float32), np.zeros((1, 2), np.float32), gradient)
+    2.0
+    """
     check_shapes(outputs, targets, gradient)
     total, weight = 0.0, mean_over(codes.DOUBLE_ERROR, targets.shape[0], targets.shape[1])
     for b in range(targets.shape[0]):
@@ -165,7 +175,7 @@ def double_error(outputs: Array, targets: Array, gradient: Array) -> float:
     ("network/losses.py", '        Huber(),', """        Loss("double_error", codes.DOUBLE_ERROR, "identity"),
 {}"""),
     ("network/network.py", "        mse, mae, huber, log_cosh", "        mse, mae, double_error, huber, log_cosh"),
-    ("README.md", "| losses | mse, mae, huber,", "| losses | mse, mae, double_error, huber,"),
+    ("docs/features.md", "| losses | mse, mae, huber,", "| losses | mse, mae, double_error, huber,"),
     ("docs/losses.md", "| `huber`,", "| `double_error` | mean over outputs of 2 \\|a - y\\| | values | identity |\n{}"),
     ("tests/oracle.py", "LOSSES = {", """def double_error(outputs, targets):
     loss, gradient = mean_absolute_error(outputs, targets)
@@ -233,7 +243,7 @@ def listed(kind):
 @pytest.mark.parametrize("kind", PLANTED)
 def test_the_files_are_those_that_contributing_lists(kind):
     files = listed(kind)
-    assert len(files) == len(set(files)) == {"An optimizer": 10, "An activation": 7, "A loss": 8}[kind]
+    assert len(files) == len(set(files)) == {"An optimizer": 10, "An activation": 8, "A loss": 8}[kind]
     assert files == [f for f in files if (ROOT / f).is_file()]
     assert set(files) == {file for file, _, _ in PLANTED[kind]}
 
@@ -347,9 +357,9 @@ def words(text):
 
 
 def test_all_are_documented():
-    readme = (ROOT / "README.md").read_text()
+    features = (ROOT / "docs" / "features.md").read_text()
     row = {
-        line.split("|")[1].split(",")[0].strip(): words(line) for line in readme.splitlines() if line.count("|") == 3
+        line.split("|")[1].split(",")[0].strip(): words(line) for line in features.splitlines() if line.count("|") == 3
     }
     classes = {kind.__name__ for kind in OPTIMIZERS.values()}
     assert set(ACTIVATIONS) <= row["activations"]

@@ -96,7 +96,26 @@ def _cell(name: str, value: float | None) -> str:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found in each fit of a profile, and in how many more fits no snapshots were taken."""
+    """What was found in each fit of a profile, and in how many more fits no snapshots were taken.
+
+    Attributes
+    ----------
+    fits : list of FitDiagnosis
+    left_out : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop import SGD, Network, profile
+    >>> X = np.linspace(0, 1000, 200).reshape(-1, 1)
+    >>> with profile() as prof:
+    ...     history = Network([1, 8, 1], seed=0).fit(X, X / 1000, optimizer=SGD(1e-8), epochs=10)
+    >>> diagnosis = prof.diagnose(try_remedies=False)
+    >>> [finding.kind for finding in diagnosis.findings]
+    ['inputs not scaled']
+    >>> list(diagnosis.to_list()[0])
+    ['network', 'snapshots', 'steps', 'findings', 'layers']
+    """
 
     fits: list[FitDiagnosis] = field(default_factory=list)
     left_out: int = 0

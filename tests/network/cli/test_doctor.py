@@ -16,7 +16,7 @@ import hotloop
 from hotloop.network.cli import doctor
 from hotloop.network.profiling import roofline as roof
 
-README = (Path(__file__).parents[3] / "README.md").read_text()
+GOTCHAS = (Path(__file__).parents[3] / "docs" / "gotchas.md").read_text()
 WELL = {
     "versions": {"hotloop": "0.1.0", "numba": "0.68.1", "llvmlite": "0.50.0", "numpy": "2.4.6", "python": "3.11.7"},
     "cpu": "A CPU",
@@ -123,14 +123,14 @@ def test_the_report():
     ]
 
 
-def test_the_report_of_problems_is_that_of_the_readme():
+def test_the_report_of_problems_is_that_of_the_gotchas():
     found = [{"problem": "A", "remedy": "a"}, {"problem": "B", "remedy": "b"}]
     lines = doctor.report(sick(cache=None, cache_files=None, problems=found, settings={})).splitlines()
     assert lines[-7:] == ["", "problem: A", "remedy:  a", "", "problem: B", "remedy:  b", "", "2 problems"][-7:]
     assert "cache         none: nothing is kept" in lines
     ((problem, remedy),) = doctor.problems(SICK["NUMBA_CPU_NAME is 'generic'"])
     text = doctor.report(sick(problems=[{"problem": problem, "remedy": remedy}]))
-    assert "```text\n" + "\n".join(text.splitlines()[-4:]) + "\n```" in README
+    assert "```text\n" + "\n".join(text.splitlines()[-4:]) + "\n```" in GOTCHAS
 
 
 def test_the_report_of_files_and_settings():
