@@ -97,7 +97,7 @@ class Network(Trainable, OneRow, ParameterViews, Persistent):
     >>> history = net.fit(X, y, epochs=500, optimizer=Adam(0.05))
     >>> (net.predict(X) > 0.5).ravel().tolist()
     [False, True, True, False]
-    >>> parameters, layers, workspace, scale = net.compiled_arguments()  # for hotloop.kernels.predict_one
+    >>> model = net.compiled_arguments()  # for hotloop.kernels.predict_one
     """
 
     @explains_keywords

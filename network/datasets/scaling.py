@@ -32,6 +32,8 @@ class Scaling:
     >>> scaling = Scaling.standardising(x, label=lambda column: f"column {column}")
     >>> scaling.apply(x, "float32").tolist()
     [[-1.0, -1.0], [1.0, 1.0]]
+    >>> Scaling(scale=0.5).compiled(2), scaling.compiled(2)
+    (array([0.5]), array([ 2. , 20. ,  1. ,  0.1]))
     >>> Scaling(scale=1 / 255).apply(np.array([[0, 255]], np.uint8), "float32").tolist()
     [[0.0, 1.0]]
     """
@@ -78,7 +80,7 @@ class Scaling:
         return self.scale if self.in_loop else 1.0  # type: ignore[return-value]
 
     def compiled(self, n_inputs: int) -> Array:
-        """Return the scaling as `kernels.predict_one` takes it: the factor, or each input's offset, then each scale."""
+        """Return the factor, or offsets and then scales of `n_inputs` inputs, as `kernels.predict_one` takes them."""
         if self.in_loop:
             return np.array([self.factor])
         return np.concatenate([np.broadcast_to(part, n_inputs) for part in (self.offset, self.scale)])

@@ -58,6 +58,7 @@ def plot_calibration(
     --------
     >>> import numpy as np
     >>> from hotloop import Network
+    >>> from hotloop.plots import plot_calibration
     >>> x = np.random.default_rng(0).normal(size=(200, 2))
     >>> net = Network([2, 1], loss="binary_cross_entropy", seed=0)
     >>> axes = plot_calibration(net, x, x.sum(axis=1) > 0)

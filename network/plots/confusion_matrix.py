@@ -58,6 +58,7 @@ def plot_confusion_matrix(
     --------
     >>> import numpy as np
     >>> from hotloop import Network
+    >>> from hotloop.plots import plot_confusion_matrix
     >>> net = Network([2, 8, 3], loss="cross_entropy", seed=0)
     >>> axes = plot_confusion_matrix(net, np.eye(2), [0, 2], labels=["red", "green", "blue"])
     >>> axes.get_xlabel()

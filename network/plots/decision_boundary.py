@@ -44,6 +44,7 @@ def plot_decision_boundary(net: Any, X: Any, y: Any, *, labels: Sequence[Any] | 
     --------
     >>> import numpy as np
     >>> from hotloop import Network
+    >>> from hotloop.plots import plot_decision_boundary
     >>> x = np.random.default_rng(0).normal(size=(50, 2))
     >>> net = Network([2, 8, 1], loss="binary_cross_entropy", seed=0)
     >>> axes = plot_decision_boundary(net, x, x[:, 0] > 0, labels=["left", "right"])

@@ -47,6 +47,7 @@ def plot_first_layer(net: Any, *, shape: Sequence[int] | None = None, units: int
     Examples
     --------
     >>> from hotloop import Network
+    >>> from hotloop.plots import plot_first_layer
     >>> net = Network([64, 32, 10], loss="cross_entropy", seed=0)
     >>> axes = plot_first_layer(net, shape=(8, 8), units=9)
     >>> axes.get_title()

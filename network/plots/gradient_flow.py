@@ -47,6 +47,7 @@ def plot_gradient_flow(net: Any, X: Any, y: Any, *, of: str = "delta", axes: Any
     --------
     >>> import numpy as np
     >>> from hotloop import Network
+    >>> from hotloop.plots import plot_gradient_flow
     >>> net = Network([4, *[8] * 6, 1], "sigmoid", seed=0)
     >>> axes = plot_gradient_flow(net, np.ones((2, 4)), [0.0, 1.0])
     >>> axes.get_ylabel()

@@ -51,6 +51,15 @@ def plot_history(history: Mapping[str, Sequence[Any]]) -> Any:
         If it is none of these.
     ValueError
         If no epoch was finished, or there is nothing to draw.
+
+    Examples
+    --------
+    >>> from hotloop import Network
+    >>> from hotloop.plots import plot_history
+    >>> history = Network([1, 1], seed=0).fit([[0.0], [1.0]], [1.0, 0.0], epochs=3)
+    >>> axes = plot_history(history)
+    >>> axes[0].get_xlabel()
+    'epoch'
     """
     if not hasattr(history, "items"):
         raise TypeError(f"history must be a History, or a mapping of lists, got {shown(history)}")

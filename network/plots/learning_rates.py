@@ -22,6 +22,16 @@ def plot_learning_rates(sweep: Any, *, axes: Any = None) -> Any:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop import Network
+    >>> from hotloop.plots import plot_learning_rates
+    >>> x = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> sweep = Network([1, 8, 1], seed=0).find_learning_rate(x, x**2)
+    >>> plot_learning_rates(sweep).get_xscale()
+    'log'
     """
     with styled():
         own, axes = axes is None, new_axes() if axes is None else axes

@@ -1,4 +1,10 @@
-"""Pictures of a fit, of a network and of a profile. They need matplotlib."""
+"""Pictures of a fit, of a network and of a profile. They need matplotlib.
+
+>>> from hotloop import Network
+>>> from hotloop.plots import plot_history
+>>> history = Network([1, 1], seed=0).fit([[0.0], [1.0]], [1.0, 0.0], epochs=3)
+>>> plot_history(history)[0].figure.savefig("history.png")
+"""
 
 from hotloop.network.plots import (
     plot_calibration,

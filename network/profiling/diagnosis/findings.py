@@ -115,6 +115,7 @@ class Diagnosis:
     ['inputs not scaled']
     >>> list(diagnosis.to_list()[0])
     ['network', 'snapshots', 'steps', 'findings', 'layers']
+    >>> axes = diagnosis.plot()
     """
 
     fits: list[FitDiagnosis] = field(default_factory=list)
@@ -154,6 +155,11 @@ class Diagnosis:
         ------
         ValueError
             If no fit was looked at.
+
+        Parameters
+        ----------
+        axes : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure.
         """
         curves = {
             f"{f'fit {number}, ' * (len(self.fits) > 1)}{fit.snapshots} snapshots": [

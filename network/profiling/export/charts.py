@@ -67,6 +67,7 @@ def plot_time_by_layer(profile: Any, *, axes: Any = None) -> Any:
     --------
     >>> import numpy as np
     >>> from hotloop import Network, profile
+    >>> from hotloop.plots import plot_time_by_layer
     >>> with profile() as prof:
     ...     history = Network([4, 8, 1], seed=0).fit(np.ones((64, 4)), np.ones(64), progress=False)
     >>> axes = plot_time_by_layer(prof)
@@ -97,6 +98,7 @@ def plot_roofline(profile: Any, *, axes: Any = None) -> Any:
     --------
     >>> import numpy as np
     >>> from hotloop import Network, profile
+    >>> from hotloop.plots import plot_roofline
     >>> with profile() as prof:
     ...     history = Network([4, 8, 1], seed=0).fit(np.ones((64, 4)), np.ones(64), progress=False)
     >>> axes = plot_roofline(prof)
