@@ -39,7 +39,7 @@ class OneRow(CheckedData):
         >>> from hotloop import Network
         >>> from hotloop.kernels import predict_one
         >>> net, out = Network([2, 8, 1], seed=0), np.empty(1, np.float32)
-        >>> predict_one(*net.compiled_arguments(), np.ones(2), out)  # in your own compiled loop
+        >>> bool(predict_one(*net.compiled_arguments(), np.ones(2), out))  # in your own compiled loop
         True
         """
         kinds = [row_of(activation) for activation in self.activations]
