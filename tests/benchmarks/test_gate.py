@@ -248,7 +248,7 @@ def test_a_commit_is_not_compared_with_itself(repository, capsys, monkeypatch):
     assert f"error: base and head are the same commit, {head[:8]}: name two" in capsys.readouterr().err
     monkeypatch.setattr(gate_module, "published", lambda commit: commit)
     assert main(["published", "HEAD"]) == 0
-    assert capsys.readouterr().out.startswith(f"nothing to compare: {head[:8]} is itself the newest commit with resul")
+    assert capsys.readouterr().out.startswith(f"nothing to compare: {head[:8]} is itself the newest commit with")
 
 
 def test_a_commit_that_fails_to_build(repository, capsys):

@@ -28,7 +28,7 @@ from hotloop.network.validation.printable import shown
 
 # By phase, in the order of a step.
 COLOURS = ["#BBBBBB", SKY, YELLOW, ORANGE, BLUE, RED, BLUE, PINK, GREEN]
-MARKERS = ["X", "o", "s", "^", "v", "D", "v", "P", "P"]
+MARKERS = ["X", "o", "s", "^", "v", "D", "<", "P", "P"]
 OUTSIDE = "#606060"
 HATCHES = {"weight gradient + update": "//", "wait for other threads": "xx", "interruptions": "++"}
 LOW_BYTES = 24_576  # in use together: they fit the first-level cache
