@@ -1,13 +1,15 @@
 """What networks have for the gradient on one batch: itself, and every number on the way to it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hotloop.kernels.jit import Array
 from hotloop.network.training.callbacks import span
 from hotloop.network.training.checked_data import CheckedData
 from hotloop.network.training.passes import loss_and_gradient
-from hotloop.network.training.trace import Trace, traced
 from hotloop.network.validation.suggestions import explains_keywords
+
+if TYPE_CHECKING:
+    from hotloop.network.training.trace import Trace
 
 
 class GradientMethods(CheckedData):
@@ -49,7 +51,7 @@ class GradientMethods(CheckedData):
     @explains_keywords(owner="Network")
     def trace(
         self, X: Any, y: Any, *, sample_weight: Any = None, class_weight: Any = None, positive_weight: Any = None
-    ) -> Trace:
+    ) -> "Trace":
         """Return every number of backpropagation on one batch: z, a, delta, dW and db of each layer.
 
         With a(0) the inputs, for each layer l: z(l) = a(l-1) W(l) + b(l), a(l) = f(z(l)), delta(l) = dC/dz(l),
@@ -88,6 +90,8 @@ class GradientMethods(CheckedData):
         array([[-0.25],
                [-0.5 ]])
         """
+        from hotloop.network.training.trace import traced  # imported with its kernel by those who trace
+
         with span("trace"):
             data = self._trained_on(self._checked(X, y), sample_weight, class_weight, positive_weight)
             return traced(data, self._parameters)
