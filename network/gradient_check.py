@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.display.terminal import Styled, styled
+from hotloop.network.display.text_table import paragraph, table
 from hotloop.network.html import elements
 from hotloop.network.persistence.persistent import ARGUMENTS
-from hotloop.network.text_table import table
 from hotloop.network.validation import arguments
 from hotloop.network.validation.array_like import numeric
 
@@ -18,6 +19,8 @@ ROUNDINGS = 8  # of the largest entry of a gradient, by which any other may be o
 SMALLEST = {"float64": 1e-3, "float32": 1e-2}  # a smaller part of a layer's largest slope counts as this part
 MOST_ROWS = 64
 HEADS = ["layer", "of", "checked", "kinks", "worst error", "at", "gradient", "differences", "verdict"]
+FIRST_TO_GO = ["kinks", "at", "differences", "gradient", "checked"]  # of the columns, in a narrow terminal
+WRONG = "bold red"  # a style
 KINDS = {  # by the name in `Network.parts`, in the order in which places are drawn
     "weights": "weights", "bias": "biases", "gain": "gain", "shift": "shift", "mix": "mix",
     "input_scale": "input_scale",
@@ -98,7 +101,8 @@ class GradientCheck:
 
     def __str__(self) -> str:
         """Return a table with a line for each kind of parameters of each layer, and the verdict."""
-        return "\n".join([*table(HEADS, self._cells(), left=["of"]), self._verdict()])
+        lines = table(HEADS, self._cells(), left=["of"], first_to_go=FIRST_TO_GO)
+        return Styled.joined("\n", [*lines, paragraph("", self._verdict())])
 
     def _repr_html_(self) -> str:
         """Return the same for notebooks."""
@@ -109,6 +113,7 @@ class GradientCheck:
         rows = []
         for found in self.layers:
             verdict = "ok" if found.ok else f"{found.wrong} wrong" if found.wrong else "only kinks"
+            verdict = verdict if found.ok else styled(verdict, WRONG)
             counts = f"{found.checked:,} of {found.size:,}", str(found.kinks)
             numbers = f"{found.worst:.1e}", str(list(found.index)), f"{found.gradient:.6g}", f"{found.differences:.6g}"
             rows.append([str(found.layer), found.kind, *counts, *numbers, verdict])
@@ -121,7 +126,8 @@ class GradientCheck:
             verdict = "The gradient is wrong"
         else:
             verdict = "A layer could not be checked: all of its parameters are at kinks"
-        return f"{verdict}: worst relative error {self.worst:.1e}, allowed {self.tolerance:.0e}; {self.rows} rows"
+        errors = f"worst relative error {self.worst:.1e}, allowed {self.tolerance:.0e}"
+        return f"{verdict}: {errors}; {self.rows} rows"
 
 
 class Slopes(NamedTuple):

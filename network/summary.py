@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from hotloop.network import flops
+from hotloop.network.display.terminal import Styled
+from hotloop.network.display.text_table import paragraph, table
 from hotloop.network.html import elements
 from hotloop.network.html.elements import Html
 from hotloop.network.layout import Layout
-from hotloop.network.text_table import table
 from hotloop.network.validation.printable import counted
 
 
-class Summary(str):
+class Summary(Styled):
     """What `Network.summary` returns: a text, which a notebook shows as a table, and an interpreter as it prints."""
 
     as_html: Html
@@ -56,7 +57,8 @@ def summary(
         *([f"{input_dropout:g} of the inputs are dropped in training"] if input_dropout else []),
     ]
     left = ["activation"]
-    found = Summary("\n".join([*table(heads, rows, left=left), *notes]))
+    lines = table(heads, rows, left=left, first_to_go=["dropout", "FLOPs/sample", "activation"])
+    found = Summary.joined("\n", [*lines, *(paragraph("", note) for note in notes)])
     found.as_html = elements.joined(elements.table(heads, rows, left=left), *map(elements.note, notes))
     return found
 

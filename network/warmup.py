@@ -8,6 +8,7 @@ import numpy as np
 
 from hotloop.kernels.training import train_slice
 from hotloop.network import cache_files
+from hotloop.network.display.terminal import is_shown
 from hotloop.network.losses import compile_losses
 from hotloop.network.network import Network
 from hotloop.network.profiling.profiler import profile
@@ -60,11 +61,13 @@ def warmup(dtypes: str | Sequence[str] = DTYPES, *, profiles: bool = False) -> d
     return {dtype: notice.seconds if notice.compiled else 0.0 for dtype, notice in compile_for(names, profiles)}
 
 
-def compile_for(dtypes: Sequence[str], profiles: bool) -> Iterator[tuple[str, CompileNotice]]:
+def compile_for(
+    dtypes: Sequence[str], profiles: bool, closing: bool = True
+) -> Iterator[tuple[str, CompileNotice]]:  # fmt: skip
     """Compile, or load, all that networks of these dtypes need; yield each dtype with its notice."""
     for dtype in dtypes:
         net, one = Network([1, 1], dtype=dtype, seed=0), np.zeros((1, 1), dtype)
-        with CompileNotice(dtype, visible=False) as notice:
+        with CompileNotice(dtype, is_shown(), closing) as notice:
             net.gradient(one, one)
             net.predict(one)
             net.predict(np.zeros((2, 1), dtype))

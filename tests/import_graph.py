@@ -24,7 +24,7 @@ ORDER = (
     ("network/custom/",),
     ("network/plots/", "network/summary.py", "network/initializers.py", "network/metrics/", "network/losses.py",
      "network/activations.py", "network/layout.py", "network/flops.py"),
-    ("network/html/", "network/text_table.py", "network/cache_files.py"),
+    ("network/html/", "network/display/", "network/cache_files.py"),
     ("network/validation/",),
     ("kernels/",),
 )  # fmt: skip

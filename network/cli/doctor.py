@@ -17,6 +17,9 @@ from hotloop.kernels import cache, limits
 from hotloop.kernels.jit import assembly
 from hotloop.network import cache_files, flops
 from hotloop.network.cli.exit_status import UNWELL
+from hotloop.network.cli.streams import say
+from hotloop.network.display.terminal import Styled, styled
+from hotloop.network.display.text_table import HEAD, paragraph
 from hotloop.network.layout import Layout
 from hotloop.network.profiling.roofline import bandwidth, peak_flops
 from hotloop.network.training.cores import available_cores
@@ -24,6 +27,7 @@ from hotloop.network.training.thread_tuner import candidates
 from hotloop.network.validation.arguments import DTYPES
 from hotloop.network.warmup import cache_folder
 
+PROBLEM, FINE = "bold red", "bold green"  # styles
 OLDEST_NUMBA = (0, 62)
 # Settings that slow every loop down: unless they are 0, and if they are 0.
 SLOW_IF_SET = (
@@ -160,7 +164,7 @@ def cpu_name() -> str:
 
 
 def report(seen: dict[str, Any]) -> str:
-    """Return the findings as text."""
+    """Return the findings as text that fits the terminal."""
     versions = dict(seen["versions"])
     lines = [
         ("hotloop", versions.pop("hotloop")),
@@ -182,10 +186,12 @@ def report(seen: dict[str, Any]) -> str:
     if seen["settings_that_change_code"]:
         names = ", ".join(seen["settings_that_change_code"])
         lines.append(("", f"change code, which is kept separately for each value: {names}"))
-    text = [f"{name:<13} {value}" for name, value in lines]
+    text: list[str] = [paragraph(styled(f"{name:<14}", HEAD), value) for name, value in lines]
     for found in seen["problems"]:
-        text += ["", f"problem: {found['problem']}", f"remedy:  {found['remedy']}"]
-    return "\n".join([*text, "", _verdict(len(seen["problems"]))])
+        text += ["", paragraph(styled("problem: ", PROBLEM), found["problem"])]
+        text.append(paragraph(styled("remedy:  ", HEAD), found["remedy"]))
+    verdict = styled(_verdict(len(seen["problems"])), PROBLEM if seen["problems"] else FINE)
+    return Styled.joined("\n", [*text, "", verdict])
 
 
 def _cache(seen: dict[str, Any]) -> str:
@@ -211,5 +217,5 @@ def _verdict(count: int) -> str:
 def command(arguments: argparse.Namespace) -> int:
     """Carry out ``hotloop doctor`` and return its exit status."""
     seen = examine()
-    print(json.dumps(seen, indent=2) if arguments.json else report(seen))
+    say(json.dumps(seen, indent=2) if arguments.json else report(seen))
     return UNWELL if seen["problems"] else 0

@@ -1,6 +1,8 @@
 """The parser of the command line: the commands, their help, and the options that only one of them has."""
 
 import argparse
+import re
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -8,6 +10,7 @@ from hotloop import __version__
 from hotloop.network.cli import options
 from hotloop.network.cli.exit_status import FAILED
 from hotloop.network.cli.streams import complain
+from hotloop.network.display.terminal import Styled, coloured
 from hotloop.network.losses import LOSSES
 from hotloop.network.validation.arguments import DTYPES
 from hotloop.network.validation.printable import printable
@@ -18,6 +21,12 @@ RATES = "\n  ".join(
 )
 LOSSES_OF_VALUES = ", ".join(name for name, row in LOSSES.items() if not row.from_logits)
 
+# Of help texts, by what the group matches.
+STYLES = {
+    r"^(usage:|[a-z][a-z ]*:)": "bold",
+    r"^  (-\S+(?: --\S+)?)": "cyan",
+    r"^    (train|predict|profile|warmup|doctor)  ": "cyan",
+}
 # Wrapped at 79 characters, as the terminal of a newcomer may be 80 wide.
 DESCRIPTION = """\
 Train dense neural networks by backpropagation in compiled loops, and predict
@@ -228,10 +237,30 @@ class _Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return arguments, unknown
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print a help text; in a terminal its headings are bold, and the options and commands that it lists coloured.
+
+        Python 3.14 colours what argparse itself has written, but no description.
+        """
+        if "\x1b" not in message:
+            message = coloured(with_styles(message), sys.stdout if file is None else file)
+        super()._print_message(message, file)
+
     def error(self, message: str) -> NoReturn:
         # Not argparse's exit, which leaves what a full standard error refuses for Python to fail with as it ends.
         complain(f"hotloop: error: {printable(message)}\nSee: {self.prog} --help")
         raise SystemExit(FAILED)
+
+
+def with_styles(text: str) -> Styled:
+    """Return a help text with styles for its headings and for what its lists explain."""
+    found = Styled(text)
+    found.spans = tuple(
+        (match.start(1), match.end(1), style)
+        for pattern, style in STYLES.items()
+        for match in re.finditer(pattern, text, re.M)
+    )
+    return found
 
 
 class _Version(argparse.Action):

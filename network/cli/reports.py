@@ -8,11 +8,21 @@ import numpy as np
 from hotloop.kernels.jit import Array
 from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.datasets.dataset import Dataset
+from hotloop.network.display.terminal import Styled, styled
+from hotloop.network.display.text_table import table
 from hotloop.network.metrics.regression import mae, rmse
 from hotloop.network.tables.preparation import ColumnReport, Preparation
-from hotloop.network.text_table import fitted_table, table, wrapped_table
 from hotloop.network.training.early_stopping import EarlyStopping
-from hotloop.network.training.history import EARLY_STOPPING, TIME, History, spread, table_of
+from hotloop.network.training.history import (
+    EARLY_STOPPING,
+    TIME,
+    History,
+    best_epoch,
+    legend,
+    place_of,
+    spread,
+    table_of,
+)
 from hotloop.network.validation.printable import counted, printable
 
 MOST_ROWS = 12  # of the table of epochs
@@ -76,7 +86,9 @@ def columns(preparation: Preparation) -> list[str]:
         rows.append([name, group[0].kind, str(inputs), str(missing), printable(group[0].note)])
     if not any(column.n_missing for column in columns):
         heads, rows = [*heads[:3], heads[4]], [[*row[:3], row[4]] for row in rows]
-    lines = wrapped_table(heads, rows, left=("column", "kind", "what was done"))
+    lines = table(
+        heads, rows, left=("column", "kind", "what was done"), wrapped=True, first_to_go=("missing", "inputs", "kind")
+    )
     return [*lines, f"and {counted(left_out, 'more column')}"] if left_out else lines
 
 
@@ -91,7 +103,10 @@ def confusion(predicted: Array, labels: Array, classes: Sequence[str]) -> list[s
     counts = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(counts, (labels, predicted), 1)
     names = [_short(printable(name), LONGEST_CLASS) for name in classes]
-    rows = [[name, *map(str, row)] for name, row in zip(names, counts.tolist(), strict=True)]
+    rows = [
+        [name, *(styled(str(n), "green" if at == row else "red" if n else "dim") for at, n in enumerate(counts[row]))]
+        for row, name in enumerate(names)
+    ]
     return [
         "",
         "test rows by true class (down) and predicted class (across):",
@@ -122,14 +137,16 @@ def kernels(seconds: float, compiled: bool, folder: str | None) -> str:
 
 
 def epochs(history: History) -> str:
-    """Return a table of losses and metrics, of at most a dozen epochs, the first and the last among them.
+    """Return a table of losses and metrics, of at most a dozen epochs: the first, the last and the best among them.
 
-    The learning rate is among them if it changed.
+    The learning rate is shown if it changed.
     """
     left_out = {"seconds", *["learning_rate"] * (len({*history.get("learning_rate", ())}) < 2)}
     names = [name for name in history if name not in left_out]
-    chosen = [history.epochs[place] for place in spread(len(history.epochs), MOST_ROWS)]
-    return "\n".join(fitted_table(*table_of(chosen, names, _head, _cell), first_to_go=["learning rate"]))
+    best = best_epoch(history)
+    chosen = [history.epochs[place] for place in spread(len(history.epochs), MOST_ROWS, place_of(history, best))]
+    lines = table(*table_of(chosen, names, _head, _cell, best), first_to_go=["learning rate"])
+    return Styled.joined("\n", [*lines, *legend(history, best)])
 
 
 def _head(name: str) -> str:

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from hotloop.network.cli.exit_status import BROKEN_PIPE, FAILED
+from hotloop.network.display.terminal import Styled, coloured, columns, is_terminal, styled
+from hotloop.network.display.text_table import GAP, paragraph, width_of
 from hotloop.network.validation.printable import printable
 
 UNWRITABLE = "hotloop: error: standard output cannot be written"
+PROGRAM = "hotloop: "
+STYLES = {"error": "bold red", "warning": "bold magenta", "note": "bold cyan"}  # of what `complain` says
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -44,12 +48,24 @@ def standard_streams() -> Iterator[None]:
 
 
 def say(*texts: str) -> None:
-    """Print lines immediately, so that a reader of a pipe sees them while they are news; escape control characters."""
-    print(*(printable(line) for text in texts for line in text.split("\n")), sep="\n", flush=True)
+    """Print lines immediately, so that a reader of a pipe sees them while they are news; escape control characters.
+
+    A terminal gets colours, and lines that are broken between words.
+    """
+    for text in texts:
+        lines = [printable(line) for line in text.split("\n")]
+        if is_terminal(sys.stdout):
+            lines = [line if width_of(line) <= columns() or GAP in line else paragraph("", line) for line in lines]
+        safe = "\n".join(lines)
+        print(coloured(text, sys.stdout) if safe == text else safe)
+    print(end="", flush=True)
 
 
 def complain(line: str) -> None:
-    """Print a line to standard error, if that can be written to."""
+    """Print a line to standard error, if that can be written to; what it is, such as an error, has a colour."""
+    name, colon, rest = line.removeprefix(PROGRAM).partition(":")
+    if line.startswith(PROGRAM) and name in STYLES and rest.replace("\n", "").isprintable():
+        line = coloured(Styled.joined("", [PROGRAM, styled(name + colon, STYLES[name]), rest]), sys.stderr)
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:

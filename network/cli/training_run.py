@@ -10,11 +10,11 @@ import numba
 from hotloop.network.cli import reports
 from hotloop.network.cli.options import DROPOUT, LEARNING_RATES, PATIENCE, SGD_MOMENTUM
 from hotloop.network.cli.prepared_data import PreparedData
+from hotloop.network.display.terminal import is_shown
 from hotloop.network.losses import LOSSES
 from hotloop.network.network import Network
 from hotloop.network.training.callbacks import Callback
 from hotloop.network.training.compilation import CompileNotice
-from hotloop.network.training.display import is_shown
 from hotloop.network.training.early_stopping import EarlyStopping
 from hotloop.network.training.history import History
 from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
@@ -85,7 +85,7 @@ def compile_kernels(
     `what` is compiled, for the notice in a terminal; `within` is the context in which the training will run.
     """
     x, y = prepared.train.x[:1], prepared.train.y[:1]
-    with CompileNotice(what, is_shown()) as notice, within or nullcontext():
+    with CompileNotice(what, is_shown(), closing=False) as notice, within or nullcontext():
         net.gradient(x, y)
         net.evaluate(x, y)
     if numba.config.DISABLE_JIT:

@@ -27,7 +27,7 @@ def command(arguments: argparse.Namespace) -> int:
     began = time.perf_counter()
     for line in cache_files.repair(folder):
         print(f"cache: {line}", flush=True)
-    for dtype, notice in compile_for(arguments.dtype, arguments.profiles):
+    for dtype, notice in compile_for(arguments.dtype, arguments.profiles, closing=False):
         done = "compiled" if notice.compiled else "already compiled, loaded"
         what = "training, prediction and profiling" if arguments.profiles else "training and prediction"
         print(f"{dtype}: {what} {done} in {notice.seconds:.2f} s", flush=True)

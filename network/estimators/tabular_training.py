@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.display.terminal import is_shown
 from hotloop.network.estimators.tabular_network import Rows, new_network, train
 from hotloop.network.estimators.tabular_recipe import Recipe
 from hotloop.network.network import Network
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.training.cores import available_cores
-from hotloop.network.training.display import in_notebook, is_shown
 from hotloop.network.training.history import INTERRUPTED, History
 from hotloop.network.training.thread_stack import with_large_stack
 from hotloop.network.training.time_limit import TimeLimit
@@ -116,19 +116,16 @@ class _Bar(Callback):
     """One progress bar for all networks, of epochs."""
 
     def __init__(self, networks: int, epochs: int) -> None:
-        from hotloop.network.training.progress_bar import REDRAWN, Bar, NotebookBar
+        from hotloop.network.training.progress_bar import Bar  # rich takes longer to import than some fits
 
-        kind = NotebookBar if in_notebook() else Bar
-        self._bar = kind(
-            total=networks * epochs, unit=" epochs", desc=f"{counted(networks, 'network')}: ", dynamic_ncols=True,
-            mininterval=REDRAWN,
-        )  # fmt: skip
-        self._lock = threading.Lock()
+        self._bar = Bar(networks * epochs, "epochs", head=counted(networks, "network"))
+        self._done, self._lock = 0, threading.Lock()
 
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Count the epoch."""
         with self._lock:
-            self._bar.update(1)
+            self._done += 1
+            self._bar.update(self._done)
 
     def close(self) -> None:
         """Leave the bar on the screen."""

@@ -174,7 +174,10 @@ class Profile:
         return self.recording.spans.span(name, "record", flops, bytes)
 
     def table(self, sort_by: str = "self_cpu_time_total", row_limit: int = -1, group_by: str | None = None) -> str:
-        """Return the table as text.
+        """Return the table as text that fits the terminal; a line below it names the columns without room.
+
+        A pipe, a file or a notebook counts as 80 columns wide, unless the environment says otherwise: with COLUMNS=125
+        all columns have room.
 
         Parameters
         ----------

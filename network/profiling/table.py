@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from hotloop.network import text_table
+from hotloop.network.display import text_table
+from hotloop.network.display.terminal import Styled, styled
 from hotloop.network.profiling.phase_clock import PhaseClock
 from hotloop.network.profiling.rows import Row
 from hotloop.network.validation.printable import counted, printable
 
 WIDEST_NAME = 40
+NEAR, FAR = 60, 20  # per cent of the roof: from the one on a phase is near it, below the other far from it
 MOST_KINDS = 10  # of runs, in the lines under the table
 
 
@@ -35,6 +37,13 @@ def _name(row: Row) -> str:
     return name if len(name) <= WIDEST_NAME else name[: WIDEST_NAME - 3] + "..."
 
 
+def _share_of_roof(row: Row) -> str:
+    percent = row["roof_percent"]
+    if percent is None:
+        return "-"
+    return styled(number(percent), "green" if percent >= NEAR else "red" if percent < FAR else "")
+
+
 COLUMNS: list[tuple[str, Callable[[Row], str]]] = [
     ("Name", _name),
     ("Layer", lambda row: "-" if row["layer"] is None else str(row["layer"])),
@@ -45,19 +54,22 @@ COLUMNS: list[tuple[str, Callable[[Row], str]]] = [
     ("GFLOP/s", lambda row: number(row["flops_per_second"], 1e9)),
     ("GB/s", lambda row: number(row["bytes_per_second"], 1e9)),
     ("FLOP/B", lambda row: number(row["flops_per_byte"])),
-    ("% of roof", lambda row: number(row["roof_percent"])),
+    ("% of roof", _share_of_roof),
     ("Bound by", lambda row: str(row["bound_by"])),
 ]
+# Where the terminal has no room for all.
+FIRST_TO_GO = ("FLOP/B", "GB/s", "CPU time avg", "# of Calls", "GFLOP/s", "Self CPU", "Bound by", "% of roof", "Layer")
 
 
 def table(rows: Sequence[Row], row_limit: int, footer: Sequence[str]) -> str:
     """Return rows as text, at most `row_limit` of them (all if it is negative), followed by the footer."""
     shown = rows if row_limit < 0 else rows[:row_limit]
     cells = [[cell(row) for _, cell in COLUMNS] for row in shown]
-    lines = text_table.table([title for title, _ in COLUMNS], cells, ruled=True)
+    heads = [title for title, _ in COLUMNS]
+    lines = text_table.table(heads, cells, left=["Name"], ruled=True, first_to_go=FIRST_TO_GO)
     left_out = len(rows) - len(shown)
     more = [f"{counted(left_out, 'more row')}: row_limit is {row_limit}"] if left_out else []
-    return "\n".join([*lines, *more, *footer])
+    return Styled.joined("\n", [*lines, *more, *(text_table.paragraph("", line) for line in footer)])
 
 
 def summary(seconds: float, clocks: Sequence[PhaseClock], clock_name: str) -> list[str]:

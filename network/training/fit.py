@@ -15,6 +15,7 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Training
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
+from hotloop.network.display.terminal import is_shown
 from hotloop.network.training.callbacks import (
     Callback,
     FitProgress,
@@ -28,7 +29,6 @@ from hotloop.network.training.callbacks import (
 from hotloop.network.training.checked_data import FitData
 from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.convergence import Convergence
-from hotloop.network.training.display import is_shown
 from hotloop.network.training.divergence import Divergence
 from hotloop.network.training.fit_options import FitOptions
 from hotloop.network.training.history import DIVERGED, EPOCHS, FAILED, INTERRUPTED, DivergenceError, History, Record
@@ -127,7 +127,7 @@ def _callbacks(configuration: FitConfiguration) -> list[Callback]:
     if options.tolerance is not None:
         found.append(Convergence(options.tolerance, options.patience))
     if options.progress and is_shown():
-        from hotloop.network.training.progress_bar import ProgressBar  # tqdm takes as long to import as some fits
+        from hotloop.network.training.progress_bar import ProgressBar  # rich takes longer to import than some fits
 
         found.append(ProgressBar())
     return [*found, *configuration.last_callbacks]

@@ -8,9 +8,10 @@ from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from hotloop.network.display import text_table
+from hotloop.network.display.terminal import Styled, styled
 from hotloop.network.html.curves import Curve, curves
 from hotloop.network.html.elements import note, representation, table
-from hotloop.network.text_table import fitted_table
 from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import counted, shown
 from hotloop.network.validation.suggestions import KEYWORDS, METRICS
@@ -18,6 +19,7 @@ from hotloop.network.validation.suggestions import KEYWORDS, METRICS
 Record = dict[str, float]
 FIRST_TO_GO = ("seconds", "learning rate")  # of the columns, where a terminal is too narrow for all
 MOST_SHOWN = 30  # epochs in a notebook
+BEST = "bold green"  # the style of the best epoch
 # Why a fit ended; a callback that stops one may say something else.
 EPOCHS = "epochs"  # all were trained
 CONVERGED = "converged"  # the loss, within the tolerance
@@ -223,8 +225,9 @@ class History(Mapping[str, list[Any]]):
         """Return a table, a line an epoch, as wide as the terminal at most."""
         if not self.epochs:
             return f"no epoch finished ({self.stop_reason})"
-        names, rows = table_of(self.epochs, list(self))
-        return "\n".join([*fitted_table(names, rows, first_to_go=FIRST_TO_GO), *self._ending()])
+        best = best_epoch(self)
+        lines = text_table.table(*table_of(self.epochs, list(self), best=best), first_to_go=FIRST_TO_GO)
+        return Styled.joined("\n", [*lines, *legend(self, best), f"stopped: {self.stop_reason}"])
 
     def __repr__(self) -> str:
         """Return how many epochs there are and the last one's values; `print` shows all."""
@@ -234,12 +237,10 @@ class History(Mapping[str, list[Any]]):
     def _repr_html_(self) -> str:
         """Return a curve and a table for notebooks, of 30 epochs at most: first, best and last are among them."""
         found = self.epochs
-        best = next((n for n, record in enumerate(found) if record.get("epoch") == self.best_epoch), None)
-        places = spread(len(found), MOST_SHOWN)
-        if best is not None and best not in places:
-            places[min(range(1, len(places) - 1), key=lambda n: abs(places[n] - best))] = best
+        best = place_of(self, best_epoch(self))
+        places = spread(len(found), MOST_SHOWN, best)
         names, rows = table_of([found[place] for place in places], list(self))
-        mark = None if best is None else (found[best]["epoch"], f"best epoch, {self.best_epoch}")
+        mark = None if best is None else (found[best]["epoch"], f"best epoch, {found[best]['epoch']:.0f}")
         notes = [f"{len(rows)} of {counted(len(found), 'epoch')} shown"] * (len(rows) < len(found))
         return representation(
             curves(curves_of(self, "loss"), "epoch", mark=mark, title="loss"),
@@ -248,8 +249,7 @@ class History(Mapping[str, list[Any]]):
         )
 
     def _ending(self) -> list[str]:
-        best = [] if self.best_epoch is None else [f"best epoch: {self.best_epoch}"]
-        return [*best, f"stopped: {self.stop_reason}"]
+        return [*(line.removeprefix("* ") for line in legend(self, best_epoch(self))), f"stopped: {self.stop_reason}"]
 
 
 def curves_of(history: History, name: str) -> list[Curve]:
@@ -266,16 +266,40 @@ def table_of(
     names: Sequence[str],
     head: Callable[[str], str] = lambda name: name.replace("_", " "),
     cell: Callable[[str, Any], str] = lambda name, value: short(value),
+    best: int | None = None,
 ) -> tuple[list[str], list[list[str]]]:
-    """Return the heads of a table of epochs, and for each record its cells, "-" for what it lacks."""
-    rows = [
-        [
-            "-" if name not in each else f"{each[name]:.0f}" if name == "epoch" else cell(name, each[name])
-            for name in names
-        ]
-        for each in records
-    ]
+    """Return the heads of a table of epochs, and for each record its cells, "-" for what it lacks.
+
+    The number of the epoch `best` is marked by an asterisk.
+    """
+    rows = []
+    for each in records:
+        row = ["-" if name not in each else cell(name, each[name]) for name in names]
+        if "epoch" in each and "epoch" in names:
+            number = f"{each['epoch']:.0f}"
+            row[names.index("epoch")] = f"* {number}" if each["epoch"] == best else number
+            row = [styled(text, BEST) for text in row] if each["epoch"] == best else row
+        rows.append(row)
     return [head(name) for name in names], rows
+
+
+def best_epoch(history: History) -> int | None:
+    """Return the number of the epoch to mark: the best as the fit judged it, or that of the lowest validation loss."""
+    if history.best_epoch is not None or "val_loss" not in history:
+        return history.best_epoch
+    losses = [record for record in history.epochs if math.isfinite(record.get("val_loss", math.nan))]
+    return int(min(losses, key=lambda record: record["val_loss"])["epoch"]) if len(losses) > 1 else None
+
+
+def legend(history: History, best: int | None) -> list[str]:
+    """Return the line that explains the mark of the best epoch, if there is one."""
+    why = "" if history.best_epoch is not None else ", by validation loss"
+    return [] if best is None else [styled(f"* best epoch: {best}{why}", BEST)]
+
+
+def place_of(history: History, epoch: int | None) -> int | None:
+    """Return where an epoch is in the history, None if it is not: it may be of an earlier fit."""
+    return next((place for place, record in enumerate(history.epochs) if record.get("epoch") == epoch), None)
 
 
 def _hint(name: Any, columns: Iterable[str]) -> str:
@@ -288,13 +312,18 @@ def _hint(name: Any, columns: Iterable[str]) -> str:
     return f". Did you mean {found[0]!r}?" if found else ""
 
 
-def spread(n: int, most: int) -> list[int]:
-    """Return at most `most` of the numbers 0 to n - 1, evenly spaced, the first and the last among them.
+def spread(n: int, most: int, among: int | None = None) -> list[int]:
+    """Return at most `most` of the numbers 0 to n - 1, evenly spaced: the first and the last, and `among` too.
 
-    >>> spread(101, 5), spread(3, 5)
-    ([0, 25, 50, 75, 100], [0, 1, 2])
+    >>> spread(101, 5), spread(3, 5), spread(101, 5, among=60)
+    ([0, 25, 50, 75, 100], [0, 1, 2], [0, 25, 60, 75, 100])
     """
-    return list(range(n)) if n <= most else [round(place * (n - 1) / (most - 1)) for place in range(most)]
+    if n <= most:
+        return list(range(n))
+    found = [round(place * (n - 1) / (most - 1)) for place in range(most)]
+    if among is not None and among not in found:
+        found[min(range(1, most - 1), key=lambda place: abs(found[place] - among))] = among
+    return found
 
 
 def stopping(tolerance: Any, patience: Any) -> tuple[float | None, int]:

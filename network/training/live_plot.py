@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any, Protocol, Self
 
+from hotloop.network.display.terminal import in_notebook
 from hotloop.network.html.curves import curves
 from hotloop.network.html.elements import element, note, representation
 from hotloop.network.plots.history import draw_curves
 from hotloop.network.plots.style import HEIGHT, WIDTH, pyplot, styled
 from hotloop.network.training.callbacks import Callback, FitProgress, PlannedFit
-from hotloop.network.training.display import in_notebook
 from hotloop.network.training.history import curves_of, short
 from hotloop.network.training.monitor import absent
 from hotloop.network.validation.caller import warn

@@ -1,102 +1,152 @@
-"""The progress bar of a fit: on standard error, or below the cell of a notebook."""
+"""The progress bar of a fit: at the bottom of the terminal, or below the cell of a notebook."""
 
-import io
-import os
-import threading
-from typing import Any
+import html
+import itertools
+import time
 
-from tqdm import tqdm
-
+from hotloop.network.display.live_text import LiveText
+from hotloop.network.display.terminal import Styled, styled
+from hotloop.network.display.text_table import GAP
 from hotloop.network.training.callbacks import Callback, FitProgress
-from hotloop.network.training.display import in_notebook
 from hotloop.network.training.history import short
+from hotloop.network.validation.printable import printable
 
-# From the widest to the narrowest: the first that leaves the bar some columns, or has none, is taken.
-FORMATS = (
-    "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]",
-    "{desc}{percentage:3.0f}%|{bar}| {remaining} left, {rate_fmt}{postfix}",
-    "{desc}|{bar}| {remaining} left, {rate_fmt}{postfix}",
-    "{desc}{remaining}, {rate_fmt}{postfix}",
-)
 UNSEEN = ("epoch", "learning_rate", "seconds")  # of the record
-REDRAWN = 0.25  # seconds: each takes up to a millisecond, and training waits for it
-NARROWEST_BAR = 8
-NOTEBOOK_COLUMNS = 110
+# Ranks of what the line may show: where not all has room, the highest goes first. Further metrics come after LEFT.
+HEAD, LEFT, BAR, RATE, PERCENT, COUNT = 0, 3, 1000, 1001, 1002, 1003
+FIRST = {"loss": 1, "val_loss": 2}
+REDRAWN = 0.25  # seconds: training waits while the bar is drawn
+NARROWEST, WIDEST = 5, 30  # columns of the bar
+MARGIN = 4  # columns at the end of the line: a terminal writes ^C there
 
 
-class Bar(tqdm):  # type: ignore[misc]
-    """A progress bar in one line, with its own lock, and without a thread that monitors it."""
+class Bar:
+    """A progress bar in one line, which shows what has room: no number is cut, and no line wraps.
 
-    monitor_interval = 0
+    Parameters
+    ----------
+    total : int or None
+        None if it is not known.
+    unit : str
+        What is counted.
+    done : int, default 0
+        How many were done before.
+    head : str
+        The beginning of the line.
+    """
 
-    def __str__(self) -> str:
-        """Return the line, with what fits into the width; no number is cut."""
-        state = self.format_dict
-        width = state["ncols"]
-        if not width:
-            return str(super().__str__())
-        for bar_format in FORMATS:
-            room = 0 if "{bar}" not in bar_format else NARROWEST_BAR
-            short = {"unit": ""} if bar_format in FORMATS[2:] else {}
-            text = self.format_meter(**state | short | {"ncols": None, "bar_format": bar_format.replace("{bar}", "")})
-            if len(text) + room <= width:
-                return str(self.format_meter(**state | short | {"bar_format": bar_format}))
-        shown = text.split(", ")
-        while len(shown) > 1 and len(", ".join(shown)) > width:
-            shown.pop()
-        return ", ".join(shown)[:width]
+    def __init__(self, total: int | None, unit: str, done: int = 0, head: str = "") -> None:
+        self.head, self.values = head, dict[str, str]()
+        self._total, self._unit, self._done, self._before = total, unit, done, done
+        self._ended, self._began = False, time.perf_counter()
+        self._drawn = self._began
+        self._live = LiveText(self)
+
+    def update(self, done: int) -> None:
+        """Note how many are done, and show it, if the last time is a while ago."""
+        self._done, now = done, time.perf_counter()
+        if now - self._drawn >= REDRAWN:
+            self._drawn = now
+            self._live.draw()
+
+    def close(self) -> None:
+        """Leave the last state on the screen."""
+        self._ended = True
+        self._live.close()
+
+    def text(self, columns: int) -> Styled:
+        """Return the line: of what there is to say, what has room, the most important first."""
+        room, parts = columns - MARGIN, self._parts()
+        chosen: dict[int, str] = {}
+        for rank in sorted(parts):
+            if sum(map(len, chosen.values())) + len(parts[rank]) <= room:
+                chosen[rank] = parts[rank]
+        if BAR in chosen:
+            chosen[BAR] = self._bar(min(WIDEST, NARROWEST + room - sum(map(len, chosen.values()))))
+        line = Styled.joined("", [chosen[rank] for rank in parts if rank in chosen])
+        return line if line else Styled(self.head[: max(room, 0)])
+
+    def html(self) -> str:
+        """Return the line for a notebook, with the browser's own bar."""
+        parts = [html.escape(part.strip()) for rank, part in self._parts().items() if rank not in (BAR, PERCENT)]
+        bar = "" if self._total is None else f'<progress value="{self._share():.4f}" style="width: 12em"></progress> '
+        return f'{bar}<span style="font-family: monospace">{" &nbsp;".join(parts)}</span>'
+
+    def _parts(self) -> dict[int, str]:
+        """Return all that could be shown, in the order of the line, by rank: the lowest is the most important.
+
+        Each part begins with the space that separates it from the one before.
+        """
+        seconds, done, total = time.perf_counter() - self._began, self._done - self._before, self._total
+        rate = done / seconds if seconds > 0 else 0.0
+        parts: dict[int, str] = {HEAD: styled(self.head, "bold")}
+        if total is not None:
+            parts |= {PERCENT: f" {100 * self._share():3.0f}%", BAR: self._bar(NARROWEST)}
+        if self._ended:
+            parts[LEFT] = f" {clock(seconds)} in all"
+        elif total is not None and rate > 0:
+            parts[LEFT] = f" {clock((total - self._done) / rate)} left"
+        parts[COUNT] = f"{GAP}{counted(self._done)}{'' if total is None else f'/{counted(total)}'} {self._unit}"
+        if rate > 0:
+            parts[RATE] = f"{GAP}{counted(rate)} {self._unit}/s"
+        others = itertools.count(LEFT + 1)
+        for name, value in self.values.items():
+            rank = FIRST.get(name) or next(others)
+            parts[rank] = Styled.joined("", [GAP, styled(printable(name), "dim"), f" {printable(value)}"])
+        return parts
+
+    def _share(self) -> float:
+        return min(self._done / self._total, 1.0) if self._total else 0.0
+
+    def _bar(self, width: int) -> Styled:
+        """Return a bar: what is done is a heavy line, what is left a light one."""
+        heavy = int(self._share() * width)
+        return Styled.joined("", [" ", styled("━" * heavy, "green"), styled("─" * (width - heavy), "dim")])
 
 
-class NotebookBar(Bar):
-    """The same line below the cell of a notebook, in an output that is replaced; it needs no widgets."""
+def clock(seconds: float) -> str:
+    """Return a time as a clock shows it.
 
-    def __init__(self, **options: Any) -> None:
-        self._output: Any = None
-        super().__init__(
-            file=io.StringIO(), ascii=False, **options | {"dynamic_ncols": False, "ncols": NOTEBOOK_COLUMNS}
-        )
-
-    def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """Show the present state."""
-        from IPython.display import display
-
-        text = {"text/plain": str(self) if msg is None else msg}
-        if self._output is None:
-            self._output = display(text, raw=True, display_id=True)
-        else:
-            self._output.update(text, raw=True)
+    >>> clock(7.4), clock(83), clock(3723)
+    ('0:07', '1:23', '1:02:03')
+    """
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def _new_lock() -> None:
-    Bar.set_lock(threading.RLock())
+def counted(number: float) -> str:
+    """Return a number in three digits and a prefix.
 
-
-_new_lock()
-if hasattr(os, "register_at_fork"):
-    # Each new bar takes the lock. At a fork it may be held by a thread that the child does not have.
-    os.register_at_fork(after_in_child=_new_lock)
+    >>> counted(7), counted(1234), counted(999999), counted(0.25)
+    ('7', '1.23k', '1M', '0.25')
+    """
+    for prefix in ("", "k", "M", "G"):
+        text = f"{number:.3g}"
+        if abs(float(text)) < 1000:
+            return f"{text}{prefix}"
+        number /= 1000
+    return f"{number:.3g}T"
 
 
 class ProgressBar(Callback):
-    """Shows the epoch, the samples a second, and the last epoch's record."""
+    """Shows the epoch, the time left, the samples a second, and the last epoch's record."""
 
     def __init__(self) -> None:
         self._bar: Bar | None = None
 
     def on_epoch_begin(self, fit: FitProgress) -> None:
         """Show the number of the epoch; the bar's time begins with the first, after compiling."""
+        head = f"epoch {fit.epoch}/{fit.epochs}"
         if self._bar is None:
-            done, all_rows = self._done(fit), None if fit.rows is None else fit.epochs * fit.rows
-            kind = NotebookBar if in_notebook() else Bar
-            self._bar = kind(
-                total=all_rows, initial=done, unit=" samples", unit_scale=True, dynamic_ncols=True, mininterval=REDRAWN
-            )
-        self._bar.set_description(f"epoch {fit.epoch}/{fit.epochs}", refresh=False)
+            total = None if fit.rows is None else fit.epochs * fit.rows
+            self._bar = Bar(total, "samples", self._done(fit), head)
+        self._bar.head = head
 
     def on_call_end(self, fit: FitProgress) -> None:
         """Count the samples."""
         if self._bar is not None:
-            self._bar.update(self._done(fit) - self._bar.n)
+            self._bar.update(self._done(fit))
 
     @staticmethod
     def _done(fit: FitProgress) -> int:
@@ -106,8 +156,7 @@ class ProgressBar(Callback):
     def on_epoch_end(self, fit: FitProgress) -> None:
         """Show the record."""
         if self._bar is not None:
-            shown = {name: short(value) for name, value in fit.record.items() if name not in UNSEEN}
-            self._bar.set_postfix(shown, refresh=False)
+            self._bar.values = {name: short(value) for name, value in fit.record.items() if name not in UNSEEN}
 
     def on_fit_end(self, fit: FitProgress) -> None:
         """Close the bar, which leaves it on the screen."""

@@ -13,11 +13,11 @@ from hotloop.kernels.jit import Array
 from hotloop.kernels.single_step import ready_to_step, still_finite
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
+from hotloop.network.display.terminal import is_shown
 from hotloop.network.layout import aligned_zeros
 from hotloop.network.losses import loss_of
 from hotloop.network.training.callbacks import span
 from hotloop.network.training.compilation import CompileNotice
-from hotloop.network.training.display import is_shown
 from hotloop.network.training.history import DIVERGED, DivergenceError, History
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.training_state import TrainingState

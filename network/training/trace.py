@@ -12,9 +12,10 @@ from hotloop.kernels.prediction import forward_slice
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network.activations import Activation, row_of
+from hotloop.network.display import text_table
+from hotloop.network.display.terminal import Styled
 from hotloop.network.html.elements import note, representation, table
 from hotloop.network.layout import aligned_zeros
-from hotloop.network.text_table import fitted_table
 from hotloop.network.training.loop_arguments import LoopArguments
 
 LEGEND = "Shapes, and the root mean square of all entries. trace[0].delta is the array itself."
@@ -116,7 +117,7 @@ class Trace(Sequence[LayerTrace]):
 
     def __str__(self) -> str:
         """Return a table of the layers: the shapes of their arrays, and the root mean square of delta and dW."""
-        return "\n".join([self._title(), *fitted_table(*self._table())])
+        return Styled.joined("\n", [self._title(), *text_table.table(*self._table())])
 
     def _title(self) -> str:
         return f"{len(self.x)} {'row' if len(self.x) == 1 else 'rows'}, loss {self.loss:.6g}"

@@ -359,5 +359,5 @@ def test_what_asv_installs_is_pinned():
     text = re.sub(r"^\s*//.*$", "", (ROOT / "asv.conf.json").read_text(), flags=re.M)
     requirements = json.loads(text)["matrix"]["req"]
     assert requirements["pip+asv_runner"] == ["0.2.5"]
-    assert set(requirements) == {"numba", "llvmlite", "numpy", "safetensors", "tqdm", "pip+asv_runner"}
+    assert set(requirements) == {"numba", "llvmlite", "numpy", "safetensors", "rich", "tqdm", "pip+asv_runner"}
     assert all(re.fullmatch(r"\d+(\.\d+)+", version) for (version,) in requirements.values())

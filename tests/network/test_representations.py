@@ -159,7 +159,7 @@ def test_a_check_of_gradients():
     assert [row[:3] for row in table[1:]] == [
         ["1", "weights", "6 of 6"], ["1", "biases", "3 of 3"], ["2", "weights", "3 of 3"], ["2", "biases", "1 of 1"],
     ]  # fmt: skip
-    assert tree.one(kind="hotloop-finding").text == str(found).splitlines()[-1]
+    assert " ".join(str(found).splitlines()[-2:]).endswith(tree.one(kind="hotloop-finding").text)
     assert "hotloop-well" in tree.one(kind="hotloop-finding").classes
 
 

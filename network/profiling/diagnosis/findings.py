@@ -3,11 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from hotloop.network.display import terminal
+from hotloop.network.display.terminal import Styled, columns
+from hotloop.network.display.text_table import paragraph, table
 from hotloop.network.html import elements
 from hotloop.network.html.elements import Html
 from hotloop.network.plots.gradient_flow import draw_gradient_flow
 from hotloop.network.plots.style import new_axes, styled
-from hotloop.network.text_table import table
+
+FINDING = "bold magenta"  # a style
 
 HEADS = ("layer", "gradient", "growth", "step", "saturated", "dead")
 
@@ -38,9 +42,10 @@ class Finding:
         return elements.definitions((name, text) for name, text in said.items() if text)
 
     def __str__(self) -> str:
-        """Return it in three or four lines."""
-        lines = [self.kind, f"  evidence: {self.evidence}", f"  remedy:   {self.remedy}"]
-        return "\n".join([*lines, f"  tried:    {self.tried}"] if self.tried else lines)
+        """Return it in lines that fit the terminal: what was found, evidence, remedy, and what it gave."""
+        lines = [terminal.styled(self.kind, FINDING), paragraph("  evidence: ", self.evidence)]
+        lines.append(paragraph("  remedy:   ", self.remedy))
+        return Styled.joined("\n", [*lines, paragraph("  tried:    ", self.tried)] if self.tried else lines)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class FitDiagnosis:
     def table(self) -> list[str]:
         """Return the layers as lines of text."""
         heads, rows = self.cells()
-        return [f"  {line}" for line in table(heads, rows)] if rows else []
+        return [Styled.joined("", ["  ", line]) for line in table(heads, rows, width=columns() - 2)] if rows else []
 
     def as_html(self) -> Html:
         """Return the findings, or that there are none, and the layers."""
@@ -130,14 +135,14 @@ class Diagnosis:
         """Return it as text."""
         if not self.fits:
             return "diagnosis: no fit was looked at"
-        parts = []
+        parts: list[str] = []
         for number, fit in enumerate(self.fits, 1):
             name = f"fit {number} of {len(self.fits)}" if len(self.fits) > 1 else "the fit"
             found = f"{len(fit.findings)} found" if fit.findings else "nothing is wrong"
-            parts.append(f"diagnosis of {name}, {fit.network}, {fit.basis}: {found}")
+            parts.append(paragraph("", f"diagnosis of {name}, {fit.network}, {fit.basis}: {found}"))
             parts += [*(str(finding) for finding in fit.findings), *fit.table()]
         more = [f"{self.left_out} more fits were not looked at"] if self.left_out else []
-        return "\n".join([*parts, *more])
+        return Styled.joined("\n", [*parts, *more])
 
     def _repr_html_(self) -> str:
         """Return it for notebooks."""

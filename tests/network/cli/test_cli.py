@@ -105,11 +105,12 @@ def test_the_table_of_epochs_is_short_and_has_both_ends():
                for n in range(1, 101)]  # fmt: skip
     lines = reports.epochs(History(records)).splitlines()
     assert lines[0].split("  ") == ["epoch", "training loss", "validation loss", "validation accuracy"]
+    assert lines.pop() == "* best epoch: 100, by validation loss"
     assert len(lines) == 1 + 12
     assert lines[1].split() == ["1", "1.000", "2.000", "50.00", "%"]
-    assert lines[-1].split() == ["100", "0.01000", "0.02000", "50.00", "%"]
+    assert lines[-1].split() == ["*", "100", "0.01000", "0.02000", "50.00", "%"]
     assert len({len(line) for line in lines}) == 1
-    assert len(reports.epochs(History(records[:3])).splitlines()) == 1 + 3
+    assert len(reports.epochs(History(records[:3])).splitlines()) == 1 + 3 + 1
 
 
 def test_the_lines_about_the_data():

@@ -6,7 +6,7 @@ from profiled_fits import fitted
 from hotloop import Adam, profile
 from hotloop.network.profiling import rows
 from hotloop.network.profiling.roofline import Roof
-from hotloop.network.profiling.table import duration, number
+from hotloop.network.profiling.table import duration, number, table
 
 
 @pytest.mark.parametrize(("seconds", "text"), [
@@ -24,7 +24,8 @@ def test_numbers(value, text):
     assert number(value) == text
 
 
-def test_the_table_shows_the_rows_as_pytorch_does():
+def test_the_table_shows_the_rows_as_pytorch_does(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     prof = fitted()
     lines = prof.table().splitlines()
     heads = [head.strip() for head in lines[1].split("  ") if head.strip()]
@@ -33,10 +34,34 @@ def test_the_table_shows_the_rows_as_pytorch_does():
     body = lines[3 : lines.index(lines[0], 3)]
     assert len(body) == len(prof.rows)
     assert {len(line) for line in lines[: len(body) + 4]} == {len(lines[0])}
+    assert [line.split("  ")[0] for line in body] == [row["name"] for row in prof.rows]
     assert [line.split("  ")[-1].strip() for line in body] == [row["bound_by"] for row in prof.rows]
     assert f"Self CPU time total: {duration(prof.seconds)}" in lines
     assert [line.split() for line in prof.table(row_limit=2).splitlines()[3:5]] == [line.split() for line in body[:2]]
     assert f"{len(body) - 2} more rows: row_limit is 2" in prof.table(row_limit=2)
+
+
+def test_the_table_fits_the_terminal(monkeypatch):
+    """The name and what took how long stay the longest."""
+    prof = fitted()
+    for width in (40, 60, 80, 100):
+        monkeypatch.setenv("COLUMNS", str(width))
+        lines = prof.table().splitlines()
+        assert max(map(len, lines)) <= width
+        assert any(line.startswith("no room for: ") for line in lines)
+        assert "Name" in lines[2]
+        assert "CPU %" in lines[2]
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setenv("TERM", "xterm")
+    assert "no room for: CPU time avg, # of Calls, GB/s, FLOP/B" in prof.table()  # in a pipe: 80 columns
+
+
+def test_a_phase_near_its_roof_is_green_and_one_far_from_it_is_red():
+    row = dict.fromkeys(rows.FIELDS, 0.0) | {"name": "forward", "network": None, "layer": 1, "bound_by": "compute"}
+    for percent, style in (75.0, "green"), (40.0, None), (12.5, "red"):
+        text = table([row | {"roof_percent": percent}], -1, [])
+        wanted = set() if style is None else {style}
+        assert {span[2] for span in text.spans} - {"bold", "dim"} == wanted
 
 
 @pytest.mark.parametrize(("sort_by", "key"), [

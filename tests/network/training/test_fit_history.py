@@ -167,7 +167,25 @@ def test_the_table_is_as_wide_as_the_terminal_at_most(columns):
 
 
 def test_the_best_epoch_is_named():
-    assert str(history(best_epoch=4)).splitlines()[-2:] == ["best epoch: 4", "stopped: epochs"]
+    """As the fit judged it, or by the validation loss; the training loss alone tells nothing."""
+    assert str(history(best_epoch=5)).splitlines() == [
+        "epoch  loss  val loss  learning rate  seconds  norm",
+        "    4  0.75       0.5            0.1     0.25     -",
+        "  * 5   0.5     0.625            0.1    0.125     3",
+        "* best epoch: 5",
+        "stopped: epochs",
+    ]
+    by_loss = str(history()).splitlines()
+    assert by_loss[1].startswith("  * 4")
+    assert by_loss[-2:] == ["* best epoch: 4, by validation loss", "stopped: epochs"]
+    lost = history()
+    lost.epochs[0]["val_loss"] = math.nan
+    assert "*" not in str(lost)  # one is no best one
+    lost.epochs.append(lost.epochs[1] | {"epoch": 6, "val_loss": 0.25})
+    assert "* best epoch: 6, by validation loss" in str(lost)
+    assert "*" not in str(History([{"epoch": 1, "loss": 0.5}]))
+    found = history(best_epoch=5)
+    assert "best epoch: 5; stopped: epochs" in found._repr_html_()
     assert repr(history(stop_reason="enough")) == (
         "<History of 2 epochs, epoch=5, loss=0.5, val_loss=0.625, learning_rate=0.1, seconds=0.125, norm=3, "
         "stop_reason='enough'>"
@@ -180,7 +198,7 @@ def test_the_table_of_a_notebook():
     tree = representation(found)
     assert tree.one("table").rows() == [
         ["epoch", "loss", "val loss", "learning rate", "seconds", "note", "norm"],
-        ["4", "0.75", "0.5", "0.1", "0.25", "<b>", "-"],
+        ["best4", "0.75", "0.5", "0.1", "0.25", "<b>", "-"],
         ["5", "0.5", "0.625", "0.1", "0.125", "-", "3"],
     ]
-    assert tree.one("p").text == "stopped: a < b"
+    assert tree.one("p").text == "best epoch: 4, by validation loss; stopped: a < b"

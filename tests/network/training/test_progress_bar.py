@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from hotloop import Network
-from hotloop.network.training import single_step
-from hotloop.network.training.compilation import CompileNotice
-from hotloop.network.training.progress_bar import Bar
+from hotloop.network.training import progress_bar, single_step
 
 
 class Terminal(io.StringIO):
@@ -50,8 +48,8 @@ def test_in_a_terminal(monkeypatch):
     assert terminal.getvalue() == ""
     fit()
     last = terminal.getvalue().rstrip("\n").split("\r")[-1]
-    assert last.startswith("epoch 3/3: ")
-    assert "loss=" in last
+    assert "epoch 3/3" in last
+    assert "loss" in last
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), None])
@@ -68,11 +66,9 @@ def test_in_a_notebook(monkeypatch, capsys):
     outputs = notebook(monkeypatch, kernel=object())
     fit()
     (texts,) = outputs
-    assert texts[-1].startswith("epoch 3/3: ")
-    assert "val_loss=" in texts[-1] and "100%" in texts[-1]  # noqa: PT018
-    notice = CompileNotice("float32", visible=True)
-    notice.on_start(None)
-    assert capsys.readouterr() == ("hotloop: compiling kernels for float32, once on this machine ...\n", "")
+    assert texts[-1].startswith("epoch 3/3 100% ")
+    assert "val_loss" in texts[-1]
+    assert capsys.readouterr() == ("", "")
     fit(progress=False)
     assert len(outputs) == 1
 
@@ -86,24 +82,74 @@ def test_partial_fit_tells_a_notebook_that_it_compiles(monkeypatch):
     assert seen == [True, False]
 
 
+VALUES = {"loss": "0.1234", "val_loss": "0.2345", "val_accuracy": "0.9512", "left": "0.5"}
+
+
+class Clock:
+    """A clock that stands still."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Return a bar of which a quarter is done after ten seconds, what it has drawn, and its clock."""
+    clock, drawn = Clock(), []
+    live = types.SimpleNamespace(draw=lambda: drawn.append("draw"), close=lambda: drawn.append("close"))
+    monkeypatch.setattr(progress_bar, "time", clock)
+    monkeypatch.setattr(progress_bar, "LiveText", lambda shown: live)
+    bar = progress_bar.Bar(100_000, "samples", head="epoch 12/20")
+    bar.values, clock.now = VALUES, 10.0
+    bar.update(25_000)
+    return bar, drawn, clock
+
+
 @pytest.mark.parametrize(("width", "wanted"), [
-    (140, [" 25%|", "| 25.0/100 [", "samples/s, loss=0.1234, val_loss=0.2345, val_accuracy=0.9512]"]),
-    (105, [" 25%|", " left, ", " samples/s, loss=0.1234, val_loss=0.2345, val_accuracy=0.9512"]),
-    (96, ["12/20: |", " left, ", "/s, loss=0.1234, val_loss=0.2345, val_accuracy=0.9512"]),
-    (80, ["12/20: ", "/s, loss=0.1234, val_loss=0.2345, val_accuracy=0.9512"]),
-    (60, ["12/20: ", "/s, loss=0.1234, val_loss=0.2345"]), (45, ["/s, loss=0.1234"]), (25, ["epoch 12/20: "]),
-    (4, ["epoc"]),
+    (180, "epoch 12/20  25% ━━━━━━━─────────────────────── 0:30 left  25k/100k samples  2.5k samples/s  loss 0.1234  "
+          "val_loss 0.2345  val_accuracy 0.9512  left 0.5"),
+    (94, "epoch 12/20 ━────── 0:30 left  loss 0.1234  val_loss 0.2345  val_accuracy 0.9512  left 0.5"),
+    (80, "epoch 12/20 0:30 left  loss 0.1234  val_loss 0.2345  val_accuracy 0.9512"),
+    (70, "epoch 12/20  25% 0:30 left  loss 0.1234  val_loss 0.2345  left 0.5"),
+    (64, "epoch 12/20 ━━────── 0:30 left  loss 0.1234  val_loss 0.2345"),
+    (50, "epoch 12/20  25%  loss 0.1234  val_loss 0.2345"),
+    (40, "epoch 12/20 0:30 left  loss 0.1234"),
+    (25, "epoch 12/20 0:30 left"), (15, "epoch 12/20"), (8, "epoc"), (1, ""),
 ])  # fmt: skip
-def test_the_line_fits(width, wanted):
-    """Time left, rate and metrics in one line; what has no room is left out from the right, and no number is cut."""
-    bar = Bar(total=100, initial=0, unit=" samples", unit_scale=True, file=io.StringIO(), ncols=width, ascii=False)
-    bar.set_description("epoch 12/20", refresh=False)
-    bar.set_postfix({"loss": "0.1234", "val_loss": "0.2345", "val_accuracy": "0.9512"}, refresh=False)
-    bar.n, bar.start_t = 25, bar.start_t - 10
-    line = str(bar)
+def test_the_line_says_what_has_room(width, wanted, drawn):
+    """Loss and validation loss before all else; no number is cut, and there is room for the ^C of a terminal."""
+    line = drawn[0].text(width)
+    assert len(line) <= max(width - 4, 0)
+    assert line == wanted
+
+
+def test_a_bar_is_drawn_four_times_a_second_at_most(drawn):
+    bar, drawn, clock = drawn
+    assert drawn == ["draw"]
+    for _ in range(98):
+        clock.now += 0.01
+        bar.update(30_000)
+    assert len(drawn) == 1 + 3
     bar.close()
-    assert len(line) <= width
-    places = [line.find(part) for part in wanted]
-    assert -1 not in places, line
-    assert places == sorted(places)
-    assert line.endswith(wanted[-1]) or width < 30
+    assert drawn[-1] == "close"
+    assert " 0:11 in all" in bar.text(80)
+
+
+def test_samples_whose_number_is_not_known(drawn):
+    bar, _, clock = drawn
+    bar = progress_bar.Bar(None, "samples", head="epoch 1/2")
+    clock.now += 1
+    bar.update(1234)
+    assert bar.text(80) == "epoch 1/2  1.23k samples  1.23k samples/s"
+    assert "progress" not in bar.html()
+
+
+def test_what_a_callback_adds_is_neither_a_code_nor_html(drawn):
+    bar = drawn[0]
+    bar.values = {"a\x1b[2J": "<b>\n"}
+    assert bar.text(160).endswith(r"a\x1b[2J <b>\n")
+    assert "&lt;b&gt;" in bar.html()
+    assert '<progress value="0.2500"' in bar.html()

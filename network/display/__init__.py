@@ -1,0 +1,1 @@
+"""What people see in a terminal: its width and colours, tables, and text that is redrawn."""
