@@ -210,10 +210,10 @@ class Trainable(Incremental, GradientMethods, LearningRateMethods):
         --------
         >>> import numpy as np
         >>> from hotloop import SGD, EarlyStopping, Network
-        >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
-        >>> net = Network([1, 16, 1], activation="tanh", seed=0)
+        >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
+        >>> net = Network([1, 8, 1], activation="tanh", seed=0)
         >>> history = net.fit(
-        ...     X, X**2, epochs=200, batch_size=20, optimizer=SGD(0.1, momentum=0.9), validation_split=0.2,
+        ...     X, X**2, epochs=50, batch_size=10, optimizer=SGD(0.2, momentum=0.9), validation_split=0.2,
         ...     callbacks=[EarlyStopping(patience=20)],
         ... )
         >>> list(history)
