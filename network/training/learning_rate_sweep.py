@@ -12,7 +12,6 @@ import numpy as np
 from hotloop.kernels.jit import Array
 from hotloop.network.html.curves import Curve, curves
 from hotloop.network.html.elements import note, representation, table
-from hotloop.network.plots.learning_rates import plot_learning_rates
 from hotloop.network.training.callbacks import Callback, FitProgress
 from hotloop.network.validation.printable import counted
 
@@ -146,6 +145,8 @@ class LearningRateSweep:
 
     def plot(self) -> Any:
         """Draw the losses and the suggestions, with `hotloop.plots.plot_learning_rates`; return its Axes."""
+        from hotloop.network.plots.learning_rates import plot_learning_rates  # which few sweeps need
+
         return plot_learning_rates(self)
 
     def __str__(self) -> str:
