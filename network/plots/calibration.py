@@ -7,7 +7,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.plots.classifier import classifier_of
-from hotloop.network.plots.labels import brief, ink, legend
+from hotloop.network.plots.labels import brief, ink, legend, shortened
 from hotloop.network.plots.style import BLUE, GREY, SMALL, WIDTH, new_axes, styled
 from hotloop.network.validation import arguments
 
@@ -73,7 +73,8 @@ def plot_calibration(
     truth = asked.truth(y, len(shares))
     if shares.shape[1] == 2:
         sure, right = shares[:, 1], truth == 1
-        words = f"probability of class {asked.names[1]}, mean p", f"share of class {asked.names[1]}, a"
+        second = shortened(asked.names[1])
+        words = f"probability of class {second}, mean p", f"share of class {second}, a"
     else:
         sure, right = shares.max(axis=1), truth == shares.argmax(axis=1)
         words = "probability of the predicted class, mean p", "share that is right, a"
@@ -87,7 +88,7 @@ def plot_calibration(
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.03, 1.03), xlabel=words[0], ylabel=words[1])
         legend(axes)
         draw_counts(axes, counts, rf"ECE = $\sum_b\, \frac{{n_b}}{{N}}\, |a_b - p_b|$ = {error:.3f}")
-        axes.figure.draw_without_rendering()  # the layout takes two drawings to make room for what stands above
+        axes.get_figure(root=True).draw_without_rendering()  # to make room for what stands above
     return axes
 
 

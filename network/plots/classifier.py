@@ -12,7 +12,6 @@ import numpy as np
 from hotloop.kernels.jit import Array
 from hotloop.network.losses import loss_of
 from hotloop.network.metrics.named import predicted_classes, probabilities
-from hotloop.network.plots.labels import shortened
 from hotloop.network.validation import arrays
 from hotloop.network.validation.printable import shown
 from hotloop.network.validation.targets import classes_of
@@ -21,7 +20,7 @@ from hotloop.network.validation.targets import classes_of
 class Classifier(Protocol):
     """A classifier of any kind."""
 
-    names: list[str]  # of the classes, short enough for a picture
+    names: list[str]  # of the classes, of any length
     n_inputs: int | None
 
     def truth(self, y: Any, rows: int) -> Array:
@@ -47,7 +46,7 @@ def classifier_of(model: Any, what: str, labels: Sequence[Any] | None) -> Classi
     if labels is not None:
         if len(labels) != len(found.names):
             raise ValueError(f"labels has {len(labels)} names for {len(found.names)} classes")
-        found.names = [shortened(label) for label in labels]
+        found.names = [*map(str, labels)]
     return found
 
 
@@ -79,11 +78,13 @@ class _Estimator:
         self.numbers = {label: number for number, label in enumerate(np.asarray(model.classes_).tolist())}
         if len(self.numbers) < 2:
             raise ValueError(f"a {what} needs two classes; classes_ is {shown(model.classes_)}")
-        self.names = [shortened(label) for label in self.numbers]
+        self.names = [*map(str, self.numbers)]
         self.n_inputs = getattr(model, "n_features_in_", None)
 
     def truth(self, y: Any, rows: int) -> Array:
         found = self._numbered(y, "y")
+        if rows == 0:
+            raise ValueError("X has no rows")
         if len(found) != rows:
             raise ValueError(f"y has {len(found)} rows; X has {rows} rows")
         return found
@@ -100,7 +101,8 @@ class _Estimator:
             column = column[:, 0]
         if column.ndim != 1:
             raise ValueError(f"{what} has shape {column.shape}; wanted one class a row")
-        unknown = next((label for label in column.tolist() if label not in self.numbers), None)
-        if unknown is not None:
-            raise ValueError(f"{what} has the class {shown(unknown)}, which classes_ lacks: {shown([*self.numbers])}")
+        unknown = [label for label in column.tolist() if label not in self.numbers]
+        if unknown:
+            known = shown([*self.numbers])
+            raise ValueError(f"{what} has the class {shown(unknown[0])}, which classes_ lacks: {known}")
         return np.array([self.numbers[label] for label in column.tolist()], np.intp)

@@ -7,7 +7,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.plots.classifier import classifier_of
-from hotloop.network.plots.labels import brief, contrasting, shortened
+from hotloop.network.plots.labels import LONGEST, brief, contrasting, shortened
 from hotloop.network.plots.style import SMALL, WIDTH, new_axes, styled
 
 SHARES = {
@@ -18,7 +18,7 @@ SHARES = {
 NAMED_CELLS = 12  # classes up to which each cell has its number
 LEAST, LARGEST = 0.2, 0.8  # inches of a class
 ROOM = 0.32  # inches that a number takes
-LONGEST = 14  # characters of a name, of many
+LONGEST_OF_MANY = 14  # characters of a name
 
 
 def plot_confusion_matrix(
@@ -69,7 +69,7 @@ def plot_confusion_matrix(
     asked = classifier_of(net, "confusion matrix", labels)
     predicted, n = asked.predicted(X), len(asked.names)
     truth = asked.truth(y, len(predicted))
-    names = [shortened(name, LONGEST) if n > 6 else name for name in asked.names]
+    names = [shortened(name, LONGEST_OF_MANY if n > 6 else LONGEST) for name in asked.names]
     counts = np.bincount(truth * n + predicted, minlength=n * n).reshape(n, n)
     sums = {"true": counts.sum(axis=1, keepdims=True), "pred": counts.sum(axis=0), "all": counts.sum()}
     shown = counts

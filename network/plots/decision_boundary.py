@@ -68,17 +68,16 @@ def plot_decision_boundary(net: Any, X: Any, y: Any, *, labels: Sequence[Any] | 
         own = axes is None
         axes = new_axes(WIDTH, HEIGHT) if axes is None else axes
         draw_areas(axes, across, up, shares)
+        drawn = []
         for number, (colour, marker, _) in enumerate(series(n)):
             mine = points[truth == number]
-            axes.scatter(
-                mine[:, 0], mine[:, 1], s=22, color=[colour], marker=marker, edgecolors="black", linewidths=0.6,
-                label=asked.names[number],
-            )  # fmt: skip
+            style = {"s": 22, "color": [colour], "edgecolors": "black", "linewidths": 0.6}
+            drawn.append(axes.scatter(mine[:, 0], mine[:, 1], marker=marker, **style))
         columns = getattr(X, "columns", ("input 1", "input 2"))
         axes.set(xlabel=shortened(columns[0], 40), ylabel=shortened(columns[1], 30))
         axes.set(xlim=(left, right), ylim=(bottom, top))
         axes.grid(False)
-        legend_below(axes, grow=own, title="class")
+        legend_below(axes, grow=own, title="class", handles=drawn, labels=[*map(shortened, asked.names)])
     return axes
 
 

@@ -73,7 +73,7 @@ def plot_first_layer(net: Any, *, shape: Sequence[int] | None = None, units: int
             picture[top : top + height, left : left + width] = weights[0][:, unit].reshape(height, width)
             axes.text(left + width / 2 - 0.5, top - 0.5 - gap * 0.1, str(unit), ha="center", va="bottom",
                       color=ink(axes), fontsize=SMALL)  # fmt: skip
-        largest = float(np.nanmax(np.abs(picture))) or 1.0
+        largest = float(np.abs(picture[np.isfinite(picture)]).max(initial=0.0)) or 1.0
         image = axes.imshow(picture, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest")
         axes.figure.colorbar(image, ax=axes, label="weight", shrink=0.8)
         axes.set_axis_off()

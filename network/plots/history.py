@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.network.plots.labels import ink, legend
+from hotloop.network.plots.labels import ink, legend, shortened
 from hotloop.network.plots.style import BLUE, GREY, HEIGHT, RED, WIDTH, pyplot, styled, whole_decades
 from hotloop.network.validation.printable import shown
 
@@ -17,6 +17,7 @@ LOGARITHMIC = ("loss", "log_loss", "mse", "rmse", "mae", "gradient_norm", "learn
 DECADES = 100  # these have a logarithmic axis if their largest is above so many times their smallest
 MARKED = 25  # epochs up to which each has a marker
 SINGLE_COLUMN = 3  # pictures that stand below each other, and not in two columns
+LONGEST_TITLE = 45  # characters
 PANEL = 2.2  # inches that each is high
 
 
@@ -113,7 +114,7 @@ def draw_curves(history: Mapping[str, Sequence[Any]], name: str, axes: Any, name
         )  # fmt: skip
     if best is not None:
         axes.axvline(best, color=GREY, linestyle=":", linewidth=1.2, label=f"best epoch, {best}")
-    axes.set_title(name.replace("_", " "))
+    axes.set_title(shortened(name.replace("_", " "), LONGEST_TITLE))
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
     if len(epochs) == 1:

@@ -78,8 +78,12 @@ def legend(axes: Any, **options: Any) -> Any:
 
 
 def legend_below(axes: Any, *, grow: bool = False, **options: Any) -> Any:
-    """Draw a legend below given Axes, in as many columns as fit; `grow` gives the figure the height that it takes."""
-    names = axes.get_legend_handles_labels()[1]
+    """Draw a legend below given Axes, in as many columns as fit; `grow` gives the figure the height that it takes.
+
+    Names that come from data are given with their `handles` as `labels`: matplotlib leaves a label out that is empty
+    or begins with an underscore.
+    """
+    names = options.get("labels") or axes.get_legend_handles_labels()[1]
     width = 1.15 * axes.get_window_extent().width * 72 / axes.figure.dpi
     columns = int(min(len(names), 5, max(1, width // (0.5 * SMALL * (7 + max(map(len, names)))))))
     rows = -(-len(names) // columns) + ("title" in options)

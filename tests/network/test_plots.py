@@ -110,6 +110,11 @@ def test_a_column_with_gaps_is_drawn():
     np.testing.assert_array_equal(curves(axes)["training"], [np.nan, 3.0])
 
 
+def test_a_column_whose_name_is_like_a_formula_is_drawn():
+    (axes,) = plot_history({"$\\frac$": [1.0, 2.0]})
+    assert png(axes) > 0
+
+
 def test_a_history_without_epochs_is_counted():
     """A mapping of lists, such as one read from a file."""
     (axes,) = plot_history({"loss": [2.0, 1.0]})
@@ -297,6 +302,22 @@ def test_a_decision_boundary_of_a_classifier(rule):
     assert (len(shades) == 1) == (rule is Rule)
 
 
+@pytest.mark.parametrize("names", [("_left", "_right"), ("", "right"), ("$5", "$6")])
+def test_a_legend_names_every_class(names):
+    """matplotlib leaves out names that are empty or begin with an underscore, unless they are given to the legend."""
+    axes = plot_decision_boundary(SureRule(), POINTS, SIDES, labels=names)
+    assert [text.get_text().replace("\\", "") for text in axes.get_legend().get_texts()] == [*names]
+    assert png(axes) > 0
+
+
+def test_names_of_many_classes_are_shortened_once():
+    many = type("Many", (Rule,), {"classes_": np.arange(7)})()
+    names = [*(f"between $1{number} and $2{number} a day" for number in range(6)), "$"]
+    axes = plot_confusion_matrix(many, POINTS, [1, 0, 0, 0, 1], labels=names)
+    assert [axes.get_xticklabels()[at].get_text() for at in (0, 6)] == [r"between \$…day", r"\$"]
+    assert png(axes) > 0
+
+
 def test_an_estimator_knows_a_frame_by_its_columns():
     pytest.importorskip("sklearn")
     pandas = pytest.importorskip("pandas")
@@ -318,6 +339,10 @@ def test_what_is_no_classifier(draw):
         draw(unfitted, POINTS, SIDES)
     with pytest.raises(ValueError, match=r"y has the class 'up', which classes_ lacks: \['left', 'right'\]"):
         draw(SureRule(), POINTS, ["up", *SIDES[1:]])
+    with pytest.raises(ValueError, match="y has the class None, which classes_ lacks"):
+        draw(SureRule(), POINTS, np.array([None, *SIDES[1:]], dtype=object))
+    with pytest.raises(ValueError, match="X has no rows"):
+        draw(SureRule(), np.empty((0, 2)), [])
     with pytest.raises(ValueError, match="y has 4 rows; X has 5 rows"):
         draw(SureRule(), POINTS, SIDES[1:])
 
@@ -358,6 +383,11 @@ def test_the_calibration_of_three_classes_is_that_of_the_predicted_one():
     assert png(plot_calibration(net, POINTS, [0, 1, 2, 0, 1])) > 0
 
 
+def test_the_calibration_in_a_part_of_a_figure():
+    axes = pyplot.figure(layout="constrained").subfigures(1, 2)[1].subplots()
+    assert plot_calibration(SureRule(), POINTS, SIDES, axes=axes) is axes
+
+
 def test_what_has_no_calibration():
     with pytest.raises(ValueError, match="needs probabilities; the classifier has no predict_proba"):
         plot_calibration(Rule(), POINTS, SIDES)
@@ -380,6 +410,8 @@ def test_the_units_of_a_first_layer_by_importance():
     picture = axes.images[0].get_array()
     assert sorted(picture.compressed()) == [-2.0, 0.0, 0.0, 1.0]
     assert axes.images[0].get_clim() == (-2.0, 2.0)
+    net.weights[0][:] = [[np.nan, np.inf, 0.5]] * 2
+    assert plot_first_layer(net, shape=(1, 2)).images[0].get_clim() == (-0.5, 0.5)
     estimator = type("Estimator", (), {"coefs_": [first, second]})()
     assert [text.get_text() for text in plot_first_layer(estimator, shape=(2, 1)).texts] == ["1", "2", "0"]
 
