@@ -76,8 +76,8 @@ class Tested:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes."""
-        return tuple(map(printable, self.prepared.data.classes or ()))
+        """The names of the classes, cut where they are too long for a table."""
+        return tuple(_cut(printable(name)) for name in self.prepared.data.classes or ())
 
     @cached_property
     def predicted(self) -> Array:

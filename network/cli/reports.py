@@ -122,9 +122,13 @@ def errors(targets: Array, values: Array) -> str:
 
 
 def four_digits(value: float) -> str:
-    """Return a number rounded to four digits, without an exponent where that can be read."""
+    """Return a number rounded to four digits, without an exponent where that can be read.
+
+    >>> four_digits(-123_456), four_digits(-1.5e12)
+    ('-123500', '-1.5e+12')
+    """
     text = f"{value:.4g}"
-    return f"{float(text):.0f}" if "e+" in text and value < 1e9 else text
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e9 else text
 
 
 def kernels(seconds: float, compiled: bool, folder: str | None) -> str:

@@ -111,6 +111,8 @@ def test_the_confusion_matrix_has_the_true_classes_down():
     net, outputs = SimpleNamespace(activations=["softmax"]), np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
     tested = report_results.Tested(net, prepared, 1, {}, outputs)
     assert tested.counts.tolist() == [[1, 1], [0, 1]]
+    long = SimpleNamespace(test=prepared.test, data=SimpleNamespace(classes=("a" * 3000, "b")))
+    assert max(map(len, report_results.Tested(net, long, 1, {}, outputs).classes)) == report_results.LONGEST
     results = parsed(report_results.confusion_part(tested))
     assert results.all("table")[0].rows()[1:] == [["a", "1", "1"], ["b", "0", "1"]]
     assert results.all("table")[1].rows()[1:] == [
