@@ -1,6 +1,7 @@
 """``hotloop profile``: train under a profile; print its table and diagnosis, and write the files asked for."""
 
 import argparse
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from hotloop.network import flops
 from hotloop.network.cli import reports
 from hotloop.network.cli.exit_status import FAILED, INTERRUPTED
 from hotloop.network.cli.prepared_data import load_data, prepare
+from hotloop.network.cli.run_report import need_pictures
 from hotloop.network.cli.streams import complain, say
 from hotloop.network.cli.training_run import (
     build_network,
@@ -24,7 +26,7 @@ from hotloop.network.cli.training_run import (
 from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.datasets.synthetic import synthetic
 from hotloop.network.losses import LOSSES
-from hotloop.network.persistence.atomic_write import check_writable
+from hotloop.network.persistence.atomic_write import check_is_another, check_writable
 from hotloop.network.profiling.profiler import Profile, profile
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.training.history import DivergenceError
@@ -41,10 +43,11 @@ def command(arguments: argparse.Namespace) -> int:
     named = [file for file in files.values() if file is not None]
     for file in named:
         check_writable(Path(file))
-    if len(set(named)) < len(named):
+        check_is_another(file, *[arguments.data] * (arguments.data is not None))
+    if len({*map(os.path.realpath, named)}) < len(named):
         raise ValueError("--trace, --json, --html and --flamegraph name one file twice")
     if files["html"] is not None:
-        _need_pictures()
+        need_pictures()
     check_options(arguments)
     prepared = prepare(arguments, *_data(arguments))
     net, optimizer = build_network(arguments, prepared), build_optimizer(arguments)
@@ -71,16 +74,6 @@ def command(arguments: argparse.Namespace) -> int:
     if error is not None:
         complain(f"hotloop: error: {error}")
     return status
-
-
-def _need_pictures() -> None:
-    """Raise before the training, not after it, if there is nothing to draw with."""
-    from hotloop.network.plots.style import figure
-
-    try:
-        figure(1, 1)
-    except ImportError as error:
-        raise ValueError(error) from None
 
 
 def _data(arguments: argparse.Namespace) -> tuple[Dataset, Preparation | None]:

@@ -72,10 +72,7 @@ class RunReport:
             other = getattr(self.arguments, option)
             if other is not None and os.path.realpath(other) == os.path.realpath(named):
                 raise ValueError(f"--report and --{option} name one file")
-        try:
-            figure(1, 1)
-        except ImportError as error:
-            raise ValueError(error) from None
+        need_pictures()
         self.began = time.strftime("%Y-%m-%d %H:%M:%S %z")
 
     def write(self, run: Run) -> None:
@@ -138,6 +135,14 @@ class RunReport:
         command = element("pre", element("code", shlex.join(["hotloop", *map(str, given.argv)])))
         summary = region("Layers of the network", run.net.summary().as_html)
         return joined(summary, definitions(facts), element("h3", "The command"), command)
+
+
+def need_pictures() -> None:
+    """Raise before the training, not after it, if there is nothing to draw with."""
+    try:
+        figure(1, 1)
+    except ImportError as error:
+        raise ValueError(error) from None
 
 
 def _data_part(prepared: PreparedData) -> Html:

@@ -97,6 +97,16 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_training(name, tmp_
     )
 
 
+@pytest.mark.parametrize("name", ["trace", "json", "html", "flamegraph"])
+def test_a_file_that_is_the_data_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(profile_command, "fit", None)
+    flowers = write_flowers(tmp_path)
+    before = flowers.read_bytes()
+    status, _, err = run("profile", "--data", flowers, f"--{name}", tmp_path / "." / flowers.name)
+    assert (status, flowers.read_bytes()) == (2, before)
+    assert "is also an input, and would be replaced: choose another name for the output" in err
+
+
 def test_a_page_without_matplotlib_is_refused_before_the_training(tmp_path, monkeypatch):
     monkeypatch.setattr(profile_command, "fit", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
@@ -112,6 +122,7 @@ def test_a_page_without_matplotlib_is_refused_before_the_training(tmp_path, monk
     (["--layers", "5,4,1", "--loss", "cross_entropy"], "does not fit synthetic"),
     (["--layers", "10"], "--layers: found '10'; wanted whole numbers above 0, separated by commas, from"),
     ([*SMALL, "--trace", "a", "--json", "a"], "name one file twice"),
+    ([*SMALL, "--trace", "a", "--json", "./a"], "name one file twice"),
     (["--row-limit", "0"], "--row-limit: found '0'; wanted a whole number above 0"),
     (["--sort-by", "speed"], "order 'speed' is not known. Known: self_cpu_time_total, cpu_time"),
     (["--data", "nowhere"], "there is no file or folder nowhere"),
