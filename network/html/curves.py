@@ -154,4 +154,4 @@ def _text(x: float, y: float, anchor: str, *contents: str) -> Html:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 or value != round(value) else f"{value:.0f}"
+    return f"{value:.3g}" if not 1000 <= abs(value) < math.inf or value != round(value) else f"{value:.0f}"

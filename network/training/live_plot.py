@@ -30,7 +30,8 @@ class LivePlot(Callback):
 
     In a notebook the curves appear below the cell, are replaced at most twice a second, and stay when the fit has
     ended. Elsewhere they appear in a window of matplotlib; where it has no windows, a warning says so. Training waits
-    for a picture, so they are drawn the less often the longer it takes: for 5 % of the time at most.
+    for a picture, so they are drawn the less often the longer it takes: for 5 % of the time at most. If drawing fails, a
+    warning says so and the fit goes on.
 
     Parameters
     ----------
@@ -141,7 +142,11 @@ class _Board:
 
     def _draw(self, ended: bool = False) -> None:
         start, self.has_news = time.thread_time(), False  # not of the wall: other programs may have the processor
-        self._screen.show(self.fits, ended)
+        try:
+            self._screen.show(self.fits, ended)
+        except Exception as error:  # whatever a notebook or a window may raise, it is no reason to lose a fit
+            self._screen = _Nowhere()
+            warn(f"LivePlot draws no more, the fit goes on: {type(error).__name__}: {error}", UserWarning)
         self._due = time.perf_counter() + max(REDRAWN, (time.thread_time() - start) / SHARE)
 
 

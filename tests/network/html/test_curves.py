@@ -66,6 +66,16 @@ def test_ticks_are_round_and_few(low, high, log, whole, ticks):
     assert Axis(low, high, 0, 1, log).ticks(whole) == pytest.approx(ticks)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("place", [0, -1])
+def test_ends_that_are_not_finite_are_named(value, place):
+    """A validation loss that diverged is the last of a history."""
+    losses = [3.0, 2.0, 1.0]
+    losses[place] = value
+    said = parsed(curves([Curve("loss", [1, 2, 3], losses)], "epoch")).one("svg").attributes["aria-label"]
+    assert f"{value:.3g}" in said.partition("loss")[2]
+
+
 def test_gaps_and_equal_values():
     made = curves([Curve("loss", [1, 2, 3, 4], [2.0, math.nan, math.inf, 2.0])], "epoch")
     (gap,) = points(parsed(made))

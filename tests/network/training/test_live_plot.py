@@ -130,6 +130,17 @@ def test_a_fit_that_fails_keeps_its_picture(outputs):
     assert len(outputs) == 1  # nothing to draw
 
 
+@pytest.mark.usefixtures("at_each_epoch", "outputs")
+def test_a_picture_that_fails_does_not_end_the_fit(monkeypatch):
+    def broken(*_, **__):
+        raise OSError("the browser has gone")
+
+    monkeypatch.setattr(sys.modules["IPython.display"], "display", broken)
+    with pytest.warns(UserWarning, match="draws no more, the fit goes on: OSError: the browser has gone") as caught:
+        history = fit(LivePlot())
+    assert (len(history.epochs), len(caught)) == (4, 1)
+
+
 def test_names_that_no_epoch_has_are_an_error_before_the_fit(outputs):
     with pytest.raises(ValueError, match=r"LivePlot draws 'accuracy', which no epoch has; it has epoch, loss"):
         fit(LivePlot("accuracy"))
