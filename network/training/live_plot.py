@@ -30,8 +30,8 @@ class LivePlot(Callback):
 
     In a notebook the curves appear below the cell, are replaced at most twice a second, and stay when the fit has
     ended. Elsewhere they appear in a window of matplotlib; where it has no windows, a warning says so. Training waits
-    for a picture, so they are drawn the less often the longer it takes: for 5 % of the time at most. If drawing fails, a
-    warning says so and the fit goes on.
+    for a picture, so they are drawn the less often the longer it takes: for 5 % of the time at most. If drawing fails,
+    a warning says so and the fit goes on.
 
     Parameters
     ----------
