@@ -11,7 +11,7 @@ from conftest import COMPILED, ODD_SIZES, same_bits
 from small_networks import LOSSES_AND_OUTPUTS, OPTIMIZERS, build, data, everything
 
 from hotloop import Adam, Network
-from hotloop.network import layout, network
+from hotloop.network import layout, trainable
 from hotloop.network.training import fit as fitting
 from hotloop.network.training import passes, thread_tuner
 from hotloop.network.training.loop_arguments import LoopArguments
@@ -203,7 +203,7 @@ def test_old_contents_of_scratch_memory(loss, output, pattern, dtype, monkeypatc
         return everything(net), value, gradient.tobytes(), losses, net.predict(X).tobytes(), net.evaluate(X, y)
 
     expected = work(nets[0])
-    prepare, aligned_zeros = LoopArguments.prepare, network.aligned_zeros
+    prepare, aligned_zeros = LoopArguments.prepare, trainable.aligned_zeros
     prepared = []
 
     def poisoned(*args, **options):
@@ -217,7 +217,7 @@ def test_old_contents_of_scratch_memory(loss, output, pattern, dtype, monkeypatc
         return vector
 
     monkeypatch.setattr(LoopArguments, "prepare", poisoned)
-    for module in (network, passes):
+    for module in (trainable, passes):
         monkeypatch.setattr(module, "aligned_zeros", poisoned_vector)
     assert work(nets[1]) == expected
     assert len(prepared) == 4
