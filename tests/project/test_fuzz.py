@@ -186,7 +186,8 @@ SAYS = {
     leave_a_thread: "threads were left running", change_a_gradient: "the gradient of|another gradient",
     change_a_trace: "another gradient",
     shift_the_loss_of_evaluate: "loss of evaluate is", shift_the_loss_of_gradient: "loss of gradient is",
-    have_rows_depend_on_each_other: "rows beside it", change_before_the_checks: "changed a network",
+    have_rows_depend_on_each_other: "rows beside it|trace has other outputs",
+    change_before_the_checks: "changed a network",
     raise_another_error: "RuntimeError for a wrong", name_no_argument: "does not name", lose_the_moments: "arrays",
 }  # fmt: skip
 
