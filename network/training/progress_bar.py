@@ -6,8 +6,8 @@ import time
 
 from hotloop.network.display.live_text import LiveText
 from hotloop.network.display.terminal import Styled, styled
-from hotloop.network.display.text_table import GAP
-from hotloop.network.training.callbacks import Callback, FitProgress
+from hotloop.network.display.text_table import GAP, width_of
+from hotloop.network.training.callbacks import Callback, FitProgress, span
 from hotloop.network.training.history import short
 from hotloop.network.validation.printable import printable
 
@@ -17,6 +17,7 @@ HEAD, LEFT, BAR, RATE, PERCENT, COUNT = 0, 3, 1000, 1001, 1002, 1003
 FIRST = {"loss": 1, "val_loss": 2}
 REDRAWN = 0.25  # seconds: training waits while the bar is drawn
 NARROWEST, WIDEST = 5, 30  # columns of the bar
+SHOWING = "show the progress"  # a row of a profile
 MARGIN = 4  # columns at the end of the line: a terminal writes ^C there
 
 
@@ -40,29 +41,32 @@ class Bar:
         self._total, self._unit, self._done, self._before = total, unit, done, done
         self._ended, self._began = False, time.perf_counter()
         self._drawn = self._began
-        self._live = LiveText(self)
+        with span(SHOWING):
+            self._live = LiveText(self)
 
     def update(self, done: int) -> None:
         """Note how many are done, and show it, if the last time is a while ago."""
         self._done, now = done, time.perf_counter()
         if now - self._drawn >= REDRAWN:
             self._drawn = now
-            self._live.draw()
+            with span(SHOWING):
+                self._live.draw()
 
     def close(self) -> None:
         """Leave the last state on the screen."""
         self._ended = True
-        self._live.close()
+        with span(SHOWING):
+            self._live.close()
 
     def text(self, columns: int) -> Styled:
         """Return the line: of what there is to say, what has room, the most important first."""
         room, parts = columns - MARGIN, self._parts()
         chosen: dict[int, str] = {}
         for rank in sorted(parts):
-            if sum(map(len, chosen.values())) + len(parts[rank]) <= room:
+            if sum(map(width_of, chosen.values())) + width_of(parts[rank]) <= room:
                 chosen[rank] = parts[rank]
         if BAR in chosen:
-            chosen[BAR] = self._bar(min(WIDEST, NARROWEST + room - sum(map(len, chosen.values()))))
+            chosen[BAR] = self._bar(min(WIDEST, NARROWEST + room - sum(map(width_of, chosen.values()))))
         line = Styled.joined("", [chosen[rank] for rank in parts if rank in chosen])
         return line if line else Styled(self.head[: max(room, 0)])
 

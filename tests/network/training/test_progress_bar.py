@@ -8,7 +8,8 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from hotloop import Network
+from hotloop import Network, profile
+from hotloop.network.display.text_table import width_of
 from hotloop.network.training import progress_bar, single_step
 
 
@@ -124,6 +125,22 @@ def test_the_line_says_what_has_room(width, wanted, drawn):
     line = drawn[0].text(width)
     assert len(line) <= max(width - 4, 0)
     assert line == wanted
+
+
+def test_names_of_wide_characters_are_counted_as_the_terminal_shows_them(drawn):
+    bar, _, _ = drawn
+    bar.values = {"loss": "0.1234", "面積面積面積": "0.5"}
+    assert bar.text(55).endswith("loss 0.1234")
+    assert bar.text(56) == "epoch 12/20 0:30 left  loss 0.1234  面積面積面積 0.5"
+    assert max(width_of(bar.text(width)) - width for width in range(20, 120)) == -4
+
+
+def test_a_profile_has_a_row_for_what_the_bar_takes(monkeypatch):
+    """It imports rich, which takes longer than a short fit."""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with profile(snapshots=False) as prof:
+        fit(n_threads=1)
+    assert [row["kind"] for row in prof.rows if row["name"] == "show the progress"] == ["python"]
 
 
 def test_a_bar_is_drawn_four_times_a_second_at_most(drawn):
