@@ -24,7 +24,7 @@ from hotloop.network.metrics.regression import mae, r2, rmse
 from hotloop.network.network import Network
 from hotloop.network.plots.labels import legend
 from hotloop.network.plots.style import BLUE, GREY, ORANGE
-from hotloop.network.validation.printable import printable
+from hotloop.network.validation.printable import cut, printable
 
 MOST_CLASSES = 40  # of a confusion matrix
 MOST_OUTPUTS = 4  # with pictures of their own
@@ -77,7 +77,7 @@ class Tested:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, cut where they are too long for a table."""
-        return tuple(_cut(printable(name)) for name in self.prepared.data.classes or ())
+        return tuple(cut(printable(name), LONGEST) for name in self.prepared.data.classes or ())
 
     @cached_property
     def predicted(self) -> Array:
@@ -223,12 +223,12 @@ def worst_part(tested: Tested) -> Html:
     images = tested.holds_images
     heads = ["row", *["picture"] * images, *_pair_heads(tested), "loss"]
     texts = 1 if tested.labels is None else 3 + images  # the other heads are of numbers
-    names = [_cut(data.raw_test.name(index)) for index in columns]
+    names = [cut(data.raw_test.name(index), LONGEST) for index in columns]
     rows = []
     for row in map(int, worst):
         image = [_image(test.x[row], f"image of row {row}")] if images else []
         cells = [_where(tested, row), *image, *_pair(tested, row), f"{tested.losses[row]:.4g}"]
-        rows.append([*cells, *(_cut(data.raw_test.columns[index].text(row)) for index in columns)])
+        rows.append([*cells, *(cut(data.raw_test.columns[index].text(row), LONGEST) for index in columns)])
     unit = "" if data.raw_test is not None else " Rows are counted from 0."
     if data.raw_test is None and data.test_rows is None:
         unit = " Rows are counted from 0 in the test set."
@@ -274,10 +274,6 @@ def _shown_columns(prepared: PreparedData) -> list[int]:
     if prepared.preparation is None or prepared.data.raw_test is None:
         return []
     return [index for index, column in enumerate(prepared.preparation.columns) if column.n_inputs][:COLUMNS]
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def _image(pixels: Array, words: str) -> Html:

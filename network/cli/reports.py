@@ -23,11 +23,12 @@ from hotloop.network.training.history import (
     spread,
     table_of,
 )
-from hotloop.network.validation.printable import counted, printable
+from hotloop.network.validation.printable import counted, cut, printable
 
 MOST_ROWS = 12  # of the table of epochs
 MOST_NAMES = 10  # of classes in a line
 MOST_COLUMNS, LONGEST_NAME = 40, 24  # of a table of columns; of more, those that are treated alike share a row
+LONGEST_TARGET = 60
 MOST_CLASSES, LONGEST_CLASS = 10, 12  # of a confusion matrix
 
 
@@ -47,12 +48,13 @@ def data_facts(prepared: PreparedData) -> list[tuple[str, str]]:
         n_columns, n_inputs = len(prepared.preparation.columns), prepared.preparation.n_inputs
         inputs = f"{n_columns} column{'s' * (n_columns > 1)} as {n_inputs} input{'s' * (n_inputs > 1)}"
     facts = [("data", f"{printable(data.name)}: {', '.join(parts)}; {inputs}")]
-    target = "target" if data.target is None else f"target {printable(data.target)}"
+    target = "target" if data.target is None else f"target {cut(printable(data.target), LONGEST_TARGET)}"
     if data.classes is None:
         outputs = data.y_train.shape[1] if data.y_train.ndim == 2 else 1
         kind = f"{outputs} values a row" if outputs > 1 else "a value"
     else:
-        names = [*map(printable, data.classes[:MOST_NAMES]), *["..."] * (len(data.classes) > MOST_NAMES)]
+        names = [cut(printable(name), LONGEST_NAME) for name in data.classes[:MOST_NAMES]]
+        names += ["..."] * (len(data.classes) > MOST_NAMES)
         kind = f"{len(data.classes)} classes: {', '.join(names)}"
     facts.append((target, f"{kind} ({prepared.loss_name})"))
     return [*facts, ("source", data.attribution)] if data.attribution else facts
@@ -79,7 +81,7 @@ def columns(preparation: Preparation) -> list[str]:
     heads = ["column", "kind", "inputs", "missing", "what was done"]
     rows = []
     for group in groups:
-        name = _short(printable(group[0].name), LONGEST_NAME)
+        name = cut(printable(group[0].name), LONGEST_NAME)
         if len(group) > 1:
             name += f" and {len(group) - 1} more"
         inputs, missing = sum(column.n_inputs for column in group), sum(column.n_missing for column in group)
@@ -92,17 +94,13 @@ def columns(preparation: Preparation) -> list[str]:
     return [*lines, f"and {counted(left_out, 'more column')}"] if left_out else lines
 
 
-def _short(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
-
-
 def confusion(predicted: Array, labels: Array, classes: Sequence[str]) -> list[str]:
     """Return the rows of each class by the class that they were put into; nothing of more than ten classes."""
     if len(classes) > MOST_CLASSES:
         return []
     counts = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(counts, (labels, predicted), 1)
-    names = [_short(printable(name), LONGEST_CLASS) for name in classes]
+    names = [cut(printable(name), LONGEST_CLASS) for name in classes]
     rows = [
         [name, *(styled(str(n), "green" if at == row else "red" if n else "dim") for at, n in enumerate(counts[row]))]
         for row, name in enumerate(names)

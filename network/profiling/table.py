@@ -6,7 +6,7 @@ from hotloop.network.display import text_table
 from hotloop.network.display.terminal import Styled, styled
 from hotloop.network.profiling.phase_clock import PhaseClock
 from hotloop.network.profiling.rows import Row
-from hotloop.network.validation.printable import counted, printable
+from hotloop.network.validation.printable import counted, cut, printable
 
 WIDEST_NAME = 40
 NEAR, FAR = 60, 20  # per cent of the roof: from the one on a phase is near it, below the other far from it
@@ -34,7 +34,7 @@ def number(value: float | None, scale: float = 1.0) -> str:
 def _name(row: Row) -> str:
     name = printable(row["name"])
     name = name if row["network"] is None else f"{row['network']} {name}"
-    return name if len(name) <= WIDEST_NAME else name[: WIDEST_NAME - 3] + "..."
+    return cut(name, WIDEST_NAME)
 
 
 def _share_of_roof(row: Row) -> str:

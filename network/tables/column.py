@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hotloop.network.datasets.csv_dialect import is_missing as says_missing
-from hotloop.network.validation.printable import printable, with_article
+from hotloop.network.validation.printable import cut, printable, with_article
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -250,5 +250,5 @@ def _is_hashable(value: Any) -> bool:
 def shown(value: Any) -> str:
     """Return a value of a column as messages show it."""
     text = printable(value if isinstance(value, str) else str(value))
-    text = text if len(text) <= 40 else f"{text[:37]}..."
+    text = cut(text, 40)
     return repr(text) if isinstance(value, str) else text

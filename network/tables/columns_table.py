@@ -5,15 +5,22 @@ from collections.abc import Sequence
 
 from hotloop.network.html.elements import Html, details, joined, note, table
 from hotloop.network.tables.preparation import ColumnReport
-from hotloop.network.validation.printable import counted
+from hotloop.network.validation.printable import counted, cut
 
 MOST_UNFOLDED, MOST_SHOWN = 15, 200
+LONGEST_NAME = 60  # characters
 
 
 def columns_table(columns: Sequence[ColumnReport], most: int = MOST_SHOWN) -> Html:
     """Return a row for each column, or `most`: what it was taken for, what was done with it, inputs, missing values."""
     rows = [
-        [one.name, one.kind, one.note, str(one.n_inputs), f"{one.n_missing:,}" if one.n_missing else "-"]
+        [
+            cut(one.name, LONGEST_NAME),
+            one.kind,
+            one.note,
+            str(one.n_inputs),
+            f"{one.n_missing:,}" if one.n_missing else "-",
+        ]
         for one in columns[:most]
     ]
     heads = ["column", "taken for", "treatment", "inputs", "missing"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.validation.memory import in_words
-from hotloop.network.validation.printable import printable, with_article
+from hotloop.network.validation.printable import cut, printable, with_article
 
 WANTED = "wanted real numbers (float, integer or bool)"
 FILL_IN = "fill it in or drop the row"
@@ -257,7 +257,7 @@ def _shown(value: Any) -> str:
         text = printable(str(value) if isinstance(value, np.generic) else repr(value))
     except Exception:  # an object of any class, or a whole number of more than 4300 digits
         return with_article(type(value).__name__)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return cut(text, 60)
 
 
 def _error(argument: str, array: Array, value: Any, fault: _Fault) -> Exception:

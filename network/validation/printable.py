@@ -16,6 +16,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def cut(text: str, longest: int) -> str:
+    """Return text of so many characters at most, the last three being dots if there were more.
+
+    >>> cut("length", 6), cut("lengthy", 6)
+    ('length', 'len...')
+    """
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number of things, such as "1 epoch" or "2 epochs"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

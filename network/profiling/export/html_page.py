@@ -50,7 +50,7 @@ def profile_part(recording: Recording) -> Html:
         _chart(charts.time_by_layer, recording, "time", "Time by layer and phase",
                "A bar for each layer, divided into the phases of a training step. The table below has the numbers.",
                charts.time_height(recording)),
-        _chart(charts.roofline, recording, "roofline", "Roofline of a core",
+        None if not recording.roofs else _chart(charts.roofline, recording, "roofline", "Roofline of a core",
                "Each phase of each layer by its operations a byte and the operations a second that it reached, under "
                "the limits of a core. The table below has the numbers.", charts.ROOFLINE),
     ]  # fmt: skip

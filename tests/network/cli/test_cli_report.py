@@ -120,6 +120,16 @@ def test_the_confusion_matrix_has_the_true_classes_down():
     ]  # fmt: skip
 
 
+def test_long_names_are_cut(folder):
+    column, target, kind = "c" * 3000, "t" * 3000, "k" * 3000
+    rows = (f"{row % 7},{row % 2},{kind}{row % 2}" for row in range(24))
+    (folder / "long.csv").write_text("\n".join([f"{column},width,{target}", *rows, ""]))
+    tree, out = reported(folder, "long.csv", "--target", target)
+    texts = [each.text for tag in ("dt", "dd", "td", "th", "p", "li") for each in tree.all(tag)]
+    assert max(map(len, texts)) < 300
+    assert max(map(len, out.splitlines())) < 300
+
+
 def test_a_run_on_values(folder, pictures):
     houses = write_houses(folder)
     tree, out = reported(folder, houses, "--target", "price", "--test-fraction", "0.5")

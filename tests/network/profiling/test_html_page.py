@@ -1,11 +1,14 @@
 """A profile as one HTML page: well formed, complete, readable for everyone, and without other files."""
 
 from collections import Counter
+from copy import copy
 
 import pytest
 from html_reader import parsed
 from page_rules import breaches
 from recorded_profile import HOSTILE, recorded
+
+from hotloop.network.profiling.export import html_page
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,13 @@ def test_the_page_has_its_parts(tree):
         "Gradient flow", "Losses", "Time by layer and phase", "Roofline of a core"
     ]  # fmt: skip
     assert not tree.all("img")
+
+
+def test_plain_python_has_no_roofline(prof):
+    recording = copy(prof.recording)
+    recording.roofs = {}
+    pictures = [svg.all("title")[0].text for svg in parsed(html_page.profile_part(recording)).all("svg")]
+    assert pictures == ["Time by layer and phase"]
 
 
 def test_every_row_is_in_the_table_of_the_page(tree, prof):
