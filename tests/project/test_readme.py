@@ -88,6 +88,12 @@ def test_the_example_is_short():
     assert len(example()[0].splitlines()) <= 12
 
 
+def test_the_profile_is_rows_of_the_guide():
+    (shown,) = re.findall(r"^```text\n(Name .*?)^```$", README, re.M | re.S)
+    guide = (ROOT / "docs" / "profiling.md").read_text().splitlines()
+    assert [line for line in shown.splitlines() if line not in guide] == []
+
+
 def test_the_readme_is_short():
     assert len(README.splitlines()) <= 130
 
