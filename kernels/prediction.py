@@ -43,8 +43,8 @@ def predict_one(parameters: Array, layers: Array, scaling: Array, x: Array, out:
 
     Raises
     ------
-    TypeError
-        When it is compiled, if the network's arguments are a global or enclosing variable of your function.
+    numba.core.errors.TypingError
+        When your function is compiled, if the network's arguments are a global or enclosing variable of it.
     ValueError
         If x or out has another size; all of `out` is then NaN.
 
