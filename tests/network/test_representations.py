@@ -134,6 +134,10 @@ def test_a_diagnosis():
     assert ["hotloop-well" in node.classes for node in tree.all(kind="hotloop-finding")] == [False, True]
     assert tree.all(kind="hotloop-note")[-1].text == "2 more fits were not looked at"
     assert representation(Diagnosis()).text == "no fit was looked at"
+    unseen = Diagnosis([FitDiagnosis("2-4-1", 0, 0, [])])
+    assert str(unseen) == "diagnosis of the fit, 2-4-1, looked at in 0 of 0 steps: nothing can be said"
+    assert representation(unseen).all(kind="hotloop-title")[1].text == "nothing can be said"
+    assert representation(unseen).all(kind="hotloop-finding") == []
     one = representation(Diagnosis([FitDiagnosis("2-4-1", 1, 1, [])]))
     assert one.all(kind="hotloop-title")[0].text == "Diagnosis of the fit"
 

@@ -75,6 +75,13 @@ class FitDiagnosis:
         """What the conclusions rest on."""
         return f"looked at in {self.snapshots} of {self.steps} step" + ("" if self.steps == 1 else "s")
 
+    @property
+    def verdict(self) -> str:
+        """How many findings there are, or that all is well, which needs a snapshot: a resumed fit may have no step."""
+        if self.findings:
+            return f"{len(self.findings)} found"
+        return "nothing is wrong" if self.snapshots else "nothing can be said"
+
     def cells(self) -> tuple[tuple[str, ...], list[list[str]]]:
         """Return the heads of the table of the layers, and its rows."""
         return HEADS, [[_cell(name, layer[name]) for name in HEADS] for layer in self.layers]
@@ -88,7 +95,8 @@ class FitDiagnosis:
         """Return the findings, or that there are none, and the layers."""
         basis = elements.note(f"{self.network}, {self.basis}")
         parts = [elements.finding(elements.title(finding.kind), finding.as_html()) for finding in self.findings]
-        well = elements.finding(elements.title("nothing is wrong"), well=True)
+        verdict = elements.title(self.verdict)
+        well = elements.finding(verdict, well=True) if self.snapshots else verdict
         layers = elements.table(*self.cells(), caption="medians of the snapshots") if self.layers else ""
         return elements.joined(basis, *(parts or [well]), layers)
 
@@ -138,8 +146,7 @@ class Diagnosis:
         parts: list[str] = []
         for number, fit in enumerate(self.fits, 1):
             name = f"fit {number} of {len(self.fits)}" if len(self.fits) > 1 else "the fit"
-            found = f"{len(fit.findings)} found" if fit.findings else "nothing is wrong"
-            parts.append(paragraph("", f"diagnosis of {name}, {fit.network}, {fit.basis}: {found}"))
+            parts.append(paragraph("", f"diagnosis of {name}, {fit.network}, {fit.basis}: {fit.verdict}"))
             parts += [*(str(finding) for finding in fit.findings), *fit.table()]
         more = [f"{self.left_out} more fits were not looked at"] if self.left_out else []
         return Styled.joined("\n", [*parts, *more])

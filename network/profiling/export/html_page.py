@@ -63,7 +63,8 @@ def diagnosis_part(recording: Recording, diagnosis: Diagnosis) -> Html:
     for fit in diagnosis.fits:
         head = f"{fit.network}, {fit.basis}"
         if not fit.findings:
-            parts.append(finding(element("h3", f"{head}: nothing is wrong"), well=True))
+            verdict = element("h3", f"{head}: {fit.verdict}")
+            parts.append(finding(verdict, well=True) if fit.snapshots else verdict)
         for each in fit.findings:
             parts.append(finding(element("h3", each.kind), element("p", head), each.as_html()))
         heads, rows = fit.cells()

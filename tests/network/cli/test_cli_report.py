@@ -228,6 +228,7 @@ def test_a_run_that_is_resumed(folder):
     options = ["--checkpoint", "kept", "--epochs", "2"]
     reported(folder, flowers, *options)
     tree, _ = reported(folder, flowers, *options, "--resume")  # it has nothing left to do
+    assert "looked at in 0 of 0 steps: nothing can be said" in section(tree, "diagnosis").text
     assert len(section(tree, "curves").one("table").rows()) == 3
 
 
