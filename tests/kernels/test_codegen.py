@@ -333,7 +333,11 @@ UPDATES = {
     "adamw_pass": (3, 0, 1),
 }
 # Loops with a polynomial: activations, derivatives, and the exponentials of a softmax.
-POLYNOMIALS = {"activations.activate": 6, "activations.times_derivative": 3, "row_softmax.softmax_rows": 1}
+POLYNOMIALS = {
+    "activation_formulas.activate": 6,
+    "activation_formulas.times_derivative": 3,
+    "row_softmax.softmax_rows": 1,
+}
 
 
 def loops_of(name, train_slice):
