@@ -44,11 +44,15 @@ class Bar:
         with span(SHOWING):
             self._live = LiveText(self)
 
+    def is_due(self) -> bool:
+        """Whether `update` will show the line: `head` and `values` need be right only then."""
+        return time.perf_counter() - self._drawn >= REDRAWN
+
     def update(self, done: int) -> None:
         """Note how many are done, and show it, if the last time is a while ago."""
-        self._done, now = done, time.perf_counter()
-        if now - self._drawn >= REDRAWN:
-            self._drawn = now
+        self._done = done
+        if self.is_due():
+            self._drawn = time.perf_counter()
             with span(SHOWING):
                 self._live.draw()
 
@@ -140,29 +144,34 @@ class ProgressBar(Callback):
         self._bar: Bar | None = None
 
     def on_epoch_begin(self, fit: FitProgress) -> None:
-        """Show the number of the epoch; the bar's time begins with the first, after compiling."""
-        head = f"epoch {fit.epoch}/{fit.epochs}"
+        """Show a bar, whose time begins with the first epoch, after compiling."""
         if self._bar is None:
             total = None if fit.rows is None else fit.epochs * fit.rows
-            self._bar = Bar(total, "samples", self._done(fit), head)
-        self._bar.head = head
+            self._bar = Bar(total, "samples", self._done(fit), self._head(fit))
 
     def on_call_end(self, fit: FitProgress) -> None:
-        """Count the samples."""
+        """Count the samples. The words are made only if they are shown: an epoch may take 20 us."""
         if self._bar is not None:
+            if self._bar.is_due():
+                self._describe(self._bar, fit)
             self._bar.update(self._done(fit))
+
+    def on_fit_end(self, fit: FitProgress) -> None:
+        """Close the bar, which leaves it on the screen."""
+        if self._bar is not None:
+            self._describe(self._bar, fit)
+            self._bar.close()
+
+    def _describe(self, bar: Bar, fit: FitProgress) -> None:
+        """Give the bar the number of the epoch, and the last record."""
+        bar.head = self._head(fit)
+        bar.values = {name: short(value) for name, value in fit.record.items() if name not in UNSEEN}
+
+    @staticmethod
+    def _head(fit: FitProgress) -> str:
+        return f"epoch {fit.epoch}/{fit.epochs}"
 
     @staticmethod
     def _done(fit: FitProgress) -> int:
         """Return how many samples have been trained, also where the rows of an epoch are not known yet."""
         return (fit.epoch - 1) * (fit.rows or 0) + fit.rows_done
-
-    def on_epoch_end(self, fit: FitProgress) -> None:
-        """Show the record."""
-        if self._bar is not None:
-            self._bar.values = {name: short(value) for name, value in fit.record.items() if name not in UNSEEN}
-
-    def on_fit_end(self, fit: FitProgress) -> None:
-        """Close the bar, which leaves it on the screen."""
-        if self._bar is not None:
-            self._bar.close()

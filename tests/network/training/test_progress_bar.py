@@ -143,6 +143,16 @@ def test_a_profile_has_a_row_for_what_the_bar_takes(monkeypatch):
     assert [row["kind"] for row in prof.rows if row["name"] == "show the progress"] == ["python"]
 
 
+def test_words_are_made_only_to_be_shown(monkeypatch):
+    """Here for the last state: no quarter of a second passes."""
+    made = []
+    monkeypatch.setattr(progress_bar, "short", lambda value: made.append(value) or "1")
+    monkeypatch.setattr(progress_bar, "time", Clock())
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    fit()
+    assert len(made) == 3  # loss, val_loss and val_r2 of the last epoch
+
+
 def test_a_bar_is_drawn_four_times_a_second_at_most(drawn):
     bar, drawn, clock = drawn
     assert drawn == ["draw"]
