@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import io
 import os
 import warnings
 
@@ -182,8 +181,8 @@ def test_the_time_of_the_first_part_counts(tmp_path, monkeypatch):
 def test_the_bar_starts_where_the_fit_does(tmp_path, monkeypatch):
     bars, real = [], progress_bar.Bar
 
-    def bar(**options):
-        bars.append(real(**options, file=io.StringIO()))
+    def bar(*arguments):
+        bars.append(real(*arguments))
         return bars[-1]
 
     monkeypatch.setattr(fitting, "is_shown", lambda: True)
@@ -191,7 +190,7 @@ def test_the_bar_starts_where_the_fit_does(tmp_path, monkeypatch):
         Noted(do=lambda moment, fit: fit.stop() if (fit.epoch, fit.rows_done) == (2, 14) else None)])  # fmt: skip
     monkeypatch.setattr(progress_bar, "Bar", bar)
     small(resume=tmp_path / "run", progress=True)
-    assert [(bar.initial, bar.total, bar.n) for bar in bars] == [(54, 120, 120)]
+    assert [(bar._before, bar._total, bar._done) for bar in bars] == [(54, 120, 120)]
 
 
 def test_under_a_profile(tmp_path):
