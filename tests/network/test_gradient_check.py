@@ -31,7 +31,7 @@ def test_right_gradients(options, dtype):
         assert 0 < one.worst <= error / size
     assert found.rows == 6
     assert np.array_equal(net.parameters, before)
-    assert str(found).splitlines()[-1].startswith("The gradient agrees with the differences: worst relative error ")
+    assert "\nThe gradient agrees with the differences: worst relative error " in str(found)
 
 
 def test_what_is_learnt_beside_weights_and_biases(dtype):
@@ -89,7 +89,7 @@ def test_kinks_do_not_count():
         assert found.layers[0].kinks == found.layers[0].checked == 1
         assert "only kinks" in str(found)
         assert found.layers[2].kinks == 0
-    assert str(found).splitlines()[-1].startswith("A layer could not be checked: all of its parameters are at kinks")
+    assert "A layer could not be checked: all of its parameters are at kinks" in " ".join(str(found).split())
 
 
 def test_a_wrong_gradient_is_no_kink():

@@ -104,6 +104,7 @@ def test_notebook(monkeypatch):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     pytest.importorskip("sklearn")
     pyplot.switch_backend("Agg")
+    pyplot.close("all")
     monkeypatch.setattr("hotloop.network.plots.decision_boundary.GRID", 5)
     cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
     sources = "\n".join("".join(cell["source"]) for cell in cells)

@@ -115,11 +115,13 @@ def test_the_table_is_in_columns():
     assert str(History(stop_reason="interrupted")) == "no epoch finished (interrupted)"
     x, y = problem()
     _, history = train(epochs=11, validation_data=(x, y), optimizer="adam")
-    head, *lines, stop = str(history).splitlines()
-    assert stop == "stopped: epochs"
+    head, *lines, best, stop = str(history).splitlines()
+    lowest = 1 + int(np.argmin(history["val_loss"]))
+    assert (best, stop) == (f"* best epoch: {lowest}, by validation loss", "stopped: epochs")
+    assert [place for place, line in enumerate(lines, 1) if "*" in line] == [lowest]
     assert head.split() == ["epoch", "loss", "val", "loss", "val", "r2", "learning", "rate", "seconds"]
     for line, record in zip(lines, history.epochs, strict=True):
-        assert [float(cell) for cell in line.split()] == pytest.approx([*record.values()], rel=1e-3)
+        assert [float(cell) for cell in line.replace("*", "").split()] == pytest.approx([*record.values()], rel=1e-3)
     assert len({len(line) for line in [head, *lines]}) == 1, f"the columns are not aligned:\n{history}"
 
 

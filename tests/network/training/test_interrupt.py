@@ -173,7 +173,8 @@ def terminal():
 
     reader = threading.Thread(target=read)
     reader.start()
-    with open(inside, "w") as stream, contextlib.redirect_stderr(stream):
+    with open(inside, "w") as stream, contextlib.redirect_stderr(stream), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)  # which pytest-xdist sets
         yield shown
     reader.join()
     os.close(controller)
