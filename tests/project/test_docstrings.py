@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import numba
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,8 @@ def outcome(module):
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    if numba.config.DISABLE_JIT:  # or a decision boundary of 200 x 200 points takes long
+        monkeypatch.setattr("hotloop.network.plots.decision_boundary.GRID", 5)
     failed, attempted = outcome(importlib.import_module(name))
     assert failed == 0
     assert attempted > 0

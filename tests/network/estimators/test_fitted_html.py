@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import sklearn
+from conftest import needs_compiler
 from html_reader import HOSTILE, parsed
 
 from hotloop.estimators import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
@@ -75,6 +76,7 @@ def test_a_tabular_estimator(tmp_path):
     assert "the history of their training is not in the file" in loaded.text
 
 
+@needs_compiler  # or it takes twenty seconds
 def test_many_columns_are_folded_and_counted():
     estimator = TabularRegressor(preset="fast", n_ensemble=1, max_epochs=1, random_state=0)
     X = np.random.default_rng(0).normal(size=(20, 205))

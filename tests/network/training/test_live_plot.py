@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import needs_compiler
 from html_reader import parsed
 
 from hotloop import EarlyStopping, Network
@@ -153,6 +154,7 @@ def test_names_that_no_epoch_has_are_an_error_before_the_fit(outputs):
         LivePlot(metrics=["loss"])
 
 
+@needs_compiler  # or three networks of the recipe take half a minute
 @pytest.mark.usefixtures("at_each_epoch")
 def test_networks_side_by_side_share_a_picture(outputs):
     from hotloop.estimators import TabularRegressor
