@@ -1,3 +1,4 @@
+// What the pages that hotloop writes can do: tables that are sorted, and details that are unfolded on paper.
 "use strict";
 
 // Sort a table by the column whose button is pressed: first descending, then ascending.
