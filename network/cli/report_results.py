@@ -19,7 +19,8 @@ from hotloop.network.html.elements import Cell, Html, element, joined, note, tab
 from hotloop.network.html.page import region, sortable
 from hotloop.network.losses import LOSSES
 from hotloop.network.metrics import predicted_classes
-from hotloop.network.metrics.named import probabilities
+from hotloop.network.metrics.classification import pair_counts
+from hotloop.network.metrics.named import class_shares
 from hotloop.network.metrics.regression import mae, r2, rmse
 from hotloop.network.network import Network
 from hotloop.network.plots.labels import legend
@@ -87,10 +88,7 @@ class Tested:
     @cached_property
     def shares(self) -> Array:
         """What the network gives each class, (rows, classes): a probability, with a cross-entropy."""
-        loss, outputs = LOSSES[self.prepared.loss], self.outputs
-        if loss.classifies and self.net.activations[-1] == "identity":
-            outputs = probabilities(outputs, loss.takes_labels)
-        return outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
+        return class_shares(LOSSES[self.prepared.loss], self.net.activations[-1], self.outputs)
 
     @property
     def holds_images(self) -> bool:
@@ -112,9 +110,7 @@ class Tested:
     @cached_property
     def counts(self) -> Array:
         """How many rows of each true class (down) are put into each class (across)."""
-        n = len(self.classes)
-        pairs = np.asarray(self.labels) * n + self.predicted
-        return np.bincount(pairs, minlength=n * n).reshape(n, n)
+        return pair_counts(np.asarray(self.labels), self.predicted, len(self.classes))
 
 
 def results_part(tested: Tested) -> Html:

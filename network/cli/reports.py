@@ -10,6 +10,7 @@ from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.datasets.dataset import Dataset
 from hotloop.network.display.terminal import Styled, styled
 from hotloop.network.display.text_table import table
+from hotloop.network.metrics.classification import pair_counts
 from hotloop.network.metrics.regression import mae, rmse
 from hotloop.network.tables.preparation import ColumnReport, Preparation
 from hotloop.network.training.early_stopping import EarlyStopping
@@ -98,8 +99,7 @@ def confusion(predicted: Array, labels: Array, classes: Sequence[str]) -> list[s
     """Return the rows of each class by the class that they were put into; nothing of more than ten classes."""
     if len(classes) > MOST_CLASSES:
         return []
-    counts = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(counts, (labels, predicted), 1)
+    counts = pair_counts(labels, predicted, len(classes))
     names = [cut(printable(name), LONGEST_CLASS) for name in classes]
     rows = [
         [name, *(styled(str(n), "green" if at == row else "red" if n else "dim") for at, n in enumerate(counts[row]))]

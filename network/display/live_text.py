@@ -12,6 +12,7 @@ from hotloop.network.display.terminal import COLUMNS, Styled, columns, console_o
 
 NOTEBOOK_COLUMNS = 110
 ASCII = str.maketrans("━─⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "#-|/-\\|/-\\|/")
+MARGIN = 4  # columns at the end of a line: a terminal writes ^C there
 REPEATED = 10.0  # seconds, on a terminal where each state is a new line
 
 

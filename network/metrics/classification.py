@@ -279,8 +279,14 @@ def confusion_matrix(y_true: Any, outputs: Any, sample_weight: Any = None, *, ex
     truth, outputs, weights = prepared_classes(y_true, outputs, sample_weight, exclusive)
     true, found, number = classes("confusion_matrix", truth, outputs)
     known = found >= 0
-    counts = np.bincount(true[known] * number + found[known], weights[known], number * number)
-    return np.asarray(counts.reshape(number, number))
+    return pair_counts(true[known], found[known], number, weights[known])
+
+
+def pair_counts(true: Array, found: Array, number: int, weights: Array | None = None) -> Array:
+    """Return how many rows, or the weight of those, of each true class (down) are put into each class (across)."""
+    return np.asarray(
+        np.bincount(true.astype(np.intp) * number + found, weights, number * number).reshape(number, number)
+    )
 
 
 def _counts(

@@ -314,6 +314,13 @@ def predicted_classes(output: str | Activation, outputs: Array) -> Array:
     return np.asarray(outputs[:, 0] > threshold(output), np.intp)
 
 
+def class_shares(loss: Loss, output: str | Activation, outputs: Array) -> Array:
+    """Return what outputs give each class, (rows, classes), also if there is one output; of logits, probabilities."""
+    if loss.classifies and output == "identity":
+        outputs = probabilities(outputs, loss.takes_labels)
+    return outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
+
+
 def threshold(output: str | Activation) -> float:
     """Return the output above which a class is more likely than not: probability 1/2, which is logit 0."""
     return 0.0 if output == "identity" else 0.5

@@ -11,7 +11,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.losses import loss_of
-from hotloop.network.metrics.named import predicted_classes, probabilities
+from hotloop.network.metrics.named import class_shares, predicted_classes
 from hotloop.network.validation import arrays
 from hotloop.network.validation.printable import shown
 from hotloop.network.validation.targets import classes_of
@@ -66,10 +66,7 @@ class _Network:
         return predicted_classes(self.net.activations[-1], np.asarray(self.net.predict(X)))
 
     def shares(self, X: Any) -> Array:
-        outputs = np.asarray(self.net.predict(X))
-        if self.net.activations[-1] == "identity":
-            outputs = probabilities(outputs, self.loss.takes_labels)
-        return outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
+        return class_shares(self.loss, self.net.activations[-1], np.asarray(self.net.predict(X)))
 
 
 class _Estimator:

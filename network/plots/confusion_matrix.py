@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.metrics.classification import pair_counts
 from hotloop.network.plots.classifier import classifier_of
 from hotloop.network.plots.labels import LONGEST, brief, contrasting, shortened
 from hotloop.network.plots.style import SMALL, WIDTH, new_axes, styled
@@ -70,7 +71,7 @@ def plot_confusion_matrix(
     predicted, n = asked.predicted(X), len(asked.names)
     truth = asked.truth(y, len(predicted))
     names = [shortened(name, LONGEST_OF_MANY if n > 6 else LONGEST) for name in asked.names]
-    counts = np.bincount(truth * n + predicted, minlength=n * n).reshape(n, n)
+    counts = pair_counts(truth, predicted, n)
     sums = {"true": counts.sum(axis=1, keepdims=True), "pred": counts.sum(axis=0), "all": counts.sum()}
     shown = counts
     if normalize is not None:

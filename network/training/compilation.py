@@ -11,7 +11,7 @@ from typing import Any
 import numba
 from numba.core import event
 
-from hotloop.network.display.live_text import LiveText
+from hotloop.network.display.live_text import MARGIN, LiveText
 from hotloop.network.display.terminal import Styled, styled
 from hotloop.network.validation.printable import counted
 
@@ -22,7 +22,6 @@ WHY = (
 UNNOTICED = 0.5  # seconds: what compiles faster is not worth a word
 REDRAWN = 0.25  # seconds
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-MARGIN = 4  # columns at the end of the line: a terminal writes ^C there
 _explained: set[bool] = set()  # once in a process is enough
 
 

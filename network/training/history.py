@@ -17,6 +17,7 @@ from hotloop.network.validation.printable import counted, shown
 from hotloop.network.validation.suggestions import KEYWORDS, METRICS
 
 Record = dict[str, float]
+UNSEEN = ("epoch", "learning_rate", "seconds")  # what a line about the last epoch leaves out of its record
 FIRST_TO_GO = ("seconds", "learning rate")  # of the columns, where a terminal is too narrow for all
 MOST_SHOWN = 30  # epochs in a notebook
 BEST = "bold green"  # the style of the best epoch

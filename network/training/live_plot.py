@@ -13,13 +13,12 @@ from hotloop.network.html.elements import element, note, representation
 from hotloop.network.plots.history import draw_curves
 from hotloop.network.plots.style import HEIGHT, WIDTH, pyplot, styled
 from hotloop.network.training.callbacks import Callback, FitProgress, PlannedFit
-from hotloop.network.training.history import curves_of, short
+from hotloop.network.training.history import UNSEEN, curves_of, short
 from hotloop.network.training.monitor import absent
 from hotloop.network.validation.caller import warn
 from hotloop.network.validation.printable import counted, shown
 from hotloop.network.validation.suggestions import explains_its_keywords
 
-UNSEEN = ("epoch", "learning_rate", "seconds")  # numbers of a record that the line below the picture leaves out
 REDRAWN = 0.5  # seconds between two pictures, at least
 SHARE = 0.05  # of the fit's time that drawing may take
 

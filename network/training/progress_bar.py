@@ -4,21 +4,19 @@ import html
 import itertools
 import time
 
-from hotloop.network.display.live_text import LiveText
+from hotloop.network.display.live_text import MARGIN, LiveText
 from hotloop.network.display.terminal import Styled, styled
 from hotloop.network.display.text_table import GAP, width_of
 from hotloop.network.training.callbacks import Callback, FitProgress, span
-from hotloop.network.training.history import short
+from hotloop.network.training.history import UNSEEN, short
 from hotloop.network.validation.printable import printable
 
-UNSEEN = ("epoch", "learning_rate", "seconds")  # of the record
 # Ranks of what the line may show: where not all has room, the highest goes first. Further metrics come after LEFT.
 HEAD, LEFT, BAR, RATE, PERCENT, COUNT = 0, 3, 1000, 1001, 1002, 1003
 FIRST = {"loss": 1, "val_loss": 2}
 REDRAWN = 0.25  # seconds: training waits while the bar is drawn
 NARROWEST, WIDEST = 5, 30  # columns of the bar
 SHOWING = "show the progress"  # a row of a profile
-MARGIN = 4  # columns at the end of the line: a terminal writes ^C there
 
 
 class Bar:
@@ -29,7 +27,7 @@ class Bar:
     total : int or None
         None if it is not known.
     unit : str
-        What is counted.
+        What is prefixed.
     done : int, default 0
         How many were done before.
     head : str
@@ -94,9 +92,9 @@ class Bar:
             parts[LEFT] = f" {clock(seconds)} in all"
         elif total is not None and rate > 0:
             parts[LEFT] = f" {clock((total - self._done) / rate)} left"
-        parts[COUNT] = f"{GAP}{counted(self._done)}{'' if total is None else f'/{counted(total)}'} {self._unit}"
+        parts[COUNT] = f"{GAP}{prefixed(self._done)}{'' if total is None else f'/{prefixed(total)}'} {self._unit}"
         if rate > 0:
-            parts[RATE] = f"{GAP}{counted(rate)} {self._unit}/s"
+            parts[RATE] = f"{GAP}{prefixed(rate)} {self._unit}/s"
         others = itertools.count(LEFT + 1)
         for name, value in self.values.items():
             rank = FIRST.get(name) or next(others)
@@ -123,10 +121,10 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def counted(number: float) -> str:
+def prefixed(number: float) -> str:
     """Return a number in three digits and a prefix.
 
-    >>> counted(7), counted(1234), counted(999999), counted(0.25)
+    >>> prefixed(7), prefixed(1234), prefixed(999999), prefixed(0.25)
     ('7', '1.23k', '1M', '0.25')
     """
     for prefix in ("", "k", "M", "G"):
