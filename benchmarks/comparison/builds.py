@@ -1,4 +1,8 @@
-"""A commit's wheel, built as asv builds it, and the package installed in a separate folder."""
+"""A commit's wheel, built as asv builds it, and the package installed in a separate folder.
+
+With it lies what the commit requires and this environment lacks, such as a dependency that was dropped later. What the
+environment has, both commits take from there.
+"""
 
 import contextlib
 import fcntl
@@ -8,7 +12,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from benchmarks.comparison.worker import ROOT
 
@@ -100,11 +108,28 @@ def build(commit: str, folder: Path) -> Build:
         subprocess.run(["tar", "-x"], cwd=source, input=tar, check=True)
         try:
             pip("wheel", "--no-deps", "--wheel-dir", str(wheels), str(source))
-            pip("install", "--no-deps", "--target", str(installed), *map(str, wheels.glob("*.whl")))
+            wanted = [str(wheel) for wheel in wheels.glob("*.whl")]
+            while wanted:
+                pip("install", "--no-deps", "--target", str(installed), *wanted)
+                wanted = lacking(installed)
         except subprocess.CalledProcessError as error:
             raise BuildError("\n".join(error.stdout.strip().splitlines()[-12:]), commit) from None
         os.replace(installed, found.package)
     return found
+
+
+def lacking(installed: Path) -> list[str]:
+    """Return what the distributions in a folder require and neither it nor this environment has."""
+    path = [str(installed), *sys.path]
+    present = {canonicalize_name(str(one.metadata["Name"])) for one in metadata.distributions(path=path)}
+    required = [
+        Requirement(text) for one in metadata.distributions(path=[str(installed)]) for text in one.requires or []
+    ]
+    return [
+        str(one)
+        for one in required
+        if (one.marker is None or one.marker.evaluate({"extra": ""})) and canonicalize_name(one.name) not in present
+    ]
 
 
 def pip(*arguments: str) -> None:
