@@ -3,7 +3,7 @@
 A network with far more parameters than samples learns its training digits by heart: the training loss goes on falling
 while the validation loss rises. Early stopping goes back to the best epoch; dropout puts off the turn. Run it with
 
-    python examples/overfitting.py [--plot FOLDER]
+    python examples/overfitting.py [--epochs NUMBER] [--plot FOLDER]
 """
 
 import argparse
@@ -16,14 +16,14 @@ from hotloop.datasets import load_digits
 FEW = 200  # digits to learn from
 
 
-def train(callbacks: Sequence[Callback] = (), **network: float) -> tuple[History, dict[str, float]]:
+def train(epochs: int, callbacks: Sequence[Callback] = (), **network: float) -> tuple[History, dict[str, float]]:
     """Train on few digits, and return the history, and loss and accuracy on the test digits."""
     data = load_digits()
     net = Network([64, 256, 256, 10], loss="cross_entropy", seed=0, **network)
     history = net.fit(
         data.x_train[:FEW],
         data.y_train[:FEW],
-        epochs=200,
+        epochs=epochs,
         optimizer=AdamW(0.003),
         validation_data=(data.x_train[FEW:], data.y_train[FEW:]),
         callbacks=callbacks,
@@ -35,13 +35,15 @@ def train(callbacks: Sequence[Callback] = (), **network: float) -> tuple[History
 def main() -> None:
     """Train as long as asked, then with early stopping, then with dropout as well."""
     parser = argparse.ArgumentParser(description="Overfitting, seen and stopped.")
+    parser.add_argument("--epochs", type=int, default=200, help="at most (default: %(default)s)")
     parser.add_argument("--plot", type=Path, metavar="FOLDER", help="draw the losses (needs hotloop[plot])")
     arguments = parser.parse_args()
 
+    epochs = arguments.epochs
     runs = {
-        "200 epochs": train(),
-        "early stopping": train([EarlyStopping(patience=10)]),
-        "early stopping and dropout": train([EarlyStopping(patience=10)], dropout=0.5),
+        f"{epochs} epochs": train(epochs),
+        "early stopping": train(epochs, [EarlyStopping(patience=10)]),
+        "early stopping and dropout": train(epochs, [EarlyStopping(patience=10)], dropout=0.5),
     }
     print("                            epochs  training loss  least and last validation loss  test loss  accuracy")
     for name, (history, test) in runs.items():

@@ -29,11 +29,14 @@ def main() -> None:
     """Cross-validate one network, and three; print what each column was taken for, and its importance."""
     parser = argparse.ArgumentParser(description="Learn from a table of mixed columns.")
     parser.add_argument("--preset", default="default", help="default, fast, best or realmlp")
+    parser.add_argument("--max-epochs", type=int, help="of each network (default: as many as the preset has)")
     arguments = parser.parse_args()
 
     X, y = patients()
     for count in (1, 3):
-        model = TabularRegressor(preset=arguments.preset, n_ensemble=count, random_state=0)
+        model = TabularRegressor(
+            preset=arguments.preset, max_epochs=arguments.max_epochs, n_ensemble=count, random_state=0
+        )
         scores = cross_val_score(model, X, y)
         print(f"{count} network{'s' if count > 1 else ''}: R^2 {scores.mean():.3f}, from {scores.min():.3f}")
 

