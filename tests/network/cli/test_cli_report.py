@@ -16,7 +16,7 @@ from recorded_profile import CORE
 
 from hotloop.network.cli import report_curves, report_results, run_report
 from hotloop.network.cli import train as train_command
-from hotloop.network.html.elements import Html
+from hotloop.network.html.elements import element
 from hotloop.network.profiling import recording
 from hotloop.network.profiling.export import html_page
 from hotloop.network.training import fit as fitting
@@ -28,7 +28,7 @@ SECTIONS = ["data", "network", "curves", "results", "worst", "diagnosis", "profi
 
 @pytest.fixture
 def pictures():
-    """A test that looks at them asks for them: to draw one takes a quarter of a second."""
+    """A test that looks at them asks for them: to draw one takes up to half a second."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +36,8 @@ def folder(tmp_path, monkeypatch, request):
     """The limits of the machine take half a second to measure."""
     monkeypatch.setattr(recording, "measured", lambda *_, **__: CORE)
     if "pictures" not in request.fixturenames:
-        for module in (report_curves, html_page):
-            monkeypatch.setattr(module, "picture", lambda *_, **__: Html(""))
+        for module, name in ((report_curves, "drawn"), (report_results, "drawn"), (html_page, "_chart")):
+            monkeypatch.setattr(module, name, lambda *_, **__: element("figure"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -149,14 +149,14 @@ def test_a_run_on_values(folder, pictures):
         assert residual == pytest.approx(predicted - true, abs=2e-3)
 
 
-def test_several_values_and_arrays(folder, pictures):
+def test_several_values_and_arrays(folder):
     """Six outputs have pictures of the first four; rows are those of the array."""
     y = np.arange(240.0).reshape(40, 6)
     np.savez("data.npz", x=np.random.default_rng(0).normal(size=(40, 3)), y=y)
     tree, _ = reported(folder, "data.npz", "--validation-fraction", "0")
     results = section(tree, "results")
     assert len(results.one("table").rows()) == 7
-    assert len(results.all("svg")) == 8
+    assert len(results.all("figure")) == 8
     assert "2 more values have no picture." in results.text
     for row in section(tree, "worst").one("table").rows()[1:]:
         assert row[1] == ", ".join(f"{value:g}" for value in y[int(row[0].removeprefix("row ")), :3]) + ", ..."
@@ -223,7 +223,7 @@ def test_the_command_can_be_typed_again(folder):
     assert shlex.split(command)[-2:] == ["--report", "run.html"]
 
 
-def test_a_run_that_is_resumed(folder):
+def test_a_run_that_is_resumed(folder, pictures):
     flowers = write_flowers(folder)
     options = ["--checkpoint", "kept", "--epochs", "2"]
     reported(folder, flowers, *options)
@@ -263,7 +263,7 @@ def test_ctrl_c_while_it_is_written_loses_only_the_report(folder, monkeypatch):
     assert not (folder / "run.html").exists()
 
 
-def test_a_run_that_diverges_has_a_report_that_says_so(folder):
+def test_a_run_that_diverges_has_a_report_that_says_so(folder, pictures):
     options = ["--loss", "mse", "--optimizer", "sgd", "--learning-rate", "1e6", "--epochs", "40"]
     status, out, err = train(write_houses(folder), *options)
     assert status == 2
