@@ -29,7 +29,7 @@ def problems(figure, *, legible=True, one_value=()):
     """
     if not hasattr(figure.canvas, "buffer_rgba"):
         FigureCanvasAgg(figure)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     figure.set_layout_engine("none")  # it stays as it is, and the next drawings are quick
     found = texts(figure)
     return [*cut_off(figure, found), *overlaps(found), *(small(figure, found) if legible else ()),
@@ -185,8 +185,7 @@ def lab(rgb):
 
 
 def points_below(figure, found=None):
-    """Name the texts that cover a marker of a line or of a scatter."""
-    figure.canvas.draw()
+    """Name the texts that cover a marker of a line or of a scatter, in a figure that `problems` has drawn."""
     named = []
     for text in texts(figure) if found is None else found:
         if text.axes is None:

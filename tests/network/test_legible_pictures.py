@@ -23,8 +23,7 @@ from hotloop.network.plots import style  # noqa: E402
 from hotloop.network.plots.labels import contrasting, label_points, shortened  # noqa: E402
 from hotloop.network.profiling.export import charts  # noqa: E402
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(300, 2)).astype(np.float32)
+X = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
 LONG = [f"a long name of what is class {number}" for number in range(30)]
 
 
@@ -56,12 +55,12 @@ def classifier(classes, hidden=()):
     turns = 2 * np.pi * np.arange(classes) / classes
     weights = 8 * np.stack([np.cos(turns), np.sin(turns)])
     net = Network([2, classes], loss="cross_entropy", initializer=[(weights, np.zeros(classes))], dtype="float32")
-    return net, (X @ weights + RNG.normal(size=(len(X), classes))).argmax(axis=1)
+    return net, (X @ weights + np.random.default_rng(1).normal(size=(len(X), classes))).argmax(axis=1)
 
 
 def binary():
     net = Network([2, 1], loss="binary_cross_entropy", initializer=[(np.ones((2, 1)), [0.0])], dtype="float32")
-    return net, (X.sum(axis=1) + RNG.normal(size=len(X)) > 0).astype(int)
+    return net, (X.sum(axis=1) + np.random.default_rng(1).normal(size=len(X)) > 0).astype(int)
 
 
 def deep(layers, activation="sigmoid"):
@@ -260,7 +259,7 @@ def test_ticks_outside_the_limits_are_not_seen():
 
 def test_labels_of_many_points_are_apart():
     figure, axes = plain()
-    points = RNG.uniform(0.4, 0.6, (12, 2))
+    points = np.random.default_rng(0).uniform(0.4, 0.6, (12, 2))
     axes.plot(*points.T, "o")
     label_points(axes, [(x, y, str(number)) for number, (x, y) in enumerate(points)], points)
     assert [line for line in problems(figure) if "overlaps" in line] == []

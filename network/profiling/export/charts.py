@@ -203,7 +203,9 @@ def roofline(recording: Recording, axes: Any) -> None:
     axes.set_xlim(intensities[0], intensities[-1])
     axes.set_ylim(*axes.get_ylim())
     legend_below(axes)
-    axes.get_figure(root=True).draw_without_rendering()  # for the layout
+    whole = axes.get_figure(root=True)
+    if (layout := whole.get_layout_engine()) is not None:
+        layout.execute(whole)  # labels are placed by pixels
     roofs = [line.get_xydata()[::4] for line in axes.lines if len(line.get_xydata()) > 1]
     points = [(intensity, rate) for intensity, rate, _ in found]
     label_points(axes, layer_labels(axes, found), np.concatenate([*roofs, np.reshape(points, (-1, 2))]))
