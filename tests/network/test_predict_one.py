@@ -24,12 +24,12 @@ import numpy as np
 from hotloop import Network
 from hotloop.kernels import predict_one
 
-@numba.njit(parallel=True)
+@numba.njit(parallel=True, cache=True)
 def by_prange(model, X, out):
     for i in numba.prange(X.shape[0]):
         predict_one(*model, X[i], out[i])
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, cache=True)
 def in_a_thread(model, X, out):
     for i in range(X.shape[0]):
         predict_one(*model, X[i], out[i])
@@ -61,13 +61,21 @@ print(json.dumps([wrong, bool(np.isnan(out).any())]))
 """
 
 
+@pytest.fixture(scope="module")
+def sharing(tmp_path_factory):
+    """The program in a file, so that the second process loads what the first has compiled."""
+    path = tmp_path_factory.mktemp("sharing") / "sharing.py"
+    path.write_text(SHARING)
+    return path
+
+
 @needs_compiler
 @pytest.mark.parametrize("layer", ["default", "workqueue"])
-def test_threads_may_share_the_arguments(layer):
+def test_threads_may_share_the_arguments(layer, sharing):
     """By `prange` and by threads without the GIL; and an error that `prange` loses leaves NaN."""
     environment = ENVIRONMENT | {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "4"}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SHARING], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-W", "error", sharing], env=environment, capture_output=True, text=True, timeout=300
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == [{"by_prange": 0, "by_threads": 0}, True]
