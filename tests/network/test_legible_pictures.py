@@ -1,7 +1,6 @@
 """Each picture, of little data and of much: no text overlaps another, is cut off or faint; axes have ticks."""
 
 import itertools
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -279,10 +278,3 @@ def test_text_on_a_colour():
         "white",
         "white",
     ]
-
-
-def test_a_notebook_shows_panels_as_a_picture():
-    drawn = plots.plot_history(history(3))
-    assert drawn._ipython_display_() is None
-    assert [axes.get_title() for axes in drawn] == ["loss", "accuracy", "learning rate"]
-    assert sys.modules["matplotlib"] is matplotlib

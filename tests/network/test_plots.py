@@ -154,7 +154,7 @@ def test_a_sweep_of_learning_rates(number):
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
         finite = [rule for rule in RULES if math.isfinite(getattr(found, rule))]
         assert labels == ["loss of each step", "smoothed", *(f"{rule} {getattr(found, rule):.2g}" for rule in finite)]
-        assert png(axes) > 0
+    assert png(axes) > 0
     assert len(pyplot.get_fignums()) == 2
     mine = pyplot.figure().add_subplot()
     assert plot_learning_rates(found, axes=mine) is mine

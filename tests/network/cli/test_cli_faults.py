@@ -259,7 +259,7 @@ def test_control_c_in_the_middle_of_training(tmp_path):
     ) as process:
         while not process.stdout.readline().startswith("kernels"):
             pass
-        time.sleep(1)  # in the middle of training, which starts when the kernels are there
+        time.sleep(0.5)  # in the middle of training, which starts when the kernels are there
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "")

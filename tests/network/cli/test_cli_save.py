@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import TINY, run, saved_network, train_tiny, write_flowers, write_houses
+from conftest import needs_compiler
 
 from hotloop import Network, PreparedNetwork
 from hotloop.network.cli import train as train_command
@@ -199,7 +200,9 @@ def test_what_is_read_is_not_replaced(flowers, tmp_path):
     assert (flowers.read_bytes(), model.read_bytes()) == (table, kept)
 
 
+@needs_compiler
 def test_a_model_may_have_the_name_of_the_data_that_hotloop_carries(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):
-        assert run("train", *TINY, "--epochs", "1", "--save", "digits")[0] == 0
+    Path("digits").write_text("an older one")
+    assert run("train", *TINY, "--epochs", "1", "--save", "digits")[0] == 0
+    assert Network.load("digits").epochs_trained == 1
