@@ -193,7 +193,8 @@ for arguments in json.load(sys.stdin):
 
 def test_help_and_faulty_arguments_import_neither_numba_nor_numpy():
     """They answer in less time than the import of Numba takes, and Ctrl-C while it is imported is handled."""
-    helps = ["--help", "train --help", "predict --help", "profile --help", "warmup --help", "doctor --help", "--version"]
+    commands = ["train", "predict", "profile", "warmup", "doctor"]
+    helps = ["--help", "--version", *(f"{command} --help" for command in commands)]
     faults = ["", "trian", "train --loss rmse", "train --epochs 0", "profile --sort-by speed"]
     done = subprocess.run(
         [sys.executable, "-c", ANSWERED], input=json.dumps(helps + faults), env=ENVIRONMENT, capture_output=True,
