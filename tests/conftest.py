@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -24,20 +23,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's backgro
 
 # Around a vector (8 doubles, 16 floats), around the six rows of the micro-kernel, and well beyond both.
 ODD_SIZES = (1, 5, 6, 7, 15, 16, 17, 31, 33, 127)
+DTYPES = ("float32", "float64")
 MARGIN = 64  # elements on either side of an array in a buffer: several vectors
 
 # The same examples in every run, and nothing written to disk; fewer in plain Python, which is slow.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=100 if COMPILED else 15)
 settings.load_profile("fixed")
-
-
-def pytest_sessionstart():
-    """Let the first two workers each compile half of what all tests need, so that no two compile the same."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    if COMPILED and worker in ("gw0", "gw1"):
-        from hotloop import warmup  # not above: coverage of a worker begins after the import of this file
-
-        warmup(["float32", "float64"][worker == "gw1"], profiles=True)
 
 
 # The files that take longest: if one came last, all other workers would wait for it.
@@ -51,58 +42,57 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def observer(request, tmp_path_factory):
-    """Start the process of `observed` early, in the first of several workers, so that no test waits for it."""
-    wanted = any("observed" in getattr(item, "fixturenames", ()) for item in request.session.items)
-    if not (COMPILED and wanted and os.environ.get("PYTEST_XDIST_WORKER") == "gw0"):
-        yield
+def compiled_first(request, tmp_path_factory):
+    """Let the first two workers each compile half of what all tests need, so that no two compile the same.
+
+    If a test needs `observed`, the processes that it reports on do so.
+    """
+    if not COMPILED:
         return
-    process = subprocess.Popen(**_observing(tmp_path_factory))
-    yield
-    process.terminate()
-    process.wait()
+    half = {None: DTYPES, "gw0": DTYPES[:1], "gw1": DTYPES[1:]}.get(os.environ.get("PYTEST_XDIST_WORKER"), ())
+    if any("observed" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        for dtype in half:
+            _observe(dtype, tmp_path_factory)
+    elif half != DTYPES:
+        from hotloop import warmup  # not above: coverage of a worker begins after the import of this file
+
+        warmup(half, profiles=True)
 
 
 OBSERVE = """
 import fcntl, os, sys
-report = sys.argv[1]
+report, dtype = sys.argv[1:]
 with open(report + ".lock", "w") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     if not os.path.exists(report):
         from compiled_loops import observe
-        observe(report)
+        observe(report, dtype)
 """
 
 
-def _observing(tmp_path_factory):
-    """Return the arguments of Popen for the process that writes the report of `observed` unless it is there."""
-    import hotloop  # not above, as in pytest_sessionstart
+def _observe(dtype, tmp_path_factory):
+    """Return the report of `compiled_loops`; the first worker that asks for it starts the process."""
+    import hotloop  # not above, as in compiled_first
 
-    report, cache = _observed_files(tmp_path_factory)
-    folders = os.pathsep.join([str(Path(hotloop.__file__).parents[1]), str(Path(__file__).parent)])
-    environment = os.environ | {"PYTHONPATH": folders, "NUMBA_CACHE_DIR": str(cache), "NUMBA_NRT_STATS": "1"}
-    return {"args": [sys.executable, "-c", OBSERVE, str(report)], "env": environment}
-
-
-def _observed_files(tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
-    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    return folder / "observed.json", folder / "observed-cache"
+    report = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / f"observed-{dtype}.json"
+    if not report.exists():
+        folders = os.pathsep.join([str(Path(hotloop.__file__).parents[1]), str(Path(__file__).parent)])
+        environment = os.environ | {"PYTHONPATH": folders, "NUMBA_NRT_STATS": "1"}
+        subprocess.run([sys.executable, "-c", OBSERVE, str(report), dtype], env=environment, check=True)
+    return json.loads(report.read_text())
 
 
 @pytest.fixture(scope="session")
 def observed(tmp_path_factory):
-    """Return the report of a process that compiled every loop, and its cache: one process for all workers."""
-    report, cache = _observed_files(tmp_path_factory)
-    if not report.exists():
-        subprocess.run(**_observing(tmp_path_factory), check=True)
-    return SimpleNamespace(cache=cache, **json.loads(report.read_text()))
+    """Return for each dtype the report of a process that compiled every loop: one process for all workers."""
+    return {dtype: _observe(dtype, tmp_path_factory) for dtype in DTYPES}
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Numba's cache folder, empty; nothing has failed yet."""
-    from hotloop.kernels import cache  # not above, as in pytest_sessionstart
+    from hotloop.kernels import cache  # not above, as in compiled_first
 
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "failures", [])

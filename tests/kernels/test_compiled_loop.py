@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 from compiled_loops import LOSSES, losses
-from conftest import needs_compiler
+from conftest import DTYPES, needs_compiler
 from numba import types
 from numba.core.dispatcher import Dispatcher
 
@@ -17,9 +17,11 @@ from hotloop import kernels
 from hotloop.kernels import jit, matmul
 
 
-@pytest.fixture(scope="module")
-def report(observed):
-    return vars(observed)
+def of_both(observed, key):
+    """Return the signatures that either process compiled, by function."""
+    reports = [report[key] for report in observed.values()]
+    return {name: {(dtype, found) for report in reports for dtype, found in report.get(name, ())}
+            for name in reports[0] | reports[1]}  # fmt: skip
 
 
 def repeated(signatures):
@@ -32,8 +34,8 @@ def repeated(signatures):
 
 
 @needs_compiler
-def test_one_signature_a_dtype(report):
-    assert repeated(report["signatures"]) == {}
+def test_one_signature_a_dtype(observed):
+    assert repeated(of_both(observed, "signatures")) == {}
 
 
 def compiled_for_both(signatures):
@@ -42,12 +44,12 @@ def compiled_for_both(signatures):
 
 
 @needs_compiler
-def test_training_was_compiled_for_both_dtypes(report):
+def test_training_was_compiled_for_both_dtypes(observed):
     """The test above sees something: the loop, and the functions that are not inlined into it.
 
     Public kernels it does not call: it has their loops, or those of their rows.
     """
-    compiled = compiled_for_both(report["signatures"])
+    compiled = compiled_for_both(of_both(observed, "signatures"))
     assert {"training.train_slice", "prediction.forward_slice", "matmul.product"} <= compiled
     assert {
         "row_softmax.softmax_rows",
@@ -59,7 +61,7 @@ def test_training_was_compiled_for_both_dtypes(report):
 
 
 @needs_compiler
-def test_every_kernel_was_compiled_for_both_dtypes(report):
+def test_every_kernel_was_compiled_for_both_dtypes(observed):
     """Kernels that training does not call were called by themselves, except the elementwise ones.
 
     Other tests read the code of these. No kernel compiles the products once more.
@@ -69,37 +71,43 @@ def test_every_kernel_was_compiled_for_both_dtypes(report):
         for d in (getattr(kernels, name) for name in kernels.__all__)
         if isinstance(d, Dispatcher)
     }
-    missing = names - compiled_for_both(report["signatures of all"])
+    compiled = of_both(observed, "signatures of all")
+    missing = names - compiled_for_both(compiled)
     assert {
         name for name in missing if not name.startswith(("activations.", "gated_activations.", "exp_log."))
     } == set()
-    assert {name for name in repeated(report["signatures of all"]) if name.startswith("matmul.")} == set()
+    assert {name for name in repeated(compiled) if name.startswith("matmul.")} == set()
 
 
 @needs_compiler
-def test_functions_have_names_of_their_own(report):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_functions_have_names_of_their_own(dtype, observed):
     """Numba links by name: of two functions with one name, both from the cache, one is taken for the other."""
-    assert [name for name, count in Counter(report["functions"]).items() if count > 1] == []
+    functions = observed[dtype]["functions"]
+    assert [name for name, count in Counter(functions).items() if count > 1] == []
     panels = {"micro_panels1", f"micro_panels{matmul.NR}"}  # closures, both of one function
-    assert {f"hotloop.kernels.matmul.{name}" for name in {"product", *panels}} <= {*report["functions"]}
+    assert {f"hotloop.kernels.matmul.{name}" for name in {"product", *panels}} <= {*functions}
 
 
 @needs_compiler
-def test_a_planted_signature_is_seen(report):
-    assert "row_softmax.softmax" in repeated(report["planted signature"])
+def test_a_planted_signature_is_seen(observed):
+    assert "row_softmax.softmax" in repeated(of_both(observed, "planted signature"))
 
 
 @needs_compiler
-def test_a_training_step_allocates_nothing(report):
-    assert len(report["allocations"]) == 2 * (len(LOSSES) + 2)
-    assert {case: few for case, (few, _) in report["allocations"].items()} == {
-        case: many for case, (_, many) in report["allocations"].items()
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_training_step_allocates_nothing(dtype, observed):
+    allocations = observed[dtype]["allocations"]
+    assert len(allocations) == len(LOSSES) + 2
+    assert {case: few for case, (few, _) in allocations.items()} == {
+        case: many for case, (_, many) in allocations.items()
     }
 
 
 @needs_compiler
-def test_a_planted_allocation_is_seen(report):
-    few, many = report["planted allocation"]
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_planted_allocation_is_seen(dtype, observed):
+    few, many = observed[dtype]["planted allocation"]
     assert many[0] - few[0] == 39
 
 
@@ -176,15 +184,16 @@ def standardises(lines):
 
 
 @needs_compiler
-def test_float32_stays_float32(report):
+def test_float32_stays_float32(observed):
     """Of the kernels their loops, of functions of numbers everything."""
-    assert len(report["llvm"]) > 40
+    code = observed["float32"]["llvm"]
+    assert len(code) > 40
     for name in ("training.train_slice", "prediction.forward_slice", "matmul.product", "losses.huber"):
-        assert any(found.startswith(f"{name}(") for found in report["llvm"])
-    assert all("define" in llvm for llvm in report["llvm"].values())
+        assert any(found.startswith(f"{name}(") for found in code)
+    assert all("define" in llvm for llvm in code.values())
     found = {
         name: doubles(llvm) if "array" in name.lower() else re.findall(r".*\bdouble\b.*", llvm)
-        for name, llvm in report["llvm"].items()
+        for name, llvm in code.items()
         if not name.startswith("losses.cross_entropy(")  # a sum over rows without a loop within; see train_slice
     }
     scaled = [name for name, lines in found.items() if name.startswith("prediction.") and standardises(lines)]
