@@ -134,7 +134,6 @@ PICTURES = {
     "roofline, 2 networks": lambda: plots.plot_roofline(a_profile(3, ("64-128-64-10", "2-2-2-1"))),
     "time, 1 layer": lambda: plots.plot_time_by_layer(a_profile(1)),
     "time, 12 layers": lambda: plots.plot_time_by_layer(a_profile(12)),
-    "profile, 3 layers": lambda: charts.overview(a_profile(3).recording),
     "profile, 2 networks": lambda: charts.overview(a_profile(2, ("64-128-64-10", "2-2-2-1")).recording),
 }
 LARGE = ("confusion, 30", "confusion, 30 named")  # too much for half a page
@@ -158,8 +157,8 @@ def test_a_picture_is_legible(name):
 
 
 @pytest.mark.parametrize("name", [
-    "history, 300 epochs", "sweep", "confusion, 10 named", "boundary, 10", "calibration, 2", "first layer",
-    "gradient flow, 12", "roofline, 12 layers", "time, 12 layers",
+    "history, 2 epochs", "sweep", "confusion, 10 named", "boundary, 2", "calibration, 2", "first layer",
+    "gradient flow, 12", "roofline, 1 layer", "time, 1 layer",
 ])  # fmt: skip
 def test_a_picture_is_legible_on_black(name):
     with pyplot.style.context("dark_background"):
