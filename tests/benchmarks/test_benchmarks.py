@@ -81,7 +81,7 @@ def test_the_promised_benchmarks_are_found():
     assert {entry.benchmark for entry in ENTRIES} == PROMISED
 
 
-# Of kernels and those of the tile there are tests below, and those of the start-up have the next ones.
+# The kernels, the tile and the start-up have tests of their own.
 HERE = [e for e in ENTRIES if e.module not in ("kernels", "startup") and e.owner is not figures.Tile]
 
 

@@ -1,7 +1,7 @@
-"""Ctrl-C at every line of hotloop's that a call runs: no half of a change may be left."""
+"""Ctrl-C at every line of hotloop's that a call runs, the first time and the last: no half of a change may be left."""
 
 import copy
-import itertools
+import functools
 import os
 import sys
 
@@ -20,15 +20,14 @@ def problem():
     return x, np.tanh(x @ [1.0, -2.0, 0.5])
 
 
-def interrupted_at(line, call):
-    """Call a function with Ctrl-C before the given line of hotloop's that it runs; return whether it ran so many."""
-    left = iter(range(line, -1, -1))
+def traced(call, at_line):
+    """Call a function, and `at_line` with the place of each line of hotloop's before it runs."""
 
     def trace(frame, event, argument):
         if f"{os.sep}network{os.sep}" not in frame.f_code.co_filename or frame.f_code.co_name in UNBROKEN:
             return None
-        if event == "line" and next(left, None) == 0:
-            raise KeyboardInterrupt
+        if event == "line":
+            at_line((frame.f_code, frame.f_lineno))
         return trace
 
     before = sys.gettrace()
@@ -39,6 +38,26 @@ def interrupted_at(line, call):
         pass
     finally:
         sys.settrace(before)
+
+
+def moments_of(call):
+    """Return when a call runs each of its lines for the first time and the last, as numbers of lines that ran."""
+    places = []
+    traced(call, places.append)
+    first = {place: number for number, place in reversed([*enumerate(places)])}
+    last = {place: number for number, place in enumerate(places)}
+    return sorted({*first.values(), *last.values()})
+
+
+def interrupt(call, number):
+    """Call a function, with Ctrl-C once so many lines ran; return whether so many did."""
+    left = iter(range(number, -1, -1))
+
+    def at_line(place):
+        if next(left, None) == 0:
+            raise KeyboardInterrupt
+
+    traced(call, at_line)
     return next(left, None) is None
 
 
@@ -52,22 +71,24 @@ def test_ctrl_c_at_any_line_leaves_a_sound_network(how, tmp_path):
     start = Network([3, 1], seed=0)
     start.fit(x, y, epochs=1, batch_size=40, optimizer=SGD(0.1), checkpoint=tmp_path / "run", **QUIET)
     start.fit(x, y, epochs=1, batch_size=40, optimizer=SGD(0.1), **QUIET)
-    for line in itertools.count():
+    calls = {
+        "another optimizer": lambda net: net.fit(x, y, epochs=1, batch_size=40, optimizer="adam", **QUIET),
+        "resumed": lambda net: net.fit(
+            x, y, epochs=2, batch_size=40, optimizer=SGD(0.1), resume=tmp_path / "run", **QUIET
+        ),
+        "partial_fit": lambda net: net.partial_fit(x, y, optimizer="adam"),
+    }
+    call = calls[how]
+    call(copy.deepcopy(start))  # what only the first call does, as to import, is no part of it
+    interrupted = 0
+    for number in moments_of(functools.partial(call, copy.deepcopy(start))):
         net = copy.deepcopy(start)
-        calls = {
-            "another optimizer": lambda net=net: net.fit(x, y, epochs=1, batch_size=40, optimizer="adam", **QUIET),
-            "resumed": lambda net=net: net.fit(
-                x, y, epochs=2, batch_size=40, optimizer=SGD(0.1), resume=tmp_path / "run", **QUIET
-            ),
-            "partial_fit": lambda net=net: net.partial_fit(x, y, optimizer="adam"),
-        }
-        if not interrupted_at(line, calls[how]):
-            break
+        interrupted += interrupt(functools.partial(call, net), number)
         wanted = 0 if net.optimizer is None else net.optimizer.n_moments
-        assert len(net._training.moments) == wanted, f"interrupted before line {line}"
+        assert len(net._training.moments) == wanted, f"interrupted after {number} lines"
         assert wanted == 0 or net._training.moments.shape[1] == net.parameters.size
         twin = copy.deepcopy(net)
         for each in (net, twin):
             each.fit(x, y, epochs=1, optimizer="adam", **QUIET)
         assert same_bits(net.parameters, twin.parameters)
-    assert line > 100
+    assert interrupted > 100
