@@ -180,7 +180,7 @@ PLANTS = [
     name_no_argument, lose_the_moments,
 ]  # fmt: skip
 SAYS = {
-    crash: "signal 6", hang: "after 2 s",
+    crash: "signal 6", hang: "after 1 s",
     shift_the_loss_of_fit: "loss of a step of fit is|the losses of partial_fit are",
     record_nan: "loss is not finite|loss of a step of fit is nan",  # whichever check comes first
     leave_a_thread: "threads were left running", change_a_gradient: "the gradient of|another gradient",
@@ -194,7 +194,7 @@ SAYS = {
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
 def test_a_planted_bug_is_found(plant):
-    limit = 2 if plant is hang else fuzz_programs.LIMIT
+    limit = 1 if plant is hang else fuzz_programs.LIMIT
     found = fuzz_programs.hunt(MOST, SEED, limit=limit, plant=plant, most_shrunk=0)
     _, outcome, lines = next(found)
     assert fuzz_programs.run(lines).kind == "passed"
@@ -204,16 +204,14 @@ def test_a_planted_bug_is_found(plant):
 
 def test_a_failing_program_is_shrunk_to_a_script():
     lines = [
-        "net = Subject([3, 4, 2], ['tanh'], seed=9, l1=0.1)",
-        "X, Y = net.data(5, seed=1, order='F')",
-        "other = Subject([3, 2], seed=1)",
-        "net.fit(X, Y, epochs=(2, 1))",
+        "net = Subject([2, 1], seed=1, l1=0.1)",
+        "X, Y = net.data(1, seed=1)",
+        "net.fit(X, Y)",
         "net.gradient(X, Y)",
     ]
     outcome = fuzz_programs.run(lines, plant=crash)
     smaller = fuzz_programs.shrink(lines, outcome, plant=crash)
-    assert [line.split("(")[0] for line in smaller] == ["net = Subject", "X, Y = net.data", "net.gradient"]
-    assert "l1" not in smaller[0]
+    assert smaller == ["net = Subject([1, 1], seed=1)", "X, Y = net.data(1, seed=1)", "net.gradient(X, Y)"]
     compile(fuzz_programs.script(smaller), "script", "exec")
     assert fuzz_programs.run(smaller).kind == "passed"
     assert fuzz_programs.run(smaller, plant=crash).signature == outcome.signature
