@@ -111,14 +111,14 @@ with warnings.catch_warnings(record=True) as caught:
     import numpy as np
     from hotloop import kernels
     hits, outputs = 0, []
-    for loop in (kernels.relu, kernels.leaky_relu, kernels.softplus, kernels.tanh, kernels.identity_derivative):
+    for loop in (kernels.relu, kernels.leaky_relu, kernels.identity_derivative):
         out = np.empty(2)
-        loop(np.array([0.0, 2.0]), out)
+        loop(np.array([-1.0, 2.0]), out)
         outputs.append(round(out[0], 3))
         hits += sum(loop.stats.cache_hits.values())
 print(json.dumps([outputs, hits, [(type(warning.message).__name__, str(warning.message)) for warning in caught]]))
 """
-OUTPUTS = [0, 0, 0.693, 0, 1]
+OUTPUTS = [0, -0.01, 1]
 
 
 @compiled_only

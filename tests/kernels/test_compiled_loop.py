@@ -133,14 +133,14 @@ def innermost_loops(edges, blocks=None):
     is a loop within.
     """
     blocks = edges.keys() if blocks is None else blocks
-    reach = {}
-    for block in blocks:
-        reach[block], todo = set(), [block]
-        while todo:
-            new = edges[todo.pop()] & blocks - reach[block]
-            reach[block] |= new
-            todo += new
-    for loop in {frozenset(b for b in reach[a] if a in reach[b]) for a in blocks if a in reach[a]}:
+    bits = {block: 1 << place for place, block in enumerate(blocks)}
+    reach = {block: sum(bits[after] for after in edges[block] & bits.keys()) for block in blocks}
+    for between in blocks:
+        for block in blocks:
+            if reach[block] & bits[between]:
+                reach[block] |= reach[between]
+    entered = [block for block in blocks if reach[block] & bits[block]]
+    for loop in {frozenset(b for b in entered if reach[a] & bits[b] and reach[b] & bits[a]) for a in entered}:
         entries = {block for a in edges.keys() - loop for block in edges[a] & loop}
         yield from list(innermost_loops(edges, loop - entries)) or [loop]
 
