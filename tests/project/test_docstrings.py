@@ -8,6 +8,7 @@ from types import ModuleType
 
 import numba
 import pytest
+from conftest import needs_compiler
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
@@ -28,6 +29,7 @@ def modules():
 
 
 MODULES = modules()
+SLOW = {f"hotloop.network.estimators.mlp_{kind}" for kind in ("classifier", "regressor")}  # in plain Python
 
 
 def outcome(module):
@@ -36,7 +38,7 @@ def outcome(module):
     return done.failed, done.attempted
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[needs_compiler] * (name in SLOW)) for name in MODULES])
 def test_examples(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if numba.config.DISABLE_JIT:  # or a decision boundary of 200 x 200 points takes long
@@ -54,4 +56,4 @@ def test_a_planted_wrong_example_is_seen(capsys):
 
 def test_all_are_found():
     wanted = {"hotloop", "hotloop.callbacks", "hotloop.kernels.dense", "hotloop.network.network"}
-    assert wanted <= {*MODULES}
+    assert wanted | SLOW <= {*MODULES}

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from command_line import TINY, run, write_flowers, write_houses
-from conftest import COMPILED, needs_compiler
+from conftest import needs_compiler
 
 from hotloop.network.cli import profile as profile_command
 from hotloop.network.datasets.dataset import Dataset
@@ -17,11 +17,10 @@ SMALL = ["--layers", "5,4,3", "--batch-size", "8", "--no-trials"]
 
 
 @pytest.fixture(autouse=True)
-def few_rows(monkeypatch):
-    """As many as plain Python gets through."""
-    if not COMPILED:
-        monkeypatch.setattr(profile_command, "FEWEST_ROWS", 40)
-        monkeypatch.setattr(profile_command, "SYNTHETIC_BATCHES", 2)
+def little_to_train(monkeypatch):
+    """As much as plain Python gets through."""
+    for name, value in {"FEWEST_ROWS": 40, "SYNTHETIC_BATCHES": 2, "MOST_EPOCHS": 5}.items():
+        monkeypatch.setattr(profile_command, name, value)
 
 
 def profiled(*arguments):

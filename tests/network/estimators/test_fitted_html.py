@@ -6,6 +6,7 @@ import numpy as np
 import sklearn
 from conftest import needs_compiler
 from html_reader import HOSTILE, parsed
+from tabular_data import tiny
 
 from hotloop.estimators import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
 from hotloop.network.estimators.fitted_html import mlp_html, tabular_html
@@ -53,7 +54,7 @@ def test_lbfgs_has_no_curve():
 
 def test_a_tabular_estimator(tmp_path):
     table = {HOSTILE: [*"abcd"] * 5, "size": [None, *range(19)]}
-    estimator = TabularClassifier(preset="fast", n_ensemble=2, max_epochs=2, random_state=0)
+    estimator = TabularClassifier(preset=tiny(), n_ensemble=2, random_state=0)
     assert ours(estimator) is None
     estimator.fit(table, Y)
     tree = ours(estimator)
