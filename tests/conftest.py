@@ -50,13 +50,14 @@ def compiled_first(request, tmp_path_factory):
     if not COMPILED:
         return
     half = {None: DTYPES, "gw0": DTYPES[:1], "gw1": DTYPES[1:]}.get(os.environ.get("PYTEST_XDIST_WORKER"), ())
-    if any("observed" in getattr(item, "fixturenames", ()) for item in request.session.items):
+    items = request.session.items
+    if any("observed" in getattr(item, "fixturenames", ()) for item in items):
         for dtype in half:
             _observe(dtype, tmp_path_factory)
     elif half != DTYPES:
         from hotloop import warmup  # not above: coverage of a worker begins after the import of this file
 
-        warmup(half, profiles=True)
+        warmup(half, profiles=any("profil" in item.nodeid for item in items))
 
 
 OBSERVE = """
