@@ -25,6 +25,7 @@ from hotloop.kernels.micro_kernel_shape import MOST, Shape, name_of, shape_for, 
 
 # Of CPUs with registers of 64 and of 32 bytes, taller and wider ones, and one that is none.
 SHAPES = ("8x2", "6x1", "12x2", "9x3", "6x4", "16x4", "1x1")
+TRAINED = ("8x2", "6x1", "1x1")  # importing the network takes most of the time
 DEFAULT = Shape(6, 1, 256)
 
 
@@ -99,7 +100,7 @@ def observe(*shapes):
             import_module, ("hotloop", "hotloop.kernels", "hotloop.kernels.matmul", "hotloop.kernels.cache")
         )
         seen = {"shape": matmul.SHAPE, "settings": cache.settings(), "products": products(kernels, not COMPILED)}
-        if not COMPILED:
+        if shape in TRAINED and not COMPILED:
             seen["trained"] = [trained(hotloop, n_threads) for n_threads in (1, 2)]
         found.append(seen)
     print(json.dumps(found))
@@ -118,7 +119,8 @@ def test_no_shape_changes_a_bit():
     *found, shallow = observed(*SHAPES, "8x2x4", NUMBA_DISABLE_JIT="1")
     assert [name_of(one["shape"]) for one in found] == [f"{shape}x256" for shape in SHAPES]
     assert len({one["products"] for one in found}) == 1
-    assert len({bits for one in found for bits in one["trained"]}) == 1
+    networks = [bits for one in found for bits in one.get("trained", ())]
+    assert (len(networks), len({*networks})) == (2 * len(TRAINED), 1)
     assert shallow["products"] != found[0]["products"]
     assert len({one["settings"]["HOTLOOP_MICRO_KERNEL"] for one in (*found, shallow)}) == len(SHAPES) + 1
 
