@@ -36,11 +36,22 @@ EXPECTED_IN_SDIST = [
 ]
 
 
-def build(source, output, *options):
-    """Build with the installed setuptools (the test extra asks for it), so that no test needs the internet."""
-    command = [sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", str(output), str(source)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+BUILD = """
+import sys
+from setuptools import build_meta
+output, *kinds = sys.argv[1:]
+for kind in kinds:
+    getattr(build_meta, f"build_{kind}")(output)
+"""
+
+
+def build(source, output, *kinds):
+    """Build with the installed setuptools, so that no test needs the internet, and return the files."""
+    output.mkdir()
+    command = [sys.executable, "-c", BUILD, str(output), *kinds]
+    done = subprocess.run(command, cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
+    return [next(output.glob({"sdist": "*.tar.gz", "wheel": "*.whl"}[kind])) for kind in kinds]
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +60,10 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("packaging")
     tree = folder / "tree"
     shutil.copytree(ROOT, tree, symlinks=True, ignore=LEFTOVERS)
-    build(tree, folder / "a")
-    build(tree, folder / "b", "--wheel")
-    (sdist,) = (folder / "a").glob("*.tar.gz")
-    (from_sdist,) = (folder / "a").glob("*.whl")
-    (from_tree,) = (folder / "b").glob("*.whl")
+    sdist, from_tree = build(tree, folder / "a", "sdist", "wheel")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    (from_sdist,) = build(folder / f"hotloop-{hotloop.__version__}", folder / "b", "wheel")
     return sdist, from_sdist, from_tree
 
 
