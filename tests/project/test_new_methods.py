@@ -323,6 +323,7 @@ def test_the_tests_know_them(planted):
     ]
     files += ["network/training/test_same_bits.py", "project/test_new_methods.py"]
     names = "sign- or sign] or Sign or half or double_error or every_method or are_documented or has_an_oracle"
+    names = f"({names}) and not float32 and not precision"
     paths = [f"tests/{file}" for file in files]
     out = run(planted, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA", "-k", names, *paths)
     passed = [line for line in out.splitlines() if line.startswith("PASSED")]
