@@ -47,12 +47,12 @@ def command(tmp_path, arrays, monkeypatch):
 
 
 def test_a_run_measures_in_fresh_processes_and_reports(command, tmp_path, capsys):
-    status, found = command("--sets", "concrete", peers=["hist-boosting"], chart=True)
+    status, found = command("--sets", "concrete", peers=["sklearn-mlp"], chart=True)
     assert status == 0
-    assert list(found["cells"]) == ["concrete/0/hist-boosting"]
+    assert list(found["cells"]) == ["concrete/0/sklearn-mlp"]
     with threadpool_limits(1):
-        direct = tabular_cell.measure(PEERS["hist-boosting"], mixed(VALUES), 0, 1)
-    cell = found["cells"]["concrete/0/hist-boosting"]
+        direct = tabular_cell.measure(PEERS["sklearn-mlp"], mixed(VALUES), 0, 1)
+    cell = found["cells"]["concrete/0/sklearn-mlp"]
     assert cell["error"] == pytest.approx(direct["error"], rel=1e-6)
     assert cell["commit"]
     name = next((tmp_path / "out").glob("*.json")).stem
