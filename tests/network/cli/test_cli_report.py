@@ -226,7 +226,7 @@ def test_the_command_can_be_typed_again(folder):
 def test_a_run_that_is_resumed(folder, pictures):
     flowers = write_flowers(folder)
     options = ["--checkpoint", "kept", "--epochs", "2"]
-    reported(folder, flowers, *options)
+    assert run("train", "--data", flowers, *TINY, *options)[0] == 0
     tree, _ = reported(folder, flowers, *options, "--resume")  # it has nothing left to do
     assert "looked at in 0 of 0 steps: nothing can be said" in section(tree, "diagnosis").text
     assert len(section(tree, "curves").one("table").rows()) == 3
