@@ -114,14 +114,13 @@ def own(function: Function) -> Function:
 
 
 def apart(function: Function) -> Function:
-    """Compile a helper by itself, cached, for kernels that call it by its address and need not compile it again.
+    """Compile a large helper, as `inline`, but cached, so that few processes do so.
 
-    No wrappers. The floating-point mode is the caller's.
+    Kernels that call it by its address do not even link it. The floating-point mode is the caller's.
     """
-    plain: Function = getattr(function, "py_func", function)
     if numba.config.DISABLE_JIT:
-        return plain
-    dispatcher: Any = numba.njit(**HELPER)(plain)
+        return function
+    dispatcher: Any = numba.njit(**HELPER)(function)
     cache.keep(dispatcher)
     compiled: Function = dispatcher
     return compiled

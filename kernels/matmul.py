@@ -132,7 +132,7 @@ def edge_micro_panels(
         copy_rows(edge, height, columns, down(c, i))
 
 
-@inline
+@apart
 def product(
     a: Matrix, b: Matrix, b_columns: int, scale: float, initial: Matrix, c: Matrix, n: int, m: int, k: int
 ) -> None:
@@ -140,6 +140,8 @@ def product(
 
     `initial` may be C itself, which then accumulates, or a bias, with a row stride of 0; with one of -1 it is zero.
     Columns of B from b_columns to m are taken as zeros.
+
+    The training loop calls it by its address, since it would else take four fifths of the time to compile the loop.
     """
     lanes, scale = width(c.data), c.data.dtype.type(scale)
     panel, block = stack_array(c.data, PANEL_SIZE), stack_array(c.data, COPIED_SIZE)
@@ -191,7 +193,3 @@ def product(
                     start.data, start.offset + size * start.column_stride, start.row_stride, start.column_stride
                 )
                 target = Matrix(target.data, target.offset + size, target.row_stride, target.column_stride)
-
-
-# What the training loop calls by its address: four fifths of the time to compile a loop would else go into this.
-product_apart = apart(product)

@@ -28,7 +28,7 @@ LAYER = np.dtype(
         ("first_unit", "i8"),  # of all units, for the random numbers of dropout
         ("penalty", "i8"),  # in row_penalties: the place of the first row of the weights
         ("dropout", "f8"),
-        ("product", "i8"),  # address of `matmul.product_apart`
+        ("product", "i8"),  # address of `matmul.product`
         ("input_dropout", "f8"),  # of the first layer
         # Rows of parameters after the weights: the bias, then gain and shift of layer normalisation, then the a of a
         # learnt activation. Their gradients are the column sums of as many buffers, of which `delta` is the first,

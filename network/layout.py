@@ -14,7 +14,7 @@ from hotloop.kernels.input_scale import prepare_inputs, prepare_inputs_backward
 from hotloop.kernels.jit import Array
 from hotloop.kernels.layer_norm import normalise, normalise_backward
 from hotloop.kernels.learnt_activation import mix, mix_backward
-from hotloop.kernels.matmul import product_apart
+from hotloop.kernels.matmul import product
 from hotloop.kernels.records import Matrix
 from hotloop.kernels.tables import LAYER, N_FACTORS
 from hotloop.network.activations import Activation
@@ -51,7 +51,7 @@ def aligned_zeros(size: int, dtype: np.dtype[np.floating]) -> Array:
 # The kernels that loops call by their addresses, by their fields in the layer table, with the kinds of their arguments.
 # All networks need the product, the others few.
 KERNELS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
-    "product": (product_apart, (Matrix, Matrix, -1, 0, Matrix, Matrix, -1, -1, -1)),
+    "product": (product, (Matrix, Matrix, -1, 0, Matrix, Matrix, -1, -1, -1)),
     "normalise": (normalise, (1, 1, *[-1] * 9)),
     "normalise_backward": (normalise_backward, (1, 1, *[-1] * 9)),
     "mix": (mix, (1, 1, *[-1] * 7)),

@@ -185,7 +185,7 @@ def observe(path, dtype):
     call_kernels(np.dtype(dtype))
     report["signatures of all"] = signatures()
     if dtype == "float32":
-        report["train_slice"] = assembly_of(train_slice, matmul.product_apart)
+        report["train_slice"] = assembly_of(train_slice, matmul.product)
         report["llvm"] = {
             f"{name}{signature}": dispatcher.inspect_llvm(signature)
             for name, dispatcher in dispatchers().items()

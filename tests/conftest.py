@@ -176,13 +176,17 @@ def fenced(shape, dtype, padding=0):
 
 
 def llvm_code(function, *arguments):
-    """Return the LLVM code of a kernel, compiled again: code from the cache cannot be inspected.
+    """Return the LLVM code of a kernel, compiled again if it came from the cache: such code cannot be inspected.
 
     "double" in float32 code is a constant or a division without a type, and makes vectors take twice the time.
     """
-    compiled = numba.jit(**function.targetoptions)(function.py_func)
-    compiled(*arguments)
-    return "".join(compiled.inspect_llvm().values())
+    types = tuple(map(numba.typeof, arguments))
+    try:
+        return function.inspect_llvm(types)
+    except (KeyError, RuntimeError):  # not compiled yet, or elsewhere
+        compiled = numba.jit(**function.targetoptions)(function.py_func)
+        compiled(*arguments)
+        return compiled.inspect_llvm(types)
 
 
 needs_compiler = pytest.mark.skipif(not COMPILED, reason="about the compiled code")

@@ -22,6 +22,8 @@ def address_of(function: Callable[..., Any], dtype: Any, *arguments: Any, return
     given = [_type_of(scalar, argument) for argument in arguments]
     result = types.none if returns is None else numpy_support.from_dtype(returns)
     dispatcher: Any = function
+    if returns is None:
+        dispatcher.compile(tuple(given))  # as a call does: a signature would get a place of its own in the cache
     compiled = dispatcher.get_compile_result(typing.signature(result, *given))
     _keep_alive.append(compiled)
     described = compiled.fndesc

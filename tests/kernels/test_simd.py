@@ -1,6 +1,6 @@
 """Each vector operation, and each view, against its plain meaning."""
 
-from functools import partial
+from functools import cache, partial
 
 import numba
 import numpy as np
@@ -90,6 +90,7 @@ def test_a_loaded_vector_is_a_copy(dtype, lanes):
     np.testing.assert_array_equal(array, [*range(1, lanes + 1), lanes])
 
 
+@cache
 def micro_kernel_of(mr, nr):
     """Return a function that computes one micro-kernel: the numbers of rows and vectors are constants."""
 
