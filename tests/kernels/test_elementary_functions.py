@@ -24,7 +24,7 @@ BOUNDS = {
     "normal": 8, "gelu": 8,
 }  # fmt: skip
 PATTERNS = {np.float32: 1_000_000, np.float64: 50_000} if COMPILED else dict.fromkeys((np.float32, np.float64), 2_000)
-DECIMALS = 1_000 if COMPILED else 100
+DECIMALS = 500 if COMPILED else 100
 TINY = Decimal("1e-20")  # below it the quadratic term is beyond every digit of float64
 LONGER = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps / 1000
 
