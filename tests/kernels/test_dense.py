@@ -172,7 +172,7 @@ def test_rounding(shape, dtype, eps, rng):
         assert np.all(np.abs(actual - e) <= u / (1 - u) * magnitude)
 
 
-@pytest.mark.parametrize("shape", [(33, 40, 17), (100, 260, 48), (6, 600, 5)], ids=str)
+@pytest.mark.parametrize("shape", [(33, 40, 17), (6, 600, 5), *([(100, 260, 48)] if COMPILED else [])], ids=str)
 def test_a_row_does_not_depend_on_its_batch(shape, dtype, rng):
     """To the bit: by itself, in a batch of any height, whether the kernel packs its panel or not."""
     x, weights, bias, delta = layer(rng, shape, dtype, normal)
