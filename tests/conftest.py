@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -182,8 +183,9 @@ def llvm_code(function, *arguments):
     """
     types = tuple(map(numba.typeof, arguments))
     try:
-        return function.inspect_llvm(types)
-    except (KeyError, RuntimeError):  # not compiled yet, or elsewhere
+        with warnings.catch_warnings(action="error"):
+            return function.inspect_llvm(types)
+    except (KeyError, UserWarning):  # not compiled yet, or by another process
         compiled = numba.jit(**function.targetoptions)(function.py_func)
         compiled(*arguments)
         return compiled.inspect_llvm(types)
