@@ -12,7 +12,7 @@ from hotloop.network.display.text_table import paragraph, table
 from hotloop.network.html import elements
 from hotloop.network.html.elements import Html
 from hotloop.network.layout import Layout
-from hotloop.network.validation.printable import counted
+from hotloop.network.validation.printable import counted, sizes_as_word
 
 
 class Summary(Styled):
@@ -68,7 +68,7 @@ def representation_of(net: Any) -> Html:
     trained = f"trained for {counted(net.epochs_trained, 'epoch')}, {net.steps:,} steps"
     trained += f", last by {net.optimizer}" if net.optimizer is not None else ""
     return elements.representation(
-        elements.title(f"Network {'-'.join(map(str, net.sizes))}"),
+        elements.title(f"Network {sizes_as_word(net.sizes)}"),
         net.summary().as_html,
         elements.note(f"{trained if net.steps else 'not trained yet'}; seed {net.seed}"),
     )

@@ -25,6 +25,7 @@ from hotloop.network.profiling.roofline import bandwidth, peak_flops
 from hotloop.network.training.cores import available_cores
 from hotloop.network.training.thread_tuner import candidates
 from hotloop.network.validation.arguments import DTYPES
+from hotloop.network.validation.printable import sizes_as_word
 from hotloop.network.warmup import cache_folder
 
 PROBLEM, FINE = "bold red", "bold green"  # styles
@@ -149,7 +150,7 @@ def threads() -> list[list[Any]]:
         layout = Layout(sizes, np.dtype("float32"))
         work = flops.estimate_of_a_row(layout.n_parameters) * layout.micro_batch(batch)
         tried = candidates("auto", work, available_cores)
-        rows.append(["-".join(map(str, sizes)), batch, " or ".join(map(str, tried))])
+        rows.append([sizes_as_word(sizes), batch, " or ".join(map(str, tried))])
     return rows
 
 

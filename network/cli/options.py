@@ -95,6 +95,15 @@ def _columns(text: str) -> list[str]:
     return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
 
 
+def output_file(text: str) -> str:
+    """Return the text if it names a file to write: - does not, where standard output has what the command prints."""
+    if not text:
+        raise argparse.ArgumentTypeError("found ''; wanted the name of a file")
+    if text == "-":
+        raise argparse.ArgumentTypeError("found '-'; wanted the name of a file (of one that is called so: ./-)")
+    return text
+
+
 def _header(text: str) -> bool:
     """Convert yes or no."""
     if text not in ("yes", "no"):
@@ -317,6 +326,7 @@ def add_checkpoint_options(group: Any) -> None:
     group.add_argument(
         "--checkpoint",
         metavar="FILE",
+        type=output_file,
         help="write here, now and then, all that is needed to go on after a kill; the last one stays",
     )
     group.add_argument(
@@ -342,10 +352,10 @@ def add_profile_options(group: Any) -> None:
         help=f"of the table: {', '.join(SORTS)} (default: %(default)s)",
     )
     group.add_argument("--row-limit", metavar="N", type=_positive_whole, default=30, help="(default: %(default)s)")
-    group.add_argument("--trace", metavar="FILE", help="where to write a trace")
-    group.add_argument("--json", metavar="FILE", help="where to write the numbers")
-    group.add_argument("--html", metavar="FILE", help="where to write a page")
-    group.add_argument("--flamegraph", metavar="FILE", help="where to write stacks")
+    group.add_argument("--trace", metavar="FILE", type=output_file, help="where to write a trace")
+    group.add_argument("--json", metavar="FILE", type=output_file, help="where to write the numbers")
+    group.add_argument("--html", metavar="FILE", type=output_file, help="where to write a page")
+    group.add_argument("--flamegraph", metavar="FILE", type=output_file, help="where to write stacks")
     group.add_argument("--no-trials", action="store_true", help="do not try the remedies of the diagnosis")
     group.add_argument("--no-diagnosis", action="store_true", help="no diagnosis: do not look at the gradients")
     group.add_argument(

@@ -189,10 +189,16 @@ def _train_options(train: argparse.ArgumentParser) -> None:
         help="run all epochs and keep the last parameters (default: keep those with the lowest validation loss)",
     )
     output = train.add_argument_group("output")
-    output.add_argument("--save", metavar="FILE", help="where to save the trained network, with all that predict needs")
+    output.add_argument(
+        "--save",
+        metavar="FILE",
+        type=options.output_file,
+        help="where to save the trained network, with all that predict needs",
+    )
     output.add_argument(
         "--report",
         metavar="FILE",
+        type=options.output_file,
         help="where to write a page about the run: data, network, curves, results, the worst rows, diagnosis, profile; "
         "needs matplotlib",
     )
@@ -208,7 +214,9 @@ def _predict_options(predict: argparse.ArgumentParser) -> None:
         "data", metavar="DATA", help="digits, FOLDER, FILE.csv, FILE.parquet, FILE.npz, or - for standard input"
     )
     options.add_csv_options(predict)
-    predict.add_argument("--output", metavar="FILE", help="where to write (default: standard output)")
+    predict.add_argument(
+        "--output", metavar="FILE", type=options.output_file, help="where to write (default: standard output)"
+    )
 
 
 def _profile_options(profile: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -203,8 +202,3 @@ class PhaseClock:
         if interrupted > 0:
             found.append(Phase(INTERRUPTED, 0, 0, interrupted, 0.0, 0.0))
         return found
-
-
-def described(net: Any) -> str:
-    """Return the sizes of a network as one word: "64-32-10"."""
-    return "-".join(map(str, net.sizes))

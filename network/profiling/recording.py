@@ -10,13 +10,14 @@ from hotloop.network.network import Network
 from hotloop.network.profiling import rows as row_sums
 from hotloop.network.profiling.calibration import Calibration, clock_kind, read_both, seconds_of_a_read
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots
-from hotloop.network.profiling.phase_clock import PhaseClock, described
+from hotloop.network.profiling.phase_clock import PhaseClock
 from hotloop.network.profiling.roofline import Roof, measured
 from hotloop.network.profiling.rows import Row
 from hotloop.network.profiling.spans import Spans, Thinned
 from hotloop.network.profiling.work import Work
 from hotloop.network.training.history import History
 from hotloop.network.training.loop_arguments import LoopArguments
+from hotloop.network.validation.printable import sizes_as_word
 
 ROOT = "profile"
 MOST_MARKS = 4096
@@ -89,9 +90,10 @@ class Recording:
 
     def clock_of(self, net: Network, data: LoopArguments) -> PhaseClock:
         """Return the clock for runs of this kind, at this place in the program."""
-        key = self.spans.path, described(net), Work(data)
+        network = sizes_as_word(net.sizes)
+        key = self.spans.path, network, Work(data)
         if key not in self._clocks:
-            self._clocks[key] = PhaseClock(self.spans.path, described(net), data, self._kind, self._read_seconds)
+            self._clocks[key] = PhaseClock(self.spans.path, network, data, self._kind, self._read_seconds)
         return self._clocks[key]
 
     def _note_epochs(self, moments: list[float], history: History) -> None:

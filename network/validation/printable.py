@@ -1,5 +1,7 @@
 """Text from files and names, made safe to print; wrong values, made short enough for a message."""
 
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 LONGEST_VALUE = 200  # characters of a wrong value in a message
@@ -28,6 +30,19 @@ def cut(text: str, longest: int) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number of things, such as "1 epoch" or "2 epochs"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def sizes_as_word(sizes: Iterable[int]) -> str:
+    """Return the sizes of a network as one word, in which four or more equal ones are counted.
+
+    >>> sizes_as_word([64, 32, 32, 10]), sizes_as_word([2, 8, 8, 8, 8, 1])
+    ('64-32-32-10', '2-4x8-1')
+    """
+    words = []
+    for size, run in itertools.groupby(sizes):
+        count = len([*run])
+        words += [f"{count}x{size}"] if count > 3 else [str(size)] * count
+    return "-".join(words)
 
 
 def with_article(noun: str) -> str:

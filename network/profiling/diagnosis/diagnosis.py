@@ -7,7 +7,7 @@ from hotloop.network.profiling.diagnosis.findings import Diagnosis, Finding, Fit
 from hotloop.network.profiling.diagnosis.layers import layers_of
 from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots
 from hotloop.network.profiling.diagnosis.trials import Runner, Trials
-from hotloop.network.profiling.phase_clock import described
+from hotloop.network.validation.printable import sizes_as_word
 
 # In this order, each with the kinds of findings that would explain what it looks for.
 CHECKS: list[tuple[Callable[[FitSnapshots, Trials | None], Finding | None], set[str]]] = [
@@ -42,5 +42,5 @@ def diagnosis_of(fit: FitSnapshots, trials: Trials | None) -> FitDiagnosis:
         if not causes & {finding.kind for finding in findings}:
             found = check(fit, trials)
             findings += [] if found is None else [found]
-    network = f"{described(fit)} {', '.join(dict.fromkeys(map(str, fit.activations)))}"
+    network = f"{sizes_as_word(fit.sizes)} {', '.join(dict.fromkeys(map(str, fit.activations)))}"
     return FitDiagnosis(network, len(fit.snapshots.items), fit.steps, findings, layers_of(fit))

@@ -78,6 +78,19 @@ def test_faulty_arguments(arguments, message):
     assert len(err.splitlines()) <= 2
 
 
+@pytest.mark.parametrize(("command", "options"), [
+    (["train"], ["--save", "--report", "--checkpoint"]),
+    (["predict", "model", "-"], ["--output"]),
+    (["profile"], ["--trace", "--json", "--html", "--flamegraph"]),
+])  # fmt: skip
+def test_a_dash_or_nothing_is_no_file_to_write(command, options):
+    for option in options:
+        for text in ("", "-"):
+            status, _, err = run(*command, f"{option}={text}")
+            assert status == 2
+            assert f"{option}: found {text!r}; wanted the name of a file" in err
+
+
 def test_targets_below_those_of_the_loss(tmp_path):
     """They are counted in the file, of which the test set, the validation rows and the training rows are shares."""
     file = tmp_path / "counts.csv"

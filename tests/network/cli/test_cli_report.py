@@ -292,7 +292,6 @@ def test_a_full_disk_loses_only_the_report(folder, monkeypatch):
     (["--report", "flowers.csv"], "flowers.csv is also an input, and would be replaced: choose another name"),
     (["--report", "one", "--save", "./one"], "--report and --save name one file"),
     (["--report", "one", "--checkpoint", "one"], "--report and --checkpoint name one file"),
-    (["--report", ""], "--report must not be empty"),
 ])  # fmt: skip
 def test_faults_in_one_line_before_the_training(options, message, folder, monkeypatch):
     write_flowers(folder)
