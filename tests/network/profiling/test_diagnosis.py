@@ -219,7 +219,7 @@ def test_each_fit_has_its_diagnosis(digits):
         "diagnosis of fit 1 of 2, 64-10 softmax, looked at in 5 of 360 steps: nothing is wrong "
         "layer gradient growth step saturated dead 1 "
     )
-    assert second.startswith("diagnosis of fit 2 of 2, 64-32-")
+    assert second.startswith("diagnosis of fit 2 of 2, 64-8x32-10 ")
     parts = re.findall(r"^(vanishing gradients|  evidence|  remedy|  tried)\b", second, re.M)
     assert [part.strip() for part in parts] == ["vanishing gradients", "evidence", "remedy", "tried"]
     assert [line.split()[0] for line in second.splitlines()[-9:]] == list("123456789")
