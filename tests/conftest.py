@@ -31,9 +31,18 @@ MARGIN = 64  # elements on either side of an array in a buffer: several vectors
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=100 if COMPILED else 15)
 settings.load_profile("fixed")
 
-
 # The files that take longest: if one came last, all other workers would wait for it.
-LONG_FILES = ("warmup", "benchmarks", "fuzz", "cache", "activations", "dense", "training_threads", "codegen", "losses")
+LONG_FILES = (
+    "benchmarks",
+    "warmup",
+    "fuzz",
+    "cache",
+    "activations",
+    "examples",
+    "documents",
+    "training_threads",
+    "dense",
+)
 
 
 def pytest_collection_modifyitems(items):
