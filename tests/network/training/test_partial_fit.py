@@ -31,7 +31,7 @@ def batches(loss="mse", rows=(25, 25, 9, 25), **options):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize(("loss", "output"), LOSSES_AND_OUTPUTS if COMPILED else LOSSES_AND_OUTPUTS[::3])
+@pytest.mark.parametrize(("loss", "output"), LOSSES_AND_OUTPUTS if COMPILED else LOSSES_AND_OUTPUTS[::6])
 def test_the_bits_of_a_fit(loss, output, optimizer, dtype):
     """With dropout and penalties; the number of rows changes and comes back."""
     nets = [build(loss=loss, output=output, dropout=0.2, l2=1e-3, dtype=dtype) for _ in range(2)]
