@@ -97,10 +97,8 @@ def _columns(text: str) -> list[str]:
 
 def output_file(text: str) -> str:
     """Return the text if it names a file to write: - does not, where standard output has what the command prints."""
-    if not text:
-        raise argparse.ArgumentTypeError("found ''; wanted the name of a file")
-    if text == "-":
-        raise argparse.ArgumentTypeError("found '-'; wanted the name of a file (of one that is called so: ./-)")
+    if text in ("", "-"):
+        raise argparse.ArgumentTypeError(f"found {text!r}; wanted the name of a file")
     return text
 
 
