@@ -118,11 +118,9 @@ def apart(function: Function) -> Function:
 
     Kernels that call it by its address do not even link it. The floating-point mode is the caller's.
     """
-    if numba.config.DISABLE_JIT:
-        return function
-    dispatcher: Any = numba.njit(**HELPER)(function)
-    cache.keep(dispatcher)
-    compiled: Function = dispatcher
+    compiled = inline(function)
+    if not numba.config.DISABLE_JIT:
+        cache.keep(compiled)
     return compiled
 
 

@@ -27,7 +27,7 @@ class Bar:
     total : int or None
         None if it is not known.
     unit : str
-        What is prefixed.
+        What is counted.
     done : int, default 0
         How many were done before.
     head : str

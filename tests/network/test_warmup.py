@@ -222,14 +222,10 @@ def processor_seconds(cache, code):
 
 @needs_compiler
 def test_a_warm_process_is_soon_done(warm):
-    """The least of up to three, taken in turn."""
-    digits = numba_alone = float("inf")
-    for _ in range(3):
-        digits = min(digits, processor_seconds(warm.cache, DIGITS))
-        numba_alone = min(numba_alone, processor_seconds(warm.cache, "import numba"))
-        if digits < WARM_IMPORTS * numba_alone:
-            return
-    pytest.fail(f"{digits:.2f} s, and importing Numba takes {numba_alone:.2f} s")
+    """The least of three, taken in turn."""
+    pairs = [(processor_seconds(warm.cache, DIGITS), processor_seconds(warm.cache, "import numba")) for _ in range(3)]
+    digits, numba_alone = map(min, zip(*pairs, strict=True))
+    assert digits < WARM_IMPORTS * numba_alone
 
 
 @needs_compiler
