@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-import hotloop.kernels.micro_kernel_shape  # noqa: F401 - each key of the cache has its setting
+import hotloop.kernels.choices  # noqa: F401 - each key of the cache has its settings
 from hotloop.kernels import argument_errors, cache
 from hotloop.kernels.function_code import named_by_code
 from hotloop.kernels.lowering.flush_to_zero import FlushingCompiler, KeepingCompiler

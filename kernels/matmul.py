@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from hotloop.kernels.choices import PITCH, ROWS_WORTH_PACKING, SHAPE, SIZE_WORTH_PACKING
 from hotloop.kernels.jit import Array, apart, inline, inlined
-from hotloop.kernels.micro_kernel_shape import SHAPE
 from hotloop.kernels.records import Matrix
 from hotloop.kernels.simd import (
     item,
@@ -37,7 +37,6 @@ PANEL_SIZE, EDGE_SIZE, ZEROS_SIZE = KC * PANEL_WIDTH, MR * 16, NR_OF_A_ROW * 16
 # Columns of x.T that lie a multiple of PITCH elements apart share a few sets of the first-level cache, which then holds
 # only some of what a micro-kernel reads. They are copied, COPIED at a time, to rows at another pitch: 12 % faster at
 # 1024 and 2048. The padded rows of a network never need it.
-PITCH = 1024
 COPIED: Any = np.int64(128)
 COPIED_STRIDE: Any = np.int64(144)
 COPIED_SIZE = KC * int(COPIED_STRIDE)
@@ -47,10 +46,8 @@ TRANSPOSED = 4  # rows at a time: 4 times faster than single elements; 2, 8 and 
 ZERO: Any = np.int64(0)
 FROM_ZERO: Any = np.int64(-1)
 UNIT_STRIDE: Any = np.int64(1)
-# Pack a row-major B only if C has this many rows and the block of B this many elements, gaps between its rows included.
-# What must be transposed, or padded to a whole vector, is always packed.
-ROWS_WORTH_PACKING = 48
-SIZE_WORTH_PACKING = 8192
+# A row-major B is packed only if C has ROWS_WORTH_PACKING rows and the block of B SIZE_WORTH_PACKING elements, gaps
+# between its rows included. What must be transposed, or padded to a whole vector, is always packed.
 
 
 def micro_panels_of(nr: int) -> Any:

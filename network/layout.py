@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.by_address import address_of
+from hotloop.kernels.choices import LARGEST_MICRO_BATCH
 from hotloop.kernels.column_sums import column_sums
 from hotloop.kernels.input_scale import prepare_inputs, prepare_inputs_backward
 from hotloop.kernels.jit import Array
@@ -21,9 +22,9 @@ from hotloop.network.activations import Activation
 from hotloop.network.validation.memory import total_memory
 
 ALIGNMENT = 64  # bytes: a cache line, and a vector of the kernels
+# Not derived from the CPU: a flat vector of parameters has the same length on each.
 PAGE = 4096
 LARGEST_ARRAY = 2**63 - 1  # bytes
-LARGEST_MICRO_BATCH = 256  # rows: enough to share the cost of packing, few enough for the second-level cache
 SMALLEST_MICRO_BATCH = 32
 # Parameters times rows in a micro-batch, about 0.1 s: Ctrl-C takes effect between two micro-batches.
 MICRO_BATCH_WORK = 2**30

@@ -16,7 +16,7 @@ from numba.core.runtime import rtsys
 from small_networks import build, data
 
 from hotloop import Network, kernels, warmup
-from hotloop.kernels import cache, jit, matmul, micro_kernel_shape
+from hotloop.kernels import cache, choices, jit, matmul
 from hotloop.kernels.team import new_team
 from hotloop.kernels.training import train_slice
 from hotloop.network import losses
@@ -181,7 +181,7 @@ def observe(path, dtype):
     for number in range(20):
         train(number, dtype)
     report = {"signatures": signatures(), "functions": functions(), "allocations": {}}
-    report["shape"] = micro_kernel_shape.REGISTERS, matmul.MR, matmul.NR
+    report["shape"] = choices.HERE.registers, matmul.MR, matmul.NR
     call_kernels(np.dtype(dtype))
     report["signatures of all"] = signatures()
     if dtype == "float32":

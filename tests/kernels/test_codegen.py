@@ -20,7 +20,7 @@ from llvmlite import binding
 from numba import types
 from programs import ENVIRONMENT
 
-from hotloop.kernels import clock, jit, matmul, micro_kernel_shape, simd, updates, views
+from hotloop.kernels import choices, clock, jit, matmul, simd, updates, views
 from hotloop.kernels.records import Matrix
 
 X86 = platform.machine() in ("x86_64", "AMD64")
@@ -101,7 +101,7 @@ def for_neon(dispatcher):
 
 def observe(path, whole):
     """Write the assembly of the micro-kernels, of planted faults, and with `whole` of updates and the clock."""
-    report = {"shape": (micro_kernel_shape.REGISTERS, matmul.MR, matmul.NR), "code": {}, "neon": {}}
+    report = {"shape": (choices.HERE.registers, matmul.MR, matmul.NR), "code": {}, "neon": {}}
     elements = {"float32": types.float32, "float64": types.float64}
     functions = {1: matmul.narrow_micro_panels.py_func, matmul.NR: matmul.micro_panels.py_func}
     panels = {f"{vectors} {name}": (f, e) for vectors, f in functions.items() for name, e in elements.items()}

@@ -1,4 +1,4 @@
-"""The micro-kernel's shape: what each CPU gets, what HOTLOOP_MICRO_KERNEL asks for, and that no shape changes a bit.
+"""The micro-kernel's shape, and other choices for a CPU: they change no bit, except those that say so.
 
     for shape in 6x1 8x2 12x2x512 9x3x192 6x4x128; do  # CONTRIBUTING.md has the whole command
         HOTLOOP_MICRO_KERNEL=$shape python -m pytest ...
@@ -8,54 +8,21 @@ runs the tests of everything that the micro-kernel computes for another shape.
 
 import json
 import os
-import platform
 import subprocess
 import sys
 from importlib import import_module
 
-import numba
 import numpy as np
-import pytest
 from conftest import COMPILED, needs_compiler
 from programs import ENVIRONMENT
 
 from hotloop import kernels
-from hotloop.kernels import matmul, micro_kernel_shape
-from hotloop.kernels.micro_kernel_shape import MOST, Shape, name_of, shape_for, shape_of
+from hotloop.kernels import matmul
+from hotloop.kernels.choices import HERE, choose
 
 # Of CPUs with registers of 64 and of 32 bytes, taller and wider ones, and one that is none.
 SHAPES = ("8x2", "6x1", "12x2", "9x3", "6x4", "16x4", "1x1")
 TRAINED = ("8x2", "6x1", "1x1")  # importing the network takes most of the time
-DEFAULT = Shape(6, 1, 256)
-
-
-@pytest.mark.parametrize(("text", "shape"), [
-    ("", DEFAULT), ("8x2", (8, 2, 256)), ("12x3x128", (12, 3, 128)), ("1x1x1", (1, 1, 1)), ("16x4x512", MOST),
-])  # fmt: skip
-def test_what_it_asks_for(text, shape):
-    assert shape_of(text, DEFAULT) == shape
-    assert shape_of(name_of(Shape(*shape)), DEFAULT) == shape
-
-
-@pytest.mark.parametrize("text", [
-    "8", "8x", "x2", "0x2", "8x0", "8x2x0", "17x1", "1x5", "8x2x513", "8x2x256x1", "-8x2", "8 x 2", "8X2", "8x2\n", "a",
-    "٨x2", "1" * 5000 + "x1",
-])  # fmt: skip
-def test_what_is_no_shape(text):
-    with pytest.raises(ValueError, match="HOTLOOP_MICRO_KERNEL must be MRxNR or MRxNRxKC, from 1x1x1 to 16x4"):
-        shape_of(text, DEFAULT)
-
-
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names CPUs of x86-64")
-@pytest.mark.parametrize(("cpu", "registers", "rows"), [
-    ("x86-64", 4, 6), ("haswell", 2, 6), ("znver3", 2, 6), ("znver4", 1, 8), ("skylake-avx512", 1, 8),
-    ("sapphirerapids", 1, 8),
-])  # fmt: skip
-def test_what_a_cpu_gets(cpu, registers, rows, monkeypatch):
-    monkeypatch.setattr(numba.config, "CPU_NAME", cpu)
-    monkeypatch.setattr(numba.config, "CPU_FEATURES", "")
-    assert micro_kernel_shape.registers_of_a_vector() == registers
-    assert shape_for(registers).mr == rows
 
 
 # In another process.
@@ -89,60 +56,71 @@ def trained(hotloop, n_threads):
     return net.parameters.tobytes().hex()
 
 
-def observe(*shapes):
-    """Print what hotloop computes in each shape, imported again for each."""
+def observe(*machines):
+    """Print what hotloop computes with the variables of each machine, imported again for each."""
     found = []
-    for shape in shapes:
-        os.environ["HOTLOOP_MICRO_KERNEL"] = shape
+    for variables in machines:
+        os.environ |= variables
         for name in [name for name in sys.modules if name.partition(".")[0] == "hotloop"]:
             del sys.modules[name]
-        hotloop, kernels, matmul, cache = map(
-            import_module, ("hotloop", "hotloop.kernels", "hotloop.kernels.matmul", "hotloop.kernels.cache")
+        hotloop, kernels, choices, cache = map(
+            import_module, ("hotloop", "hotloop.kernels", "hotloop.kernels.choices", "hotloop.kernels.cache")
         )
-        seen = {"shape": matmul.SHAPE, "settings": cache.settings(), "products": products(kernels, not COMPILED)}
-        if shape in TRAINED and not COMPILED:
+        seen = {"values": {chosen.choice.name: chosen.value for chosen in choices.CHOSEN}}
+        seen |= {"settings": cache.settings(), "products": products(kernels, not COMPILED)}
+        if variables["HOTLOOP_MICRO_KERNEL"] in TRAINED and not COMPILED:
             seen["trained"] = [trained(hotloop, n_threads) for n_threads in (1, 2)]
         found.append(seen)
     print(json.dumps(found))
 
 
-def observed(*shapes, **variables):
-    command = [sys.executable, "-W", "error", "-c", f"import {__name__}; {__name__}.observe(*{shapes})"]
+def observed(*machines, **variables):
+    command = [sys.executable, "-W", "error", "-c", f"import {__name__}; {__name__}.observe(*{machines})"]
     return json.loads(subprocess.check_output(command, env=ENVIRONMENT | variables, text=True))
 
 
-def test_no_shape_changes_a_bit():
+def machine(shape, number):
+    """Return variables for a shape and other caches than this machine's: a small and a large value in turn."""
+    small = number % 2
+    return {
+        "HOTLOOP_MICRO_KERNEL": shape,
+        "HOTLOOP_BLOCK": "64" if small else "512",
+        "HOTLOOP_PITCH": "64" if small else "4096",
+        "HOTLOOP_PACKED_ROWS": "2" if small else "2000",
+        "HOTLOOP_PACKED_SIZE": str(1 + number) if small else "16384",
+    }
+
+
+def test_no_choice_changes_a_bit():
     """In plain Python, where nothing is compiled for a shape; and each has a different cache key.
 
     Except KC, which changes the order of the sums: a block of KC is summed before it is added. So this test can fail.
     """
-    *found, shallow = observed(*SHAPES, "8x2x4", NUMBA_DISABLE_JIT="1")
-    assert [name_of(one["shape"]) for one in found] == [f"{shape}x256" for shape in SHAPES]
+    machines = [machine(shape, number) for number, shape in enumerate((*SHAPES, "8x2x4"))]
+    *found, shallow = observed(*machines, NUMBA_DISABLE_JIT="1")
+    assert [one["values"]["MR x NR"] for one in found] == [*SHAPES]
+    assert [(one["values"]["KC"], shallow["values"]["KC"]) for one in found] == [("256", "4")] * len(SHAPES)
     assert len({one["products"] for one in found}) == 1
     networks = [bits for one in found for bits in one.get("trained", ())]
     assert (len(networks), len({*networks})) == (2 * len(TRAINED), 1)
     assert shallow["products"] != found[0]["products"]
-    assert len({one["settings"]["HOTLOOP_MICRO_KERNEL"] for one in (*found, shallow)}) == len(SHAPES) + 1
+    for one, variables in zip((*found, shallow), machines, strict=True):
+        shape = f"{one['values']['MR x NR']}x{one['values']['KC']}"
+        expected = variables | {"HOTLOOP_MICRO_KERNEL": shape}
+        assert {name: one["settings"].get(name) for name in expected} == expected
 
 
 @needs_compiler
 def test_nor_does_one_that_is_compiled(tmp_path):
-    """Against this process, of whatever shape it is."""
+    """Against this process, whatever it chose."""
     rows = 9 if matmul.MR != 9 else 6
-    (found,) = observed(f"{rows}x3x{matmul.KC}", NUMBA_CACHE_DIR=str(tmp_path))
-    assert found["shape"] == [rows, 3, matmul.KC]
+    asked = machine(f"{rows}x3x{matmul.KC}", 1)
+    (found,) = observed(asked, NUMBA_CACHE_DIR=str(tmp_path))
+    assert found["settings"].items() >= asked.items()
     assert found["products"] == products(kernels, plain=False)
 
 
-def test_a_mistake_is_one_clear_error():
-    command = [sys.executable, "-c", "from hotloop.kernels import sigmoid"]
-    done = subprocess.run(command, env=ENVIRONMENT | {"HOTLOOP_MICRO_KERNEL": "6by1"}, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("ValueError: HOTLOOP_MICRO_KERNEL must be MRxNR or MRxNR")
-    assert done.stderr.splitlines()[-1].endswith("got '6by1'")
-
-
 def test_this_process_has_the_shape_that_was_asked_for():
-    asked = os.environ.get("HOTLOOP_MICRO_KERNEL", "")
-    assert shape_of(asked, shape_for(micro_kernel_shape.REGISTERS)) == matmul.SHAPE
+    shape = tuple(number for chosen in choose(HERE, os.environ)[:2] for number in chosen.numbers)
+    assert shape == matmul.SHAPE
     assert matmul.NR < matmul.NR_OF_A_ROW <= 8
