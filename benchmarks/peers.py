@@ -1,8 +1,9 @@
 """hotloop beside PyTorch, JAX, scikit-learn and NumPy: same data, same loss first, then rounds in turn.
 
-    python benchmarks/peers.py            everything: 10 to 20 minutes on two cores
-    python benchmarks/peers.py --quick    a rough run, under three minutes
+    python benchmarks/peers.py            everything: 20 to 30 minutes on two cores
+    python benchmarks/peers.py --quick    a rough run, a few minutes
     python benchmarks/peers.py --only networks kernels --peers hotloop jax
+    python benchmarks/peers.py --only threads --threads 1 2 4 8 16
 
 docs/peers.md says how to install the peers and how to read the tables. It measures its own checkout.
 """
@@ -20,11 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":  # run as a file, so its folder comes first in the path
     sys.path[:1] = [str(ROOT / "src"), str(ROOT)]
 
-from benchmarks.comparison import chart, report, tables  # noqa: E402
+from benchmarks.comparison import chart, report, scaling, tables  # noqa: E402
 from benchmarks.comparison.cases import NETWORKS  # noqa: E402
 from benchmarks.comparison.measure import PEERS, LossMismatch, Session  # noqa: E402
 from benchmarks.comparison.worker import PeerError, Worker  # noqa: E402
 
+LONG = ("784-512-512-10-b1024", "2048-2048-2048-10")  # for a quick run, unless they are asked for
 TABLES = ("networks", "threads", "kernels", "one_row", "mnist", "widths")
 MNIST = os.environ.get("HOTLOOP_DATA", "")
 
@@ -51,6 +53,10 @@ def parser() -> argparse.ArgumentParser:
         "--seconds", type=float, metavar="S", help="least time of a peer's round (default 0.3; quick: 0.03)"
     )
     found.add_argument(
+        "--threads", nargs="+", type=positive, metavar="N",
+        help="numbers of threads in the table threads (default: 1, 2, 4, ... and all cores; quick: 1, 4, 16, ...)",
+    )  # fmt: skip
+    found.add_argument(
         "--quick", action="store_true", help="a short run: few rounds, fewer widths and sizes, no torch.compile"
     )
     found.add_argument(
@@ -74,6 +80,15 @@ def positive(text: str) -> int:
     return value
 
 
+def options_of(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options, or end with status 2 if they contradict each other."""
+    command = parser()
+    options = command.parse_args(arguments)
+    if options.threads and options.only and "threads" not in options.only:
+        command.error("--threads is for the table threads, which --only leaves out")
+    return options
+
+
 def session_of(options: argparse.Namespace) -> Session:
     """Return the session that the options ask for."""
     quick = options.quick
@@ -81,6 +96,7 @@ def session_of(options: argparse.Namespace) -> Session:
     session = Session(
         peers, options.rounds or (3 if quick else 9), options.seconds or (0.03 if quick else 0.3), quick,
         mnist=str(Path(options.mnist).expanduser().resolve()) if options.mnist else "",
+        threads=options.threads,
         mnist_epochs=(0 if quick else 20) if options.mnist_epochs is None else options.mnist_epochs,
     )  # fmt: skip
     if peers != options.peers:
@@ -92,10 +108,14 @@ def measures(session: Session, only: Sequence[str] | None) -> dict[str, Callable
     """Return the measurements to make, by table."""
     wanted = only or TABLES
     networks = [name for name in NETWORKS if name in wanted or "networks" in wanted]
+    for name in LONG:
+        if session.quick and name in networks and name not in wanted:
+            networks.remove(name)
+            session.absent[NETWORKS[name].name] = "takes too long for --quick"
     found: dict[str, Callable[[], tables.Rows]] = {}
     if networks:
         found["networks"] = lambda: tables.networks(session, networks)
-    rest = {"threads": tables.threads, "kernels": tables.kernels, "one_row": tables.one_row, "widths": tables.widths}
+    rest = {"threads": scaling.threads, "kernels": tables.kernels, "one_row": tables.one_row, "widths": tables.widths}
     if "mnist" in wanted:
         if session.mnist and Path(session.mnist).is_dir():
             rest["mnist"] = tables.mnist
@@ -120,7 +140,7 @@ def calibrate(session: Session) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the comparison, and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser().parse_args(given)
+    options = options_of(given)
     session = session_of(options)
     calibrate(session)
     found: dict[str, Any] = {}
@@ -159,16 +179,12 @@ def has_figures(row: dict[str, Any]) -> bool:
 
 
 def written(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Draw the chart if that is possible, write the files and return their paths."""
-    pictures = []
-    if "widths" in results["tables"]:
-        try:
-            path = folder / f"peers-{report.slug(results['about']['cpu'])}.png"
-            folder.mkdir(parents=True, exist_ok=True)
-            chart.draw(results["tables"]["widths"], results["about"], path)
-            pictures.append(path)
-        except ModuleNotFoundError as error:
-            results["absent"]["the chart"] = f"{error.name} is not installed"
+    """Draw the charts if that is possible, write the files and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        pictures = chart.draw(results, folder / f"peers-{report.slug(results['about']['cpu'])}")
+    except ModuleNotFoundError as error:
+        pictures, results["absent"]["the charts"] = [], f"{error.name} is not installed"
     return [*report.write(results, folder), *pictures]
 
 

@@ -64,12 +64,15 @@ class Case:
 NETWORKS = {
     "64-32-10": Case((64, 32, 10), 32, fastest=3.5, eager=50),
     "784-30-10": Case((784, 30, 10), 10, "sigmoid", "mse", rows=4000, fastest=3.0, eager=18),
-    "784-128-10": Case((784, 128, 10), 32, fastest=1.3, eager=3.5),
+    "784-128-10": Case((784, 128, 10), 32, fastest=1.35, eager=3.5),
     "784-512-512-10": Case((784, 512, 512, 10), 128, fastest=1.15, eager=1.2),
-    "1024-1024-1024-10": Case((1024, 1024, 1024, 10), 256, fastest=1.0, eager=1.05),
+    "784-512-512-10-b1024": Case((784, 512, 512, 10), 1024),
+    "1024-1024-1024-10": Case((1024, 1024, 1024, 10), 256, fastest=1.08, eager=1.05),
+    "2048-2048-2048-10": Case((2048, 2048, 2048, 10), 512, rows=1024, fastest=1.05),
     "784-128-10-adam": Case((784, 128, 10), 32, optimizer="adam", learning_rate=0.001, fastest=1.4, eager=4),
     "64-8x64-1": Case((64, *[64] * 8, 1), 64, "tanh", "mse", fastest=1.5, eager=5),
 }
+PREDICTED = Case((784, 512, 512, 10), 60_000, rows=60_000)  # by `predict`, in one call
 
 
 def data(case: Case) -> tuple[Array, Array]:
@@ -109,12 +112,29 @@ def orders(case: Case, epochs: int) -> Iterator[Array]:
         yield np.random.Generator(np.random.Philox(key=[SEED, epoch])).permutation(case.rows)[: case.steps * case.batch]
 
 
-def products_input(rows: int, fan_in: int, fan_out: int) -> tuple[Array, Array, Array]:
-    """Return x (rows, fan_in), weights (fan_in, fan_out) and delta (rows, fan_out) for a layer's three products."""
-    rng = np.random.default_rng(SEED)
-    shapes = (rows, fan_in), (fan_in, fan_out), (rows, fan_out)
-    x, weights, delta = (rng.standard_normal(shape, np.float32) for shape in shapes)
-    return x, weights, delta
+def rows_to_predict(case: Case) -> Array:
+    """Return a case's rows, (rows, inputs) float32 from 0 to 1, without targets: quicker and smaller than `data`."""
+    return np.random.default_rng(SEED).random((case.rows, case.sizes[0]), np.float32)
+
+
+class LayerProducts:
+    """What the three products of a layer are made of, the same arrays for every peer; see `hotloop_peer.Products`.
+
+    A subclass has the methods in `RESULTS`, which compute a product so many times, and keeps its result in the
+    attribute.
+    """
+
+    RESULTS = {"forward": "z", "weight_gradient": "dw", "input_gradient": "dx"}
+
+    def __init__(self, rows: int, fan_in: int, fan_out: int) -> None:
+        rng = np.random.default_rng(SEED)
+        shapes = (rows, fan_in), (fan_in, fan_out), (rows, fan_out)
+        self.x, self.w, self.delta = (rng.standard_normal(shape, np.float32) for shape in shapes)
+        self.z, self.dw, self.dx = (np.zeros_like(array) for array in (self.delta, self.w, self.x))
+
+    def output(self, product: str) -> Array:
+        """Return the first rows of a result."""
+        return np.asarray(getattr(self, self.RESULTS[product]))[:8]
 
 
 def idx(folder: str, name: str) -> Array:

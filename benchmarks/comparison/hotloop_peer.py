@@ -6,7 +6,17 @@ from typing import Any
 import numba
 import numpy as np
 
-from benchmarks.comparison.cases import SEED, Array, Case, Layers, data, idx, initial_weights, products_input
+from benchmarks.comparison.cases import (
+    SEED,
+    Array,
+    Case,
+    LayerProducts,
+    Layers,
+    data,
+    idx,
+    initial_weights,
+    rows_to_predict,
+)
 from hotloop import SGD, Adam, Network, RMSprop, profile
 from hotloop.kernels import accumulate_weight_gradient, dense_forward, input_gradient, predict_one
 from hotloop.network.profiling import roofline
@@ -41,7 +51,13 @@ class Peer:
         self.network.epochs_trained = 0
 
     def train(self, epochs: int) -> float:
-        return self.network.fit(self.inputs, self.targets, epochs=epochs, **self.fitting).epochs[-1]["loss"]
+        history = self.network.fit(self.inputs, self.targets, epochs=epochs, **self.fitting)
+        self.n_threads = history.n_threads
+        return history.epochs[-1]["loss"]
+
+    def chosen(self) -> int:
+        """Return the number of threads that the last fit ended with."""
+        return self.n_threads
 
     def profiled(self, epochs: int) -> float:
         """Train under a profile, and return only the seconds of the training."""
@@ -89,12 +105,26 @@ def one_row(layers: Layers, row: Array) -> dict[str, Any]:
     return {"hotloop, Network.predict": lambda: network.predict(row), "hotloop, predict_one compiled": compiled}
 
 
-class Products:
+class Predictor:
+    """A network that predicts many rows, which cross-entropy makes probabilities of."""
+
+    def __init__(self, case: Case, n_threads: int | str = 1) -> None:
+        self.network = Network(case.sizes, case.activation, loss=case.loss, initializer=initial_weights(case))
+        self.inputs, self.n_threads = rows_to_predict(case), n_threads
+
+    def predict(self, times: int) -> None:
+        for _ in range(times):
+            self.outputs = self.network.predict(self.inputs, n_threads=self.n_threads)
+
+    def output(self) -> Array:
+        return self.outputs
+
+
+class Products(LayerProducts):
     """The three products of a layer, by hotloop's kernels. The first also adds a bias, and the second accumulates."""
 
     def __init__(self, rows: int, fan_in: int, fan_out: int) -> None:
-        self.x, self.w, self.delta = products_input(rows, fan_in, fan_out)
-        self.z, self.dx, self.dw = np.zeros((rows, fan_out), "f4"), np.zeros_like(self.x), np.zeros_like(self.w)
+        super().__init__(rows, fan_in, fan_out)
         self.bias, self.db = np.zeros((2, fan_out), "f4")
 
     def forward(self, times: int) -> None:

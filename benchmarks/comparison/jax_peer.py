@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.comparison.cases import ADAM, SEED, Case, Layers, data, initial_weights, orders
+from benchmarks.comparison.cases import ADAM, SEED, Array, Case, Layers, data, initial_weights, orders, rows_to_predict
 
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
 
@@ -36,6 +36,21 @@ class Peer:
         return [(np.asarray(weights), np.asarray(bias)) for weights, bias in self.state[0]]
 
 
+class Predictor:
+    """A network that predicts many rows, in one jitted function."""
+
+    def __init__(self, case: Case) -> None:
+        self.inputs, self.layers = jax.device_put(rows_to_predict(case)), jax.tree.map(jnp.array, initial_weights(case))
+        self.forward = jax.jit(lambda layers, x: jax.nn.softmax(logits(case, layers, x)))
+
+    def predict(self, times: int) -> None:
+        for _ in range(times):
+            self.outputs = jax.block_until_ready(self.forward(self.layers, self.inputs))
+
+    def output(self) -> Array:
+        return np.asarray(self.outputs)
+
+
 def train_epoch(case, state, inputs, targets, batches):
     """Return the state after an epoch, and its mean loss; `batches` (steps, batch) holds row numbers."""
 
@@ -56,16 +71,21 @@ def train_epoch(case, state, inputs, targets, batches):
 
 def batch_loss(layers, case, x, y, key):
     """Return the mean loss of a batch."""
-    for number, (weights, bias) in enumerate(layers[:-1]):
-        x = ACTIVATIONS[case.activation](x @ weights + bias)
-        if case.dropout:
-            kept = jax.random.bernoulli(jax.random.fold_in(key, number), 1 - case.dropout, x.shape)
-            x = jnp.where(kept, x / (1 - case.dropout), 0)
-    weights, bias = layers[-1]
-    z = x @ weights + bias
+    z = logits(case, layers, x, key)
     if case.loss == "mse":
         return jnp.mean((z - y) ** 2)
     return jnp.mean(jax.nn.logsumexp(z, axis=1) - jnp.take_along_axis(z, y[:, None], axis=1)[:, 0])
+
+
+def logits(case, layers, x, key=None):
+    """Return the last layer's weighted inputs; with a key, units are dropped."""
+    for number, (weights, bias) in enumerate(layers[:-1]):
+        x = ACTIVATIONS[case.activation](x @ weights + bias)
+        if case.dropout and key is not None:
+            kept = jax.random.bernoulli(jax.random.fold_in(key, number), 1 - case.dropout, x.shape)
+            x = jnp.where(kept, x / (1 - case.dropout), 0)
+    weights, bias = layers[-1]
+    return x @ weights + bias
 
 
 def update(case, layers, moments, count, gradient):

@@ -4,8 +4,9 @@ import math
 import os
 import statistics
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.comparison import numpy_peer
@@ -63,7 +64,8 @@ class Session:
     quick: bool = False
     mnist: str = ""
     mnist_epochs: int = 20
-    cores: Sequence[int] = field(default_factory=lambda: sorted(os.sched_getaffinity(0)))
+    cores: Sequence[int] = field(default_factory=lambda: apart(os.sched_getaffinity(0)))
+    threads: Sequence[int] | None = None  # to measure; None for 1, 2, 4, ... and all
     absent: dict[str, str] = field(default_factory=dict)
     peak: float | None = None
 
@@ -71,6 +73,10 @@ class Session:
     def core(self) -> list[int]:
         """The core for measurements on one core: the last, since systems prefer the first."""
         return [self.cores[-1]]
+
+    def with_rounds(self, most: int) -> "Session":
+        """Return a copy with at most so many rounds."""
+        return replace(self, rounds=min(self.rounds, most))
 
     def say(self, text: str) -> None:
         """Report progress."""
@@ -97,6 +103,26 @@ class Session:
                 del ready[error.peer]
                 self.absent[f"{error.peer} ({where})"] = str(error)
                 self.say(f"  {error.peer} is left out of {where}: {error}")
+
+
+def apart(cores: Iterable[int], cpus: Path = Path("/sys/devices/system/cpu")) -> list[int]:
+    """Return cores in such an order that the last ones share no physical core, as long as there are others."""
+    firsts: list[int] = []
+    others: list[int] = []
+    seen = set()
+    for core in sorted(cores, reverse=True):
+        siblings = hardware_threads(core, cpus)
+        (others if siblings in seen else firsts).append(core)
+        seen.add(siblings)
+    return [*reversed(others), *reversed(firsts)]
+
+
+def hardware_threads(core: int, cpus: Path = Path("/sys/devices/system/cpu")) -> str:
+    """Return the hardware threads of the physical core that a core belongs to, in Linux's notation."""
+    try:
+        return (cpus / f"cpu{core}" / "topology" / "thread_siblings_list").read_text().strip()
+    except OSError:
+        return str(core)
 
 
 def same_loss(case: Case, peers: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -145,7 +171,9 @@ def in_turn(rounds: int, measures: dict[str, Callable[[], float]]) -> dict[str, 
 def per_call(session: Session, worker: Any, method: str, *arguments: Any) -> Callable[[], float]:
     """Return a function that measures seconds a call of a method; the method is told how often to repeat itself."""
     worker.call(method, *arguments, 1)
-    once = min(worker.seconds(method, *arguments, 3) for _ in range(3)) / 3
+    once = worker.seconds(method, *arguments, 1)
+    if once < session.seconds / 10:
+        once = min(worker.seconds(method, *arguments, 3) for _ in range(3)) / 3
     times = repetitions(session.seconds, once)
     return lambda: float(worker.seconds(method, *arguments, times)) / times
 

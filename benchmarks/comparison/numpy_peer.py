@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.comparison.cases import ADAM, Array, Case, Layers, data, initial_weights, orders, products_input
+from benchmarks.comparison.cases import ADAM, Array, Case, LayerProducts, Layers, data, initial_weights, orders
 
 
 class Peer:
@@ -150,12 +150,13 @@ def one_row(layers: Layers, row: Array) -> dict[str, Any]:
     return {"NumPy": predict}
 
 
-class Products:
+class Products(LayerProducts):
     """The three products of a layer, by NumPy's BLAS."""
 
-    def __init__(self, rows: int, fan_in: int, fan_out: int) -> None:
-        self.x, self.w, self.delta = products_input(rows, fan_in, fan_out)
-        self.z, self.dx, self.dw = np.zeros((rows, fan_out), "f4"), np.zeros_like(self.x), np.zeros_like(self.w)
+    def note(self) -> str:
+        """Return the name and version of the BLAS."""
+        found: dict[str, Any] = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[index]
+        return f"{found['name']} {found['version']}"
 
     def forward(self, times: int) -> None:
         for _ in range(times):

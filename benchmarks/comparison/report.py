@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.measure import PEERS, TOLERANCE, Session, cpu_flags
-from benchmarks.comparison.tables import AUTO_SLOWER
+from benchmarks.comparison.scaling import AUTO_SLOWER, labelled
 from benchmarks.comparison.worker import ROOT
 
-FORMAT = 1  # of the JSON file
+FORMAT = 2  # of the JSON file
 LIBRARIES = ("numba", "llvmlite", "numpy", "torch", "jax", "jaxlib", "scikit-learn", "onnxruntime")
 TITLES = {
     "networks": "Training on one core: microseconds a step",
-    "threads": "Training on two cores: microseconds a step",
+    "threads": "Over the number of threads, a core for each: microseconds a step or a prediction",
     "kernels": "The products of a layer alone, one core: GF/s",
     "one_row": "Predicting one row of 784-128-10, one core",
     "mnist": "MNIST: 784-512-512-10, ReLU, dropout 0.2, RMSprop, batch 128",
@@ -177,46 +177,57 @@ def network_lines(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def thread_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """Return the table of two threads."""
-    labels = columns(rows)
-    header = [
-        "network",
-        *labels,
-        "1 / 2 threads (target)",
-        f"auto / better (at most {AUTO_SLOWER:g})",
-        "fastest peer / auto",
-        "",
-    ]
-    body = [
-        [
-            row["network"],
-            *(number(row["microseconds"].get(label, {}).get("median")) for label in labels),
-            against(row["speed_up"], row["speed_up_wanted"]),
-            number(row["auto_over_best"]),
-            number(row.get("fastest")),
-            verdict(row),
-        ]
-        for row in rows
-    ]
-    return table(header, body)
+    """Return the table over the number of threads: a line for each program, the times that we lose in bold."""
+    counts, most = rows[0]["threads"], rows[0]["threads"][-1]
+    header = ["network", "", *map(str, counts), "auto", "it chose", f"1 / {most} threads (target)"]
+    body = []
+    for row in rows:
+        name, lost = row["network"], {count for found in row["slower_at"].values() for count in found}
+        for peer in ("hotloop", "PyTorch eager", "JAX"):
+            medians = [row["microseconds"].get(labelled(peer, count), {}).get("median") for count in (*counts, "auto")]
+            if not any(medians):
+                continue
+            ours = peer == "hotloop"
+            times = [
+                f"**{number(median)}**" if ours and count in lost else number(median)
+                for count, median in zip((*counts, "auto"), medians, strict=True)
+            ]
+            ratio = against(row["speed_up"].get(peer), row["speed_up_wanted"] if ours else None)
+            shown = [str(row["chosen"] or "-"), ratio, thread_verdict(row)] if ours else ["-", ratio, ""]
+            body.append([name, peer, *times, *shown])
+            name = ""
+    return table([*header, ""], body, left=2)
+
+
+def thread_verdict(row: dict[str, Any]) -> str:
+    """Return what is wrong with a row of the table over the number of threads, or an empty string."""
+    lost = [f"{peer} at {', '.join(map(str, at))}" for peer, at in row["slower_at"].items()]
+    found = [f"**we lose** to {', '.join(lost)}"] if lost else []
+    wanted = row["speed_up_wanted"]
+    if wanted and row["speed_up"].get("hotloop", wanted) < wanted:
+        found.append("speed-up below target")
+    if (row["auto_over_best"] or 0) > AUTO_SLOWER:
+        found.append(f"auto takes {number(row['auto_over_best'])} times the best (target: {AUTO_SLOWER:g})")
+    return "; ".join(found)
 
 
 def kernel_lines(rows: list[dict[str, Any]]) -> list[str]:
     """Return the table of the products."""
     labels = columns(rows, "gflops")
-    header = ["product", "rows, inputs, outputs", *labels, "ours / BLAS (target)", "share of peak (target)", ""]
+    header = ["product", "rows, inputs, outputs", *labels, "ours / fastest BLAS (target)", "share of peak (target)", ""]
     body = [
         [
             PRODUCTS[row["product"]],
             ", ".join(map(str, row["shape"])),
             *(number(row["gflops"].get(label)) for label in labels),
-            against(row["ratio"], row["wanted"]),
+            against(row["ratio"], row["wanted"]) + (f", {row['fastest_peer']}" if row["ratio"] else ""),
             against(row["share_of_peak"], row["share_wanted"]),
             verdict(row),
         ]
         for row in rows
     ]
-    return table(header, body, left=2)
+    notes = dict.fromkeys(f"{label}: {note}" for row in rows for label, note in row["notes"].items())
+    return [*table(header, body, left=2), *(["", f"{'; '.join(notes)}."] if notes else [])]
 
 
 def one_row_lines(rows: list[dict[str, Any]]) -> list[str]:

@@ -4,13 +4,24 @@ import functools
 import os
 import shutil
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
 
-from benchmarks.comparison.cases import ADAM, Array, Case, Layers, data, initial_weights, orders
+from benchmarks.comparison.cases import (
+    ADAM,
+    Array,
+    Case,
+    LayerProducts,
+    Layers,
+    data,
+    initial_weights,
+    orders,
+    rows_to_predict,
+)
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 LOSSES = {"mse": nn.functional.mse_loss, "cross_entropy": nn.functional.cross_entropy}
@@ -40,7 +51,7 @@ class Peer:
         self.tune()
 
     def tune(self) -> None:
-        """Time some steps with each form of the optimizer, and take the fastest."""
+        """Time up to 20 steps with each form of the optimizer, for a tenth of a second, and take the fastest."""
         if self.case.optimizer == "rmsprop":  # has no fused form
             return self.reset()
         seconds = []
@@ -49,10 +60,7 @@ class Peer:
             self.options = options
             self.reset()
             self.train_step(rows)
-            began = time.perf_counter()
-            for _ in range(20):
-                self.train_step(rows)
-            seconds.append(time.perf_counter() - began)
+            seconds.append(quickest(lambda: self.train_step(rows)))
         self.options = self.FORMS[seconds.index(min(seconds))]
         self.reset()
         return None
@@ -156,15 +164,30 @@ class Compiled(Peer):
         return self.compiled(self.values, self.moments, self.count, rows)
 
 
-def one_row(layers: Layers, row: Array) -> dict[str, Any]:
-    """Return the ways to predict one row."""
-    torch.set_num_threads(1)
+def predictor(layers: Layers) -> nn.Sequential:
+    """Return a network of given layers, ReLU between them, and softmax at the end."""
     modules: list[nn.Module] = []
     for weights, bias in layers:
         linear = nn.Linear(*weights.shape)
         linear.load_state_dict({"weight": torch.from_numpy(weights.T.copy()), "bias": torch.from_numpy(bias)})
         modules += [linear, nn.ReLU()]
-    network = nn.Sequential(*modules[:-1], nn.Softmax(dim=1)).eval()
+    return nn.Sequential(*modules[:-1], nn.Softmax(dim=1)).eval()
+
+
+def quickest(call: Callable[[], Any], most: int = 20, enough: float = 0.1) -> float:
+    """Return the least seconds of up to `most` calls, of one at least; none begins after `enough` seconds."""
+    found: list[float] = []
+    while not found or (len(found) < most and sum(found) < enough):
+        began = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - began)
+    return min(found)
+
+
+def one_row(layers: Layers, row: Array) -> dict[str, Any]:
+    """Return the ways to predict one row."""
+    torch.set_num_threads(1)
+    network = predictor(layers)
     x = torch.from_numpy(row)
 
     @torch.inference_mode()
@@ -172,3 +195,85 @@ def one_row(layers: Layers, row: Array) -> dict[str, Any]:
         return network(x).numpy()
 
     return {"PyTorch eager": predict}
+
+
+class Predictor:
+    """A network that predicts many rows: all together, or some thousands at a time, whichever is faster."""
+
+    def __init__(self, case: Case) -> None:
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        self.network, self.inputs = predictor(initial_weights(case)), torch.from_numpy(rows_to_predict(case))
+        seconds = {}
+        for rows in (1024, 8192, case.rows):
+            self.rows = rows
+            seconds[rows] = quickest(lambda: self.predict(1), 3)
+        self.rows = min(seconds, key=seconds.__getitem__)
+
+    @torch.inference_mode()
+    def predict(self, times: int) -> None:
+        for _ in range(times):
+            parts = [self.network(part) for part in self.inputs.split(self.rows)]
+            self.outputs = parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def output(self) -> Array:
+        return self.outputs.numpy()
+
+    def note(self) -> str:
+        """Return what was chosen."""
+        return f"{self.rows} rows at a time"
+
+
+class Products(LayerProducts):
+    """The three products of a layer, by `torch.mm`, which calls the BLAS that PyTorch was built with."""
+
+    def __init__(self, rows: int, fan_in: int, fan_out: int) -> None:
+        torch.set_num_threads(1)
+        super().__init__(rows, fan_in, fan_out)
+        for name, array in vars(self).items():
+            setattr(self, name, torch.from_numpy(array))
+
+    def note(self) -> str:
+        """Return the name of the BLAS."""
+        return next((word.removeprefix("BLAS_INFO=") for word in torch.__config__.show().replace(",", " ").split()
+                     if word.startswith("BLAS_INFO=")), "unknown")  # fmt: skip
+
+    def forward(self, times: int) -> None:
+        for _ in range(times):
+            torch.mm(self.x, self.w, out=self.z)
+
+    def weight_gradient(self, times: int) -> None:
+        for _ in range(times):
+            torch.mm(self.x.T, self.delta, out=self.dw)
+
+    def input_gradient(self, times: int) -> None:
+        for _ in range(times):
+            torch.mm(self.delta, self.w.T, out=self.dx)
+
+
+class OneDnnProducts(Products):
+    """The same by oneDNN, through the operator that torch.compile calls for a linear layer: x, W -> x W.T.
+
+    `torch.mm` goes to oneDNN for short floating-point numbers only. The operator makes a new array for its result.
+    """
+
+    def note(self) -> str:
+        """Return the version of oneDNN."""
+        return next((line.split("MKL-DNN ")[1].split()[0] for line in torch.__config__.show().splitlines()
+                     if "MKL-DNN " in line), "unknown")  # fmt: skip
+
+    def forward(self, times: int) -> None:
+        for _ in range(times):
+            self.z = linear(self.x, self.w.T)
+
+    def weight_gradient(self, times: int) -> None:
+        for _ in range(times):
+            self.dw = linear(self.x.T, self.delta.T)
+
+    def input_gradient(self, times: int) -> None:
+        for _ in range(times):
+            self.dx = linear(self.delta, self.w)
+
+
+def linear(x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return ``x @ weights.T``, by oneDNN."""
+    return torch.ops.mkldnn._linear_pointwise(x, weights, None, "none", [], "")

@@ -169,6 +169,11 @@ def find(name: str) -> Any:
     return getattr(importlib.import_module(f"{HERE}.{module}"), function)
 
 
+def load(subject: str) -> None:
+    """Import the module of a subject: without what it needs, an error says what is not installed."""
+    find(subject)
+
+
 def peak_memory() -> int:
     """Return the peak memory of this process so far, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()

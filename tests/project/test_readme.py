@@ -180,7 +180,7 @@ def test_the_speed_table_is_what_was_measured():
     header = ["network", "hotloop, us a step", "fastest peer / hotloop", "PyTorch eager / hotloop"]
     head, rule, *lines = table(header, rows)
     (shown,) = re.findall(re.escape(f"{head}\n{rule}\n") + r"((?:\|.*\n)+)", README)
-    assert len(lines) == 7
+    assert len(lines) >= 7
     assert {*shown.splitlines()} < {*lines}
     assert not measured["about"]["quick"]
     assert not measured["about"]["commit"].endswith("-dirty")
