@@ -84,9 +84,8 @@ def micro_kernel(cpu: CPU) -> tuple[tuple[int, ...], str]:
     where it takes two, six rows by one are 12 of 16 registers.
     """
     mr, nr = (8, 2) if cpu.registers == 1 else (6, 1)
-    vectors = f"{nr} vector" + "s" * (nr > 1)
     sums, size = mr * nr * cpu.registers, VECTOR // cpu.registers
-    return (mr, nr), f"{mr} rows by {vectors} of C: {sums} sums in registers of {size} bytes"
+    return (mr, nr), f"rows by vectors of C: {sums} sums in registers of {size} bytes"
 
 
 def panel(cpu: CPU) -> tuple[tuple[int, ...], str]:
@@ -103,34 +102,34 @@ def block(cpu: CPU) -> tuple[tuple[int, ...], str]:
     share = cpu.caches.second.share // KB
     size = min(max(share // 4, 64), 512)
     part = "a quarter" if size == share // 4 else "part"
-    return (size,), f"KB of packed A: {part} of the second-level cache, of which a core has {share} KB"
+    return (size,), f"KB of packed A: {part} of a core's {share} KB of second-level cache"
 
 
 def pitch(cpu: CPU) -> tuple[tuple[int, ...], str]:
-    """Return how many numbers apart columns share few sets of the first-level cache: a way of it, or a page."""
+    """Return how many elements apart columns share few sets of the first-level cache: a way of it, or a page."""
     size, ways = cpu.caches.first.size, cpu.caches.first.ways
     distance = min(size // ways, PAGE)
     sets = size // ways // distance
-    which = "one set" if sets == 1 else f"{sets} sets"
-    return (distance // FLOAT,), (
-        f"columns so many numbers apart share {which} of the first-level cache: {size // KB} KB, {ways} ways"
-    )
+    which = "a set" if sets == 1 else f"{sets} sets"
+    return (
+        distance // FLOAT,
+    ), f"elements between columns that share {which}: first-level cache of {size // KB} KB in {ways} ways"
 
 
 def packed_rows(cpu: CPU) -> tuple[tuple[int, ...], str]:
     """Return how many rows of C share the cost of packing B. At least two: the panel has no room for a single row's."""
-    return (48,), "rows of C that repay packing B, on every CPU so far"
+    return (48,), "rows of C from which B is packed: the same on every CPU"
 
 
 def packed_size(cpu: CPU) -> tuple[tuple[int, ...], str]:
-    """Return the size of B, in numbers, from which it is packed."""
+    """Return the size of B, in elements, from which it is packed."""
     size = cpu.caches.first.size
-    return (size // FLOAT,), f"numbers of B that are worth packing: the first-level cache has {size // KB} KB"
+    return (size // FLOAT,), f"elements of B from which it is packed: a first-level cache of {size // KB} KB"
 
 
 def micro_batch(cpu: CPU) -> tuple[tuple[int, ...], str]:
     """Return how many rows of a batch are processed at a time, at most."""
-    return (256,), "rows: many enough to repay packing weights, few enough for the second-level cache"
+    return (256,), "rows of a batch at a time: enough to repay packing weights, few enough for the second-level cache"
 
 
 # 16 rows by 4 vectors exceed the registers of every CPU; a panel of 512 rows for them is 128 KB of float32, on the
@@ -166,7 +165,7 @@ def choose(cpu: CPU, variables: Mapping[str, str]) -> list[Chosen]:
         for choice, (numbers, why) in zip(choices, derived, strict=True):
             mine, asked = asked[: len(numbers)], asked[len(numbers) :]
             if mine:
-                why = f"set by {variable}; otherwise {written(numbers)}, {why}"
+                why = f"set by {variable}; otherwise {written(numbers)} {why}"
             found.append(Chosen(choice, mine or numbers, why, bool(mine)))
     return found
 

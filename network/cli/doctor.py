@@ -13,13 +13,14 @@ import numba
 import numpy as np
 
 from hotloop import __version__
-from hotloop.kernels import cache, limits
+from hotloop.kernels import cache, choices, limits
+from hotloop.kernels.caches import KB, Cache, Caches
 from hotloop.kernels.jit import assembly
 from hotloop.network import cache_files, flops
 from hotloop.network.cli.exit_status import UNWELL
 from hotloop.network.cli.streams import say
 from hotloop.network.display.terminal import Styled, styled
-from hotloop.network.display.text_table import HEAD, paragraph
+from hotloop.network.display.text_table import HEAD, paragraph, table
 from hotloop.network.layout import Layout
 from hotloop.network.profiling.roofline import bandwidth, peak_flops
 from hotloop.network.training.cores import available_cores
@@ -58,6 +59,8 @@ def examine() -> dict[str, Any]:
         },
         "cpu": cpu_name(),
         "compiled_for": (numba.config.CPU_NAME or llvmlite.binding.get_host_cpu_name()) if compiled else None,
+        "caches": described(choices.HERE.caches),
+        "choices": chosen(),
         "cores": available_cores(),
         "cores_of_machine": os.cpu_count() or 1,
         "threads": threads(),
@@ -143,6 +146,23 @@ def changes_code(name: str) -> bool:
     return name in cache.SETTINGS or name in cache.OWN_SETTINGS or name in TARGET
 
 
+def described(caches: Caches) -> dict[str, Any]:
+    """Return the sizes of caches in bytes, their ways, the cores that share each, and who said so."""
+    found = caches._asdict()
+    return {name: value._asdict() if isinstance(value, Cache) else value for name, value in found.items()}
+
+
+def chosen() -> list[dict[str, Any]]:
+    """Return what is chosen for the CPU, or set by a variable, and why."""
+    return [
+        {
+            "name": found.choice.name, "value": found.value, "why": found.why, "variable": found.choice.variable,
+            "overridden": found.overridden, "changes_code": found.choice.in_code, "changes_bits": found.choice.in_bits,
+        }
+        for found in choices.CHOSEN
+    ]  # fmt: skip
+
+
 def threads() -> list[list[Any]]:
     """Return the numbers of threads that n_threads="auto" would try here, for networks of three sizes."""
     rows: list[list[Any]] = []
@@ -171,6 +191,7 @@ def report(seen: dict[str, Any]) -> str:
         ("hotloop", versions.pop("hotloop")),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("CPU", seen["cpu"]),
+        ("caches", _caches(seen["caches"])),
         ("cores", f"{seen['cores']} usable of {seen['cores_of_machine']}"),
         ("threads", "; ".join(f"{network} batch {batch}: {tried}" for network, batch, tried in seen["threads"])),
         ("cache", _cache(seen)),
@@ -188,11 +209,25 @@ def report(seen: dict[str, Any]) -> str:
         names = ", ".join(seen["settings_that_change_code"])
         lines.append(("", f"change code, which is kept separately for each value: {names}"))
     text: list[str] = [paragraph(styled(f"{name:<14}", HEAD), value) for name, value in lines]
+    rows = [[found[name] for name in ("name", "value", "variable", "why")] for found in seen["choices"]]
+    heads = ["choice", "value", "variable", "why"]
+    text += ["", *table(heads, rows, left=["choice", "variable", "why"], wrapped=True, first_to_go=["variable"])]
     for found in seen["problems"]:
         text += ["", paragraph(styled("problem: ", PROBLEM), found["problem"])]
         text.append(paragraph(styled("remedy:  ", HEAD), found["remedy"]))
     verdict = styled(_verdict(len(seen["problems"])), PROBLEM if seen["problems"] else FINE)
     return Styled.joined("\n", [*text, "", verdict])
+
+
+def _caches(seen: dict[str, Any]) -> str:
+    parts = []
+    for name, level in ("first", "first-level data"), ("second", "second-level"), ("last", "last-level"):
+        if seen[name] is not None:
+            size, ways, cores = seen[name].values()
+            shared = f", {cores} cores share it" if cores > 1 else ""
+            amount = f"{size // KB} KB" if size < 8 * KB * KB else f"{size // KB // KB} MB"
+            parts.append(f"{level} {amount} in {ways} ways{shared}")
+    return f"{'; '.join(parts)} ({seen['source']})"
 
 
 def _cache(seen: dict[str, Any]) -> str:

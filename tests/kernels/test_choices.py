@@ -73,18 +73,19 @@ def test_the_numbers_are_within_the_bounds_of_the_variables(name):
 
 @pytest.mark.parametrize(("name", "reasons"), [
     ("Zen 3", [
-        "6 rows by 1 vector of C: 12 sums in registers of 32 bytes",
+        "rows by vectors of C: 12 sums in registers of 32 bytes",
         "rows of B in a micro-panel: 16 KB of a first-level cache of 32 KB",
-        "KB of packed A: a quarter of the second-level cache, of which a core has 512 KB",
+        "KB of packed A: a quarter of a core's 512 KB of second-level cache",
+        "elements of B from which it is packed: a first-level cache of 32 KB",
     ]),
     ("Emerald Rapids", [
-        "8 rows by 2 vectors of C: 16 sums in registers of 64 bytes",
+        "rows by vectors of C: 16 sums in registers of 64 bytes",
         "rows of B in a micro-panel: 32 KB of a first-level cache of 48 KB",
-        "KB of packed A: a quarter of the second-level cache, of which a core has 2048 KB",
-        "columns so many numbers apart share one set of the first-level cache: 48 KB, 12 ways",
+        "KB of packed A: a quarter of a core's 2048 KB of second-level cache",
+        "elements between columns that share a set: first-level cache of 48 KB in 12 ways",
     ]),
-    ("Neoverse", ["columns so many numbers apart share 4 sets of the first-level cache: 64 KB, 4 ways"]),
-    ("tiny", ["KB of packed A: part of the second-level cache, of which a core has 128 KB"]),
+    ("Neoverse", ["elements between columns that share 4 sets: first-level cache of 64 KB in 4 ways"]),
+    ("tiny", ["KB of packed A: part of a core's 128 KB of second-level cache"]),
 ])  # fmt: skip
 def test_reasons_have_the_numbers_that_they_follow_from(name, reasons):
     found = [chosen.why for chosen in choose(CPUS[name], {})]
@@ -157,7 +158,7 @@ def test_a_number(choice):
     for number in least, most:
         (found,) = (c for c in choose(CPUS["Zen 4"], {choice.variable: str(number)}) if c.choice is choice)
         assert (found.numbers, found.overridden) == ((number,), True)
-        assert found.why == f"set by {choice.variable}; otherwise {written(usual)}, {why}"
+        assert found.why == f"set by {choice.variable}; otherwise {written(usual)} {why}"
     wanted = rf"^{choice.variable} must be {choice.form}, from {least} to {most}, for example {written(usual)}; got "
     for text in str(least - 1), str(most + 1), "a", "1.5", f" {least}", f"{least}x{least}":
         with pytest.raises(ValueError, match=wanted + re.escape(repr(text))):

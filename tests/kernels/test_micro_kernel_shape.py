@@ -1,9 +1,6 @@
 """The micro-kernel's shape, and other choices for a CPU: they change no bit, except those that say so.
 
-    for shape in 6x1 8x2 12x2x512 9x3x192 6x4x128; do  # CONTRIBUTING.md has the whole command
-        HOTLOOP_MICRO_KERNEL=$shape python -m pytest ...
-
-runs the tests of everything that the micro-kernel computes for another shape.
+``bash tests/every_micro_kernel`` runs the tests of everything that the micro-kernel computes with other choices.
 """
 
 import json

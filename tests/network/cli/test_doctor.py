@@ -22,6 +22,32 @@ GOTCHAS = (Path(__file__).parents[3] / "docs" / "gotchas.md").read_text()
 WELL = {
     "versions": {"hotloop": "0.1.0", "numba": "0.68.1", "llvmlite": "0.50.0", "numpy": "2.4.6", "python": "3.11.7"},
     "cpu": "A CPU",
+    "caches": {
+        "first": {"size": 48 * 1024, "ways": 12, "cores": 1},
+        "second": {"size": 2048 * 1024, "ways": 16, "cores": 1},
+        "last": {"size": 260 * 2**20, "ways": 20, "cores": 8},
+        "source": "/sys",
+    },
+    "choices": [
+        {
+            "name": "MR x NR",
+            "value": "8x2",
+            "why": "16 sums in registers of 64 bytes",
+            "variable": "HOTLOOP_A",
+            "overridden": False,
+            "changes_code": True,
+            "changes_bits": False,
+        },
+        {
+            "name": "block",
+            "value": "128",
+            "why": "set by HOTLOOP_BLOCK; otherwise 256 KB: a quarter of 1024 KB",
+            "variable": "HOTLOOP_BLOCK",
+            "overridden": True,
+            "changes_code": True,
+            "changes_bits": False,
+        },
+    ],
     "compiled_for": "a-cpu",
     "cores": 4,
     "cores_of_machine": 8,
@@ -107,11 +133,38 @@ def test_the_oldest_numba_is_that_of_the_package():
 # What it prints.
 
 
+def test_the_choices_on_a_narrow_terminal(monkeypatch):
+    """The variables have no room, but whether one is set is in the reason. Caches that are assumed have no last."""
+    monkeypatch.setenv("COLUMNS", "40")
+    caches = WELL["caches"] | {"last": None, "source": "assumed"}
+    lines = doctor.report(sick(caches=caches)).splitlines()
+    assert "2048 KB in 16 ways (assumed) cores" in " ".join(" ".join(lines).split())
+    assert "no room for: variable" in lines
+    assert any(line.endswith("set by HOTLOOP_BLOCK;") for line in lines)
+    assert max(map(len, lines)) <= 40
+
+
+def test_choices_and_caches_are_those_of_the_process():
+    found = doctor.chosen()
+    assert [(one["name"], one["value"]) for one in found] == [
+        (chosen.choice.name, chosen.value) for chosen in doctor.choices.CHOSEN
+    ]
+    assert {one["variable"] for one in found if one["changes_code"]} == {*doctor.cache.OWN_SETTINGS}
+    assert {one["name"] for one in found if one["changes_bits"]} == {"KC", "micro-batch"}
+    assert all(one["overridden"] == bool(os.environ.get(one["variable"])) for one in found if one["name"] != "KC")
+    caches = doctor.described(doctor.choices.HERE.caches)
+    assert (caches["first"]["size"], caches["source"]) == (
+        doctor.choices.HERE.caches.first.size, doctor.choices.HERE.caches.source,
+    )  # fmt: skip
+
+
 def test_the_report():
     assert doctor.report(WELL).splitlines() == [
         "hotloop       0.1.0",
         "versions      numba 0.68.1, llvmlite 0.50.0, numpy 2.4.6, python 3.11.7",
         "CPU           A CPU",
+        "caches        first-level data 48 KB in 12 ways; second-level 2048 KB in 16",
+        "              ways; last-level 260 MB in 20 ways, 8 cores share it (/sys)",
         "cores         4 usable of 8",
         "threads       64-32-10 batch 32: 1; 784-128-10 batch 32: 1 or 2 or 4",
         "cache         /cache: 24 files, 9.1 MB",
@@ -120,6 +173,11 @@ def test_the_report():
         "              multiply-adds from the first-level cache",
         "memory        12.3 GB/s, one core, c = a + 3 b: two arrays read, one written",
         "settings      NUMBA_CACHE_DIR=/cache",
+        "",
+        "choice   value  variable       why",
+        "MR x NR    8x2  HOTLOOP_A      16 sums in registers of 64 bytes",
+        "block      128  HOTLOOP_BLOCK  set by HOTLOOP_BLOCK; otherwise 256 KB: a quarter",
+        "                               of 1024 KB",
         "",
         "nothing is wrong",
     ]
