@@ -26,7 +26,7 @@ from benchmarks.comparison.report import number, table  # noqa: E402
 from benchmarks.suite import entries, full_name  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
-MACHINE = "amd-epyc-25-1"  # the reference
+MACHINE, *OTHERS = "amd-epyc-25-1", "amd-epyc-25-17"  # the reference; of the others the document has the values
 DOCUMENT = ROOT / "docs" / "performance.md"
 # Multiples that an axis may be labelled with, from coarse to fine.
 MULTIPLES = (
@@ -224,7 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"history.py: error: {error}", file=sys.stderr)
         return 1
     text = DOCUMENT.read_text()
-    for name, content in (("values", values_table(history)), ("commits", commits_table(history))):
+    contents = {"values": values_table(history), "commits": commits_table(history)}
+    contents |= {f"values on {other}": values_table(commits(other)) for other in OTHERS}
+    for name, content in contents.items():
         text = filled(text, name, content)
     for name in PICTURES:
         draw(name, history, DOCUMENT.parent / "performance")

@@ -1,5 +1,6 @@
 """The history of the speed: the document shows the committed results."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -33,6 +34,18 @@ def test_the_documents_tables_are_those_of_the_results(committed):
     text = DOCUMENT.read_text()
     assert filled(text, "values", history.values_table(committed)) == text
     assert filled(text, "commits", history.commits_table(committed)) == text
+    for other in history.OTHERS:
+        assert filled(text, f"values on {other}", history.values_table(history.commits(other))) == text
+
+
+def test_the_machines_are_described_and_their_results_kept():
+    ignored, packed = ((ROOT / name).read_text().splitlines() for name in (".gitignore", "MANIFEST.in"))
+    for name in (history.MACHINE, *history.OTHERS):
+        described = json.loads((ROOT / "benchmarks" / "results" / name / "machine.json").read_text())
+        assert described["machine"] == name
+        assert {"arch", "cpu", "num_cpu", "os", "ram"} <= set(described)
+        assert f"!benchmarks/results/{name}/" in ignored
+        assert f"graft benchmarks/results/{name}" in packed
 
 
 def test_there_is_a_history_to_see(committed):
