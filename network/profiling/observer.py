@@ -78,7 +78,7 @@ class ProfiledFit(ClockedCalls, FitObserver):
 
     def __init__(self, recording: Recording, fit: FitProgress, data: LoopArguments) -> None:
         super().__init__(recording, fit.network, data)
-        self._net = fit.network
+        self._net, self._fit, self._begun = fit.network, fit, fit.step
         self._moments: list[float] = []  # when each epoch ended
         self._snapshots: FitSnapshots | None = None
         recording.n_fits += 1
@@ -88,27 +88,34 @@ class ProfiledFit(ClockedCalls, FitObserver):
         self._count_rate(fit)
 
     def rows_of_call(self, fit: FitProgress, rows: int) -> int:
-        """Return how many of `rows` rows to train in the next call: none beyond a snapshot that is wanted."""
-        if self._snapshots is None or self._recording.has_ended:
+        """Return how many of `rows` rows to train in the next call: none beyond a snapshot that must be taken."""
+        snapshots, step = self._snapshots, fit.step - self._begun
+        if snapshots is None or step + min(rows, fit.rows_left) / snapshots.batch_size < snapshots.next_step:
             return rows
-        return min(rows, self._snapshots.rows_before(self._data.progress) or rows)
+        left = (int(snapshots.next_step) - step) * snapshots.batch_size
+        left -= int(self._data.progress["row"][0]) % snapshots.batch_size
+        return min(rows, left) if left > 0 and not self._recording.has_ended else rows
 
     def take_batch(self, run: Training) -> bool:
         """Train one batch and take a snapshot, if one is due; return whether it was trained."""
         snapshots, data = self._snapshots, self._data
-        if snapshots is None or self._recording.has_ended or not snapshots.due(data.progress):
+        if snapshots is None or not snapshots.due(self._fit.step - self._begun) or self._recording.has_ended:
+            return False
+        if data.progress["row"][0] % snapshots.batch_size:  # in the middle of a batch
             return False
         taken = len(snapshots.snapshots.items)
-        trained = snapshots.take(self._net, data, run, self._clock, self._recording.spans)
+        snapshots.take(self._net, data, run, self._clock, self._recording.spans)
         if len(snapshots.snapshots.items) > taken:
             snapshot = snapshots.snapshots.items[-1]
             self._recording.count("gradient norm", snapshot.moment, snapshot.gradient_norm)
             for layer, gradient in enumerate(snapshot.gradient):
                 self._recording.count(f"gradient, layer {layer + 1} (rms)", snapshot.moment, gradient)
-        return trained
+        return True
 
     def on_call_end(self, fit: FitProgress) -> None:
         """Note the learning rate where it has changed."""
+        if len(self._data.steps) == 1 and fit.learning_rate_factor == self._factor:
+            return  # nothing can have changed: it takes 3 us to read
         if fit.learning_rate != self._rate and not self._recording.has_ended:
             self._count_rate(fit)
 
@@ -135,5 +142,5 @@ class ProfiledFit(ClockedCalls, FitObserver):
             self._recording.mark(MARKS.get(history.stop_reason, history.stop_reason), time.perf_counter(), {})
 
     def _count_rate(self, fit: FitProgress) -> None:
-        self._rate = fit.learning_rate
+        self._rate, self._factor = fit.learning_rate, fit.learning_rate_factor
         self._recording.count("learning rate", time.perf_counter(), self._rate)

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,9 @@ LOOP = "compiled loop"
 SHARE = 0.004  # of a step that reading the clock may take, assuming that a step runs at QUICKEST FLOP/s
 QUICKEST = 2e11
 FIRST_MICRO_BATCHES = 32  # all timed: they touch pages and caches first, and short fits have no more
-LOGGED_STEPS, LOGGED_THREADS = 2, 8  # in each call, of the steps that are timed
-MOST_LOGS = 256
+LOGGED_STEPS, LOGGED_THREADS = 2, 8  # in a call, of the steps that are timed
+# Logs, and seconds between them: to copy one takes 10 us, and the epochs of a small network are calls of under 1 ms.
+MOST_LOGS, LOG_SECONDS = 256, 0.01
 INTERRUPTED = clock.PHASES  # not a phase of the loop: what `estimate` finds
 PHASE_NAMES = {
     clock.GATHER: "gather",
@@ -100,6 +102,7 @@ class PhaseClock:
         self.events: Thinned[Event] = Thinned()  # the calls themselves
         # When a call began, in seconds and ticks, and what its threads logged.
         self.logs: Thinned[tuple[float, int, list[Array]]] = Thinned(MOST_LOGS)
+        self._logged = -math.inf  # when the last began
 
     def of(self, n_threads: int) -> Array:
         """Return the clock for the next call, in `n_threads` threads."""
@@ -121,18 +124,20 @@ class PhaseClock:
         self._calls.append((n_threads, start, stop, row, rows, total))
         if len(self._calls) == BATCH:
             self.settle()
-        if self.logs.wanted():
-            clocks = self._clocks[n_threads]
+        if start >= self._logged + LOG_SECONDS and self.logs.wanted():
+            clocks, self._logged = self._clocks[n_threads], start
             logs = [clock.log(mine).copy() for mine in clocks[:LOGGED_THREADS]]
             self.logs.items.append((start, int(clocks[0, clock.ENTERED]), logs))
 
     def settle(self) -> None:
         """Process the calls that were noted."""
         work = self.work
-        for n_threads, start, stop, row, rows, total in self._calls:
+        for n_threads, start, stop, _, rows, _ in self._calls:
             self._walls[n_threads] += stop - start
-            self.counts.add(row, rows, total, work.batch_size, work.micro_batch, summed=work.summed)
-            self.events.add(Event(LOOP, start, stop, "loop", {"threads": n_threads, "rows": rows}))
+            if self.events.wanted():
+                self.events.items.append(Event(LOOP, start, stop, "loop", {"threads": n_threads, "rows": rows}))
+        for (row, rows, total), times in Counter(call[3:] for call in self._calls).items():
+            self.counts.add(row, rows, total, work.batch_size, work.micro_batch, summed=work.summed, times=times)
         self.calls += len(self._calls)
         self._calls.clear()
 

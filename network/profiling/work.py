@@ -27,8 +27,10 @@ class Counts:
     updates: int = 0
     summed_updates: int = 0
 
-    def add(self, start: int, rows: int, total: int, batch_size: int, micro_batch: int, *, summed: bool) -> None:
-        """Add the rows from `start` on, which end with a micro-batch, of an epoch of `total` rows.
+    def add(
+        self, start: int, rows: int, total: int, batch_size: int, micro_batch: int, *, summed: bool, times: int = 1
+    ) -> None:
+        """Add the rows from `start` on, which end with a micro-batch, of an epoch of `total` rows, so many times.
 
         `summed` says whether batches of one micro-batch are summed into a gradient; those of several always are.
         """
@@ -43,12 +45,12 @@ class Counts:
                 taken = min(batch_start + batch_rows, stop) - at
                 micro_batches, kept = -(-taken // micro_batch), True
                 batches = int(at + taken == batch_start + batch_rows)
-            self.rows += taken
-            self.micro_batches += micro_batches
-            self.updates += batches
-            self.summed_rows += kept * taken
-            self.summed_micro_batches += kept * micro_batches
-            self.summed_updates += kept * batches
+            self.rows += times * taken
+            self.micro_batches += times * micro_batches
+            self.updates += times * batches
+            self.summed_rows += times * kept * taken
+            self.summed_micro_batches += times * kept * micro_batches
+            self.summed_updates += times * kept * batches
             at += taken
 
 

@@ -10,10 +10,12 @@ import numpy as np
 from hotloop.kernels.clock import COUNTER, new_clock
 from hotloop.kernels.codes import NO_UPDATE
 from hotloop.kernels.jit import Array
+from hotloop.kernels.team import new_team
+from hotloop.kernels.training import train_slice
 from hotloop.network import flops
 from hotloop.network.layout import Layout
 from hotloop.network.network import Network
-from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots, one_batch, rms, values
+from hotloop.network.profiling.diagnosis.snapshots import FitSnapshots, rms, values
 from hotloop.network.training.composed_schedules import Scaled
 from hotloop.network.training.history import DivergenceError
 from hotloop.network.training.loop_arguments import LoopArguments
@@ -154,7 +156,7 @@ def probe(net: Network, X: Array, y: Array) -> Probe | None:
         data.settings["update"] = NO_UPDATE
         gradient, moments = np.zeros_like(net.parameters), np.zeros((0, 0), net.dtype)
         run = data.training(net.parameters, gradient, moments, np.arange(data.rows))
-        one_batch(run, new_clock(1, data.layers.size, COUNTER, 2**62))
+        train_slice(0, 1, new_team(), data.rows, run, new_clock(1, data.layers.size, COUNTER, 2**62))
         if data.progress["diverged"][0]:
             return None
         last = (data.rows - 1) % int(data.settings["micro_batch"][0]) + 1  # rows of the last micro-batch

@@ -119,6 +119,7 @@ def test_dead_units_are_counted(monkeypatch):
 def test_a_short_fit_has_more_than_one_snapshot(n_rows, epochs, expected, monkeypatch):
     """However fast it is: five, at least eight steps apart; two if it has fewer than sixteen steps."""
     monkeypatch.setattr(snapshots, "SHARE", 0.0)
+    monkeypatch.setattr(snapshots, "BRIEF", math.inf)
     rng = np.random.default_rng(0)
     net = Network([5, 4, 2], seed=0)
     for _ in range(2):  # the second goes on from the first
@@ -136,6 +137,7 @@ def test_a_short_fit_has_more_than_one_snapshot(n_rows, epochs, expected, monkey
 def test_no_snapshot_between_the_micro_batches_of_a_batch(monkeypatch):
     """It begins with a batch."""
     monkeypatch.setattr(snapshots, "SHARE", 0.0)
+    monkeypatch.setattr(snapshots, "BRIEF", math.inf)
     rows = 3000
     X, net = np.random.default_rng(0).normal(size=(rows, 2)), Network([2, 2, 1], seed=0)
     with profile() as prof:
