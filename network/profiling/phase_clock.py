@@ -21,8 +21,9 @@ SHARE = 0.004  # of a step that reading the clock may take, assuming that a step
 QUICKEST = 2e11
 FIRST_MICRO_BATCHES = 32  # all timed: they touch pages and caches first, and short fits have no more
 LOGGED_STEPS, LOGGED_THREADS = 2, 8  # in a call, of the steps that are timed
-# Logs, and seconds between them: to copy one takes 10 us, and the epochs of a small network are calls of under 1 ms.
-MOST_LOGS, LOG_SECONDS = 256, 0.01
+# Logs, and after the first the seconds between them: to copy one takes 10 us, and the epochs of a small network are
+# calls of less than 1 ms.
+MOST_LOGS, FIRST_LOGS, LOG_SECONDS = 256, 32, 0.01
 INTERRUPTED = clock.PHASES  # not a phase of the loop: what `estimate` finds
 PHASE_NAMES = {
     clock.GATHER: "gather",
@@ -87,7 +88,7 @@ class PhaseClock:
         self.counts = Counts()
         self.calls = 0
         self._kind, self._layers = kind, data.layers.size
-        laps = 3 * self._layers + 5
+        laps = (3 + self.work.summed) * self._layers + 5
         quickest = self.work.step_flops() / QUICKEST
         self.stride = max(1, math.ceil(laps * read_seconds / (SHARE * quickest)))
         epoch, batch = self.work.micro_batches_of_an_epoch(data.rows), -(-self.work.batch_size // self.work.micro_batch)
@@ -102,7 +103,7 @@ class PhaseClock:
         self.events: Thinned[Event] = Thinned()  # the calls themselves
         # When a call began, in seconds and ticks, and what its threads logged.
         self.logs: Thinned[tuple[float, int, list[Array]]] = Thinned(MOST_LOGS)
-        self._logged = -math.inf  # when the last began
+        self._next_log = 0.0  # when it may begin
 
     def of(self, n_threads: int) -> Array:
         """Return the clock for the next call, in `n_threads` threads."""
@@ -124,8 +125,8 @@ class PhaseClock:
         self._calls.append((n_threads, start, stop, row, rows, total))
         if len(self._calls) == BATCH:
             self.settle()
-        if start >= self._logged + LOG_SECONDS and self.logs.wanted():
-            clocks, self._logged = self._clocks[n_threads], start
+        if start >= self._next_log and self.logs.wanted():
+            clocks, self._next_log = self._clocks[n_threads], start + LOG_SECONDS * (self.logs.added > FIRST_LOGS)
             logs = [clock.log(mine).copy() for mine in clocks[:LOGGED_THREADS]]
             self.logs.items.append((start, int(clocks[0, clock.ENTERED]), logs))
 

@@ -45,6 +45,8 @@ class Recording:
         When, in seconds of `time.perf_counter`.
     seconds : float
         Wall time from begin to end.
+    has_ended : bool
+        Whether it has.
     """
 
     def __init__(self, *, takes_snapshots: bool = True) -> None:
@@ -58,6 +60,7 @@ class Recording:
         self.began = self.seconds = 0.0
         self._clocks: dict[tuple[Any, ...], PhaseClock] = {}
         self._calibration: Calibration | None = None
+        self.has_ended = False
 
     # While it is open.
 
@@ -79,6 +82,7 @@ class Recording:
             self._note_epochs(moments, history)
         self.seconds = self.spans.tree[ROOT,].seconds
         self._calibration = Calibration.since(self._kind, self._first)
+        self.has_ended = True
 
     def count(self, name: str, moment: float, value: float) -> None:
         """Note a value for a counter track of the trace."""
@@ -105,11 +109,6 @@ class Recording:
             self.mark("epoch", moment, {"epoch": int(record["epoch"]), "loss": record["loss"]})
 
     # When it has ended.
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it has ended."""
-        return self._calibration is not None
 
     @property
     def calibration(self) -> Calibration:

@@ -21,6 +21,7 @@ import hotloop
 from hotloop.kernels.cache import SUFFIX, file_name, read, write
 from hotloop.network import warmup as warmup_module
 from hotloop.network.cli import warmup
+from hotloop.network.profiling.diagnosis import snapshots
 
 PACKAGE = Path(hotloop.__file__).parent
 # Every loss, output and optimizer, penalties and dropout, one row and several, bytes and floats.
@@ -209,6 +210,14 @@ def test_nothing_is_left_to_compile(warm):
     assert done.stderr == ""
     assert json.loads(done.stdout) == [80, False, [0] * 4]
     assert sorted(path.name for path in warm.cache.rglob(f"*{SUFFIX}")) == before
+
+
+@needs_compiler
+def test_profiles_are_warmed_up_with_what_a_snapshot_runs(monkeypatch):
+    ran = []
+    monkeypatch.setattr(snapshots, "batch_gradient", lambda *given: ran.append(given))
+    hotloop.warmup("float32", profiles=True)
+    assert ran
 
 
 def processor_seconds(cache, code):

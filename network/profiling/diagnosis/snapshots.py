@@ -159,20 +159,21 @@ class FitSnapshots:
             with spans.span("load kernels"):
                 self.before, self.gradient = net.parameters.copy(), np.zeros_like(net.parameters)
                 batch_gradient(run, 0, True, self.gradient)
-        started, progress, trained, first = time.perf_counter(), data.progress, 0.0, True
+        started, progress, trained = time.perf_counter(), data.progress, 0.0
         with spans.span(SPAN, "profiler"):
             np.copyto(self.before, net.parameters)
-            step = int(progress["step"][0])
-            while progress["step"][0] == step and not progress["diverged"][0]:  # a micro-batch at a time
-                began, row, clocks = time.perf_counter(), int(progress["row"][0]), clock.of(1)
-                train_slice(0, 1, new_team(), 1, run, clocks)
-                rows = int(progress["row"][0]) - row
-                clock.called(spans, 1, began, row, rows, data.rows)
-                trained += time.perf_counter() - began
+        step, first, diverged = int(progress["step"][0]), True, False
+        while progress["step"][0] == step and not diverged:  # a micro-batch at a time
+            began, row, clocks = time.perf_counter(), int(progress["row"][0]), clock.of(1)
+            train_slice(0, 1, new_team(), 1, run, clocks)
+            rows, diverged = int(progress["row"][0]) - row, bool(progress["diverged"][0])
+            clock.called(spans, 1, began, row, rows, data.rows)
+            trained += time.perf_counter() - began
+            with spans.span(SPAN, "profiler"):
                 batch_gradient(run, rows, first, self.gradient)
-                first = False
-            if not progress["diverged"][0]:
-                self.snapshots.add(after_step(net, data, self.gradient, self.before))
+                if progress["step"][0] > step and not diverged:
+                    self.snapshots.add(after_step(net, data, self.gradient, self.before))
+            first = False
         self.spent += time.perf_counter() - started - trained
         self._plan(started, trained)
 

@@ -1,6 +1,7 @@
 """Snapshots of a training run: what they show is what the formulas say; and the limits of single checks."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,12 @@ from conftest import alone, needs_compiler
 from profiled_fits import made_up
 
 from hotloop import SGD, Adam, Network, profile
+from hotloop.kernels.clock import COUNTER, new_clock
+from hotloop.kernels.codes import NO_UPDATE
+from hotloop.kernels.tables import SETTINGS
+from hotloop.kernels.team import new_team
+from hotloop.kernels.training import train_slice
+from hotloop.network import layout
 from hotloop.network.profiling.diagnosis import checks, snapshots
 from hotloop.network.profiling.diagnosis.layers import layers_of
 from hotloop.network.profiling.diagnosis.trials import Trials
@@ -73,6 +80,50 @@ def test_a_snapshot_shows_the_gradient_before_it_is_clipped(optimizer):
     assert found.gradient_norm == pytest.approx(norm, rel=1e-12)
 
 
+@pytest.mark.parametrize(("options", "fitting"), [
+    ({}, {}), ({"dropout": 0.3, "input_dropout": 0.2}, {}), ({"l1": 0.01, "l2": 0.02}, {}),
+    ({"layer_norm": True, "learn_activation": True, "learn_input_scale": True}, {}),
+    ({"l2": 0.02}, {"sample_weight": np.arange(12) % 3, "optimizer": Adam()}),
+    ({"l2": 0.02}, {"batch_size": 5, "optimizer": SGD(clip_norm=1e-3)}),
+], ids=str)  # fmt: skip
+def test_a_snapshot_shows_the_gradient_of_the_training_loop(options, fitting, monkeypatch):
+    """Compared with a step that writes its gradient and updates nothing; micro-batches have four rows."""
+    monkeypatch.setattr(snapshots, "SHARE", 1e9)
+    monkeypatch.setattr(layout, "SMALLEST_MICRO_BATCH", 4)
+    monkeypatch.setattr(layout, "LARGEST_MICRO_BATCH", 4)
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(12, 5)), rng.normal(size=(12, 2))
+    fitting = {"batch_size": 12, "optimizer": SGD(), **fitting}
+    net, twin = (Network([5, 6, 4, 2], "tanh", seed=0, dtype="float64", **options) for _ in range(2))
+    with profile() as prof:
+        net.fit(X, y, epochs=1, shuffle=False, **fitting, **QUIET)
+    (found, *_) = prof.recording.fits[0].snapshots.items
+    expected, loss = gradient_of_the_loop(twin, X, y, fitting)
+    assert found.loss == pytest.approx(loss, rel=1e-12)
+    assert found.gradient == pytest.approx([rms(g) for g in twin.split(expected)[0]], rel=1e-12)
+
+
+def gradient_of_the_loop(net, X, y, fitting):
+    """Return the gradient of the first batch as `train_slice` sums it up, and its loss."""
+    weights, batch_size = fitting.get("sample_weight"), fitting["batch_size"]
+    data = net._trained_on(net._checked(X, y), weights, batch_size=batch_size, dropout=True)
+    data.set_optimizer(SGD(), 0, 0)
+    data.settings["update"] = NO_UPDATE
+    gradient, moments = np.zeros_like(net.parameters), np.zeros((0, net.parameters.size))
+    run = data.training(net.parameters, gradient, moments, np.arange(len(X)))
+    train_slice(0, 1, new_team(), batch_size, run, new_clock(1, 3, COUNTER))
+    return gradient, float(data.progress["batch_loss"][0])
+
+
+def test_penalties_that_are_divided_by_the_weight_of_the_batch():
+    """The convention of scikit-learn's estimators."""
+    settings = np.zeros(1, SETTINGS)[0]
+    settings["l1"], settings["l2"], settings["l2_per_weight"] = 0.5, 0.25, 3.0
+    weights, gradients = [np.array([[2.0, -1.0]])], [np.array([[10.0, 20.0]])]
+    snapshots.add_penalties(settings, 12.0, weights, gradients)
+    assert gradients[0].tolist() == [[10.0 + 0.5 + 2 * 0.5 * 2.0, 20.0 - 0.5 - 2 * 0.5 * 1.0]]
+
+
 @pytest.mark.parametrize(("activation", "outputs", "share"), [
     ("sigmoid", [0.0, 0.001, 0.5, 0.9, 0.999, 1.0, 0.0126, 0.0128], 5 / 8),
     ("tanh", [-1.0, -0.98, -0.9, 0.0, 0.97, 0.99], 0.5),
@@ -132,6 +183,36 @@ def test_a_short_fit_has_more_than_one_snapshot(n_rows, epochs, expected, monkey
         assert (found.snapshots, found.steps) == (len(expected), steps)
         text = f"looked at in {len(expected)} of {steps} step{'s' if steps > 1 else ''}: "
         assert text in str(prof.diagnosis)
+
+
+@pytest.mark.parametrize(("of_a_fit", "brief", "expected"), [
+    (0.0, 0.0, [1, 21]),  # the first two, whatever they take
+    (0.0, 3.5, [1, 15, 28]),  # three in 3.5 s
+    (0.1, 0.0, [1, 11, 21, 31]),  # four in a tenth of forty steps of a second
+    (1.0, 0.0, [1, 9, 17, 25, 33]),
+])  # fmt: skip
+def test_snapshots_that_must_be_taken_take_a_share_of_the_fit(of_a_fit, brief, expected, monkeypatch):
+    """A second each, and a step as long, by a clock that each step and each snapshot moves."""
+    now = [0.0]
+
+    def step(*given):
+        train_slice(*given)
+        now[0] += 1
+
+    def snapshot(*given):
+        now[0] += 1
+        return after_step(*given)
+
+    after_step = snapshots.after_step
+    monkeypatch.setattr(snapshots, "SHARE", 0.0)
+    monkeypatch.setattr(snapshots, "SHARE_OF_FIT", of_a_fit)
+    monkeypatch.setattr(snapshots, "BRIEF", brief)
+    monkeypatch.setattr(snapshots, "train_slice", step)
+    monkeypatch.setattr(snapshots, "after_step", snapshot)
+    monkeypatch.setattr(snapshots, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    with profile() as prof:
+        Network([2, 1], seed=0).fit(np.ones((80, 2)), np.ones(80), epochs=1, batch_size=2, **QUIET)
+    assert [snapshot.step for snapshot in prof.recording.fits[0].snapshots.items] == expected
 
 
 def test_no_snapshot_between_the_micro_batches_of_a_batch(monkeypatch):
