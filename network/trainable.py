@@ -1,5 +1,6 @@
 """How a network is trained: the part of `Network` from checked arguments to the outer loop."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -238,10 +239,14 @@ class Trainable(Incremental, GradientMethods, LearningRateMethods):
                 data = self._fit_data(X, y, options, weighting, validation_data, checkpoints.seed_of(self))
             if checkpoint is not None or resume:
                 checkpoints.check(self, data.training, data.validation, options)
-            work = flops.estimate_of_a_row(self._layout.n_parameters)
-            micro_batch = int(data.training.settings["micro_batch"][0])
-            with ThreadTuner(options.n_threads, work, micro_batch) as tuner, training.only_fit():
+            with self._tuner(options, data) as tuner, training.only_fit():
                 return fit(self._run(options, data, checkpoints), tuner)
+
+    def _tuner(self, options: FitOptions, data: FitData) -> ThreadTuner:
+        batch, micro_batch = (int(data.training.settings[name][0]) for name in ("batch_size", "micro_batch"))
+        rows = options.epochs * data.training.rows if data.parts is None else math.inf
+        work, shape = flops.estimate_of_a_row(self._layout.n_parameters), (self._layout, batch, options.optimizer.code)
+        return ThreadTuner(options.n_threads, work, micro_batch, rows, shape)
 
     def _run(self, options: FitOptions, data: FitData, checkpoints: CheckpointedFit) -> FitConfiguration:
         """Set the optimizer, or all that a checkpoint holds, and return what the outer loop is handed."""

@@ -4,6 +4,7 @@ import ctypes
 import math
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +28,7 @@ def available_cores(root: Path = Path("/")) -> int:
     if in_joblib_worker():
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(min(cores, _quota(root))))
+    return max(1, int(min(cores, _recent_quota(root))))
 
 
 def in_joblib_worker() -> bool:
@@ -37,6 +38,19 @@ def in_joblib_worker() -> bool:
         return False
     backend, _ = parallel.get_active_backend()
     return (getattr(backend, "nesting_level", None) or 0) > 0
+
+
+def _recent_quota(root: Path) -> float:
+    """Return `_quota`, read at most a second ago: to read it takes 0.1 ms, as long as a step."""
+    read, quota = _quotas.get(root, (-math.inf, math.inf))
+    now = time.monotonic()
+    if now - read > 1:
+        quota = _quota(root)
+        _quotas[root] = now, quota
+    return quota
+
+
+_quotas: dict[Path, tuple[float, float]] = {}  # when it was read, and what it was
 
 
 def _quota(root: Path) -> float:

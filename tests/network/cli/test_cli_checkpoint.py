@@ -9,7 +9,7 @@ from command_line import TINY, run, saved_network, write_flowers, write_houses
 from hotloop import Network
 from hotloop.network.persistence import checkpoint as files
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_ctrl_c_says_how_to_go_on(flowers, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
+        patch.setattr(thread_choice, "SLICE_SECONDS", 0.0)
         patch.setattr(fitting, "LOADED", set())
         patch.setattr(fitting, "train_slice", sliced)
         status, out, err = train(flowers, "--checkpoint", "run")

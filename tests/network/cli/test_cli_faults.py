@@ -19,7 +19,7 @@ from hotloop.network.cli import main as cli
 from hotloop.network.cli import predict as predict_command
 from hotloop.network.cli import train as train_command
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice
 
 SOURCES = str(Path(hotloop.__file__).parents[1])
 COMMAND = [sys.executable, "-c", "import sys; from hotloop.network.cli.main import main; sys.exit(main())"]
@@ -203,7 +203,7 @@ def interrupt_in_call(number, monkeypatch):
             raise KeyboardInterrupt
         train_slice(*arguments)
 
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 1e9)
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 1e9)
     monkeypatch.setattr(fitting, "train_slice", interrupted)
     monkeypatch.setattr(fitting, "LOADED", set())
 

@@ -20,7 +20,7 @@ from hotloop.network.html.elements import element
 from hotloop.network.profiling import recording
 from hotloop.network.profiling.export import html_page
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice
 
 pytest.importorskip("matplotlib")
 SECTIONS = ["data", "network", "curves", "results", "worst", "diagnosis", "profile"]
@@ -241,7 +241,7 @@ def test_ctrl_c_leaves_a_report_of_what_there_is(folder, monkeypatch):
         if len(calls) == 8:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(fitting, "train_slice", sliced)
     status, out, err = train(flowers, "--epochs", "9")
     assert (status, err) == (130, "")

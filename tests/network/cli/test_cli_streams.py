@@ -26,7 +26,7 @@ from hotloop.network.cli.interrupts import Interrupts
 from hotloop.network.cli.parser import parser
 from hotloop.network.cli.prepared_data import load_prepared
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice
 
 COMMAND = f"{sys.executable} -m hotloop"
 
@@ -68,7 +68,7 @@ def test_a_signal_keeps_what_was_learnt(tmp_path, monkeypatch, name, expected):
             signal.raise_signal(number)
         train_slice(*arguments)
 
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 1e9)
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 1e9)
     monkeypatch.setattr(fitting, "train_slice", signalled)
     monkeypatch.setattr(fitting, "LOADED", set())
     model = tmp_path / "model"

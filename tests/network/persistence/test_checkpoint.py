@@ -12,7 +12,7 @@ from hotloop.network import layout
 from hotloop.network.persistence import checkpoint as files
 from hotloop.network.persistence import model_file
 from hotloop.network.persistence.checkpoint_writer import CheckpointedFit
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice
 from hotloop.schedules import Cosine, OneCycle
 
 pytestmark = pytest.mark.filterwarnings("ignore::hotloop.ConvergenceWarning")
@@ -50,7 +50,7 @@ def small_micro_batches(monkeypatch):
     """Batches of several micro-batches, and after each a compiled call ends."""
     for name in ("LARGEST_MICRO_BATCH", "SMALLEST_MICRO_BATCH"):
         monkeypatch.setattr(layout, name, 4)
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from watched_fits import Noted
 from hotloop import EarlyStopping, Network
 from hotloop.network.persistence import checkpoint as files
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import passes, thread_tuner
+from hotloop.network.training import passes, thread_choice
 
 pytestmark = pytest.mark.filterwarnings("ignore::hotloop.ConvergenceWarning")
 
@@ -24,7 +24,7 @@ def small(net=None, **options):
 @pytest.fixture
 def interrupt(monkeypatch):
     """Return a function that sends SIGINT in the given call of a compiled loop, from 1; each is a batch."""
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0.0)
 
     def arrange(module, name, call):
         real, calls = getattr(module, name), []

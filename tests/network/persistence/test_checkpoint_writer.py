@@ -16,7 +16,7 @@ from hotloop.network.persistence import checkpoint as files
 from hotloop.network.persistence import checkpoint_writer
 from hotloop.network.persistence.interval import Interval
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import progress_bar, thread_tuner
+from hotloop.network.training import progress_bar, thread_choice
 
 pytestmark = pytest.mark.filterwarnings("ignore::hotloop.ConvergenceWarning")
 
@@ -36,7 +36,7 @@ def written(monkeypatch):
 
 @pytest.fixture
 def call_is_a_batch(monkeypatch):
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0.0)
 
 
 def small(net=None, **options):

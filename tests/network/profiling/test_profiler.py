@@ -13,7 +13,7 @@ from hotloop import SGD, Callback, DivergenceError, Network, profile
 from hotloop.kernels import accumulate_weight_gradient, clock, dense_forward, descent, matmul, sigmoid
 from hotloop.network.profiling import calibration, recording, rows
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice
 from hotloop.network.training.callbacks import MOMENTS
 
 # All of the time, and no more.
@@ -347,7 +347,7 @@ def test_a_call_that_ctrl_c_interrupts_is_in_it(monkeypatch):
 
     monkeypatch.setattr(fitting, "train_slice", interrupted)
     monkeypatch.setattr(fitting, "LOADED", set())
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # a call is a batch
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0.0)  # a call is a batch
     net, (X, y) = Network([6, 5, 3], loss="cross_entropy", seed=0), data((6, 5, 3), 80)
     with profile(snapshots=False) as prof:
         history = net.fit(X, y, epochs=9, batch_size=8, **QUIET)

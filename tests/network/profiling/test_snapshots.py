@@ -18,7 +18,7 @@ from hotloop.network import layout
 from hotloop.network.profiling.diagnosis import checks, snapshots
 from hotloop.network.profiling.diagnosis.layers import layers_of
 from hotloop.network.profiling.diagnosis.trials import Trials
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice
 from hotloop.network.training.composed_schedules import Scaled
 from hotloop.schedules import OneCycle
 
@@ -301,7 +301,7 @@ def test_the_learning_rate_of_a_schedule_is_its_highest(monkeypatch):
 
 def test_the_learning_rate_of_the_trace_follows_its_schedule(monkeypatch):
     """Each new one is counted, and the last once more at the end."""
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # each batch is a call
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0.0)  # each batch is a call
     rates = [0.5, 0.5, 0.25, 0.125, 0.125, 0.125]
     with profile() as prof:
         optimizer = SGD(lambda step, steps: rates[step])

@@ -16,7 +16,7 @@ from hotloop import SGD, Adam, DivergenceError, Network, profile
 from hotloop.network.profiling import phase_clock, recording
 from hotloop.network.profiling.diagnosis import snapshots
 from hotloop.network.profiling.spans import MOST, Thinned
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice, thread_tuner
 
 QUIET = {"progress": False}
 
@@ -107,7 +107,7 @@ def test_levels(optimizer, phases, n_threads, every_step_timed, monkeypatch, tmp
     Threads share the weights in blocks as high as the micro-kernel: 17 rows, with the bias's, are two blocks even of
     the tallest, 16 rows.
     """
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # a call is a batch
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0.0)  # a call is a batch
     prof, _ = fitted(64, sizes=(16, 16, 3), optimizer=optimizer, n_threads=n_threads)
     events, _ = traced(prof, tmp_path)
     assert {event["tid"] for event in events if event["ph"] == "X"} == set(range(n_threads))

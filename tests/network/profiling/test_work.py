@@ -16,7 +16,7 @@ from hotloop.network import layout
 from hotloop.network.profiling import phase_clock, recording
 from hotloop.network.profiling.diagnosis import snapshots
 from hotloop.network.profiling.roofline import Roof
-from hotloop.network.training import passes, thread_tuner
+from hotloop.network.training import passes, thread_choice
 
 CORE = Roof(1e11, (1e4, 1e6, 1e8), (1e11, 5e10, 1e10))  # to measure one takes half a second; counts do not depend on it
 SMALL, ROWS_OF_A_MICRO_BATCH = (3, 4, 2), 256
@@ -315,7 +315,7 @@ def test_micro_batches(method, rows, batch_size, n_threads, takes_snapshots):
 @pytest.mark.parametrize(("rows", "batch_size"), [(40, 9), (100, 70), (97, 96)])
 def test_a_call_for_each_micro_batch(rows, batch_size, n_threads, l2, monkeypatch):
     """The compiled loop is left and entered between any two micro-batches, here of 32 rows, within a batch too."""
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(layout, "LARGEST_MICRO_BATCH", 32)
     options = {"n_threads": n_threads, "l2": l2, "takes_snapshots": False, "micro_batch": 32}
     prof = check(PROBLEMS["mse of identity"], rows, batch_size, METHODS["SGD"], **options)

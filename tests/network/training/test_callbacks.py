@@ -9,13 +9,13 @@ from watched_fits import EVERY_BATCH, QUIET, Noted, build, problem, train
 
 from hotloop import SGD, Adam, Callback, DivergenceError, Network
 from hotloop.callbacks import LambdaCallback
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice
 from hotloop.network.training.callbacks import MOMENTS
 
 
 @pytest.fixture
 def call_is_a_batch(monkeypatch):
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0.0)
 
 
 def expected_moments(epochs, batches, rows_in_a_batch, steps=False):

@@ -15,7 +15,7 @@ import hotloop
 from hotloop import SGD, Adam, AdamW, DivergenceError, Network
 from hotloop.network import layout
 from hotloop.network.persistence import model_file
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice
 
 RECORDED = json.loads(torch_updates.FILE.read_text())
 
@@ -59,7 +59,7 @@ def test_same_bits_of_threads_and_slices(optimizer, common, dtype, monkeypatch):
     X, y = data(rows=rows, inputs=sizes[0])
     results = []
     for n_threads, seconds in ((1, 1e9), (1, 0.0), (2, 1e9), (3, 0.0)):
-        monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", seconds)
+        monkeypatch.setattr(thread_choice, "SLICE_SECONDS", seconds)
         net = build(sizes, hidden="tanh", dtype=dtype, l2=1e-3, max_norm=[1.0, None, 0.5][: len(sizes) - 1])
         chosen = replace(OPTIMIZERS[optimizer], **COMMON[common])
         history = train(net, X, y, batch_size=20, optimizer=chosen, n_threads=n_threads, gradient_norm=True, epochs=2)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
 from thread_teams import parts_done, works
@@ -100,6 +101,17 @@ MOUNT = "sys/fs/cgroup/"
 ])  # fmt: skip
 def test_the_quota_of_control_groups(root, files, cores):
     assert available_cores(root(files)) == cores
+
+
+def test_a_quota_that_changes(root, monkeypatch):
+    """It is read once a second."""
+    now = [1000.0]
+    monkeypatch.setattr(cores_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    found = []
+    for seconds, quota in ((0, 3), (0.9, 2), (0.2, 2), (5, 4)):
+        now[0] += seconds
+        found.append(available_cores(root(V2 | {MOUNT + "a/b/cpu.max": f"{quota}00000 100000\n"})))
+    assert found == [3, 3, 2, 4]
 
 
 @pytest.mark.parametrize("affinity", [{0}, {1, 3, 5}])

@@ -11,7 +11,7 @@ from conftest import COMPILED, same_bits
 from hotloop import SGD, Adam, ConvergenceWarning, DivergenceError, History, Network
 from hotloop.metrics import r2
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice
 
 
 def problem(rows=40):
@@ -138,7 +138,7 @@ def test_shuffling_draws_a_new_order_for_each_epoch():
         seen = []
         with pytest.MonkeyPatch.context() as patch:
             real = fitting.train_slice
-            patch.setattr(thread_tuner, "SLICE_SECONDS", 1e9)
+            patch.setattr(thread_choice, "SLICE_SECONDS", 1e9)
             patch.setattr(fitting, "LOADED", set())
             patch.setattr(fitting, "train_slice", lambda *given: (seen.append(given[4].order.tolist()), real(*given)))
             train(Network([3, 1], seed=seed), **options)
@@ -200,7 +200,7 @@ def test_slices_leave_no_trace(batch_size, monkeypatch):
     x, y = problem(300 if COMPILED or batch_size == 300 else 40)
     results = []
     for seconds in (0, 1e9):
-        monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", seconds)
+        monkeypatch.setattr(thread_choice, "SLICE_SECONDS", seconds)
         net = Network([3, 4, 1], dropout=0.3, l1=0.001, seed=0)
         losses = net.fit(x, y, epochs=2, batch_size=batch_size, optimizer="adam")["loss"]
         results.append(np.append(net.parameters, losses))
@@ -250,7 +250,7 @@ def test_divergence_in_the_last_batch_which_is_smaller():
 def test_what_a_divergence_leaves_does_not_depend_on_the_clock(dtype, monkeypatch):
     left = []
     for seconds in (0, 1e9):
-        monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", seconds)
+        monkeypatch.setattr(thread_choice, "SLICE_SECONDS", seconds)
         left.append(diverge(dtype))
     assert same_bits(left[0][0].parameters, left[1][0].parameters)
     assert str(left[0][1]) == str(left[1][1])

@@ -18,7 +18,7 @@ from conftest import COMPILED, alone, same_bits
 import hotloop
 from hotloop import SGD, Callback, Network
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import passes, thread_tuner
+from hotloop.network.training import passes, thread_choice
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(hotloop.__file__).parents[1])}
 compiled_only = pytest.mark.skipif(not COMPILED, reason="about the compiled loop, which plain Python has not")
@@ -47,7 +47,7 @@ def interrupt_after(calls, monkeypatch):
         if next(remaining, None) == 0:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0)
     monkeypatch.setattr(fitting, "train_slice", sliced)
     monkeypatch.setattr(fitting, "LOADED", set())
 
@@ -228,7 +228,7 @@ def test_other_threads_run_during_one_compiled_call(monkeypatch):
         real(*given)
         span.append((began, time.perf_counter()))
 
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 1e9)
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 1e9)
     monkeypatch.setattr(fitting, "train_slice", sliced)
     monkeypatch.setattr(fitting, "LOADED", set())
     x, stop = np.ones((80_000, 16)), threading.Event()

@@ -13,7 +13,7 @@ from small_networks import LOSSES_AND_OUTPUTS, OPTIMIZERS, build, data, everythi
 from hotloop import Adam, Network
 from hotloop.network import layout, trainable
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import passes, thread_tuner
+from hotloop.network.training import passes, thread_choice
 from hotloop.network.training.loop_arguments import LoopArguments
 
 EPOCHS, ROWS = (10, 25) if COMPILED else (2, 12)
@@ -81,7 +81,7 @@ def test_where_a_slice_ends(loss, output, batch_size, dtype, monkeypatch):
     monkeypatch.setattr(fitting, "train_slice", counted)
     results = []
     for seconds in (0.0, 1e9):
-        monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", seconds)
+        monkeypatch.setattr(thread_choice, "SLICE_SECONDS", seconds)
         monkeypatch.setattr(fitting, "LOADED", set())
         calls.append(0)
         net = build(loss=loss, output=output, dropout=0.2, l2=1e-3, dtype=dtype)

@@ -14,7 +14,7 @@ from scheduled_training import problem as recorded_problem
 from small_networks import everything
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Callback, Network, RMSprop
-from hotloop.network.training import step_table, thread_tuner
+from hotloop.network.training import step_table, thread_choice
 from hotloop.network.training.step_table import StepTable
 from hotloop.schedules import Constant, Cosine, CosLog4, Exponential, FlatCosine, OneCycle, Piecewise, StepDecay
 
@@ -139,7 +139,7 @@ def test_the_cut_leaves_no_trace(batch_size, monkeypatch):
         (5, 1e-4, 1, SGD(lambda *given: rate(*given), momentum=lambda *given: momentum(*given))),
     ]:  # fmt: skip
         monkeypatch.setattr(step_table, "STRETCH", stretch)
-        monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", seconds)
+        monkeypatch.setattr(thread_choice, "SLICE_SECONDS", seconds)
         net, history = train(
             build("float32", dropout=0.3), rows, batch_size=batch_size, epochs=2, optimizer=optimizer,
             n_threads=n_threads, dropout_schedule=FlatCosine(1, 0, 0.5),

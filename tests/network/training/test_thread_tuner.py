@@ -1,5 +1,6 @@
-"""How many threads a fit takes, and how long a compiled call is: on a simulated clock."""
+"""How many threads a fit tries, and what is kept of it; `test_thread_choice` tests which is chosen."""
 
+import os
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -10,16 +11,9 @@ from thread_teams import at_most, ends_with, living
 
 from hotloop import Network
 from hotloop.kernels.tables import PROGRESS
-from hotloop.network.training import thread_tuner
-from hotloop.network.training.thread_tuner import (
-    LONGEST_REST,
-    SHORTEST_REST,
-    SLICE_SECONDS,
-    TRIAL_SECONDS,
-    WORK_OF_A_THREAD,
-    ThreadTuner,
-    candidates,
-)
+from hotloop.network.training import team, thread_tuner
+from hotloop.network.training.thread_choice import ThreadChoice
+from hotloop.network.training.thread_tuner import WORK_OF_A_STARTED_THREAD, WORK_OF_A_THREAD, ThreadTuner, candidates
 
 MUCH = 1e9  # work enough for any number of threads
 ROW_WORK = 1e6
@@ -30,7 +24,7 @@ class Run:
 
     def __init__(self, speeds, cores, monkeypatch):
         self.speeds, self.now, self.calls = speeds, 100.0, []
-        self.records, self.disturbed = [], set()  # numbers of calls that take ten times as long
+        self.records = []
         monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)  # without the compiler "auto" is one thread
         monkeypatch.setattr(thread_tuner, "available_cores", lambda: cores)
         monkeypatch.setattr(thread_tuner, "time", SimpleNamespace(perf_counter=lambda: self.now))
@@ -40,10 +34,9 @@ class Run:
         self.records.append(progress[thread].copy())
         if thread == 0:
             rows = min(rows, left)
-            times = 10 if len(self.calls) in self.disturbed else 1
             self.calls.append((n_threads, rows, self.now))
             speed = self.speeds[n_threads]
-            self.now += times * rows / (speed(rows) if callable(speed) else speed)
+            self.now += rows / (speed(rows) if callable(speed) else speed)
             progress["row"][0] += rows
 
     def go(self, current, seconds, epoch=10**12):
@@ -53,6 +46,20 @@ class Run:
             progress["row"] %= epoch
             current.call(self.function, (progress, epoch - progress["row"][0]), progress, lambda rows: rows)
         return [n_threads for n_threads, *_ in self.calls[first:]]
+
+
+@pytest.fixture(autouse=True)
+def nothing_learnt(monkeypatch):
+    """Begin with an empty memory, and leave other tests theirs."""
+    before = dict(thread_tuner._learnt)
+    thread_tuner._learnt.clear()
+    yield
+    thread_tuner._learnt.clear()
+    thread_tuner._learnt.update(before)
+
+
+def tuner(n_threads, shape=None):
+    return ThreadTuner(n_threads, ROW_WORK, 1000, shape=shape)
 
 
 @pytest.mark.parametrize(("n_threads", "work", "cores", "expected"), [
@@ -74,168 +81,117 @@ def test_candidates(n_threads, work, cores, expected):
     assert candidates(n_threads, work, lambda: cores) == expected
 
 
-SPEEDS = [
-    ({1: 1e6, 2: 1.9e6, 4: 3e6}, 4), ({1: 1e6, 2: 1.9e6, 4: 1.5e6}, 2), ({1: 1e6, 2: 0.9e6, 4: 0.3e6}, 1),
-    ({1: 1e3, 2: 1.04e3, 4: 0.5e3}, 2), ({1: 1e3, 2: 1.02e3, 4: 1.02e3}, 1),  # less than 3 % is not worth it
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("speeds", "fastest"), SPEEDS)
-def test_each_is_tried_and_the_fastest_goes_on(speeds, fastest, monkeypatch):
-    run = Run(speeds, 4, monkeypatch)
-    with ThreadTuner("auto", ROW_WORK, 1000) as current:
-        taken = run.go(current, 60)
-        assert taken[:6] == [1, 2, 4] * 2
-        assert current.n_threads == fastest
-        assert current.most == 4
-    time = dict.fromkeys(speeds, 0.0)
-    for (count, _, start), (_, _, end) in pairwise(run.calls[6:]):
-        time[count] += end - start
-    assert time[fastest] > 0.97 * sum(time.values())
-
-
-@pytest.mark.parametrize("disturbed", range(4))
-@pytest.mark.parametrize(("speeds", "fastest"), [({1: 1e6, 2: 1.5e6}, 2), ({1: 1.5e6, 2: 1e6}, 1)])
-def test_a_disturbed_call_decides_nothing(speeds, fastest, disturbed, monkeypatch):
-    run = Run(speeds, 2, monkeypatch)
-    run.disturbed = {disturbed}
-    with ThreadTuner("auto", ROW_WORK, 1000) as current:
-        assert set(run.go(current, SHORTEST_REST)[4:]) == {fastest}
-
-
-def share_of_two(run):
-    """Return the part of the time that two threads had."""
-    times = [(n, end - start) for (n, _, start), (_, _, end) in pairwise(run.calls)]
-    return sum(time for n, time in times if n == 2) / sum(time for _, time in times)
-
-
-def test_a_choice_that_is_slow_after_its_trial_is_given_up(monkeypatch):
-    """With another process on the cores: fast while that sleeps."""
-    run = Run({1: 1e6, 2: lambda rows: 2e6 if rows < 1e4 else 0.7e6}, 2, monkeypatch)
-    with ThreadTuner("auto", ROW_WORK, 1000) as current:
-        run.go(current, 10)
-    assert share_of_two(run) < 0.25
-    run = Run({1: 1e6, 2: lambda rows: 2e6 if rows < 1e4 else 1.1e6}, 2, monkeypatch)
-    with ThreadTuner("auto", ROW_WORK, 1000) as current:
-        run.go(current, 10)
-    assert share_of_two(run) > 0.95
-
-
-@pytest.mark.parametrize("epoch", [1000, 1550, 1580, 1600, 1620, 3000, 3100])
-def test_the_tail_of_an_epoch_is_no_trial(epoch, monkeypatch):
-    """Waking the threads takes 60 us, most of the time of a few rows."""
-    run = Run({1: 515e3, 2: lambda rows: rows / (rows / 850e3 + 60e-6)}, 2, monkeypatch)
-    with ThreadTuner("auto", ROW_WORK, 1000) as current:
-        run.go(current, 5, epoch)
-    assert share_of_two(run) > 0.9
-
-
-def test_the_first_call_on_more_threads_than_cores_is_short(monkeypatch):
-    """A step may then take milliseconds."""
-    run = Run({64: 1000.0}, 2, monkeypatch)
-    with ThreadTuner(64, 10.0, 1) as current:
-        run.go(current, 1)
-    assert run.calls[0][1] == thread_tuner.FIRST_MICRO_BATCHES
-    assert run.calls[1][1] == pytest.approx(1000 * SLICE_SECONDS, rel=0.1)
-
-
-def test_the_others_are_tried_again_at_longer_and_longer_intervals(monkeypatch):
-    run = Run({1: 1e6, 2: 2e6}, 2, monkeypatch)
-    with ThreadTuner("auto", ROW_WORK, 1000) as current:
-        run.go(current, 30)
-    trials = [start for count, _, start in run.calls if count == 1][:: thread_tuner.CALLS_OF_A_TRIAL]
-    rests = [later - before for before, later in pairwise(trials)]
-    expected = [0.1, 0.2, 0.4, 0.8, 1.6, *[LONGEST_REST] * (len(rests) - 5)]
-    assert len(rests) > 12
-    assert all(rest <= found < rest + 3 * SLICE_SECONDS for found, rest in zip(rests, expected, strict=True))
-    assert sum(b - a for (n, _, a), (_, _, b) in pairwise(run.calls) if n == 1) < 0.01 * 30 + TRIAL_SECONDS
-
-
-def test_the_choice_changes_with_the_speeds(monkeypatch):
-    """Another process comes, and goes: after at most the longest rest, and a trial of each."""
-    run = Run({1: 1e6, 2: 1.9e6, 4: 3.5e6}, 4, monkeypatch)
-    with ThreadTuner("auto", ROW_WORK, 1000) as current:
-        run.go(current, 20)
-        assert current.n_threads == 4
-        for speeds, fastest in [({1: 1e6, 2: 0.8e6, 4: 0.2e6}, 1), ({1: 1e6, 2: 2e6, 4: 1e6}, 2)]:
-            run.speeds = speeds
-            run.go(current, LONGEST_REST + 1)
-            assert current.n_threads == fastest
-            run.go(current, 20)
-            assert current.n_threads == fastest
-
-
-def test_less_than_the_gain_changes_nothing(monkeypatch):
-    run = Run({1: 1e6, 2: 2e6}, 2, monkeypatch)
-    with ThreadTuner("auto", ROW_WORK, 1000) as current:
-        run.go(current, 5)
-        run.speeds = {1: 2.05e6, 2: 2e6}
-        run.go(current, 10)
-        assert current.n_threads == 2
-        run.speeds = {1: 2.07e6, 2: 2e6}
-        run.go(current, 10)
-        assert current.n_threads == 1
+def test_a_short_fit_has_few_threads():
+    """To start one takes as long as its share of such a fit."""
+    assert candidates("auto", MUCH, lambda: 8, 2 * WORK_OF_A_STARTED_THREAD - 1) == [1]
+    assert candidates("auto", MUCH, lambda: 8, 5 * WORK_OF_A_STARTED_THREAD) == [1, 2, 4, 5]
+    assert candidates("auto", 3 * WORK_OF_A_THREAD, lambda: 8, 1e15) == [1, 2, 3]
+    assert candidates(4, MUCH, lambda: 8, 0) == [4]
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_a_number_asked_for_is_kept(n_threads, monkeypatch):
     run = Run({1: 1e6, 2: 1e9, 3: 1e5}, 2, monkeypatch)
-    with ThreadTuner(n_threads, ROW_WORK, 1000) as current:
+    with tuner(n_threads) as current:
         assert set(run.go(current, 20)) == {n_threads}
         assert (current.n_threads, current.most) == (n_threads, n_threads)
 
 
-@pytest.mark.parametrize("speed", [50.0, 1e4, 1e7])
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_the_length_of_a_call(n_threads, speed, monkeypatch):
-    """The first is sized by the work, those after it by the speed of the call before, also when that has changed."""
-    run = Run({n_threads: speed}, 2, monkeypatch)
-    with ThreadTuner(n_threads, ROW_WORK, 1000) as current:
-        run.go(current, 10)
-        run.speeds = {n_threads: 8 * speed}
-        run.go(current, 2)
-    seconds_a_row = ROW_WORK / thread_tuner.FIRST_GUESS + thread_tuner.FIRST_OVERHEAD
-    assert 0.5 * SLICE_SECONDS < run.calls[0][1] * seconds_a_row < SLICE_SECONDS
-    lengths = [end - start for (_, _, start), (_, _, end) in pairwise(run.calls)]
-    changed = next(i for i, (_, rows, _) in enumerate(run.calls) if i > 1 and rows > 2 * run.calls[i - 1][1])
-    steady = [*lengths[1 : changed - 1], *lengths[changed:]]
-    assert all(abs(length - SLICE_SECONDS) <= 1 / speed + 1e-9 for length in steady)
+def test_the_fastest_is_found_and_goes_on(monkeypatch):
+    run = Run({1: 1e6, 2: 1.9e6, 4: 1.5e6}, 4, monkeypatch)
+    with tuner("auto") as current:
+        assert current.most == 4
+        run.go(current, 1)
+        assert run.calls[0][0] == 4
+        assert current.n_threads == 2
+        taken = run.go(current, 1)
+    assert taken.count(2) > 0.9 * len(taken)
 
 
-def test_the_length_of_a_trial(monkeypatch):
-    run = Run({1: 1e6, 2: 2e6, 3: 3e6}, 3, monkeypatch)
-    with ThreadTuner("auto", ROW_WORK, 1000) as current:
-        run.go(current, 10)
-    lengths = [(n, end - start) for (n, _, start), (_, _, end) in pairwise(run.calls)]
-    assert {n for n, _ in lengths} == {1, 2, 3}
-    short = [n for n, length in lengths[3:] if length == pytest.approx(TRIAL_SECONDS, rel=1e-3)]
-    long = [n for n, length in lengths[3:] if length == pytest.approx(SLICE_SECONDS, rel=1e-3)]
-    assert len(short) + len(long) == len(lengths[3:])
-    assert set(long) == {3}
-    assert short.count(1) == short.count(2) == short.count(3) > 10
-
-
-def test_a_call_has_a_row_at_least(monkeypatch):
-    run = Run({1: 1e-3}, 1, monkeypatch)
-    with ThreadTuner(1, 1e13, 1) as current:
-        run.go(current, 3000)
-    assert {rows for _, rows, _ in run.calls} == {1}
+def test_the_tail_of_an_epoch_is_no_comparison(monkeypatch):
+    """Waking the threads takes 1 ms, most of the time of a few rows."""
+    run = Run({1: 0.5e6, 2: lambda rows: rows / (rows / 1e6 + 1e-3)}, 2, monkeypatch)
+    with tuner("auto") as current:
+        run.go(current, 5, 28500)
+    times = [(n, end - start) for (n, _, start), (_, _, end) in pairwise(run.calls)]
+    assert sum(time for n, time in times if n == 2) > 0.9 * sum(time for _, time in times)
 
 
 def test_threads_are_made_when_they_are_used_and_end_with_the_run(monkeypatch):
-    run, before = Run({1: 1e6, 2: 2e6, 4: 3e6}, 4, monkeypatch), living()
-    with ThreadTuner("auto", ROW_WORK, 1000) as current:
-        alive = []
-        for _ in range(4):
+    run, before = Run({1: 1e6, 2: 2e6, 4: 1e6}, 4, monkeypatch), living()
+    with tuner("auto") as current:
+        alive = [living() - before]
+        for _ in range(20):
             run.go(current, 1e-6)
             alive.append(living() - before)
-        assert alive == [0, 1, 4, 4]
+        assert (alive[0], alive[1], alive[-1]) == (0, 3, 4)  # teams of 4 and 2; the caller is in both
     assert ends_with(before)
+
+
+# What was learnt is kept.
+
+
+def test_the_next_fit_of_a_shape_begins_with_what_was_learnt(monkeypatch):
+    run = Run({1: 1e6, 2: 0.9e6, 4: 0.5e6}, 4, monkeypatch)
+    with tuner("auto", shape="this") as current:
+        run.go(current, 1)
+    with tuner("auto", shape="this") as current:
+        assert current.n_threads == 1
+        assert set(run.go(current, 0.09)) == {1}
+    with tuner("auto", shape="another") as current:
+        assert current.n_threads == 4
+    monkeypatch.setattr(thread_tuner, "available_cores", lambda: 2)
+    with tuner("auto", shape="this") as current:
+        assert current.n_threads == 2
+
+
+def test_fits_of_a_call_each_learn_together(monkeypatch):
+    run = Run({1: 1e6, 2: 0.9e6, 4: 0.5e6}, 4, monkeypatch)
+    for _ in range(100):
+        with tuner("auto", shape="this") as current:
+            run.go(current, 1e-6, 2000)
+    assert current.n_threads == 1
+    assert sum(n == 1 for n, *_ in run.calls[-50:]) > 40
+
+
+def test_what_is_kept_is_limited_and_the_oldest_goes(monkeypatch):
+    run = Run({1: 1e6, 2: 2e6}, 2, monkeypatch)
+    for shape in range(thread_tuner.MOST_KEPT + 5):
+        for used in (shape, 3):
+            with tuner("auto", shape=used) as current:
+                run.go(current, 1e-6)
+    kept = {shape for shape, *_ in thread_tuner._learnt}
+    assert kept == {3, *range(6, thread_tuner.MOST_KEPT + 5)}
+
+
+def test_nothing_is_kept_that_is_not_learnt(monkeypatch):
+    """Of a number that was asked for, of a fit without a call, and where threads could not be started."""
+    run = Run({1: 1e6, 2: 2e6}, 2, monkeypatch)
+    with tuner(2, shape=1) as current:
+        run.go(current, 1e-6)
+    with tuner("auto", shape=1):
+        pass
+    at_most(0, monkeypatch)
+    with tuner("auto", shape=1) as current:
+        run.go(current, 1)
+        assert current.n_threads == 1
+    assert not thread_tuner._learnt
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_learns_anew():
+    """It shares the cores with its parent."""
+    thread_tuner._learnt["shape"] = ThreadChoice([1, 2], 1.0, 1)
+    process = os.fork()
+    if process == 0:
+        os._exit(len(thread_tuner._learnt))
+    assert os.waitpid(process, 0)[1] == 0
+    assert len(thread_tuner._learnt) == 1
 
 
 def test_all_threads_begin_with_the_record_of_the_first(monkeypatch):
     run = Run({3: 1e6}, 1, monkeypatch)
-    with ThreadTuner(3, ROW_WORK, 1000) as current:
+    with tuner(3) as current:
         progress = np.zeros(3, PROGRESS)
         progress[0] = (40, 7, 0.5, 0.25, 0, 1.5, 3, 2.5, 5)
         current.call(run.function, (progress, 10), progress, lambda rows: rows)
@@ -275,9 +231,15 @@ def test_cores_are_counted_where_there_is_a_choice_alone(monkeypatch):
 @pytest.mark.parametrize(("others", "most"), [(0, 1), (1, 2), (2, 2), (4, 4)])
 def test_auto_goes_on_with_the_threads_that_can_be_had(others, most, monkeypatch):
     """A trial of 1, 2 and 4 threads, in teams that take 1 and 3 more; the fastest of what there is goes on."""
-    run, before = Run({1: 1e6, 2: 2e6, 4: 3e6}, 4, monkeypatch), living()
-    at_most(others, monkeypatch)
-    with ThreadTuner("auto", ROW_WORK, 1000) as current:
+    run, before, start = Run({1: 1e6, 2: 2e6, 4: 3e6}, 4, monkeypatch), living(), team.start_new_thread
+
+    def limited(function, arguments):
+        if arguments[0] > others:
+            raise RuntimeError("can't start new thread")
+        return start(function, arguments)
+
+    monkeypatch.setattr(team, "start_new_thread", limited)
+    with tuner("auto") as current:
         taken = run.go(current, 30)
         assert set(taken) == {1, 2, 4} & set(range(most + 1))
         assert (current.n_threads, current.most) == (most, most)

@@ -8,7 +8,7 @@ from watched_fits import EVERY_BATCH, build, problem, train
 
 from hotloop import Callback
 from hotloop.callbacks import LambdaCallback
-from hotloop.network.training import thread_tuner, time_limit
+from hotloop.network.training import thread_choice, time_limit
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_what_it_has_learned_is_kept(clock):
 
 def test_a_real_clock(monkeypatch):
     """A fit that would take for ever ends."""
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.001)
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0.001)
     history = build().fit(*problem(), epochs=10**9, max_seconds=0.05, **EVERY_BATCH)
     assert history.stop_reason == "time"
     assert history.seconds >= 0.05

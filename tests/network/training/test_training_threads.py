@@ -20,9 +20,10 @@ from thread_teams import ends_with, interrupted_by_an_alarm, living
 
 from hotloop import SGD, DivergenceError, Network
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import thread_tuner
+from hotloop.network.training import thread_choice, thread_tuner
 from hotloop.network.training.cores import available_cores
 from hotloop.network.training.team import Team
+from hotloop.network.training.thread_choice import ThreadChoice
 
 COUNTS = (1, 2, 3, 4, 8, "auto") if COMPILED else (1, 2, 3)
 EPOCHS = 2
@@ -33,9 +34,8 @@ def restless(monkeypatch):
     """Let "auto" use 1, 2, 3 and 4 threads in turn, for a micro-batch of rows each; return the counts that it used."""
     monkeypatch.setattr(thread_tuner, "available_cores", lambda: 4)
     monkeypatch.setattr(thread_tuner, "candidates", lambda n, *_: [1, 2, 3, 4] if n == "auto" else [n])
-    for constant in ("SLICE_SECONDS", "TRIAL_SECONDS", "SHORTEST_REST", "LONGEST_REST"):
-        monkeypatch.setattr(thread_tuner, constant, 0.0)
     taken, run = [], Team.run
+    monkeypatch.setattr(ThreadChoice, "plan", lambda choice: (choice.counts[len(taken) % len(choice.counts)], 1))
 
     def noted(team, *arguments):
         taken.append(team.n_threads)
@@ -219,7 +219,7 @@ def disturbed(monkeypatch, disturb):
 
     monkeypatch.setattr(fitting, "train_slice", sliced)
     monkeypatch.setattr(fitting, "LOADED", set())
-    monkeypatch.setattr(thread_tuner, "SLICE_SECONDS", 0.0)  # a call is a batch
+    monkeypatch.setattr(thread_choice, "SLICE_SECONDS", 0.0)  # a call is a batch
 
 
 @pytest.mark.parametrize("n_threads", [2, 4])
@@ -261,7 +261,7 @@ def test_a_thread_that_raises_after_some_steps_of_a_slice(monkeypatch):
     (X, y), net, twin = data(), build(), build()
     with monkeypatch.context() as patch:
         disturbed(patch, disturb)
-        patch.setattr(thread_tuner, "SLICE_SECONDS", 1e9)
+        patch.setattr(thread_choice, "SLICE_SECONDS", 1e9)
         with pytest.raises(ValueError, match="mine"):
             net.fit(X, y, n_threads=2, **OPTIONS)
     twin.fit(X[:15], y[:15], n_threads=1, **OPTIONS)
