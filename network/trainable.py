@@ -16,6 +16,7 @@ from hotloop.network.training.fit_options import FitOptions
 from hotloop.network.training.gradient_methods import GradientMethods
 from hotloop.network.training.history import History
 from hotloop.network.training.incremental import Incremental
+from hotloop.network.training.kept import LastFit
 from hotloop.network.training.learning_rate_methods import LearningRateMethods
 from hotloop.network.training.optimizers import Optimizer
 from hotloop.network.training.step_table import StepTable
@@ -24,10 +25,13 @@ from hotloop.network.validation import arguments
 from hotloop.network.validation.arguments import ScheduleFunction
 from hotloop.network.validation.suggestions import explains_keywords
 
+LARGEST_KEPT = 2**20  # bytes of scratch: to allocate more takes no time beside a step of so large a network
+
 
 class Trainable(Incremental, GradientMethods, LearningRateMethods):
     """What `Network` inherits to be trained: its state between fits, and its methods that train."""
 
+    _last_fit: LastFit | None = None
     _epoch_order: Callable[[int], Array] | None = None  # an estimator's, in place of hotloop's own orders
 
     @property
@@ -233,14 +237,23 @@ class Trainable(Incremental, GradientMethods, LearningRateMethods):
         training = self._training
         training.check_no_fit_runs("fit")
         self._check_parameters()
+        last, self._last_fit = self._last_fit, None  # another thread's fit has its own
+        if last is not None and (positive_weight is not None or not last.suits(vars(self), options)):
+            last = None
         with span("fit"):
             with span("check the data"):
                 weighting = sample_weight, class_weight, positive_weight
-                data = self._fit_data(X, y, options, weighting, validation_data, checkpoints.seed_of(self))
+                data = self._fit_data(X, y, options, weighting, validation_data, checkpoints.seed_of(self), last)
             if checkpoint is not None or resume:
                 checkpoints.check(self, data.training, data.validation, options)
             with self._tuner(options, data) as tuner, training.only_fit():
-                return fit(self._run(options, data, checkpoints), tuner)
+                configuration = self._run(options, data, checkpoints, last)
+                history = fit(configuration, tuner)
+        if last is not None and last.is_of(data.training):
+            self._last_fit = last
+        elif positive_weight is None:
+            self._keep(configuration)
+        return history
 
     def _tuner(self, options: FitOptions, data: FitData) -> ThreadTuner:
         batch, micro_batch = (int(data.training.settings[name][0]) for name in ("batch_size", "micro_batch"))
@@ -248,7 +261,16 @@ class Trainable(Incremental, GradientMethods, LearningRateMethods):
         work, shape = flops.estimate_of_a_row(self._layout.n_parameters), (self._layout, batch, options.optimizer.code)
         return ThreadTuner(options.n_threads, work, micro_batch, rows, shape)
 
-    def _run(self, options: FitOptions, data: FitData, checkpoints: CheckpointedFit) -> FitConfiguration:
+    def _keep(self, configuration: FitConfiguration) -> None:
+        """Keep tables and scratch of a fit that has ended well, if the next one may use them."""
+        data, gradient, table = configuration.data.training, configuration.gradient, configuration.table
+        is_small = gradient.nbytes + data.workspace.nbytes <= LARGEST_KEPT
+        if is_small and configuration.data.parts is None and not table.scheduled and table.factor == 1:
+            self._last_fit = LastFit(vars(self), configuration.options, data, gradient)
+
+    def _run(
+        self, options: FitOptions, data: FitData, checkpoints: CheckpointedFit, last: LastFit | None
+    ) -> FitConfiguration:
         """Set the optimizer, or all that a checkpoint holds, and return what the outer loop is handed."""
         training, arguments = self._training, data.training
         first_step = checkpoints.first_step(training.steps)
@@ -257,12 +279,12 @@ class Trainable(Incremental, GradientMethods, LearningRateMethods):
         )
         start = checkpoints.restore(self, arguments, options.optimizer)
         training.use(options.optimizer, self._layout.size, table.values())
-        gradient = aligned_zeros(self._layout.size, self.dtype)
+        gradient = aligned_zeros(self._layout.size, self.dtype) if last is None else last.gradient
         arguments.set_optimizer(
             options.optimizer, training.steps, training.step_offset, gradient_norm=options.gradient_norm
         )
-        first, last = checkpoints.callbacks(arguments, start)
+        at_first, at_last = checkpoints.callbacks(arguments, start)
         return FitConfiguration(
-            self, self._parameters, gradient, training, data, options, self.seed, table, start, first, last,
+            self, self._parameters, gradient, training, data, options, self.seed, table, start, at_first, at_last,
             self._epoch_order,
         )  # fmt: skip

@@ -14,13 +14,14 @@ from hotloop.network.persistence import model_file
 from hotloop.network.persistence.atomic_write import path_of
 from hotloop.network.persistence.pieces import check_names, pieces_of, plain_piece
 from hotloop.network.persistence.plain_optimizer import plain, restored
+from hotloop.network.training.kept import KEPT
 from hotloop.network.training.training_state import TrainingState
 from hotloop.network.validation.suggestions import explains_keywords
 
 # Besides sizes and activations: arguments of `Network` that are attributes under the same names.
 ARGUMENTS = ("loss", "dropout", "l1", "l2", "input_offset", "input_scale", "dtype", "seed", *model_file.ADDED)
 COUNTERS = {"epochs_trained": "epochs", "steps": "steps", "first_step": "step_offset"}  # in the file: in the training
-SCRATCH = ("_layout", "_compiled", "_single_step")  # made again
+SCRATCH = ("_layout", "_compiled", *KEPT)  # made again
 
 
 class Persistent:

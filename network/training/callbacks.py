@@ -390,7 +390,7 @@ def observed(context: Callable[[Observer], AbstractContextManager[Any]]) -> Abst
 
 def span(name: str) -> AbstractContextManager[Any]:
     """Return a context around a part of the work, for the active observers."""
-    return observed(lambda observer: observer.span(name))
+    return observed(lambda observer: observer.span(name)) if ACTIVE.get() else UNOBSERVED
 
 
 def clocks_of(observers: Iterable[CallObserver], n_threads: int) -> Array | None:

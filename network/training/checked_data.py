@@ -12,6 +12,7 @@ from hotloop.network.layout import Layout
 from hotloop.network.losses import Loss, loss_of, with_positive_weight
 from hotloop.network.training.conventions import HOTLOOP, Conventions
 from hotloop.network.training.fit_options import DEFAULT_BATCH, FitOptions
+from hotloop.network.training.kept import LastFit
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.parts import Parts, Prepare
 from hotloop.network.training.thread_stack import CALLER
@@ -73,7 +74,7 @@ class CheckedData(ScaledInputs):
     def _trained_on(
         self, checked: Checked, sample_weight: Any = None, class_weight: Any = None, positive_weight: Any = None,
         batch_size: int = 2**30, kept: Array | None = None, *, dropout: bool = False, batch: bool = False,
-        like: LoopArguments | None = None,
+        like: LoopArguments | LastFit | None = None,
     ) -> LoopArguments:  # fmt: skip
         """Return what the compiled loops are handed to train on data: weighted, and with smoothed labels.
 
@@ -98,11 +99,12 @@ class CheckedData(ScaledInputs):
         )  # fmt: skip
 
     def _fit_data(
-        self, X: Any, y: Any, options: FitOptions, weighting: tuple[Any, Any, Any], validation_data: Any, seed: int
-    ) -> FitData:
+        self, X: Any, y: Any, options: FitOptions, weighting: tuple[Any, Any, Any], validation_data: Any, seed: int,
+        last: LastFit | None = None,
+    ) -> FitData:  # fmt: skip
         """Return the data of a fit, checked: the arguments of `Network.fit`, with its three kinds of weights as one.
 
-        `seed` draws the rows that are held out.
+        `seed` draws the rows that are held out. `last` is the fit before, if this one may have its scratch.
         """
         if y is None:
             data = self._in_parts(X, options, *weighting)
@@ -111,7 +113,7 @@ class CheckedData(ScaledInputs):
             kept, fraction, size = None, options.validation_split, options.batch_size or DEFAULT_BATCH
             if fraction > 0:
                 kept, held_out = rows_held_out(fraction, seed, loss_of(self.loss), *checked[1:])
-            training = self._trained_on(checked, *weighting, size, kept, dropout=True)
+            training = self._trained_on(checked, *weighting, size, kept, dropout=True, like=last)
             data = FitData(training)
             if kept is not None:
                 # The arrays stay as they are: each epoch's order has only the rows that are kept.

@@ -41,8 +41,8 @@ class Divergence(Callback):
 
     def check_epoch(self, fit: FitProgress) -> None:
         """Check the parameters and moments, and the sum of the losses, and keep the parameters."""
-        vectors = self._parameters, *self._training.moments
-        finite = all(np.isfinite(vector).all() for vector in vectors)
+        moments = self._training.moments
+        finite = np.isfinite(self._parameters).all() and (moments.size == 0 or np.isfinite(moments).all())
         if not (finite and math.isfinite(self._data.progress["loss_sum"][0])):
             raise self._error(fit, "loss or a parameter")
         self._last_good[:] = self._parameters

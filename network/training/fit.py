@@ -63,7 +63,8 @@ class _Generator(threading.local):
 
     def __init__(self) -> None:
         self.generator = np.random.Generator(np.random.Philox(key=[0, 0]))
-        self.state: Any = self.generator.bit_generator.state
+        self.state: Any = self.generator.bit_generator.state  # a copy
+        self.key, self.counter = (self.state["state"][name] for name in ("key", "counter"))
 
 
 _GENERATOR = _Generator()
@@ -72,9 +73,9 @@ LOADED: set[tuple[Any, ...]] = set()  # loops that this process has compiled or 
 
 def shuffled(seed: int, epoch: int, rows: int, part: int = 0) -> Array:
     """Return the order of an epoch's rows, which depends only on (seed, epoch, part), whatever was drawn before."""
-    generator, state = _GENERATOR.generator, _GENERATOR.state
-    state["state"] = {"key": np.array([seed, epoch], np.uint64), "counter": np.array([0, 0, 0, part], np.uint64)}
-    generator.bit_generator.state = state
+    generator, key = _GENERATOR.generator, _GENERATOR.key
+    key[0], key[1], _GENERATOR.counter[3] = seed, epoch, part
+    generator.bit_generator.state = _GENERATOR.state
     return generator.permutation(rows).astype(np.int64, copy=False)
 
 

@@ -72,7 +72,9 @@ class FitOptions:
         tolerance, patience = stopping(tolerance, patience)
         validation_split = split_of(validation_split, validation_data)
         validates = validation_data is not None or validation_split > 0
-        loss, optimizer = loss_of(net.loss), optimizer_of(optimizer, net.dtype, len(net.sizes) - 1)
+        loss = loss_of(net.loss)
+        if optimizer is None or optimizer is not net.optimizer:  # which was checked
+            optimizer = optimizer_of(optimizer, net.dtype, len(net.sizes) - 1)
         metrics, gradient_norm = (
             _metrics(metrics, validates, loss, net.sizes[-1]), arguments.flag("gradient_norm", gradient_norm),
         )  # fmt: skip

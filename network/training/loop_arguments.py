@@ -1,7 +1,8 @@
 """What a compiled loop is handed: checked data, the tables that describe the network, and scratch of its size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,7 @@ class LoopArguments:
     progress: Array
     kept: Array | None = None
     linked: bool = False
+    update: tuple[Optimizer, bool] | None = None  # what `set_optimizer` was called with
 
     @property
     def rows(self) -> int:
@@ -135,7 +137,13 @@ class LoopArguments:
         same_kind = INPUT_KINDS[inputs.dtype] == self.settings["input_kind"][0]
         if len(inputs) != len(self.inputs) or not same_kind or bool(labels.size) != bool(self.labels.size):
             return None
-        return replace(self, inputs=bytes_of_rows(inputs), targets=targets, labels=labels, weights=weights)
+        return self.changed(inputs=bytes_of_rows(inputs), targets=targets, labels=labels, weights=weights)
+
+    def changed(self, **changes: Any) -> "LoopArguments":
+        """Return a copy with other attributes; `dataclasses.replace` takes five times as long."""
+        found = object.__new__(LoopArguments)
+        vars(found).update(vars(self), **changes)
+        return found
 
     def replace(self, part: "LoopArguments", optimizer: Optimizer, *, gradient_norm: bool) -> None:
         """Switch to another part's data and workspace; keep progress and step table."""
@@ -181,12 +189,15 @@ class LoopArguments:
         What is scheduled is left to the `StepTable`. With `gradient_norm` its norms are added up in
         ``progress["norm_sum"]``.
         """
+        self.settings["step_offset"], self.progress["step"] = step_offset, step
+        if self.update == (optimizer, gradient_norm):
+            return
+        self.update = optimizer, gradient_norm
         self.settings["update"], self.settings["gradient_norm"] = optimizer.code, gradient_norm
         for table, names in ((self.settings, OF_THE_RUN), (self.steps, OF_A_STEP)):
             for name in names:
                 if not callable(value := getattr(optimizer, name, None)) and value is not None:
                     table[name] = value
-        self.settings["step_offset"], self.progress["step"] = step_offset, step
         if optimizer.learning_rate_factors is not None or optimizer.weight_decay_factors is not None:
             self._set_factors(optimizer)
         if gradient_norm or optimizer.clip_value is not None or optimizer.clip_norm is not None:

@@ -51,6 +51,8 @@ METHODS = {codes.NO_UPDATE: Method(codes.NO_UPDATE, "gradient", 0, 0)}  # by cod
 OPTIONAL = ("clip_value", "clip_norm", "learning_rate_factors", "weight_decay_factors")  # None is off
 OPTIMIZERS: dict[str, type["Optimizer"]] = {}  # by name: the class's, in small letters
 
+_defaults: dict[type["Optimizer"], "Optimizer"] = {}  # those that were asked for
+
 Kind = TypeVar("Kind", bound="Optimizer")
 
 
@@ -305,12 +307,19 @@ class AdamW(Optimizer):
     methods: ClassVar[tuple[Method, ...]] = (Method(codes.ADAMW, "AdamW", flops=14, n_moments=2),)
 
 
+def _by_default(kind: type[Optimizer]) -> Optimizer:
+    """Return an optimizer with its defaults; to check them takes as long as a step of a small network."""
+    if kind not in _defaults:
+        _defaults[kind] = kind()
+    return _defaults[kind]
+
+
 def optimizer_of(given: Any, dtype: "np.dtype[np.floating]", layers: int) -> Optimizer:
     """Return the optimizer given, checked for `dtype` and `layers`, or one by its name; plain descent for None."""
     if given is None:
-        return SGD()
+        return _by_default(SGD)
     if isinstance(given, str):
-        return arguments.choose("optimizer", given, OPTIMIZERS)()
+        return _by_default(arguments.choose("optimizer", given, OPTIMIZERS))
     if not isinstance(given, Optimizer) or type(given) not in OPTIMIZERS.values():
         names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
         called = f"; make one: {given.__name__}()" if isinstance(given, type) else ""

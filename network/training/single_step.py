@@ -19,10 +19,9 @@ from hotloop.network.losses import loss_of
 from hotloop.network.training.callbacks import span
 from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.history import DIVERGED, DivergenceError, History
+from hotloop.network.training.kept import Unchanged
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.training_state import TrainingState
-
-NAME = "_single_step"  # of the network's attribute that holds it
 
 
 class SingleStep:
@@ -49,7 +48,7 @@ class SingleStep:
         self, attributes: Mapping[str, Any], training: TrainingState, parameters: Array, inputs: Array,
         data: LoopArguments, factor: float | None, raw_targets: bool,
     ) -> None:  # fmt: skip
-        self._attributes = [value for name, value in attributes.items() if name != NAME]
+        self._unchanged = Unchanged(attributes)
         self._training, self._state = training, (training.optimizer, training.moments, training.step_offset)
         self._parameters, self._kept = parameters, np.empty_like(parameters)
         self._inputs, self._targets, self._labels, self._weights = inputs, data.targets, data.labels, data.weights
@@ -88,10 +87,8 @@ class SingleStep:
     def is_current(self, attributes: Mapping[str, Any]) -> bool:
         """Return whether the network and its optimizer are as they were when this was made."""
         training = self._training
-        values = [value for name, value in attributes.items() if name != NAME]
         return (
-            len(values) == len(self._attributes)
-            and all(map(is_, values, self._attributes))
+            self._unchanged(attributes)
             and all(map(is_, (training.optimizer, training.moments), self._state))
             and training.step_offset == self._state[2]
         )
