@@ -88,8 +88,10 @@ def over_threads(rows: list[dict[str, Any]], about: dict[str, Any]) -> Any:
             speed_panel(axes, row)
         first = grid[0, 0]
         first.set_xscale("log", base=2)
+        first.set_yscale("log", base=2)
         low, high = first.get_ylim()
-        first.set_yscale("log", base=4 if high > 16 * low > 0 else 2)
+        if high > 16 * low:
+            first.set_yscale("log", base=4)  # for fewer ticks
         first.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         first.set_xticks(counts, [str(count) for count in counts], minor=False)
         first.minorticks_off()
