@@ -6,6 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 
@@ -97,14 +99,62 @@ def _core_of_this_thread() -> Callable[[], int] | None:
 _core = _core_of_this_thread()
 
 
-def cores_for_others(n_threads: int) -> set[int]:
-    """Return the cores for a team's other threads: all but the caller's, if there are at least as many as threads.
+def cores_for_others(n_threads: int, root: Path = Path("/")) -> list[set[int]]:
+    """Return the cores for each of a team's threads but the first, the caller; empty if the caller's is unknown.
 
-    A thread may be woken on the core of the thread that woke it, and stay there for milliseconds while another core
-    sleeps, above all in a virtual machine: two threads then took longer than one. The choice holds until the next run,
-    which may begin on another core. The caller's affinity is never changed. Empty if the caller's core is unknown.
+    That is all cores but the caller's, if there are at least as many as threads. A thread may be woken on the core of
+    the thread that woke it, and stay there for milliseconds while another core sleeps, above all in a virtual machine:
+    two threads then took longer than one. The choice holds until the next run, which may begin on another core. The
+    caller's affinity is never changed.
+
+    On a machine of several nodes, each with a memory or at least a cache of its own, a team has the caller's node if
+    that has enough cores, or else as few nodes as have. Threads that follow each other are then on one node.
+
+    Parameters
+    ----------
+    n_threads : int
+    root : Path, optional
+        Where ``sys`` is.
     """
     if _core is None:
-        return set()
-    cores = os.sched_getaffinity(0)
-    return cores - {_core()} if n_threads <= len(cores) else cores
+        return []
+    allowed, core = os.sched_getaffinity(0), _core()
+    taken = {core} if n_threads <= len(allowed) else set()
+    nodes = [here for node in nodes_of(root) if (here := allowed & node)]
+    nodes.sort(key=lambda node: core not in node)  # the caller's first
+    places: list[set[int]] = []  # a core's node, for as many cores as are needed
+    for node in nodes:
+        if len(places) < n_threads:
+            places += [node - taken] * len(node)
+    if len(nodes) < 2 or len(places) == 0:
+        return [allowed - taken] * (n_threads - 1)
+    return [places[len(places) * thread // n_threads] for thread in range(1, n_threads)]
+
+
+@cache
+def nodes_of(root: Path) -> list[frozenset[int]]:
+    """Return the cores of each node of memory, or of each package where memory is one; empty if it is not known."""
+    lists = [_text(folder / "cpulist") for folder in sorted((root / "sys/devices/system/node").glob("node[0-9]*"))]
+    nodes = [cores for text in lists if (cores := _cores_in(text))]
+    if len(nodes) > 1:
+        return nodes
+    packages: dict[str, set[int]] = {}
+    for folder in (root / "sys/devices/system/cpu").glob("cpu[0-9]*"):
+        packages.setdefault(_text(folder / "topology/physical_package_id"), set()).add(int(folder.name[3:]))
+    packages.pop("", None)
+    return [frozenset(packages[name]) for name in sorted(packages)]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _cores_in(text: str) -> frozenset[int]:
+    """Return the numbers in a list of ranges, such as 0-3,8-11."""
+    ranges = [part.split("-") for part in text.split(",") if part]
+    with suppress(ValueError):  # not Linux's own
+        return frozenset(core for ends in ranges for core in range(int(ends[0]), int(ends[-1]) + 1))
+    return frozenset()

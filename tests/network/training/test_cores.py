@@ -8,7 +8,7 @@ import pytest
 from thread_teams import parts_done, works
 
 from hotloop.network.training import cores as cores_module
-from hotloop.network.training.cores import available_cores
+from hotloop.network.training.cores import available_cores, cores_for_others
 from hotloop.network.training.team import Team
 
 # Which core a thread is on.
@@ -22,11 +22,17 @@ def test_the_others_leave_the_core_of_the_caller(n_threads, core, others, monkey
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
     monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cores: asked.append((threading.get_ident(), pid, cores)))
     monkeypatch.setattr(cores_module, "_core", lambda: core)
+    monkeypatch.setattr(cores_module, "nodes_of", lambda root: [])
     with Team(n_threads) as team:
-        *_, callers = parts_done(team)[0]
-        workers = [ident for *_, ident in parts_done(team)[1:]]
-    assert sorted(asked) == sorted((ident, 0, others) for ident in workers * 2)
-    assert callers not in workers
+        for _ in range(2):  # in the second run nothing has changed
+            *_, callers = parts_done(team)[0]
+            workers = [ident for *_, ident in parts_done(team)[1:]]
+            assert sorted(asked) == sorted((ident, 0, others) for ident in workers)
+        assert callers not in workers
+        monkeypatch.setattr(cores_module, "_core", lambda: 2)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(10)))
+        parts_done(team)
+    assert sorted(asked[len(workers) :]) == sorted((ident, 0, set(range(10)) - {2}) for ident in workers)
 
 
 @pytest.mark.skipif(available_cores() < 2 or cores_module._core is None, reason="needs two cores to be on")
@@ -56,6 +62,89 @@ def test_threads_that_cannot_be_moved(missing, monkeypatch):
         monkeypatch.setattr(cores_module, "_core", None)
     with Team(2) as team:
         assert works(team)
+
+
+# Machines of several nodes.
+
+
+def machine(folder, nodes=(), packages=()):
+    """Write what Linux says of a machine, given the cores of its nodes and packages as lists of ranges and numbers."""
+    for number, cores in enumerate(nodes):
+        path = folder / f"sys/devices/system/node/node{number}"
+        path.mkdir(parents=True)
+        (path / "cpulist").write_text(cores + "\n")
+    for package, cores in enumerate(packages):
+        for core in cores:
+            path = folder / f"sys/devices/system/cpu/cpu{core}/topology"
+            path.mkdir(parents=True)
+            (path / "physical_package_id").write_text(f"{package}\n")
+    (folder / "sys/devices/system/cpu/cpufreq").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+TWO, FOUR = [{0, 1, 2, 3}, {4, 5, 6, 7}], [{0, 1}, {2, 3}, {4, 5}, {6, 7}]
+
+
+@pytest.mark.parametrize(("nodes", "packages", "expected"), [
+    (["0-3", "4-7"], [range(8)], TWO),
+    (["0-1,4-5", "2-3,6-7"], [], [{0, 1, 4, 5}, {2, 3, 6, 7}]),
+    (["0-3", "", "4-7"], [], TWO),  # a node of memory has no cores
+    (["0-7"], [range(4), range(4, 8)], TWO),
+    ([], [range(4), range(4, 8)], TWO),
+    (["0-7"], [range(8)], [set(range(8))]),
+    (["5"], [], []),
+    (["unknown", "unknown"], [], []),
+    ([], [], []),
+])  # fmt: skip
+def test_the_nodes_of_a_machine(nodes, packages, expected, tmp_path):
+    assert cores_module.nodes_of(machine(tmp_path, nodes, packages)) == expected
+
+
+@pytest.fixture
+def eight(monkeypatch):
+    """Eight cores are allowed; return a function that says where the caller is, or what else is allowed."""
+
+    def set_up(core, allowed=range(8)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(allowed), raising=False)
+        monkeypatch.setattr(cores_module, "_core", lambda: core)
+
+    set_up(0)
+    return set_up
+
+
+def of(cores, *others):
+    return [set(cores) for cores in (cores, *others)]
+
+
+@pytest.mark.parametrize(("nodes", "core", "n_threads", "expected"), [
+    (TWO, 0, 2, of({1, 2, 3})),
+    (TWO, 0, 4, of(*[{1, 2, 3}] * 3)),
+    (TWO, 5, 4, of(*[{4, 6, 7}] * 3)),  # the caller's node
+    (TWO, 0, 6, of(*[{1, 2, 3}] * 2, *[{4, 5, 6, 7}] * 3)),
+    (TWO, 5, 6, of(*[{4, 6, 7}] * 2, *[{0, 1, 2, 3}] * 3)),
+    (TWO, 0, 8, of(*[{1, 2, 3}] * 3, *[{4, 5, 6, 7}] * 4)),
+    (TWO, 0, 16, of(*[{0, 1, 2, 3}] * 7, *[{4, 5, 6, 7}] * 8)),  # more threads than cores
+    (FOUR, 2, 2, of({3})),
+    (FOUR, 2, 3, of({3}, {0, 1})),  # two nodes of four
+    (FOUR, 2, 4, of({3}, {0, 1}, {0, 1})),
+    ([set(range(8))], 3, 3, of(*[set(range(8)) - {3}] * 2)),
+    ([], 3, 3, of(*[set(range(8)) - {3}] * 2)),
+])  # fmt: skip
+def test_a_team_is_compact(nodes, core, n_threads, expected, eight, monkeypatch):
+    eight(core)
+    monkeypatch.setattr(cores_module, "nodes_of", lambda root: [frozenset(node) for node in nodes])
+    assert cores_for_others(n_threads) == expected
+
+
+def test_nodes_with_different_numbers_of_allowed_cores(eight, tmp_path):
+    """Each gets as many threads as it has cores."""
+    root = machine(tmp_path, ["0-3", "4-7"])
+    eight(0, {0, 4, 5, 6})
+    assert cores_for_others(4, root) == of(*[{4, 5, 6}] * 3)
+    eight(0, {0, 1, 2})
+    assert cores_for_others(3, root) == of(*[{1, 2}] * 2)  # the other node has none
+    eight(5, {0, 1, 2})  # the caller may just have lost its core
+    assert cores_for_others(3, root) == of(*[{0, 1, 2}] * 2)
 
 
 # How many cores there are.
