@@ -5,7 +5,6 @@ If cores differ, the smallest of those that the process may use counts, since it
 
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -159,11 +158,21 @@ def _text(path: str) -> str:
 
 def _number(text: str) -> int:
     """Return a size such as 32K, or another number; 0 for whatever else."""
-    found = re.fullmatch(r"(\d{1,9})([KMG]?)", text, re.ASCII)
-    return int(found[1]) * KB ** " KMG".index(found[2] or " ") if found else 0
+    digits, unit = (text[:-1], text[-1:]) if text[-1:] in "KMG" else (text, "")
+    return int(digits) * KB ** " KMG".find(unit or " ") if _is_number(digits) else 0
 
 
 def _members(text: str) -> int:
     """Return how many numbers a list such as 0-3,8 has; 0 if it is none."""
-    found = re.findall(r"(\d{1,6})(?:-(\d{1,6}))?(?:,|$)", text, re.ASCII)
-    return sum(max(0, int(last or first) - int(first) + 1) for first, last in found)
+    count = 0
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        last = last or first
+        if not (_is_number(first) and _is_number(last)):
+            return 0
+        count += max(0, int(last) - int(first) + 1)
+    return count
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < 10

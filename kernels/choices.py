@@ -8,7 +8,6 @@ machine, and measurements compare them. A choice that changes machine code is pa
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import NamedTuple
 
@@ -30,8 +29,7 @@ class CPU(NamedTuple):
     caches: Caches
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """How one or more numbers are chosen for a CPU.
 
     Parameters

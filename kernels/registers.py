@@ -15,7 +15,7 @@ def registers_of_a_vector() -> int:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     target = binding.Target.from_triple(binding.get_process_triple())
-    machine = target.create_target_machine(cpu=name, features=features)
+    machine = target.create_target_machine(cpu=name, features=features, opt=0)
     vector = f"<{FLOATS} x float>"
     module = binding.parse_assembly(
         f"define void @sum(ptr %p, ptr %q) {{ %a = load {vector}, ptr %p\n%b = load {vector}, ptr %q\n"
