@@ -33,6 +33,7 @@ CPUS = {
     "four small cores": cpu(2, 32, 512, cores=4),
     "ARM, unknown": CPU(4, ASSUMED),
     "Neoverse": cpu(4, 64, 1024, ways=4),
+    "Lion Cove": cpu(2, 48, 3072, ways=12),
     "tiny": cpu(1, 16, 128, ways=4),
 }
 
@@ -50,6 +51,7 @@ def values(cpu, **variables):
     ("four small cores", ("6x1", 256, 128, 1024, 8192)),
     ("ARM, unknown", ("6x1", 256, 256, 1024, 8192)),
     ("Neoverse", ("6x1", 256, 256, 1024, 16384)),
+    ("Lion Cove", ("6x1", 256, 512, 1024, 12288)),
     ("tiny", ("8x2", 128, 64, 1024, 4096)),
 ])  # fmt: skip
 def test_what_a_cpu_gets(name, numbers):
@@ -85,6 +87,7 @@ def test_the_numbers_are_within_the_bounds_of_the_variables(name):
         "elements between columns that share a set: first-level cache of 48 KB in 12 ways",
     ]),
     ("Neoverse", ["elements between columns that share 4 sets: first-level cache of 64 KB in 4 ways"]),
+    ("Lion Cove", ["KB of packed A: part of a core's 3072 KB of second-level cache"]),
     ("tiny", ["KB of packed A: part of a core's 128 KB of second-level cache"]),
 ])  # fmt: skip
 def test_reasons_have_the_numbers_that_they_follow_from(name, reasons):
