@@ -35,11 +35,11 @@ class Caches(NamedTuple):
 
 
 Levels = dict[int, Cache]  # by number: 1, 2, and above 2 the last
-# No CPU with vector registers of 32 bytes has less of the first; few have less of the second.
+# As of AMD's Zen 4.
 ASSUMED = Caches(Cache(32 * KB, 8), Cache(1024 * KB, 8), None, "assumed")
 # What is believed of the size of each level, from the least to the most.
-BELIEVED = {1: (4 * KB, 1024 * KB), 2: (64 * KB, 256 * KB * KB), 3: (256 * KB, 16 * KB * KB * KB)}
-MOST_WAYS, MOST_SHARERS = 128, 4096
+BELIEVED = {1: (8 * KB, 1024 * KB), 2: (64 * KB, 256 * KB * KB), 3: (256 * KB, 16 * KB * KB * KB)}
+MOST_WAYS, MOST_SHARERS = 32, 4096
 # How many cores are looked at, which takes time: CPUs whose cores differ have no more.
 MOST_CORES = 32
 # glibc's numbers for size and ways of a level, such as _SC_LEVEL1_DCACHE_SIZE, which Python does not name.

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numba
 
@@ -20,6 +20,7 @@ from hotloop.kernels.registers import registers_of_a_vector
 PAGE = 4 * KB
 FLOAT = 4  # bytes
 VECTOR = 64
+Derived: TypeAlias = tuple[tuple[int, ...], str]  # the numbers of a choice, and why
 
 
 class CPU(NamedTuple):
@@ -56,7 +57,7 @@ class Choice(NamedTuple):
     form: str
     least: tuple[int, ...]
     most: tuple[int, ...]
-    derive: Callable[[CPU], tuple[tuple[int, ...], str]]
+    derive: Callable[[CPU], Derived]
     in_code: bool = True
     in_bits: bool = False
 
@@ -75,7 +76,7 @@ class Chosen(NamedTuple):
         return written(self.numbers)
 
 
-def micro_kernel(cpu: CPU) -> tuple[tuple[int, ...], str]:
+def micro_kernel(cpu: CPU) -> Derived:
     """Return the largest MR x NR whose sums stay in registers.
 
     Where one register holds a vector, eight rows by two vectors are 16 sums, 92 % of the peak in the first-level cache;
@@ -86,7 +87,7 @@ def micro_kernel(cpu: CPU) -> tuple[tuple[int, ...], str]:
     return (mr, nr), f"rows by vectors of C: {sums} sums in registers of {size} bytes"
 
 
-def panel(cpu: CPU) -> tuple[tuple[int, ...], str]:
+def panel(cpu: CPU) -> Derived:
     """Return KC: 256 if a micro-panel of B then fits into the first-level cache, as in nearly every CPU."""
     (_, nr), _ = micro_kernel(cpu)
     kc, size = 256, cpu.caches.first.size
@@ -95,44 +96,42 @@ def panel(cpu: CPU) -> tuple[tuple[int, ...], str]:
     return (kc,), f"rows of B in a micro-panel: {kc * nr * VECTOR // KB} KB of a first-level cache of {size // KB} KB"
 
 
-def block(cpu: CPU) -> tuple[tuple[int, ...], str]:
-    """Return how many KB of A to pack at a time; they are on the stack."""
+def block(cpu: CPU) -> Derived:
+    """Return how many KB of A to pack at a time."""
     share = cpu.caches.second.share // KB
     size = min(max(share // 4, 64), 512)
     part = "a quarter" if size == share // 4 else "part"
     return (size,), f"KB of packed A: {part} of a core's {share} KB of second-level cache"
 
 
-def pitch(cpu: CPU) -> tuple[tuple[int, ...], str]:
+def pitch(cpu: CPU) -> Derived:
     """Return how many elements apart columns share few sets of the first-level cache: a way of it, or a page."""
     size, ways = cpu.caches.first.size, cpu.caches.first.ways
     distance = min(size // ways, PAGE)
     sets = size // ways // distance
-    which = "a set" if sets == 1 else f"{sets} sets"
-    return (
-        distance // FLOAT,
-    ), f"elements between columns that share {which}: first-level cache of {size // KB} KB in {ways} ways"
+    which, where = "a set" if sets == 1 else f"{sets} sets", f"first-level cache of {size // KB} KB in {ways} ways"
+    return (distance // FLOAT,), f"elements between columns that share {which}: {where}"
 
 
-def packed_rows(cpu: CPU) -> tuple[tuple[int, ...], str]:
+def packed_rows(cpu: CPU) -> Derived:
     """Return how many rows of C share the cost of packing B. At least two: the panel has no room for a single row's."""
     return (48,), "rows of C from which B is packed: the same on every CPU"
 
 
-def packed_size(cpu: CPU) -> tuple[tuple[int, ...], str]:
+def packed_size(cpu: CPU) -> Derived:
     """Return the size of B, in elements, from which it is packed."""
     size = cpu.caches.first.size
     return (size // FLOAT,), f"elements of B from which it is packed: a first-level cache of {size // KB} KB"
 
 
-def micro_batch(cpu: CPU) -> tuple[tuple[int, ...], str]:
+def micro_batch(cpu: CPU) -> Derived:
     """Return how many rows of a batch are processed at a time, at most."""
     return (256,), "rows of a batch at a time: enough to repay packing weights, few enough for the second-level cache"
 
 
-# 16 rows by 4 vectors exceed the registers of every CPU; a panel of 512 rows for them is 128 KB of float32, on the
-# stack.
 MICRO_KERNEL = "HOTLOOP_MICRO_KERNEL"
+# 16 rows by 4 vectors exceed the registers of every CPU; a panel of 512 rows for them is 128 KB of float32. Panels and
+# blocks are on the stack.
 CHOICES = (
     Choice("MR x NR", MICRO_KERNEL, "MRxNR", (1, 1), (16, 4), micro_kernel),
     Choice("KC", MICRO_KERNEL, "KC", (1,), (512,), panel, in_bits=True),

@@ -35,6 +35,8 @@ CPUS = {
     "Neoverse": cpu(4, 64, 1024, ways=4),
     "Lion Cove": cpu(2, 48, 3072, ways=12),
     "tiny": cpu(1, 16, 128, ways=4),
+    "the least that is believed": CPU(1, Caches(Cache(8 * KB, 32), Cache(64 * KB, 8, 4096), None, "made up")),
+    "the most": CPU(4, Caches(Cache(1024 * KB, 1), Cache(256 * KB * KB, 1), None, "made up")),
 }
 
 
