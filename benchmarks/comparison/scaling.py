@@ -33,8 +33,8 @@ def threads(session: Session) -> Rows:
     counts = numbers_of_threads(session)
     workers: dict[str, Worker] = {}
     try:
-        for name in installed(session, ["hotloop", "torch", "jax"]):
-            workers |= started(session, name, counts)
+        for name in ("hotloop", "torch", "jax"):
+            workers |= started(session, name, counts) if name in session.peers else {}
         if not workers:
             raise NotMeasured("none of its peers is here")
         session.say(f"  {len(workers)} processes, {', '.join(map(str, counts))} threads")
@@ -66,27 +66,19 @@ def numbers_of_threads(session: Session) -> list[int]:
     return sorted(found.difference(above))
 
 
-def installed(session: Session, names: Sequence[str]) -> list[str]:
-    """Return the peers that the command asked for and that can be imported; note why the others cannot."""
-    found = []
-    for name in names:
-        label, subject = PEERS[name]
-        if name in session.peers:
-            try:
-                with Worker(label, subject, session.core) as worker:
-                    worker.run("worker:load", subject)
-                found.append(name)
-            except PeerError as error:
-                session.absent[f"{label} (threads)"] = str(error)
-    return found
-
-
 def started(session: Session, name: str, counts: Sequence[int]) -> dict[str, Worker]:
-    """Start a peer's processes, and return them by label."""
+    """Start a peer's processes, and return them by label; none if it cannot be imported, which is noted."""
     peer, subject = PEERS[name]
     labels = {labelled(peer, count): count for count in (counts[-1:] if name == "jax" else counts)}
     labels |= {labelled(peer, "auto"): counts[-1]} if name == "hotloop" else {}
-    return {label: Worker(label, subject, session.cores[-count:]) for label, count in labels.items()}
+    workers = {label: Worker(label, subject, session.cores[-count:]) for label, count in labels.items()}
+    try:
+        next(iter(workers.values())).run("worker:load", subject)
+    except PeerError as error:
+        session.absent[f"{peer} (threads)"] = str(error)
+        end(workers)
+        return {}
+    return workers
 
 
 def labelled(peer: str, count: int | str) -> str:

@@ -110,16 +110,11 @@ class Process:
     made: typing.ClassVar = []
 
     def __init__(self, peer, subject, cores):
-        self.peer, self.subject, self.cores = peer, subject, list(cores)
+        self.peer, self.subject, self.cores, self.closed = peer, subject, list(cores), 0
         self.made.append(self)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    close = __exit__
+    def close(self):
+        self.closed += 1
 
     def run(self, function, subject):
         assert function == "worker:load"
@@ -155,6 +150,7 @@ def test_each_number_of_threads_has_a_process_with_its_cores(processes):
         "PyTorch eager (threads)": "torch is not installed",
         "JAX, 16 threads (784-512-512-10, predict 60000 rows, threads)": "out of memory",
     }
+    assert [worker.closed for worker in Process.made] == [1] * 8
     given = {worker.peer: worker for worker in Process.made}
     assert given["hotloop, 4 threads"].cores == [12, 13, 14, 15]
     assert given["hotloop, auto"].cores == given["JAX, 16 threads"].cores == list(range(16))
