@@ -183,8 +183,8 @@ def written(results: dict[str, Any], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         pictures = chart.draw(results, folder / f"peers-{report.slug(results['about']['cpu'])}")
-    except ModuleNotFoundError as error:
-        pictures, results["absent"]["the charts"] = [], f"{error.name} is not installed"
+    except ImportError as error:  # says what to install
+        pictures, results["absent"]["the charts"] = [], str(error)
     return [*report.write(results, folder), *pictures]
 
 

@@ -234,8 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path.with_suffix(".md").write_text(text)
     try:
         tabular_chart.draw(results, path.with_suffix(".png"))
-    except ModuleNotFoundError as error:
-        say(f"no chart: {error.name} is not installed")
+    except ImportError as error:  # says what to install
+        say(f"no chart: {error}")
     say(f"wrote {os.path.relpath(path)}, and .md and .png beside it")
     return 1 if any("failed" in cell for cell in results["cells"].values()) else 0
 

@@ -299,6 +299,12 @@ def test_the_file_has_what_the_report_has(tmp_path):
     assert {"numpy", "numba", "python"} <= set(found["about"]["versions"])
 
 
+def test_the_report_is_written_without_matplotlib(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert [path.suffix for path in peers.written(results(), tmp_path)] == [".json", ".md"]
+    assert "- the charts: pictures need matplotlib: python -m pip install" in next(tmp_path.glob("*.md")).read_text()
+
+
 def test_a_reason_is_given_once():
     absent = {"JAX (a)": "none", "JAX (b)": "none", "NumPy (a)": "other", "the chart": "third"}
     assert report.absent_lines(absent) == ["- JAX (2 rows): none", "- NumPy (a): other", "- the chart: third"]
