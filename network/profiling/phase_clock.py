@@ -19,6 +19,7 @@ from hotloop.network.training.loop_arguments import LoopArguments
 LOOP = "compiled loop"
 SHARE = 0.004  # of a step that reading the clock may take, assuming that a step runs at QUICKEST FLOP/s
 QUICKEST = 2e11
+LAPS_OF_A_GROUP = 8  # more in a wide layer, whose columns a group of threads shares between four barriers
 FIRST_MICRO_BATCHES = 32  # all timed: they touch pages and caches first, and short fits have no more
 LOGGED_STEPS, LOGGED_THREADS = 2, 8  # in a call, of the steps that are timed
 # Logs, and after the first the seconds between them: to copy one takes 10 us, and the epochs of a small network are
@@ -85,18 +86,13 @@ class PhaseClock:
         self.path, self.network = path, network
         self.work = Work(data)
         self.dtype = data.workspace.dtype
-        self.counts = Counts()
+        self._counts: dict[int, Counts] = {}  # by number of threads
         self.calls = 0
         self._kind, self._layers = kind, data.layers.size
-        laps = (3 + self.work.summed) * self._layers + 5
-        quickest = self.work.step_flops() / QUICKEST
-        self.stride = max(1, math.ceil(laps * read_seconds / (SHARE * quickest)))
-        epoch, batch = self.work.micro_batches_of_an_epoch(data.rows), -(-self.work.batch_size // self.work.micro_batch)
-        while math.gcd(self.stride, epoch * batch) > 1:  # else the same ones of each epoch, or of each batch
-            self.stride += 1
-        if self.work.mixed:  # one micro-batch of an epoch is unlike the others, and must be timed too
-            self.stride = 1
-        self._capacity = LOGGED_STEPS * 2 * laps
+        self._laps, self._read_seconds = (3 + self.work.summed) * self._layers + 5, read_seconds
+        epoch = self.work.micro_batches_of_an_epoch(data.rows)
+        self._turns = epoch * -(-self.work.batch_size // self.work.micro_batch)
+        self._capacity = LOGGED_STEPS * 2 * self._laps
         self._clocks: dict[int, Array] = {}
         self._walls: dict[int, float] = {}  # seconds of all calls, by number of threads
         self._calls: list[tuple[int, float, float, int, int, int]] = []  # noted, and not yet processed
@@ -105,11 +101,21 @@ class PhaseClock:
         self.logs: Thinned[tuple[float, int, list[Array]]] = Thinned(MOST_LOGS)
         self._next_log = 0.0  # when it may begin
 
+    def stride(self, n_threads: int) -> int:
+        """Return of how many micro-batches one is timed."""
+        if self.work.mixed:  # one micro-batch of an epoch is unlike the others, and must be timed too
+            return 1
+        laps = self._laps + (n_threads > 1) * LAPS_OF_A_GROUP * self._layers
+        found = max(1, math.ceil(laps * self._read_seconds * n_threads * QUICKEST / (SHARE * self.work.step_flops())))
+        while math.gcd(found, self._turns) > 1:  # else the same ones of each epoch, or of each batch
+            found += 1
+        return found
+
     def of(self, n_threads: int) -> Array:
         """Return the clock for the next call, in `n_threads` threads."""
         if n_threads not in self._clocks:
             self._clocks[n_threads] = clock.new_clock(
-                n_threads, self._layers, self._kind, self.stride, self._capacity, FIRST_MICRO_BATCHES
+                n_threads, self._layers, self._kind, self.stride(n_threads), self._capacity, FIRST_MICRO_BATCHES
             )
             self._walls[n_threads] = 0.0
         clocks = self._clocks[n_threads]
@@ -137,10 +143,16 @@ class PhaseClock:
             self._walls[n_threads] += stop - start
             if self.events.wanted():
                 self.events.items.append(Event(LOOP, start, stop, "loop", {"threads": n_threads, "rows": rows}))
-        for (row, rows, total), times in Counter(call[3:] for call in self._calls).items():
-            self.counts.add(row, rows, total, work.batch_size, work.micro_batch, summed=work.summed, times=times)
+        for (n_threads, row, rows, total), times in Counter((call[0], *call[3:]) for call in self._calls).items():
+            counts = self._counts.setdefault(n_threads, Counts())
+            counts.add(row, rows, total, work.batch_size, work.micro_batch, summed=work.summed, times=times)
         self.calls += len(self._calls)
         self._calls.clear()
+
+    @property
+    def counts(self) -> Counts:
+        """How much was trained."""
+        return sum(self._counts.values(), Counts())
 
     def steps(self, calibration: Calibration) -> list[Step]:
         """Return the steps that were logged in full; the log may have ended within the last.
@@ -177,6 +189,11 @@ class PhaseClock:
         rows = [clocks[0] for clocks in self._clocks.values()]
         return sum(int(r[clock.SAMPLED]) for r in rows), sum(int(r[clock.MICRO_BATCHES]) for r in rows)
 
+    def bytes_in_use(self) -> float:
+        """Return the bytes that a thread touches in a step, on average."""
+        parts = [seconds * self.work.bytes_of_a_thread(n) for n, seconds in self._walls.items()]
+        return sum(parts) / self.wall()
+
     def thread_seconds(self) -> float:
         """Return the seconds of all calls, each times its number of threads."""
         return sum(n * seconds for n, seconds in self._walls.items())
@@ -186,7 +203,7 @@ class PhaseClock:
 
         The micro-batches that were timed say how the ticks of whole calls divide among the phases.
         """
-        seconds, interrupted = np.zeros(clock.PHASES * self._layers), 0.0
+        seconds, interrupted, counts = np.zeros(clock.PHASES * self._layers), 0.0, self.counts
         for n_threads, clocks in self._clocks.items():
             ticks, lost = ticks_of_phases(clocks, calibration.rate)
             seconds += ticks.sum(axis=0).ravel() / calibration.rate / n_threads
@@ -198,12 +215,13 @@ class PhaseClock:
         found = []
         for which in np.flatnonzero(seconds):
             phase, layer = divmod(int(which), self._layers)
-            flops, moved = self.work.of(phase, layer, self.counts)
+            parts = [self.work.of(phase, layer, part, n_threads) for n_threads, part in self._counts.items()]
+            flops, moved = (sum(part) for part in zip(*parts, strict=True))
             calls = {
-                clock.WEIGHT_GRADIENT: self.counts.summed_micro_batches,
-                clock.UPDATE: self.counts.summed_updates,
-                clock.DESCENT: self.counts.micro_batches - self.counts.summed_micro_batches,
-            }.get(phase, self.counts.micro_batches)
+                clock.WEIGHT_GRADIENT: counts.summed_micro_batches,
+                clock.UPDATE: counts.summed_updates,
+                clock.DESCENT: counts.micro_batches - counts.summed_micro_batches,
+            }.get(phase, counts.micro_batches)
             found.append(Phase(phase, layer, calls, float(seconds[which]), flops, moved))
         if interrupted > 0:
             found.append(Phase(INTERRUPTED, 0, 0, interrupted, 0.0, 0.0))

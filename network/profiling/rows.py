@@ -109,7 +109,7 @@ def rows(spans: Spans, clocks: Iterable[PhaseClock], calibration: Calibration, r
     dtype = str(clocks[0].dtype) if clocks else "float32"
     for clock in clocks:
         network, threads = names[clock.kind], clock.thread_seconds() / clock.wall()
-        in_use = clock.work.step_bytes / threads
+        in_use = clock.bytes_in_use()
         left = clock.wall()
         for phase in clock.phases(calibration):
             name, kind, ideal = phase.name, WAITING.get(phase.phase, "kernel"), None

@@ -1,19 +1,37 @@
 """What a training run has to compute and to move, by formula: floating-point operations and bytes of each phase.
 
 B is the rows, I and O a layer's fan_in and fan_out, s the bytes of a number. The operations are those of
-`hotloop.network.flops`. Each array is moved once in each phase that reads or writes it, twice in one that does both;
-padding and the copies of packed panels are not counted. docs/profiling.md has the table.
+`hotloop.network.flops`. Each array is moved once in each phase that reads or writes it, twice in one that does both, by
+each thread that reads it: `Division` says how many do. Padding and the copies of packed panels are not counted.
+docs/profiling.md has the table.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 
 from hotloop.kernels import codes
 from hotloop.kernels.clock import BACKWARD, DESCENT, FORWARD, GATHER, LOSS, UPDATE, WEIGHT_GRADIENT
+from hotloop.kernels.matmul import MR, NR
+from hotloop.kernels.training import GRANULE, columns_for_all
 from hotloop.network import flops
+from hotloop.network.layout import ALIGNMENT
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import METHODS
+
+BY_COLUMNS = getattr(columns_for_all, "py_func", columns_for_all)  # it has no wrapper to call it from Python
+
+
+class Division(NamedTuple):
+    """How many threads read each number of a layer, in the products of each pass."""
+
+    inputs: int = 1  # forward
+    weights: int = 1
+    deltas: int = 1  # backward
+    transposed: int = 1  # the weights again
+    gradient_inputs: int = 1  # in the gradient of the weights
+    gradient_deltas: int = 1
 
 
 @dataclass
@@ -53,6 +71,10 @@ class Counts:
             self.summed_updates += times * kept * batches
             at += taken
 
+    def __add__(self, other: "Counts") -> "Counts":
+        """Return the counts of both."""
+        return Counts(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
 
 class Work:
     """The formulas for one network and one way to train it.
@@ -70,6 +92,7 @@ class Work:
         self.fan_in = [int(layer["fan_in"]) for layer in data.layers]
         self.fan_out = [int(layer["fan_out"]) for layer in data.layers]
         self.vectors = [int(layer["vectors"]) for layer in data.layers]
+        self.strides = [int(layer["stride"]) for layer in data.layers]
         self.normalises = [bool(layer["normalise"]) for layer in data.layers]
         self.mixes = [bool(layer["mix"]) for layer in data.layers]
         self.input_scale = bool(data.layers[0]["input_delta"] >= 0)
@@ -79,7 +102,7 @@ class Work:
         self.data_bytes = data.inputs.nbytes
         self.batch_size, self.micro_batch = int(settings["batch_size"]), int(settings["micro_batch"])
         self.method = METHODS[int(settings["update"])]
-        self.penalised = bool(settings["l1"] > 0 or settings["l2"] > 0)
+        self.penalised = any(settings[name] > 0 for name in ("l1", "l2", "l2_per_weight"))
         by_norm, by_value = bool(settings["clip_norm"] > 0), bool(settings["clip_value"] < np.inf)
         # Of clipping and the gradient's norm: 0 operations a parameter for neither.
         self.clipping = 0
@@ -109,18 +132,47 @@ class Work:
         """Return a hash of what differs most often."""
         return hash((*self.fan_in, *self.fan_out, self.batch_size, self.data_bytes))
 
-    @property
-    def parameters(self) -> int:
-        """Number of weights, biases and other parameters."""
-        layers = zip(self.fan_in, self.vectors, self.fan_out, strict=True)
-        return sum((i + n) * o for i, n, o in layers) + self.fan_in[0] * self.input_scale
+    def divisions(self, n_threads: int) -> list[Division]:
+        """Return how a team divides each layer."""
+        if n_threads == 1:
+            return [Division()] * len(self.fan_in)
+        pieces, found = -(-self.micro_batch // GRANULE), []  # of rows: not all threads have some
+        for (forward, backward), i, vectors in zip(self._shared(n_threads), self.fan_in, self.vectors, strict=True):
+            update = 1 if self.penalised or self.clipping else forward
+            blocks = -(-(i + vectors) // MR)
+            weights, transposed = min(n_threads // forward, pieces), min(n_threads // backward, pieces)
+            deltas = min(n_threads // update, blocks)
+            found.append(Division(forward, weights, backward, transposed, update, deltas))
+        return found
+
+    def _shared(self, n_threads: int) -> list[tuple[int, int]]:
+        """Return how many threads share the columns of each layer, forward and backward; 1 where none do."""
+        found = [(1, 1)] * len(self.fan_in)
+        in_place = not self.summed and self.batch_size <= self.micro_batch
+        if in_place and BY_COLUMNS(self.strides[0], NR * ALIGNMENT // self.itemsize, n_threads):
+            found[0] = n_threads, 1
+        return found
 
     @property
-    def step_bytes(self) -> int:
+    def step_bytes(self) -> float:
         """Bytes that a step touches: parameters, moments, gradient, and the values and deltas of a micro-batch."""
-        arrays = 1 + self.method.n_moments + self.summed
-        values = self.fan_in[0] + sum(o * (2 + keeps) for o, keeps in zip(self.fan_out, self.keeps_z, strict=True))
-        return self.itemsize * (arrays * self.parameters + self.micro_batch * values)
+        return self.bytes_of_a_thread(1)
+
+    def bytes_of_a_thread(self, n_threads: int) -> float:
+        """Return the bytes that one of so many threads touches in a step.
+
+        In wide layers it touches the weights of its columns, forward and in the update, and those of its rows backward.
+        """
+        read, found = self.divisions(n_threads), 0.0
+        arrays = self.method.n_moments + self.summed  # beside the parameters: a thread has its share of them
+        for layer, (i, o, vectors) in enumerate(zip(self.fan_in, self.fan_out, self.vectors, strict=True)):
+            columns = read[layer].inputs
+            below = 1.0 if layer == 0 else 1 - 1 / read[layer].deltas  # not touched backward
+            found += (i + vectors) * o * (1 - (1 - 1 / columns) * below + arrays / n_threads)
+            values = self.fan_in[0] * (layer == 0) + o * (2 + self.keeps_z[layer])
+            found += self.micro_batch * values * columns / n_threads
+        found += self.fan_in[0] * self.input_scale * (1 + arrays / n_threads)
+        return self.itemsize * found
 
     def micro_batches_of_an_epoch(self, rows: int) -> int:
         """Return how many micro-batches so many rows make."""
@@ -135,9 +187,10 @@ class Work:
         phases = (GATHER, FORWARD, LOSS, BACKWARD, WEIGHT_GRADIENT, UPDATE, DESCENT)
         return sum(self.of(phase, index, counts)[0] for phase in phases for index in range(len(self.fan_in)))
 
-    def of(self, phase: int, layer: int, counts: Counts) -> tuple[float, float]:
-        """Return the operations and bytes of a phase of a layer (from 0)."""
+    def of(self, phase: int, layer: int, counts: Counts, n_threads: int = 1) -> tuple[float, float]:
+        """Return the operations and bytes of a phase of a layer (from 0), of all threads together."""
         i, o, s, rows = self.fan_in[layer], self.fan_out[layer], self.itemsize, counts.rows
+        read = self.divisions(n_threads)[layer]
         first, last, vectors = layer == 0, layer == len(self.fan_in) - 1, self.vectors[layer]
         inputs = i * (first and self.input_scale)  # parameters of the inputs' scale, which counts as the first layer's
         parameters = (i + vectors) * o + inputs
@@ -148,20 +201,23 @@ class Work:
             return flops.gather(rows, i, self.input_steps), values
         if phase == FORWARD:
             more = 3 * (self.normalises[layer] + self.mixes[layer])  # values read and written besides
-            values = rows * i + counts.micro_batches * parameters + rows * o * (1 + self.keeps_z[layer] + more)
+            values = read.inputs * rows * i + read.weights * counts.micro_batches * parameters
+            values += rows * o * (1 + self.keeps_z[layer] + more)
             return flops.forward(rows, i, o, activation=active, **extras), s * values
         if phase == LOSS and last:
             return flops.loss(rows, o), rows * o * s + rows * (8 if self.labelled else o * s) + rows * o * s
         if phase == BACKWARD:
             ends, more = first and not self.input_scale, 5 * self.normalises[layer] + 8 * self.mixes[layer]
-            values = rows * o * (1 + 2 * active + more) + (0 if ends else counts.micro_batches * i * o + rows * i)
+            values = rows * o * (2 * active + more) + (1 if ends else read.deltas) * rows * o
+            values += 0 if ends else read.transposed * counts.micro_batches * i * o + rows * i
             scaling = rows * i * (first and self.input_scale)
             operations = flops.backward(rows, i, o, activation=active, first=ends, **extras) + scaling
             return operations, s * (values + 3 * scaling)
         if phase == WEIGHT_GRADIENT:  # a batch in several micro-batches is added up
             rows, micro_batches = counts.summed_rows, counts.summed_micro_batches
             read_again = max(micro_batches - counts.summed_updates, 0)
-            values = rows * (i + o * vectors + inputs) + (micro_batches + read_again) * parameters
+            values = rows * (read.gradient_inputs * i + read.gradient_deltas * o * vectors + inputs)
+            values += (micro_batches + read_again) * parameters
             return flops.weight_gradient(rows, i, o, vectors) + rows * inputs, s * values
         if phase == UPDATE and self.method.code != codes.NO_UPDATE and counts.summed_micro_batches:
             n = counts.summed_updates
@@ -172,7 +228,8 @@ class Work:
             rows, micro_batches = rows - counts.summed_rows, counts.micro_batches - counts.summed_micro_batches
             method = METHODS[codes.SGD].flops
             update = micro_batches * (flops.update(i, o, method, vectors=vectors) + flops.update(0, inputs, method))
-            values = rows * (i + o * vectors + inputs) + 2 * micro_batches * parameters
+            values = rows * (read.gradient_inputs * i + read.gradient_deltas * o * vectors + inputs)
+            values += 2 * micro_batches * parameters
             return flops.weight_gradient(rows, i, o, vectors) + rows * inputs + update, s * values
         return 0.0, 0.0
 

@@ -29,14 +29,25 @@ def test_reading_the_clock_takes_a_small_share_of_a_step(sizes, optimizer, monke
     with profile(snapshots=False) as prof:
         fit(Network(sizes, loss="cross_entropy", seed=0), 1, 8 * 600, optimizer)
     (found,) = prof.recording.clocks
-    assert 5 <= found.stride < 100
+    assert 5 <= found.stride(1) < 100
     (row,) = found._clocks[1]
     steps = int(row[clock.MICRO_BATCHES]) - phase_clock.FIRST_MICRO_BATCHES
     timed = int(row[clock.SAMPLED]) - phase_clock.FIRST_MICRO_BATCHES
-    assert (int(row[clock.MICRO_BATCHES]), timed) == (600, -(-steps // found.stride))
+    assert (int(row[clock.MICRO_BATCHES]), timed) == (600, -(-steps // found.stride(1)))
     readings = timed + clock.histograms(found._clocks[1])[0][0, 1].sum()  # at the beginning, and at the end of each lap
-    share = readings / timed / found.stride * READ_SECONDS / (found.work.step_flops() / phase_clock.QUICKEST)
+    share = readings / timed / found.stride(1) * READ_SECONDS / (found.work.step_flops() / phase_clock.QUICKEST)
     assert 0.5 * phase_clock.SHARE < share <= phase_clock.SHARE
+
+
+@pytest.mark.parametrize("n_threads", [2, 8])
+def test_a_team_reads_its_clocks_less_often(n_threads):
+    """A step is n times as short, and threads may wait eight times more in each layer."""
+    with profile(snapshots=False) as prof:
+        fit(Network((8, 8, 3), loss="cross_entropy", seed=0), 1, 16, SGD())
+    (found,) = prof.recording.clocks
+    found._read_seconds = READ_SECONDS
+    laps = {1: 3 * 2 + 5, n_threads: 3 * 2 + 5 + 8 * 2}
+    assert found.stride(n_threads) >= n_threads * laps[n_threads] / laps[1] * (found.stride(1) - 2)
 
 
 @needs_compiler  # in plain Python the loop itself calls functions

@@ -276,9 +276,9 @@ def test_each_micro_batch_of_an_epoch_is_timed_in_turn(n_rows, batch_size, monke
     prof = equal_layers(rows_=n_rows, batch_size=batch_size, epochs=1)
     (run,) = prof.recording.clocks
     epoch, batch = run.counts.micro_batches, -(-batch_size // run.work.micro_batch)
-    assert run.stride > 1
-    assert len({run.stride * turn % epoch for turn in range(epoch)}) == epoch
-    assert len({run.stride * turn % batch for turn in range(batch)}) == batch
+    assert run.stride(1) > 1
+    assert len({run.stride(1) * turn % epoch for turn in range(epoch)}) == epoch
+    assert len({run.stride(1) * turn % batch for turn in range(batch)}) == batch
 
 
 def usual_seconds(prof, phase):

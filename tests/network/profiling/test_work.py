@@ -12,10 +12,13 @@ import pytest
 from conftest import COMPILED
 
 from hotloop import SGD, Adagrad, Adam, AdamW, Network, RMSprop, profile
+from hotloop.kernels.matmul import MR
+from hotloop.kernels.training import GRANULE
 from hotloop.network import layout
-from hotloop.network.profiling import phase_clock, recording
+from hotloop.network.profiling import phase_clock, recording, work
 from hotloop.network.profiling.diagnosis import snapshots
 from hotloop.network.profiling.roofline import Roof
+from hotloop.network.profiling.work import Division
 from hotloop.network.training import passes, thread_choice
 
 CORE = Roof(1e11, (1e4, 1e6, 1e8), (1e11, 5e10, 1e10))  # to measure one takes half a second; counts do not depend on it
@@ -86,7 +89,12 @@ def batches_of(rows, batch_size, epochs=1, micro_batch=ROWS_OF_A_MICRO_BATCH):
     return [[min(micro_batch, size - start) for start in range(0, size, micro_batch)] for size in sizes]
 
 
-def counted(problem, batches, method, sizes=SMALL, *, s=4, data=8, penalty=False, n_threads=1):
+ALONE = [Division()] * 9  # one thread reads each number of a layer
+
+
+def counted(
+    problem, batches, method, sizes=SMALL, *, s=4, data=8, penalty=False, n_threads=1, divisions=ALONE,
+):  # fmt: skip
     """Return {(phase, layer): (calls, operations, bytes)} by the document's table; without a method, of a gradient.
 
     With plain gradient descent, batches of several micro-batches are summed up, those of one are updated in place: B, C
@@ -104,20 +112,21 @@ def counted(problem, batches, method, sizes=SMALL, *, s=4, data=8, penalty=False
         has_a = not (top and problem.loss in oracle.OF_LOGITS)  # which are computed from z
         f = has_a and name != "identity"
         z_beside_a = has_a and (top or name in ("gelu", "silu"))
-        moved = s * (B * I + C * P + B * O) + s * B * O * z_beside_a
+        inputs, weights, deltas, transposed, gradient_inputs, gradient_deltas = divisions[layer - 1]
+        moved = s * (inputs * B * I + weights * C * P + B * O) + s * B * O * z_beside_a
         found["forward", layer] = C, 2 * B * I * O + B * O * f, moved
-        moved = s * B * O + 2 * s * B * O * f + s * (C * I * O + B * I) * above
+        moved = s * B * O * (deltas if above else 1) + 2 * s * B * O * f + s * (transposed * C * I * O + B * I) * above
         found["backward", layer] = C, B * O * f + 2 * B * I * O * above, moved
         if apart:
             b, c, u = sum(map(sum, apart)), sum(map(len, apart)), len(apart)
-            moved = s * (b * I + b * O + c * P) + s * (c - u) * P
+            moved = s * (gradient_inputs * b * I + gradient_deltas * b * O + c * P) + s * (c - u) * P
             found["weight gradient", layer] = c, 2 * b * I * O + b * O, moved
             if method:
                 _, operations, moments = method
                 found["update", layer] = u, u * P * operations + 4 * u * I * O * penalty, s * u * P * (3 + 2 * moments)
         if in_place:
             b, c = sum(map(sum, in_place)), len(in_place)
-            moved = s * (b * I + b * O + 2 * c * P)
+            moved = s * (gradient_inputs * b * I + gradient_deltas * b * O + 2 * c * P)
             found["weight gradient + update", layer] = c, 2 * b * I * O + b * O + 2 * c * P, moved
     return found
 
@@ -150,9 +159,56 @@ def check(
     prof = fitted(problem, rows, batch_size, method, sizes, dtype=dtype, **options)
     batches, s = batches_of(rows, batch_size, options.get("epochs", 1), micro_batch), np.dtype(dtype).itemsize
     penalty, n_threads = bool(options.get("l1") or options.get("l2")), options.get("n_threads", 1)
-    expected = counted(problem, batches, method, sizes, s=s, data=data, penalty=penalty, n_threads=n_threads)
+    by_one = {snapshot.step - 1 for fit in prof.recording.fits for snapshot in fit.snapshots.items}
+    alone = [batch for step, batch in enumerate(batches) if step in by_one]
+    shared = [batch for step, batch in enumerate(batches) if step not in by_one]
+    expected: dict = {}
+    divisions = prof.recording.clocks[0].work.divisions(n_threads)
+    for part, read in ((alone, ALONE), (shared, divisions)):
+        found = counted(
+            problem, part, method, sizes, s=s, data=data, penalty=penalty, n_threads=n_threads, divisions=read
+        )
+        for key, numbers in found.items():
+            expected[key] = tuple(map(sum, zip(numbers, expected.get(key, (0, 0, 0)), strict=True)))
     assert measured(prof) == expected
     return prof
+
+
+def part_of(total, granule, part, parts):
+    """Return which of range(total) a part has, in whole granules."""
+    granules = -(-total // granule)
+    return {i for i in range(total) if granules * part // parts <= i // granule < granules * (part + 1) // parts}
+
+
+def test_how_many_threads_read_each_number(monkeypatch):
+    """Thread by thread: eight in groups of four, which share the columns of some layers; 24 rows, so six have some."""
+    sizes, rows, n, size = (40, 64, 128, 10), 24, 8, 4
+    shared = [(4, 1), (4, 4), (1, 4)]  # forward and backward
+    monkeypatch.setattr(work.Work, "_shared", lambda self, n_threads: shared)
+    net = Network(sizes, seed=0)
+    data = net._prepared(net._checked(np.ones((rows, sizes[0])), np.ones((rows, sizes[-1]))), rows)
+    data.set_optimizer(SGD(), 0, 0)
+    formulas = work.Work(data)
+    touched = 0
+    for (I, O), (forward, backward), found in zip(pairwise(sizes), shared, formulas.divisions(n), strict=True):  # noqa: E741
+        sums = np.zeros(6)
+        for thread in range(n):
+            group, member = divmod(thread, size)
+            of_group = part_of(rows, GRANULE, group, n // size)
+            mine = part_of(len(of_group), GRANULE, member, size)
+            r, columns = (of_group, part_of(O, 16, member, size)) if forward > 1 else (mine, range(O))
+            sums[:2] += len(r) * I * bool(columns), I * len(columns) * bool(r)
+            below, r = (part_of(I, 16, member, size), of_group) if backward > 1 else (range(I), mine)
+            sums[2:4] += len(r) * O * bool(below), len(below) * O * bool(r)
+            inputs = part_of(I + 1, MR, group, n // size) if forward > 1 else part_of(I + 1, MR, thread, n)
+            sums[4:] += len(inputs - {I}) * rows, rows * len(columns) * bool(inputs)
+            below = set() if sizes[0] == I else below  # the first layer has no backward pass
+            weights = {(i, o) for i in range(I) for o in columns} | {(i, o) for i in below for o in range(O)}
+            touched += len(weights) + len(columns)
+        assert [*found] == (sums / [rows * I, I * O, rows * O, I * O, rows * I, rows * O]).tolist()
+    values = rows * (40 * 4 + 64 * 2 * 4 + 128 * 2 * 4 + 10 * 3)  # x, then a and delta, and z of the last
+    assert n * formulas.bytes_of_a_thread(n) == pytest.approx(4 * (touched + values), rel=0.02)  # biases are no rows
+    assert formulas.step_bytes == 4 * (41 * 64 + 65 * 128 + 129 * 10 + rows * (40 + 64 * 2 + 128 * 2 + 10 * 3))
 
 
 # On paper.
