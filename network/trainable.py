@@ -256,7 +256,8 @@ class Trainable(Incremental, GradientMethods, LearningRateMethods):
         return history
 
     def _tuner(self, options: FitOptions, data: FitData) -> ThreadTuner:
-        batch, micro_batch = (int(data.training.settings[name][0]) for name in ("batch_size", "micro_batch"))
+        settings = data.training.settings
+        batch, micro_batch = int(settings["batch_size"][0]), int(settings["micro_batch"][0])
         rows = options.epochs * data.training.rows if data.parts is None else math.inf
         work, shape = flops.estimate_of_a_row(self._layout.n_parameters), (self._layout, batch, options.optimizer.code)
         return ThreadTuner(options.n_threads, work, micro_batch, rows, shape)

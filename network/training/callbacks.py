@@ -270,10 +270,12 @@ class Callback:
 
 def methods_of(callbacks: Iterable[Callback], moment: str) -> list[Callable[..., Any]]:
     """Return the methods for a moment, in order: of the callbacks that define one, so that the others cost nothing."""
-    ours = getattr(Callback, moment)
-    return [
-        method for callback in callbacks if getattr(method := getattr(callback, moment), "__func__", None) is not ours
-    ]
+    ours, found = getattr(Callback, moment), []
+    for callback in callbacks:
+        method = getattr(callback, moment)
+        if getattr(method, "__func__", None) is not ours:
+            found.append(method)
+    return found
 
 
 def rows_of(method: Callable[[FitProgress, int], Any], fit: FitProgress, rows: int) -> int:

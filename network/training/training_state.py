@@ -83,7 +83,7 @@ class TrainingState:
     def use(self, optimizer: Optimizer, size: int, scheduled: dict[str, float] | None = None) -> None:
         """Go on with the moments of one of its class and method, or start with zeros for `size` parameters."""
         last, moments, step_offset, scheduled = self.optimizer, self.moments, self.step_offset, scheduled or {}
-        if last is None or (type(last), last.code) != (type(optimizer), optimizer.code):
+        if last is not optimizer and (last is None or (type(last), last.code) != (type(optimizer), optimizer.code)):
             moments, step_offset = np.zeros((optimizer.n_moments, size), moments.dtype), self.steps
         # All at once: Ctrl-C comes after a call only. Moments of another optimizer would be written beyond their end.
         self.optimizer, self.moments, self.step_offset, self.scheduled = optimizer, moments, step_offset, scheduled
