@@ -13,7 +13,7 @@ from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.matmul import FROM_ZERO, UNIT_STRIDE, ZERO
 from hotloop.kernels.random import dropout
 from hotloop.kernels.records import Draw, Matrix, Model, Samples
-from hotloop.kernels.row_softmax import ROWS, logarithms, softmax, softmax_input_gradient, softmax_rows
+from hotloop.kernels.row_softmax import ROWS, logarithms, softmax, softmax_input_gradient, softmax_padded_rows
 from hotloop.kernels.tables import Record
 from hotloop.kernels.views import matrix, row, segment, stack_array
 from hotloop.kernels.weights import relative_weight
@@ -119,7 +119,7 @@ def loss_rows(
         top, total = stack_array(workspace, ROWS), stack_array(workspace, ROWS)
         factor = workspace.dtype.type(mean if loss == codes.CROSS_ENTROPY else 1.0)
         for block in range(0, rows, ROWS):
-            height = softmax_rows(z, block, factor, delta, top, total)
+            height = softmax_padded_rows(z, block, factor, delta, top, total)
             logarithms(height, total)
             for i in range(height):
                 r = block + i

@@ -13,20 +13,41 @@ from hotloop.kernels.elementary_functions import exp_negative, log
 from hotloop.kernels.elementwise import copy
 from hotloop.kernels.jit import Array, inline, kernel
 from hotloop.kernels.ordered_sums import ordered_sum
-from hotloop.kernels.simd import item
-from hotloop.kernels.views import check_matrices, check_rows, row, segment, stack_array
+from hotloop.kernels.simd import load, store, width
+from hotloop.kernels.views import check_matrices, check_rows, matrix, row, segment, stack_array
 
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
 
-    def place(array: Array, index: int, value: Any) -> None:
-        """array[index] = value, a scalar store: a loop over strided places would become slow scatters."""
-        array[index] = value
+    def to_columns(source: Array, at: int, stride: int, rows: int, block: Array, ot: int) -> None:
+        """Copy a vector from each of 1 to 16 rows: block[ot + 16 p + r] = source[at + r stride + p].
+
+        The last of them stands for those that are missing.
+        """
+        for r in range(ROWS):
+            for p in range(width(block)):
+                block[ot + ROWS * p + r] = segment(source, at + min(r, rows - 1) * stride + p, 1)[0]
+
+    def to_rows(block: Array, ot: int, target: Array, at: int, stride: int, rows: int) -> None:
+        """Copy it back: target[at + r stride + p] = block[ot + 16 p + r], for the rows that there are."""
+        for r in range(rows):
+            for p in range(width(block)):
+                segment(target, at + r * stride + p, 1)[0] = block[ot + ROWS * p + r]
+
+    def larger(values: Any, top: Any) -> Any:
+        """Return the larger of each two elements; a NaN in `top` gives way."""
+        return np.where(values <= top, top, values)
+
+    def spread(array: Array, value: Any) -> Any:
+        """Return a vector of one value, of the type of `array`."""
+        return np.full(width(array), value, array.dtype)
 
 else:
-    from hotloop.kernels.lowering.row_softmax import place
+    from hotloop.kernels.lowering.row_softmax import larger, spread, to_columns, to_rows
 
 ROWS, WIDEST = 16, 128  # rows that `softmax_rows` takes at a time, and the classes it has room for
 BLOCK = ROWS * WIDEST
+START: Any = np.int64(0)  # typed: a literal would trigger another compilation
+WIDEST_STRIDE: Any = np.int64(WIDEST)
 
 
 @kernel
@@ -64,42 +85,69 @@ def softmax(z: Array, out: Array) -> None:
 def softmax_rows(z: Array, first: int, factor: Any, out: Array, top: Array, total: Array) -> Any:
     """Write `factor` times the softmax of up to `ROWS` rows from `first` on; return how many.
 
-    `top` gets the largest entry of each row, `total` the sum of its e^(z - top). Rows of few classes are transposed, so
-    that a vector holds one class of many rows: 32 rows of 10 then take half the time.
+    `top` gets the largest entry of each row, `total` the sum of its e^(z - top).
     """
     rows, classes = min(z.shape[0] - first, ROWS), z.shape[1]
     if classes > WIDEST:
-        for r in range(rows):
-            softmax_row(row(z, first + r), factor, row(out, first + r), segment(top, r, 1), segment(total, r, 1))
-        return rows
-    block = stack_array(z, BLOCK)
+        return softmax_wide_rows(z, first, rows, factor, out, top, total)
+    padded = matrix(stack_array(z, BLOCK), START, rows, classes, WIDEST_STRIDE)
     for r in range(rows):
-        source = row(z, first + r)
-        for j in range(classes):
-            place(block, j * ROWS + r, source[j])
-    for j in range(classes):  # missing rows are zeros, so that the loops below are of whole vectors
-        for r in range(rows, ROWS):
-            block[j * ROWS + r] = 0
-    height = whole(rows)
-    for r in range(ROWS):
-        top[r], total[r] = -np.inf, 0
-    for j in range(classes):
-        values = segment(block, j * ROWS, ROWS)
-        for r in range(height):
-            top[r] = top[r] if values[r] <= top[r] else values[r]
-    for j in range(classes):
-        values = segment(block, j * ROWS, ROWS)
-        for r in range(height):
-            values[r] = exp_negative(values[r] - top[r])
-            total[r] += values[r]
-    for j in range(classes):
-        values = segment(block, j * ROWS, ROWS)
-        for r in range(height):
-            values[r] *= factor / total[r]
+        short_copy(row(z, first + r), row(padded, r))
+    softmax_padded_rows(padded, START, factor, padded, top, total)
     for r in range(rows):
-        target = row(out, first + r)
-        for j in range(classes):
-            place(target, j, item(block, j * ROWS + r))
+        short_copy(row(padded, r), row(out, first + r))
+    return rows
+
+
+@inline
+def short_copy(source: Array, target: Array) -> None:
+    """Copy a row of few numbers, for which the call of `copy` would take longer."""
+    for j in range(source.size):
+        target[j] = source[j]
+
+
+@inline
+def softmax_padded_rows(z: Array, first: int, factor: Any, out: Array, top: Array, total: Array) -> Any:
+    """Do as `softmax_rows` where rows of z and out have room for whole vectors; the rest of the last becomes zero.
+
+    Rows of few classes are transposed in registers, so that a vector holds one class of many rows.
+    """
+    rows, classes, lanes = min(z.shape[0] - first, ROWS), z.shape[1], width(top)
+    if classes > WIDEST:
+        return softmax_wide_rows(z, first, rows, factor, out, top, total)
+    block, stride, out_stride = stack_array(z, BLOCK), z.strides[0] // z.itemsize, out.strides[0] // out.itemsize
+    for j in range(0, classes, lanes):
+        to_columns(z, first * stride + j, stride, rows, block, j * ROWS)
+    size = classes * ROWS
+    for half in range(0, ROWS, lanes):
+        largest_values = spread(top, z.dtype.type(-np.inf))
+        for j in range(half, size, ROWS):
+            largest_values = larger(load(block, j), largest_values)
+        for j in range(half, size, ROWS):
+            store(block, j, load(block, j) - largest_values)
+        store(top, half, largest_values)
+    for j in range(size):
+        block[j] = exp_negative(block[j])
+    for half in range(0, ROWS, lanes):
+        sums = spread(top, z.dtype.type(0))
+        for j in range(half, size, ROWS):
+            sums = sums + load(block, j)
+        store(total, half, sums)
+        scale = spread(top, factor) / sums
+        for j in range(half, size, ROWS):
+            store(block, j, load(block, j) * scale)
+    for j in range(size, (classes + lanes - 1) // lanes * lanes * ROWS):
+        block[j] = 0
+    for j in range(0, classes, lanes):
+        to_rows(block, j * ROWS, out, first * out_stride + j, out_stride, rows)
+    return rows
+
+
+@inline
+def softmax_wide_rows(z: Array, first: int, rows: int, factor: Any, out: Array, top: Array, total: Array) -> Any:
+    """Do as `softmax_rows` with any number of classes."""
+    for r in range(rows):
+        softmax_row(row(z, first + r), factor, row(out, first + r), segment(top, r, 1), segment(total, r, 1))
     return rows
 
 

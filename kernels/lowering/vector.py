@@ -4,12 +4,14 @@ A vector is 64 bytes, 16 floats or 8 doubles: LLVM splits it into whatever regis
 AVX-512, four of NEON), so nothing here names an instruction set.
 """
 
+import operator
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core.errors import TypingError
-from numba.extending import models, register_model
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import lower_builtin, models, register_model
 
 VECTOR_BYTES = 64
 FLAGS = ("contract", "nsz", "arcp")  # "contract" joins the product and the sum into one fused multiply-add
@@ -31,6 +33,27 @@ class VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Any) -> None:
         element = manager.lookup(fe_type.element).get_value_type()
         super().__init__(manager, fe_type, ir.VectorType(element, lanes(fe_type.element)))
+
+
+def _arithmetic(function: Any, instruction: str) -> None:
+    """Define an operator between two vectors."""
+
+    @infer_global(function)
+    class Operator(AbstractTemplate):
+        def generic(self, args: Any, kws: Any) -> Any:
+            if len(args) == 2 and isinstance(args[0], Vector) and args[0] == args[1]:
+                return signature(args[0], *args)
+            return None
+
+    @lower_builtin(function, Vector, Vector)
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return getattr(builder, instruction)(*args, flags=FLAGS)
+
+
+for _function, _instruction in (
+    (operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv"),
+):  # fmt: skip
+    _arithmetic(_function, _instruction)
 
 
 def lanes(element: Any) -> int:
