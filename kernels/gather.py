@@ -10,10 +10,14 @@ import numpy as np
 
 from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.records import Samples
+from hotloop.kernels.simd import prefetch
 from hotloop.kernels.tables import Record
 from hotloop.kernels.views import reinterpret, row, segment
 
 UINT8, FLOAT32, FLOAT64 = range(3)
+LINE = 64  # bytes
+LONG = 512  # bytes of a row from which on fetching it ahead gains more than it costs
+AHEAD: Any = np.int64(2**17)  # bytes of rows to fetch ahead, at most: they must stay in the second-level cache
 
 
 @inlined
@@ -37,6 +41,13 @@ def sample(order: Array, index: int) -> int:
 
 
 @inline
+def fetch(values: Array) -> None:
+    """Fetch bytes into the second-level cache."""
+    for j in range(0, values.size, LINE):
+        prefetch(values, j)
+
+
+@inline
 def gather(
     samples: Samples, at: int, start: int, stop: int, s: Record, layer: Record, workspace: Array, substitute: int
 ) -> None:
@@ -44,10 +55,14 @@ def gather(
 
     A scale of 1 has no separate loop: the product costs nothing compared with fetching the row from memory. A sample of
     weight 0 is not read, so that nothing in it can overflow: in its place is the sample `substitute`, or zeros if that
-    is below 0.
+    is below 0. Long rows that lie a batch further in the order are fetched ahead.
     """
     scale, kind = workspace.dtype.type(s["input_scale"]), s["input_kind"]
+    ahead = min(s["micro_batch"], s["batch_size"], AHEAD // max(samples.inputs.shape[1], 1))
+    far = samples.inputs.shape[1] >= LONG
     for r in range(start, stop):
+        if far and at + r + ahead < samples.order.size:
+            fetch(row(samples.inputs, samples.order[at + r + ahead]))
         index = sample(samples.order, at + r)
         if samples.weights.size > 0 and samples.weights[index] == 0:
             index = substitute
