@@ -250,7 +250,10 @@ def _epoch_trainer(
             for method in on_call_begin:
                 method(fit)
             table.prepare(fit.learning_rate_factor)
-            if not (observers and any(observer.take_batch(run) for observer in observers)):
+            taken = False
+            for observer in observers:
+                taken = taken or observer.take_batch(run)
+            if not taken:
                 tuner.call(train_slice, (run,), progress, limit)
             done, training.steps = int(progress["row"][0]), int(progress["step"][0])
             fit.rows_done, fit.rows_left = before + done, whole - done
