@@ -397,8 +397,4 @@ def span(name: str) -> AbstractContextManager[Any]:
 
 def clocks_of(observers: Iterable[CallObserver], n_threads: int) -> Array | None:
     """Return the clocks for the next call: the first that an observer gives."""
-    for observer in observers:
-        clocks = observer.clocks(n_threads)
-        if clocks is not None:
-            return clocks
-    return None
+    return next((clocks for o in observers if (clocks := o.clocks(n_threads)) is not None), None)
