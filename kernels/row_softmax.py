@@ -13,8 +13,8 @@ from hotloop.kernels.elementary_functions import exp_negative, log
 from hotloop.kernels.elementwise import copy
 from hotloop.kernels.jit import Array, inline, kernel
 from hotloop.kernels.ordered_sums import ordered_sum
-from hotloop.kernels.simd import load, store, width
-from hotloop.kernels.views import check_matrices, check_rows, matrix, row, segment, stack_array
+from hotloop.kernels.simd import item, load, store, width
+from hotloop.kernels.views import check_matrices, check_rows, row, segment, stack_array
 
 if TYPE_CHECKING or numba.config.DISABLE_JIT:
 
@@ -33,6 +33,10 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
             for p in range(width(block)):
                 segment(target, at + r * stride + p, 1)[0] = block[ot + ROWS * p + r]
 
+    def place(array: Array, index: int, value: Any) -> None:
+        """array[index] = value, a scalar store: a loop over strided places would become slow scatters."""
+        array[index] = value
+
     def larger(values: Any, top: Any) -> Any:
         """Return the larger of each two elements; a NaN in `top` gives way."""
         return np.where(values <= top, top, values)
@@ -42,12 +46,10 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         return np.full(width(array), value, array.dtype)
 
 else:
-    from hotloop.kernels.lowering.row_softmax import larger, spread, to_columns, to_rows
+    from hotloop.kernels.lowering.row_softmax import larger, place, spread, to_columns, to_rows
 
 ROWS, WIDEST = 16, 128  # rows that `softmax_rows` takes at a time, and the classes it has room for
 BLOCK = ROWS * WIDEST
-START: Any = np.int64(0)  # typed: a literal would trigger another compilation
-WIDEST_STRIDE: Any = np.int64(WIDEST)
 
 
 @kernel
@@ -85,42 +87,55 @@ def softmax(z: Array, out: Array) -> None:
 def softmax_rows(z: Array, first: int, factor: Any, out: Array, top: Array, total: Array) -> Any:
     """Write `factor` times the softmax of up to `ROWS` rows from `first` on; return how many.
 
-    `top` gets the largest entry of each row, `total` the sum of its e^(z - top).
+    `top` gets the largest entry of each row, `total` the sum of its e^(z - top). Rows of few classes are transposed, so
+    that a vector holds one class of many rows.
     """
     rows, classes = min(z.shape[0] - first, ROWS), z.shape[1]
     if classes > WIDEST:
         return softmax_wide_rows(z, first, rows, factor, out, top, total)
-    padded = matrix(stack_array(z, BLOCK), START, rows, classes, WIDEST_STRIDE)
+    block = stack_array(z, BLOCK)
     for r in range(rows):
-        short_copy(row(z, first + r), row(padded, r))
-    softmax_padded_rows(padded, START, factor, padded, top, total)
+        source = row(z, first + r)
+        for j in range(classes):
+            place(block, j * ROWS + r, source[j])
+    for j in range(classes):  # missing rows are zeros
+        for r in range(rows, ROWS):
+            block[j * ROWS + r] = 0
+    softmax_columns(block, classes, factor, top, total)
     for r in range(rows):
-        short_copy(row(padded, r), row(out, first + r))
+        target = row(out, first + r)
+        for j in range(classes):
+            place(target, j, item(block, j * ROWS + r))
     return rows
 
 
 @inline
-def short_copy(source: Array, target: Array) -> None:
-    """Copy a row of few numbers, for which the call of `copy` would take longer."""
-    for j in range(source.size):
-        target[j] = source[j]
-
-
-@inline
 def softmax_padded_rows(z: Array, first: int, factor: Any, out: Array, top: Array, total: Array) -> Any:
-    """Do as `softmax_rows` where rows of z and out have room for whole vectors; the rest of the last becomes zero.
+    """Do as `softmax_rows` where rows of z and out have room for whole vectors; the rest of the last may become zero.
 
-    Rows of few classes are transposed in registers, so that a vector holds one class of many rows.
+    From half a vector of classes on, rows are transposed in registers.
     """
     rows, classes, lanes = min(z.shape[0] - first, ROWS), z.shape[1], width(top)
-    if classes > WIDEST:
-        return softmax_wide_rows(z, first, rows, factor, out, top, total)
+    if classes < lanes // 2 or classes > WIDEST:
+        return softmax_rows(z, first, factor, out, top, total)
     block, stride, out_stride = stack_array(z, BLOCK), z.strides[0] // z.itemsize, out.strides[0] // out.itemsize
     for j in range(0, classes, lanes):
         to_columns(z, first * stride + j, stride, rows, block, j * ROWS)
+    softmax_columns(block, classes, factor, top, total)
+    for j in range(classes * ROWS, (classes + lanes - 1) // lanes * lanes * ROWS):
+        block[j] = 0
+    for j in range(0, classes, lanes):
+        to_rows(block, j * ROWS, out, first * out_stride + j, out_stride, rows)
+    return rows
+
+
+@inline
+def softmax_columns(block: Array, classes: int, factor: Any, top: Array, total: Array) -> None:
+    """Overwrite a block, whose rows are the classes of `ROWS` rows, with `factor` times the softmax of each column."""
+    lanes = width(block)
     size = classes * ROWS
     for half in range(0, ROWS, lanes):
-        largest_values = spread(top, z.dtype.type(-np.inf))
+        largest_values = spread(top, block.dtype.type(-np.inf))
         for j in range(half, size, ROWS):
             largest_values = larger(load(block, j), largest_values)
         for j in range(half, size, ROWS):
@@ -129,18 +144,13 @@ def softmax_padded_rows(z: Array, first: int, factor: Any, out: Array, top: Arra
     for j in range(size):
         block[j] = exp_negative(block[j])
     for half in range(0, ROWS, lanes):
-        sums = spread(top, z.dtype.type(0))
+        sums = spread(top, block.dtype.type(0))
         for j in range(half, size, ROWS):
             sums = sums + load(block, j)
         store(total, half, sums)
         scale = spread(top, factor) / sums
         for j in range(half, size, ROWS):
             store(block, j, load(block, j) * scale)
-    for j in range(size, (classes + lanes - 1) // lanes * lanes * ROWS):
-        block[j] = 0
-    for j in range(0, classes, lanes):
-        to_rows(block, j * ROWS, out, first * out_stride + j, out_stride, rows)
-    return rows
 
 
 @inline

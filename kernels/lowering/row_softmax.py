@@ -57,6 +57,19 @@ def to_rows(typing_context: Any, block: Any, ot: Any, target: Any, at: Any, stri
 
 
 @intrinsic
+def place(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Lower `row_softmax.place`: a relaxed atomic store, which is a plain one to the CPU and no part of a vector's."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
+        builder.store_atomic(args[2], address, "monotonic", signature.args[0].dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    check_writable(array)
+    return types.void(array, types.intp, array.dtype), codegen
+
+
+@intrinsic
 def larger(typing_context: Any, values: Any, top: Any) -> Any:
     """Lower `row_softmax.larger`."""
 

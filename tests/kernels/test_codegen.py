@@ -336,7 +336,7 @@ UPDATES = {
 POLYNOMIALS = {
     "activation_formulas.activate": 6,
     "activation_formulas.times_derivative": 3,
-    "row_softmax.softmax_padded_rows": 1,
+    "row_softmax.softmax_columns": 1,
 }
 
 
