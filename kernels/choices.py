@@ -90,7 +90,7 @@ def micro_kernel(cpu: CPU) -> Derived:
 def panel(cpu: CPU) -> Derived:
     """Return KC: 256 if a micro-panel of B then fits into the first-level cache, as in nearly every CPU."""
     (_, nr), _ = micro_kernel(cpu)
-    kc, size = 256, cpu.caches.first.size
+    kc, size = 384, cpu.caches.first.size
     while kc * nr * VECTOR > size and kc > 64:
         kc //= 2
     return (kc,), f"rows of B in a micro-panel: {kc * nr * VECTOR // KB} KB of a first-level cache of {size // KB} KB"

@@ -6,10 +6,37 @@ call. Source: Nielsen, Neural Networks and Deep Learning (2015), chapter 2, equa
 as rows.
 """
 
+from typing import Any
+
+import numpy as np
+
+from hotloop.kernels.choices import ROWS_WORTH_PACKING
 from hotloop.kernels.jit import Array, inline, inlined, kernel
-from hotloop.kernels.matmul import FROM_ZERO, UNIT_STRIDE, ZERO, product
+from hotloop.kernels.matmul import (
+    FROM_ZERO,
+    KC,
+    MOST_COLUMNS,
+    NR,
+    ROOM_VECTORS,
+    UNIT_STRIDE,
+    ZERO,
+    product,
+)
 from hotloop.kernels.records import Matrix
-from hotloop.kernels.views import check_dtype, check_matrices, check_rows, check_vectors, readable, row, segment
+from hotloop.kernels.views import (
+    check_dtype,
+    check_matrices,
+    check_rows,
+    check_vectors,
+    free,
+    heap_array,
+    readable,
+    row,
+    segment,
+    stack_vectors,
+)
+
+PADDING: Any = np.int64(16 * NR)  # columns: the last panel is a whole one
 
 
 @inlined
@@ -44,6 +71,20 @@ def output_of(array: Array) -> Matrix:
     """Return an array of two dimensions as a `Matrix` to write to."""
     row_stride, column_stride = strides_of(array)
     return Matrix(memory(array), ZERO, row_stride, column_stride)
+
+
+@inline
+def product_with_room(
+    a: Matrix, b: Matrix, scale: float, initial: Matrix, c: Matrix, n: int, m: int, k: int
+) -> None:
+    """Do as `product`, with room on the stack, or where much is packed on the heap."""
+    room, columns = stack_vectors(c.data, ROOM_VECTORS), min(m, MOST_COLUMNS)
+    large = n >= ROWS_WORTH_PACKING and columns * KC > room.size
+    if large:
+        room = heap_array(c.data, (columns + PADDING) * KC)
+    product(a, b, m, scale, initial, c, n, m, k, room)
+    if large:
+        free(room)
 
 
 @kernel
@@ -88,7 +129,7 @@ def dense_forward(x: Array, weights: Array, bias: Array, out: Array) -> None:
     if bias.shape[0] > 1 and bias.strides[0] != bias.itemsize:
         raise ValueError("dense_forward: bias must be contiguous: use numpy.ascontiguousarray")
     initial, m = Matrix(readable(segment(bias, 0, bias.size)), ZERO, ZERO, UNIT_STRIDE), weights.shape[1]
-    product(matrix_of(x), matrix_of(weights), m, 1.0, initial, output_of(out), x.shape[0], m, weights.shape[0])
+    product_with_room(matrix_of(x), matrix_of(weights), 1.0, initial, output_of(out), x.shape[0], m, weights.shape[0])
 
 
 @kernel
@@ -137,7 +178,7 @@ def accumulate_weight_gradient(x: Array, delta: Array, weight_gradient: Array, b
     check_rows(weight_gradient)
     inputs, gradient, m = matrix_of(x), output_of(weight_gradient), delta.shape[1]
     transposed = Matrix(inputs.data, inputs.offset, inputs.column_stride, inputs.row_stride)
-    product(transposed, matrix_of(delta), m, 1.0, gradient, gradient, x.shape[1], m, x.shape[0])
+    product_with_room(transposed, matrix_of(delta), 1.0, gradient, gradient, x.shape[1], m, x.shape[0])
     for b in range(delta.shape[0]):
         delta_b = row(delta, b)
         for j in range(m):
@@ -185,4 +226,4 @@ def input_gradient(delta: Array, weights: Array, out: Array) -> None:
         Matrix(w.data, w.offset, w.column_stride, w.row_stride),
         Matrix(target.data, ZERO, FROM_ZERO, ZERO),
     )
-    product(matrix_of(delta), transposed, m, 1.0, nothing, target, delta.shape[0], m, weights.shape[1])
+    product_with_room(matrix_of(delta), transposed, 1.0, nothing, target, delta.shape[0], m, weights.shape[1])

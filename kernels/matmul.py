@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.choices import PITCH, ROWS_WORTH_PACKING, SHAPE, SIZE_WORTH_PACKING
+from hotloop.kernels.choices import BLOCK, PITCH, ROWS_WORTH_PACKING, SHAPE, SIZE_WORTH_PACKING
 from hotloop.kernels.jit import Array, apart, inline, inlined
 from hotloop.kernels.records import Matrix
 from hotloop.kernels.simd import (
@@ -27,20 +27,22 @@ from hotloop.kernels.simd import (
     transpose,
     width,
 )
-from hotloop.kernels.views import stack_array
+from hotloop.kernels.views import segment, stack_array, stack_vectors
 
-MR, NR, KC = SHAPE  # NR counts vectors. A packed panel of B has KC rows; a deeper product adds up several
+MR, NR, KC = SHAPE  # NR counts vectors. A deeper product than KC adds up several
 # A single row is bound by the latency of its additions, so it takes more vectors.
 NR_OF_A_ROW = min(4 * NR, 8)
-PANEL_WIDTH = NR * 16  # of float32: a vector of float64 has half as many elements
-PANEL_SIZE, EDGE_SIZE, ZEROS_SIZE = KC * PANEL_WIDTH, MR * 16, NR_OF_A_ROW * 16
-# Columns of x.T that lie a multiple of PITCH elements apart share a few sets of the first-level cache, which then holds
-# only some of what a micro-kernel reads. They are copied, COPIED at a time, to rows at another pitch: 12 % faster at
-# 1024 and 2048. The padded rows of a network never need it.
-COPIED: Any = np.int64(128)
-COPIED_STRIDE: Any = np.int64(144)
-COPIED_SIZE = KC * int(COPIED_STRIDE)
-STACK_BYTES = 8 * (PANEL_SIZE + EDGE_SIZE + ZEROS_SIZE + COPIED_SIZE)  # of a product in float64
+VECTOR = 64  # bytes
+EDGE_SIZE, ZEROS_SIZE = MR * 16, NR_OF_A_ROW * 16
+# A is copied, BLOCK bytes at a time, if its rows lie a multiple of PITCH elements apart: they would share few sets of the
+# caches. C has then at least WIDE columns to repay it. The padded rows of a network never need it.
+WIDE, GAP = 128, 16  # elements; the copied rows are GAP further apart than they are long
+BLOCK_VECTORS = BLOCK // VECTOR
+COPIED_VECTORS = BLOCK_VECTORS + 2 * (KC + BLOCK_VECTORS * 16 // KC + MR)  # GAP is up to two vectors
+ROOM_VECTORS = max(BLOCK_VECTORS, KC * NR)  # for packed B, of a product with few rows or columns
+MOST_COLUMNS: Any = np.int64(4096)  # of B that are packed together
+STACK_BYTES = VECTOR * (ROOM_VECTORS + COPIED_VECTORS) + 8 * (EDGE_SIZE + ZEROS_SIZE)  # of a product in float64
+TOGETHER = 8  # panels that are packed together: their rows are read in longer pieces
 TRANSPOSED = 4  # rows at a time: 4 times faster than single elements; 2, 8 and 16 gain less
 # Typed int64: a literal would trigger another compilation.
 ZERO: Any = np.int64(0)
@@ -129,64 +131,130 @@ def edge_micro_panels(
         copy_rows(edge, height, columns, down(c, i))
 
 
+@inline
+def pack_panels(b: Matrix, depth: int, columns: int, first: int, m: int, packed: Array) -> None:
+    """Pack columns `first` to m of B, (depth, m): the panel of column j at packed[j * depth]; zeros from `columns` on."""
+    lanes, j, data = width(packed), first, b.data
+    size = NR * lanes
+    if first == 0 and b.column_stride == 1:
+        whole = min(columns, m) // size * size
+        for group in range(0, whole, TOGETHER * size):
+            stop = min(whole, group + TOGETHER * size)
+            for p in range(depth):
+                at = b.offset + p * b.row_stride
+                for q in range(group, stop, size):
+                    for v in range(0, size, lanes):
+                        store(packed, q * depth + p * size + v, load(data, at + q + v))
+                        prefetch(data, at + q + v + TOGETHER * size)
+        j = whole
+    while j < m:
+        size = max(vectors_of(m - j, lanes), 1) * lanes
+        panel = segment(packed, j * depth, size * depth)
+        pack(right_of(b, j), depth, min(size, columns - j), panel, size)
+        j += size
+
+
+@inlined
+def vectors_of(columns: int, lanes: int) -> int:
+    """Return how many vectors wide the next panel is, of so many columns that are left; 0 for part of a vector."""
+    return NR if columns >= NR * lanes else min(columns // lanes, 1)
+
+
+@inlined
+def right_of(matrix: Matrix, columns: int) -> Matrix:
+    """Return what is left of a matrix after its first columns."""
+    return Matrix(
+        matrix.data, matrix.offset + columns * matrix.column_stride, matrix.row_stride, matrix.column_stride
+    )
+
+
+@inline
+def panels(
+    a: Matrix, b: Matrix, packed: Array, first: int, depth: int, scale: Any, initial: Matrix, c: Matrix, n: int, m: int
+) -> None:
+    """C = initial + scale * A @ B, by panels of B, which are packed from column `first` on."""
+    lanes, j = width(c.data), ZERO
+    while j < m:
+        vectors = vectors_of(m - j, lanes)
+        if n == 1 and first - j >= NR_OF_A_ROW * lanes:
+            vectors = NR_OF_A_ROW
+        size = max(vectors, 1) * lanes
+        right = right_of(b, j) if j < first else Matrix(packed, j * depth, size, UNIT_STRIDE)
+        if vectors == NR_OF_A_ROW:
+            micro_kernel(1, NR_OF_A_ROW, a, right, depth, scale, initial, c)
+        elif vectors == NR:
+            micro_panels(a, right, depth, scale, initial, c, n)
+        elif vectors == 1:
+            narrow_micro_panels(a, right, depth, scale, initial, c, n)
+        else:
+            edge_micro_panels(a, right, depth, scale, initial, c, n, m - j)
+        j, initial, c = j + size, right_of(initial, size), right_of(c, size)
+
+
+@inline
+def copy_block(a: Matrix, n: int, depth: int, block: Array) -> Matrix:
+    """Copy (n, depth) of A, or of x.T, and return where: rows at another pitch."""
+    if a.row_stride == 1:
+        pack(Matrix(a.data, a.offset, a.column_stride, UNIT_STRIDE), depth, n, block, n + GAP)
+        return Matrix(block, ZERO, UNIT_STRIDE, n + GAP)
+    pack(Matrix(a.data, a.offset, a.row_stride, UNIT_STRIDE), n, depth, block, depth + GAP)
+    return Matrix(block, ZERO, depth + GAP, UNIT_STRIDE)
+
+
+@inlined
+def evenly(total: int, most: int, granule: int) -> int:
+    """Return the size of the parts, multiples of `granule`, that a total is divided into: equal, and at most `most`."""
+    parts = (total + most - 1) // most
+    size = (total + parts - 1) // parts
+    return min((size + granule - 1) // granule * granule, most)
+
+
 @apart
 def product(
-    a: Matrix, b: Matrix, b_columns: int, scale: float, initial: Matrix, c: Matrix, n: int, m: int, k: int
+    a: Matrix, b: Matrix, b_columns: int, scale: float, initial: Matrix, c: Matrix, n: int, m: int, k: int, room: Array
 ) -> None:
     """C = initial + scale * A @ B with A (n, k), B (k, m), C (n, m). C is overwritten; its rows are contiguous.
 
     `initial` may be C itself, which then accumulates, or a bias, with a row stride of 0; with one of -1 it is zero.
-    Columns of B from b_columns to m are taken as zeros.
+    Columns of B from b_columns to m are taken as zeros. The depth is divided evenly into parts of at most KC, so that
+    the order of each sum depends on k alone.
+
+    `room` is scratch for packed B: KC elements for each of its columns are best, and for those of a panel needed.
+    If A is more than a part of the second-level cache, blocks of its rows are used for all that is packed in turn.
 
     The training loop calls it by its address, since it would else take four fifths of the time to compile the loop.
     """
     lanes, scale = width(c.data), c.data.dtype.type(scale)
-    panel, block = stack_array(c.data, PANEL_SIZE), stack_array(c.data, COPIED_SIZE)
-    zeros = stack_array(c.data, ZEROS_SIZE)
+    block, zeros = stack_vectors(c.data, COPIED_VECTORS), stack_array(c.data, ZEROS_SIZE)
     if initial.row_stride < 0:
         for i in range(ZEROS_SIZE):
             zeros[i] = 0
-    copied = a.row_stride == 1 and a.column_stride % PITCH == 0 and n >= COPIED and m >= COPIED
-    height = COPIED if copied else max(n, 1)
-    for p in range(0, max(k, 1), KC):
-        depth = min(KC, k - p)
-        for i in range(0, n, height):
-            rows = min(height, n - i)
-            left = Matrix(a.data, a.offset + i * a.row_stride + p * a.column_stride, a.row_stride, a.column_stride)
-            if copied:
-                pack(Matrix(a.data, left.offset, a.column_stride, UNIT_STRIDE), depth, rows, block, COPIED_STRIDE)
-                left = Matrix(block, ZERO, a.row_stride, COPIED_STRIDE)
-            target = down(c, i)
-            start = down(initial, i)
-            if p > 0:
-                start = target
-            elif initial.row_stride < 0:
-                start = Matrix(zeros, ZERO, ZERO, ZERO)
-            j = ZERO
-            while j < m:
-                vectors = NR if m - j >= NR * lanes else min((m - j) // lanes, 1)
-                if n == 1 and b.column_stride == 1 and min(m, b_columns) - j >= NR_OF_A_ROW * lanes:
-                    vectors = NR_OF_A_ROW
-                size = max(vectors, 1) * lanes
-                columns = min(size, b_columns - j)
-                right = Matrix(b.data, b.offset + p * b.row_stride + j * b.column_stride, b.row_stride, b.column_stride)
-                if (
-                    columns < size
-                    or b.column_stride != 1
-                    or (n >= ROWS_WORTH_PACKING and depth * b.row_stride >= SIZE_WORTH_PACKING)
-                ):
-                    pack(right, depth, columns, panel, size)
-                    right = Matrix(panel, ZERO, size, UNIT_STRIDE)
-                if vectors == NR_OF_A_ROW:
-                    micro_kernel(1, NR_OF_A_ROW, left, right, depth, scale, start, target)
-                elif vectors == NR:
-                    micro_panels(left, right, depth, scale, start, target, rows)
-                elif vectors == 1:
-                    narrow_micro_panels(left, right, depth, scale, start, target, rows)
-                else:
-                    edge_micro_panels(left, right, depth, scale, start, target, rows, m - j)
-                j += size
-                start = Matrix(
-                    start.data, start.offset + size * start.column_stride, start.row_stride, start.column_stride
-                )
-                target = Matrix(target.data, target.offset + size, target.row_stride, target.column_stride)
+    near, far = min(a.row_stride, a.column_stride), max(a.row_stride, a.column_stride)
+    copies = near == 1 and far % PITCH == 0 and n >= ROWS_WORTH_PACKING and m >= WIDE
+    deepest, granule = evenly(max(k, 1), KC, 16), NR * lanes
+    rows = BLOCK // (c.data.itemsize * KC) * (1 if copies else 2)
+    rows = evenly(max(n, 1), max(rows // MR * MR, MR), MR)
+    columns = min(room.size // KC, MOST_COLUMNS)
+    if n <= rows:
+        columns = min(columns, BLOCK // (c.data.itemsize * KC))
+    columns = max(columns // granule * granule, granule)
+    for p in range(0, max(k, 1), deepest):
+        depth = min(deepest, k - p)
+        for j in range(0, m, columns):
+            wide, given = min(columns, m - j), max(min(columns, b_columns - j), 0)
+            right = Matrix(b.data, b.offset + p * b.row_stride + j * b.column_stride, b.row_stride, b.column_stride)
+            first = given // lanes * lanes
+            if b.column_stride != 1 or (n >= ROWS_WORTH_PACKING and depth * b.row_stride >= SIZE_WORTH_PACKING):
+                first = 0
+            pack_panels(right, depth, given, first, wide, room)
+            for i in range(0, n, rows):
+                height = min(rows, n - i)
+                left = Matrix(a.data, a.offset + i * a.row_stride + p * a.column_stride, a.row_stride, a.column_stride)
+                if copies:
+                    left = copy_block(left, height, depth, block)
+                start, target = right_of(down(initial, i), j), right_of(down(c, i), j)
+                if p > 0:
+                    start = target
+                elif initial.row_stride < 0:
+                    start = Matrix(zeros, ZERO, ZERO, ZERO)
+                panels(left, right, room, first, depth, scale, start, target, height, wide)

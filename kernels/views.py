@@ -72,6 +72,10 @@ if TYPE_CHECKING or numba.config.DISABLE_JIT:
         """Return uninitialised memory for `size` elements of the type of `like`, on the stack of the caller."""
         return np.empty(size, like.dtype)
 
+    def stack_vectors(like: Array, count: int) -> Array:
+        """Return uninitialised memory for `count` vectors of 64 bytes, of the type of `like`, on the caller's stack."""
+        return np.empty(count * 64 // like.itemsize, like.dtype)
+
     def heap_array(like: Array, size: int) -> Array:
         """Return uninitialised memory for `size` elements of the type of `like`, to be given to `free`."""
         return np.empty(size, like.dtype)
@@ -93,6 +97,7 @@ else:
         row,
         segment,
         stack_array,
+        stack_vectors,
         vector_of,
     )
 
@@ -118,5 +123,6 @@ __all__ = [
     "row",
     "segment",
     "stack_array",
+    "stack_vectors",
     "vector_of",
 ]

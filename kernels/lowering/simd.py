@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 from hotloop.kernels.lowering.vector import FLAGS, Vector, broadcast, check_elements, check_writable, data_of, lanes
 
 INDEX = ir.IntType(64)
+FIRST_LEVEL, SECOND_LEVEL = 3, 2  # caches, in LLVM's numbers of locality
 
 
 def _at(builder: Any, address: Any, index: Any) -> Any:
@@ -94,14 +95,18 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         address = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
-        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        # To read, of data, for the second-level cache.
-        builder.call(function, [builder.bitcast(address, pointer), number(0), number(2), number(1)])
+        _prefetch(builder, address, SECOND_LEVEL)
         return context.get_dummy_value()
 
     return types.void(array, types.intp), codegen
+
+
+def _prefetch(builder: Any, address: Any, cache: int) -> None:
+    """Generate a prefetch of an address, to read, of data, for the first- or second-level cache."""
+    number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [builder.bitcast(address, pointer), number(0), number(cache), number(1)])
 
 
 @intrinsic(prefer_literal=True)
@@ -178,6 +183,8 @@ def _compute(context: Any, builder: Any, operands: tuple[Any, ...], args: Any, h
         ]
 
     first_a, first_b = address(0), address(1)
+    for place in block_at(address(4), initial_stride):
+        _prefetch(builder, place, FIRST_LEVEL)
     zero = ir.Constant(vector, [0.0] * count)
     starts = [zero] * (height * width)
     rows_of_a = [builder.mul(row_stride, _constant(r)) for r in range(height)]

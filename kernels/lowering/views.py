@@ -9,7 +9,7 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from hotloop.kernels.lowering.vector import VECTOR_BYTES, check_elements, data_of
+from hotloop.kernels.lowering.vector import VECTOR_BYTES, check_elements, data_of, lanes
 
 POINTER = ir.IntType(8).as_pointer()
 
@@ -153,25 +153,39 @@ def reinterpret(typing_context: Any, values: Any, dtype: Any) -> Any:
     return view(values, dtype), codegen
 
 
-@intrinsic(prefer_literal=True)
-def stack_array(typing_context: Any, like: Any, size: Any) -> Any:
-    """Lower `views.stack_array`: memory in the function's frame, taken once however often the call stands in a loop."""
-    if not isinstance(size, types.IntegerLiteral):
-        raise TypeError("the size of a stack array is a constant")
-    count = size.literal_value
+def _in_frame(result: Any, count: int) -> Any:
+    """Return the code of an array of `count` elements in the function's frame."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        element = context.get_data_type(signature.return_type.dtype)
+        element = context.get_data_type(result.dtype)
         with builder.goto_entry_block():  # cgutils.alloca_once would fill it with zeros at each call
             memory = builder.alloca(ir.ArrayType(element, count))
         memory.align = VECTOR_BYTES
         data = builder.bitcast(memory, element.as_pointer())
-        itemsize = context.get_constant(types.intp, signature.return_type.dtype.bitwidth // 8)
-        return _view(
-            context, builder, signature.return_type, data, [context.get_constant(types.intp, count)], [itemsize]
-        )
+        itemsize = context.get_constant(types.intp, result.dtype.bitwidth // 8)
+        return _view(context, builder, result, data, [context.get_constant(types.intp, count)], [itemsize])
 
-    return types.Array(like.dtype, 1, "C")(like, size), codegen
+    return codegen
+
+
+def _constant(size: Any) -> int:
+    if not isinstance(size, types.IntegerLiteral):
+        raise TypeError("the size of a stack array is a constant")
+    return int(size.literal_value)
+
+
+@intrinsic(prefer_literal=True)
+def stack_array(typing_context: Any, like: Any, size: Any) -> Any:
+    """Lower `views.stack_array`: memory in the function's frame, taken once however often the call stands in a loop."""
+    result = types.Array(like.dtype, 1, "C")
+    return result(like, size), _in_frame(result, _constant(size))
+
+
+@intrinsic(prefer_literal=True)
+def stack_vectors(typing_context: Any, like: Any, count: Any) -> Any:
+    """Lower `views.stack_vectors`."""
+    result = types.Array(like.dtype, 1, "C")
+    return result(like, count), _in_frame(result, _constant(count) * lanes(like.dtype))
 
 
 @intrinsic
