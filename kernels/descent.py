@@ -6,9 +6,11 @@ import numpy as np
 
 from hotloop.kernels import clock, updates
 from hotloop.kernels.by_address import call, call_apart, call_for_float
+from hotloop.kernels.division import block_of
 from hotloop.kernels.jit import Array, inline, inlined
-from hotloop.kernels.matmul import FROM_ZERO, MR, UNIT_STRIDE, ZERO
+from hotloop.kernels.matmul import FROM_ZERO, MR, NR, UNIT_STRIDE, ZERO
 from hotloop.kernels.records import Matrix, MicroBatch, Training
+from hotloop.kernels.simd import width
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import share
 from hotloop.kernels.views import segment, stack_array
@@ -21,17 +23,16 @@ LINE: Any = np.int64(16)  # columns: a cache line or two
 
 @inlined
 def update_step(
-    thread: int, n_threads: int, run: Training, h: Record, batch: MicroBatch, penalised: bool, l2: float,
-    by_columns: bool, left: int, right: int, step: int, first_round: bool, last_round: bool, shrinking: float,
-    mine: Array | None,
+    thread: int, n_threads: int, team: int, run: Training, room: Array, h: Record, batch: MicroBatch, penalised: bool,
+    l2: float, step: int, first_round: bool, last_round: bool, shrinking: float, mine: Array | None,
 ) -> None:  # fmt: skip
     """dC/dW(l) = a(l-1).T delta(l), dC/db(l) = sum of delta(l); then move this thread's share of the parameters.
 
-    A thread's share of a layer is some rows of its weights, with the bias and other vectors after them, block by block,
-    or `by_columns` the columns left to right of the first layer. A gradient that does not accumulate is written to the
-    same place for each block, to stay in the cache. Plain gradient descent writes none, `in_place`: the product
-    subtracts alpha times its sums from the weights, which took 9 % from a step of 784-30-10, 6 % from 784-128-10.
-    `h` is the record `STEP` of this step, `l2` its penalty.
+    A thread's share of a layer is a block of its weights, with the bias and other vectors in the rows after them; or
+    whole rows, where a number is computed from each: of a penalty, or to clip. A gradient that does not accumulate is
+    written some rows at a time to the same place, to stay in the cache. Plain gradient descent writes none, `in_place`:
+    the product subtracts alpha times its sums from the weights, which took 9 % from a step of 784-30-10, 6 % from
+    784-128-10. `h` is the record `STEP` of this step, `l2` its penalty, `team` the size of a group of threads.
 
     To clip the norm takes two rounds: the first computes the gradient, clips it by value and writes the squares of its
     rows; the second multiplies it by `shrinking`, if below 1, and moves the parameters. Otherwise one round is both.
@@ -39,17 +40,16 @@ def update_step(
     s, layers, workspace, rows = run.settings[0], run.layers, run.workspace, batch.rows
     rate, correction = updates.corrections(h["learning_rate"], h["beta1"], s["beta2"], max(step - s["step_offset"], 1))
     height = max(BLOCK // rows // TALL, 4) * TALL
+    team = 1 if penalised or batch.clips else team
     for index in range(layers.size):
         layer, clock_layer = layers[index], index % s["n_layers"]  # a scale of the inputs counts as the first layer's
         stride, at, fan_in = layer["stride"], layer["weights"], layer["fan_in"]
         total = fan_in + layer["vectors"]
-        start, stop = share(total, TALL, thread, n_threads)
-        first_column, stop_column = ZERO, stride
-        if by_columns and index == 0:
-            start, stop, first_column, stop_column = ZERO, total, left, right
+        start, stop, left, right = block_of(layer, NR * width(workspace), thread, n_threads, team, total, TALL)
+        most = stop - start if batch.in_place else height
         end = start
         while end < stop:
-            i, end, place = end, min(end + height, stop), ZERO
+            i, end, place = end, min(end + most, stop), ZERO
             if layer["by_row"] != 0:  # weights, or one row after them
                 place = max(i - fan_in + 1, ZERO)
                 end = i + 1 if place > 0 else min(end, fan_in)
@@ -60,7 +60,7 @@ def update_step(
                 scale, phase = 1.0, clock.WEIGHT_GRADIENT
                 initial_stride = FROM_ZERO if batch.first else stride
             if first_round:
-                weight_gradient(layer, i, end, first_column, stop_column, rows, scale, initial_stride, workspace, g)
+                weight_gradient(layer, i, end, left, right, rows, scale, initial_stride, workspace, room, g)
                 clock.lap(mine, phase, clock_layer)
             if batch.in_place:
                 continue
@@ -80,10 +80,13 @@ def update_step(
             if shrinking < 1:
                 call_for_float(s["clip_address"], g, shrinking, np.inf)
             if batch.last and last_round:
-                updates.update(
-                    s, h, rate, correction, layer["rates"][place], layer["decays"][place], at + i * stride, g,
-                    run.moments, w,
-                )  # fmt: skip
+                pieces, size = (end - i, right - left) if right - left < stride else (1, w.size)
+                for r in range(pieces):
+                    at_row = r * stride + left
+                    updates.update(
+                        s, h, rate, correction, layer["rates"][place], layer["decays"][place],
+                        at + i * stride + at_row, segment(g, at_row, size), run.moments, segment(w, at_row, size),
+                    )  # fmt: skip
                 clock.lap(mine, clock.UPDATE, clock_layer)
 
 
@@ -104,7 +107,7 @@ def limit_norms(thread: int, n_threads: int, run: Training) -> None:
 @inline
 def weight_gradient(
     layer: Record, start: int, stop: int, left: int, right: int, rows: int, scale: float, initial_stride: int,
-    workspace: Array, out: Array,
+    workspace: Array, room: Array, out: Array,
 ) -> None:  # fmt: skip
     """out = initial + scale * x.T delta, of rows start to stop of a layer's weights, columns left to right.
 
@@ -118,13 +121,13 @@ def weight_gradient(
         x = Matrix(workspace, layer["input"] + start, UNIT_STRIDE, layer["input_stride"])
         initial, target = Matrix(out, left, initial_stride, UNIT_STRIDE), Matrix(out, left, stride, UNIT_STRIDE)
         inputs = min(stop, fan_in) - start
-        call_apart(layer["product"], x, delta, columns, scale, initial, target, inputs, columns, rows)
+        call_apart(layer["product"], x, delta, columns, scale, initial, target, inputs, columns, rows, room)
     if start <= fan_in < stop:
         one, bias = stack_array(out, 1), (fan_in - start) * stride + left
         one[0] = 1
         ones = Matrix(one, ZERO, ZERO, ZERO)
         initial, target = Matrix(out, bias, initial_stride, UNIT_STRIDE), Matrix(out, bias, stride, UNIT_STRIDE)
-        call_apart(layer["product"], ones, delta, columns, scale, initial, target, UNIT_STRIDE, columns, rows)
+        call_apart(layer["product"], ones, delta, columns, scale, initial, target, UNIT_STRIDE, columns, rows, room)
     for vector in range(max(start, fan_in + 1), stop):
         kept = 0.0 if initial_stride < 0 else 1.0
         call(

@@ -6,10 +6,10 @@ import numpy as np
 
 from hotloop.kernels.elementwise import copy
 from hotloop.kernels.gather import gather, scaled
-from hotloop.kernels.jit import Array, inline, keeping_denormals, kernel
+from hotloop.kernels.jit import Array, inline, inlined, keeping_denormals, kernel
 from hotloop.kernels.matmul import UNIT_STRIDE, ZERO
 from hotloop.kernels.propagation import forward, loss_rows, prepared_inputs
-from hotloop.kernels.records import Draw, Model, Prediction, Samples
+from hotloop.kernels.records import Draw, Model, Part, Prediction, Samples
 from hotloop.kernels.team import share
 from hotloop.kernels.views import check_vectors, check_writable, free, heap_array, row, segment, stack_array, vector_of
 
@@ -81,13 +81,19 @@ def predict_one(parameters: Array, layers: Array, scaling: Array, x: Array, out:
     else:
         scaled(vector_of(x), parameters.dtype.type(scaling[0]), inputs)
     finite = all_finite(inputs)
-    model, draw = Model(layers, parameters, workspace), Draw(ZERO, ZERO, ZERO, 0.0)
+    model, draw = Model(layers, parameters, workspace, segment(workspace, 0, 0)), Draw(ZERO, ZERO, ZERO, 0.0)
     prepared_inputs(model, first, ZERO, UNIT_STRIDE, draw)
-    forward(model, ZERO, UNIT_STRIDE, draw, False, False, None)
+    forward(model, alone(ZERO, UNIT_STRIDE), draw, False, None)
     copy(segment(workspace, last["output"], out.size), vector_of(out))
     if size > ON_STACK:
         free(workspace)
     return finite
+
+
+@inlined
+def alone(start: int, stop: int) -> Part:
+    """Return the part of a thread that has these rows to itself."""
+    return Part(None, ZERO, ZERO, UNIT_STRIDE, start, stop, start, stop)
 
 
 @keeping_denormals
@@ -114,7 +120,7 @@ def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: i
     Threads need not wait for each other: each has rows of the workspace to itself.
     """
     samples = Samples(run.inputs, run.targets, run.labels, segment(run.row_losses, 0, 0), run.order)  # no weights
-    model = Model(run.layers, run.parameters, run.workspace)
+    model = Model(run.layers, run.parameters, run.workspace, row(run.rooms, thread))
     s, bottom, top = run.settings[0], run.layers[0], run.layers[run.layers.size - 1]
     room_start, room_stop = share(s["micro_batch"], UNIT_STRIDE, thread, n_threads)
     first, last = share(stop - start, UNIT_STRIDE, thread, n_threads)
@@ -124,7 +130,7 @@ def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: i
         shift = at - room_start  # row r of the workspace is sample shift + r
         gather(samples, shift, room_start, room_end, s, bottom, model.workspace, ZERO)
         prepared_inputs(model, bottom, room_start, room_end, draw)
-        forward(model, room_start, room_end, draw, False, False, None)
+        forward(model, alone(room_start, room_end), draw, False, None)
         for r in range(room_start, room_end):
             output = segment(model.workspace, top["output"] + r * top["stride"], top["fan_out"])
             copy(output, row(run.outputs, shift + r))

@@ -1,20 +1,23 @@
 """Forward and back propagation of some rows of a micro-batch: from their inputs to the delta of every layer.
 
-No row depends on another, so a thread has its rows to itself, and a batch may be cut anywhere. A layer's weighted
-inputs may be cut by columns too.
+No row depends on another, so a thread has its rows to itself, and a batch may be cut anywhere. The products of a wide
+layer may be cut by columns too: `Part` says what a thread does, and with whom it then waits.
 """
 
 from hotloop.kernels import clock, codes, losses
 from hotloop.kernels.activation_formulas import activate, times_derivative
 from hotloop.kernels.by_address import call, call_apart
+from hotloop.kernels.division import divides
 from hotloop.kernels.elementwise import copy
 from hotloop.kernels.gather import clear, sample
 from hotloop.kernels.jit import Array, inline, inlined
-from hotloop.kernels.matmul import FROM_ZERO, UNIT_STRIDE, ZERO
+from hotloop.kernels.matmul import FROM_ZERO, NR, UNIT_STRIDE, ZERO
 from hotloop.kernels.random import dropout
-from hotloop.kernels.records import Draw, Matrix, Model, Samples
+from hotloop.kernels.records import Draw, Matrix, Model, Part, Samples
 from hotloop.kernels.row_softmax import ROWS, logarithms, softmax, softmax_input_gradient, softmax_padded_rows
+from hotloop.kernels.simd import width
 from hotloop.kernels.tables import Record
+from hotloop.kernels.team import group_barrier, share
 from hotloop.kernels.views import matrix, row, segment, stack_array
 from hotloop.kernels.weights import relative_weight
 
@@ -43,7 +46,39 @@ def weighted_inputs(model: Model, layer: Record, start: int, stop: int, left: in
     weights = Matrix(model.parameters, layer["weights"] + left, stride, UNIT_STRIDE)
     bias = Matrix(model.parameters, layer["bias"] + left, ZERO, UNIT_STRIDE)
     z = Matrix(model.workspace, layer["linear"] + start * stride + left, stride, UNIT_STRIDE)
-    call_apart(layer["product"], x, weights, columns, 1.0, bias, z, stop - start, columns, layer["fan_in"])
+    call_apart(
+        layer["product"], x, weights, columns, 1.0, bias, z, stop - start, columns, layer["fan_in"], model.room
+    )  # fmt: skip
+
+
+@inline
+def input_deltas(model: Model, layer: Record, start: int, stop: int, left: int, right: int) -> None:
+    """delta W.T, the gradient of a layer's inputs, in rows start to stop and columns left to right."""
+    stride, below, columns = layer["stride"], layer["input_stride"], right - left
+    error = Matrix(model.workspace, layer["delta"] + start * stride, stride, UNIT_STRIDE)
+    transposed = Matrix(model.parameters, layer["weights"] + left * stride, UNIT_STRIDE, stride)
+    target = Matrix(model.workspace, layer["input_delta"] + start * below + left, below, UNIT_STRIDE)
+    nothing = Matrix(model.workspace, ZERO, FROM_ZERO, UNIT_STRIDE)
+    call_apart(
+        layer["product"], error, transposed, layer["fan_in"] - left, 1.0, nothing, target, stop - start, columns,
+        layer["fan_out"], model.room,
+    )  # fmt: skip
+
+
+@inlined
+def together(part: Part, mine: Array | None) -> bool:
+    """Wait for the other threads of the group, and tell the clock; False if the team was abandoned."""
+    here = passes(part.words, part.group, part.size)
+    clock.lap(mine, clock.WAIT, ZERO)
+    return here
+
+
+@inline
+def passes(words: Array | None, group: int, size: int) -> bool:
+    """Wait at a group's barrier; without words there is none, and no code for it."""
+    if words is not None:
+        return group_barrier(words, group, size)
+    return True
 
 
 @inline
@@ -54,19 +89,29 @@ def call_for_rows(address: int, z: Array, out: Array, columns: int, stride: int)
 
 
 @inlined
-def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun: bool, mine: Array | None) -> None:
-    """z(l) = a(l-1) W(l) + b(l) and a(l) = f(z(l)) for every layer, in rows start to stop of the micro-batch.
+def forward(model: Model, part: Part, draw: Draw, logits: bool, mine: Array | None) -> bool:
+    """z(l) = a(l-1) W(l) + b(l) and a(l) = f(z(l)) for every layer, in some rows of the micro-batch.
 
     In some layers z is normalised before f, or a is a learnt mixture of z and f(z).
 
-    With `logits`, for the cross-entropies, the last layer stops at z; with `begun`, the first has its z already.
-    Padding is computed too. `mine` is this thread's clock, or None.
+    With `logits`, for the cross-entropies, the last layer stops at z. Padding is computed too. `mine` is this thread's
+    clock, or None. Returns False if the team was abandoned.
     """
-    layers, workspace, rows = model.layers, model.workspace, stop - start
+    layers, workspace, panel = model.layers, model.workspace, NR * width(model.workspace)
+    start, stop = part.start, part.stop
+    rows = stop - start
     for index in range(layers.size):
         layer = layers[index]
         stride, size = layer["stride"], rows * layer["stride"]
-        if index > 0 or not begun:
+        if divides(stride, panel, part.size):
+            if not together(part, mine):
+                return False
+            left, right = share(stride, panel, part.member, part.size)
+            weighted_inputs(model, layer, part.first, part.last, left, right)
+            clock.lap(mine, clock.FORWARD, index)
+            if not together(part, mine):
+                return False
+        else:
             weighted_inputs(model, layer, start, stop, ZERO, stride)
         if layer["normalise"] != 0:
             call(
@@ -76,7 +121,7 @@ def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun
         z = segment(workspace, layer["z"] + start * stride, size)
         if logits and index == layers.size - 1:
             clock.lap(mine, clock.FORWARD, index)
-            return
+            return True
         output = segment(workspace, layer["output"] + start * stride, size)
         if layer["activation"] == codes.SOFTMAX:
             columns = layer["fan_out"]
@@ -97,6 +142,7 @@ def forward(model: Model, start: int, stop: int, draw: Draw, logits: bool, begun
             units = matrix(output, ZERO, rows, layer["fan_out"], stride)
             dropout(draw.seed, draw.step, draw.row + start, layer["first_unit"], rate, units)
         clock.lap(mine, clock.FORWARD, index)
+    return True
 
 
 @inlined
@@ -152,13 +198,15 @@ def loss_rows(
 
 
 @inlined
-def backward(model: Model, start: int, stop: int, draw: Draw, logits: bool, mine: Array | None) -> None:
-    """delta(L) = dC/da * f'(z(L)) and delta(l-1) = (delta(l) W(l).T) * f'(z(l-1)), in rows start to stop.
+def backward(model: Model, part: Part, draw: Draw, logits: bool, mine: Array | None) -> bool:
+    """delta(L) = dC/da * f'(z(L)) and delta(l-1) = (delta(l) W(l).T) * f'(z(l-1)), in some rows of the micro-batch.
 
     The last layer's delta holds dC/da, or with `logits` dC/dz already. All deltas are overwritten. The first layer's
-    inputs have a gradient only if their scale is learnt.
+    inputs have a gradient only if their scale is learnt. Returns False if the team was abandoned.
     """
-    layers, workspace, rows = model.layers, model.workspace, stop - start
+    layers, workspace, panel = model.layers, model.workspace, NR * width(model.workspace)
+    start, stop = part.start, part.stop
+    rows = stop - start
     for index in range(layers.size - 1, -1, -1):
         layer = layers[index]
         stride, size = layer["stride"], rows * layer["stride"]
@@ -195,18 +243,22 @@ def backward(model: Model, start: int, stop: int, draw: Draw, logits: bool, mine
                 layer["linear"], layer["z"], layer["delta"], stride, layer["fan_out"], start, stop,
             )  # fmt: skip
         if layer["input_delta"] >= 0:
-            error = Matrix(workspace, layer["delta"] + start * stride, stride, UNIT_STRIDE)
-            transposed = Matrix(model.parameters, layer["weights"], UNIT_STRIDE, stride)
             below = layer["input_stride"]
-            target = Matrix(workspace, layer["input_delta"] + start * below, below, UNIT_STRIDE)
-            nothing = Matrix(workspace, ZERO, FROM_ZERO, UNIT_STRIDE)
-            call_apart(
-                layer["product"], error, transposed, layer["fan_in"], 1.0, nothing, target, rows, below,
-                layer["fan_out"],
-            )  # fmt: skip
+            if divides(below, panel, part.size):
+                clock.lap(mine, clock.BACKWARD, index)
+                if not together(part, mine):
+                    return False
+                left, right = share(below, panel, part.member, part.size)
+                input_deltas(model, layer, part.first, part.last, left, right)
+                clock.lap(mine, clock.BACKWARD, index)
+                if not together(part, mine):
+                    return False
+            else:
+                input_deltas(model, layer, start, stop, ZERO, below)
             if index == 0:
                 call(
                     layer["prepare_inputs_backward"], workspace, layer["gathered"], layer["input_delta"], below, start,
                     stop,
                 )  # fmt: skip
         clock.lap(mine, clock.BACKWARD, index)
+    return True

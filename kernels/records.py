@@ -27,6 +27,7 @@ class Model(NamedTuple):
     layers: Array
     parameters: Array
     workspace: Array  # its padding starts as zero
+    room: Array  # of this thread, for packed panels
 
 
 class Samples(NamedTuple):
@@ -58,6 +59,7 @@ class Training(NamedTuple):
     moments: Array  # (0 to 2, P): the optimizer's
     row_losses: Array  # float64 (micro-batch,): scratch
     row_penalties: Array  # float64 (rows of all weights,), and to clip the squares of all rows, twice: scratch
+    rooms: Array  # (threads, elements): scratch for each thread's packed panels
 
 
 class Prediction(NamedTuple):
@@ -74,6 +76,7 @@ class Prediction(NamedTuple):
     loss_parameters: Array  # of a loss by address
     row_losses: Array  # float64 (N,), or (0,): no losses
     outputs: Array  # (N, O)
+    rooms: Array  # (threads, elements): scratch for each thread's packed panels
 
 
 class MicroBatch(NamedTuple):
@@ -87,6 +90,22 @@ class MicroBatch(NamedTuple):
     accumulate: bool  # the gradient is kept, for the next micro-batch or for the caller
     in_place: bool  # the parameters move without a gradient in memory
     clips: bool  # the gradient is clipped, or its norm is asked for
+
+
+class Part(NamedTuple):
+    """What a thread does in a micro-batch: the rows from start to stop, and in wide layers columns of its group's.
+
+    The threads of a group have the rows from first to last between them, and wait for each other.
+    """
+
+    words: Array | None  # of its team; None if it never waits
+    group: int  # its barrier
+    member: int  # of the group
+    size: int  # of the group
+    first: int
+    last: int
+    start: int
+    stop: int
 
 
 class Draw(NamedTuple):

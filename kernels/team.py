@@ -1,7 +1,10 @@
 """Threads in step inside compiled code: a barrier, and the division of work.
 
-A team is one array of words, which its caller makes with `new_team` and hands to every thread; nothing is global. One
-word counts all arrivals at barriers: n threads pass the k-th barrier when it reaches k n.
+A team is one array of words, which its caller makes with `new_team` and hands to every thread; nothing is global. A
+barrier is one word that counts all arrivals: n threads pass it for the k-th time when it reaches k n. The first is for
+all threads, the others for groups of them. A team of more than `FEW` threads arrives at the first by way of a word for
+each `FEW` of them, whose last one goes on to the common word, so that no word is written by more than that many cores
+in turn: a tree of two levels.
 
 A barrier between threads with a core each takes 0.06 to 0.2 us where these share a cache, up to 0.6 elsewhere; a
 parallel region of OpenMP takes 7. A thread that waits longer sleeps until it is woken. It does not call sched_yield,
@@ -17,8 +20,10 @@ import numpy as np
 
 from hotloop.kernels.jit import Array, inline
 
-# The words in use: 128 bytes apart, since a CPU may fetch cache lines of 64 in pairs, and none at an end of the array.
-ARRIVED, ASLEEP, WORDS = 16, 32, 48
+# The words of a barrier: 128 bytes apart, since a CPU may fetch cache lines of 64 in pairs, and none at an end of the
+# array. Those of barrier b are 32 b further on.
+ARRIVED, ASLEEP, APART = 16, 32, 32
+FEW = 8  # threads that write to one word
 LEFT = -(2**62)  # the arrivals of an abandoned team: below zero, however many arrive later
 # How often a waiting thread spins before it sleeps: about 10 us, the cost of sleeping and being woken. More would take
 # time from a thread on the same core.
@@ -57,14 +62,20 @@ else:
     from hotloop.kernels.lowering.team import atomic_add, atomic_load, pause, sleep, wake
 
 
-def new_team() -> Array:
-    """Return the words of a team, of any number of threads.
+def new_team(n_threads: int = 1) -> Array:
+    """Return the words of a team.
+
+    Parameters
+    ----------
+    n_threads : int
+        The most that will use them.
 
     Returns
     -------
     ndarray of int64
     """
-    return np.zeros(WORDS, np.int64)
+    barriers = 1 + n_threads + (n_threads + FEW - 1) // FEW
+    return np.zeros(ARRIVED + barriers * APART, np.int64)
 
 
 def abandon(words: Array) -> None:
@@ -75,36 +86,76 @@ def abandon(words: Array) -> None:
     words : ndarray of int64
         As made by `new_team`. Filled with zeros, when no thread uses them, they can be used again.
     """
-    words[ARRIVED] = LEFT
+    words[ARRIVED::APART] = LEFT
 
 
 @inline
-def barrier(words: Array, n_threads: int) -> bool:
+def barrier(words: Array, thread: int, n_threads: int) -> bool:
     """Wait until all `n_threads` (the same number at each barrier) have come; what each wrote is then visible to all.
 
     Returns False immediately if the team was abandoned: the kernel should then return. A team of one passes.
     """
-    if n_threads == 1:
-        return True
-    before = atomic_add(words, ARRIVED, 1)
+    if n_threads <= FEW:
+        return group_barrier(words, 0, n_threads)
+    branch, branches = thread // FEW, (n_threads + FEW - 1) // FEW
+    size = min(FEW, n_threads - branch * FEW)
+    before = atomic_add(words, ARRIVED + APART * (1 + n_threads + branch), 1)
     if before < 0:
         return False
-    all_here = (before // n_threads + 1) * n_threads
-    if before + 1 == all_here:
-        if atomic_load(words, ASLEEP) != 0:
-            wake(words, ARRIVED)
+    all_here = (before // size + 1) * branches
+    if (before + 1) % size == 0:
+        return arrive(words, ARRIVED, all_here)
+    return wait(words, ARRIVED, all_here)
+
+
+@inline
+def group_barrier(words: Array, group: int, size: int) -> bool:
+    """Do as `barrier` for the `size` threads of a group, of which no thread is in two; 0 is that of all threads."""
+    if size == 1:
         return True
-    spins = 0
-    arrived = atomic_load(words, ARRIVED)
+    at = ARRIVED + APART * group
+    before = atomic_add(words, at, 1)
+    if before < 0:
+        return False
+    all_here = (before // size + 1) * size
+    if before + 1 == all_here:
+        return passed(words, at)
+    return wait(words, at, all_here)
+
+
+@inline
+def arrive(words: Array, at: int, all_here: int) -> bool:
+    """Count an arrival at a word, and wait there."""
+    before = atomic_add(words, at, 1)
+    if before < 0:
+        return False
+    if before + 1 == all_here:
+        return passed(words, at)
+    return wait(words, at, all_here)
+
+
+@inline
+def passed(words: Array, at: int) -> bool:
+    """Wake those who sleep at a word: the last thread has come."""
+    if atomic_load(words, at + ASLEEP - ARRIVED) != 0:
+        wake(words, at)
+    return True
+
+
+@inline
+def wait(words: Array, at: int, all_here: int) -> bool:
+    """Wait until the arrivals at a word are `all_here`; False if the team is abandoned."""
+    spins, asleep = 0, at + ASLEEP - ARRIVED
+    arrived = atomic_load(words, at)
     while 0 <= arrived < all_here:
         if spins < SPINS:
             pause()
             spins += 1
         else:
-            atomic_add(words, ASLEEP, 1)
-            sleep(words, ARRIVED, arrived, LONGEST_SLEEP, SLEEP)
-            atomic_add(words, ASLEEP, -1)
-        arrived = atomic_load(words, ARRIVED)
+            atomic_add(words, asleep, 1)
+            sleep(words, at, arrived, LONGEST_SLEEP, SLEEP)
+            atomic_add(words, asleep, -1)
+        arrived = atomic_load(words, at)
     return arrived >= 0
 
 

@@ -5,15 +5,13 @@ vector, and one workspace. Offsets and strides count elements. A batch is proces
 the workspace stays small however large the batch, and a call may stop between two of them. What each step is told,
 learning rate, momentum, decay and share of dropout, is looked up in a table. Nothing is allocated.
 
-All threads of a team run the same loop. Each has some rows of the micro-batch, from the gather to the deltas, without
-waiting for the others; after a barrier each has some rows of every layer's weights, from the gradient to the update;
-after another the next micro-batch begins. To clip the gradient's norm takes a round more: all gradients, a barrier, the
-norm, then all updates. To limit norms of weights each has some columns of every layer, before a last barrier. Where
-weights are updated in place (plain gradient descent, no penalty, one micro-batch a batch) and the first layer's columns
-divide into micro-panels evenly or nearly, a thread has columns of that layer instead, for the weighted inputs of all
-rows, between two more barriers, and for the update: its share of the largest weights stays in its core's cache. Two
-threads gain 1.72 instead of 1.6 on 784-128-10, 1.85 instead of 1.76 on 784-512-512-10. Each number is computed by one
-thread in one order, so that the bits do not depend on their number.
+All threads of a team run the same loop. Groups of them have some rows of the micro-batch each, from the gather to the
+deltas: a group waits for no other, and its members share the columns of wide layers and the rows in everything else.
+After a barrier of all, each thread has a block of every layer's weights, from the gradient to the update; after another
+the next micro-batch begins. `hotloop.kernels.division` says how large the groups are. To clip the gradient's norm takes
+a round more: all gradients, a barrier, the norm, then all updates. To limit norms of weights each thread has some
+columns of every layer, before a last barrier. Each number is computed by one thread in one order, so that the bits do
+not depend on their number.
 """
 
 import math
@@ -23,16 +21,17 @@ import numpy as np
 
 from hotloop.kernels import clock, codes
 from hotloop.kernels.descent import limit_norms, update_step
+from hotloop.kernels.division import group_size
 from hotloop.kernels.gather import gather
 from hotloop.kernels.jit import Array, inline, inlined, kernel
 from hotloop.kernels.matmul import NR, ZERO
 from hotloop.kernels.ordered_sums import ordered_sum
-from hotloop.kernels.propagation import backward, forward, loss_rows, prepared_inputs, weighted_inputs
-from hotloop.kernels.records import Draw, MicroBatch, Model, Samples, Training
+from hotloop.kernels.propagation import backward, forward, loss_rows, prepared_inputs
+from hotloop.kernels.records import Draw, MicroBatch, Model, Part, Samples, Training
 from hotloop.kernels.simd import width
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import barrier, share
-from hotloop.kernels.views import segment
+from hotloop.kernels.views import row, segment
 from hotloop.kernels.weights import batch_weight
 
 NORM_EPSILON = 1e-6  # PyTorch's, so that a norm of 0 divides nothing
@@ -62,10 +61,11 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
     s, p, mine = run.settings[0], run.progress[thread], clock.of_thread(clocks, thread)
     samples = Samples(run.inputs, run.targets, run.labels, run.weights, run.order)
     layers = run.layers[: s["n_layers"]]
-    model = Model(layers, run.parameters, run.workspace)
+    model = Model(layers, run.parameters, run.workspace, row(run.rooms, thread))
     bottom, top = layers[0], layers[layers.size - 1]
     end = min(p["row"] + budget, samples.order.size)
-    panel = NR * width(model.parameters)
+    team = group_size(layers, s["micro_batch"], n_threads, NR * width(model.parameters))
+    group, member, groups = thread // team, thread % team, n_threads // team
     penalised = s["l1"] > 0 or s["l2"] > 0 or s["l2_per_weight"] > 0
     logits = s["loss"] >= codes.BINARY_CROSS_ENTROPY
     clock.enter(mine)
@@ -73,9 +73,10 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         clock.begin_micro_batch(mine)
         at = p["row"]
         batch = micro_batch_at(at, samples.order.size, s, penalised)
-        by_columns = batch.in_place and columns_for_all(bottom["stride"], panel, n_threads)
-        left, right = share(bottom["stride"], panel, thread, n_threads)
-        start, stop = share(batch.rows, GRANULE, thread, n_threads)
+        first, last = share(batch.rows, GRANULE, group, groups)
+        start, stop = share(last - first, GRANULE, member, team)
+        start, stop = first + start, first + stop
+        part = Part(words, 1 + group, member, team, first, last, start, stop)
         count, weight = batch.batch_rows, float(batch.batch_rows)
         if samples.weights.size > 0:
             if batch.first:
@@ -87,22 +88,17 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
             gather(samples, at, start, stop, s, bottom, model.workspace, p["substitute"])
             prepared_inputs(model, bottom, start, stop, draw)
         clock.lap(mine, clock.GATHER, ZERO)
-        if by_columns:
-            if not meet(words, n_threads, mine):
+        if first < last:
+            if not forward(model, part, draw, logits, mine):
                 return
-            weighted_inputs(model, bottom, ZERO, batch.rows, left, right)
-            clock.lap(mine, clock.FORWARD, ZERO)
-            if not meet(words, n_threads, mine):
-                return
-        if start < stop:
-            forward(model, start, stop, draw, logits, by_columns, mine)
             loss_rows(
                 s, run.loss_parameters, count, weight, samples, at, start, stop, top, model.workspace, ZERO,
                 run.row_losses,
             )  # fmt: skip
             clock.lap(mine, clock.LOSS, layers.size - 1)
-            backward(model, start, stop, draw, logits, mine)
-        if not meet(words, n_threads, mine):
+            if not backward(model, part, draw, logits, mine):
+                return
+        if not meet(words, thread, n_threads, mine):
             return
         p["batch_loss"] = (0.0 if batch.first else p["batch_loss"]) + ordered_sum(
             segment(run.row_losses, 0, batch.rows)
@@ -118,10 +114,10 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
         rounds, shrinking = 2 if batch.clips and s["clip_norm"] > 0 else 1, 1.0
         for number in range(1, rounds + 1):
             update_step(
-                thread, n_threads, run, h, batch, penalised, l2, by_columns, left, right, p["step"] + 1, number == 1,
+                thread, n_threads, team, run, model.room, h, batch, penalised, l2, p["step"] + 1, number == 1,
                 number == rounds, shrinking, mine,
             )  # fmt: skip
-            if not meet(words, n_threads, mine):
+            if not meet(words, thread, n_threads, mine):
                 return
             if number < rounds:
                 norm = norm_of_rows(run, ZERO)
@@ -132,7 +128,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
                 shrinking = s["clip_norm"] / (norm + NORM_EPSILON)
         if batch.last and s["max_norm_address"] != 0 and s["update"] != codes.NO_UPDATE:
             limit_norms(thread, n_threads, run)
-            if not meet(words, n_threads, mine):
+            if not meet(words, thread, n_threads, mine):
                 return
         if batch.last:
             if penalised:
@@ -169,16 +165,9 @@ def norm_of_rows(run: Training, shift: int) -> float:
 
 
 @inlined
-def meet(words: Array, n_threads: int, mine: Array | None) -> bool:
+def meet(words: Array, thread: int, n_threads: int, mine: Array | None) -> bool:
     """Wait at a barrier, and tell the clock; False if the team was abandoned."""
-    here = barrier(words, n_threads)
+    here = barrier(words, thread, n_threads)
     if n_threads > 1:
         clock.lap(mine, clock.WAIT, ZERO)
     return here
-
-
-@inlined
-def columns_for_all(columns: int, panel: int, n_threads: int) -> bool:
-    """Return whether several threads can share columns by micro-panels, evenly or nearly."""
-    panels = (columns + panel - 1) // panel
-    return n_threads > 1 and (panels % n_threads == 0 or panels >= 4 * n_threads)

@@ -15,7 +15,7 @@ from hotloop.kernels.input_scale import prepare_inputs, prepare_inputs_backward
 from hotloop.kernels.jit import Array
 from hotloop.kernels.layer_norm import normalise, normalise_backward
 from hotloop.kernels.learnt_activation import mix, mix_backward
-from hotloop.kernels.matmul import product
+from hotloop.kernels.matmul import KC, MOST_COLUMNS, NR, product
 from hotloop.kernels.records import Matrix
 from hotloop.kernels.tables import LAYER, N_FACTORS
 from hotloop.network.activations import Activation
@@ -26,8 +26,8 @@ ALIGNMENT = 64  # bytes: a cache line, and a vector of the kernels
 PAGE = 4096
 LARGEST_ARRAY = 2**63 - 1  # bytes
 SMALLEST_MICRO_BATCH = 32
-# Parameters times rows in a micro-batch, about 0.1 s: Ctrl-C takes effect between two micro-batches.
-MICRO_BATCH_WORK = 2**30
+# Parameters times rows in a micro-batch, about 0.4 s on one core: Ctrl-C takes effect between two micro-batches.
+MICRO_BATCH_WORK = 2**32
 UNUSED = {"rates": (1.0,) * N_FACTORS, "decays": (1.0,) * N_FACTORS, "max_norm": np.inf}
 
 
@@ -52,7 +52,7 @@ def aligned_zeros(size: int, dtype: np.dtype[np.floating]) -> Array:
 # The kernels that loops call by their addresses, by their fields in the layer table, with the kinds of their arguments.
 # All networks need the product, the others few.
 KERNELS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
-    "product": (product, (Matrix, Matrix, -1, 0, Matrix, Matrix, -1, -1, -1)),
+    "product": (product, (Matrix, Matrix, -1, 0, Matrix, Matrix, -1, -1, -1, 1)),
     "normalise": (normalise, (1, 1, *[-1] * 9)),
     "normalise_backward": (normalise_backward, (1, 1, *[-1] * 9)),
     "mix": (mix, (1, 1, *[-1] * 7)),
@@ -193,6 +193,11 @@ class Layout:
     def micro_batch(self, batch_size: int) -> int:
         """Return how many rows of a batch are processed at a time."""
         return min(batch_size, max(SMALLEST_MICRO_BATCH, min(LARGEST_MICRO_BATCH, MICRO_BATCH_WORK // self.size)))
+
+    def rooms(self, n_threads: int) -> Array:
+        """Return scratch for packed panels, a row for each thread: best for a panel of each layer's columns."""
+        columns = min(max(self.strides), int(MOST_COLUMNS)) + NR * (ALIGNMENT // self.dtype.itemsize)
+        return aligned_zeros(n_threads * KC * columns, self.dtype).reshape(n_threads, -1)
 
     def table(
         self,

@@ -14,7 +14,7 @@ def keep_step(thread, n_threads, words, steps, counts, faults):
     """
     for step in range(steps):
         counts[thread * APART] += 1
-        if not barrier(words, n_threads):
+        if not barrier(words, thread, n_threads):
             return step
         for other in range(n_threads):
             if not step + 1 <= counts[other * APART] <= step + 2:
@@ -25,7 +25,7 @@ def keep_step(thread, n_threads, words, steps, counts, faults):
 @kernel
 def wait(thread, n_threads, words):
     """Come to one barrier."""
-    return barrier(words, n_threads)
+    return barrier(words, thread, n_threads)
 
 
 @kernel
@@ -36,7 +36,7 @@ def work_in_phases(thread, n_threads, words, phases, amount, results):
     for _ in range(phases):
         for _ in range(start, stop):
             chain = chain * 6364136223846793005 + 1442695040888963407
-        barrier(words, n_threads)
+        barrier(words, thread, n_threads)
     results[thread] = chain
 
 

@@ -58,6 +58,7 @@ class LoopArguments:
     row_losses: Array
     row_penalties: Array
     progress: Array
+    rooms: Array
     kept: Array | None = None
     linked: bool = False
     update: tuple[Optimizer, bool] | None = None  # what `set_optimizer` was called with
@@ -129,7 +130,7 @@ class LoopArguments:
         steps["dropout"] = 1
         return cls(
             layout, activations, loss, bytes_of_rows(inputs), targets, labels, weights, table[: layout.n_layers], table,
-            settings, loss_parameters, steps, workspace, row_losses, row_penalties, progress,
+            settings, loss_parameters, steps, workspace, row_losses, row_penalties, progress, layout.rooms(1),
         )  # fmt: skip
 
     def for_batch(self, inputs: Array, targets: Array, labels: Array, weights: Array) -> "LoopArguments | None":
@@ -162,9 +163,11 @@ class LoopArguments:
             self.table["product"], self.linked = addresses(self.layout.dtype, "product")["product"], True
 
     def set_threads(self, n_threads: int) -> None:
-        """Make a record of progress for each thread."""
+        """Make a record of progress, and scratch, for each thread."""
         if n_threads != len(self.progress):
             self.progress = np.repeat(self.progress[:1], n_threads)
+        if n_threads > len(self.rooms):
+            self.rooms = self.layout.rooms(n_threads)
 
     def training(self, parameters: Array, gradient: Array, moments: Array, order: Array) -> Training:
         """Return the run for `train_slice`."""
@@ -172,7 +175,7 @@ class LoopArguments:
         return Training(
             self.inputs, self.targets, self.labels, self.weights, order, self.table, parameters, self.workspace,
             self.settings, self.loss_parameters, self.steps, self.progress, gradient, moments, self.row_losses,
-            self.row_penalties,
+            self.row_penalties, self.rooms,
         )  # fmt: skip
 
     def prediction(self, parameters: Array, losses: Array, outputs: Array) -> Prediction:
@@ -180,7 +183,7 @@ class LoopArguments:
         self._link()
         return Prediction(
             self.inputs, self.targets, self.labels, IN_ORDER, self.layers, parameters, self.workspace, self.settings,
-            self.loss_parameters, losses, outputs,
+            self.loss_parameters, losses, outputs, self.rooms,
         )  # fmt: skip
 
     def set_optimizer(self, optimizer: Optimizer, step: int, step_offset: int, *, gradient_norm: bool = False) -> None:

@@ -84,7 +84,7 @@ class Team:
 
     def __init__(self, n_threads: int, fewest: int | None = None) -> None:
         self.n_threads = n_threads
-        self.words = new_team()
+        self.words = new_team(n_threads)
         self._fewest = n_threads if fewest is None else fewest
         self._inboxes: list[SimpleQueue[Any]] = []
         self._placed: list[set[int]] = [set() for _ in range(1, n_threads)]

@@ -57,7 +57,7 @@ def test_all_threads_may_be_the_first_to_call_a_kernel():
     @kernel
     def fresh(thread, n_threads, words, numbers):
         numbers[thread] = n_threads
-        return barrier(words, n_threads)
+        return barrier(words, thread, n_threads)
 
     numbers = np.zeros(4, np.int64)
     with Team(4) as team:
