@@ -126,7 +126,7 @@ def packed_size(cpu: CPU) -> Derived:
 
 def micro_batch(cpu: CPU) -> Derived:
     """Return how many rows of a batch are processed at a time, at most."""
-    return (256,), "rows of a batch at a time: enough to repay packing weights, few enough for the second-level cache"
+    return (1024,), "rows of a batch at a time: the weights are read once for all of them"
 
 
 MICRO_KERNEL = "HOTLOOP_MICRO_KERNEL"
