@@ -7,7 +7,7 @@ from hotloop.kernels.descent import weight_gradient
 from hotloop.kernels.jit import Array, kernel
 from hotloop.kernels.matmul import FROM_ZERO, ZERO
 from hotloop.kernels.records import Training
-from hotloop.kernels.views import segment
+from hotloop.kernels.views import row, segment
 
 
 @kernel
@@ -29,5 +29,6 @@ def batch_gradient(run: Training, rows: int, first: bool, gradient: Array) -> No
         stride, fan_in = layer["stride"], layer["fan_in"]
         weight_gradient(
             layer, ZERO, fan_in, ZERO, stride, rows, 1.0, FROM_ZERO if first else stride, run.workspace,
+            row(run.rooms, 0),
             segment(gradient, layer["weights"], fan_in * stride),
         )  # fmt: skip

@@ -88,12 +88,15 @@ def micro_kernel(cpu: CPU) -> Derived:
 
 
 def panel(cpu: CPU) -> Derived:
-    """Return KC: 256 if a micro-panel of B then fits into the first-level cache, as in nearly every CPU."""
+    """Return KC: 384, or fewer if a micro-panel of B then took more than an eighth of the second-level cache.
+
+    A deeper panel reads and writes C less often. It need not fit into the first-level cache, since it is read in order.
+    """
     (_, nr), _ = micro_kernel(cpu)
-    kc, size = 384, cpu.caches.first.size
-    while kc * nr * VECTOR > size and kc > 64:
+    kc, share = 384, cpu.caches.second.share
+    while kc * nr * VECTOR > share // 8 and kc > 64:
         kc //= 2
-    return (kc,), f"rows of B in a micro-panel: {kc * nr * VECTOR // KB} KB of a first-level cache of {size // KB} KB"
+    return (kc,), f"rows of B in a micro-panel: {kc * nr * VECTOR // KB} KB of {share // KB} KB of second-level cache"
 
 
 def block(cpu: CPU) -> Derived:

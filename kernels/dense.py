@@ -74,9 +74,7 @@ def output_of(array: Array) -> Matrix:
 
 
 @inline
-def product_with_room(
-    a: Matrix, b: Matrix, scale: float, initial: Matrix, c: Matrix, n: int, m: int, k: int
-) -> None:
+def product_with_room(a: Matrix, b: Matrix, scale: float, initial: Matrix, c: Matrix, n: int, m: int, k: int) -> None:
     """Do as `product`, with room on the stack, or where much is packed on the heap."""
     room, columns = stack_vectors(c.data, ROOM_VECTORS), min(m, MOST_COLUMNS)
     large = n >= ROWS_WORTH_PACKING and columns * KC > room.size

@@ -46,7 +46,7 @@ def update_step(
         stride, at, fan_in = layer["stride"], layer["weights"], layer["fan_in"]
         total = fan_in + layer["vectors"]
         start, stop, left, right = block_of(layer, NR * width(workspace), thread, n_threads, team, total, TALL)
-        most = stop - start if batch.in_place else height
+        most = stop - start if batch.in_place or batch.accumulate else height
         end = start
         while end < stop:
             i, end, place = end, min(end + most, stop), ZERO

@@ -15,7 +15,7 @@ import numpy as np
 
 from hotloop.kernels.choices import BLOCK, PITCH, ROWS_WORTH_PACKING, SHAPE, SIZE_WORTH_PACKING
 from hotloop.kernels.jit import Array, apart, inline, inlined
-from hotloop.kernels.records import Matrix
+from hotloop.kernels.records import Ahead, Matrix
 from hotloop.kernels.simd import (
     item,
     load,
@@ -59,12 +59,17 @@ def micro_panels_of(nr: int) -> Any:
     are halved: ten are five and five, since a micro-kernel of two rows would wait for the latency of its sums.
     """
 
-    def micro_panels(a: Matrix, b: Matrix, depth: int, scale: Any, initial: Matrix, c: Matrix, n: int) -> None:
+    def micro_panels(
+        a: Matrix, b: Matrix, depth: int, scale: Any, initial: Matrix, c: Matrix, n: int, ahead: Ahead
+    ) -> None:
         noinline()
-        i = 0
+        i, lanes = 0, width(c.data)
         while i < n:
             left = n - i
             height = MR if left >= 2 * MR else (left if left <= MR else (left + 1) // 2)
+            for run in range(i * ahead.runs // n, (i + height) * ahead.runs // n):
+                for v in range(0, ahead.length, lanes):
+                    prefetch(ahead.data, ahead.offset + run * ahead.stride + v)
             micro_kernel_up_to(MR, nr, height, a, b, depth, scale, initial, c)
             a, initial, c, i = down(a, height), down(initial, height), down(c, height), i + height
 
@@ -92,14 +97,11 @@ def pack(b: Matrix, depth: int, columns: int, panel: Array, size: int) -> None:
         for p in range(depth):
             for j in range(0, first, lanes):
                 store(panel, p * size + j, load(data, at + p * b.row_stride + j))
-                prefetch(data, at + p * b.row_stride + columns + j)
     elif b.row_stride == 1:
         first, transposed = columns // TRANSPOSED * TRANSPOSED, depth // lanes * lanes
         for j in range(0, first, TRANSPOSED):
             for p in range(0, transposed, lanes):
                 transpose(TRANSPOSED, data, at + j * b.column_stride + p, b.column_stride, panel, p * size + j, size)
-                for q in range(j, j + TRANSPOSED):
-                    prefetch(data, at + (columns + q) * b.column_stride + p)
             for p in range(transposed, depth):
                 for q in range(j, j + TRANSPOSED):
                     panel[p * size + q] = item(data, at + p * b.row_stride + q * b.column_stride)
@@ -127,7 +129,7 @@ def edge_micro_panels(
     for i in range(0, n, MR):
         height = min(MR, n - i)
         copy_rows(down(initial, i), height, columns, edge)
-        narrow_micro_panels(down(a, i), b, depth, scale, edge, edge, height)
+        narrow_micro_panels(down(a, i), b, depth, scale, edge, edge, height, Ahead(b.data, ZERO, ZERO, ZERO, ZERO))
         copy_rows(edge, height, columns, down(c, i))
 
 
@@ -145,7 +147,6 @@ def pack_panels(b: Matrix, depth: int, columns: int, first: int, m: int, packed:
                 for q in range(group, stop, size):
                     for v in range(0, size, lanes):
                         store(packed, q * depth + p * size + v, load(data, at + q + v))
-                        prefetch(data, at + q + v + TOGETHER * size)
         j = whole
     while j < m:
         size = max(vectors_of(m - j, lanes), 1) * lanes
@@ -163,16 +164,18 @@ def vectors_of(columns: int, lanes: int) -> int:
 @inlined
 def right_of(matrix: Matrix, columns: int) -> Matrix:
     """Return what is left of a matrix after its first columns."""
-    return Matrix(
-        matrix.data, matrix.offset + columns * matrix.column_stride, matrix.row_stride, matrix.column_stride
-    )
+    return Matrix(matrix.data, matrix.offset + columns * matrix.column_stride, matrix.row_stride, matrix.column_stride)
 
 
 @inline
 def panels(
-    a: Matrix, b: Matrix, packed: Array, first: int, depth: int, scale: Any, initial: Matrix, c: Matrix, n: int, m: int
-) -> None:
-    """C = initial + scale * A @ B, by panels of B, which are packed from column `first` on."""
+    a: Matrix, b: Matrix, packed: Array, first: int, depth: int, scale: Any, initial: Matrix, c: Matrix, n: int,
+    m: int, following: Matrix,
+) -> None:  # fmt: skip
+    """C = initial + scale * A @ B, by panels of B, which are packed from column `first` on.
+
+    What is packed next is fetched meanwhile; a row stride of `following` below 0 says that nothing is.
+    """
     lanes, j = width(c.data), ZERO
     while j < m:
         vectors = vectors_of(m - j, lanes)
@@ -183,12 +186,22 @@ def panels(
         if vectors == NR_OF_A_ROW:
             micro_kernel(1, NR_OF_A_ROW, a, right, depth, scale, initial, c)
         elif vectors == NR:
-            micro_panels(a, right, depth, scale, initial, c, n)
+            micro_panels(a, right, depth, scale, initial, c, n, ahead_of(right_of(following, j), depth, size))
         elif vectors == 1:
-            narrow_micro_panels(a, right, depth, scale, initial, c, n)
+            narrow_micro_panels(a, right, depth, scale, initial, c, n, ahead_of(right_of(following, j), depth, size))
         else:
             edge_micro_panels(a, right, depth, scale, initial, c, n, m - j)
         j, initial, c = j + size, right_of(initial, size), right_of(c, size)
+
+
+@inlined
+def ahead_of(b: Matrix, depth: int, columns: int) -> Ahead:
+    """Return the runs of memory of (depth, columns) of B; none if its row stride is below 0."""
+    if b.row_stride < 0:
+        return Ahead(b.data, ZERO, ZERO, ZERO, ZERO)
+    if b.column_stride == 1:
+        return Ahead(b.data, b.offset, b.row_stride, depth, columns)
+    return Ahead(b.data, b.offset, b.column_stride, columns, depth)
 
 
 @inline
@@ -257,4 +270,8 @@ def product(
                     start = target
                 elif initial.row_stride < 0:
                     start = Matrix(zeros, ZERO, ZERO, ZERO)
-                panels(left, right, room, first, depth, scale, start, target, height, wide)
+                following = Matrix(b.data, ZERO, FROM_ZERO, UNIT_STRIDE)
+                if first == 0 and i + rows >= n:
+                    at, next_column = (p, j + columns) if j + columns < m else (p + deepest, ZERO)
+                    following = right_of(down(b, at), next_column)
+                panels(left, right, room, first, depth, scale, start, target, height, wide, following)

@@ -21,6 +21,16 @@ class Matrix(NamedTuple):
     column_stride: int
 
 
+class Ahead(NamedTuple):
+    """Memory to be fetched ahead of its use: some runs of `length` elements, `stride` apart."""
+
+    data: Array
+    offset: int
+    stride: int
+    runs: int
+    length: int
+
+
 class Model(NamedTuple):
     """What forward and back propagation work on: records `LAYER`, the flat parameters (P,), and scratch memory."""
 

@@ -26,8 +26,8 @@ ALIGNMENT = 64  # bytes: a cache line, and a vector of the kernels
 PAGE = 4096
 LARGEST_ARRAY = 2**63 - 1  # bytes
 SMALLEST_MICRO_BATCH = 32
-# Parameters times rows in a micro-batch, about 0.4 s on one core: Ctrl-C takes effect between two micro-batches.
-MICRO_BATCH_WORK = 2**32
+# Parameters times rows in a micro-batch, about 0.5 s on one core: Ctrl-C takes effect between two micro-batches.
+MICRO_BATCH_WORK = 2**33
 UNUSED = {"rates": (1.0,) * N_FACTORS, "decays": (1.0,) * N_FACTORS, "max_norm": np.inf}
 
 
