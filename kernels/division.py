@@ -1,4 +1,4 @@
-"""How the work of a step is divided among threads: into groups with rows of the micro-batch, and within them by columns.
+"""How the work of a step is divided among threads: groups have rows of the micro-batch, their members columns.
 
 A thread that computes some rows of a layer reads all of its weights, one that computes some columns all of its inputs.
 So the threads of a team form groups of equal size. A group has some rows; its members share the columns of wide layers,
@@ -13,8 +13,7 @@ from hotloop.kernels.jit import Array, inline
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import share
 
-# What a barrier between the threads of a group costs, in numbers that could be read from another core's cache meanwhile:
-# about 0.5 us.
+# What a barrier of a group costs, in numbers that could be read from another core's cache meanwhile: about 0.5 us.
 BARRIER = 2000
 EVENLY = 4  # panels for each thread from which a remainder does not matter
 

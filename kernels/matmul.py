@@ -34,8 +34,8 @@ MR, NR, KC = SHAPE  # NR counts vectors. A deeper product than KC adds up severa
 NR_OF_A_ROW = min(4 * NR, 8)
 VECTOR = 64  # bytes
 EDGE_SIZE, ZEROS_SIZE = MR * 16, NR_OF_A_ROW * 16
-# A is copied, BLOCK bytes at a time, if its rows lie a multiple of PITCH elements apart: they would share few sets of the
-# caches. C has then at least WIDE columns to repay it. The padded rows of a network never need it.
+# A is copied, BLOCK bytes at a time, if its rows lie a multiple of PITCH elements apart: they would share few sets of
+# the caches. C must have WIDE columns to repay it. The padded rows of a network never need it.
 WIDE, GAP = 128, 16  # elements; the copied rows are GAP further apart than they are long
 BLOCK_VECTORS = BLOCK // VECTOR
 COPIED_VECTORS = BLOCK_VECTORS + 2 * (KC + BLOCK_VECTORS * 16 // KC + MR)  # GAP is up to two vectors
@@ -135,7 +135,7 @@ def edge_micro_panels(
 
 @inline
 def pack_panels(b: Matrix, depth: int, columns: int, first: int, m: int, packed: Array) -> None:
-    """Pack columns `first` to m of B, (depth, m): the panel of column j at packed[j * depth]; zeros from `columns` on."""
+    """Pack columns `first` to m of (depth, m) of B, zeros from `columns` on; the panel of column j at j * depth."""
     lanes, j, data = width(packed), first, b.data
     size = NR * lanes
     if first == 0 and b.column_stride == 1:
