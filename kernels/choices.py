@@ -132,6 +132,11 @@ def micro_batch(cpu: CPU) -> Derived:
     return (1024,), "rows of a batch at a time: the weights are read once for all of them"
 
 
+def group(cpu: CPU) -> Derived:
+    """Return how many threads share the columns of wide layers, 0 for what `division.group_size` computes."""
+    return (0,), "threads that share columns of wide layers: 0 for as many as then read least from other cores"
+
+
 MICRO_KERNEL = "HOTLOOP_MICRO_KERNEL"
 # 16 rows by 4 vectors exceed the registers of every CPU; a panel of 512 rows for them is 128 KB of float32. Panels and
 # blocks are on the stack.
@@ -146,6 +151,7 @@ CHOICES = (
         "micro-batch", "HOTLOOP_MICRO_BATCH", "a number of rows", (32,), (4096,), micro_batch, in_code=False,
         in_bits=True,
     ),
+    Choice("group", "HOTLOOP_GROUP", "a number of threads", (0,), (1024,), group, in_code=False),
 )  # fmt: skip
 
 
@@ -158,8 +164,8 @@ def choose(cpu: CPU, variables: Mapping[str, str]) -> list[Chosen]:
         If a variable is set to what it does not take.
     """
     found = []
-    for variable, group in groupby(CHOICES, key=lambda choice: choice.variable):
-        choices = list(group)
+    for variable, its_choices in groupby(CHOICES, key=lambda choice: choice.variable):
+        choices = list(its_choices)
         derived = [choice.derive(cpu) for choice in choices]
         asked = _asked(variables.get(variable, ""), choices, written(*(numbers for numbers, _ in derived)))
         for choice, (numbers, why) in zip(choices, derived, strict=True):
@@ -207,10 +213,11 @@ def this_cpu() -> CPU:
 
 HERE = this_cpu()
 CHOSEN = choose(HERE, os.environ)
-for variable, group in groupby(CHOSEN, key=lambda chosen: chosen.choice.variable):
-    if numbers := [chosen.numbers for chosen in group if chosen.choice.in_code]:
+for variable, its_choices in groupby(CHOSEN, key=lambda chosen: chosen.choice.variable):
+    if numbers := [chosen.numbers for chosen in its_choices if chosen.choice.in_code]:
         cache.OWN_SETTINGS[variable] = written(*numbers)
-(MR, NR), (KC,), (kilobytes,), (PITCH,), (ROWS_WORTH_PACKING,), (SIZE_WORTH_PACKING,), (LARGEST_MICRO_BATCH,) = (
-    chosen.numbers for chosen in CHOSEN
-)
+(
+    (MR, NR), (KC,), (kilobytes,), (PITCH,), (ROWS_WORTH_PACKING,), (SIZE_WORTH_PACKING,), (LARGEST_MICRO_BATCH,),
+    (GROUP,),
+) = (chosen.numbers for chosen in CHOSEN)  # fmt: skip
 SHAPE, BLOCK = (MR, NR, KC), kilobytes * KB

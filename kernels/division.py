@@ -26,18 +26,18 @@ def divides(columns: int, panel: int, size: int) -> bool:
 
 
 @inline
-def group_size(layers: Array, rows: int, n_threads: int, panel: int) -> int:
+def group_size(layers: Array, rows: int, n_threads: int, panel: int, most: int) -> int:
     """Return how many threads form a group, which divides their number, for micro-batches of so many rows.
 
     It is the one with which a thread reads least that other cores have written: in groups of one the weights of all
     layers, in the forward and the backward pass; in larger groups a part of them, but the inputs and deltas of all rows
-    of the group.
+    of the group. With a `most` above 0 it is the largest up to that.
     """
-    best, least = 1, -1
+    best, least = 1, 0
     for size in range(1, n_threads + 1):
         if n_threads % size == 0:
-            cost = cost_of(layers, rows, n_threads, size, panel)
-            if least < 0 or cost < least:
+            cost = cost_of(layers, rows, n_threads, size, panel) if most == 0 else -size
+            if size == 1 or (cost < least and (most == 0 or size <= most)):
                 best, least = size, cost
     return best
 

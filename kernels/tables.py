@@ -79,6 +79,7 @@ SETTINGS = np.dtype(
         ("step_offset", "i8"),  # updates made before the optimizer's moments were new, from which Adam counts
         ("first_step", "i8"),  # the update that the first record `STEP` is for
         ("input_kind", "i8"),  # a code of `gather`
+        ("group", "i8"),  # threads in a group, at most; 0 for the number that reads least
         ("n_layers", "i8"),  # records of the layer table from here on are no layers
         ("input_scale", "f8"),
         ("label_smoothing", "f8"),

@@ -64,7 +64,7 @@ def train_slice(thread: int, n_threads: int, words: Array, budget: int, run: Tra
     model = Model(layers, run.parameters, run.workspace, row(run.rooms, thread))
     bottom, top = layers[0], layers[layers.size - 1]
     end = min(p["row"] + budget, samples.order.size)
-    team = group_size(layers, s["micro_batch"], n_threads, NR * width(model.parameters))
+    team = group_size(layers, s["micro_batch"], n_threads, NR * width(model.parameters), s["group"])
     group, member, groups = thread // team, thread % team, n_threads // team
     penalised = s["l1"] > 0 or s["l2"] > 0 or s["l2_per_weight"] > 0
     logits = s["loss"] >= codes.BINARY_CROSS_ENTROPY

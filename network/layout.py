@@ -190,9 +190,10 @@ class Layout:
             if name.rpartition(".")[2] in ("gain", "mix", "input_scale"):
                 view[:] = 1
 
-    def micro_batch(self, batch_size: int) -> int:
-        """Return how many rows of a batch are processed at a time."""
-        return min(batch_size, max(SMALLEST_MICRO_BATCH, min(LARGEST_MICRO_BATCH, MICRO_BATCH_WORK // self.size)))
+    def micro_batch(self, batch_size: int, most: int | None = None) -> int:
+        """Return how many rows of a batch are processed at a time, at most `most`."""
+        most = LARGEST_MICRO_BATCH if most is None else most
+        return min(batch_size, max(SMALLEST_MICRO_BATCH, min(most, MICRO_BATCH_WORK // self.size)))
 
     def rooms(self, n_threads: int) -> Array:
         """Return scratch for packed panels, a row for each thread: best for a panel of each layer's columns."""

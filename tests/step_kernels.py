@@ -1,7 +1,7 @@
 """Loops that tests run in several threads."""
 
 from hotloop.kernels import kernel
-from hotloop.kernels.team import barrier, share
+from hotloop.kernels.team import barrier, group_barrier, share
 
 APART = 16  # words from one to the next, on separate cache lines
 
@@ -20,6 +20,19 @@ def keep_step(thread, n_threads, words, steps, counts, faults):
             if not step + 1 <= counts[other * APART] <= step + 2:
                 faults[thread] += 1
     return steps
+
+
+@kernel
+def keep_group_step(thread, n_threads, words, size, steps, counts, faults):
+    """Do as `keep_step` in groups: of the g-th, from 1, each thread counts g times as many steps."""
+    group, first = thread // size, thread // size * size
+    for step in range(steps * (1 + group)):
+        counts[thread * APART] += 1
+        if not group_barrier(words, 1 + group, size):
+            return
+        for other in range(first, first + size):
+            if not step + 1 <= counts[other * APART] <= step + 2:
+                faults[thread] += 1
 
 
 @kernel

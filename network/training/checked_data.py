@@ -163,7 +163,7 @@ class CheckedData(ScaledInputs):
         return smoothed
 
     def _prepared(
-        self, checked: Checked, batch_size: int = 2**30, *, dropout: bool = False, weights: Array = weights.NONE,
+        self, checked: Checked, batch_size: int | None = None, *, dropout: bool = False, weights: Array = weights.NONE,
         label_smoothing: float = 0.0, loss: str | Loss | None = None,
     ) -> LoopArguments:  # fmt: skip
         """Return what the compiled loops are handed for checked data; `loss` is the network's by default."""

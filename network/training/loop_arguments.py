@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.by_address import address_of
+from hotloop.kernels.choices import GROUP
 from hotloop.kernels.clipping import clip, limit_column_norms
 from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
 from hotloop.kernels.jit import Array
+from hotloop.kernels.prediction import ROWS
 from hotloop.kernels.records import Prediction, Training
 from hotloop.kernels.tables import PROGRESS, SETTINGS, STEP
 from hotloop.kernels.tables import Record as TableRecord
@@ -24,6 +26,7 @@ INPUT_KINDS = {np.dtype("uint8"): UINT8, np.dtype("float32"): FLOAT32, np.dtype(
 # The fields of SETTINGS and STEP that are hyper-parameters of an optimizer.
 HYPER_PARAMETERS = {field.name for kind in OPTIMIZERS.values() for field in fields(kind)}
 OF_THE_RUN, OF_A_STEP = ([name for name in table.names or () if name in HYPER_PARAMETERS] for table in (SETTINGS, STEP))
+PREDICTED_ROWS = 16 * int(ROWS)  # that the workspace has room for: threads share them
 IN_ORDER = np.empty(0, np.int64)  # an empty order: that of the data
 
 
@@ -97,20 +100,23 @@ class LoopArguments:
     @classmethod
     def prepare(
         cls, layout: Layout, activations: tuple[str | Activation, ...], loss: str | Loss, inputs: Array, targets: Array,
-        labels: Array, *, batch_size: int, dropout: Sequence[float] = (), input_dropout: float = 0.0, seed: int = 0,
+        labels: Array, *, batch_size: int | None, dropout: Sequence[float] = (), input_dropout: float = 0.0, seed: int = 0,
         input_scale: float = 1.0, l1: float = 0.0, l2: float = 0.0, max_norm: Sequence[float | None] | None = None,
         weights: Array = sample_weights.NONE, label_smoothing: float = 0.0, conventions: Conventions = HOTLOOP,
     ) -> "LoopArguments":  # fmt: skip
-        """Size the workspace for these data and fill the tables; `label_smoothing` is of the labels only."""
+        """Size the workspace for these data and fill the tables.
+
+        Without a `batch_size` they are for prediction, all rows at once. `label_smoothing` is of the labels only.
+        """
         kinds = [row_of(activation) for activation in activations]
         last = len(kinds) - 1
-        batch = min(batch_size, inputs.shape[0])
-        micro_batch = layout.micro_batch(batch)
+        batch = inputs.shape[0] if batch_size is None else min(batch_size, inputs.shape[0])
+        micro_batch = layout.micro_batch(batch, PREDICTED_ROWS if batch_size is None else None)
         rates = [*(dropout or [0.0] * last), 0.0]
         keeps_z = [kind.needs_z or index == last for index, kind in enumerate(kinds)]
         table, size = layout.table(micro_batch, kinds, keeps_z, rates, input_dropout)
         settings = np.zeros(1, SETTINGS)
-        settings["n_layers"] = layout.n_layers
+        settings["n_layers"], settings["group"] = layout.n_layers, GROUP
         row = loss_of(loss)
         settings["loss"] = row.label_code if labels.size else row.code
         settings["loss_address"], loss_parameters = kernel_by_address(row, layout.dtype)

@@ -21,7 +21,8 @@ SHAPES = [
     *[(7, DEEP, 17), (DEEP, 7, 17), (7, 17, DEEP)],  # more than two blocks in each of the three sums
     (1, 5, 4 * WIDEST + 17),  # a single row takes more vectors
     *[(0, 5, 17), (5, 0, 17), (5, 17, 0), (0, 0, 0)],  # nothing to do
-    *([(7, 1024, 130), (300, 1024, 130)] if COMPILED else []),  # rows of x that share sets of the cache: copied first
+    # Rows of x that share sets of the cache: copied first; and more rows and columns than one block of either has.
+    *([(7, 1024, 130), (300, 1024, 130), (1100, 1024, 700), (700, 40, 1024)] if COMPILED else []),
 ]
 PADDED_SHAPES = [
     *[(5, 6, 7), (6, 15, 16), (7, 17, 33), (17, 127, 31), (7, 17, 1)],

@@ -14,9 +14,9 @@ from conftest import COMPILED, alone, llvm_code, needs_compiler
 from hypothesis import given
 from hypothesis import strategies as st
 from programs import ENVIRONMENT
-from step_kernels import APART, keep_step, part, wait, work_in_phases
+from step_kernels import APART, keep_group_step, keep_step, part, wait, work_in_phases
 
-from hotloop.kernels.team import ARRIVED, ASLEEP, abandon, new_team
+from hotloop.kernels.team import ARRIVED, ASLEEP, FEW, abandon, new_team
 from hotloop.network.training.cores import available_cores
 from hotloop.network.training.team import Team
 
@@ -31,10 +31,38 @@ def in_step(n_threads, steps):
     return passed, counts[::APART].tolist(), faults.sum()
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("n_threads", [1, 2, 3, FEW, FEW + 1, 3 * FEW])
 def test_all_see_what_each_wrote_before_a_barrier(n_threads):
-    steps = 2000 if COMPILED else 50
+    """Of one word, and of a tree with a single thread in a branch, and with full ones."""
+    steps = 2000 if COMPILED and n_threads <= FEW else 50
     assert in_step(n_threads, steps) == (steps, [steps] * n_threads, 0)
+
+
+@pytest.mark.parametrize(("n_threads", "size"), [(4, 2), (6, 3), (12, 4), (3, 1)])
+def test_groups_do_not_wait_for_each_other(n_threads, size):
+    """Each group takes a number of steps of its own, and its members keep in step."""
+    counts, faults = np.zeros(n_threads * APART, np.int64), np.zeros(n_threads, np.int64)
+    with Team(n_threads) as team:
+        team.run(keep_group_step, size, 30, counts, faults)
+    assert counts[::APART].tolist() == [30 * (1 + thread // size) for thread in range(n_threads)]
+    assert faults.sum() == 0
+
+
+@pytest.mark.parametrize("n_threads", [2, 3 * FEW])
+def test_an_abandoned_team_lets_all_go(n_threads):
+    """Wherever in the tree they wait, in groups or all together."""
+    words, answers = new_team(n_threads), []
+    others = [
+        threading.Thread(target=lambda thread=thread: answers.append(wait(thread, n_threads, words)), daemon=True)
+        for thread in range(1, n_threads)
+    ]
+    for other in others:
+        other.start()
+    time.sleep(0.02)
+    abandon(words)
+    for other in others:
+        other.join(PATIENCE)
+    assert answers == [False] * (n_threads - 1)
 
 
 @needs_compiler

@@ -19,8 +19,9 @@ from small_networks import LOSSES_AND_OUTPUTS, OPTIMIZERS, OPTIONS, QUIET, Side,
 from thread_teams import ends_with, interrupted_by_an_alarm, living
 
 from hotloop import SGD, DivergenceError, Network
+from hotloop.kernels.matmul import NR
 from hotloop.network.training import fit as fitting
-from hotloop.network.training import thread_choice, thread_tuner
+from hotloop.network.training import loop_arguments, thread_choice, thread_tuner
 from hotloop.network.training.cores import available_cores
 from hotloop.network.training.team import Team
 from hotloop.network.training.thread_choice import ThreadChoice
@@ -111,6 +112,22 @@ def test_sizes(sizes, batch_size, dtype, restless):
         same_for_all_counts(
             X, y, batch_size=batch_size, sizes=sizes, hidden="tanh", optimizer=OPTIMIZERS[optimizer], dtype=dtype
         )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS if COMPILED else ["SGD", "Adam"])
+@pytest.mark.parametrize("options", [
+    {}, {"dropout": 0.3, "layer_norm": True, "learn_activation": True}, {"l1": 1e-3}, {"learn_input_scale": True},
+], ids=str)  # fmt: skip
+def test_groups_that_share_columns(optimizer, options, dtype, monkeypatch):
+    """Of layers as wide as several panels, with a narrow one between, and a last batch of other rows."""
+    width = 4 * 16 * NR
+    sizes = (width + 1, 2 * width, 7, width, 3) if COMPILED else (width, 3)
+    X, y = data("labels", rows=45 if COMPILED else 7, inputs=sizes[0], outputs=3)
+    settings = {"loss": "labels", "sizes": sizes, "hidden": "tanh", "optimizer": OPTIMIZERS[optimizer], "dtype": dtype, **options}
+    expected = trained(1, X, y, batch_size=20, **settings)
+    for group, n_threads in [(1, 4), (2, 4), (4, 4), (3, 6), (8, 8)] if COMPILED else [(2, 2)]:
+        monkeypatch.setattr(loop_arguments, "GROUP", group)
+        assert trained(n_threads, X, y, batch_size=20, **settings) == expected, (group, n_threads)
 
 
 @pytest.mark.parametrize("hidden", HIDDEN if COMPILED else ["elu"])
