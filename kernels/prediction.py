@@ -13,7 +13,9 @@ from hotloop.kernels.records import Draw, Model, Part, Prediction, Samples
 from hotloop.kernels.team import share
 from hotloop.kernels.views import check_vectors, check_writable, free, heap_array, row, segment, stack_array, vector_of
 
-ROWS: Any = np.int64(256)  # that a thread takes at a time: enough to repay reading all weights, few enough for its cache
+ROWS: Any = np.int64(
+    256
+)  # that a thread takes at a time: enough to repay reading all weights, few enough for its cache
 ON_STACK: Any = 8192  # numbers of scratch memory that the stack holds: of the networks for which a call is short
 
 

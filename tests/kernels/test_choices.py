@@ -46,15 +46,15 @@ def values(cpu, **variables):
 
 # What each CPU gets: MR x NR, KC, KB of a block, pitch, numbers of B worth packing.
 @pytest.mark.parametrize(("name", "numbers"), [
-    ("Zen 3", ("6x1", 256, 128, 1024, 8192)),
-    ("Zen 4", ("8x2", 256, 256, 1024, 8192)),
-    ("Zen 5", ("8x2", 256, 256, 1024, 12288)),
-    ("Emerald Rapids", ("8x2", 256, 512, 1024, 12288)),
-    ("four small cores", ("6x1", 256, 128, 1024, 8192)),
-    ("ARM, unknown", ("6x1", 256, 256, 1024, 8192)),
-    ("Neoverse", ("6x1", 256, 256, 1024, 16384)),
-    ("Lion Cove", ("6x1", 256, 512, 1024, 12288)),
-    ("tiny", ("8x2", 128, 64, 1024, 4096)),
+    ("Zen 3", ("6x1", 384, 128, 1024, 8192)),
+    ("Zen 4", ("8x2", 384, 256, 1024, 8192)),
+    ("Zen 5", ("8x2", 384, 256, 1024, 12288)),
+    ("Emerald Rapids", ("8x2", 384, 512, 1024, 12288)),
+    ("four small cores", ("6x1", 384, 128, 1024, 8192)),
+    ("ARM, unknown", ("6x1", 384, 256, 1024, 8192)),
+    ("Neoverse", ("6x1", 384, 256, 1024, 16384)),
+    ("Lion Cove", ("6x1", 384, 512, 1024, 12288)),
+    ("tiny", ("8x2", 96, 64, 1024, 4096)),
 ])  # fmt: skip
 def test_what_a_cpu_gets(name, numbers):
     found = values(CPUS[name])

@@ -123,7 +123,14 @@ def test_groups_that_share_columns(optimizer, options, dtype, monkeypatch):
     width = 4 * 16 * NR
     sizes = (width + 1, 2 * width, 7, width, 3) if COMPILED else (width, 3)
     X, y = data("labels", rows=45 if COMPILED else 7, inputs=sizes[0], outputs=3)
-    settings = {"loss": "labels", "sizes": sizes, "hidden": "tanh", "optimizer": OPTIMIZERS[optimizer], "dtype": dtype, **options}
+    settings = {
+        "loss": "labels",
+        "sizes": sizes,
+        "hidden": "tanh",
+        "optimizer": OPTIMIZERS[optimizer],
+        "dtype": dtype,
+        **options,
+    }
     expected = trained(1, X, y, batch_size=20, **settings)
     for group, n_threads in [(1, 4), (2, 4), (4, 4), (3, 6), (8, 8)] if COMPILED else [(2, 2)]:
         monkeypatch.setattr(loop_arguments, "GROUP", group)
