@@ -9,7 +9,7 @@ of its core.
 What is divided how changes no bit: each number is computed by one thread, in one order.
 """
 
-from hotloop.kernels.jit import Array, inline
+from hotloop.kernels.jit import Array, inline, kernel
 from hotloop.kernels.tables import Record
 from hotloop.kernels.team import share
 
@@ -60,6 +60,18 @@ def cost_of(layers: Array, rows: int, n_threads: int, size: int, panel: int) -> 
             else:
                 cost += weights
     return cost
+
+
+@kernel
+def shared_columns(layers: Array, rows: int, n_threads: int, panel: int, most: int, shared: Array) -> None:
+    """shared[l] = how many threads share the columns of layer l, forward and backward, in micro-batches of `rows` rows.
+
+    For what reports on the loop; 1 where none do.
+    """
+    size = group_size(layers, rows, n_threads, panel, most)
+    for index in range(layers.size):
+        shared[index, 0] = size if divides(layers[index]["stride"], panel, size) else 1
+        shared[index, 1] = size if divides(layers[index]["input_stride"], panel, size) else 1
 
 
 @inline

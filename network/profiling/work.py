@@ -13,14 +13,14 @@ import numpy as np
 
 from hotloop.kernels import codes
 from hotloop.kernels.clock import BACKWARD, DESCENT, FORWARD, GATHER, LOSS, UPDATE, WEIGHT_GRADIENT
+from hotloop.kernels.division import shared_columns
 from hotloop.kernels.matmul import MR, NR
-from hotloop.kernels.training import GRANULE, columns_for_all
+from hotloop.kernels.tables import LAYER
+from hotloop.kernels.training import GRANULE
 from hotloop.network import flops
 from hotloop.network.layout import ALIGNMENT
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.training.optimizers import METHODS
-
-BY_COLUMNS = getattr(columns_for_all, "py_func", columns_for_all)  # it has no wrapper to call it from Python
 
 
 class Division(NamedTuple):
@@ -92,6 +92,7 @@ class Work:
         self.fan_in = [int(layer["fan_in"]) for layer in data.layers]
         self.fan_out = [int(layer["fan_out"]) for layer in data.layers]
         self.vectors = [int(layer["vectors"]) for layer in data.layers]
+        self.input_strides = [int(layer["input_stride"]) for layer in data.layers]
         self.strides = [int(layer["stride"]) for layer in data.layers]
         self.normalises = [bool(layer["normalise"]) for layer in data.layers]
         self.mixes = [bool(layer["mix"]) for layer in data.layers]
@@ -101,7 +102,7 @@ class Work:
         self.input_itemsize = data.inputs.shape[1] // self.fan_in[0]
         self.data_bytes = data.inputs.nbytes
         self.batch_size, self.micro_batch = int(settings["batch_size"]), int(settings["micro_batch"])
-        self.method = METHODS[int(settings["update"])]
+        self.group, self.method = int(settings["group"]), METHODS[int(settings["update"])]
         self.penalised = any(settings[name] > 0 for name in ("l1", "l2", "l2_per_weight"))
         by_norm, by_value = bool(settings["clip_norm"] > 0), bool(settings["clip_value"] < np.inf)
         # Of clipping and the gradient's norm: 0 operations a parameter for neither.
@@ -147,11 +148,10 @@ class Work:
 
     def _shared(self, n_threads: int) -> list[tuple[int, int]]:
         """Return how many threads share the columns of each layer, forward and backward; 1 where none do."""
-        found = [(1, 1)] * len(self.fan_in)
-        in_place = not self.summed and self.batch_size <= self.micro_batch
-        if in_place and BY_COLUMNS(self.strides[0], NR * ALIGNMENT // self.itemsize, n_threads):
-            found[0] = n_threads, 1
-        return found
+        layers, shared = np.zeros(len(self.fan_in), LAYER), np.ones((len(self.fan_in), 2), np.int64)
+        layers["input_stride"], layers["stride"] = self.input_strides, self.strides
+        shared_columns(layers, self.micro_batch, n_threads, NR * ALIGNMENT // self.itemsize, self.group, shared)
+        return [(forward, backward) for forward, backward in shared.tolist()]
 
     @property
     def step_bytes(self) -> float:
