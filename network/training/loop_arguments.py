@@ -102,7 +102,8 @@ class LoopArguments:
         cls, layout: Layout, activations: tuple[str | Activation, ...], loss: str | Loss, inputs: Array, targets: Array,
         labels: Array, *, batch_size: int | None, dropout: Sequence[float] = (), input_dropout: float = 0.0,
         seed: int = 0, input_scale: float = 1.0, l1: float = 0.0, l2: float = 0.0,
-        max_norm: Sequence[float | None] | None = None, weights: Array = sample_weights.NONE, label_smoothing: float = 0.0, conventions: Conventions = HOTLOOP,
+        max_norm: Sequence[float | None] | None = None, weights: Array = sample_weights.NONE,
+        label_smoothing: float = 0.0, conventions: Conventions = HOTLOOP,
     ) -> "LoopArguments":  # fmt: skip
         """Size the workspace for these data and fill the tables.
 
