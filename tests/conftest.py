@@ -51,6 +51,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
+@pytest.fixture
+def short_micro_batches(monkeypatch):
+    """Process at most 256 rows of a batch at a time, so that small batches have several micro-batches."""
+    monkeypatch.setattr("hotloop.network.layout.LARGEST_MICRO_BATCH", 256)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compiled_first(request, tmp_path_factory):
     """Let the first two workers each compile half of what all tests need, so that no two compile the same.

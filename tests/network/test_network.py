@@ -316,7 +316,7 @@ def test_predict_is_the_forward_pass(activation, dtype, eps, rng):
 
 @pytest.mark.parametrize("rows", [1, 2, 31, 257, 600])
 def test_a_row_of_predict_does_not_depend_on_the_others(rows, rng, monkeypatch):
-    """On the rows beside it, or on how they are divided into micro-batches (256 rows) and calls."""
+    """On the rows beside it, or on how they are divided into pieces of 256 rows and calls."""
     net = Network([3, 5, 2], seed=0)
     x = rng.normal(size=(rows, 3))
     whole = net.predict(x)

@@ -79,7 +79,7 @@ def targets(loss, rows):
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber", "binary_cross_entropy", "cross_entropy"])
 @pytest.mark.parametrize("rows", [1, 2, 4, 33, 300, 5000] if COMPILED else [1, 9])
 def test_the_number_of_threads(rows, loss, dtype, taken, monkeypatch):
-    """A row for each thread or fewer, one micro-batch of 256 rows, and several; also cut into calls of 100 rows."""
+    """A row for each thread or fewer, one piece of 256 rows, and several; also cut into calls of 100 rows."""
     net, X = Network([20, 33, 3], "silu", loss=loss, l2=0.01, dtype=dtype, seed=1), inputs(rows, 20)
     y = targets(loss, rows)
 

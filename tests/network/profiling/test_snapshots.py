@@ -215,7 +215,7 @@ def test_snapshots_that_must_be_taken_take_a_share_of_the_fit(of_a_fit, brief, e
     assert [snapshot.step for snapshot in prof.recording.fits[0].snapshots.items] == expected
 
 
-def test_no_snapshot_between_the_micro_batches_of_a_batch(monkeypatch):
+def test_no_snapshot_between_the_micro_batches_of_a_batch(monkeypatch, short_micro_batches):
     """It begins with a batch."""
     monkeypatch.setattr(snapshots, "SHARE", 0.0)
     monkeypatch.setattr(snapshots, "BRIEF", math.inf)

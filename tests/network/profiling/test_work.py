@@ -24,7 +24,7 @@ SMALL, ROWS_OF_A_MICRO_BATCH = (3, 4, 2), 256
 
 
 @pytest.fixture(autouse=True)
-def every_step_timed(monkeypatch):
+def every_step_timed(monkeypatch, short_micro_batches):
     """In the smallest networks too, so that every kind of micro-batch is timed. A fit takes few snapshots."""
     monkeypatch.setattr(phase_clock, "SHARE", 1e9)
     monkeypatch.setattr(snapshots, "SHARE", 0.0)

@@ -75,7 +75,9 @@ def test_a_loss_that_stands_still():
 
 
 @pytest.mark.parametrize(("rows", "batch_size"), [(20, 7), (300, 299)])
-def test_the_loss_of_an_epoch_is_the_mean_over_its_rows_as_the_parameters_move(rows, batch_size, dtype, eps):
+def test_the_loss_of_an_epoch_is_the_mean_over_its_rows_as_the_parameters_move(
+    rows, batch_size, dtype, eps, short_micro_batches
+):
     """Batches of whole micro-batches (256 rows) and less, the last one smaller than the others."""
     x, y = problem(rows)
     net, twin = (Network([3, 8, 1], "tanh", l2=0.01, dtype=dtype, seed=0) for _ in range(2))

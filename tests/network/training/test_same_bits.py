@@ -102,7 +102,7 @@ NETWORKS = [
 @pytest.mark.parametrize("sizes", NETWORKS if COMPILED else NETWORKS[::5], ids=str)
 @pytest.mark.parametrize("rows", [2, 5, 6, 13, 97, 300] if COMPILED else [7])
 def test_the_rows_beside_a_row(sizes, rows, dtype, monkeypatch):
-    """Micro-kernels of every height, packed and not, micro-batches of 256, and one call or many for all of them."""
+    """Micro-kernels of every height, packed and not, pieces of 256 rows, and one call or many for all of them."""
     hidden = [HIDDEN[(rows + layer) % len(HIDDEN)] for layer in range(len(sizes) - 2)]
     net = build(sizes, "huber", hidden, dtype, output=("softmax", "gelu", "sigmoid")[rows % 3])
     X = data(rows=rows, inputs=sizes[0])[0]

@@ -79,10 +79,10 @@ def test_dropout_after_each_activation(hidden, rng):
     check(net, *data(rng, 11, net.sizes, "mse"), "SGD", epochs=5, batch_size=6, shuffle=False)
 
 
-# Full batches, one row, and more rows than a micro-batch holds (256), also where the last batch is smaller.
+# Full batches, one row, and more rows than a micro-batch holds, also where the last batch is smaller.
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 @pytest.mark.parametrize(("rows", "batch_size", "epochs"), [(10, 1, 1), (7, 7, 10), (7, 100, 10), (500, 300, 5)])
-def test_batch_sizes(rows, batch_size, epochs, dropout, rng):
+def test_batch_sizes(rows, batch_size, epochs, dropout, rng, short_micro_batches):
     net = build([4, 5, 2], "tanh", "mse", dropout=dropout, dtype="float64", seed=1)
     check(net, *data(rng, rows, net.sizes, "mse"), "Adam", epochs=epochs, batch_size=batch_size, shuffle=True)
     assert net.steps == STEPS

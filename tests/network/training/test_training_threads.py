@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import thread_bits
 from autograd_network import HIDDEN
 from conftest import COMPILED, ODD_SIZES, alone, needs_compiler, same_bits
 from programs import run_script
@@ -90,7 +91,7 @@ BATCHES = [(7, 1), (9, 2), (33, 5), (40, 10), (100, 33), (90, 100), (300, 300), 
 @pytest.mark.parametrize(("rows", "batch_size"), BATCHES if COMPILED else [(5, 1), (12, 5)])
 @pytest.mark.parametrize("optimizer", ["SGD", "RMSprop"])
 @pytest.mark.parametrize("dropout", [0.0, 0.2] if COMPILED else [0.2])
-def test_batches(rows, batch_size, optimizer, dropout, dtype, restless):
+def test_batches(rows, batch_size, optimizer, dropout, dtype, restless, short_micro_batches):
     X, y = data("labels", rows=rows)
     options = {"loss": "labels", "optimizer": OPTIMIZERS[optimizer], "dropout": dropout, "dtype": dtype}
     same_for_all_counts(X, y, batch_size=batch_size, l2=1e-3, **options)
@@ -135,6 +136,14 @@ def test_groups_that_share_columns(optimizer, options, dtype, monkeypatch):
     for group, n_threads in [(1, 4), (2, 4), (4, 4), (3, 6), (8, 8)] if COMPILED else [(2, 2)]:
         monkeypatch.setattr(loop_arguments, "GROUP", group)
         assert trained(n_threads, X, y, batch_size=20, **settings) == expected, (group, n_threads)
+
+
+def test_random_networks():
+    """A few of those that ``python tests/thread_bits.py`` compares."""
+    rng = np.random.default_rng(16)
+    for number in range(len(OPTIMIZERS) if COMPILED else 1):
+        case = thread_bits.drawn(rng, number)
+        assert thread_bits.differing(case, (2, 3, 6, 16) if COMPILED else (2,)) == [], case
 
 
 @pytest.mark.parametrize("hidden", HIDDEN if COMPILED else ["elu"])
