@@ -340,7 +340,7 @@ def test_a_call_for_each_micro_batch(rows, batch_size, n_threads, l2, monkeypatc
     assert entered == sum(map(len, batches_of(rows, batch_size, micro_batch=32)))
 
 
-def test_smaller_micro_batches_of_a_large_network(monkeypatch):  # of more than four million parameters
+def test_smaller_micro_batches_of_a_large_network(monkeypatch):  # of more than eight million parameters
     monkeypatch.setattr(layout, "MICRO_BATCH_WORK", 40 * Network(SMALL).parameters.size)
     check(PROBLEMS["labels"], 150, 100, METHODS["Adam"], micro_batch=40)
 
