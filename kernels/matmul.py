@@ -237,6 +237,8 @@ def product(
 
     The training loop calls it by its address, since it would else take four fifths of the time to compile the loop.
     """
+    if n == 0:
+        return
     lanes, scale = width(c.data), c.data.dtype.type(scale)
     block, zeros = stack_vectors(c.data, COPIED_VECTORS), stack_array(c.data, ZEROS_SIZE)
     if initial.row_stride < 0:
@@ -246,7 +248,7 @@ def product(
     copies = near == 1 and far % PITCH == 0 and n >= ROWS_WORTH_PACKING and m >= WIDE
     deepest, granule = evenly(max(k, 1), KC, 16), NR * lanes
     rows = BLOCK // (c.data.itemsize * KC) * (1 if copies else 2)
-    rows = evenly(max(n, 1), max(rows // MR * MR, MR), MR)
+    rows = evenly(n, max(rows // MR * MR, MR), MR)
     columns = min(room.size // KC, MOST_COLUMNS)
     if n <= rows:
         columns = min(columns, BLOCK // (c.data.itemsize * KC))
@@ -271,7 +273,7 @@ def product(
                 elif initial.row_stride < 0:
                     start = Matrix(zeros, ZERO, ZERO, ZERO)
                 following = Matrix(b.data, ZERO, FROM_ZERO, UNIT_STRIDE)
-                if first == 0 and i + rows >= n:
+                if first == 0 and i + rows >= n and (j + columns < m or p + deepest < k):
                     at, next_column = (p, j + columns) if j + columns < m else (p + deepest, ZERO)
                     following = right_of(down(b, at), next_column)
                 panels(left, right, room, first, depth, scale, start, target, height, wide, following)
