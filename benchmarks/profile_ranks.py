@@ -67,7 +67,7 @@ def planted() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         package = Path(shutil.copytree(PACKAGE, Path(folder) / "hotloop", ignore=shutil.ignore_patterns("__pycache__")))
         path = package / "kernels" / "descent.py"
-        pattern = r"^( +)(weight_gradient\(layer, i, end, first_column, .*\))$"
+        pattern = r"^( +)(weight_gradient\(layer, i, end, left, .*\))$"
         slow = rf"\1for _ in range(3 if index == {SLOW[1] - 1} else 1):\n\1    \2"
         text, count = re.subn(pattern, slow, path.read_text(), flags=re.M)
         if count != 1:

@@ -13,9 +13,6 @@ from hotloop.kernels.records import Draw, Model, Part, Prediction, Samples
 from hotloop.kernels.team import share
 from hotloop.kernels.views import check_vectors, check_writable, free, heap_array, row, segment, stack_array, vector_of
 
-ROWS: Any = np.int64(
-    256
-)  # that a thread takes at a time: enough to repay reading all weights, few enough for its cache
 ON_STACK: Any = 8192  # numbers of scratch memory that the stack holds: of the networks for which a call is short
 
 
@@ -126,7 +123,6 @@ def forward_slice(thread: int, n_threads: int, words: Array, start: int, stop: i
     model = Model(run.layers, run.parameters, run.workspace, row(run.rooms, thread))
     s, bottom, top = run.settings[0], run.layers[0], run.layers[run.layers.size - 1]
     room_start, room_stop = share(s["micro_batch"], UNIT_STRIDE, thread, n_threads)
-    room_stop = min(room_stop, room_start + ROWS)
     first, last = share(stop - start, UNIT_STRIDE, thread, n_threads)
     at, draw = start + first, Draw(ZERO, ZERO, ZERO, 0.0)
     while at < start + last and room_start < room_stop:

@@ -13,7 +13,7 @@ and take 100 to 170 without.
 """
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -24,6 +24,7 @@ from hotloop.kernels.jit import Array, inline
 # array. Those of barrier b are 32 b further on.
 ARRIVED, ASLEEP, APART = 16, 32, 32
 FEW = 8  # threads that write to one word
+ALL: Any = np.int64(0)  # the group of all threads; typed, as a literal would trigger another compilation
 LEFT = -(2**62)  # the arrivals of an abandoned team: below zero, however many arrive later
 # How often a waiting thread spins before it sleeps: about 10 us, the cost of sleeping and being woken. More would take
 # time from a thread on the same core.
@@ -96,7 +97,7 @@ def barrier(words: Array, thread: int, n_threads: int) -> bool:
     Returns False immediately if the team was abandoned: the kernel should then return. A team of one passes.
     """
     if n_threads <= FEW:
-        return group_barrier(words, 0, n_threads)
+        return group_barrier(words, ALL, n_threads)
     branch, branches = thread // FEW, (n_threads + FEW - 1) // FEW
     size = min(FEW, n_threads - branch * FEW)
     before = atomic_add(words, ARRIVED + APART * (1 + n_threads + branch), 1)

@@ -196,8 +196,9 @@ class Layout:
         return min(batch_size, max(SMALLEST_MICRO_BATCH, min(most, MICRO_BATCH_WORK // self.size)))
 
     def rooms(self, n_threads: int) -> Array:
-        """Return scratch for packed panels, a row for each thread: best for a panel of each layer's columns."""
-        columns = min(max(self.strides), int(MOST_COLUMNS)) + NR * (ALIGNMENT // self.dtype.itemsize)
+        """Return scratch for packed panels, a row for each thread: for all columns of each layer's products."""
+        widest = max(self.strides[0 if self.learn_input_scale else 1 :])
+        columns = min(widest, int(MOST_COLUMNS)) + NR * (ALIGNMENT // self.dtype.itemsize)
         return aligned_zeros(n_threads * KC * columns, self.dtype).reshape(n_threads, -1)
 
     def table(

@@ -11,7 +11,6 @@ from hotloop.kernels.choices import GROUP
 from hotloop.kernels.clipping import clip, limit_column_norms
 from hotloop.kernels.gather import FLOAT32, FLOAT64, UINT8
 from hotloop.kernels.jit import Array
-from hotloop.kernels.prediction import ROWS
 from hotloop.kernels.records import Prediction, Training
 from hotloop.kernels.tables import PROGRESS, SETTINGS, STEP
 from hotloop.kernels.tables import Record as TableRecord
@@ -26,7 +25,7 @@ INPUT_KINDS = {np.dtype("uint8"): UINT8, np.dtype("float32"): FLOAT32, np.dtype(
 # The fields of SETTINGS and STEP that are hyper-parameters of an optimizer.
 HYPER_PARAMETERS = {field.name for kind in OPTIMIZERS.values() for field in fields(kind)}
 OF_THE_RUN, OF_A_STEP = ([name for name in table.names or () if name in HYPER_PARAMETERS] for table in (SETTINGS, STEP))
-PREDICTED_ROWS = 16 * int(ROWS)  # that the workspace has room for: threads share them
+PREDICTED_ROWS = 256  # that a thread takes at a time: enough to repay reading all weights, few enough for its cache
 IN_ORDER = np.empty(0, np.int64)  # an empty order: that of the data
 
 
@@ -62,6 +61,7 @@ class LoopArguments:
     row_penalties: Array
     progress: Array
     rooms: Array
+    shape: tuple[Any, ...]  # what the layer table depends on, beside the rows of a micro-batch
     kept: Array | None = None
     linked: bool = False
     update: tuple[Optimizer, bool] | None = None  # what `set_optimizer` was called with
@@ -115,7 +115,8 @@ class LoopArguments:
         micro_batch = layout.micro_batch(batch, PREDICTED_ROWS if batch_size is None else None)
         rates = [*(dropout or [0.0] * last), 0.0]
         keeps_z = [kind.needs_z or index == last for index, kind in enumerate(kinds)]
-        table, size = layout.table(micro_batch, kinds, keeps_z, rates, input_dropout)
+        shape = kinds, keeps_z, rates, input_dropout
+        table, size = layout.table(micro_batch, *shape)
         settings = np.zeros(1, SETTINGS)
         settings["n_layers"], settings["group"] = layout.n_layers, GROUP
         row = loss_of(loss)
@@ -137,8 +138,18 @@ class LoopArguments:
         steps["dropout"] = 1
         return cls(
             layout, activations, loss, bytes_of_rows(inputs), targets, labels, weights, table[: layout.n_layers], table,
-            settings, loss_parameters, steps, workspace, row_losses, row_penalties, progress, layout.rooms(1),
+            settings, loss_parameters, steps, workspace, row_losses, row_penalties, progress, layout.rooms(1), shape,
         )  # fmt: skip
+
+    def share_rows(self, n_threads: int) -> None:
+        """Make room for the rows that so many threads predict at a time."""
+        self.set_threads(n_threads)
+        rows = self.layout.micro_batch(self.rows, n_threads * PREDICTED_ROWS)
+        if rows > self.settings["micro_batch"][0]:
+            table, size = self.layout.table(rows, *self.shape)
+            table["product"] = self.table["product"][0]
+            self.table, self.layers, self.settings["micro_batch"] = table, table[: self.layout.n_layers], rows
+            self.workspace = aligned_zeros(size, self.layout.dtype)
 
     def for_batch(self, inputs: Array, targets: Array, labels: Array, weights: Array) -> "LoopArguments | None":
         """Return these arguments for another batch, which shares tables and scratch; None unless it suits them."""
@@ -158,7 +169,7 @@ class LoopArguments:
         first_step, step_offset = (int(self.settings[name][0]) for name in ("first_step", "step_offset"))
         told = self.steps.copy()
         for field in fields(self):
-            if field.name not in ("steps", "progress"):
+            if field.name not in ("steps", "progress", "rooms"):
                 setattr(self, field.name, getattr(part, field.name))
         self.settings["first_step"] = first_step
         self.set_optimizer(optimizer, int(self.progress["step"][0]), step_offset, gradient_norm=gradient_norm)

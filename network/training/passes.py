@@ -63,7 +63,7 @@ def _forward(data: LoopArguments, parameters: Array, n_threads: int | str, fewes
     outputs = np.empty((data.rows, data.layout.sizes[-1]), data.layout.dtype)
     losses = np.zeros(data.rows if data.targets.size or data.labels.size else 0)
     n_threads = min(for_prediction(n_threads, data.rows * n_parameters), int(data.settings["micro_batch"][0]))
-    data.set_threads(n_threads)
+    data.share_rows(n_threads)
     run = data.prediction(parameters, losses, outputs)
     with Team(n_threads, fewest) as team, observed(lambda observer: observer.forward(data, team.n_threads)):
         rows = rows_in_a_call(n_parameters) * team.n_threads

@@ -25,10 +25,14 @@ def of_both(observed, key):
 
 
 def repeated(signatures):
-    """Return the functions that were compiled more than once for a dtype."""
+    """Return the functions that were compiled more than once for a dtype, but for those without a team's words."""
+    compiled_for = {
+        name: [(dtype, signature) for dtype, signature in compiled if "none" not in signature.split(", ")[0]]
+        for name, compiled in signatures.items()
+    }
     return {
         name: [signature for _, signature in compiled]
-        for name, compiled in signatures.items()
+        for name, compiled in compiled_for.items()
         if len({dtype for dtype, _ in compiled}) < len(compiled)
     }
 
