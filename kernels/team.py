@@ -24,7 +24,9 @@ from hotloop.kernels.jit import Array, inline
 # array. Those of barrier b are 32 b further on.
 ARRIVED, ASLEEP, APART = 16, 32, 32
 FEW = 8  # threads that write to one word
-ALL: Any = np.int64(0)  # the group of all threads; typed, as a literal would trigger another compilation
+# Typed, as literals would trigger another compilation: the group of all threads, and its word.
+ALL: Any = np.int64(0)
+FIRST: Any = np.int64(ARRIVED)
 LEFT = -(2**62)  # the arrivals of an abandoned team: below zero, however many arrive later
 # How often a waiting thread spins before it sleeps: about 10 us, the cost of sleeping and being woken. More would take
 # time from a thread on the same core.
@@ -105,8 +107,8 @@ def barrier(words: Array, thread: int, n_threads: int) -> bool:
         return False
     all_here = (before // size + 1) * branches
     if (before + 1) % size == 0:
-        return arrive(words, ARRIVED, all_here)
-    return wait(words, ARRIVED, all_here)
+        return arrive(words, FIRST, all_here)
+    return wait(words, FIRST, all_here)
 
 
 @inline

@@ -21,7 +21,7 @@ from numba import types
 from programs import ENVIRONMENT
 
 from hotloop.kernels import choices, clock, jit, matmul, simd, updates, views
-from hotloop.kernels.records import Matrix
+from hotloop.kernels.records import Ahead, Matrix
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 ARM = platform.machine() in ("aarch64", "arm64")
@@ -46,12 +46,12 @@ pytestmark = [
 # What the other processes compile.
 
 
-def spilling(a, b, depth, scale, initial, c, n):
+def spilling(a, b, depth, scale, initial, c, n, ahead):
     """More sums than any CPU has registers."""
     simd.micro_kernel(8, 4, a, b, depth, scale, initial, c)
 
 
-def wrapping(a, b, depth, scale, initial, c, n):
+def wrapping(a, b, depth, scale, initial, c, n, ahead):
     """Read A as Python does: an index below zero counts from the end."""
     one = views.stack_array(c.data, 1)
     for p in range(depth):
@@ -60,7 +60,7 @@ def wrapping(a, b, depth, scale, initial, c, n):
         simd.micro_kernel(1, 1, Matrix(one, 0, 0, 0), line, 1, scale, c, c)
 
 
-def branching(a, b, depth, scale, initial, c, n):
+def branching(a, b, depth, scale, initial, c, n, ahead):
     """Skip the zeros of A, as a checked index skips those outside."""
     for p in range(depth):
         at = a.offset + p * a.column_stride
@@ -69,7 +69,7 @@ def branching(a, b, depth, scale, initial, c, n):
             simd.micro_kernel(1, 1, Matrix(a.data, at, 0, 0), line, 1, scale, c, c)
 
 
-def scalar(a, b, depth, scale, initial, c, n):
+def scalar(a, b, depth, scale, initial, c, n, ahead):
     for i in range(n):
         c.data[i] = np.exp(a.data[i])
 
@@ -82,8 +82,11 @@ def compiled(function, signature):
 
 def panels_signature(element):
     index = types.intp
-    matrix = types.NamedTuple((types.Array(element, 1, "C"), index, index, index), Matrix)
-    return matrix, matrix, index, element, matrix, matrix, index
+    matrix, ahead = (
+        types.NamedTuple((types.Array(element, 1, "C"), *[index] * (len(kind._fields) - 1)), kind)
+        for kind in (Matrix, Ahead)
+    )
+    return matrix, matrix, index, element, matrix, matrix, index, ahead
 
 
 def for_neon(dispatcher):

@@ -348,6 +348,7 @@ def test_smaller_micro_batches_of_a_large_network(monkeypatch):  # of more than 
 def test_no_kind_of_micro_batch_goes_by_unseen(monkeypatch):
     """In a network so small that about one step in a hundred is timed: two micro-batches summed up, one in place."""
     monkeypatch.undo()
+    monkeypatch.setattr(layout, "LARGEST_MICRO_BATCH", ROWS_OF_A_MICRO_BATCH)
     monkeypatch.setattr(recording, "measured", lambda *_, **__: CORE)
     check(PROBLEMS["labels"], 400, 300, METHODS["SGD"])
 

@@ -149,7 +149,7 @@ def test_weights():
         assert not same_bits(other.trace(X, y, **given).gradient, other.gradient(X, y)[1])
 
 
-def test_several_micro_batches():
+def test_several_micro_batches(short_micro_batches):
     """Rows beyond a micro-batch are traced like the others, and the gradient has the bits of `gradient`."""
     rows = 300 if COMPILED else 260
     net, (X, y) = build("tanh", dtype="float32"), batch(rows=rows)
