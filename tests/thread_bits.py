@@ -11,7 +11,7 @@ import sys
 import numpy as np
 from small_networks import OPTIMIZERS, everything
 
-from hotloop import Network
+from hotloop import DivergenceError, Network
 from hotloop.network.training import loop_arguments
 
 WIDTHS = (1, 3, 10, 16, 33, 64, 100, 128, 200, 256, 300, 512)
@@ -37,13 +37,16 @@ def drawn(rng, number):
 def bits(case, n_threads):
     """Return all that training changes, the losses and the predictions."""
     sizes, rng = case["sizes"], np.random.default_rng(case["rows"])
-    X, y = rng.normal(size=(case["rows"], sizes[0])), rng.normal(size=(case["rows"], sizes[-1]))
+    X, y = rng.normal(size=(case["rows"], sizes[0])) / sizes[0], rng.normal(size=(case["rows"], sizes[-1]))
     net = Network(sizes, "tanh", **case["options"])
-    history = net.fit(
-        X, y, epochs=2, batch_size=case["batch_size"], optimizer=OPTIMIZERS[case["optimizer"]], n_threads=n_threads,
-        progress=False,
-    )  # fmt: skip
-    return everything(net), history["loss"], net.predict(X, n_threads=n_threads).tobytes()
+    try:
+        losses = net.fit(
+            X, y, epochs=2, batch_size=case["batch_size"], optimizer=OPTIMIZERS[case["optimizer"]],
+            n_threads=n_threads, progress=False,
+        )["loss"]  # fmt: skip
+    except DivergenceError as error:
+        losses = str(error)
+    return everything(net), losses, net.predict(X, n_threads=n_threads).tobytes()
 
 
 def differing(case, counts=COUNTS):
