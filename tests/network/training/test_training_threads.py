@@ -122,7 +122,7 @@ def test_sizes(sizes, batch_size, dtype, restless):
 def test_groups_that_share_columns(optimizer, options, dtype, monkeypatch):
     """Of layers as wide as several panels, with a narrow one between, and a last batch of other rows."""
     width = 4 * 16 * NR
-    sizes = (width + 1, 2 * width, 7, width, 3) if COMPILED else (width, 3)
+    sizes = (width + 1, 2 * width, 7, width, 3) if COMPILED else (3, width, 3)
     X, y = data("labels", rows=45 if COMPILED else 7, inputs=sizes[0], outputs=3)
     settings = {
         "loss": "labels",
