@@ -104,7 +104,7 @@ def block(cpu: CPU) -> Derived:
     share = cpu.caches.second.share // KB
     size = min(max(share // 4, 64), 512)
     part = "a quarter" if size == share // 4 else "part"
-    return (size,), f"KB of packed A: {part} of a core's {share} KB of second-level cache"
+    return (size,), f"KB of a block of A, or of packed B: {part} of a core's {share} KB of second-level cache"
 
 
 def pitch(cpu: CPU) -> Derived:

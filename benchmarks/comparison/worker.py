@@ -20,8 +20,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 HERE = "benchmarks.comparison"
 TUNING = (
-    "ATEN_", "BLIS_", "DNNL_", "GOMP_", "GOTO_", "HOTLOOP_BLOCK", "HOTLOOP_MICRO_", "HOTLOOP_PACKED_", "HOTLOOP_PITCH",
-    "JAX_", "KMP_", "MKL_", "NUMBA_", "OMP_", "ONEDNN_", "OPENBLAS_", "TORCH", "XLA_",
+    "ATEN_", "BLIS_", "DNNL_", "GOMP_", "GOTO_", "HOTLOOP_BLOCK", "HOTLOOP_GROUP", "HOTLOOP_MICRO_", "HOTLOOP_PACKED_",
+    "HOTLOOP_PITCH", "JAX_", "KMP_", "MKL_", "NUMBA_", "OMP_", "ONEDNN_", "OPENBLAS_", "TORCH", "XLA_",
 )  # fmt: skip
 
 

@@ -127,6 +127,8 @@ def matrix(typing_context: Any, array: Any, offset: Any, rows: Any, columns: Any
 @intrinsic
 def row(typing_context: Any, array: Any, index: Any) -> Any:
     """Lower `views.row`."""
+    if getattr(array, "ndim", 2) != 2:
+        raise TypingError("rows are those of a matrix")
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = context.make_array(signature.args[0])(context, builder, args[0])

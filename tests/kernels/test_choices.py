@@ -59,7 +59,7 @@ def values(cpu, **variables):
 def test_what_a_cpu_gets(name, numbers):
     found = values(CPUS[name])
     assert [found[key] for key in ("MR x NR", "KC", "block", "pitch", "packed size")] == [*map(str, numbers)]
-    assert (found["packed rows"], found["micro-batch"]) == ("48", "256")
+    assert (found["packed rows"], found["micro-batch"]) == ("48", "1024")
 
 
 @pytest.mark.parametrize("name", CPUS)
@@ -78,19 +78,19 @@ def test_the_numbers_are_within_the_bounds_of_the_variables(name):
 @pytest.mark.parametrize(("name", "reasons"), [
     ("Zen 3", [
         "rows by vectors of C: 12 sums in registers of 32 bytes",
-        "rows of B in a micro-panel: 16 KB of a first-level cache of 32 KB",
-        "KB of packed A: a quarter of a core's 512 KB of second-level cache",
+        "rows of B in a micro-panel: 24 KB of 512 KB of second-level cache",
+        "KB of a block of A, or of packed B: a quarter of a core's 512 KB of second-level cache",
         "elements of B from which it is packed: a first-level cache of 32 KB",
     ]),
     ("Emerald Rapids", [
         "rows by vectors of C: 16 sums in registers of 64 bytes",
-        "rows of B in a micro-panel: 32 KB of a first-level cache of 48 KB",
-        "KB of packed A: a quarter of a core's 2048 KB of second-level cache",
+        "rows of B in a micro-panel: 48 KB of 2048 KB of second-level cache",
+        "KB of a block of A, or of packed B: a quarter of a core's 2048 KB of second-level cache",
         "elements between columns that share a set: first-level cache of 48 KB in 12 ways",
     ]),
     ("Neoverse", ["elements between columns that share 4 sets: first-level cache of 64 KB in 4 ways"]),
-    ("Lion Cove", ["KB of packed A: part of a core's 3072 KB of second-level cache"]),
-    ("tiny", ["KB of packed A: part of a core's 128 KB of second-level cache"]),
+    ("Lion Cove", ["KB of a block of A, or of packed B: part of a core's 3072 KB of second-level cache"]),
+    ("tiny", ["KB of a block of A, or of packed B: part of a core's 128 KB of second-level cache"]),
 ])  # fmt: skip
 def test_reasons_have_the_numbers_that_they_follow_from(name, reasons):
     found = [chosen.why for chosen in choose(CPUS[name], {})]
@@ -129,7 +129,7 @@ def test_for_another_machine_or_in_plain_python_caches_are_assumed(monkeypatch):
 
 
 @pytest.mark.parametrize(("text", "found"), [
-    ("", ("6x1", "256")), ("8x2", ("8x2", "256")), ("12x3x128", ("12x3", "128")), ("1x1x1", ("1x1", "1")),
+    ("", ("6x1", "384")), ("8x2", ("8x2", "384")), ("12x3x128", ("12x3", "128")), ("1x1x1", ("1x1", "1")),
     ("16x4x512", ("16x4", "512")),
 ])  # fmt: skip
 def test_a_shape(text, found):
@@ -139,7 +139,7 @@ def test_a_shape(text, found):
 
 def test_a_wider_shape_leaves_the_depth_of_a_panel():
     """It changes bits, which MR and NR must not."""
-    assert values(CPUS["Zen 3"], HOTLOOP_MICRO_KERNEL="9x4")["KC"] == "256"
+    assert values(CPUS["Zen 3"], HOTLOOP_MICRO_KERNEL="9x4")["KC"] == "384"
 
 
 @pytest.mark.parametrize("text", [
@@ -147,7 +147,7 @@ def test_a_wider_shape_leaves_the_depth_of_a_panel():
     "٨x2", "1" * 5000 + "x1",
 ])  # fmt: skip
 def test_what_is_no_shape(text):
-    wanted = f"^{SHAPE} must be MRxNR or MRxNRxKC, from 1x1x1 to 16x4x512, for example 6x1x256; got "
+    wanted = f"^{SHAPE} must be MRxNR or MRxNRxKC, from 1x1x1 to 16x4x512, for example 6x1x384; got "
     with pytest.raises(ValueError, match=wanted + re.escape(repr(text))):
         choose(CPUS["Zen 3"], {SHAPE: text})
 
@@ -193,7 +193,7 @@ def test_no_comparison_is_made_under_one_of_them():
 
 ASKED = {
     SHAPE: "7x3x96", "HOTLOOP_BLOCK": "128", "HOTLOOP_PITCH": "512", "HOTLOOP_PACKED_ROWS": "5",
-    "HOTLOOP_PACKED_SIZE": "100", "HOTLOOP_MICRO_BATCH": "64",
+    "HOTLOOP_PACKED_SIZE": "100", "HOTLOOP_MICRO_BATCH": "64", "HOTLOOP_GROUP": "3",
 }  # fmt: skip
 PROGRAM = """
 import json
@@ -202,7 +202,7 @@ from hotloop.kernels import cache, choices, matmul
 from hotloop.network.layout import Layout
 micro_batch = Layout((64, 32, 10), np.dtype("f4")).micro_batch(5000)
 print(json.dumps([matmul.MR, matmul.NR, matmul.KC, choices.BLOCK, matmul.PITCH, matmul.ROWS_WORTH_PACKING,
-                  matmul.SIZE_WORTH_PACKING, micro_batch, cache.settings()]))
+                  matmul.SIZE_WORTH_PACKING, micro_batch, choices.GROUP, cache.settings()]))
 """
 
 
@@ -210,9 +210,9 @@ def test_every_variable_is_reached_and_what_changes_code_is_in_the_key():
     assert [*ASKED] == VARIABLES
     text = subprocess.check_output([sys.executable, "-W", "error", "-c", PROGRAM], env=ENVIRONMENT | ASKED, text=True)
     *numbers, settings = json.loads(text)
-    assert numbers == [7, 3, 96, 128 * KB, 512, 5, 100, 64]
+    assert numbers == [7, 3, 96, 128 * KB, 512, 5, 100, 64, 3]
     in_code = {choice.variable for choice in CHOICES if choice.in_code}
-    assert in_code == {*VARIABLES} - {"HOTLOOP_MICRO_BATCH"}
+    assert in_code == {*VARIABLES} - {"HOTLOOP_MICRO_BATCH", "HOTLOOP_GROUP"}
     own = {name: value for name, value in settings.items() if name.startswith("HOTLOOP_")}
     assert own == {name: value for name, value in ASKED.items() if name in in_code}
 

@@ -96,7 +96,7 @@ def test_no_choice_changes_a_bit():
     machines = [machine(shape, number) for number, shape in enumerate((*SHAPES, "8x2x4"))]
     *found, shallow = observed(*machines, NUMBA_DISABLE_JIT="1")
     assert [one["values"]["MR x NR"] for one in found] == [*SHAPES]
-    assert [(one["values"]["KC"], shallow["values"]["KC"]) for one in found] == [("256", "4")] * len(SHAPES)
+    assert [(one["values"]["KC"], shallow["values"]["KC"]) for one in found] == [("384", "4")] * len(SHAPES)
     assert len({one["products"] for one in found}) == 1
     networks = [bits for one in found for bits in one.get("trained", ())]
     assert (len(networks), len({*networks})) == (2 * len(TRAINED), 1)

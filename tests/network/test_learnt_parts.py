@@ -14,8 +14,9 @@ import pytest
 from conftest import COMPILED, same_bits
 
 from hotloop import SGD, Adam, Network, profile
+from hotloop.kernels.clock import FORWARD
 from hotloop.network import layout
-from hotloop.network.profiling.work import Work
+from hotloop.network.profiling.work import Counts, Work
 
 RECORDED = json.loads((Path(__file__).parents[1] / "recorded_torch.json").read_text())
 KINDS = {
@@ -178,7 +179,10 @@ def test_a_profile_counts_them():
     X, y = data(12)
     plain, net = (Network([6, 9, 5, 3], "relu", seed=0, **options) for options in ({}, KINDS["all"]))
     works = [Work(each._prepared(each._checked(X, y), dropout=True)) for each in (plain, net)]
-    assert works[1].parameters == net.n_parameters
+    of_the_parameters = [
+        sum(work.of(FORWARD, layer, Counts(micro_batches=1))[1] for layer in range(3)) for work in works
+    ]
+    assert of_the_parameters == [each.n_parameters * each.dtype.itemsize for each in (plain, net)]
     assert works[1].step_flops() > works[0].step_flops() + 2 * 12 * 6 * 9
     with profile() as prof:
         net.fit(X, y, epochs=4, batch_size=6, optimizer=Adam(0.01), progress=False)

@@ -103,6 +103,7 @@ def test_a_style_that_loads_from_elsewhere_is_found(tmp_path):
 def test_a_program_of_the_gallery_draws_one_picture(path):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     pyplot.switch_backend("Agg")
+    pyplot.close("all")  # those of other tests
     runpy.run_path(str(path))
     (number,) = pyplot.get_fignums()
     assert all(axes.has_data() for axes in pyplot.figure(number).axes)

@@ -13,6 +13,7 @@ from hotloop.kernels import predict_one
 from hotloop.kernels.prediction import forward_slice
 from hotloop.kernels.training import train_slice
 from hotloop.network.persistence import model_file, persistent
+from hotloop.network.training.kept import KEPT
 
 X = np.random.default_rng(0).normal(size=(12, 3))
 Y = np.random.default_rng(1).normal(size=(12, 2))
@@ -51,7 +52,7 @@ def again(request):
 
 def state(net):
     """Return what a network is, without scratch memory."""
-    scratch = ("_layout", "_compiled", "_scaling", "_training")
+    scratch = ("_layout", "_compiled", "_scaling", "_training", *KEPT)
     plain = {name: value for name, value in vars(net).items() if name not in scratch}
     plain |= {name: value for name, value in vars(net._training).items() if name != "gradient"}
     arrays = {name: value.tobytes() for name, value in plain.items() if isinstance(value, np.ndarray)}
