@@ -138,8 +138,8 @@ def group(cpu: CPU) -> Derived:
 
 
 MICRO_KERNEL = "HOTLOOP_MICRO_KERNEL"
-# 16 rows by 4 vectors exceed the registers of every CPU; a panel of 512 rows for them is 128 KB of float32. Panels and
-# blocks are on the stack.
+# 16 rows by 4 vectors exceed the registers of every CPU; a panel of 512 rows for them is 128 KB of float32, on the
+# stack.
 CHOICES = (
     Choice("MR x NR", MICRO_KERNEL, "MRxNR", (1, 1), (16, 4), micro_kernel),
     Choice("KC", MICRO_KERNEL, "KC", (1,), (512,), panel, in_bits=True),

@@ -13,14 +13,15 @@ import numpy as np
 from hotloop.kernels.choices import ROWS_WORTH_PACKING
 from hotloop.kernels.jit import Array, inline, inlined, kernel
 from hotloop.kernels.matmul import (
+    COPIED_VECTORS,
     FROM_ZERO,
     KC,
     MOST_COLUMNS,
     NR,
-    ROOM_VECTORS,
     UNIT_STRIDE,
     ZERO,
     product,
+    shares_sets,
 )
 from hotloop.kernels.records import Matrix
 from hotloop.kernels.views import (
@@ -36,7 +37,9 @@ from hotloop.kernels.views import (
     stack_vectors,
 )
 
+PANEL_VECTORS = KC * NR
 PADDING: Any = np.int64(16 * NR)  # columns: the last panel is a whole one
+COPIED_SIZE: Any = np.int64(16 * COPIED_VECTORS)  # elements, twice as many bytes as needed in float64
 
 
 @inlined
@@ -75,12 +78,13 @@ def output_of(array: Array) -> Matrix:
 
 @inline
 def product_with_room(a: Matrix, b: Matrix, scale: float, initial: Matrix, c: Matrix, n: int, m: int, k: int) -> None:
-    """Do as `product`, with room on the stack, or where much is packed on the heap."""
-    room, columns = stack_vectors(c.data, ROOM_VECTORS), min(m, MOST_COLUMNS)
+    """Do as `product`, with room for a panel on the stack, or if C has many rows for all on the heap."""
+    room, columns = stack_vectors(c.data, PANEL_VECTORS), min(m, MOST_COLUMNS)
     large = n >= ROWS_WORTH_PACKING and columns * KC > room.size
+    copied = COPIED_SIZE if large and shares_sets(a) else ZERO
     if large:
-        room = heap_array(c.data, (columns + PADDING) * KC)
-    product(a, b, m, scale, initial, c, n, m, k, room)
+        room = heap_array(c.data, (columns + PADDING) * KC + copied)
+    product(a, b, m, scale, initial, c, n, m, k, room, copied)
     if large:
         free(room)
 

@@ -27,7 +27,7 @@ from hotloop.kernels.simd import (
     transpose,
     width,
 )
-from hotloop.kernels.views import segment, stack_array, stack_vectors
+from hotloop.kernels.views import segment, stack_array
 
 MR, NR, KC = SHAPE  # NR counts vectors. A deeper product than KC adds up several
 # A single row is bound by the latency of its additions, so it takes more vectors.
@@ -39,9 +39,8 @@ EDGE_SIZE, ZEROS_SIZE = MR * 16, NR_OF_A_ROW * 16
 WIDE, GAP = 128, 16  # elements; the copied rows are GAP further apart than they are long
 BLOCK_VECTORS = BLOCK // VECTOR
 COPIED_VECTORS = BLOCK_VECTORS + 2 * (KC + BLOCK_VECTORS * 16 // KC + MR)  # GAP is up to two vectors
-ROOM_VECTORS = max(BLOCK_VECTORS, KC * NR)  # for packed B, of a product with few rows or columns
 MOST_COLUMNS: Any = np.int64(4096)  # of B that are packed together
-STACK_BYTES = VECTOR * (ROOM_VECTORS + COPIED_VECTORS) + 8 * (EDGE_SIZE + ZEROS_SIZE)  # of a product in float64
+STACK_BYTES = VECTOR * KC * NR + 8 * (EDGE_SIZE + ZEROS_SIZE)  # of a product in float64, with the room of one panel
 TOGETHER = 8  # panels that are packed together: their rows are read in longer pieces
 TRANSPOSED = 4  # rows at a time: 4 times faster than single elements; 2, 8 and 16 gain less
 # Typed int64: a literal would trigger another compilation.
@@ -204,6 +203,12 @@ def ahead_of(b: Matrix, depth: int, columns: int) -> Ahead:
     return Ahead(b.data, b.offset, b.column_stride, columns, depth)
 
 
+@inlined
+def shares_sets(a: Matrix) -> bool:
+    """Return whether the rows of A, or its columns, are contiguous and lie so far apart that they share few sets."""
+    return min(a.row_stride, a.column_stride) == 1 and max(a.row_stride, a.column_stride) % PITCH == 0
+
+
 @inline
 def copy_block(a: Matrix, n: int, depth: int, block: Array) -> Matrix:
     """Copy (n, depth) of A, or of x.T, and return where: rows at another pitch."""
@@ -224,8 +229,9 @@ def evenly(total: int, most: int, granule: int) -> int:
 
 @apart
 def product(
-    a: Matrix, b: Matrix, b_columns: int, scale: float, initial: Matrix, c: Matrix, n: int, m: int, k: int, room: Array
-) -> None:
+    a: Matrix, b: Matrix, b_columns: int, scale: float, initial: Matrix, c: Matrix, n: int, m: int, k: int, room: Array,
+    copied: int,
+) -> None:  # fmt: skip
     """C = initial + scale * A @ B with A (n, k), B (k, m), C (n, m). C is overwritten; its rows are contiguous.
 
     `initial` may be C itself, which then accumulates, or a bias, with a row stride of 0; with one of -1 it is zero.
@@ -233,23 +239,24 @@ def product(
     the order of each sum depends on k alone.
 
     `room` is scratch for packed B: KC elements for each of its columns are best, and for those of a panel needed.
-    If A is more than a part of the second-level cache, blocks of its rows are used for all that is packed in turn.
+    If A is more than a part of the second-level cache, blocks of its rows are used for all that is packed in turn. They
+    are copied where their rows would share few sets of the caches, if `copied` elements at the end of the room are for
+    that, and not none: as many as `COPIED_VECTORS` have.
 
     The training loop calls it by its address, since it would else take four fifths of the time to compile the loop.
     """
     if n == 0:
         return
     lanes, scale = width(c.data), c.data.dtype.type(scale)
-    block, zeros = stack_vectors(c.data, COPIED_VECTORS), stack_array(c.data, ZEROS_SIZE)
+    zeros = stack_array(c.data, ZEROS_SIZE)
     if initial.row_stride < 0:
         for i in range(ZEROS_SIZE):
             zeros[i] = 0
-    near, far = min(a.row_stride, a.column_stride), max(a.row_stride, a.column_stride)
-    copies = near == 1 and far % PITCH == 0 and n >= ROWS_WORTH_PACKING and m >= WIDE
+    copies, block = copied > 0 and shares_sets(a) and m >= WIDE, segment(room, room.size - copied, copied)
     deepest, granule = evenly(max(k, 1), KC, 16), NR * lanes
     rows = BLOCK // (c.data.itemsize * KC) * (1 if copies else 2)
     rows = evenly(n, max(rows // MR * MR, MR), MR)
-    columns = min(room.size // KC, MOST_COLUMNS)
+    columns = min((room.size - copied) // KC, MOST_COLUMNS)
     if n <= rows:
         columns = min(columns, BLOCK // (c.data.itemsize * KC))
     columns = max(columns // granule * granule, granule)

@@ -47,7 +47,8 @@ def weighted_inputs(model: Model, layer: Record, start: int, stop: int, left: in
     bias = Matrix(model.parameters, layer["bias"] + left, ZERO, UNIT_STRIDE)
     z = Matrix(model.workspace, layer["linear"] + start * stride + left, stride, UNIT_STRIDE)
     call_apart(
-        layer["product"], x, weights, columns, 1.0, bias, z, stop - start, columns, layer["fan_in"], model.room
+        layer["product"], x, weights, columns, 1.0, bias, z, stop - start, columns, layer["fan_in"], model.room,
+        ZERO,
     )  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def input_deltas(model: Model, layer: Record, start: int, stop: int, left: int, 
     nothing = Matrix(model.workspace, ZERO, FROM_ZERO, UNIT_STRIDE)
     call_apart(
         layer["product"], error, transposed, layer["fan_in"] - left, 1.0, nothing, target, stop - start, columns,
-        layer["fan_out"], model.room,
+        layer["fan_out"], model.room, ZERO,
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def aligned_zeros(size: int, dtype: np.dtype[np.floating]) -> Array:
 # The kernels that loops call by their addresses, by their fields in the layer table, with the kinds of their arguments.
 # All networks need the product, the others few.
 KERNELS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
-    "product": (product, (Matrix, Matrix, -1, 0, Matrix, Matrix, -1, -1, -1, 1)),
+    "product": (product, (Matrix, Matrix, -1, 0, Matrix, Matrix, -1, -1, -1, 1, -1)),
     "normalise": (normalise, (1, 1, *[-1] * 9)),
     "normalise_backward": (normalise_backward, (1, 1, *[-1] * 9)),
     "mix": (mix, (1, 1, *[-1] * 7)),

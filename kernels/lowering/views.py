@@ -12,6 +12,7 @@ from numba.np.arrayobj import populate_array
 from hotloop.kernels.lowering.vector import VECTOR_BYTES, check_elements, data_of, lanes
 
 POINTER = ir.IntType(8).as_pointer()
+WORD_BYTES = 8  # of an address
 
 
 def _itemsize(array: Any) -> int:
@@ -192,20 +193,34 @@ def stack_vectors(typing_context: Any, like: Any, count: Any) -> Any:
 
 @intrinsic
 def heap_array(typing_context: Any, like: Any, size: Any) -> Any:
-    """Lower `views.heap_array`, by the allocator of Numba's runtime."""
+    """Lower `views.heap_array`, by the allocator of Numba's runtime.
+
+    It starts on a cache line, so that no vector lies on two; the word before it is the address to be freed.
+    """
     result = types.Array(like.dtype, 1, "C")
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         element = context.get_data_type(result.dtype)
         kind = ir.FunctionType(POINTER, [context.get_value_type(types.intp)])
         allocate = cgutils.get_or_insert_function(builder.module, kind, "NRT_Allocate")
-        memory = builder.call(allocate, [builder.mul(args[1], context.get_constant(types.intp, _itemsize(result)))])
+        itemsize = context.get_constant(types.intp, _itemsize(result))
+        more = context.get_constant(types.intp, VECTOR_BYTES + WORD_BYTES)
+        memory = builder.call(allocate, [builder.add(builder.mul(args[1], itemsize), more)])
         with cgutils.if_unlikely(builder, cgutils.is_null(builder, memory)):
             context.call_conv.return_user_exc(builder, MemoryError, ("no memory for a hotloop kernel's scratch",))
-        itemsize = context.get_constant(types.intp, _itemsize(result))
-        return _view(context, builder, result, builder.bitcast(memory, element.as_pointer()), [args[1]], [itemsize])
+        word = context.get_value_type(types.intp)
+        end = builder.add(builder.ptrtoint(memory, word), more)
+        start = builder.inttoptr(builder.and_(end, context.get_constant(types.intp, -VECTOR_BYTES)), POINTER)
+        builder.store(memory, _word_before(context, builder, start))
+        return _view(context, builder, result, builder.bitcast(start, element.as_pointer()), [args[1]], [itemsize])
 
     return result(like, types.intp), codegen
+
+
+def _word_before(context: Any, builder: Any, address: Any) -> Any:
+    """Return where the pointer before an address is."""
+    place = cgutils.pointer_add(builder, address, context.get_constant(types.intp, -WORD_BYTES))
+    return builder.bitcast(place, POINTER.as_pointer())
 
 
 @intrinsic
@@ -216,8 +231,8 @@ def free(typing_context: Any, array: Any) -> Any:
         give_back = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [POINTER]), "NRT_Free"
         )
-        data = data_of(context, builder, signature.args[0], args[0])
-        builder.call(give_back, [builder.bitcast(data, POINTER)])
+        data = builder.bitcast(data_of(context, builder, signature.args[0], args[0]), POINTER)
+        builder.call(give_back, [builder.load(_word_before(context, builder, data))])
         return context.get_dummy_value()
 
     return types.void(array), codegen

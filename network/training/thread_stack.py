@@ -1,4 +1,4 @@
-"""The stacks of threads: the compiled loops copy blocks of matrices there, more than a small stack holds."""
+"""The stacks of threads: the compiled loops pack panels of matrices there, more than a small stack may hold."""
 
 import ctypes
 import os
@@ -8,8 +8,7 @@ from typing import Any
 
 from hotloop.kernels.matmul import STACK_BYTES
 
-# Bytes. With a micro-kernel 8 x 2 x 256 the deepest loop was seen to use 369 KiB, Python's frames included: 15 KiB more
-# than a product takes.
+# Bytes: what a product takes, and the loops around it and Python's frames besides.
 ENOUGH = max(512 * 1024, STACK_BYTES + 144 * 1024)
 OF_A_WORKER = 8 * 2**20  # Linux's usual size: address space, of which only the part that is used takes memory
 
