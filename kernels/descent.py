@@ -115,21 +115,19 @@ def weight_gradient(
     accumulated into. The row after the weights is the bias: the weight of an input that is always 1. Other vectors come
     after it, whose gradients are the column sums of a buffer each.
     """
-    stride, fan_in, columns = layer["stride"], layer["fan_in"], right - left
+    stride, fan_in, columns, product = layer["stride"], layer["fan_in"], right - left, layer["product"]
     delta = Matrix(workspace, layer["delta"] + left, stride, UNIT_STRIDE)
     if start < fan_in:
         x = Matrix(workspace, layer["input"] + start, UNIT_STRIDE, layer["input_stride"])
         initial, target = Matrix(out, left, initial_stride, UNIT_STRIDE), Matrix(out, left, stride, UNIT_STRIDE)
         inputs = min(stop, fan_in) - start
-        call_apart(layer["product"], x, delta, columns, scale, initial, target, inputs, columns, rows, room, ZERO)
+        call_apart(product, x, delta, columns, scale, initial, target, inputs, columns, rows, room, ZERO)
     if start <= fan_in < stop:
         one, bias = stack_array(out, 1), (fan_in - start) * stride + left
         one[0] = 1
         ones = Matrix(one, ZERO, ZERO, ZERO)
         initial, target = Matrix(out, bias, initial_stride, UNIT_STRIDE), Matrix(out, bias, stride, UNIT_STRIDE)
-        call_apart(
-            layer["product"], ones, delta, columns, scale, initial, target, UNIT_STRIDE, columns, rows, room, ZERO
-        )
+        call_apart(product, ones, delta, columns, scale, initial, target, UNIT_STRIDE, columns, rows, room, ZERO)
     for vector in range(max(start, fan_in + 1), stop):
         kept = 0.0 if initial_stride < 0 else 1.0
         call(

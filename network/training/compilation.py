@@ -49,6 +49,7 @@ class CompileNotice(event.Listener):  # type: ignore[misc]
         self._what, self._visible, self._closing = what, visible, closing
         self._functions, self._names = 0, list[str]()
         self._ended, self._failed, self._explains = threading.Event(), False, False
+        self._last = False  # whether the next text is the last: it may end while another is drawn
         self._thread: threading.Thread | None = None
         self.compiled = False
         self.seconds = 0.0
@@ -98,11 +99,12 @@ class CompileNotice(event.Listener):  # type: ignore[misc]
         live = LiveText(self)
         while not self._ended.wait(REDRAWN):
             live.draw()
+        self._last = True
         live.close(keep=self._closing and not self._failed)
 
     def text(self, columns: int) -> Styled:
         """Return why, and how far it is; at the end how long it took."""
-        if self._ended.is_set():
+        if self._last:
             done = f"{counted(self._functions, 'function')} for {self._what} in {self.seconds:.1f} s"
             return Styled(f"hotloop: compiled {done}")
         why = textwrap.wrap(WHY.format(what=self._what), columns) if self._explains else []
@@ -115,7 +117,7 @@ class CompileNotice(event.Listener):  # type: ignore[misc]
 
     def html(self) -> str:
         """Return the same for a notebook, with the browser's own bar."""
-        if self._ended.is_set():
+        if self._last:
             return html.escape(self.text(1000))
         *why, line = map(html.escape, self.text(1000).split("\n"))
         return "".join(f"<div>{text}</div>" for text in why) + f'<progress style="width: 12em"></progress> {line}'

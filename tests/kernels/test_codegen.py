@@ -81,11 +81,8 @@ def compiled(function, signature):
 
 
 def panels_signature(element):
-    index = types.intp
-    matrix, ahead = (
-        types.NamedTuple((types.Array(element, 1, "C"), *[index] * (len(kind._fields) - 1)), kind)
-        for kind in (Matrix, Ahead)
-    )
+    index, array = types.intp, types.Array(element, 1, "C")
+    matrix, ahead = (types.NamedTuple((array, *[index] * (len(k._fields) - 1)), k) for k in (Matrix, Ahead))
     return matrix, matrix, index, element, matrix, matrix, index, ahead
 
 

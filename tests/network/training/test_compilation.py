@@ -52,11 +52,11 @@ def compiled(*names, until=lambda: True):
 
 def test_it_says_once_why_and_then_how_far_it_is(screens, capfd):
     with CompileNotice("float32", visible=True) as notice:
-        compiled("outer", "inner", until=lambda: screens and len(screens[0].texts) > 2)
+        compiled("outer", "inner", until=lambda: screens and "inner" in screens[0].texts[-1])
         compiled("last")
     assert (notice.compiled, notice.seconds > 0) == (True, True)
     (screen,) = screens
-    *why, line = screen.texts[1].split("\n")
+    *why, line = next(text for text in screen.texts if "inner" in text).split("\n")
     assert "hotloop: compiling its loops for this CPU (float32). It takes 10 to 30 seconds" in " ".join(why)
     assert line[1:] == " compiling for float32, 0 s, 0 functions, now inner"
     assert max(map(len, (*why, line))) <= 80
@@ -87,6 +87,17 @@ def test_the_last_line_is_left_out_where_it_is_not_wanted_or_not_true(screens):
         compiled("one", until=lambda: len(screens) > 1)
         raise KeyboardInterrupt
     assert [screen.kept for screen in screens] == [False, False]
+
+
+def test_an_end_while_it_is_drawn_is_told_once(screens):
+    """By the last text alone."""
+    notice = CompileNotice("float32", visible=True)
+    with notice:
+        compiled("one", until=lambda: len(screens) > 0)
+        notice._ended.set()
+        assert "compiling for float32" in notice.text(80)
+        assert "<progress" in notice.html()
+    assert [text.startswith("hotloop: compiled 1 function") for text in screens[0].texts].count(True) == 1
 
 
 def test_what_a_notebook_shows(screens):
