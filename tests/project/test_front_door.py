@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import pickle
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -112,11 +113,10 @@ def seconds_to_import(folder):
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="without the compiler the kernels import another set of modules")
 @alone
 def test_importing_hotloop_costs_little_more_than_numba(tmp_path):
-    """The least of seven each: other load on the machine can only add.
+    """The median of seven ratios, each of two imports in one process, which other load on the machine meets alike.
 
-    They are measured within one process: between two processes, one for each import, the difference was anything from
-    65 to 500 ms, since numba's own import took 380 to 850.
+    Between two processes the difference was anything from 65 to 500 ms, since numba's own import took 380 to 850.
     """
     seconds_to_import(tmp_path)  # so that the files are compiled to bytecode, and in memory
-    numba_seconds, hotloop_seconds = zip(*[seconds_to_import(tmp_path) for _ in range(7)], strict=True)
-    assert min(hotloop_seconds) < IMPORT_LIMIT * min(numba_seconds)
+    measured = [seconds_to_import(tmp_path) for _ in range(7)]
+    assert statistics.median(hotloop / numba for numba, hotloop in measured) < IMPORT_LIMIT
