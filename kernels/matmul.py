@@ -253,12 +253,13 @@ def product(
         for i in range(ZEROS_SIZE):
             zeros[i] = 0
     copies, block = copied > 0 and shares_sets(a) and m >= WIDE, segment(room, room.size - copied, copied)
-    deepest, granule = evenly(max(k, 1), KC, 16), NR * lanes
-    rows = BLOCK // (c.data.itemsize * KC) * (1 if copies else 2)
-    rows = evenly(n, max(rows // MR * MR, MR), MR)
+    granule, most = NR * lanes, BLOCK_VECTORS * lanes // KC  # constants: a division takes time from a single row
+    deepest = max(k, 1) if k <= KC else evenly(k, KC, 16)
+    rows = max((most if copies else 2 * most) // MR * MR, MR)
+    rows = n if n <= rows else evenly(n, rows, MR)
     columns = min((room.size - copied) // KC, MOST_COLUMNS)
     if n <= rows:
-        columns = min(columns, BLOCK // (c.data.itemsize * KC))
+        columns = min(columns, most)
     columns = max(columns // granule * granule, granule)
     for p in range(0, max(k, 1), deepest):
         depth = min(deepest, k - p)
