@@ -91,20 +91,20 @@ def from_sysfs(folder: str, cores: Iterable[int]) -> list[Levels]:
     sizes: dict[str, str] = {}  # of the core before, by the place of the file
     for core in sorted(cores)[:MOST_CORES]:
         here = f"{folder}/cpu{core}/"
-        if sizes and all(_text(here + place) == size for place, size in sizes.items()):
+        if sizes and all(text_of(here + place) == size for place, size in sizes.items()):
             continue
         levels: Levels = {}
         sizes = {}
-        threads = _members(_text(f"{here}topology/thread_siblings_list"))
+        threads = len(cores_in(text_of(f"{here}topology/thread_siblings_list")))
         for index in range(8):
             place = f"cache/index{index}/"
-            kind, level = _text(f"{here}{place}type"), _number(_text(f"{here}{place}level"))
+            kind, level = text_of(f"{here}{place}type"), _number(text_of(f"{here}{place}level"))
             if not kind:
                 break
             if kind != "Instruction":
-                size = _text(f"{here}{place}size")
-                sharers = _members(_text(f"{here}{place}shared_cpu_list"))
-                ways = _number(_text(f"{here}{place}ways_of_associativity"))
+                size = text_of(f"{here}{place}size")
+                sharers = len(cores_in(text_of(f"{here}{place}shared_cpu_list")))
+                ways = _number(text_of(f"{here}{place}ways_of_associativity"))
                 levels |= believed(level, _number(size), ways, sharers // max(threads, 1))
                 if level in (1, 2):
                     sizes[f"{place}size"] = size
@@ -144,7 +144,7 @@ def _sysctl() -> Callable[[str], int]:
     return ask
 
 
-def _text(path: str) -> str:
+def text_of(path: str | os.PathLike[str]) -> str:
     """Return what is in a short file; nothing if it cannot be read. A file object would take twice as long."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -162,16 +162,16 @@ def _number(text: str) -> int:
     return int(digits) * KB ** " KMG".find(unit or " ") if _is_number(digits) else 0
 
 
-def _members(text: str) -> int:
-    """Return how many numbers a list such as 0-3,8 has; 0 if it is none."""
-    count = 0
+def cores_in(text: str) -> frozenset[int]:
+    """Return the numbers in a list of ranges, such as 0-3,8; none if it is no such list, or an absurd one."""
+    found: set[int] = set()
     for part in text.split(","):
         first, _, last = part.partition("-")
         last = last or first
-        if not (_is_number(first) and _is_number(last)):
-            return 0
-        count += max(0, int(last) - int(first) + 1)
-    return count
+        if not (_is_number(first) and _is_number(last)) or int(last) - int(first) >= MOST_SHARERS:
+            return frozenset()
+        found.update(range(int(first), int(last) + 1))
+    return frozenset(found)
 
 
 def _is_number(text: str) -> bool:

@@ -18,6 +18,7 @@ from hotloop.kernels.matmul import (
     KC,
     MOST_COLUMNS,
     NR,
+    PANEL_VECTORS,
     UNIT_STRIDE,
     ZERO,
     product,
@@ -37,7 +38,6 @@ from hotloop.kernels.views import (
     stack_vectors,
 )
 
-PANEL_VECTORS = KC * NR
 PADDING: Any = np.int64(16 * NR)  # columns: the last panel is a whole one
 COPIED_SIZE: Any = np.int64(16 * COPIED_VECTORS)  # elements, twice as many bytes as needed in float64
 

@@ -48,13 +48,13 @@ def cost_of(layers: Array, rows: int, n_threads: int, size: int, panel: int) -> 
     cost = 0
     for index in range(layers.size):
         fan_in, fan_out = layers[index]["input_stride"], layers[index]["stride"]
-        weights, passes = fan_in * fan_out, 1 if index == 0 else 2
+        weights = fan_in * fan_out
         if divides(fan_out, panel, size):
             cost += weights // size + rows * size // n_threads * fan_in + 2 * BARRIER
             cost += rows * (fan_in * size // n_threads + fan_out // size)
         else:
             cost += weights + rows * (fan_in // n_threads + fan_out)
-        if passes == 2:
+        if index > 0:
             if divides(fan_in, panel, size):
                 cost += weights // size + rows * size // n_threads * fan_out + 2 * BARRIER
             else:

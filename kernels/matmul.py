@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hotloop.kernels.choices import BLOCK, PITCH, ROWS_WORTH_PACKING, SHAPE, SIZE_WORTH_PACKING
+from hotloop.kernels.choices import BLOCK, PITCH, ROWS_WORTH_PACKING, SHAPE, SIZE_WORTH_PACKING, VECTOR
 from hotloop.kernels.jit import Array, apart, inline, inlined
 from hotloop.kernels.records import Ahead, Matrix
 from hotloop.kernels.simd import (
@@ -32,7 +32,6 @@ from hotloop.kernels.views import segment, stack_array
 MR, NR, KC = SHAPE  # NR counts vectors. A deeper product than KC adds up several
 # A single row is bound by the latency of its additions, so it takes more vectors.
 NR_OF_A_ROW = min(4 * NR, 8)
-VECTOR = 64  # bytes
 EDGE_SIZE, ZEROS_SIZE = MR * 16, NR_OF_A_ROW * 16
 # A is copied, BLOCK bytes at a time, if its rows lie a multiple of PITCH elements apart: they would share few sets of
 # the caches. C must have WIDE columns to repay it. The padded rows of a network never need it.
@@ -40,7 +39,9 @@ WIDE, GAP = 128, 16  # elements; the copied rows are GAP further apart than they
 BLOCK_VECTORS = BLOCK // VECTOR
 COPIED_VECTORS = BLOCK_VECTORS + 2 * (KC + BLOCK_VECTORS * 16 // KC + MR)  # GAP is up to two vectors
 MOST_COLUMNS: Any = np.int64(4096)  # of B that are packed together
-STACK_BYTES = VECTOR * KC * NR + 8 * (EDGE_SIZE + ZEROS_SIZE)  # of a product in float64, with the room of one panel
+PANEL_VECTORS = KC * NR
+# Of a product in float64, with the room of one panel.
+STACK_BYTES = VECTOR * PANEL_VECTORS + 8 * (EDGE_SIZE + ZEROS_SIZE)
 TOGETHER = 8  # panels that are packed together: their rows are read in longer pieces
 TRANSPOSED = 4  # rows at a time: 4 times faster than single elements; 2, 8 and 16 gain less
 # Typed int64: a literal would trigger another compilation.
@@ -134,7 +135,7 @@ def edge_micro_panels(
 
 @inline
 def pack_panels(b: Matrix, depth: int, columns: int, first: int, m: int, packed: Array) -> None:
-    """Pack columns `first` to m of (depth, m) of B, zeros from `columns` on; the panel of column j at j * depth."""
+    """Pack columns `first` to m of B, zeros from `columns` on; the panel of column j lies at (j - first) * depth."""
     lanes, j, data = width(packed), first, b.data
     size = NR * lanes
     if first == 0 and b.column_stride == 1:
@@ -149,7 +150,7 @@ def pack_panels(b: Matrix, depth: int, columns: int, first: int, m: int, packed:
         j = whole
     while j < m:
         size = max(vectors_of(m - j, lanes), 1) * lanes
-        panel = segment(packed, j * depth, size * depth)
+        panel = segment(packed, (j - first) * depth, size * depth)
         pack(right_of(b, j), depth, min(size, columns - j), panel, size)
         j += size
 
@@ -181,7 +182,7 @@ def panels(
         if n == 1 and first - j >= NR_OF_A_ROW * lanes:
             vectors = NR_OF_A_ROW
         size = max(vectors, 1) * lanes
-        right = right_of(b, j) if j < first else Matrix(packed, j * depth, size, UNIT_STRIDE)
+        right = right_of(b, j) if j < first else Matrix(packed, (j - first) * depth, size, UNIT_STRIDE)
         if vectors == NR_OF_A_ROW:
             micro_kernel(1, NR_OF_A_ROW, a, right, depth, scale, initial, c)
         elif vectors == NR:
@@ -238,7 +239,8 @@ def product(
     Columns of B from b_columns to m are taken as zeros. The depth is divided evenly into parts of at most KC, so that
     the order of each sum depends on k alone.
 
-    `room` is scratch for packed B: KC elements for each of its columns are best, and for those of a panel needed.
+    `room` is scratch for packed B: KC elements for each of its columns are best, and for those of a panel needed, or of
+    a vector where B is not packed, and none if its columns are whole vectors.
     If A is more than a part of the second-level cache, blocks of its rows are used for all that is packed in turn. They
     are copied where their rows would share few sets of the caches, if `copied` elements at the end of the room are for
     that, and not none: as many as `COPIED_VECTORS` have.
@@ -257,18 +259,15 @@ def product(
     deepest = max(k, 1) if k <= KC else evenly(k, KC, 16)
     rows = max((most if copies else 2 * most) // MR * MR, MR)
     rows = n if n <= rows else evenly(n, rows, MR)
-    columns = min((room.size - copied) // KC, MOST_COLUMNS)
-    if n <= rows:
-        columns = min(columns, most)
-    columns = max(columns // granule * granule, granule)
+    packs = b.column_stride != 1 or (n >= ROWS_WORTH_PACKING and deepest * b.row_stride >= SIZE_WORTH_PACKING)
+    columns = min((room.size - copied) // KC, MOST_COLUMNS if n > rows else most)
+    columns = max(columns // granule * granule, granule) if packs else max(m, 1)
     for p in range(0, max(k, 1), deepest):
         depth = min(deepest, k - p)
         for j in range(0, m, columns):
             wide, given = min(columns, m - j), max(min(columns, b_columns - j), 0)
             right = Matrix(b.data, b.offset + p * b.row_stride + j * b.column_stride, b.row_stride, b.column_stride)
-            first = given // lanes * lanes
-            if b.column_stride != 1 or (n >= ROWS_WORTH_PACKING and depth * b.row_stride >= SIZE_WORTH_PACKING):
-                first = 0
+            first = ZERO if packs else given // lanes * lanes
             pack_panels(right, depth, given, first, wide, room)
             for i in range(0, n, rows):
                 height = min(rows, n - i)
@@ -281,7 +280,7 @@ def product(
                 elif initial.row_stride < 0:
                     start = Matrix(zeros, ZERO, ZERO, ZERO)
                 following = Matrix(b.data, ZERO, FROM_ZERO, UNIT_STRIDE)
-                if first == 0 and i + rows >= n and (j + columns < m or p + deepest < k):
+                if packs and i + rows >= n and (j + columns < m or p + deepest < k):
                     at, next_column = (p, j + columns) if j + columns < m else (p + deepest, ZERO)
                     following = right_of(down(b, at), next_column)
                 panels(left, right, room, first, depth, scale, start, target, height, wide, following)

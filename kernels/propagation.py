@@ -4,6 +4,8 @@ No row depends on another, so a thread has its rows to itself, and a batch may b
 layer may be cut by columns too: `Part` says what a thread does, and with whom it then waits.
 """
 
+from typing import Any
+
 from hotloop.kernels import clock, codes, losses
 from hotloop.kernels.activation_formulas import activate, times_derivative
 from hotloop.kernels.by_address import call, call_apart
@@ -90,6 +92,27 @@ def call_for_rows(address: int, z: Array, out: Array, columns: int, stride: int)
 
 
 @inlined
+def in_part(
+    compute: Any, model: Model, layer: Record, columns: int, part: Part, phase: int, index: int, mine: Array | None
+) -> bool:
+    """Compute a product of this thread: columns in its group's rows, between two barriers, or all in its own rows.
+
+    `compute` is `weighted_inputs` or `input_deltas`. Returns False if the team was abandoned.
+    """
+    panel = NR * width(model.workspace)
+    if not divides(columns, panel, part.size):
+        compute(model, layer, part.start, part.stop, ZERO, columns)
+        return True
+    clock.lap(mine, phase, index)
+    if not together(part, mine):
+        return False
+    left, right = share(columns, panel, part.member, part.size)
+    compute(model, layer, part.first, part.last, left, right)
+    clock.lap(mine, phase, index)
+    return together(part, mine)
+
+
+@inlined
 def forward(model: Model, part: Part, draw: Draw, logits: bool, mine: Array | None) -> bool:
     """z(l) = a(l-1) W(l) + b(l) and a(l) = f(z(l)) for every layer, in some rows of the micro-batch.
 
@@ -98,22 +121,13 @@ def forward(model: Model, part: Part, draw: Draw, logits: bool, mine: Array | No
     With `logits`, for the cross-entropies, the last layer stops at z. Padding is computed too. `mine` is this thread's
     clock, or None. Returns False if the team was abandoned.
     """
-    layers, workspace, panel = model.layers, model.workspace, NR * width(model.workspace)
-    start, stop = part.start, part.stop
+    layers, workspace, start, stop = model.layers, model.workspace, part.start, part.stop
     rows = stop - start
     for index in range(layers.size):
         layer = layers[index]
         stride, size = layer["stride"], rows * layer["stride"]
-        if divides(stride, panel, part.size):
-            if not together(part, mine):
-                return False
-            left, right = share(stride, panel, part.member, part.size)
-            weighted_inputs(model, layer, part.first, part.last, left, right)
-            clock.lap(mine, clock.FORWARD, index)
-            if not together(part, mine):
-                return False
-        else:
-            weighted_inputs(model, layer, start, stop, ZERO, stride)
+        if not in_part(weighted_inputs, model, layer, stride, part, clock.FORWARD, index, mine):
+            return False
         if layer["normalise"] != 0:
             call(
                 layer["normalise"], workspace, model.parameters, layer["linear"], layer["gain"], layer["shift"],
@@ -205,8 +219,7 @@ def backward(model: Model, part: Part, draw: Draw, logits: bool, mine: Array | N
     The last layer's delta holds dC/da, or with `logits` dC/dz already. All deltas are overwritten. The first layer's
     inputs have a gradient only if their scale is learnt. Returns False if the team was abandoned.
     """
-    layers, workspace, panel = model.layers, model.workspace, NR * width(model.workspace)
-    start, stop = part.start, part.stop
+    layers, workspace, start, stop = model.layers, model.workspace, part.start, part.stop
     rows = stop - start
     for index in range(layers.size - 1, -1, -1):
         layer = layers[index]
@@ -245,17 +258,8 @@ def backward(model: Model, part: Part, draw: Draw, logits: bool, mine: Array | N
             )  # fmt: skip
         if layer["input_delta"] >= 0:
             below = layer["input_stride"]
-            if divides(below, panel, part.size):
-                clock.lap(mine, clock.BACKWARD, index)
-                if not together(part, mine):
-                    return False
-                left, right = share(below, panel, part.member, part.size)
-                input_deltas(model, layer, part.first, part.last, left, right)
-                clock.lap(mine, clock.BACKWARD, index)
-                if not together(part, mine):
-                    return False
-            else:
-                input_deltas(model, layer, start, stop, ZERO, below)
+            if not in_part(input_deltas, model, layer, below, part, clock.BACKWARD, index, mine):
+                return False
             if index == 0:
                 call(
                     layer["prepare_inputs_backward"], workspace, layer["gathered"], layer["input_delta"], below, start,

@@ -265,7 +265,7 @@ class Trainable(Incremental, GradientMethods, LearningRateMethods):
     def _keep(self, configuration: FitConfiguration) -> None:
         """Keep tables and scratch of a fit that has ended well, if the next one may use them."""
         data, gradient, table = configuration.data.training, configuration.gradient, configuration.table
-        is_small = gradient.nbytes + data.workspace.nbytes <= LARGEST_KEPT
+        is_small = gradient.nbytes + data.workspace.nbytes + data.rooms.nbytes <= LARGEST_KEPT
         if is_small and configuration.data.parts is None and not table.scheduled and table.factor == 1:
             self._last_fit = LastFit(vars(self), configuration.options, data, gradient)
 

@@ -20,9 +20,8 @@ def to_columns(typing_context: Any, source: Any, at: Any, stride: Any, rows: Any
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector, count = context.get_value_type(Vector(element)), lanes(element)
-        first = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
-        target = builder.gep(data_of(context, builder, signature.args[4], args[4]), [args[5]])
-        places = _rows(builder, first, args[2], args[3])
+        places = _rows(builder, _element(context, builder, signature, args, 0), args[2], args[3])
+        target = _element(context, builder, signature, args, 4)
         for r in range(0, ROWS, count):
             columns = _transposed(builder, [_load(builder, place, vector) for place in places[r : r + count]])
             for p, column in enumerate(columns):
@@ -42,9 +41,8 @@ def to_rows(typing_context: Any, block: Any, ot: Any, target: Any, at: Any, stri
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector, count = context.get_value_type(Vector(element)), lanes(element)
-        source = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
-        first = builder.gep(data_of(context, builder, signature.args[2], args[2]), [args[3]])
-        places = _rows(builder, first, args[4], args[5])
+        source = _element(context, builder, signature, args, 0)
+        places = _rows(builder, _element(context, builder, signature, args, 2), args[4], args[5])
         for r in range(ROWS - count, -1, -count):
             columns = [builder.gep(source, [ir.Constant(INDEX, ROWS * p + r)]) for p in range(count)]
             lines = _transposed(builder, [_load(builder, column, vector) for column in columns])
@@ -61,7 +59,7 @@ def place(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     """Lower `row_softmax.place`: a relaxed atomic store, which is a plain one to the CPU and no part of a vector's."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
+        address = _element(context, builder, signature, args, 0)
         builder.store_atomic(args[2], address, "monotonic", signature.args[0].dtype.bitwidth // 8)
         return context.get_dummy_value()
 
@@ -88,6 +86,11 @@ def spread(typing_context: Any, array: Any, value: Any) -> Any:
         return broadcast(builder, args[1], context.get_value_type(vector))
 
     return vector(array, array.dtype), codegen
+
+
+def _element(context: Any, builder: Any, signature: Any, args: Any, position: int) -> Any:
+    """Return the address of an argument's element, whose index is the argument after it."""
+    return builder.gep(data_of(context, builder, signature.args[position], args[position]), [args[position + 1]])
 
 
 def _rows(builder: Any, first: Any, stride: Any, rows: Any) -> list[Any]:

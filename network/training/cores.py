@@ -6,9 +6,10 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
+
+from hotloop.kernels.caches import cores_in, text_of
 
 
 def available_cores(root: Path = Path("/")) -> int:
@@ -134,27 +135,12 @@ def cores_for_others(n_threads: int, root: Path = Path("/")) -> list[set[int]]:
 @cache
 def nodes_of(root: Path) -> list[frozenset[int]]:
     """Return the cores of each node of memory, or of each package where memory is one; empty if it is not known."""
-    lists = [_text(folder / "cpulist") for folder in sorted((root / "sys/devices/system/node").glob("node[0-9]*"))]
-    nodes = [cores for text in lists if (cores := _cores_in(text))]
+    lists = [text_of(folder / "cpulist") for folder in sorted((root / "sys/devices/system/node").glob("node[0-9]*"))]
+    nodes = [cores for text in lists if (cores := cores_in(text))]
     if len(nodes) > 1:
         return nodes
     packages: dict[str, set[int]] = {}
     for folder in (root / "sys/devices/system/cpu").glob("cpu[0-9]*"):
-        packages.setdefault(_text(folder / "topology/physical_package_id"), set()).add(int(folder.name[3:]))
+        packages.setdefault(text_of(folder / "topology/physical_package_id"), set()).add(int(folder.name[3:]))
     packages.pop("", None)
     return [frozenset(packages[name]) for name in sorted(packages)]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
-
-
-def _cores_in(text: str) -> frozenset[int]:
-    """Return the numbers in a list of ranges, such as 0-3,8-11."""
-    ranges = [part.split("-") for part in text.split(",") if part]
-    with suppress(ValueError):  # not Linux's own
-        return frozenset(core for ends in ranges for core in range(int(ends[0]), int(ends[-1]) + 1))
-    return frozenset()

@@ -74,8 +74,8 @@ def test_of_two_kinds_of_cores_the_smaller_caches_count(tmp_path):
 
 def test_many_equal_cores_are_not_all_read(tmp_path, monkeypatch):
     describe(tmp_path, *[ZEN_4] * 40)
-    read, text = [], caches._text
-    monkeypatch.setattr(caches, "_text", lambda path: read.append(path) or text(path))
+    read, text = [], caches.text_of
+    monkeypatch.setattr(caches, "text_of", lambda path: read.append(path) or text(path))
     assert seen(tmp_path, range(40)).first == Cache(32 * KB, 8, 1)
     assert len(read) < 100
 

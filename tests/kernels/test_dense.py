@@ -12,8 +12,9 @@ from conftest import COMPILED, ODD_SIZES, fenced, poison, same_bits, walled, who
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotloop.kernels import accumulate_weight_gradient, dense_forward, input_gradient
+from hotloop.kernels import accumulate_weight_gradient, dense_forward, input_gradient, matmul
 from hotloop.kernels.matmul import KC, MR, NR
+from hotloop.kernels.records import Matrix
 
 DEEP, WIDEST = 2 * KC + 88, 16 * NR
 SHAPES = [
@@ -187,6 +188,19 @@ def test_a_row_does_not_depend_on_its_batch(shape, dtype, rng):
         input_gradient(delta[rows], weights, dx_part)
         assert same_bits(z_part, z[rows])
         assert same_bits(dx_part, dx[rows])
+
+
+@pytest.mark.skipif(COMPILED, reason="a compiled micro-kernel cannot be watched")
+def test_a_single_row_takes_wide_micro_kernels(monkeypatch):
+    """In a network too, which has no room for packed columns and needs none."""
+    depth, columns, seen = 3, 2 * matmul.NR_OF_A_ROW * 16, []
+    compute = matmul.micro_kernel
+    monkeypatch.setattr(matmul, "micro_kernel", lambda mr, nr, *rest: (seen.append((mr, nr)), compute(mr, nr, *rest)))
+    x, w, out = np.ones(depth, "f4"), np.ones(depth * columns, "f4"), np.zeros(columns, "f4")
+    a, b, c = Matrix(x, 0, depth, 1), Matrix(w, 0, columns, 1), Matrix(out, 0, columns, 1)
+    matmul.product(a, b, columns, 1.0, c, c, 1, columns, depth, np.empty(0, "f4"), 0)
+    assert seen == [(1, matmul.NR_OF_A_ROW)] * 2
+    assert (out == depth).all()
 
 
 def test_a_weight_gradient_of_two_batches(dtype, eps, rng):
