@@ -53,13 +53,13 @@ def memory(array: Array) -> Array:
 
 @inline
 def strides_of(array: Array) -> tuple[int, int]:
-    """Return the strides of a matrix in elements; raise if one is negative or broken."""
+    """Return the strides of a matrix in elements; raise if one is negative or broken, unless it leads nowhere."""
     for axis in range(2):
         if array.shape[axis] > 1 and array.strides[axis] < 0:
             raise ValueError("kernels take no reversed arrays: use numpy.ascontiguousarray")
         if array.shape[axis] > 1 and array.strides[axis] % array.itemsize != 0:
             raise ValueError("strides must be whole numbers of elements: use numpy.ascontiguousarray")
-    return array.strides[0] // array.itemsize, array.strides[1] // array.itemsize
+    return max(array.strides[0] // array.itemsize, 0), array.strides[1] // array.itemsize
 
 
 @inlined

@@ -222,6 +222,14 @@ def test_a_weight_gradient_of_two_batches(dtype, eps, rng):
     assert np.all(np.abs(parts[0] - whole[0]) <= 42 * eps * (1 + np.abs(x).T @ np.abs(delta)))
 
 
+def test_a_single_row_that_was_reversed_is_accumulated_into(dtype):
+    """Its stride stays below zero, which `product` takes for a start from zero."""
+    gradient = np.full((1, 17), 5, dtype)[::-1]
+    assert gradient.strides[0] < 0
+    accumulate_weight_gradient(np.ones((3, 1), dtype), np.ones((3, 17), dtype), gradient, np.zeros(17, dtype))
+    assert (gradient == 8).all()
+
+
 def test_nan_in_one_row_stays_in_it(dtype, rng):
     x, weights, bias, _ = layer(rng, (13, 9, 17), dtype)
     x[4, 3] = np.nan
