@@ -6,6 +6,7 @@ import numpy as np
 
 from hotloop.kernels import clock, updates
 from hotloop.kernels.by_address import call, call_apart, call_for_float
+from hotloop.kernels.choices import BLOCK
 from hotloop.kernels.division import block_of
 from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.matmul import FROM_ZERO, MR, NR, UNIT_STRIDE, ZERO
@@ -16,7 +17,7 @@ from hotloop.kernels.team import share
 from hotloop.kernels.views import segment, stack_array
 
 # Inputs of a block of weights times rows of a micro-batch: inputs and gradient then stay in the second-level cache.
-BLOCK: Any = np.int64(2**16)
+BLOCK_SIZE: Any = np.int64(BLOCK // 4)  # BLOCK is in bytes
 TALL: Any = np.int64(MR)
 LINE: Any = np.int64(16)  # columns: a cache line or two
 
@@ -39,7 +40,7 @@ def update_step(
     """
     s, layers, workspace, rows = run.settings[0], run.layers, run.workspace, batch.rows
     rate, correction = updates.corrections(h["learning_rate"], h["beta1"], s["beta2"], max(step - s["step_offset"], 1))
-    height = max(BLOCK // rows // TALL, 4) * TALL
+    height = max(BLOCK_SIZE // rows // TALL, 4) * TALL
     team = 1 if penalised or batch.clips else team
     for index in range(layers.size):
         layer, clock_layer = layers[index], index % s["n_layers"]  # a scale of the inputs counts as the first layer's

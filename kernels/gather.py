@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hotloop.kernels.choices import BLOCK
 from hotloop.kernels.jit import Array, inline, inlined
 from hotloop.kernels.records import Samples
 from hotloop.kernels.simd import prefetch
@@ -17,7 +18,7 @@ from hotloop.kernels.views import reinterpret, row, segment
 UINT8, FLOAT32, FLOAT64 = range(3)
 LINE = 64  # bytes
 LONG = 512  # bytes of a row from which on fetching it ahead gains more than it costs
-AHEAD: Any = np.int64(2**17)  # bytes of rows to fetch ahead, at most: they must stay in the second-level cache
+AHEAD: Any = np.int64(BLOCK // 2)  # bytes of rows to fetch ahead, at most: they must stay in the second-level cache
 
 
 @inlined
