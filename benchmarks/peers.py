@@ -9,6 +9,7 @@ docs/peers.md says how to install the peers and how to read the tables. It measu
 """
 
 import argparse
+import math
 import os
 import shlex
 import sys
@@ -50,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     found.add_argument("--rounds", type=positive, metavar="N", help="rounds in turn (default 9; quick: 3)")
     found.add_argument(
-        "--seconds", type=float, metavar="S", help="least time of a peer's round (default 0.3; quick: 0.03)"
+        "--seconds", type=duration, metavar="S", help="least time of a peer's round (default 0.3; quick: 0.03)"
     )
     found.add_argument(
         "--threads", nargs="+", type=positive, metavar="N",
@@ -80,12 +81,24 @@ def positive(text: str) -> int:
     return value
 
 
+def duration(text: str) -> float:
+    """Return a number of seconds."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError("must be above 0, and finite")
+    return value
+
+
 def options_of(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the options, or end with status 2 if they contradict each other."""
+    """Return the options, and make the folder; or end with status 2 if they contradict each other or it cannot be."""
     command = parser()
     options = command.parse_args(arguments)
     if options.threads and options.only and "threads" not in options.only:
         command.error("--threads is for the table threads, which --only leaves out")
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        command.error(f"argument --out: {error}")
     return options
 
 
@@ -180,7 +193,6 @@ def has_figures(row: dict[str, Any]) -> bool:
 
 def written(results: dict[str, Any], folder: Path) -> list[Path]:
     """Draw the charts if that is possible, write the files and return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         pictures = chart.draw(results, folder / f"peers-{report.slug(results['about']['cpu'])}")
     except ImportError as error:  # says what to install
