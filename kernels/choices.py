@@ -100,11 +100,11 @@ def panel(cpu: CPU) -> Derived:
 
 
 def block(cpu: CPU) -> Derived:
-    """Return how many KB of A to pack at a time."""
+    """Return how many KB of B to pack at a time, and of A to copy; a block of A in place is twice that."""
     share = cpu.caches.second.share // KB
     size = min(max(share // 4, 64), 512)
     part = "a quarter" if size == share // 4 else "part"
-    return (size,), f"KB of a block of A, or of packed B: {part} of a core's {share} KB of second-level cache"
+    return (size,), f"KB of packed B, and half of a block of A: {part} of a core's {share} KB of second-level cache"
 
 
 def pitch(cpu: CPU) -> Derived:

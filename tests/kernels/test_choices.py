@@ -79,18 +79,18 @@ def test_the_numbers_are_within_the_bounds_of_the_variables(name):
     ("Zen 3", [
         "rows by vectors of C: 12 sums in registers of 32 bytes",
         "rows of B in a micro-panel: 24 KB of 512 KB of second-level cache",
-        "KB of a block of A, or of packed B: a quarter of a core's 512 KB of second-level cache",
+        "KB of packed B, and half of a block of A: a quarter of a core's 512 KB of second-level cache",
         "elements of B from which it is packed: a first-level cache of 32 KB",
     ]),
     ("Emerald Rapids", [
         "rows by vectors of C: 16 sums in registers of 64 bytes",
         "rows of B in a micro-panel: 48 KB of 2048 KB of second-level cache",
-        "KB of a block of A, or of packed B: a quarter of a core's 2048 KB of second-level cache",
+        "KB of packed B, and half of a block of A: a quarter of a core's 2048 KB of second-level cache",
         "elements between columns that share a set: first-level cache of 48 KB in 12 ways",
     ]),
     ("Neoverse", ["elements between columns that share 4 sets: first-level cache of 64 KB in 4 ways"]),
-    ("Lion Cove", ["KB of a block of A, or of packed B: part of a core's 3072 KB of second-level cache"]),
-    ("tiny", ["KB of a block of A, or of packed B: part of a core's 128 KB of second-level cache"]),
+    ("Lion Cove", ["KB of packed B, and half of a block of A: part of a core's 3072 KB of second-level cache"]),
+    ("tiny", ["KB of packed B, and half of a block of A: part of a core's 128 KB of second-level cache"]),
 ])  # fmt: skip
 def test_reasons_have_the_numbers_that_they_follow_from(name, reasons):
     found = [chosen.why for chosen in choose(CPUS[name], {})]
