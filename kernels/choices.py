@@ -96,7 +96,8 @@ def panel(cpu: CPU) -> Derived:
     kc, share = 384, cpu.caches.second.share
     while kc * nr * VECTOR > share // 8 and kc > 64:
         kc //= 2
-    return (kc,), f"rows of B in a micro-panel: {kc * nr * VECTOR // KB} KB of {share // KB} KB of second-level cache"
+    size = f"{kc * nr * VECTOR // KB} KB of {share // KB} KB of second-level cache"
+    return (kc,), f"rows of B in a micro-panel: if NR is {nr}, {size}"
 
 
 def block(cpu: CPU) -> Derived:

@@ -43,9 +43,11 @@ def padded(columns: int, itemsize: int) -> int:
 
 def aligned_zeros(size: int, dtype: np.dtype[np.floating]) -> Array:
     """Return `size` zeros that start on a cache line."""
-    lanes = ALIGNMENT // dtype.itemsize
-    memory = np.zeros(size + lanes, dtype)
-    first = -memory.__array_interface__["data"][0] % ALIGNMENT // dtype.itemsize
+    return _aligned(np.zeros(size + ALIGNMENT // dtype.itemsize, dtype), size)
+
+
+def _aligned(memory: Array, size: int) -> Array:
+    first = -memory.__array_interface__["data"][0] % ALIGNMENT // memory.itemsize
     return memory[first : first + size]
 
 
@@ -199,7 +201,9 @@ class Layout:
         """Return scratch for packed panels, a row for each thread: for all columns of each layer's products."""
         widest = max(self.strides[0 if self.learn_input_scale else 1 :])
         columns = min(widest, int(MOST_COLUMNS)) + NR * (ALIGNMENT // self.dtype.itemsize)
-        return aligned_zeros(n_threads * KC * columns, self.dtype).reshape(n_threads, -1)
+        size = n_threads * KC * columns  # no zeros, which would take as long as a small step
+        memory = np.empty(size + ALIGNMENT // self.dtype.itemsize, self.dtype)
+        return _aligned(memory, size).reshape(n_threads, -1)
 
     def table(
         self,

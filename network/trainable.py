@@ -140,8 +140,8 @@ class Trainable(Incremental, GradientMethods, LearningRateMethods):
         sample_weight : array-like (N,), optional
             At least 0. The loss of a batch is sum w_i l_i / sum w_i over its rows, that of an epoch the mean over all
             weights: only their ratios matter. A row of weight 0 counts as if it were not there, to the bit in batches
-            of up to 256 rows; dropout still counts it. A batch of zeros has loss and gradient 0. Of an iterable of
-            batches, an epoch of zeros has the loss NaN in the history.
+            of up to KC rows (see `hotloop doctor`: 384 on most CPUs); dropout still counts it. A batch of zeros has
+            loss and gradient 0. Of an iterable of batches, an epoch of zeros has the loss NaN in the history.
         class_weight : dict of int to float or "balanced", optional
             A weight for each class, times the sample's own. A class that is missing weighs 1. "balanced" is
             N / (classes * rows of the class), of the rows that are trained on. For distributions the class is the

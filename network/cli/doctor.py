@@ -24,7 +24,7 @@ from hotloop.network.display.text_table import HEAD, paragraph, table
 from hotloop.network.layout import Layout
 from hotloop.network.profiling.roofline import bandwidth, peak_flops
 from hotloop.network.training.cores import available_cores
-from hotloop.network.training.thread_tuner import candidates
+from hotloop.network.training.thread_tuner import candidates, cores_to_try
 from hotloop.network.validation.arguments import DTYPES
 from hotloop.network.validation.printable import sizes_as_word
 from hotloop.network.warmup import cache_folder
@@ -169,7 +169,7 @@ def threads() -> list[list[Any]]:
     for sizes, batch in ((64, 32, 10), 32), ((784, 128, 10), 32), ((784, 512, 512, 10), 128):
         layout = Layout(sizes, np.dtype("float32"))
         work = flops.estimate_of_a_row(layout.n_parameters) * layout.micro_batch(batch)
-        tried = candidates("auto", work, available_cores)
+        tried = candidates("auto", work, cores_to_try)
         rows.append([sizes_as_word(sizes), batch, " or ".join(map(str, tried))])
     return rows
 

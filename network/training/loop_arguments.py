@@ -143,6 +143,8 @@ class LoopArguments:
 
     def share_rows(self, n_threads: int) -> None:
         """Make room for the rows that so many threads predict at a time."""
+        if n_threads == 1:
+            return
         self.set_threads(n_threads)
         rows = self.layout.micro_batch(self.rows, n_threads * PREDICTED_ROWS)
         if rows > self.settings["micro_batch"][0]:

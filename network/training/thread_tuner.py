@@ -31,6 +31,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_learnt.clear)  # which shares the cores with its parent
 
 
+def cores_to_try() -> int:
+    """Return how many cores a fit may use: in plain Python one, since its threads take turns."""
+    return 1 if numba.config.DISABLE_JIT else available_cores()
+
+
 def enough_for(work: float, of_a_thread: int, cores: Callable[[], int]) -> int:
     """Return how many threads have enough work and a core each; the cores are counted only if there is work for two.
 
@@ -91,8 +96,7 @@ class ThreadTuner:
         self, n_threads: int | str, row_work: float, micro_batch: int, rows: float = math.inf, shape: Hashable = None
     ) -> None:
         self._asked_for = n_threads != "auto"
-        cores = available_cores if not numba.config.DISABLE_JIT else lambda: 1
-        counts = candidates(n_threads, row_work * micro_batch, cores, row_work * rows)
+        counts = candidates(n_threads, row_work * micro_batch, cores_to_try, row_work * rows)
         self._key = (shape, *counts) if len(counts) > 1 else None
         learnt = None if self._key is None else _learnt.get(self._key)
         guess = 1 / (row_work / FIRST_GUESS + FIRST_OVERHEAD)

@@ -78,13 +78,13 @@ def test_the_numbers_are_within_the_bounds_of_the_variables(name):
 @pytest.mark.parametrize(("name", "reasons"), [
     ("Zen 3", [
         "rows by vectors of C: 12 sums in registers of 32 bytes",
-        "rows of B in a micro-panel: 24 KB of 512 KB of second-level cache",
+        "rows of B in a micro-panel: if NR is 1, 24 KB of 512 KB of second-level cache",
         "KB of packed B, and half of a block of A: a quarter of a core's 512 KB of second-level cache",
         "elements of B from which it is packed: a first-level cache of 32 KB",
     ]),
     ("Emerald Rapids", [
         "rows by vectors of C: 16 sums in registers of 64 bytes",
-        "rows of B in a micro-panel: 48 KB of 2048 KB of second-level cache",
+        "rows of B in a micro-panel: if NR is 2, 48 KB of 2048 KB of second-level cache",
         "KB of packed B, and half of a block of A: a quarter of a core's 2048 KB of second-level cache",
         "elements between columns that share a set: first-level cache of 48 KB in 12 ways",
     ]),

@@ -185,13 +185,13 @@ def poison(loop_arguments, pattern):
         fill[start : start + micro_batch * stride].reshape(micro_batch, stride)[:, int(layer["fan_out"]) :] = 0
     assert fill.any()
     loop_arguments.workspace[:] = fill
-    loop_arguments.row_losses[:] = loop_arguments.row_penalties[:] = pattern
+    loop_arguments.row_losses[:] = loop_arguments.row_penalties[:] = loop_arguments.rooms[:] = pattern
 
 
 @pytest.mark.parametrize("pattern", [np.nan, -1e30], ids=str)
 @pytest.mark.parametrize(("loss", "output"), LOSSES_AND_OUTPUTS)
 def test_old_contents_of_scratch_memory(loss, output, pattern, dtype, monkeypatch):
-    """Of the workspace, of the rows' losses and penalties, and of the gradient's vector."""
+    """Of the workspace, of packed panels, of the rows' losses and penalties, and of the gradient's vector."""
     X, y = data(loss, ROWS)
     nets = [
         build(loss=loss, output=output, hidden=("relu", "gelu"), dropout=0.3, l2=1e-3, dtype=dtype) for _ in range(2)
