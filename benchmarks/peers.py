@@ -1,6 +1,6 @@
 """hotloop beside PyTorch, JAX, scikit-learn and NumPy: same data, same loss first, then rounds in turn.
 
-    python benchmarks/peers.py            everything: 20 to 30 minutes on two cores
+    python benchmarks/peers.py            everything: 20 minutes on two cores
     python benchmarks/peers.py --quick    a rough run, a few minutes
     python benchmarks/peers.py --only networks kernels --peers hotloop jax
     python benchmarks/peers.py --only threads --threads 1 2 4 8 16

@@ -139,7 +139,7 @@ class Work:
             return [Division()] * len(self.fan_in)
         pieces, found = -(-self.micro_batch // GRANULE), []  # of rows: not all threads have some
         for (forward, backward), i, vectors in zip(self._shared(n_threads), self.fan_in, self.vectors, strict=True):
-            update = 1 if self.penalised or self.clipping else forward
+            update = 1 if self.summed or self.batch_size > self.micro_batch else forward
             blocks = -(-(i + vectors) // MR)
             weights, transposed = min(n_threads // forward, pieces), min(n_threads // backward, pieces)
             deltas = min(n_threads // update, blocks)
@@ -161,7 +161,8 @@ class Work:
     def bytes_of_a_thread(self, n_threads: int) -> float:
         """Return the bytes that one of so many threads touches in a step.
 
-        In wide layers it touches the weights of its columns, forward and in the update, and those of its rows backward.
+        In wide layers it touches the weights of its columns forward, and under plain gradient descent in the update; of
+        its rows backward.
         """
         read, found = self.divisions(n_threads), 0.0
         arrays = self.method.n_moments + self.summed  # beside the parameters: a thread has its share of them
