@@ -389,14 +389,12 @@ def test_nothing_measured_is_a_failure(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("given", "message"), [
-    (["--rounds", "0"], "must be 1 or more"), (["--seconds", "0"], "must be above 0"),
-    (["--seconds", "nan"], "must be above 0"), (["--seconds", "inf"], "must be above 0"),
-    (["--out", __file__], "argument --out:"), (["--out", f"{__file__}/reports"], "argument --out:"),
-])  # fmt: skip
-def test_a_mistake_in_the_command(given, message, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "given", ["--rounds 0", "--seconds 0", "--seconds nan", "--seconds inf", f"--out {__file__}", f"--out {__file__}/x"]
+)
+def test_a_mistake_in_the_command(given, monkeypatch, capsys):
     """Said at once, not when all is measured."""
     monkeypatch.setattr(peers, "calibrate", lambda session: pytest.fail("it began to measure"))
     with pytest.raises(SystemExit, match="2"):
-        peers.main(given)
-    assert message in capsys.readouterr().err
+        peers.main(given.split(" ", 1))
+    assert f"argument {given.split()[0]}:" in capsys.readouterr().err
