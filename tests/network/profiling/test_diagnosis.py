@@ -1,5 +1,6 @@
 """What a profile concludes about training: planted faults are found and remedies help; sound runs have no findings."""
 
+import math
 import re
 
 import numpy as np
@@ -8,7 +9,7 @@ from conftest import needs_compiler
 
 from hotloop import SGD, Adam, DivergenceError, Network, Normal, profile
 from hotloop.datasets import load_digits
-from hotloop.network.profiling.diagnosis import diagnosis
+from hotloop.network.profiling.diagnosis import diagnosis, snapshots
 
 pytestmark = needs_compiler  # trials train for thousands of steps
 
@@ -207,7 +208,9 @@ def test_without_trials_nothing_is_tried(digits, monkeypatch):
     assert "tried" not in str(found)
 
 
-def test_each_fit_has_its_diagnosis(digits):
+def test_each_fit_has_its_diagnosis(digits, monkeypatch):
+    monkeypatch.setattr(snapshots, "SHARE", 0.0)  # five, however long it takes
+    monkeypatch.setattr(snapshots, "BRIEF", math.inf)
     X, y = digits
     with profile() as prof:
         Network([64, 10], **CLASSES).fit(X, y, epochs=3, optimizer=SGD(0.1), **QUIET)
