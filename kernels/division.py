@@ -2,9 +2,9 @@
 
 A thread that computes some rows of a layer reads all of its weights, one that computes some columns all of its inputs.
 So the threads of a team form groups of equal size. A group has some rows; its members share the columns of wide layers,
-and the rows in everything else. Under plain gradient descent a group updates some rows of each layer's weights, and its
-members the same columns as before, so that the weights which a thread reads are mostly those that it has changed: they
-are in the cache of its core. Other update rules divide the weights by rows.
+and the rows in everything else. Where plain gradient descent updates in place, a group has some rows of each layer's
+weights, and its members the same columns as before, so that the weights which a thread reads are mostly those that it
+has changed: they are in the cache of its core. Gradients that are kept are divided by rows, and so is what follows.
 
 What is divided how changes no bit: each number is computed by one thread, in one order.
 """

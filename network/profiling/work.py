@@ -30,8 +30,9 @@ class Division(NamedTuple):
     weights: int = 1
     deltas: int = 1  # backward
     transposed: int = 1  # the weights again
-    gradient_inputs: int = 1  # in the gradient of the weights
-    gradient_deltas: int = 1
+    gradient_deltas: int = 1  # in a gradient that is kept, of whose inputs one thread reads each
+    descent_inputs: int = 1  # in plain gradient descent, in place
+    descent_deltas: int = 1
 
 
 @dataclass
@@ -139,11 +140,10 @@ class Work:
             return [Division()] * len(self.fan_in)
         pieces, found = -(-self.micro_batch // GRANULE), []  # of rows: not all threads have some
         for (forward, backward), i, vectors in zip(self._shared(n_threads), self.fan_in, self.vectors, strict=True):
-            update = 1 if self.summed or self.batch_size > self.micro_batch else forward
             blocks = -(-(i + vectors) // MR)
             weights, transposed = min(n_threads // forward, pieces), min(n_threads // backward, pieces)
-            deltas = min(n_threads // update, blocks)
-            found.append(Division(forward, weights, backward, transposed, update, deltas))
+            kept, in_place = min(n_threads, blocks), min(n_threads // forward, blocks)
+            found.append(Division(forward, weights, backward, transposed, kept, forward, in_place))
         return found
 
     def _shared(self, n_threads: int) -> list[tuple[int, int]]:
@@ -161,14 +161,16 @@ class Work:
     def bytes_of_a_thread(self, n_threads: int) -> float:
         """Return the bytes that one of so many threads touches in a step.
 
-        In wide layers it touches the weights of its columns forward, and under plain gradient descent in the update; of
-        its rows backward.
+        In wide layers it touches the weights of its columns forward, and where it updates in place; of its rows
+        backward, and of others where it updates with a gradient that was kept.
         """
         read, found = self.divisions(n_threads), 0.0
         arrays = self.method.n_moments + self.summed  # beside the parameters: a thread has its share of them
         for layer, (i, o, vectors) in enumerate(zip(self.fan_in, self.fan_out, self.vectors, strict=True)):
             columns = read[layer].inputs
             below = 1.0 if layer == 0 else 1 - 1 / read[layer].deltas  # not touched backward
+            if self.summed or self.batch_size > self.micro_batch:
+                below *= 1 - 1 / n_threads  # nor in the update
             found += (i + vectors) * o * (1 - (1 - 1 / columns) * below + arrays / n_threads)
             values = self.fan_in[0] * (layer == 0) + o * (2 + self.keeps_z[layer])
             found += self.micro_batch * values * columns / n_threads
@@ -217,7 +219,7 @@ class Work:
         if phase == WEIGHT_GRADIENT:  # a batch in several micro-batches is added up
             rows, micro_batches = counts.summed_rows, counts.summed_micro_batches
             read_again = max(micro_batches - counts.summed_updates, 0)
-            values = rows * (read.gradient_inputs * i + read.gradient_deltas * o * vectors + inputs)
+            values = rows * (i + read.gradient_deltas * o * vectors + inputs)
             values += (micro_batches + read_again) * parameters
             return flops.weight_gradient(rows, i, o, vectors) + rows * inputs, s * values
         if phase == UPDATE and self.method.code != codes.NO_UPDATE and counts.summed_micro_batches:
@@ -229,7 +231,7 @@ class Work:
             rows, micro_batches = rows - counts.summed_rows, counts.micro_batches - counts.summed_micro_batches
             method = METHODS[codes.SGD].flops
             update = micro_batches * (flops.update(i, o, method, vectors=vectors) + flops.update(0, inputs, method))
-            values = rows * (read.gradient_inputs * i + read.gradient_deltas * o * vectors + inputs)
+            values = rows * (read.descent_inputs * i + read.descent_deltas * o * vectors + inputs)
             values += 2 * micro_batches * parameters
             return flops.weight_gradient(rows, i, o, vectors) + rows * inputs + update, s * values
         return 0.0, 0.0

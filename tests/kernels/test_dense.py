@@ -38,7 +38,8 @@ PADDED_SHAPES = [
     (2 * MR + 1, 5, 2 * WIDEST - 17),
 ]
 
-# Arrays of any strides are other types to Numba: the same lines, compiled again for each dtype. One is enough.
+# Arrays of any strides are other types to Numba, for which it compiles the kernel again. The product, which does the
+# work, is the same code for all of them, and has tests of both dtypes: so one is enough.
 STRIDED = np.float64
 
 
