@@ -14,6 +14,7 @@ from importlib import import_module
 import numpy as np
 from programs import ENVIRONMENT
 
+from hotloop import kernels
 from hotloop.kernels import matmul
 from hotloop.kernels.choices import HERE, choose
 
@@ -26,8 +27,7 @@ TRAINED = ("8x2", "6x1", "1x1")  # importing the network takes most of the time
 
 
 def bits_of_compiled_products():
-    """Print KC, on which the bits depend, and the bits."""
-    kernels = import_module("hotloop.kernels")
+    """Print KC, on which the bits depend, and a digest of them."""
     print(matmul.KC, hashlib.sha256(products(kernels, plain=False).encode()).hexdigest())
 
 

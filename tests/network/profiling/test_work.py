@@ -111,7 +111,7 @@ def counted(
         has_a = not (top and problem.loss in oracle.OF_LOGITS)  # which are computed from z
         f = has_a and name != "identity"
         z_beside_a = has_a and (top or name in ("gelu", "silu"))
-        inputs, weights, deltas, transposed, gradient_deltas, *descent = divisions[layer - 1]
+        inputs, weights, deltas, transposed, gradient_deltas, descent_inputs, descent_deltas = divisions[layer - 1]
         moved = s * (inputs * B * I + weights * C * P + B * O) + s * B * O * z_beside_a
         found["forward", layer] = C, 2 * B * I * O + B * O * f, moved
         moved = s * B * O * (deltas if above else 1) + 2 * s * B * O * f + s * (transposed * C * I * O + B * I) * above
@@ -125,7 +125,7 @@ def counted(
                 found["update", layer] = u, u * P * operations + 4 * u * I * O * penalty, s * u * P * (3 + 2 * moments)
         if in_place:
             b, c = sum(map(sum, in_place)), len(in_place)
-            moved = s * (descent[0] * b * I + descent[1] * b * O + 2 * c * P)
+            moved = s * (descent_inputs * b * I + descent_deltas * b * O + 2 * c * P)
             found["weight gradient + update", layer] = c, 2 * b * I * O + b * O + 2 * c * P, moved
     return found
 
