@@ -11,6 +11,7 @@ ORDER = (
     ("hotloop/",),  # the front door, and its short ways in
     ("network/__init__.py",),
     ("network/cli/",),
+    ("network/interchange/",),
     ("network/estimators/",),
     ("network/warmup.py",),
     ("network/profiling/",),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hotloop import callbacks as callbacks
     from hotloop import datasets as datasets
     from hotloop import estimators as estimators
+    from hotloop import interchange as interchange
     from hotloop import kernels as kernels
     from hotloop import losses as losses
     from hotloop import metrics as metrics
@@ -62,8 +63,8 @@ _MODULES = (
     "network.prepared_network",
 )  # fmt: skip
 _SUBMODULES = (
-    "activations", "callbacks", "datasets", "estimators", "kernels", "losses", "metrics", "network", "plots",
-    "schedules",
+    "activations", "callbacks", "datasets", "estimators", "interchange", "kernels", "losses", "metrics", "network",
+    "plots", "schedules",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one

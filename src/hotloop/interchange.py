@@ -1,0 +1,35 @@
+"""Networks to and from PyTorch, Keras, TensorFlow, JAX, ONNX and scikit-learn, and to C and NumPy.
+
+>>> from hotloop.interchange import export_c, from_torch, to_onnx
+
+Each function imports the library that it is for when it is called, and names the extra to install if it is missing.
+What hotloop has no layer for is refused, by its name and place.
+"""
+
+import importlib
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hotloop.network.interchange.layers import InterchangeWarning
+
+__all__ = ["InterchangeWarning"]
+
+_MODULES = {
+    "InterchangeWarning": "layers",
+}
+
+if not TYPE_CHECKING:  # or type checkers would take any name for a public one
+
+    def __getattr__(name: str) -> object:
+        """Import a function."""
+        if name not in _MODULES:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message, name=name, obj=sys.modules[__name__])
+        module = importlib.import_module(f"hotloop.network.interchange.{_MODULES[name]}")
+        globals()[name] = value = getattr(module, name)
+        return value
+
+    def __dir__() -> list[str]:
+        """Return the public names, imported or not."""
+        return sorted(__all__)
