@@ -4,7 +4,7 @@ All arrays are vectors; what has several rows has them one after the other, each
 `fan_out` count, and the rest is padding, which becomes zero. The training loop calls the last two kernels by address.
 
 Source: Ba, Kiros and Hinton, Layer Normalization (2016), equation 4, with the variance over all units of a row (biased)
-and epsilon within the root, as in PyTorch's ``torch.nn.LayerNorm``.
+and epsilon within the root, as in PyTorch's ``torch.nn.LayerNorm``, where it is 1e-5, and Keras's, where it is 1e-3.
 """
 
 import numpy as np
@@ -17,8 +17,10 @@ EPSILON = 1e-5
 
 
 @kernel
-def layer_norm(z: Array, gain: Array, shift: Array, fan_out: int, inverse_deviations: Array, out: Array) -> None:
-    """xhat = (z - mean) / sqrt(variance + 1e-5); y = gain xhat + shift, row by row.
+def layer_norm(
+    z: Array, gain: Array, shift: Array, fan_out: int, epsilon: float, inverse_deviations: Array, out: Array
+) -> None:
+    """xhat = (z - mean) / sqrt(variance + epsilon); y = gain xhat + shift, row by row.
 
     A row whose variance overflows, of numbers above 1e19 in float32, becomes NaN.
 
@@ -29,13 +31,15 @@ def layer_norm(z: Array, gain: Array, shift: Array, fan_out: int, inverse_deviat
     gain, shift : array (O,)
     fan_out : int
         How many of the O numbers of a row count.
+    epsilon : float
+        Above 0.
     inverse_deviations : array (B,)
-        1 / sqrt(variance + 1e-5) of each row; overwritten.
+        1 / sqrt(variance + epsilon) of each row; overwritten.
     out : array (B O,)
         y; overwritten.
     """
     T, width, columns = z.dtype.type, gain.size, fan_out
-    one, share, epsilon, zero = T(1), T(1 / fan_out), T(EPSILON), T(0)
+    one, share, least, zero = T(1), T(1 / fan_out), T(epsilon), T(0)
     sums = stack_array(z, SUMS)
     for b in range(inverse_deviations.size):
         x, y = segment(z, b * width, width), segment(out, b * width, width)
@@ -43,7 +47,7 @@ def layer_norm(z: Array, gain: Array, shift: Array, fan_out: int, inverse_deviat
         for j in range(columns):
             x[j] -= mean
         variance = sum_of_products(segment(x, 0, columns), segment(x, 0, columns), sums) * share
-        scale = one / np.sqrt(variance + epsilon) + (variance - variance)  # NaN, not 0, if the variance overflows
+        scale = one / np.sqrt(variance + least) + (variance - variance)  # NaN, not 0, if the variance overflows
         inverse_deviations[b] = scale
         for j in range(columns):
             x[j] *= scale
@@ -57,7 +61,7 @@ def layer_norm(z: Array, gain: Array, shift: Array, fan_out: int, inverse_deviat
 def layer_norm_backward(
     gain: Array, inverse_deviations: Array, fan_out: int, normalised: Array, shift_delta: Array, delta: Array
 ) -> None:
-    """dC/dz = (g - mean(g) - xhat mean(g xhat)) / sqrt(variance + 1e-5) with g = gain dC/dy, row by row.
+    """dC/dz = (g - mean(g) - xhat mean(g xhat)) / sqrt(variance + epsilon) with g = gain dC/dy, row by row.
 
     The gradients of the gain and the shift are the sums over the batch of what is left in `normalised`, dC/dy xhat, and
     in `shift_delta`, dC/dy.
@@ -100,13 +104,13 @@ layer_norm_loop, layer_norm_backward_loop = inlined(layer_norm), inlined(layer_n
 @kernel
 def normalise(
     workspace: Array, parameters: Array, linear: int, gain: int, shift: int, deviations: int, z: int, stride: int,
-    fan_out: int, start: int, stop: int,
+    fan_out: int, epsilon: float, start: int, stop: int,
 ) -> None:  # fmt: skip
     """Do as `layer_norm` with rows start to stop of a layer's buffers, which begin at these places."""
     at, size = start * stride, (stop - start) * stride
     layer_norm_loop(
         segment(workspace, linear + at, size), segment(parameters, gain, stride), segment(parameters, shift, stride),
-        fan_out, segment(workspace, deviations + start, stop - start), segment(workspace, z + at, size),
+        fan_out, epsilon, segment(workspace, deviations + start, stop - start), segment(workspace, z + at, size),
     )  # fmt: skip
 
 

@@ -131,7 +131,7 @@ def forward(model: Model, part: Part, draw: Draw, logits: bool, mine: Array | No
         if layer["normalise"] != 0:
             call(
                 layer["normalise"], workspace, model.parameters, layer["linear"], layer["gain"], layer["shift"],
-                layer["deviations"], layer["z"], stride, layer["fan_out"], start, stop,
+                layer["deviations"], layer["z"], stride, layer["fan_out"], layer["epsilon"], start, stop,
             )  # fmt: skip
         z = segment(workspace, layer["z"] + start * stride, size)
         if logits and index == layers.size - 1:

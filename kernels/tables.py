@@ -44,6 +44,7 @@ LAYER = np.dtype(
         ("linear", "i8"),  # x W + b, and later the normalised values: `z` where nothing normalises
         ("activated", "i8"),  # f(z): `output` where no activation is learnt
         ("deviations", "i8"),  # 1 / the deviation of each row that is normalised
+        ("epsilon", "f8"),  # of that
         ("normalise", "i8"),  # an address, like the next six
         ("normalise_backward", "i8"),
         ("mix", "i8"),

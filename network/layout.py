@@ -55,7 +55,7 @@ def _aligned(memory: Array, size: int) -> Array:
 # All networks need the product, the others few.
 KERNELS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
     "product": (product, (Matrix, Matrix, -1, 0, Matrix, Matrix, -1, -1, -1, 1, -1)),
-    "normalise": (normalise, (1, 1, *[-1] * 9)),
+    "normalise": (normalise, (1, 1, *[-1] * 7, 0, -1, -1)),
     "normalise_backward": (normalise_backward, (1, 1, *[-1] * 9)),
     "mix": (mix, (1, 1, *[-1] * 7)),
     "mix_backward": (mix_backward, (1, 1, *[-1] * 8)),
@@ -84,6 +84,8 @@ class Layout:
         Whether each hidden layer has a gain and a shift, and an a of its activation; () for none.
     learn_input_scale : bool
         Whether a scale of the inputs comes after all layers.
+    layer_norm_epsilon : tuple of float
+        Of each hidden layer's normalisation; () if none has one.
     """
 
     sizes: tuple[int, ...]
@@ -91,6 +93,7 @@ class Layout:
     layer_norm: tuple[bool, ...] = ()
     learn_activation: tuple[bool, ...] = ()
     learn_input_scale: bool = False
+    layer_norm_epsilon: tuple[float, ...] = ()
 
     @property
     def n_layers(self) -> int:
@@ -256,6 +259,7 @@ class Layout:
             rows.append(layer | vectors | buffers | below)
             if self.normalises(index):
                 rows[-1] |= addresses(self.dtype, "normalise", "normalise_backward", "column_sums")
+                rows[-1]["epsilon"] = self.layer_norm_epsilon[index]
             if self.mixes(index):
                 rows[-1] |= addresses(self.dtype, "mix", "mix_backward", "column_sums")
             below = {"input": buffers["output"], "input_delta": buffers["delta"]}

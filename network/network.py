@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.kernels.layer_norm import EPSILON
 from hotloop.network.activations import Activation, hidden_activation
 from hotloop.network.gradient_check import GradientCheck, check_gradients
 from hotloop.network.initializers import Initializer, initialize
@@ -54,6 +55,8 @@ class Network(Trainable, OneRow, ParameterViews, Persistent):
     layer_norm : bool or sequence of bool, default False
         Whether each hidden layer normalises its z, over its units, before the activation; it then has a `gain`, from 1,
         and a `shift`, from 0, for each unit.
+    layer_norm_epsilon : float or sequence of float, default 1e-5
+        Added to the variance that is normalised. PyTorch's default is 1e-5 too; that of Keras is 1e-3.
     learn_activation : bool or sequence of bool, default False
         Whether a hidden layer's activation becomes (1 - a) z + a f(z), with an a for each unit that is learnt, from 1.
     learn_input_scale : bool, default False
@@ -110,6 +113,7 @@ class Network(Trainable, OneRow, ParameterViews, Persistent):
         loss: str | Loss = "mse",
         initializer: Initializer = None,
         layer_norm: bool | Sequence[bool] = False,
+        layer_norm_epsilon: float | Sequence[float] = EPSILON,
         learn_activation: bool | Sequence[bool] = False,
         learn_input_scale: bool = False,
         dropout: float | Sequence[float] = 0.0,
@@ -145,7 +149,13 @@ class Network(Trainable, OneRow, ParameterViews, Persistent):
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
         self.seed = arguments.whole_number("seed", seed, 0, arguments.LARGEST)
-        self._layout = Layout(self.sizes, self.dtype, self.layer_norm, self.learn_activation, self.learn_input_scale)
+        self.layer_norm_epsilon = tuple(
+            arguments.per_layer("layer_norm_epsilon", layer_norm_epsilon, hidden, self._norm_epsilon)
+        )
+        self._layout = Layout(
+            self.sizes, self.dtype, self.layer_norm, self.learn_activation, self.learn_input_scale,
+            self.layer_norm_epsilon,
+        )  # fmt: skip
         self._parameters = self._layout.parameters()
         self._layout.set_neutral(self._parameters)
         initialize(initializer, self._layout.split(self._parameters), self.activations, self.dtype, self.seed)
@@ -155,6 +165,9 @@ class Network(Trainable, OneRow, ParameterViews, Persistent):
 
     def _norm_limit(self, value: Any) -> float | None:
         return None if value is None else arguments.scale("max_norm", value, self.dtype)
+
+    def _norm_epsilon(self, value: Any) -> float:
+        return arguments.scale("layer_norm_epsilon", value, self.dtype)
 
     def predict(self, X: Any, *, n_threads: int | str = "auto") -> Array:
         """Return the outputs (N, outputs) for inputs X (N, inputs), after the output activation; dropout is off.

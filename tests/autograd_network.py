@@ -70,10 +70,10 @@ LOSSES = {
 }
 
 
-def layer_norm(z, gain, shift):
-    """Ba, Kiros and Hinton (2016), equation 4, with PyTorch's epsilon."""
+def layer_norm(z, gain, shift, epsilon):
+    """Ba, Kiros and Hinton (2016), equation 4, with an epsilon as PyTorch has it."""
     centred = z - anp.mean(z, axis=1, keepdims=True)
-    return gain * centred / anp.sqrt(anp.mean(centred**2, axis=1, keepdims=True) + 1e-5) + shift
+    return gain * centred / anp.sqrt(anp.mean(centred**2, axis=1, keepdims=True) + epsilon) + shift
 
 
 def forward(weights, biases, activations, x, masks=None, parts=None, input_mask=None):
@@ -87,7 +87,7 @@ def forward(weights, biases, activations, x, masks=None, parts=None, input_mask=
     for layer, (w, b, name) in enumerate(zip(weights, biases, activations, strict=True)):
         z = anp.dot(outputs[-1], w) + b
         if f"layers.{layer}.gain" in parts:
-            z = layer_norm(z, parts[f"layers.{layer}.gain"], parts[f"layers.{layer}.shift"])
+            z = layer_norm(z, *(parts[f"layers.{layer}.{name}"] for name in ("gain", "shift", "epsilon")))
         zs.append(z)
         outputs.append(ACTIVATIONS[name](z))
         if f"layers.{layer}.mix" in parts:
@@ -124,6 +124,12 @@ def parts_of(net, vector):
     return parts
 
 
+def with_epsilons(net, parts):
+    """Return the parts with what layer normalisation adds to variances, which is not learnt."""
+    epsilons = enumerate(net.layer_norm_epsilon)
+    return parts | {f"layers.{layer}.epsilon": e for layer, e in epsilons if net.layer_norm[layer]}
+
+
 def shapes(net):
     """Return what a network learns, in order: by layer the weights, the bias and what else it has, then the inputs'."""
     found = {}
@@ -149,7 +155,7 @@ def loss_and_gradient(net, x, y, vector=None, masks=None, input_mask=None):
         parts = parts_of(net, vector)
         layers = range(len(net.sizes) - 1)
         weights, biases = ([parts[f"layers.{layer}.{name}"] for layer in layers] for name in ("weights", "bias"))
-        zs, outputs = forward(weights, biases, net.activations, x, masks, parts, input_mask)
+        zs, outputs = forward(weights, biases, net.activations, x, masks, with_epsilons(net, parts), input_mask)
         return LOSSES[net.loss](zs[-1], outputs[-1], y) + penalty(weights, net.l1, net.l2)
 
     value, gradient = value_and_grad(loss)(vector)

@@ -47,6 +47,7 @@ def state_of(net):
     made_of = [
         net.sizes, net.activations, net.loss, net.dropout, net.l1, net.l2, net.input_scale, net.seed, net.layer_norm,
         net.learn_activation, net.learn_input_scale, net.input_dropout, net.label_smoothing, net.max_norm,
+        net.layer_norm_epsilon,
     ]  # fmt: skip
     training = net._training
     return (

@@ -118,6 +118,9 @@ class Writer:
         for name in ("layer_norm", "learn_activation") if hidden else ():
             flags = [bool(self.draw(0, 1)) for _ in hidden]
             options += [f"{name}={self.draw(True, flags)}"] if self.draw(0, 0, 1) else []
+        options += (
+            [f"layer_norm_epsilon={self.draw(1e-3, [1e-5] * len(hidden))}"] if hidden and self.draw(0, 0, 1) else []
+        )
         options += ["learn_input_scale=True"] if self.draw(0, 0, 1) else []
         options += [f"input_dropout={self.draw(0.1, 0.5)}"] if self.draw(0, 0, 1) else []
         options += [f"label_smoothing={self.draw(0.1, 0.9)}"] if loss.classifies and self.draw(0, 0, 1) else []

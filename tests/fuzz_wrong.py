@@ -17,6 +17,7 @@ BAD_OPTIONS = {
     "input_scale": ("0", "-1", "float('nan')", "1e-320", "'1'", "1e309", "None"),
     "seed": ("-1", "2**63", "10**5000", "1.0", "'0'", "True", "-10**5000"),
     "initializer": ("'bogus'", "5", "['zeros'] * 7", "object()", "iter(list, 1)", "Normal(1e-320)", "{'zeros'}"),
+    "layer_norm_epsilon": ("0", "-1", "'small'", "None", "[1e-5] * 5", "float('inf')"),
     "layer_norm": ("1", "'yes'", "[True] * 5", "None", "[1]"),
     "learn_activation": ("0", "'yes'", "[True] * 5", "None", "{True}"),
     "learn_input_scale": ("1", "'yes'", "[True]", "None"),

@@ -29,8 +29,9 @@ ORDER = (
     ("network/validation/",),
     ("kernels/",),
 )  # fmt: skip
-# Which import modules by a text: those that stand under ``if TYPE_CHECKING`` too, and the commands beside main.py.
-BY_TEXT = {"kernels/__init__.py", "network/cli/main.py"}
+# Which import modules by a text: those that stand under ``if TYPE_CHECKING`` too, the commands beside main.py, and
+# other programs' packages.
+BY_TEXT = {"kernels/__init__.py", "network/cli/main.py", "network/interchange/libraries.py"}
 FREE = {"hotloop.__version__"}  # a constant of the front door, which runs before any other module of hotloop
 
 

@@ -49,7 +49,8 @@ def random_network(seed, dtype, *, hidden=HIDDEN, outputs=OUTPUTS, scaled=True, 
         [hidden[rng.integers(len(hidden))] for _ in range(depth)],
         output=output,
         loss=loss,
-        layer_norm=flags(norm),
+        layer_norm=(normalises := flags(norm)),
+        layer_norm_epsilon=[(1e-3 if rng.random() < 0.5 else 1e-5) if flag else 1e-5 for flag in normalises],
         learn_activation=flags(learnt),
         learn_input_scale=bool(learnt and rng.random() < 0.3),
         dropout=[0.25 * one for one in flags(dropout)],
@@ -79,8 +80,8 @@ def assert_same(found, wanted, tolerance=None):
 def assert_same_network(found, wanted):
     """Assert that two networks are made of the same, and that their parameters have the same bits."""
     for name in (
-        "sizes", "activations", "loss", "layer_norm", "learn_activation", "learn_input_scale", "dropout",
-        "input_dropout", "dtype",
+        "sizes", "activations", "loss", "layer_norm", "layer_norm_epsilon", "learn_activation", "learn_input_scale",
+        "dropout", "input_dropout", "dtype",
     ):  # fmt: skip
         assert getattr(found, name) == getattr(wanted, name), name
     np.testing.assert_array_equal(found.parameters, wanted.parameters)

@@ -23,7 +23,14 @@ LOSS_OF_OUTPUT = {row.output: row.name for row in LOSSES.values() if row.from_lo
 
 
 class InterchangeWarning(UserWarning):
-    """Something of a network from another program computes the same, but will be trained otherwise."""
+    """Something of a network from another program computes the same, but will be trained otherwise.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from hotloop.interchange import InterchangeWarning
+    >>> warnings.simplefilter("error", InterchangeWarning)  # rather refuse such a network
+    """
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,8 @@ def layers_of(net: Any, target: str, *, logits: bool = False) -> Layers:
         layers.append(Dense(net.weights[index].copy(), net.biases[index].copy(), place=place))
         gain, shift, mix = net.gains[index], net.shifts[index], net.mixes[index]
         if gain is not None and shift is not None:
-            layers.append(LayerNorm(gain.copy(), shift.copy(), place=f"the layer normalisation of {place}"))
+            epsilon = net.layer_norm_epsilon[index]
+            layers.append(LayerNorm(gain.copy(), shift.copy(), epsilon, place=f"the layer normalisation of {place}"))
         if (activation != "identity" or mix is not None) and not (last and logits):
             mix = None if mix is None else mix.copy()
             layers.append(Activate(activation, mix, place=f"the activation of {place}"))
@@ -253,6 +261,7 @@ def network_of(
         loss=LOSS_OF_OUTPUT.get(row_of(final).name, "mse") if loss is None else loss,
         initializer=[(unit.dense.weights, _bias(unit.dense)) for unit in units],
         layer_norm=[unit.norm is not None for unit in hidden],
+        layer_norm_epsilon=[EPSILON if unit.norm is None else unit.norm.epsilon for unit in hidden],
         learn_activation=[unit.activation is not None and unit.activation.mix is not None for unit in hidden],
         learn_input_scale=inputs.scale is not None,
         dropout=[0.0 if unit.dropout is None else unit.dropout.rate for unit in hidden],

@@ -31,11 +31,11 @@ from hotloop.network.validation import arguments
 
 Parts: TypeAlias = dict[str, Array]  # of a vector, by their names in the file
 
-FORMATS = (2, 3)  # that are read; the last is written. No release wrote another
-# What a file of format 2 is without, and what it is taken to say.
+FORMATS = (2, 3, 4)  # that are read; the last is written. No release wrote another
+# What files of older formats are without, and what they are taken to say: the last came with format 4.
 ADDED: Mapping[str, Any] = MappingProxyType({
     "layer_norm": False, "learn_activation": False, "learn_input_scale": False, "input_dropout": 0.0,
-    "label_smoothing": 0.0, "max_norm": None,
+    "label_smoothing": 0.0, "max_norm": None, "layer_norm_epsilon": 1e-5,
 })  # fmt: skip
 KEY = "hotloop"
 LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
@@ -166,7 +166,7 @@ def read_any(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(f"{path} is damaged: its header cannot be read") from None
     if version not in FORMATS:
-        raise ValueError(f"{path} has format {version!r}; this version of hotloop reads formats 2 and 3")
+        raise ValueError(f"{path} has format {version!r}; this version of hotloop reads formats 2 to 4")
     if checksum != _checksum(config, arrays):
         raise ValueError(f"{path} has been altered: its checksum does not match")
     return {**ADDED, **config}, arrays

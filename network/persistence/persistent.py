@@ -139,7 +139,10 @@ class Persistent:
         """
         state = {name: value for name, value in state.items() if name not in SCRATCH}
         sizes, dtype = state["sizes"], np.dtype(state["dtype"].type)  # in this machine's byte order
-        layout = Layout(sizes, dtype, state["layer_norm"], state["learn_activation"], state["learn_input_scale"])
+        layout = Layout(
+            sizes, dtype, state["layer_norm"], state["learn_activation"], state["learn_input_scale"],
+            state["layer_norm_epsilon"],
+        )  # fmt: skip
         parameters: Array = aligned_zeros(layout.size, dtype)
         parameters[:] = state["_parameters"]
         vars(self).update(

@@ -1,6 +1,6 @@
 """Networks to and from PyTorch, Keras, TensorFlow, JAX, ONNX and scikit-learn, and to C and NumPy.
 
->>> from hotloop.interchange import export_c, from_torch, to_onnx
+>>> from hotloop import interchange
 
 Each function imports the library that it is for when it is called, and names the extra to install if it is missing.
 What hotloop has no layer for is refused, by its name and place.

@@ -26,30 +26,31 @@ def inside(vector, width):
     return wide[:, :width]
 
 
-def normalised(z, gain, shift):
-    deviation = np.sqrt(z.var(axis=1, keepdims=True) + 1e-5)
+def normalised(z, gain, shift, epsilon):
+    deviation = np.sqrt(z.var(axis=1, keepdims=True) + epsilon)
     xhat = (z - z.mean(axis=1, keepdims=True)) / deviation
     return xhat, gain * xhat + shift, 1 / deviation[:, 0]
 
 
-def jacobian(z, gain):
+def jacobian(z, gain, epsilon):
     """Return dy/dz of one row, by complex steps: exact to rounding."""
     columns = []
     for k in range(z.size):
         step = z + 1e-30j * (np.arange(z.size) == k)
         centred = step - step.mean()
-        columns.append((gain * centred / np.sqrt((centred**2).mean() + 1e-5)).imag / 1e-30)
+        columns.append((gain * centred / np.sqrt((centred**2).mean() + epsilon)).imag / 1e-30)
     return np.array(columns).T
 
 
 @pytest.mark.parametrize("width", ODD_SIZES)
-def test_layer_norm(width, dtype, eps, rng):
+@pytest.mark.parametrize("epsilon", [1e-5, 0.5])
+def test_layer_norm(width, epsilon, dtype, eps, rng):
     z, dy = rng.normal(3, 2, size=(2, ROWS, width)).astype(dtype)
     gain, shift = rng.normal(size=(2, width)).astype(dtype)
     x, out, deviations = padded(z), np.full(ROWS * (width + PADDING), np.nan, dtype), np.full(ROWS, np.nan, dtype)
     learnt = [padded(vector[None]) for vector in (gain, shift)]
-    layer_norm(x, *learnt, width, deviations, out)
-    wanted = normalised(*(array.astype(np.float64) for array in (z, gain, shift)))
+    layer_norm(x, *learnt, width, epsilon, deviations, out)
+    wanted = normalised(*(array.astype(np.float64) for array in (z, gain, shift)), epsilon)
     # The mean is rounded at the size of z, and divided by a deviation that may be small.
     tolerance = 32 * eps * (1 + np.abs(z).max() * wanted[2].max())
     np.testing.assert_allclose(inside(x, width), wanted[0], rtol=0, atol=tolerance)
@@ -57,7 +58,9 @@ def test_layer_norm(width, dtype, eps, rng):
     np.testing.assert_allclose(deviations, wanted[2], rtol=tolerance)
     dshift, delta = np.full_like(out, np.nan), padded(dy)
     layer_norm_backward(learnt[0], deviations, width, x, dshift, delta)
-    slopes = [jacobian(row, gain.astype(np.float64)).T @ g for row, g in zip(z.astype(np.float64), dy, strict=True)]
+    slopes = [
+        jacobian(row, gain.astype(np.float64), epsilon).T @ g for row, g in zip(z.astype(np.float64), dy, strict=True)
+    ]
     largest = np.abs(dy).max() * np.abs(gain).max() * wanted[2].max()
     np.testing.assert_allclose(inside(delta, width), slopes, rtol=0, atol=8 * tolerance * max(largest, 1))
     np.testing.assert_allclose(inside(x, width), dy * wanted[0], rtol=0, atol=4 * tolerance)
@@ -70,7 +73,7 @@ def test_a_row_whose_variance_overflows_is_nan(value, dtype):
     z = np.arange(12, dtype=dtype).reshape(2, 6)
     z[1, 2] = value if dtype == np.float32 else value**10
     x, out, deviations = padded(z), padded(z), np.empty(2, dtype)
-    layer_norm(x, *(padded(np.ones((1, 6), dtype)) for _ in range(2)), 6, deviations, out)
+    layer_norm(x, *(padded(np.ones((1, 6), dtype)) for _ in range(2)), 6, 1e-5, deviations, out)
     assert np.isnan(inside(out, 6)[1]).all()
     assert np.isfinite(inside(out, 6)[0]).all()
 
@@ -78,9 +81,9 @@ def test_a_row_whose_variance_overflows_is_nan(value, dtype):
 def test_a_row_does_not_depend_on_those_beside_it(dtype, rng):
     z, (gain, shift) = rng.normal(size=(ROWS, 33)).astype(dtype), rng.normal(size=(2, 33)).astype(dtype)
     together, alone = np.empty((2, ROWS, 33), dtype)
-    layer_norm(z.copy().ravel(), gain, shift, 33, np.empty(ROWS, dtype), together.reshape(-1))
+    layer_norm(z.copy().ravel(), gain, shift, 33, 1e-5, np.empty(ROWS, dtype), together.reshape(-1))
     for row, out in zip(z, alone, strict=True):
-        layer_norm(row.copy(), gain, shift, 33, np.empty(1, dtype), out)
+        layer_norm(row.copy(), gain, shift, 33, 1e-5, np.empty(1, dtype), out)
     assert same_bits(together, alone)
 
 

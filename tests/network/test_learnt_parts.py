@@ -23,8 +23,9 @@ KINDS = {
     "layer_norm": {"layer_norm": True},
     "learn_activation": {"learn_activation": True},
     "learn_input_scale": {"learn_input_scale": True},
-    "all": {"layer_norm": [True, False], "learn_activation": True, "learn_input_scale": True, "input_dropout": 0.2},
-}
+    "all": {"layer_norm": [True, False], "learn_activation": True, "learn_input_scale": True, "input_dropout": 0.2,
+            "layer_norm_epsilon": [1e-3, 1e-5]},
+}  # fmt: skip
 # In units of the largest entry, or of the largest change of a parameter.
 DOUBLE, SINGLE = 1e-12, 64 * float(np.finfo(np.float32).eps)
 
@@ -151,7 +152,7 @@ def test_files_and_copies(kind, tmp_path):
     net.fit(X, y, epochs=1, optimizer=Adam(0.01), progress=False)
     net.save(tmp_path / "net.safetensors")
     twins = Network.load(tmp_path / "net.safetensors"), copy.copy(net), pickle.loads(pickle.dumps(net))
-    names = ("layer_norm", "learn_activation", "learn_input_scale", "input_dropout")
+    names = ("layer_norm", "layer_norm_epsilon", "learn_activation", "learn_input_scale", "input_dropout")
     for each in (net, *twins):
         assert [getattr(each, name) for name in names] == [getattr(net, name) for name in names]
         each.fit(X, y, epochs=1, optimizer=Adam(0.01), progress=False)
@@ -170,6 +171,8 @@ def test_what_they_are_made_of():
         Network([6, 9, 3], learn_activation=1)
     with pytest.raises(ValueError, match=r"layer_norm must be one value, or one a layer \(1\), got 2"):
         Network([6, 9, 3], layer_norm=[True, False])
+    with pytest.raises(ValueError, match="layer_norm_epsilon must be above 0 and finite in float32"):
+        Network([6, 9, 3], layer_norm_epsilon=[0])
     with pytest.raises(ValueError, match="input_dropout must be finite"):
         Network([6, 9, 3], input_dropout=1.0)
 

@@ -10,7 +10,8 @@ from hotloop import Network, profile
 NAMES = {
     # what it is made of
     "sizes", "activations", "loss", "dropout", "label_smoothing", "l1", "l2", "max_norm", "input_offset", "input_scale",
-    "dtype", "seed", "metadata", "layer_norm", "learn_activation", "learn_input_scale", "input_dropout",
+    "dtype", "seed", "metadata", "layer_norm", "layer_norm_epsilon", "learn_activation", "learn_input_scale",
+    "input_dropout",
     # its parameters
     "parameters", "weights", "biases", "gains", "shifts", "mixes", "learnt_input_scale", "n_parameters", "split",
     "parts",

@@ -113,7 +113,7 @@ def test_images_of_bytes_are_learned_as_the_documents_say(tmp_path):
 
 def test_the_extras_for_users_are_named():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for_developers = {"test", "bench", "peers", "tabular-peers", "docs", "dev"}
+    for_developers = {"test", "bench", "peers", "tabular-peers", "interchange", "docs", "dev"}
     assert {*re.findall(r"`\[(\w+)\]`", README)} == {*extras} - for_developers
 
 

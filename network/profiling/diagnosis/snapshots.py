@@ -114,8 +114,9 @@ class FitSnapshots:
         """Return those of a fit that is about to begin."""
         options = {
             "output": net.activations[-1], "loss": net.loss, "dropout": list(net.dropout), "l1": net.l1, "l2": net.l2,
-            "layer_norm": list(net.layer_norm), "learn_activation": list(net.learn_activation),
-            "learn_input_scale": net.learn_input_scale, "input_dropout": net.input_dropout, "max_norm": net.max_norm,
+            "layer_norm": list(net.layer_norm), "layer_norm_epsilon": list(net.layer_norm_epsilon),
+            "learn_activation": list(net.learn_activation), "learn_input_scale": net.learn_input_scale,
+            "input_dropout": net.input_dropout, "max_norm": net.max_norm,
             "label_smoothing": net.label_smoothing if data.labels.size else 0.0,  # targets are smoothed already
             "input_scale": float(data.settings["input_scale"][0]), "dtype": str(net.dtype), "seed": net.seed,
         }  # fmt: skip

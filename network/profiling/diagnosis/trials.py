@@ -148,7 +148,9 @@ def probe(net: Network, X: Array, y: Array) -> Probe | None:
         labelled = y.ndim == 1 and net.loss == "cross_entropy"
         targets = np.empty((0, 0), net.dtype) if labelled else y[start : start + PROBE_ROWS]
         labels = y[start : start + PROBE_ROWS] if labelled else np.empty(0, np.int64)
-        layout = Layout(net.sizes, net.dtype, net.layer_norm, net.learn_activation, net.learn_input_scale)
+        layout = Layout(
+            net.sizes, net.dtype, net.layer_norm, net.learn_activation, net.learn_input_scale, net.layer_norm_epsilon
+        )
         data = LoopArguments.prepare(
             layout, net.activations, net.loss, np.ascontiguousarray(rows), targets, labels,
             batch_size=len(rows), input_scale=net.input_scale,

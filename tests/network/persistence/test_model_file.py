@@ -124,6 +124,32 @@ def test_a_file_of_format_2(tmp_path):
     assert net.predict([[0.5]]) == pytest.approx(np.array([[float.fromhex("0x1.31ecd6b4a82b2p-1")]]), rel=1e-12)
 
 
+# In format 3, with layer normalisation, after 4 steps of Adam(0.125).
+FORMAT_3 = """
+eNqllE2IHEUUx7OLBEO8LOyyIBrGFlGhMnbV9PR0r5pahSwqIp48uL1pqqertzv2x9hVEzOuCTGCLHjwJAYjgYiHBKJEQSIr2Q74RQTFgwcFhSxGkhD8xEWD
+rrG6erKZTdKGGftSvPeKX/3f+z/68RvXyW9Ose2IcuISTmxbmZhTnI4yoXgGNBoqVIDiJzxMkpbIzVmKl6QR4ZYyUamBiqWw4FnK8mgaggoCFTiTZ0mTBzsI
+D5K4qFkKJ7FvKXktcGnMA96xFHk1TJi8YykRo8UNN01aSVu+Ma1W1eIazEMRyQD1BEHcanM78TxG+VVp1iQhzbOwyLq806LFc16YEK5rxZOMUjdPNySedGhq
+x6JRKYGnbVpooCSN7cu9yapHQtZbvuJdWb6sp6e1S70Qh4Y2i5KE+0E821OJyM5VEXE7DPMcbSVNn9k8JUFcKEZSPqctthp5QcqEBJGTtDyVtHgQCavSPCNc
+jEnUHYOwPSpmIPULCXZKOC10QFTPK47Yju78zUtx1wLTNAtdLAiLiUC6WTV2yQa6S9V90+l0B18slqXIS02fNp9i7ahbq0ONItNwXYIodBxk1JBW05ymgVzk
+qG6NuI7p6maj4ah1R0PQqHvI1N0GVT3iNesCKrCFg6yqVp2AsHyjpe9igad0TSw080keTaMZoMitL7ZH3JxWAdRnegmzYtJ9EaAOamgNgvmBx/ti1BDQjDWM
+Z2gw6/P/6AWCa3A0A+haDwdeZyDwaoSugQZag7iuFASuwWkgYMiWVldRdDW4T4YBoKqV8vp3TdUARGopsH8PBQ3Aml5KHMxRQQSwjkqoA/grYGLl1VLgYG4L
+IoCNK5qH/8NvAQPQRKXA/g03EUCqUQrs33BBAwhppcTBDBdEgDS1hDqA4QImgEYpcDDDBRGg/F+zq4Lf+P69+fc/yyaLEw9VW+Of/nkGr1R//nWf/zc2zk7N
+H9nzHYbW+bHFF89n+4eZ/vDI8eyfvadvmNIvZIsjF79d98Pn+NCGv44d/GYJjz9w4IvZkVN4efTO2kK0cfL34jyx9aPjY7/d/U6292L749e0l/HBD59+8O1H
+38zuHbrlNvbJ9mz0pucPP/fk0cXhQ3vyc8uxX+7YtnHsy2z4lVcnFg6fzFa2ff3E+qWvcPLQfeO70R846p77ho5ufeslFdfPLd88/8jylgOnRifjW+/CO3zt
+BbBpPb5wZuyx3Sc33++8PirPnzaM//juSoqXFm6/Z7/l4KETm4IjH+zE/wJ+Qxoa
+"""
+
+
+def test_a_file_of_format_3(tmp_path):
+    path = tmp_path / "model"
+    path.write_bytes(zlib.decompress(base64.b64decode(FORMAT_3)))
+    net = Network.load(path)
+    assert (net.layer_norm, net.layer_norm_epsilon, net.optimizer) == ((True,), (1e-5,), Adam(0.125))
+    assert net.predict([[0.5]]) == pytest.approx(np.array([[float.fromhex("0x1.a049e0fdf129cp-3")]]), rel=1e-12)
+    net.fit([[0.0], [1.0]], [0.0, 1.0], epochs=2, optimizer=Adam(0.125), progress=False)
+    assert net.predict([[0.5]]) == pytest.approx(np.array([[float.fromhex("0x1.bd916d7c2cd6ep-1")]]), rel=1e-12)
+
+
 def test_a_format_is_read_and_written_under_the_same_names(tmp_path):
     """A name that changes in the header, or is new, needs a new format, and a reader of the old one."""
     from safetensors import safe_open
@@ -136,9 +162,9 @@ def test_a_format_is_read_and_written_under_the_same_names(tmp_path):
         Network.load(path).save(path)
     added = {
         "layer_norm": [False], "learn_activation": [False], "learn_input_scale": False, "input_dropout": 0.0,
-        "label_smoothing": 0.0, "max_norm": None,
+        "label_smoothing": 0.0, "max_norm": None, "layer_norm_epsilon": [1e-5],
     }  # fmt: skip
-    assert headers[1] == headers[0] | added | {"format": 3, "checksum": headers[1]["checksum"]}
+    assert headers[1] == headers[0] | added | {"format": 4, "checksum": headers[1]["checksum"]}
     assert headers[2] == headers[1]  # with the checksum of the arrays
 
 
@@ -186,7 +212,7 @@ def test_a_rewritten_file_is_sound(saved, tmp_path):
 
 
 @pytest.mark.parametrize(("changes", "match"), [
-    ({"format": 4}, "has format 4; this version of hotloop reads formats 2 and 3"),
+    ({"format": 5}, "has format 5; this version of hotloop reads formats 2 to 4"),
     ({"format": 1}, "has format 1"),
     ({"format": 0}, "has format 0"),
     ({"format": "1"}, "has format '1'"),

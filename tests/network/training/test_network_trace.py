@@ -59,7 +59,7 @@ def check(net, X, y, **weights):
     assert len(trace) == len(net.weights)
     assert trace[0].x is trace.x
     parts = net.parts(net.parameters)
-    zs, outputs = peer.forward(net.weights, net.biases, net.activations, X, parts=parts)
+    zs, outputs = peer.forward(net.weights, net.biases, net.activations, X, parts=peer.with_epsilons(net, parts))
     of_rows = [net.split(net.gradient(X[i : i + 1], y[i : i + 1])[1])[1] for i in range(len(X))]
     close(trace.x, X * parts.get("input_scale", 1.0), net.dtype)
     for number, layer in enumerate(trace):
