@@ -7,8 +7,8 @@ from hotloop import Network
 from hotloop.activations import ELU, LeakyReLU
 
 EXTRAS = {
-    "ai_edge_litert": "ai-edge-litert", "skl2onnx": "skl2onnx", "equinox": "equinox", "flax": "flax", "jax": "jax",
-    "keras": "keras", "onnx": "onnx", "onnxruntime": "onnxruntime", "sklearn": "scikit-learn",
+    "ai_edge_litert": "ai-edge-litert", "emlearn": "emlearn", "equinox": "equinox", "flax": "flax", "jax": "jax",
+    "keras": "keras", "onnx": "onnx", "onnxruntime": "onnxruntime", "skl2onnx": "skl2onnx", "sklearn": "scikit-learn",
     "tensorflow": "tensorflow-cpu", "torch": "torch", "torchvision": "torchvision",
 }  # fmt: skip
 HIDDEN = (

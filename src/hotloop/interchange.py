@@ -12,11 +12,14 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hotloop.network.interchange.layers import InterchangeWarning
+    from hotloop.network.interchange.sklearn import from_sklearn, to_sklearn
 
-__all__ = ["InterchangeWarning"]
+__all__ = ["InterchangeWarning", "from_sklearn", "to_sklearn"]
 
 _MODULES = {
     "InterchangeWarning": "layers",
+    "from_sklearn": "sklearn",
+    "to_sklearn": "sklearn",
 }
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
