@@ -154,6 +154,11 @@ class OneHot:
         """Return what else a file keeps."""
         return {"categories": [list(key) for key in self.keys], "other": self.other}
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts that some category is found under."""
+        return tuple(self._by_text)
+
     def place_of(self, value: Any) -> int:
         """Return the place of a category, -1 if it is unknown."""
         if self.kind == BOOLEAN and isinstance(value, str):
@@ -194,8 +199,8 @@ class OneHot:
 
     def write(self, column: Column, out: Array, offset: Array, scale: Array) -> None:
         """Write the scaled inputs."""
-        if self.is_signed:
-            raw = np.array([[-1.0], [1.0], [0.0], [0.0]])
-        else:  # a row for each category, for other or unknown ones, and for missing ones
-            raw = np.eye(len(self.keys) + 2, self.n_inputs)
-        out[:] = scaled(raw, offset, scale).astype(out.dtype)[column.values]
+        out[:] = scaled(self.raw(), offset, scale).astype(out.dtype)[column.values]
+
+    def raw(self) -> Array:
+        """Return the inputs before they are scaled: a row for each category, other or unknown ones, missing ones."""
+        return np.array([[-1.0], [1.0], [0.0], [0.0]]) if self.is_signed else np.eye(len(self.keys) + 2, self.n_inputs)

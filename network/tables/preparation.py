@@ -97,6 +97,16 @@ class Preparation:
         return tuple(ColumnReport(name, of.kind, of.note, of.n_inputs, start, gone) for name, of, start, gone in rows)
 
     @property
+    def encodings(self) -> tuple[Encoding, ...]:
+        """The encoding of each column."""
+        return self._encodings
+
+    @property
+    def scaling(self) -> tuple[Array, Array]:
+        """Offset and scale of each input, as its column's encoding takes them: two arrays (n_inputs,) of float64."""
+        return self._offset, self._scale
+
+    @property
     def unused(self) -> tuple[str, ...]:
         """Names of the columns that became no input, so that a table may lack them."""
         return tuple(name for name, of in zip(self.names or (), self._encodings, strict=False) if not of.n_inputs)
