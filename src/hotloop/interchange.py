@@ -13,12 +13,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hotloop.network.interchange.layers import InterchangeWarning
     from hotloop.network.interchange.onnx_export import to_onnx
+    from hotloop.network.interchange.onnx_import import from_onnx
     from hotloop.network.interchange.sklearn import from_sklearn, to_sklearn
 
-__all__ = ["InterchangeWarning", "from_sklearn", "to_onnx", "to_sklearn"]
+__all__ = ["InterchangeWarning", "from_onnx", "from_sklearn", "to_onnx", "to_sklearn"]
 
 _MODULES = {
     "InterchangeWarning": "layers",
+    "from_onnx": "onnx_import",
     "from_sklearn": "sklearn",
     "to_onnx": "onnx_export",
     "to_sklearn": "sklearn",
