@@ -345,11 +345,21 @@ def _fill(net: Network, inputs: _Inputs, hidden: list[_Unit]) -> None:
     for index, unit in enumerate(hidden):
         gain, shift, mix = net.gains[index], net.shifts[index], net.mixes[index]
         if unit.norm is not None and gain is not None and shift is not None:
+            _check_size(unit.norm, "gain", unit.norm.gain, gain)
+            _check_size(unit.norm, "shift", unit.norm.shift, shift)
             if unit.norm.gain is None or unit.norm.shift is None:
                 warn_of(unit.norm.place, "has no learnt gain or shift: in hotloop both are trained")
             gain[:] = 1 if unit.norm.gain is None else unit.norm.gain
             shift[:] = 0 if unit.norm.shift is None else unit.norm.shift
         if unit.activation is not None and mix is not None:
+            _check_size(unit.activation, "mix", unit.activation.mix, mix)
             mix[:] = unit.activation.mix
     if inputs.scale is not None and net.learnt_input_scale is not None:
+        _check_size(inputs.scale, "scale", inputs.scale.scale, net.learnt_input_scale)
         net.learnt_input_scale[:] = inputs.scale.scale
+
+
+def _check_size(layer: Layer, name: str, found: Array | None, wanted: Array) -> None:
+    """Refuse a vector of another length, of which NumPy would repeat a single number."""
+    if found is not None and found.shape != wanted.shape:
+        refuse(layer.place, f"{name} has shape {found.shape}; wanted {wanted.shape}")

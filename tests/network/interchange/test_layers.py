@@ -87,6 +87,10 @@ def test_the_loss_follows_the_last_activation(last, loss):
         ([FIRST, LayerNorm(ONES, ZEROS, place="last")], "last: hotloop normalises hidden layers only"),
         ([FIRST, Activate("relu", ONES, place="last")], "last: hotloop learns the activations of hidden layers"),
         ([FIRST, Activate("softmax", place="within"), SECOND], "within: softmax is for the last layer"),
+        ([FIRST, LayerNorm(ONES[:1], ZEROS, place="norm"), SECOND], "norm: gain has shape (1,); wanted (3,)"),
+        ([FIRST, LayerNorm(None, ZEROS[:1], place="norm"), SECOND], "norm: shift has shape (1,); wanted (3,)"),
+        ([FIRST, Activate("relu", ONES[:1], place="mixed"), SECOND], "mixed: mix has shape (1,); wanted (3,)"),
+        ([InputScale(ONES[:1], place="scale"), FIRST], "scale: scale has shape (1,); wanted (3,)"),
         ([FIRST, replace(SECOND, weights=np.eye(3, dtype="f4"))], "the list has layers of float32 and of float64"),
     ],
 )
