@@ -14,16 +14,34 @@ if TYPE_CHECKING:
     from hotloop.network.interchange.layers import InterchangeWarning
     from hotloop.network.interchange.onnx_export import to_onnx
     from hotloop.network.interchange.onnx_import import from_onnx
+    from hotloop.network.interchange.pytorch import from_torch, to_state_dict, to_torch, to_torch_optimizer
     from hotloop.network.interchange.sklearn import from_sklearn, to_sklearn
+    from hotloop.network.interchange.torch_state import load_state_dict
 
-__all__ = ["InterchangeWarning", "from_onnx", "from_sklearn", "to_onnx", "to_sklearn"]
+__all__ = [
+    "InterchangeWarning",
+    "from_onnx",
+    "from_sklearn",
+    "from_torch",
+    "load_state_dict",
+    "to_onnx",
+    "to_sklearn",
+    "to_state_dict",
+    "to_torch",
+    "to_torch_optimizer",
+]
 
 _MODULES = {
     "InterchangeWarning": "layers",
     "from_onnx": "onnx_import",
     "from_sklearn": "sklearn",
+    "from_torch": "pytorch",
+    "load_state_dict": "torch_state",
     "to_onnx": "onnx_export",
     "to_sklearn": "sklearn",
+    "to_state_dict": "pytorch",
+    "to_torch": "pytorch",
+    "to_torch_optimizer": "pytorch",
 }
 
 if not TYPE_CHECKING:  # or type checkers would take any name for a public one
