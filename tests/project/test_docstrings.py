@@ -29,6 +29,7 @@ def modules():
 
 
 MODULES = modules()
+NEEDS = {"hotloop.network.interchange.pytorch": "torch"}  # packages that .ci/run installs for interchange
 SLOW = {f"hotloop.network.estimators.mlp_{kind}" for kind in ("classifier", "regressor")}  # in plain Python
 
 
@@ -40,6 +41,8 @@ def outcome(module):
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[needs_compiler] * (name in SLOW)) for name in MODULES])
 def test_examples(name, tmp_path, monkeypatch):
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     monkeypatch.chdir(tmp_path)
     if numba.config.DISABLE_JIT:  # or a decision boundary of 200 x 200 points takes long
         monkeypatch.setattr("hotloop.network.plots.decision_boundary.GRID", 5)
