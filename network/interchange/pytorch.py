@@ -144,7 +144,7 @@ def from_torch(
     if optimizer is None:
         for one in learnt:
             if one.tensor is not None and not one.tensor.requires_grad:
-                warn_of(one.place, f"its {one.name} is frozen; hotloop trains it unless a learning_rate_factor is 0")
+                warn_of(one.place, f"its {one.name} is frozen: hotloop trains it, unless learning_rate_factors say 0")
         return network_of(layers, "the module", loss=loss, output=output, dtype=dtype, **arguments)
     state = read_optimizer(optimizer, learnt)
     if state.l2 and arguments.get("l2"):

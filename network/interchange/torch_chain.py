@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 
 from hotloop.network.interchange.layers import Layers, refuse
 from hotloop.network.interchange.torch_layers import LEARNT, NAMES, READERS, Exponential, Learnt, layer_of
+from hotloop.network.validation.printable import shown
 
 # What a function does is what the module does that takes its arguments.
 FUNCTIONS: dict[Any, type[nn.Module]] = {
@@ -161,7 +162,7 @@ def _steps(module: nn.Module, training: list[fx.Node], evaluation: list[fx.Node]
             return
         if node.op == "call_module":
             part = module.get_submodule(place)
-            where, step = place, Step(f"{place}: {part!r}", part)
+            where, step = place, Step(f"{place}: {shown(part)}", part)
         else:
             step = _function(place, node, off)
         yield step

@@ -168,8 +168,10 @@ def layer_of(place: str, module: nn.Module) -> Layer | None:
     known = [base.__name__ for base in (*READERS, *NAMES) if isinstance(module, base)]
     if known:
         refuse(place, f"a subclass of {known[0]}, which may compute otherwise")
-    hint = f"; {HINTS[kind.__name__]}" if kind.__name__ in HINTS else ""
-    refuse(place, f"hotloop has no {kind.__name__}{hint}")
+    name = f"{kind.__module__}.{kind.__name__}".removeprefix("torch.nn.modules.").rpartition(".")
+    shadows = name[2] in {one.__name__ for one in (*READERS, *NAMES)}  # such as a quantised Linear
+    hint = f"; {HINTS[name[2]]}" if name[2] in HINTS else ""
+    refuse(place, f"hotloop has no {''.join(name) if shadows else name[2]}{hint}")
 
 
 def _dense(place: str, module: Any) -> Dense:

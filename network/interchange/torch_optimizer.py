@@ -145,12 +145,14 @@ def _with_factors(argument: str, wanted: Mapping[Learnt, float]) -> dict[str, An
         factor = value / largest if largest > 0 else 1.0
         if found.setdefault(field, {}).setdefault(layer, factor) != factor:
             refuse(one.place, f"its weight and bias have a different {argument}: hotloop has one for both")
-    factors = {
-        field: by_layer[0] if field == "input_scale" else [by_layer.get(layer, 1.0) for layer in range(n_layers)]
-        for field, by_layer in found.items()
-    }
-    different = {field: factor for field, factor in factors.items() if {*np.atleast_1d(factor)} != {1.0}}
-    return {argument: largest} | ({f"{argument}_factors": different} if different else {})
+    factors: dict[str, Any] = {}
+    for field, by_layer in found.items():
+        first, *others = {*by_layer.values()}
+        if others:  # where a layer has no such tensors, 1 is as good as any
+            factors[field] = [by_layer.get(layer, 1.0) for layer in range(n_layers)]
+        elif first != 1:
+            factors[field] = first
+    return {argument: largest} | ({f"{argument}_factors": factors} if factors else {})
 
 
 def _place_of(part: str) -> tuple[int, str]:

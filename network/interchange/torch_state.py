@@ -30,7 +30,7 @@ NORM = {"weight": "gain", "bias": "shift"}
 SCALE, MIX = {"scale": "input_scale"}, {"mix": "mix"}
 LEARNT: dict[type[Layer], dict[str, str]] = {Dense: LINEAR, LayerNorm: NORM, InputScale: SCALE, Activate: MIX}
 SCALING = ("offset", "scale")  # of the inputs, which is not learnt
-WRAPPERS = ("state_dict", "model_state_dict")  # keys under which training scripts save the state
+WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts save the state
 PREFIXES = ("module.", "_orig_mod.")  # of DataParallel, and of torch.compile
 
 
@@ -45,7 +45,7 @@ def load_state_dict(net: Network, source: Any, *, names: Sequence[str] | None = 
     net : Network
     source : mapping of str to tensor or array, or path
         A ``state_dict()``; a file of ``torch.save``, of which nothing but tensors is read; or, without PyTorch, a file
-        that ends in ``.safetensors``. A state that is saved as "state_dict" or "model_state_dict" is found.
+        that ends in ``.safetensors``. A state is also found under "state_dict", "model_state_dict" or "model".
     names : sequence of str, optional
         The modules in the order of the layers, such as ``["fc1", "head"]``. By default that of the keys, which is the
         order in which the module's ``__init__`` made them; of safetensors, where keys are sorted, the natural order.

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -149,6 +150,7 @@ def test_the_quickstart_network_runs_and_trains_on():
     assert_same(outputs(module, images), net.predict(rows))
 
 
+@pytest.mark.skipif(find_spec("torchvision") is None, reason="needs torchvision: pip install 'hotloop[interchange]'")
 def test_the_mlp_of_torchvision():
     # torchvision registers a fake kernel for each of its operators, and cannot be imported beside a build of PyTorch
     # for which its own library does not load, unless they exist.
@@ -270,6 +272,10 @@ def unused():
     return module
 
 
+def quantised():
+    return type("Linear", (nn.Module,), {"__module__": "torch.nn.quantized"})()
+
+
 def negative_slope():
     return layers(nn.LeakyReLU(-0.5))
 
@@ -297,6 +303,8 @@ REFUSED = [
     (lambda: nn.Sequential(nn.Linear(4, 3, device="meta")), "0: Linear(", "weight has no numbers yet"),
     (lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 3))), "0: Parametrized", "are computed"),
     (hooked, "0: Linear: has hooks"),
+    (lambda: nn.Sequential(quantised()), "0: Linear(): hotloop has no torch.nn.quantized.Linear"),
+    (lambda: nn.Sequential(nn.TransformerEncoderLayer(4, 2)), "0: TransformerEncoderLayer(...: hotloop has no Trans"),
     (tied, "1: Linear(", "its weight is used twice"),
     (lambda: nn.DataParallel(nn.Linear(4, 3)), "DataParallel", "give its .module"),
     (lambda: nn.Sequential(nn.Flatten()), "the module has no dense layer"),

@@ -53,8 +53,9 @@ def test_states_in_files(tmp_path):
     torch.save(state, tmp_path / "plain.pt")
     torch.save({"epoch": 3, "model_state_dict": state, "loss": 0.1}, tmp_path / "script.pth")
     torch.save({"state_dict": state}, tmp_path / "lightning.ckpt")
+    torch.save({"model": state, "optimizer": {}}, tmp_path / "reference.pth")
     save_file(state, tmp_path / "state.safetensors")
-    for name in ("plain.pt", "script.pth", "lightning.ckpt", "state.safetensors"):
+    for name in ("reference.pth", "plain.pt", "script.pth", "lightning.ckpt", "state.safetensors"):
         net = Network(source.sizes, seed=1)
         load_state_dict(net, tmp_path / name)
         np.testing.assert_array_equal(net.parameters, source.parameters)
@@ -295,6 +296,22 @@ def test_adam_with_decoupled_decay_is_adamw():
     net = from_torch(module, optimizer=optimizer)
     assert net.optimizer == AdamW(RATE, weight_decay=0.1)
     assert_ways_lead_to_the_same(net, module, optimizer)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        SGD(0.1, momentum=0.5, learning_rate_factors={"norm": 0.5, "input_scale": 0, "activation": [0.5, 0.25, 1]}),
+        AdamW(
+            0.1, weight_decay=0.5, weight_decay_factors={"biases": 0, "norm": 0}, learning_rate_factors={"weights": 0}
+        ),
+    ],
+)
+def test_factors_come_back_as_they_were(optimizer):
+    net = network(dtype="float64")
+    steps_of_hotloop(net, optimizer, 2)
+    module = to_torch(net)
+    assert from_torch(module, optimizer=to_torch_optimizer(net, module)).optimizer == optimizer
 
 
 def test_a_schedule_stays_behind():
