@@ -11,20 +11,30 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hotloop.network.interchange.keras_import import from_keras
+    from hotloop.network.interchange.keras_models import to_keras
+    from hotloop.network.interchange.keras_weights import load_keras_weights, save_keras_weights
     from hotloop.network.interchange.layers import InterchangeWarning
     from hotloop.network.interchange.onnx_export import to_onnx
     from hotloop.network.interchange.onnx_import import from_onnx
     from hotloop.network.interchange.pytorch import from_torch, to_state_dict, to_torch, to_torch_optimizer
     from hotloop.network.interchange.sklearn import from_sklearn, to_sklearn
+    from hotloop.network.interchange.tensorflow import to_litert, to_saved_model
     from hotloop.network.interchange.torch_state import load_state_dict
 
 __all__ = [
     "InterchangeWarning",
+    "from_keras",
     "from_onnx",
     "from_sklearn",
     "from_torch",
+    "load_keras_weights",
     "load_state_dict",
+    "save_keras_weights",
+    "to_keras",
+    "to_litert",
     "to_onnx",
+    "to_saved_model",
     "to_sklearn",
     "to_state_dict",
     "to_torch",
@@ -33,11 +43,17 @@ __all__ = [
 
 _MODULES = {
     "InterchangeWarning": "layers",
+    "from_keras": "keras_import",
     "from_onnx": "onnx_import",
     "from_sklearn": "sklearn",
     "from_torch": "pytorch",
+    "load_keras_weights": "keras_weights",
     "load_state_dict": "torch_state",
+    "save_keras_weights": "keras_weights",
+    "to_keras": "keras_models",
+    "to_litert": "tensorflow",
     "to_onnx": "onnx_export",
+    "to_saved_model": "tensorflow",
     "to_sklearn": "sklearn",
     "to_state_dict": "pytorch",
     "to_torch": "pytorch",

@@ -1,0 +1,234 @@
+"""What `from_keras` takes and refuses, layer by layer."""
+
+import re
+
+import numpy as np
+import pytest
+from interchange_networks import assert_same, library
+
+from hotloop import Network
+from hotloop.activations import ELU, LeakyReLU
+from hotloop.interchange import InterchangeWarning, from_keras
+from hotloop.losses import Huber
+
+keras = library("keras")
+kl = keras.layers
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+
+def sequential(*layers, inputs=(3,)):
+    """Return a model of these layers and a dense one for two outputs."""
+    return keras.Sequential([keras.Input(inputs), *layers, kl.Dense(2)])
+
+
+def same_outputs(model, net, shape=(3,)):
+    """Assert that the network computes what the model does; return the network."""
+    X = np.random.default_rng(0).normal(size=(7, *shape)).astype("float32")
+    assert_same(net.predict(X.reshape(7, -1)), keras.ops.convert_to_numpy(model(X)))
+    return net
+
+
+@pytest.mark.parametrize(
+    ("layer", "wanted"),
+    [
+        (kl.Activation("tanh"), "tanh"),
+        (kl.Activation("leaky_relu"), LeakyReLU(0.2)),
+        (kl.LeakyReLU(), LeakyReLU(0.3)),
+        (kl.LeakyReLU(negative_slope=0.01), "leaky_relu"),
+        (kl.ReLU(), "relu"),
+        (kl.ReLU(negative_slope=0.1), LeakyReLU(0.1)),
+        (kl.ELU(), "elu"),
+        (kl.ELU(alpha=0.5), ELU(0.5)),
+        (kl.Activation("swish"), "silu"),
+        (kl.Activation("linear"), "identity"),
+        (kl.Activation(kl.ELU(alpha=0.5)), ELU(0.5)),
+    ],
+)
+def test_activations(layer, wanted):
+    model = sequential(kl.Dense(4), layer)
+    assert same_outputs(model, from_keras(model)).activations == (wanted, "identity")
+    model = sequential(kl.Dense(4, activation=layer))
+    assert same_outputs(model, from_keras(model)).activations == (wanted, "identity")
+
+
+def test_a_softmax_layer():
+    model = sequential(kl.Softmax())
+    with pytest.raises(ValueError, match=r"0: Softmax 'softmax\w*': an activation comes once after a dense layer"):
+        from_keras(model)
+    model = keras.Sequential([keras.Input((3,)), kl.Dense(4), kl.Softmax()])
+    net = same_outputs(model, from_keras(model))
+    assert (net.activations, net.loss) == (("softmax",), "cross_entropy")
+
+
+def test_flatten_rescaling_and_dropout_of_inputs():
+    model = sequential(
+        kl.Rescaling(1 / 127.5, offset=-1), kl.Flatten(), kl.Dropout(0.1), kl.Identity(), kl.Flatten(), kl.Dense(5),
+        kl.LayerNormalization(epsilon=1e-3), kl.ReLU(), kl.Dropout(0.25),
+        inputs=(4, 2),
+    )  # fmt: skip
+    net = same_outputs(model, from_keras(model), (4, 2))
+    assert (net.sizes, net.input_dropout, net.dropout, net.layer_norm) == ((8, 5, 2), 0.1, (0.25,), (True,))
+    np.testing.assert_allclose([net.input_scale, net.input_offset], [1 / 127.5, 127.5], rtol=1e-15)
+
+
+def test_normalization_of_each_input():
+    X = np.random.default_rng(1).normal([5, -3, 0], [2, 0.1, 1], size=(50, 3)).astype("float32")
+    normalization = kl.Normalization()
+    normalization.adapt(X)
+    model = sequential(kl.Rescaling(0.5), normalization)
+    with pytest.raises(ValueError, match=r"1: Normalization 'normalization\w*': subtracts"):
+        from_keras(sequential(kl.Rescaling(0.0), normalization))
+    net = same_outputs(model, from_keras(model))
+    np.testing.assert_allclose(net.input_offset, 2 * X.mean(axis=0), rtol=1e-5)
+    channels = sequential(kl.Normalization(mean=[1.0, 2.0], variance=[4.0, 9.0]), kl.Flatten(), inputs=(3, 2))
+    assert same_outputs(channels, from_keras(channels), (3, 2)).input_offset.tolist() == [1, 2] * 3
+
+
+def test_nested_and_functional_models():
+    inner = keras.Sequential([keras.Input((4,)), kl.Dense(5, "tanh"), kl.Dropout(0.3)], name="inner")
+    inputs = keras.Input((3,))
+    outer = keras.Model(inputs, kl.Dense(2, name="last")(inner(kl.Dense(4, "relu")(inputs))))
+    net = same_outputs(outer, from_keras(outer))
+    assert (net.sizes, net.activations, net.dropout) == ((3, 4, 5, 2), ("relu", "tanh", "identity"), (0, 0.3))
+    stacked = keras.Sequential([keras.Input((3,)), outer, kl.Activation("sigmoid")])
+    assert same_outputs(stacked, from_keras(stacked)).loss == "binary_cross_entropy"
+
+
+def test_penalties_constraints_and_what_the_user_says():
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            kl.Dense(4, "relu", kernel_regularizer=keras.regularizers.L1L2(0.01, 0.02), kernel_constraint="max_norm"),
+            kl.Dense(2, kernel_regularizer=keras.regularizers.L1L2(0.01, 0.02)),
+        ]
+    )
+    net = from_keras(model)
+    assert (net.l1, net.l2, net.max_norm) == (0.01, 0.02, (2.0, None))
+    assert from_keras(model, l1=0.0, loss="mae", dtype="float64").l1 == 0
+    y, X = np.ones((5, 2)), np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    model.compile(loss="mse")
+    np.testing.assert_allclose(net.evaluate(X, y)["loss"], model.evaluate(X, y, verbose=0), rtol=1e-6)
+
+
+CATEGORICAL = keras.losses.CategoricalCrossentropy
+
+
+@pytest.mark.parametrize(
+    ("given", "last", "loss", "smoothing"),
+    [
+        ("mse", "linear", "mse", 0),
+        ("MeanSquaredError", "linear", "mse", 0),
+        (keras.losses.mean_absolute_error, "relu", "mae", 0),
+        (keras.losses.Huber(2.0), "linear", Huber(2.0), 0),
+        (keras.losses.LogCosh(), "linear", "log_cosh", 0),
+        ("poisson", "exponential", "poisson", 0),
+        ("sparse_categorical_crossentropy", "softmax", "cross_entropy", 0),
+        (CATEGORICAL(from_logits=True, label_smoothing=0.1), "linear", "cross_entropy", 0.1),
+        (["binary_crossentropy"], "sigmoid", "binary_cross_entropy", 0),
+    ],
+)
+def test_the_compiled_loss(given, last, loss, smoothing):
+    model = keras.Sequential([keras.Input((3,)), kl.Dense(2, last)])
+    model.compile(loss=given)
+    net = from_keras(model)
+    assert (net.loss, net.label_smoothing) == (loss, smoothing)
+    X = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    if given != "sparse_categorical_crossentropy" and not smoothing:  # of which evaluate sees nothing
+        y = np.eye(2, dtype="float32")[[0, 1, 1, 0, 1]]
+        np.testing.assert_allclose(net.evaluate(X, y)["loss"], model.evaluate(X, y, verbose=0), rtol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "last", "message"),
+    [
+        ("hinge", "linear", "the compiled loss: hotloop has no 'hinge'"),
+        (lambda y, a: (a - y) ** 4, "linear", "the compiled loss: hotloop has no <function"),
+        (keras.losses.MeanSquaredError(reduction="sum"), "linear", "the compiled loss: hotloop has no <"),
+        (CATEGORICAL(), "linear", "cross_entropy of probabilities or rates, after identity"),
+        (CATEGORICAL(from_logits=True), "softmax", "cross_entropy of logits, after softmax"),
+    ],
+)
+def test_another_compiled_loss_is_said(given, last, message):
+    model = keras.Sequential([keras.Input((3,)), kl.Dense(2, last)])
+    model.compile(loss=given)
+    with pytest.warns(InterchangeWarning, match=re.escape(message)):
+        from_keras(model)
+    assert from_keras(model, loss="mae").loss == "mae"
+
+
+def test_what_is_trained_otherwise_is_said():
+    frozen = kl.Dense(4)
+    frozen.trainable = False
+    with pytest.warns(InterchangeWarning, match=r"0: Dense 'dense\w*': is frozen"):
+        from_keras(sequential(frozen))
+    with pytest.warns(InterchangeWarning, match=r"0: Dense 'dense\w*': has no bias"):
+        from_keras(sequential(kl.Dense(4, use_bias=False)))
+    with pytest.warns(InterchangeWarning, match="has no learnt gain or shift"):
+        from_keras(sequential(kl.Dense(4), kl.LayerNormalization(center=False)))
+
+
+class Own(kl.Dense):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("layers", "error"),
+    [
+        ([kl.Dense(4), kl.BatchNormalization(name="bn")], "1: BatchNormalization 'bn': hotloop has no batch normalis"),
+        ([kl.PReLU(name="p")], "0: PReLU 'p': hotloop has no PReLU"),
+        ([kl.GaussianNoise(0.1, name="g")], "0: GaussianNoise 'g': hotloop has no GaussianNoise"),
+        ([Own(4, name="own")], "Own 'own': hotloop has no "),
+        ([kl.Dense(4), kl.ReLU(max_value=6, name="six")], "1: ReLU 'six': has a max_value"),
+        ([kl.Dense(4, "relu6", name="d")], "0: Dense 'd': hotloop has no activation relu6"),
+        ([kl.Dense(4, lambda z: z * z, name="d")], "0: Dense 'd': hotloop has no activation <lambda>"),
+        ([kl.Dense(4, kl.PReLU(), name="d")], "0: Dense 'd': hotloop has no activation PReLU"),
+        ([kl.Dropout(0.1, noise_shape=(None, 1), name="d")], "0: Dropout 'd': has a noise_shape"),
+        ([kl.Rescaling(-1.0, name="r")], "0: Rescaling 'r': scales by a number that is not above 0"),
+        ([kl.Dense(4), kl.Rescaling(2.0, name="r")], "1: Rescaling 'r': hotloop scales the inputs only"),
+        ([kl.Dense(4, bias_regularizer="l2", name="d")], "0: Dense 'd': has a bias_regularizer"),
+        ([kl.Dense(4, activity_regularizer="l2", name="d")], "0: Dense 'd': has a activity_regularizer"),
+        ([kl.Dense(4, kernel_constraint="non_neg", name="d")], "0: Dense 'd': has the constraint NonNeg"),
+        ([kl.Dense(4, kernel_regularizer="l2", name="d")], "hotloop has one l1 and one l2 for all layers"),
+        ([kl.Dense(4, dtype="mixed_float16", name="d")], "0: Dense 'd': computes in float16 with float32 parameters"),
+        ([kl.Dense(4, dtype="bfloat16", name="d")], "0: Dense 'd': computes in bfloat16"),
+        ([kl.Dense(4), kl.LayerNormalization(dtype="float64", name="n")], "'n': computes in float64 after a layer"),
+        ([kl.EinsumDense("bd,de->be", 4, name="e")], "0: EinsumDense 'e': hotloop has none but the scale of inputs"),
+        ([kl.LayerNormalization(name="n")], "0: LayerNormalization 'n': hotloop normalises the z of a dense layer"),
+    ],
+)
+def test_what_hotloop_has_not_is_refused_by_name_and_place(layers, error):
+    with pytest.raises(ValueError, match=re.escape(error)):
+        from_keras(sequential(*layers))
+
+
+def test_models_of_other_kinds_are_refused(tmp_path):
+    class Subclassed(keras.Model):
+        pass
+
+    with pytest.raises(ValueError, match=r"Subclassed, of which hotloop cannot see what it computes"):
+        from_keras(Subclassed())
+    with pytest.raises(ValueError, match="has no parameters yet: give it an Input"):
+        from_keras(keras.Sequential([kl.Dense(2)]))
+    a, b = keras.Input((3,)), keras.Input((3,))
+    with pytest.raises(ValueError, match="has 2 inputs and 1 outputs"):
+        from_keras(keras.Model([a, b], kl.Dense(2)(kl.Add()([a, b]))))
+    with pytest.raises(ValueError, match=r"Add 'add\w*' joins 2 branches"):
+        from_keras(keras.Model(a, kl.Add()([kl.Dense(3)(a), a])))
+    shared = kl.Dense(3, name="shared")
+    with pytest.raises(ValueError, match="2: Dense 'shared': is used twice"):
+        from_keras(keras.Model(a, shared(shared(a))))
+    with pytest.raises(ValueError, match=r"Dropout 'dropout\w*' is called with a fixed training="):
+        from_keras(keras.Model(a, kl.Dense(3)(kl.Dropout(0.1)(a, training=True))))
+    with pytest.raises(ValueError, match=r"takes inputs of shape \('batch', 4, 3\); hotloop's are"):
+        from_keras(sequential(inputs=(4, 3)))
+    with pytest.raises(TypeError, match="model must be a Keras model or the path"):
+        from_keras(Network([1, 1], seed=0))
+    with pytest.raises(ValueError, match="has weights only: make the network"):
+        from_keras(tmp_path / "net.weights.h5")
+
+
+def test_quantized_and_lora_layers_are_refused():
+    model = sequential(kl.Dense(4, name="d"))
+    model.layers[0].enable_lora(2)
+    with pytest.raises(ValueError, match="0: Dense 'd': is quantized or has a LoRA adapter"):
+        from_keras(model)
