@@ -72,12 +72,11 @@ def from_keras(model: Any, *, loss: Any = None, output: Any = None, dtype: Any =
 
     Examples
     --------
-    >>> import keras  # doctest: +SKIP
+    >>> import keras
     >>> from hotloop.interchange import from_keras
-    >>> model = keras.Sequential(  # doctest: +SKIP
-    ...     [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
-    ... )
-    >>> from_keras(model)  # doctest: +SKIP
+    >>> layers = [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    >>> model = keras.Sequential(layers)
+    >>> from_keras(model)
     Network([784, 10], output='softmax', loss='cross_entropy', dtype='float32')
     """
     keras = library("keras", "keras", "Keras")

@@ -56,8 +56,8 @@ def to_keras(net: Any, *, logits: bool = False) -> Any:
     >>> from hotloop import Network
     >>> from hotloop.interchange import to_keras
     >>> net = Network([784, 64, 10], loss="cross_entropy", dropout=0.2, seed=0)
-    >>> model = to_keras(net)  # doctest: +SKIP
-    >>> [type(layer).__name__ for layer in model.layers]  # doctest: +SKIP
+    >>> model = to_keras(net)
+    >>> [type(layer).__name__ for layer in model.layers]
     ['Dense', 'Dropout', 'Dense']
     """
     layers = layers_of(net, "Keras", logits=logits)

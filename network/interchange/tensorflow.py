@@ -55,12 +55,12 @@ def to_saved_model(net: Network, folder: str | os.PathLike[str], *, logits: bool
 
     Examples
     --------
-    >>> import tensorflow as tf  # doctest: +SKIP
+    >>> import tensorflow as tf
     >>> from hotloop import Network
     >>> from hotloop.interchange import to_saved_model
-    >>> to_saved_model(Network([4, 8, 3], seed=0), "served/1")  # doctest: +SKIP
-    >>> serve = tf.saved_model.load("served/1").signatures["serving_default"]  # doctest: +SKIP
-    >>> serve(inputs=tf.zeros((2, 4)))["outputs"].shape  # doctest: +SKIP
+    >>> to_saved_model(Network([4, 8, 3], seed=0), "served/1")
+    >>> serve = tf.saved_model.load("served/1").signatures["serving_default"]
+    >>> serve(inputs=tf.zeros((2, 4)))["outputs"].shape
     TensorShape([2, 3])
     """
     tf = library("tensorflow", "tensorflow", "TensorFlow")
@@ -101,7 +101,7 @@ def to_litert(net: Network, path: str | os.PathLike[str], *, logits: bool = Fals
     --------
     >>> from hotloop import Network
     >>> from hotloop.interchange import to_litert
-    >>> to_litert(Network([4, 8, 3], seed=0), "net.tflite")  # doctest: +SKIP
+    >>> to_litert(Network([4, 8, 3], seed=0), "net.tflite")
     """
     tf = library("tensorflow", "tensorflow", "TensorFlow")
     target = path_of("path", path)

@@ -29,7 +29,13 @@ def modules():
 
 
 MODULES = modules()
-NEEDS = {"hotloop.network.interchange.pytorch": "torch"}  # packages that .ci/run installs for interchange
+NEEDS = {  # packages that .ci/run installs for interchange
+    "hotloop.network.interchange.keras_import": "tensorflow",
+    "hotloop.network.interchange.keras_models": "tensorflow",
+    "hotloop.network.interchange.keras_weights": "tensorflow",
+    "hotloop.network.interchange.pytorch": "torch",
+    "hotloop.network.interchange.tensorflow": "tensorflow",
+}
 SLOW = {f"hotloop.network.estimators.mlp_{kind}" for kind in ("classifier", "regressor")}  # in plain Python
 
 
@@ -39,6 +45,8 @@ def outcome(module):
     return done.failed, done.attempted
 
 
+# Keras converts TensorFlow's variables to arrays in NumPy 1's way.
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[needs_compiler] * (name in SLOW)) for name in MODULES])
 def test_examples(name, tmp_path, monkeypatch):
     if name in NEEDS:
