@@ -33,6 +33,8 @@ NEEDS = {  # packages that .ci/run installs for interchange
     "hotloop.network.interchange.keras_import": "tensorflow",
     "hotloop.network.interchange.keras_models": "tensorflow",
     "hotloop.network.interchange.keras_weights": "tensorflow",
+    "hotloop.network.interchange.onnx_export": "onnx",
+    "hotloop.network.interchange.onnx_import": "onnx",
     "hotloop.network.interchange.pytorch": "torch",
     "hotloop.network.interchange.tensorflow": "tensorflow",
 }
