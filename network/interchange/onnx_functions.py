@@ -8,7 +8,7 @@ from itertools import count
 from hotloop.kernels.codes import SELU_ABOVE, SELU_BELOW
 from hotloop.kernels.elementary_functions import NORMAL64, TAIL_P64, TAIL_Q64
 
-DOMAIN = "hotloop"
+DOMAIN, OPSET = "hotloop", 17  # of ONNX 1.12, of 2022: the first with LayerNormalization
 
 
 def _number(value: float) -> str:
@@ -97,6 +97,6 @@ FUNCTIONS = {
 }
 
 
-def source_of(op: str, opset: int) -> str:
+def source_of(op: str) -> str:
     """Return the text of a function, as ONNX's parser takes it."""
-    return f'<domain: "{DOMAIN}", opset_import: ["" : {opset}]>\n{op} {FUNCTIONS[op]}'
+    return f'<domain: "{DOMAIN}", opset_import: ["" : {OPSET}]>\n{op} {FUNCTIONS[op]}'

@@ -9,10 +9,10 @@ import numpy as np
 from hotloop import __version__
 from hotloop.kernels.jit import Array
 from hotloop.network.interchange.libraries import library
-from hotloop.network.interchange.onnx_functions import DOMAIN, FUNCTIONS, source_of
+from hotloop.network.interchange.onnx_functions import DOMAIN, FUNCTIONS, OPSET, source_of
 from hotloop.network.persistence.atomic_write import path_of, write_atomically
 
-OPSET, ML_OPSET, IR_VERSION = 17, 2, 8  # of ONNX 1.12, of 2022: the first with LayerNormalization
+ML_OPSET, IR_VERSION = 2, 8  # of ONNX 1.12, as OPSET
 LARGEST = 2**31 - 2**20  # bytes of constants: a protocol buffer holds less than 2 GiB
 BATCH = "batch"
 
@@ -99,7 +99,7 @@ class Graph:
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid(domain, number) for domain, number in opsets.items()],
-            functions=[self._onnx.parser.parse_function(source_of(op, OPSET)) for op in sorted(self._used)],
+            functions=[self._onnx.parser.parse_function(source_of(op)) for op in sorted(self._used)],
             producer_name="hotloop",
             producer_version=__version__,
             ir_version=IR_VERSION,

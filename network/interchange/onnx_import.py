@@ -67,7 +67,7 @@ def from_onnx(model: Any, *, loss: Any = None, output: Any = None, dtype: Any = 
     >>> from hotloop.interchange import from_onnx, to_onnx
     >>> _ = to_onnx(Network([3, 8, 2], "silu", loss="cross_entropy", seed=0), "net.onnx")
     >>> from_onnx("net.onnx")
-    Network([3, 8, 2], activation='silu', output='softmax', loss='cross_entropy')
+    Network([3, 8, 2], activation=['silu'], output='softmax', loss='cross_entropy', dtype='float32')
     """
     model = _loaded(model)
     nodes = Nodes(model)
@@ -106,7 +106,7 @@ def _checked(model: Any, source: str) -> Any:
     checker = library("onnx.checker", "onnx", "ONNX")
     try:
         checker.check_model(model)
-    except checker.ValidationError as error:
+    except (checker.ValidationError, UnicodeDecodeError) as error:
         raise ValueError(f"{source} is not a valid ONNX model: {error}") from None
     return model
 

@@ -9,10 +9,12 @@ import numpy as np
 from hotloop.kernels.jit import Array
 from hotloop.network.interchange.layers import refuse
 from hotloop.network.interchange.libraries import library
-from hotloop.network.interchange.onnx_functions import DOMAIN
+from hotloop.network.interchange.onnx_functions import DOMAIN, FUNCTIONS, source_of
 
 CLOSE = 1e-6  # of a number that is written in float32
+OWN = ("", "ai.onnx", "ai.onnx.ml", DOMAIN)  # domains whose operators are known
 FLOATS = ("FLOAT", "DOUBLE")
+DEPTH = 4  # of products of products: enough for 0.5 x (1 + erf) however it is put together
 X, EPSILON = "x", "epsilon"
 
 # A composition: an operator and what it is applied to; "x" is one value, wherever it stands, "epsilon" any number. A
@@ -62,11 +64,22 @@ class Nodes:
             raise ValueError(f"the model is of ONNX opset {self.opset}; hotloop reads opset 7 and later: convert it")
         if graph.sparse_initializer:
             raise ValueError(f"the model has sparse parameters, {graph.sparse_initializer[0].values.name!r} first")
+        self._check_functions(model)
         self._constants = {one.name: one for one in graph.initializer}
         self._makers = {value: node for node in graph.node for value in node.output}
         self._numbers = {id(node): number for number, node in enumerate(graph.node)}
         self.input, self.shape = self._input(graph)
         self.output = self._output(graph)
+
+    def _check_functions(self, model: Any) -> None:
+        """Refuse functions that go by the name of an operator, but are not those that `to_onnx` writes."""
+        for one in model.functions:
+            if one.domain == DOMAIN and one.name in FUNCTIONS:
+                own = self._onnx.parser.parse_function(source_of(one.name))
+                if (list(one.input), list(one.node)) != (list(own.input), list(own.node)):
+                    refuse(f"function {DOMAIN}.{one.name}", "is not the one that this hotloop writes")
+            elif one.domain in OWN:
+                refuse(f"function {one.domain}.{one.name}", "hotloop reads no functions in the place of operators")
 
     def _input(self, graph: Any) -> tuple[str, tuple[int | None, ...] | None]:
         """Return the name and shape of the only input."""
@@ -109,8 +122,7 @@ class Nodes:
 
     def op(self, node: Any) -> str:
         """Return the operator, with its domain unless it is ONNX's own, or one of hotloop's functions."""
-        own = node.domain in ("", "ai.onnx", "ai.onnx.ml", DOMAIN)
-        return str(node.op_type if own else f"{node.domain}.{node.op_type}")
+        return str(node.op_type if node.domain in OWN else f"{node.domain}.{node.op_type}")
 
     def attributes(self, node: Any) -> dict[str, Any]:
         """Return a node's attributes by name; text as str."""
@@ -121,8 +133,7 @@ class Nodes:
     def constant(self, value: str) -> Array | None:
         """Return a value that does not depend on the input; None if it does, or is not known."""
         if value in self._constants:
-            array: Array = self._onnx.numpy_helper.to_array(self._constants[value])
-            return array
+            return self._array(self._constants[value])
         node = self._makers.get(value)
         if node is None:
             return None
@@ -130,7 +141,7 @@ class Nodes:
         if node.op_type == "Constant":
             (found,) = attributes.values()
             if hasattr(found, "data_type"):
-                return np.asarray(self._onnx.numpy_helper.to_array(found))
+                return self._array(found)
             return np.asarray(found, np.float32 if "value_float" in next(iter(attributes)) else None)
         if node.op_type not in ("Identity", "Transpose", "Cast") or (source := self.constant(node.input[0])) is None:
             return None
@@ -139,6 +150,11 @@ class Nodes:
         if node.op_type == "Cast":
             return source.astype(self._onnx.helper.tensor_dtype_to_np_dtype(attributes["to"]))
         return source
+
+    def _array(self, tensor: Any) -> Array:
+        if tensor.data_type not in self._onnx.TensorProto.DataType.values():
+            raise ValueError(f"the constant {tensor.name!r} is of a type that ONNX does not have, {tensor.data_type}")
+        return np.asarray(self._onnx.numpy_helper.to_array(tensor))
 
     def split(self, node: Any) -> tuple[str, Array, bool] | None:
         """Return of a node with two inputs the value and the constant, and whether the constant is the first."""
@@ -195,10 +211,10 @@ class Nodes:
         for found in self._matches(forms[0], values[0], known):
             yield from self._in_order(forms[1:], values[1:], found)
 
-    def _factors(self, value: str) -> tuple[float, list[str]]:
+    def _factors(self, value: str, depth: int = DEPTH) -> tuple[float, list[str]]:
         """Return the product of the numbers, and the other factors, that a value is the product of."""
         node = self._makers.get(value)
-        if node is None or self.op(node) not in ("Mul", "Div"):
+        if node is None or depth == 0 or self.op(node) not in ("Mul", "Div"):
             return 1.0, [value]
         number, factors = 1.0, list[str]()
         for place, part in enumerate(node.input):
@@ -208,7 +224,7 @@ class Nodes:
             elif divides or array is not None:
                 return 1.0, [value]
             else:
-                more, others = self._factors(part)
+                more, others = self._factors(part, depth - 1)
                 number, factors = number * more, factors + others
         return number, factors
 

@@ -60,7 +60,8 @@ def test_pipelines_of_scikit_learn(kind, dtype):
     mlp = MLPRegressor(activation="tanh", **settings) if kind == "regressor" else MLPClassifier(**settings)
     scaler = MinMaxScaler() if kind == "classifier" else StandardScaler()
     pipeline = make_pipeline(scaler, mlp).fit(inputs, targets)
-    converted = library("skl2onnx").to_onnx(pipeline, inputs[:1], options=options)
+    to = library("skl2onnx").to_onnx
+    converted = to(pipeline, inputs[:1], options=options)
     if kind == "classifier of two":
         with pytest.warns(InterchangeWarning, match=r"returns p, .*instead of \(1 - p, p\)"):
             net = from_onnx(converted)
@@ -70,6 +71,8 @@ def test_pipelines_of_scikit_learn(kind, dtype):
     assert (
         np.abs(net.predict(inputs) - wanted).max() < {"float32": 1e-5, "float64": 1e-12}[dtype] * np.abs(wanted).max()
     )
+    if kind == "classifier of text":
+        assert_same_network(from_onnx(to(pipeline, inputs[:1])), net)  # with a dict for each row, its default
     if kind == "classifier" and dtype == "float32":
         before = net.evaluate(inputs, digits)["loss"]
         net.fit(inputs, digits, epochs=3, progress=False)
@@ -147,6 +150,8 @@ def test_a_bias_that_is_not_there():
         ("y = Gemm <transB = 1, alpha = 0.5, beta = 2.0> (x, c0, c1)", (W.T.copy(), B)),
         ("y = Gemm (x, c0, c1)", (W, np.float32(2))),
         ("w = Transpose <perm = [1, 0]> (c0) y = Gemm (x, w, c1)", (W.T.copy(), B)),
+        ("z = Gemm (x, c0, c1) s = Mul (z, c2) e = Erf (s) o = Add (c3, e) h = Mul (c4, o) y = Mul (z, h)",
+         (W, B, np.float32(0.70710677), np.float32(1), np.float32(0.5))),
         ("z = Gemm (x, c0, c1) t = Constant <value_float = 1.0> () e = Exp(z) o = Add(t, e) y = Log(o)", (W, B)),
         ("a = Sub(x, c2) b = Div(a, c3) c = Mul(b, c4) d = Add(c, c5) y = Gemm (d, c0, c1)",
          (W, B, X[0], np.full(4, 2, "f4"), np.float32(0.5), X[1])),
@@ -165,6 +170,14 @@ def test_a_bias_that_is_not_there():
 def test_graphs_by_hand(text, constants):
     model = model_of(text, *constants)
     assert_same(from_onnx(model).predict(X), run(model, X))
+
+
+@pytest.mark.parametrize("opset", [10, 17])
+def test_dropout_is_trained_with(opset):
+    ratio = "d = Dropout <ratio = 0.3> (r)" if opset < 12 else "d = Dropout (r, c2)"
+    text = f"z = Gemm (x, c0, c1) r = Relu (z) {ratio} y = Gemm (d, c3, c1)"
+    net = from_onnx(model_of(text, W, B, np.float32(0.3), np.eye(2, dtype="f4"), opset=opset))
+    assert net.dropout == (0.3,)
 
 
 DENSE = "z = Gemm (x, c0, c1) "
@@ -246,6 +259,16 @@ def graph_of(inputs, outputs):
 )
 def test_graphs_of_another_form_are_refused(model, error):
     with pytest.raises(ValueError, match=re.escape(error)):
+        from_onnx(model)
+
+
+def test_functions_that_are_not_hotloops_own_are_refused():
+    model = to_onnx(Network([3, 4, 2], "softplus", dtype="float64", seed=0))
+    model.functions[0].node[-1].op_type = "Sub"
+    with pytest.raises(ValueError, match=r"function hotloop\.Softplus: is not the one that this hotloop writes"):
+        from_onnx(model)
+    model.functions[0].domain, model.functions[0].name = "", "Gemm"
+    with pytest.raises(ValueError, match=r"function \.Gemm: hotloop reads no functions in the place of operators"):
         from_onnx(model)
 
 
