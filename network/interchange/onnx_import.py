@@ -130,11 +130,17 @@ def _merged(nodes: Nodes, steps: Layers) -> Layers:
             flat = True
             width = _same_width(one, one.columns, width)
         elif isinstance(one, (Factor, Term)) and before:
-            _add_to_front(front, one, done, flat)
+            if one.value.ndim:
+                if not flat:
+                    refuse(one.place, "scales inputs one by one before they are flattened")
+                width = _same_width(one, one.value.size, width)
+            _add_to_front(front, one, done, width)
         elif isinstance(one, Factor):
-            done[-1] = _with_gain(one, done[-1])
+            done[-1] = _with_gain(one, _wide(one, one.value, width), done[-1])
         elif isinstance(one, Term):
-            done[-1] = _with_shift(one, done[-1])
+            done[-1] = _with_shift(one, _wide(one, one.value, width), done[-1])
+        elif isinstance(one, LayerNorm):
+            done.append(replace(one, gain=_wide(one, one.gain, width), shift=_wide(one, one.shift, width)))
         else:
             if isinstance(one, Dense):
                 if not flat:
@@ -164,13 +170,11 @@ def _plain(value: Any) -> Any:
     return float(value) if np.ndim(value) == 0 else value
 
 
-def _add_to_front(front: _Front, one: Factor | Term, done: Layers, flat: bool) -> None:
-    """Let the scaling of the inputs be followed by a factor or a term."""
+def _add_to_front(front: _Front, one: Factor | Term, done: Layers, width: int | None) -> None:
+    """Let the scaling of the inputs, so many if that is known, be followed by a factor or a term."""
     row = one.value.astype(np.float64)
-    if not flat and row.ndim:
-        refuse(one.place, "scales inputs one by one before they are flattened")
     if isinstance(one, Factor) and one.name.startswith(LEARNT_INPUT_SCALE):
-        done.append(InputScale(one.value, place=one.place))
+        done.append(InputScale(np.array(np.broadcast_to(one.value, width or one.value.size)), place=one.place))
         return
     if done:
         refuse(one.place, "hotloop scales the inputs only before anything else")
@@ -186,21 +190,24 @@ def _add_to_front(front: _Front, one: Factor | Term, done: Layers, flat: bool) -
             refuse(one.place, "adds a constant to an input that is multiplied by 0")
 
 
-def _with_gain(one: Factor, layer: Layer) -> Layer:
+def _with_gain(one: Factor, row: Array | None, layer: Layer) -> Layer:
     if isinstance(layer, LayerNorm) and layer.gain is None and layer.shift is None:
-        return replace(layer, gain=one.value)
+        return replace(layer, gain=row)
     refuse(one.place, f"multiplies by a constant after {layer.place}")
 
 
-def _with_shift(one: Term, layer: Layer) -> Layer:
+def _with_shift(one: Term, row: Array | None, layer: Layer) -> Layer:
     if isinstance(layer, LayerNorm) and layer.shift is None:
-        return replace(layer, shift=one.value)
+        return replace(layer, shift=row)
     if isinstance(layer, Dense) and layer.bias is None:
-        return replace(layer, bias=_row_of(one, layer.weights.shape[1]))
+        return replace(layer, bias=row)
     refuse(one.place, f"adds a constant after {layer.place}")
 
 
-def _row_of(one: Term, width: int) -> Array:
-    if one.value.ndim and one.value.size != width:
-        refuse(one.place, f"adds {one.value.size} numbers to {width} outputs")
-    return np.array(np.broadcast_to(one.value, width))
+def _wide(one: Layer, value: Array | None, width: int | None) -> Array | None:
+    """Return a number or a row as a row of this width."""
+    if value is None or width is None:
+        return value
+    if value.ndim and value.size != width:
+        _same_width(one, value.size, width)
+    return np.array(np.broadcast_to(value, width))

@@ -213,6 +213,13 @@ DENSE = "z = Gemm (x, c0, c1) "
         ("t = Transpose (x) w = MatMul (x, t) y = MatMul (w, c0)", (W, B), "node 1 (MatMul): its weights 't' are not"),
         ("a = Mul (x, c2) y = Gemm (a, c0, c1)", (W, B, np.float32(-1)), "node 0 (Mul): the scale of an input is"),
         ("a = Div (x, c2) y = Gemm (a, c0, c1)", (W, B, np.float32(0)), "node 0 (Div): divides by 0"),
+        ("a = Sub (x, c2) y = Gemm (a, c0, c1)", (W, B, X[0, :3]), "node 0 (Sub): takes 3 columns; there are 4"),
+        ("z = MatMul (x, c0) y = Add (z, c1)", (W, X[0]), "node 1 (Add): takes 4 columns; there are 2"),
+        ("a = Flatten (x) b = Gemm (a, c0, c1) y = Mul (b, b)", (W, B), "node 2 (Mul): combines two values"),
+        ("y = Gemm (c0, x)", (W,), "node 0 (Gemm): its weights 'x' are not a constant"),
+        ("y = Gemm (x, c0, x)", (W,), "node 0 (Gemm): its bias is not a constant"),
+        ("a = Relu (x) b = Add (a, c1) y = Gemm (b, c0)", (W, X[0]), "hotloop scales the inputs only before"),
+        ("a = Mul (x, c2) b = Add (a, c2) y = Gemm (b, c0, c1)", (W, B, np.float32(0)), "that is multiplied by 0"),
         ("a = Div (x, c2) y = Identity (a)", (W, B, np.float32(2)), "the model has no dense layer"),
     ],
 )  # fmt: skip
