@@ -11,12 +11,14 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hotloop.network.interchange.c_export import export_c
     from hotloop.network.interchange.keras_import import from_keras
     from hotloop.network.interchange.keras_models import to_keras
     from hotloop.network.interchange.keras_weights import load_keras_weights, save_keras_weights
     from hotloop.network.interchange.layers import InterchangeWarning
     from hotloop.network.interchange.onnx_export import to_onnx
     from hotloop.network.interchange.onnx_import import from_onnx
+    from hotloop.network.interchange.python_export import export_python
     from hotloop.network.interchange.pytorch import from_torch, to_state_dict, to_torch, to_torch_optimizer
     from hotloop.network.interchange.sklearn import from_sklearn, to_sklearn
     from hotloop.network.interchange.tensorflow import to_litert, to_saved_model
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "InterchangeWarning",
+    "export_c",
+    "export_python",
     "from_keras",
     "from_onnx",
     "from_sklearn",
@@ -43,6 +47,8 @@ __all__ = [
 
 _MODULES = {
     "InterchangeWarning": "layers",
+    "export_c": "c_export",
+    "export_python": "python_export",
     "from_keras": "keras_import",
     "from_onnx": "onnx_import",
     "from_sklearn": "sklearn",
