@@ -227,7 +227,7 @@ def network_of(
         As of `Network`. By default the loss follows the last activation (cross_entropy for softmax, and so on), the
         output activation is that of the layers, and the dtype that of their parameters.
     **arguments
-        Others of `Network` that layers do not say.
+        Others of `Network`, which go before what the layers say.
 
     Raises
     ------
@@ -254,23 +254,22 @@ def network_of(
     *hidden, last = units
     final = "identity" if last.activation is None else last.activation.activation
     rescale = inputs.rescale or Rescale(0.0, 1.0)
-    net = Network(
-        [units[0].dense.weights.shape[0], *(unit.dense.weights.shape[1] for unit in units)],
-        [_hidden(unit) for unit in hidden],
-        output=final if output is None else output,
-        loss=LOSS_OF_OUTPUT.get(row_of(final).name, "mse") if loss is None else loss,
-        initializer=[(unit.dense.weights, _bias(unit.dense)) for unit in units],
-        layer_norm=[unit.norm is not None for unit in hidden],
-        layer_norm_epsilon=[EPSILON if unit.norm is None else unit.norm.epsilon for unit in hidden],
-        learn_activation=[unit.activation is not None and unit.activation.mix is not None for unit in hidden],
-        learn_input_scale=inputs.scale is not None,
-        dropout=[0.0 if unit.dropout is None else unit.dropout.rate for unit in hidden],
-        input_dropout=0.0 if inputs.dropout is None else inputs.dropout.rate,
-        input_offset=rescale.offset,
-        input_scale=rescale.scale,
-        dtype=found.pop() if dtype is None else dtype,
-        **arguments,
-    )
+    said = {
+        "output": final if output is None else output,
+        "loss": LOSS_OF_OUTPUT.get(row_of(final).name, "mse") if loss is None else loss,
+        "initializer": [(unit.dense.weights, _bias(unit.dense)) for unit in units],
+        "layer_norm": [unit.norm is not None for unit in hidden],
+        "layer_norm_epsilon": [EPSILON if unit.norm is None else unit.norm.epsilon for unit in hidden],
+        "learn_activation": [unit.activation is not None and unit.activation.mix is not None for unit in hidden],
+        "learn_input_scale": inputs.scale is not None,
+        "dropout": [0.0 if unit.dropout is None else unit.dropout.rate for unit in hidden],
+        "input_dropout": 0.0 if inputs.dropout is None else inputs.dropout.rate,
+        "input_offset": rescale.offset,
+        "input_scale": rescale.scale,
+        "dtype": found.pop() if dtype is None else dtype,
+    }
+    sizes = [units[0].dense.weights.shape[0], *(unit.dense.weights.shape[1] for unit in units)]
+    net = Network(sizes, [_hidden(unit) for unit in hidden], **(said | arguments))
     _fill(net, inputs, hidden)
     return net
 

@@ -12,6 +12,9 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hotloop.network.interchange.c_export import export_c
+    from hotloop.network.interchange.equinox import from_equinox, to_equinox
+    from hotloop.network.interchange.flax import from_flax, to_flax
+    from hotloop.network.interchange.jax import from_jax, to_jax
     from hotloop.network.interchange.keras_import import from_keras
     from hotloop.network.interchange.keras_models import to_keras
     from hotloop.network.interchange.keras_weights import load_keras_weights, save_keras_weights
@@ -28,6 +31,9 @@ __all__ = [
     "InterchangeWarning",
     "export_c",
     "export_python",
+    "from_equinox",
+    "from_flax",
+    "from_jax",
     "from_keras",
     "from_onnx",
     "from_sklearn",
@@ -35,6 +41,9 @@ __all__ = [
     "load_keras_weights",
     "load_state_dict",
     "save_keras_weights",
+    "to_equinox",
+    "to_flax",
+    "to_jax",
     "to_keras",
     "to_litert",
     "to_onnx",
@@ -49,6 +58,9 @@ _MODULES = {
     "InterchangeWarning": "layers",
     "export_c": "c_export",
     "export_python": "python_export",
+    "from_equinox": "equinox",
+    "from_flax": "flax",
+    "from_jax": "jax",
     "from_keras": "keras_import",
     "from_onnx": "onnx_import",
     "from_sklearn": "sklearn",
@@ -56,6 +68,9 @@ _MODULES = {
     "load_keras_weights": "keras_weights",
     "load_state_dict": "torch_state",
     "save_keras_weights": "keras_weights",
+    "to_equinox": "equinox",
+    "to_flax": "flax",
+    "to_jax": "jax",
     "to_keras": "keras_models",
     "to_litert": "tensorflow",
     "to_onnx": "onnx_export",

@@ -30,6 +30,9 @@ def modules():
 
 MODULES = modules()
 NEEDS = {  # packages that .ci/run installs for interchange
+    "hotloop.network.interchange.equinox": "equinox",
+    "hotloop.network.interchange.flax": "jax",
+    "hotloop.network.interchange.jax": "jax",
     "hotloop.network.interchange.keras_import": "tensorflow",
     "hotloop.network.interchange.keras_models": "tensorflow",
     "hotloop.network.interchange.keras_weights": "tensorflow",
