@@ -118,7 +118,7 @@ def from_torch(
     ModuleNotFoundError
         Without PyTorch: ``pip install 'hotloop[torch]'``.
     TypeError
-        If `module` or `optimizer` is none.
+        If `module` is no module, or `optimizer` no optimizer.
     ValueError
         If hotloop has no network or optimizer that computes the same; it names the layer and what is wrong.
 

@@ -20,7 +20,7 @@ Group = Mapping[str, Any]  # of parameters, with the hyper-parameters that they 
 
 
 class Kind(NamedTuple):
-    """An optimizer that both have, how their hyper-parameters become each other's, and what hotloop's has not."""
+    """An optimizer of both: its moments in PyTorch, its hyper-parameters both ways, and those that hotloop lacks."""
 
     hotloop: type[Optimizer]
     moments: tuple[str, ...]

@@ -102,6 +102,13 @@ def test_inputs_are_scaled_in_float64_whatever_the_module_becomes():
     assert_same(outputs(to_torch(net), X.astype("i4")), net.predict(X))
 
 
+def test_softplus_is_that_of_float64_above_pytorchs_threshold():
+    net = Network([1, 1], "softplus", output="softplus", dtype="float64", seed=0)
+    net.weights[0][:] = 1
+    X = np.array([[-40.0], [19.5], [20.5], [25.0], [39.5], [40.5], [800.0]])
+    np.testing.assert_allclose(outputs(to_torch(net), X), net.predict(X), rtol=1e-14)
+
+
 def test_random_numbers_of_pytorch_are_as_before():
     before = torch.random.get_rng_state()
     to_torch(Network([4, 8, 3], layer_norm=True, seed=0))
@@ -111,6 +118,7 @@ def test_random_numbers_of_pytorch_are_as_before():
 def test_parameters_are_copies():
     net = Network([4, 8, 3], seed=0)
     module = to_torch(net)
+    assert all(tensor.is_contiguous() for tensor in module.parameters())
     with torch.no_grad():
         module[0].weight.fill_(7)
     again = from_torch(module)
