@@ -3,11 +3,13 @@
 import ctypes
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hotloop.interchange import export_c
+from hotloop.network.interchange.layers import layers_of, network_of
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 STRICT = (
@@ -43,6 +45,36 @@ def outputs_of(function, X, n_outputs):
     for x, y in zip(np.ascontiguousarray(X), out, strict=True):
         function(x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p))
     return out
+
+
+def unit_of(net, X):
+    """Return the unit of rounding of a network's outputs: that of the largest, or what the network makes of others.
+
+    The latter is the largest change of the exact outputs if each parameter and each input is off by one unit in its own
+    last place: an output that is a small difference of large numbers, or a layer normalisation of nearly equal ones, is
+    known no better, in whatever order and with whatever library it is computed.
+    """
+    rng = np.random.default_rng(0)
+
+    def off(array):
+        return array.astype("f8") * (1 + np.finfo(net.dtype).eps * rng.choice([-1, 1], array.shape))
+
+    def outputs(change):
+        layers = [
+            replace(layer, **{name: change(value) for name, value in vars(layer).items() if hasattr(value, "shape")})
+            for layer in layers_of(net, "a twin")
+        ]
+        return network_of(layers, "a twin", loss=net.loss, output=net.activations[-1]).predict(change(X))
+
+    exact = outputs(lambda array: array.astype("f8"))
+    change = max(np.abs(outputs(off) - exact).max() for _ in range(8))
+    return max(float(np.spacing(np.abs(net.predict(X)).max())), float(change))
+
+
+def difference(found, wanted):
+    """Return the largest difference of arrays of one shape and dtype."""
+    assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
+    return float(np.abs(found.astype("f8") - wanted.astype("f8")).max())
 
 
 def _run(*command):

@@ -14,6 +14,7 @@ from hotloop.network.interchange.c_templates import (
     KEYWORDS,
     LAYER_NORM,
     LIBRARY,
+    NORM_SUMS,
     SLOPES,
     SOFTMAX,
 )
@@ -148,7 +149,7 @@ class _Writer:
         """Return the file."""
         facts, name, upper = self.facts, self.name, self.upper
         room = [(buffer, size) for buffer, size in self._room.items() if size]
-        scratch = sum(size for _, size in room)
+        scratch = sum(size for _, size in room) + (NORM_SUMS if LAYER_NORM in self._functions else 0)
         comment = "\n".join(f" * {_in_comment(line)}".rstrip() for line in [*facts.lines(), "", *self._how_to_use()])
         declared = "".join(f"    {self.real} {buffer}[{size}];\n" for buffer, size in room)
         body = "".join(f"    {line}\n" for line in self._body)

@@ -16,7 +16,7 @@ FMA = """\
 DENSE = """\
 /* z = x W + bias; W has a row of fan_out numbers for each of the fan_in inputs. */
 static void N_dense(const REAL *restrict weights, const REAL *restrict bias, size_t fan_in, size_t fan_out,
-                    const REAL *restrict x, REAL *restrict z)
+        const REAL *restrict x, REAL *restrict z)
 {
     for (size_t j = 0; j < fan_out; j++) {
         z[j] = R(0.0);
@@ -34,6 +34,7 @@ static void N_dense(const REAL *restrict weights, const REAL *restrict bias, siz
 """
 
 # hotloop sums a row as sixteen sums, each of every sixteenth number.
+NORM_SUMS = 16
 LAYER_NORM = """\
 static REAL N_total(const REAL *sums)
 {
@@ -46,7 +47,7 @@ static REAL N_total(const REAL *sums)
 
 /* gain (z - mean) / sqrt(variance + epsilon) + shift, in place. */
 static void N_layer_norm(const REAL *restrict gain, const REAL *restrict shift, REAL epsilon, size_t n,
-                         REAL *restrict z)
+        REAL *restrict z)
 {
     const REAL share = R(1.0) / (REAL)n;
     REAL sums[16] = {R(0.0)};

@@ -5,8 +5,8 @@ import subprocess
 
 import numpy as np
 import pytest
-from exported_c import COMPILER, STRICT, compile_files, compiled, needs_compiler, outputs_of
-from interchange_networks import HIDDEN, N_NETWORKS, assert_same, random_network, tolerance_of
+from exported_c import COMPILER, STRICT, compile_files, compiled, difference, needs_compiler, outputs_of, unit_of
+from interchange_networks import HIDDEN, N_NETWORKS, assert_same, random_network
 
 from hotloop import Adam, Network
 from hotloop.activations import CustomActivation
@@ -17,21 +17,19 @@ from hotloop.network.persistence.schema import Schema
 
 @pytest.fixture(scope="module")
 def random_networks():
-    """Return the random networks of each dtype, by their names in C, with inputs."""
-    return {
-        dtype: {f"{dtype}_{seed}": random_network(seed, dtype) for seed in range(N_NETWORKS)}
-        for dtype in ("float32", "float64")
-    }
+    """Return the random networks of each dtype by their names in C: each with inputs, outputs and the latter's unit."""
+    drawn = {f"{dtype}_{seed}": random_network(seed, dtype) for dtype in ("float32", "float64")
+             for seed in range(N_NETWORKS)}  # fmt: skip
+    return {name: (net, X, net.predict(X), unit_of(net, X)) for name, (net, X) in drawn.items()}
 
 
 @needs_compiler
 @pytest.mark.parametrize("flags", [(), ("-ffast-math",)], ids=["strict", "fast"])
 def test_c_computes_the_same(tmp_path, random_networks, flags):
-    networks = random_networks["float32"] | random_networks["float64"]
-    library = compiled(tmp_path, {name: net for name, (net, _) in networks.items()}, *flags)
-    for name, (net, X) in networks.items():
-        found = outputs_of(getattr(library, name), X, net.sizes[-1])
-        assert_same(found, net.predict(X), tolerance_of(net, X))
+    library = compiled(tmp_path, {name: net for name, (net, *_) in random_networks.items()}, *flags)
+    for name, (_, X, wanted, unit) in random_networks.items():
+        found = outputs_of(getattr(library, name), X, wanted.shape[1])
+        assert difference(found, wanted) <= 4 * unit, name
 
 
 @needs_compiler
@@ -61,7 +59,7 @@ def test_digits_are_classified_the_same(tmp_path):
     assert len(X) == 1797
     assert np.mean(wanted.argmax(axis=1) == data.y_test) > 0.9
     np.testing.assert_array_equal(found.argmax(axis=1), wanted.argmax(axis=1))
-    assert_same(found, wanted, 4 * np.finfo(np.float32).eps)
+    assert difference(found, wanted) <= 4 * unit_of(net, X)
 
 
 @needs_compiler
@@ -145,6 +143,8 @@ def test_the_comment_says_what_it_is(tmp_path):
     ):  # fmt: skip
         assert part in comment, part
     assert "#define PREDICT_SCRATCH_BYTES (7 * sizeof(float))" in text
+    export_c(Network([3, 4, 2], layer_norm=True, seed=0), tmp_path / "norm.c", dtype="float64")
+    assert "#define PREDICT_SCRATCH_BYTES (20 * sizeof(double))" in (tmp_path / "norm.c").read_text()
     assert "#define PREDICT_INPUTS 3\n#define PREDICT_OUTPUTS 2" in text
 
 
@@ -155,10 +155,12 @@ def test_any_text_in_the_metadata_compiles(tmp_path):
     compiled(tmp_path, {"net": net}, "-Wtrigraphs", "-Wcomment")
 
 
+@needs_compiler
 def test_logits(tmp_path):
-    net = Network([3, 4, 2], loss="cross_entropy", seed=0)
-    export_c(net, tmp_path / "net.c", logits=True)
-    assert "softmax(" not in (tmp_path / "net.c").read_text()
+    net, X = Network([3, 4, 2], loss="cross_entropy", seed=0), np.random.default_rng(0).normal(size=(5, 3)).astype("f4")
+    library = compiled(tmp_path, {"net": net}, logits=True)
+    same = Network([3, 4, 2], loss="cross_entropy", output="identity", seed=0)
+    assert_same(outputs_of(library.net, X, 2), same.predict(X))
 
 
 def test_numbers_keep_their_bits(tmp_path):
