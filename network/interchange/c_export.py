@@ -257,9 +257,9 @@ class _Writer:
                 "    " + "".join(f"{text}{suffix}, " for text in texts[at : at + NUMBERS_IN_A_LINE]).rstrip()
                 for at in range(0, len(texts), NUMBERS_IN_A_LINE)
             ]
-        shape = f"[{rows.size}]" if array.ndim == 1 else f"[{rows.shape[0]} * {rows.shape[1]}]"
+        shape = "" if array.ndim == 1 else f" /* {rows.shape[0]} x {rows.shape[1]} */"
         name = f"{self.name}_{label}"
-        self._constants.append(f"static const {real} {name}{shape} = {{\n" + "\n".join(lines) + "\n};\n")
+        self._constants.append(f"static const {real} {name}[{rows.size}] = {{{shape}\n" + "\n".join(lines) + "\n};\n")
         return name
 
 

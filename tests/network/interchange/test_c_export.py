@@ -168,7 +168,7 @@ def test_numbers_keep_their_bits(tmp_path):
         net = Network([3, 5], seed=0, dtype=dtype)
         net.weights[0][0, :4] = [1 / 3, 1e-30, -0.0, np.finfo(dtype).max]
         export_c(net, tmp_path / "net.c")
-        (table,) = re.findall(r"predict_weights_0\[3 \* 5\] = \{([^}]*)\}", (tmp_path / "net.c").read_text())
+        (table,) = re.findall(r"predict_weights_0\[15\] = \{ /\* 3 x 5 \*/([^}]*)\}", (tmp_path / "net.c").read_text())
         found = np.array([number.rstrip("f") for number in re.findall(r"[^\s,]+", table)], dtype)
         assert found.tobytes() == net.weights[0].tobytes()
 
