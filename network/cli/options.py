@@ -32,6 +32,7 @@ LEARNING_RATES: dict[str, float] = {
     "adam": 0.002,
 }
 SGD_MOMENTUM = 0.9
+HIDDEN = 192
 DROPOUT = 0.3
 PATIENCE = 10  # epochs without a better validation loss
 
@@ -213,21 +214,9 @@ def add_network_options(group: Any) -> None:
         "--hidden",
         metavar="N,...",
         type=_hidden_sizes,
-        default=[192],
-        help="units of the hidden layers only; the rest follows from the data (default: 192)",
+        help=f"units of the hidden layers only; the rest follows from the data (default: {HIDDEN})",
     )
-    group.add_argument(
-        "--activation",
-        metavar="NAME[,NAME...]",
-        type=_names("activation", HIDDEN_ACTIVATIONS),
-        help=f"of the hidden layers, one for all or one each: {', '.join(HIDDEN_ACTIVATIONS)} (default: relu)",
-    )
-    group.add_argument(
-        "--output",
-        metavar="NAME",
-        type=_name("output", ACTIVATIONS),
-        help=f"activation of the last layer (default: {outputs}, else identity)",
-    )
+    add_activation_options(group, f"{outputs}, else identity")
     group.add_argument(
         "--loss",
         metavar="NAME",
@@ -246,16 +235,31 @@ def add_network_options(group: Any) -> None:
         type=_fraction_or_zero,
         help=f"of the hidden layers (default: {DROPOUT:g} for classes, else 0)",
     )
-    group.add_argument("--input-dropout", metavar="RATE", type=_fraction_or_zero, default=0.0, help="(default: 0)")
+    group.add_argument("--input-dropout", metavar="RATE", type=_fraction_or_zero, help="(default: 0)")
     group.add_argument("--layer-norm", action="store_true", help="normalise each hidden layer before its activation")
     group.add_argument(
         "--l2",
         metavar="C",
         type=_number_from_zero,
-        default=0.0,
         help="adds C sum of w^2 to the loss (default: 0)",
     )
-    group.add_argument("--dtype", choices=DTYPES, default="float32", help="(default: %(default)s)")
+    group.add_argument("--dtype", choices=DTYPES, help=f"(default: {DTYPES[0]})")
+
+
+def add_activation_options(group: Any, output: str = "identity") -> None:
+    """Add the options for activations; `output` is the default of the last one, for the help."""
+    group.add_argument(
+        "--activation",
+        metavar="NAME[,NAME...]",
+        type=_names("activation", HIDDEN_ACTIVATIONS),
+        help=f"of the hidden layers, one for all or one each: {', '.join(HIDDEN_ACTIVATIONS)} (default: relu)",
+    )
+    group.add_argument(
+        "--output",
+        metavar="NAME",
+        type=_name("output", ACTIVATIONS),
+        help=f"activation of the last layer (default: {output})",
+    )
 
 
 def add_training_options(group: Any, epochs: str = "40", patience: str = f"default: {PATIENCE}") -> None:

@@ -25,7 +25,7 @@ LOSSES_OF_VALUES = ", ".join(name for name, row in LOSSES.items() if not row.fro
 STYLES = {
     r"^(usage:|[a-z][a-z ]*:)": "bold",
     r"^  (-\S+(?: --\S+)?)": "cyan",
-    r"^    (train|predict|profile|warmup|doctor)  ": "cyan",
+    r"^    (train|predict|export|profile|warmup|doctor)  ": "cyan",
 }
 # Wrapped at 79 characters, as the terminal of a newcomer may be 80 wide.
 DESCRIPTION = """\
@@ -77,6 +77,13 @@ data:
              names another y); unsigned bytes are divided by the largest,
              other inputs standardised
 
+models for --from:
+  a file that hotloop saved; .keras; .onnx; PyTorch's weights, a state_dict in
+  .pt, .pth or .safetensors, whose activations --activation and --output name.
+  The network keeps its layers, parameters and the scaling of its inputs. If it
+  has none, pixels are scaled as for a new network, and numbers are taken as
+  they are; a table is prepared as the file says, if hotloop saved it
+
 default learning rates:
   {RATES}
 
@@ -95,7 +102,8 @@ examples:
   hotloop train --data houses.csv --save houses.safetensors --report run.html
   hotloop train --data people.parquet --categorical zip,year --missing unknown
   zcat sales.csv.gz | hotloop train --data - --separator ';' --decimal ,
-  hotloop train --data mnist --checkpoint run.safetensors --resume"""
+  hotloop train --data mnist --checkpoint run.safetensors --resume
+  hotloop train --from model.onnx --data houses.csv --save houses.safetensors"""
 PREDICT = "Write the predictions of a saved network as CSV, one line for each row of data."
 PREDICT_EPILOG = """\
 data:
@@ -117,6 +125,25 @@ columns:
 examples:
   hotloop predict digits.safetensors digits | head
   hotloop predict houses.safetensors new_houses.csv --output prices.csv"""
+EXPORT = """\
+Write a network for other programs: as C, Python or ONNX, or for PyTorch,
+Keras and TensorFlow. It computes there what hotloop predict computes here."""
+EXPORT_EPILOG = """\
+models:
+  a file that hotloop train --save or a network's save wrote; .keras; .onnx;
+  PyTorch's weights, a state_dict in .pt, .pth or .safetensors, whose
+  activations --activation and --output name
+
+extras:
+  --c and --python need nothing else; --onnx needs hotloop[onnx], --torch
+  hotloop[torch], --keras hotloop[keras], --saved-model and --litert
+  hotloop[tensorflow]
+
+examples:
+  hotloop export digits.safetensors --c digits.c --onnx digits.onnx
+  hotloop export digits.safetensors --c digits.c --name digits --dtype float64
+  hotloop export model.keras --c model.c --logits
+  hotloop export weights.pt --activation tanh --output softmax --python net.py"""
 PROFILE = """\
 Train a network and print where the time went: a row for each layer and phase,
 how close each comes to the limit of this machine, and what bounds it. Then
@@ -160,7 +187,7 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action=_Version)
     commands = whole.add_subparsers(
-        title="commands", dest="command", required=True, metavar="{train,predict,profile,warmup,doctor}"
+        title="commands", dest="command", required=True, metavar="{train,predict,export,profile,warmup,doctor}"
     )
 
     def add(name: str, summary: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
@@ -171,6 +198,7 @@ def parser() -> argparse.ArgumentParser:
 
     _train_options(add("train", "train a network", TRAIN, TRAIN_EPILOG))
     _predict_options(add("predict", "predict with a saved network", PREDICT, PREDICT_EPILOG))
+    _export_options(add("export", "write a network for other programs", EXPORT, EXPORT_EPILOG))
     _profile_options(add("profile", "train, and show where the time went", PROFILE, PROFILE_EPILOG))
     _warmup_options(add("warmup", "compile ahead of need", WARMUP))
     doctor = add("doctor", "examine this machine", DOCTOR)
@@ -180,7 +208,15 @@ def parser() -> argparse.ArgumentParser:
 
 def _train_options(train: argparse.ArgumentParser) -> None:
     options.add_data_options(train.add_argument_group("data"))
-    options.add_network_options(train.add_argument_group("network"))
+    network = train.add_argument_group("network")
+    network.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="go on with a network from a file: of hotloop, .keras, .onnx, or PyTorch's weights (.pt, .safetensors), "
+        "whose --activation and --output are those of the options",
+    )
+    options.add_network_options(network)
     training = train.add_argument_group("training")
     options.add_training_options(training, patience=f"default: {options.PATIENCE} if there are validation rows")
     training.add_argument(
@@ -217,6 +253,26 @@ def _predict_options(predict: argparse.ArgumentParser) -> None:
     predict.add_argument(
         "--output", metavar="FILE", type=options.output_file, help="where to write (default: standard output)"
     )
+
+
+def _export_options(export: argparse.ArgumentParser) -> None:
+    export.add_argument("model", metavar="MODEL", help="a file with a network, see below")
+    options.add_activation_options(export)
+    files = export.add_argument_group("files to write, one or several")
+    for option, metavar, words in (
+        ("--c", "FILE", "C99 without dependencies: void predict(const float *x, float *out)"),
+        ("--python", "FILE", "a Python file that needs NumPy only: predict(X)"),
+        ("--onnx", "FILE", "an ONNX model, of a table with its preparation"),
+        ("--torch", "FILE.safetensors", "parameters by PyTorch's names, for load_state_dict"),
+        ("--keras", "FILE.keras", "a Keras model"),
+        ("--saved-model", "FOLDER", "a SavedModel of TensorFlow"),
+        ("--litert", "FILE", "a LiteRT model (TensorFlow Lite)"),
+    ):
+        files.add_argument(option, metavar=metavar, type=options.output_file, help=words)
+    how = export.add_argument_group("how")
+    how.add_argument("--logits", action="store_true", help="without the output activation, if the loss takes logits")
+    how.add_argument("--name", help="of the function in C (default: predict)")
+    how.add_argument("--dtype", choices=DTYPES, help="of the arithmetic in C (default: the network's)")
 
 
 def _profile_options(profile: argparse.ArgumentParser) -> None:

@@ -22,6 +22,7 @@ from hotloop.network.persistence.schema import Schema
 from hotloop.network.prepared_network import PreparedNetwork
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.tables.table_data import load_table
+from hotloop.network.validation.arguments import DTYPES
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,17 +87,26 @@ def load_prepared(arguments: argparse.Namespace) -> PreparedData:
     return prepare(arguments, *load_data(arguments))
 
 
-def load_data(arguments: argparse.Namespace) -> tuple[Dataset, Preparation | None]:
-    """Load the data, its targets as classes or values by the loss, and a table with its preparation."""
+def load_data(
+    arguments: argparse.Namespace, preparation: Preparation | None = None, *, as_numbers: bool = False
+) -> tuple[Dataset, Preparation | None]:
+    """Load the data, its targets as classes or values by the loss, and a table with its preparation.
+
+    An existing preparation is used as it is. With `as_numbers` a CSV file is read as one of numbers, not as a table.
+    """
     task = None
     if arguments.loss is not None:
         task = "classification" if LOSSES[arguments.loss].classifies else "regression"
     kind, source, target = kind_of(arguments.data), arguments.data, arguments.target
-    options = {"seed": arguments.seed, "task": task, "dtype": arguments.dtype}
-    if kind not in ("csv", "arrow"):
+    options = {"seed": arguments.seed, "task": task, "dtype": arguments.dtype or DTYPES[0]}
+    if preparation is not None and kind not in ("csv", "arrow"):
+        raise ValueError(f"{source} is not a table, for which the network was trained: give a CSV or a Parquet file")
+    if as_numbers and kind == "arrow":
+        raise ValueError(f"{source}: the network takes numbers as they are: give a CSV or an NPZ file")
+    if kind not in ("csv", "arrow") or as_numbers:
         for name in ("categorical", "missing"):
             if getattr(arguments, name) is not None:
-                raise ValueError(f"{source} is not a table: omit --{name}")
+                raise ValueError(f"{source} is not {'read as ' if as_numbers else ''}a table: omit --{name}")
         fraction = arguments.test_fraction
         return load(source, target, test_fraction=fraction, **options, **csv_options(arguments)), None
     known = Dialect.of(**csv_options(arguments))
@@ -110,6 +120,7 @@ def load_data(arguments: argparse.Namespace) -> tuple[Dataset, Preparation | Non
             known=known,
             categorical=arguments.categorical or (),
             missing=arguments.missing or (),
+            preparation=preparation,
             **options,
         )
 

@@ -30,6 +30,7 @@ from hotloop.network.persistence.atomic_write import check_is_another, check_wri
 from hotloop.network.profiling.profiler import Profile, profile
 from hotloop.network.tables.preparation import Preparation
 from hotloop.network.training.history import DivergenceError
+from hotloop.network.validation.arguments import DTYPES
 
 EPOCHS = 40
 # Of made-up data: floating-point operations that take about a second, and the bounds of the number of epochs.
@@ -96,7 +97,7 @@ def _data(arguments: argparse.Namespace) -> tuple[Dataset, Preparation | None]:
         work = flops.training_of_a_row(sizes) * rows
         arguments.epochs = int(min(MOST_EPOCHS, max(FEWEST_EPOCHS, SYNTHETIC_WORK / max(work, 1))))
     classes = LOSSES[arguments.loss].classifies if arguments.loss is not None else sizes[-1] > 1
-    data = synthetic(sizes, rows, classes=classes, dtype=arguments.dtype, seed=arguments.seed)
+    data = synthetic(sizes, rows, classes=classes, dtype=arguments.dtype or DTYPES[0], seed=arguments.seed)
     if arguments.loss is not None and LOSSES[arguments.loss].lowest_target == 0:
         data = replace(data, y_train=np.abs(data.y_train), y_test=np.abs(data.y_test))
     return data, None

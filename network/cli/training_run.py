@@ -8,7 +8,7 @@ from typing import Any
 import numba
 
 from hotloop.network.cli import reports
-from hotloop.network.cli.options import DROPOUT, LEARNING_RATES, PATIENCE, SGD_MOMENTUM
+from hotloop.network.cli.options import DROPOUT, HIDDEN, LEARNING_RATES, PATIENCE, SGD_MOMENTUM
 from hotloop.network.cli.prepared_data import PreparedData
 from hotloop.network.display.terminal import is_shown
 from hotloop.network.losses import LOSSES
@@ -18,6 +18,7 @@ from hotloop.network.training.compilation import CompileNotice
 from hotloop.network.training.early_stopping import EarlyStopping
 from hotloop.network.training.history import History
 from hotloop.network.training.optimizers import OPTIMIZERS, Optimizer
+from hotloop.network.validation.arguments import DTYPES
 from hotloop.network.warmup import cache_folder
 
 
@@ -32,7 +33,7 @@ def check_options(arguments: argparse.Namespace) -> None:
 def build_network(arguments: argparse.Namespace, prepared: PreparedData) -> Network:
     """Return the untrained network, its sizes checked against the data."""
     n_inputs, n_outputs = int(prepared.train.x.shape[1]), prepared.n_outputs
-    sizes = arguments.layers or [n_inputs, *arguments.hidden, n_outputs]
+    sizes = arguments.layers or [n_inputs, *(arguments.hidden or [HIDDEN]), n_outputs]
     if sizes[0] != n_inputs or sizes[-1] != n_outputs:
         found = ",".join(str(size) for size in sizes)
         outputs = f"{n_outputs} output" + ("s" if n_outputs > 1 else "")
@@ -58,9 +59,9 @@ def build_network(arguments: argparse.Namespace, prepared: PreparedData) -> Netw
         initializer=arguments.initializer,
         layer_norm=arguments.layer_norm,
         dropout=dropout,
-        input_dropout=arguments.input_dropout,
-        l2=arguments.l2,
-        dtype=arguments.dtype,
+        input_dropout=arguments.input_dropout or 0.0,
+        l2=arguments.l2 or 0.0,
+        dtype=arguments.dtype or DTYPES[0],
         seed=arguments.seed,
     )
 

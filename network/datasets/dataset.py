@@ -1,6 +1,6 @@
 """A data set ready for training: scaled inputs, targets, a training set and a test set."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -110,6 +110,25 @@ class Dataset:
         x_train, x_test = (scaling.apply(raw, dtype) for raw in inputs)
         y_train, y_test = (y if classes is not None else y.astype(dtype) for y in targets)
         return cls(name, x_train, y_train, x_test, y_test, classes, scaling, **known)
+
+    def scaled_by(self, scaling: Scaling, dtype: npt.DTypeLike) -> "Dataset":
+        """Return the data set with inputs that are scaled in another way.
+
+        Raw inputs are computed from scaled ones, best from those of float64. One that was constant in training has the
+        same value in all rows.
+
+        Parameters
+        ----------
+        scaling : Scaling
+        dtype : {"float32", "float64"}
+            As in `of_raw`.
+        """
+        scale = np.asarray(self.scaling.scale, np.float64)
+        back = np.divide(1, scale, out=np.zeros_like(scale), where=scale != 0)
+        inputs = (x.astype(np.float64) * back + self.scaling.offset for x in (self.x_train, self.x_test))
+        x_train, x_test = (scaling.apply(raw, dtype) for raw in inputs)
+        y_train, y_test = (y if self.classes is not None else y.astype(dtype) for y in (self.y_train, self.y_test))
+        return replace(self, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, scaling=scaling)
 
     def __repr__(self) -> str:
         """Return what it is and how large, not the arrays."""

@@ -15,6 +15,7 @@ from hotloop.network.interchange.layers import (
     InputScale,
     Layer,
     LayerNorm,
+    Layers,
     layers_of,
     parameter,
     refuse,
@@ -98,6 +99,37 @@ def load_state_dict(net: Network, source: Any, *, names: Sequence[str] | None = 
         net.input_offset, net.input_scale = _checked_scaling(net, *scaling)
     for part, array in new.items():
         parts[part][...] = array
+
+
+def layers_of_state(source: Any, activations: Sequence[str], output: str | None) -> Layers:
+    """Return the layers of a state, which has no activations: those of the hidden layers, one or one each, are given.
+
+    A matrix is a dense layer, and a vector under the name weight a layer normalisation after it.
+    """
+    state, ordered = _read(source)
+    layers: Layers = []
+    for prefix, tensors in _modules(state, None, ordered):
+        place = prefix.removesuffix(".") or "the module"
+        for name in tensors:
+            if name not in LINEAR:
+                refuse(
+                    f"key {prefix + name!r}", f"is neither of a dense layer nor of a layer norm: {', '.join(LINEAR)}"
+                )
+        arrays = {name: _array(prefix + name, tensor, None) for name, tensor in tensors.items()}
+        weight, bias = arrays.get("weight"), arrays.get("bias")
+        if weight is not None and weight.ndim == 2:
+            layers.append(Dense(np.ascontiguousarray(weight.T), bias, place=place))
+        elif weight is not None and weight.ndim == 1:
+            layers.append(LayerNorm(weight, bias, place=place))
+        else:
+            refuse(place, "is neither a dense layer, whose weight is a matrix, nor a layer norm, where it is a vector")
+    starts = [index for index, layer in enumerate(layers) if isinstance(layer, Dense)][1:]
+    if len(activations) not in (1, len(starts)):
+        raise ValueError(f"{len(activations)} activations for {len(starts)} hidden layers")
+    of_hidden = [*activations] * len(starts) if len(activations) == 1 else [*activations]
+    for start, activation in reversed([*zip(starts, of_hidden, strict=True)]):
+        layers.insert(start, Activate(activation, place=f"the activation before {layers[start].place}"))
+    return [*layers, Activate(output, place="the output activation")] if output else layers
 
 
 def _checked_scaling(net: Network, *numbers: Array) -> tuple[Any, Any]:

@@ -25,6 +25,7 @@ def load_table(
     known: Dialect = UNKNOWN,
     categorical: Sequence[str] = (),
     missing: Collection[str] = (),
+    preparation: Preparation | None = None,
 ) -> tuple[Dataset, Preparation]:
     """Return the table in a file as a data set, and the preparation of its inputs.
 
@@ -38,13 +39,15 @@ def load_table(
         Names of columns, or their indices in the file, counted from 0: they hold categories.
     missing : collection of str
         Further words for a missing value.
+    preparation : Preparation, optional
+        Of the inputs; by default one that is learnt from the training rows.
     """
     table, cells = read_table_file(path, target, known, missing)
     forced = [_place(name, table, cells) for name in categorical]
     y, classes = csv_targets(cells, task)
     train, test = split_rows(len(y), test_fraction, seed, None if classes is None else y)
     learnt_from, raw_test = table.take(train), table.take(test)
-    preparation = Preparation.fit(learnt_from, forced)
+    preparation = preparation or Preparation.fit(learnt_from, forced)
     x_train, x_test = (preparation.transform(part, dtype=dtype) for part in (learnt_from, raw_test))
     y_train, y_test = (part if classes is not None else part.astype(dtype) for part in (y[train], y[test]))
     data = Dataset(
