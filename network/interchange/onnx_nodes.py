@@ -66,10 +66,27 @@ class Nodes:
             raise ValueError(f"the model has sparse parameters, {graph.sparse_initializer[0].values.name!r} first")
         self._check_functions(model)
         self._constants = {one.name: one for one in graph.initializer}
-        self._makers = {value: node for node in graph.node for value in node.output}
-        self._numbers = {id(node): number for number, node in enumerate(graph.node)}
+        self._makers: dict[str, Any] = {}
+        self._numbers: dict[int, int] = {}
+        same = self._read(graph)
         self.input, self.shape = self._input(graph)
-        self.output = self._output(graph)
+        output = self._output(graph)
+        self.output = same.get(output, output)
+
+    def _read(self, graph: Any) -> dict[str, str]:
+        """Keep copies of the nodes, without copies and conversions between them; return what these are copies of."""
+        same: dict[str, str] = {}
+        for number, original in enumerate(graph.node):
+            node = type(original)()
+            node.CopyFrom(original)
+            for place, value in enumerate(node.input):
+                node.input[place] = same.get(value, value)
+            self._numbers[id(node)] = number
+            self._makers |= dict.fromkeys(node.output, node)
+            converts = self.op(node) == "Cast" and self.attributes(node)["to"] in (1, 11)
+            if self.op(node) == "Identity" or (converts and self.constant(node.input[0]) is None):
+                same[node.output[0]] = node.input[0]
+        return same
 
     def _check_functions(self, model: Any) -> None:
         """Refuse functions that go by the name of an operator, but are not those that `to_onnx` writes."""
@@ -143,13 +160,11 @@ class Nodes:
             if hasattr(found, "data_type"):
                 return self._array(found)
             return np.asarray(found, np.float32 if "value_float" in next(iter(attributes)) else None)
-        if node.op_type not in ("Identity", "Transpose", "Cast") or (source := self.constant(node.input[0])) is None:
+        if node.op_type not in ("Transpose", "Cast") or (source := self.constant(node.input[0])) is None:
             return None
         if node.op_type == "Transpose":
             return np.transpose(source, attributes.get("perm"))
-        if node.op_type == "Cast":
-            return source.astype(self._onnx.helper.tensor_dtype_to_np_dtype(attributes["to"]))
-        return source
+        return source.astype(self._onnx.helper.tensor_dtype_to_np_dtype(attributes["to"]))
 
     def _array(self, tensor: Any) -> Array:
         if tensor.data_type not in self._onnx.TensorProto.DataType.values():

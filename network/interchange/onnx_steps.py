@@ -73,6 +73,7 @@ def step(nodes: Nodes, value: str) -> Step:
 HINTS = {
     "BatchNormalization": ": fold it into the dense layer before it",
     "LogSoftmax": ": export the network without it, or with Softmax",
+    "Cast": ", which computes in float32 and float64 only",
     "Conv": ", only for dense layers",
 }
 SIMPLE = {op: name for name, op in ONE_NODE.items()} | {"Gelu": "gelu", "Mish": "mish", "Swish": "silu"}
@@ -255,13 +256,6 @@ def _same(nodes: Nodes, node: Any, place: str) -> Step:
     return [], node.input[0]
 
 
-def _cast(nodes: Nodes, node: Any, place: str) -> Step:
-    to = nodes.attributes(node)["to"]
-    if to not in (1, 11):
-        refuse(place, "hotloop computes in float32 and float64 only")
-    return [], node.input[0]
-
-
 def _flatten(nodes: Nodes, node: Any, place: str) -> Step:
     axis = nodes.attributes(node).get("axis", 1)
     if axis != 1:
@@ -324,6 +318,6 @@ def _both_classes(nodes: Nodes, node: Any, place: str) -> Step:
 STEPS: dict[str, Callable[[Nodes, Any, str], Step]] = {
     "Gemm": _gemm, "MatMul": _matmul, "Add": _affine, "Sub": _affine, "Mul": _affine, "Div": _affine,
     "LeakyRelu": _leaky, "PRelu": _learnt_leaky, "Elu": _elu, "LayerNormalization": _layer_norm, "Dropout": _dropout,
-    "Identity": _same, "ZipMap": _same, "Cast": _cast, "Flatten": _flatten, "Reshape": _reshape, "Scaler": _scaler,
+    "ZipMap": _same, "Flatten": _flatten, "Reshape": _reshape, "Scaler": _scaler,
     "Concat": _both_classes,
 }  # fmt: skip

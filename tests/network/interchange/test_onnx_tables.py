@@ -35,6 +35,7 @@ def table(n_rows, seed):
         "two": rng.choice(["a", "b"], n_rows),
         "same": np.ones(n_rows),
         "half": half,
+        "code": np.where(rng.random(n_rows) < 0.1, np.nan, rng.integers(0, 60, n_rows)),
         "count": rng.integers(0, 1000, n_rows),
         "rare": rng.choice([f"word {number}" for number in range(150)], n_rows),
     }
@@ -50,12 +51,14 @@ def new_rows():
     rows["rare"] = rows["rare"].astype(object)
     rows["rare"][:4] = ["other", "", "word 3", "Word 3"]
     rows["year"][:4] = [1e300, -1e300, 2000.1, np.nan]
+    rows["code"][:3] = [np.nan, 777, 3]
     rows["half"][:3] = [np.nan, 1, 5]
     return rows
 
 
 TRAINING, NEW = table(400, 0), new_rows()
 TARGETS = np.nan_to_num(TRAINING["year"], nan=2000) + 20 * (TRAINING["colour"] == "red")
+CODES = ["zip", "code"]
 NAMES = [name for name in TRAINING if name != "same"]
 OF_NETWORKS = TOLERANCE["float32"]  # which compute in float32; their mean is in float64
 RECIPE = Recipe(hidden_sizes=(12,), epochs=4, n_ensemble=3)
@@ -69,7 +72,7 @@ def outputs(model, rows):
 @pytest.mark.parametrize("bins", [0, 6])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_preparation_gives_the_same_inputs(bins, dtype):
-    preparation = Preparation.fit(table_of(TRAINING), ["zip"], max_categories=20, numeric_bins=bins)
+    preparation = Preparation.fit(table_of(TRAINING), CODES, max_categories=20, numeric_bins=bins)
     n = preparation.n_inputs
     net = Network([n, n], initializer=[(np.eye(n), np.zeros(n))], dtype=dtype)
     model = to_onnx(PreparedNetwork(net, preparation, Schema()))
@@ -81,7 +84,7 @@ def test_the_preparation_gives_the_same_inputs(bins, dtype):
 
 
 def classifier(targets, **settings):
-    return TabularClassifier(preset=RECIPE, categorical=["zip"], random_state=0, **settings).fit(TRAINING, targets)
+    return TabularClassifier(preset=RECIPE, categorical=CODES, random_state=0, **settings).fit(TRAINING, targets)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,7 @@ def test_a_classifier(targets, kind, tmp_path):
     for rows in (TRAINING, NEW):
         shares, labels = session(tmp_path / "model.onnx").run(None, fed(exported, rows))
         assert_same(shares, model.predict_proba(rows), OF_NETWORKS)
+        np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-15)
         np.testing.assert_array_equal(labels, model.predict(rows).astype(kind))
     assert [one.name for one in exported.graph.output] == ["output", "output_label"]
     properties = {one.key: json.loads(one.value) for one in exported.metadata_props}
@@ -112,6 +116,9 @@ def test_a_regressor(columns, clip):
     targets = TARGETS if columns == 1 else np.column_stack([TARGETS, -3 * TARGETS])
     recipe = Recipe(hidden_sizes=(12,), epochs=4, n_ensemble=2, clip=clip)
     model = TabularRegressor(preset=recipe, random_state=0).fit(TRAINING, targets)
+    free = model.predict(TRAINING).reshape(-1, columns)
+    model.target_range_ = np.quantile(free, (0.3, 0.7), axis=0)  # so that it matters
+    assert clip == (model.predict(TRAINING).reshape(free.shape) != free).any()
     for rows in (TRAINING, NEW):
         (values,) = outputs(to_onnx(model, output_name="year of"), rows)
         assert_same(values, model.predict(rows).reshape(-1, columns), OF_NETWORKS)
@@ -183,7 +190,7 @@ def test_tabular_models_are_no_networks():
     model = classifier(TARGETS > 2000)
     with pytest.raises(TypeError, match=r"net must be a hotloop\.Network"):
         to_onnx(model, logits=True)
-    with pytest.raises(ValueError, match=r"the model has 9 inputs \('year', 'colour', "):
+    with pytest.raises(ValueError, match=r"the model has 10 inputs \('year', 'colour', "):
         from_onnx(to_onnx(model))
     with pytest.raises(TypeError, match=r"net must be a hotloop\.Network, got TabularClassifier"):
         to_onnx(TabularClassifier())
