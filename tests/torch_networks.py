@@ -6,6 +6,8 @@ from torch.nn import functional
 
 from hotloop import Network
 
+torch.set_num_threads(1)  # for networks as small as these a second one takes longer to wake than it computes
+
 LOSSES = {
     "mse": functional.mse_loss,
     "mae": functional.l1_loss,
