@@ -93,7 +93,7 @@ def checked_name(name: Any) -> str:
         raise ValueError(
             f"name must be a letter and up to {LONGEST_NAME - 1} letters, digits and underscores, got {shown(name)}"
         )
-    if name in KEYWORDS or name.removesuffix("f") in LIBRARY or name in LIBRARY:
+    if name in KEYWORDS | LIBRARY or (name[-1] in "fl" and name[:-1] in LIBRARY):
         raise ValueError(f"name {name!r} is taken in C or C++")
     return name
 

@@ -177,5 +177,12 @@ KEYWORDS = frozenset((  # of C and C++
     "private", "protected", "public", "template", "this", "throw", "true", "try", "typename", "using", "virtual",
     "catch",
 ))  # fmt: skip
-# What the file takes from elsewhere; in float with an f.
-LIBRARY = frozenset(("main", "size_t", "erfc", "exp", "expm1", "fabs", "fma", "log1p", "sqrt", "tanh"))
+LIBRARY = frozenset((  # of math.h, those of its functions with an f for float and an l for long double; and others
+    "main", "size_t", "NULL", "NAN", "INFINITY", "HUGE_VAL", "fpclassify", "isfinite", "isinf", "isnan", "isnormal",
+    "signbit", "isgreater", "isless", "isunordered", "acos", "asin", "atan", "atan2", "cos", "sin", "tan", "acosh",
+    "asinh", "atanh", "cosh", "sinh", "tanh", "exp", "exp2", "expm1", "frexp", "ilogb", "ldexp", "log", "log10",
+    "log1p", "log2", "logb", "modf", "scalbn", "scalbln", "cbrt", "fabs", "hypot", "pow", "sqrt", "erf", "erfc",
+    "lgamma", "tgamma", "gamma", "ceil", "floor", "nearbyint", "rint", "lrint", "llrint", "round", "lround",
+    "llround", "trunc", "fmod", "remainder", "remquo", "copysign", "nan", "nextafter", "nexttoward", "fdim", "fmax",
+    "fmin", "fma", "j0", "j1", "jn", "y0", "y1", "yn",
+))  # fmt: skip

@@ -196,6 +196,8 @@ def test_what_cannot_be_exported_leaves_no_file(tmp_path):
         ({"name": "p" * 32}, "name must be a letter and up to 30"),
         ({"name": "double"}, "name 'double' is taken in C or C++"),
         ({"name": "expf"}, "name 'expf' is taken"),
+        ({"name": "gamma"}, "name 'gamma' is taken"),
+        ({"name": "main"}, "name 'main' is taken"),
         ({"dtype": "float16"}, "dtype must be 'float32' or 'float64'"),
         ({"logits": True}, "logits=True is for a loss that is computed from logits"),
         ({"logits": 1}, "logits must be True or False"),
