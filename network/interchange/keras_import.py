@@ -83,6 +83,8 @@ def from_keras(model: Any, *, loss: Any = None, output: Any = None, dtype: Any =
     model = _loaded(keras, model, loss)
     found = _Model(keras)
     for place, layer in _in_order(keras, model, ""):
+        if not found.shape:
+            found.shape = tuple(model.inputs[0].shape[1:])
         found.add(layer, place)
     if loss is None:
         loss, smoothing = compiled_loss(keras, model, _last_activation(found.layers))
@@ -175,8 +177,6 @@ class _Model:
     def add(self, layer: Any, place: str) -> None:
         """Read a layer, or refuse it."""
         kind = kind_of(layer)
-        if not self.shape:
-            self.shape = tuple(layer.batch_shape[1:] if kind == "InputLayer" else layer.input.shape[1:])
         if kind not in READERS:
             refuse(place, NO_LAYER.get(kind, f"hotloop has no {kind}"))
         if kind == "InputLayer":
@@ -186,12 +186,14 @@ class _Model:
             refuse(place, f"computes in {computed} with {stored} parameters; hotloop has float32 and float64")
         if self.dtype is not None and kind != "Dense" and computed != self.dtype:
             refuse(place, f"computes in {computed} after a layer of {self.dtype}")
+        if layer.quantization_mode or getattr(layer, "lora_enabled", False):
+            refuse(place, "is quantized or has a LoRA adapter; hotloop has plain kernels")
         if layer.weights and not layer.trainable and kind != "Normalization":
             warn_of(place, "is frozen (trainable=False); in hotloop it is trained")
         for name in ("activity", "bias", "beta", "gamma"):
             for what in ("regularizer", "constraint"):
                 if getattr(layer, f"{name}_{what}", None) is not None:
-                    refuse(place, f"has a {name}_{what}, which hotloop has for weights only")
+                    refuse(place, f"{name}_{what} is set; hotloop has them for the weights only")
         self.layers += READERS[kind](layer, place, self)
 
     def width(self, place: str) -> int:
@@ -226,8 +228,6 @@ class _Model:
 
 def _dense(layer: Any, place: str, model: _Model) -> Layers:
     fan_in = model.width(place)
-    if getattr(layer, "quantization_mode", None) or getattr(layer, "lora_enabled", False):
-        refuse(place, "is quantized or has a LoRA adapter; hotloop has plain kernels")
     model.penalties.append((place, _penalty(layer.kernel_regularizer, place)))
     model.limits.append(_limit(layer.kernel_constraint, place))
     model.shape, model.dtype = (layer.units,), layer.dtype_policy.compute_dtype
@@ -329,6 +329,8 @@ def _einsum_dense(layer: Any, place: str, model: _Model) -> Layers:
 
 def _rescaling(layer: Any, place: str, model: _Model) -> Layers:
     """x scale + offset as scale * (x - c), after those before it: they stay one Rescale."""
+    if np.ndim(layer.scale) and model.keras.config.image_data_format() == "channels_first":
+        refuse(place, "has an array, which Keras takes for that of channels while image_data_format is channels_first")
     scale, offset = (model.flat(place, one) for one in (layer.scale, layer.offset))
     return _affine(scale, -offset, place, model)
 

@@ -93,6 +93,11 @@ def _made(keras: Any, layers: list[Layer], dtype: str) -> Iterator[tuple[Any, li
     while rest:
         layer = rest.pop(0)
         if isinstance(layer, Rescale):
+            if np.ndim(layer.scale) and keras.config.image_data_format() == "channels_first":
+                refuse(
+                    layer.place,
+                    "Keras takes its scales for those of channels while image_data_format is channels_first",
+                )
             yield from ((one, []) for one in _rescalings(kinds, layer, dtype))
         elif isinstance(layer, InputScale):
             scale = parameter(layer.place, "scale", layer.scale)

@@ -74,7 +74,12 @@ def to_saved_model(net: Network, folder: str | os.PathLike[str], *, logits: bool
         tf.saved_model.save(module, str(made), signatures={"serving_default": module.serve})
         if target.exists():
             target.rename(old)
-        made.rename(target)
+        try:
+            made.rename(target)
+        except BaseException:
+            if old.exists():
+                old.rename(target)
+            raise
 
 
 def to_litert(net: Network, path: str | os.PathLike[str], *, logits: bool = False) -> None:

@@ -8,7 +8,7 @@ from interchange_networks import assert_same, library
 
 from hotloop import Network
 from hotloop.activations import ELU, LeakyReLU
-from hotloop.interchange import InterchangeWarning, from_keras
+from hotloop.interchange import InterchangeWarning, from_keras, to_keras
 from hotloop.losses import Huber
 
 keras = library("keras")
@@ -185,14 +185,18 @@ class Own(kl.Dense):
         ([kl.Dropout(0.1, noise_shape=(None, 1), name="d")], "0: Dropout 'd': has a noise_shape"),
         ([kl.Rescaling(-1.0, name="r")], "0: Rescaling 'r': scales by a number that is not above 0"),
         ([kl.Dense(4), kl.Rescaling(2.0, name="r")], "1: Rescaling 'r': hotloop scales the inputs only"),
-        ([kl.Dense(4, bias_regularizer="l2", name="d")], "0: Dense 'd': has a bias_regularizer"),
-        ([kl.Dense(4, activity_regularizer="l2", name="d")], "0: Dense 'd': has a activity_regularizer"),
+        ([kl.Dense(4, bias_regularizer="l2", name="d")], "0: Dense 'd': bias_regularizer is set"),
+        ([kl.Dense(4, activity_regularizer="l2", name="d")], "0: Dense 'd': activity_regularizer is set"),
         ([kl.Dense(4, kernel_constraint="non_neg", name="d")], "0: Dense 'd': has the constraint NonNeg"),
         ([kl.Dense(4, kernel_regularizer="l2", name="d")], "hotloop has one l1 and one l2 for all layers"),
         ([kl.Dense(4, dtype="mixed_float16", name="d")], "0: Dense 'd': computes in float16 with float32 parameters"),
         ([kl.Dense(4, dtype="bfloat16", name="d")], "0: Dense 'd': computes in bfloat16"),
         ([kl.Dense(4), kl.LayerNormalization(dtype="float64", name="n")], "'n': computes in float64 after a layer"),
         ([kl.EinsumDense("bd,de->be", 4, name="e")], "0: EinsumDense 'e': hotloop has none but the scale of inputs"),
+        ([kl.Dense(4), kl.LayerNormalization(gamma_constraint="non_neg", name="n")], "'n': gamma_constraint is set"),
+        ([kl.Normalization(mean=0.0, variance=1.0, invert=True, name="n")], "0: Normalization 'n': is inverted"),
+        ([kl.Dense(4), kl.Softmax(name="s")], "1: Softmax 's': softmax is for the last layer"),
+        ([kl.Dense(4), kl.Softmax(axis=0, name="s")], "1: Softmax 's': is over axis 0"),
         ([kl.LayerNormalization(name="n")], "0: LayerNormalization 'n': hotloop normalises the z of a dense layer"),
     ],
 )
@@ -227,7 +231,38 @@ def test_models_of_other_kinds_are_refused(tmp_path):
         from_keras(tmp_path / "net.weights.h5")
 
 
+def test_a_model_that_was_called_before():
+    model = keras.Sequential([keras.Sequential([kl.Flatten(), kl.Dense(4, "tanh")]), kl.Dense(2)])
+    model(np.ones((1, 4, 2), "float32"))
+    outer = keras.Sequential([keras.Input((4, 2)), model])
+    for one in (model, outer):
+        assert same_outputs(one, from_keras(one), (4, 2)).sizes == (8, 4, 2)
+
+
+def test_layouts_of_channels():
+    rows = sequential(kl.Flatten(data_format="channels_first", name="f"), inputs=(4, 3))
+    with pytest.raises(ValueError, match="0: Flatten 'f': reorders its inputs"):
+        from_keras(rows)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match=r"0: Rescaling 'r': has an array, which Keras takes for that of channels"):
+            from_keras(sequential(kl.Rescaling(2 * np.ones((3, 1, 1)), name="r"), kl.Flatten(), inputs=(3, 4, 5)))
+        with pytest.raises(ValueError, match="the scaling of the inputs: Keras takes its scales for those of channels"):
+            to_keras(Network([3, 2], input_scale=[1.0, 2.0, 3.0], seed=0))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+def test_an_open_number_of_inputs_is_refused():
+    with pytest.raises(ValueError, match=r"Flatten 'flatten\w*': takes inputs of shape \('batch', None, 3\)"):
+        from_keras(keras.Sequential([keras.Input((None, 3)), kl.Rescaling(0.5), kl.Flatten()]))
+
+
 def test_quantized_and_lora_layers_are_refused():
+    model = sequential(kl.Dense(4, name="d"))
+    model.layers[0].quantize("int8")
+    with pytest.raises(ValueError, match="0: Dense 'd': is quantized or has a LoRA adapter"):
+        from_keras(model)
     model = sequential(kl.Dense(4, name="d"))
     model.layers[0].enable_lora(2)
     with pytest.raises(ValueError, match="0: Dense 'd': is quantized or has a LoRA adapter"):

@@ -1,5 +1,7 @@
 """Networks as SavedModels and LiteRT models, executed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from interchange_networks import HIDDEN, N_NETWORKS, assert_same, library, random_network
@@ -116,6 +118,23 @@ def test_a_saved_model_is_replaced_and_nothing_else(tmp_path):
     assert [one.name for one in (tmp_path / "models").iterdir()] == ["1"]
     with pytest.raises(FileExistsError, match="models exists, and is no SavedModel"):
         to_saved_model(net, tmp_path / "models")
+
+
+def test_a_failure_leaves_the_old_model(tmp_path, monkeypatch):
+    X, net = np.ones((2, 3), "float32"), Network([3, 2], seed=0)
+    to_saved_model(net, tmp_path / "served")
+    rename = Path.rename
+
+    def failing(self, target):
+        if self.name == "new":
+            raise OSError("disk full")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="disk full"):
+        to_saved_model(Network([3, 2], seed=1), tmp_path / "served")
+    assert_same(served(tmp_path / "served", X), net.predict(X))
+    assert [one.name for one in tmp_path.iterdir()] == ["served"]
 
 
 def test_what_does_not_go(tmp_path):
