@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -111,7 +112,9 @@ def _loaded(keras: Any, model: Any, loss: Any) -> Any:
     if isinstance(model, str | os.PathLike):
         if str(model).endswith(".weights.h5"):
             raise ValueError(f"{model} has weights only: make the network, then load_keras_weights(net, path)")
-        model = keras.models.load_model(model, compile=loss is None)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")  # of one that took no step
+            model = keras.models.load_model(model, compile=loss is None)
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a Keras model or the path of a .keras file, got {shown(model)}")
     return model

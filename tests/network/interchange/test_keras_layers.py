@@ -156,6 +156,13 @@ def test_another_compiled_loss_is_said(given, last, message):
     assert from_keras(model, loss="mae").loss == "mae"
 
 
+def test_the_compiled_loss_in_a_file_of_a_model_that_was_not_trained(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), kl.Dense(2)])
+    model.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
+    model.save(tmp_path / "net.keras")
+    assert from_keras(tmp_path / "net.keras").loss == "cross_entropy"
+
+
 def test_what_is_trained_otherwise_is_said():
     frozen = kl.Dense(4)
     frozen.trainable = False
