@@ -12,6 +12,13 @@ from conftest import needs_compiler
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^(?:<!-- ([^\n]*) -->\n)?```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.M | re.S)
+NEEDS = {  # packages that .ci/run installs for interchange
+    "docs/interchange.md": ("torch", "tensorflow", "ai_edge_litert", "onnxruntime", "jax"),
+    "docs/interchange/jax.md": ("jax", "flax", "equinox"),
+    "docs/interchange/keras.md": ("tensorflow", "ai_edge_litert"),
+    "docs/interchange/onnx.md": ("torch", "onnxruntime", "skl2onnx"),
+    "docs/interchange/pytorch.md": ("torch",),
+}
 LEFT_OUT = re.compile(r"not run: \S|source: ")
 # What trains long, and with how much less a test is content.
 LESS = {"docs/tabular.md": ("TabularClassifier(), table.drop", "TabularClassifier(preset='fast'), table.drop")}
@@ -37,13 +44,18 @@ def printed(text, file, capsys):
 
 
 PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "tutorials").glob("*.md"))]
+PATHS += sorted((ROOT / "docs" / "interchange").glob("*.md"))
 DOCUMENTS = {str(path.relative_to(ROOT)): path for path in PATHS}
 WITH_PROGRAMS = [name for name, path in DOCUMENTS.items() if programs(path.read_text())]
 
 
 @needs_compiler
+# Keras converts TensorFlow's variables to arrays in NumPy 1's way.
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 @pytest.mark.parametrize("name", WITH_PROGRAMS)
 def test_programs_print_what_the_document_shows(name, tmp_path, monkeypatch, capsys):
+    for package in NEEDS.get(name, ()):
+        pytest.importorskip(package, reason=f"needs {package}: pip install 'hotloop[interchange]'")
     pyplot = pytest.importorskip("matplotlib.pyplot")
     pyplot.switch_backend("Agg")
     monkeypatch.chdir(tmp_path)
