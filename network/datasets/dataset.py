@@ -122,6 +122,13 @@ class Dataset:
         scaling : Scaling
         dtype : {"float32", "float64"}
             As in `of_raw`.
+
+        Examples
+        --------
+        >>> from hotloop.datasets import Scaling, load_digits
+        >>> digits = load_digits()
+        >>> digits.x_train.max(), digits.scaled_by(Scaling(), "float32").x_train.max()
+        (np.float32(1.0), np.float32(16.0))
         """
         scale = np.asarray(self.scaling.scale, np.float64)
         back = np.divide(1, scale, out=np.zeros_like(scale), where=scale != 0)

@@ -64,6 +64,16 @@ def load_keras_weights(net: Network, path: str | os.PathLike[str]) -> None:
     ------
     ValueError
         If the file does not fit; it names the layer.
+
+    Examples
+    --------
+    >>> from hotloop import Network
+    >>> from hotloop.interchange import load_keras_weights, save_keras_weights
+    >>> net, other = Network([4, 8, 3], seed=0), Network([4, 8, 3], seed=1)
+    >>> save_keras_weights(net, "net.weights.h5")
+    >>> load_keras_weights(other, "net.weights.h5")
+    >>> bool((other.parameters == net.parameters).all())
+    True
     """
     target = _checked(path)
     wanted, found = _named(net), _read(target)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from data_files import IRIS, write_file, write_idx_folder, write_npz
 
-from hotloop.datasets import load, load_digits
+from hotloop.datasets import Dataset, Scaling, load, load_digits
 from hotloop.network.datasets.sources import load_inputs
 
 X = np.arange(40.0).reshape(10, 4)
@@ -88,3 +88,17 @@ def test_inputs_from_the_other_kinds(tmp_path):
         load_inputs("digits", 63, None, None)
     with pytest.raises(ValueError, match="holds no array 'x'; found y"):
         load_inputs(npz(y=X), 4, None, None)
+
+
+def test_inputs_scaled_in_another_way():
+    """From float64 without a loss; what was constant in training stays so; values are in the new dtype."""
+    rng = np.random.default_rng(0)
+    raw = np.column_stack([rng.normal(2000, 3, 30), np.full(30, 7.0), rng.normal(size=30)])
+    data = Dataset.of_raw("mine", (raw[:20], raw[20:]), (raw[:20, 0], raw[20:, 0]), None, "float64")
+    again = data.scaled_by(Scaling([1990.0, 0.0, 1.0], [0.5, 1.0, 2.0]), "float32")
+    for found, rows in ((again.x_train, raw[:20]), (again.x_test, raw[20:])):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, (rows - [1990.0, 0.0, 1.0]) * [0.5, 1.0, 2.0], rtol=1e-6)
+    assert (again.y_train.dtype, again.scaling.scale) == (np.float32, [0.5, 1.0, 2.0])
+    pixels = load_digits()
+    assert pixels.scaled_by(Scaling(), "float32").x_test.max() == 16
