@@ -5,6 +5,8 @@ The training loop is not compiled again. Both are checked against central differ
 
 import contextlib
 import inspect
+import pickle
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
@@ -28,6 +30,7 @@ POINTS = np.array([*(sign * size for size in SIZES for sign in (1, -1)), 0.0])
 MOST_COLUMNS, ROWS_OF_A_KIND = 16, 4  # of a loss
 POSITIVE = ("softplus", "relu", "exponential")  # outputs at or above zero
 FLOAT64 = np.dtype("float64")
+PYTHON = sys.version_info[:2]
 
 
 class Custom:
@@ -64,8 +67,8 @@ class Custom:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the functions, which Numba does by value, and check nothing again."""
-        return _restored, (type(self), self._pieces, self._options)
+        """Pickle the functions, which Numba does by value, as bytecode of this Python, and check nothing again."""
+        return _restored, (type(self), PYTHON, pickle.dumps(self._pieces), self._options)
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -383,5 +386,12 @@ def _name(name: Any, function: Any) -> str:
     return name
 
 
-def _restored(kind: Any, pieces: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    return kind(*pieces, **options, check=False)
+def _restored(kind: Any, python: tuple[int, int], pieces: bytes, options: dict[str, Any]) -> Any:
+    """Return what was pickled, by the same version of Python: bytecode of another is refused before it is read."""
+    if python != PYTHON:
+        there, here = (".".join(map(str, version)) for version in (python, PYTHON))
+        raise ValueError(
+            f"{kind.__name__}({options['name']!r}) was pickled by Python {there}, whose bytecode Python {here} cannot "
+            "read: save the network, and give Network.load the functions with custom="
+        )
+    return kind(*pickle.loads(pieces), **options, check=False)

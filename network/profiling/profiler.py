@@ -109,6 +109,12 @@ class Profile:
         self.diagnosis: Diagnosis | None = None
         self._thread: int | None = None  # that opened it
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes for a copy or a pickle, without what recorded them."""
+        if self._thread is not None and not self.recording.has_ended:
+            raise TypeError("an open profile cannot be copied or pickled: end its with block first")
+        return {name: value for name, value in vars(self).items() if name not in ("_observer", "_listener")}
+
     @property
     def seconds(self) -> float:
         """Wall time of the block."""

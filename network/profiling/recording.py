@@ -75,6 +75,7 @@ class Recording:
     def end(self) -> None:
         """Close all spans and read the clocks again."""
         self._root.__exit__()
+        del self._root  # nothing that is kept, copied or pickled
         self.spans.over = True
         for clock in self._clocks.values():
             clock.settle()

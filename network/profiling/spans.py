@@ -6,7 +6,7 @@ every other one is dropped, and from then on only every other one is kept.
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 Path = tuple[str, ...]
@@ -51,6 +51,10 @@ class Node:
     flops: float = 0.0
     bytes: float = 0.0
     threads: int = 1  # of the last
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle under the first two protocols too, which have no slots."""
+        return type(self), astuple(self)
 
 
 class Event(NamedTuple):

@@ -15,35 +15,13 @@ from typing import Any, NoReturn
 from hotloop.kernels.jit import Array
 from hotloop.kernels.records import Training
 from hotloop.network.losses import Loss
+from hotloop.network.training.elsewhere import Elsewhere, NotHere
 from hotloop.network.training.history import History, Record
 from hotloop.network.training.loop_arguments import LoopArguments
 from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import shown
 
 MOMENTS = ("on_fit_begin", "on_epoch_begin", "on_call_begin", "on_call_end", "on_step", "on_epoch_end", "on_fit_end")
-
-
-class Elsewhere:
-    """What other libraries have under a name: reading it raises an error that says what to use."""
-
-    def __init__(self, instead: str) -> None:
-        self._instead = instead
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        """Note the name."""
-        self._name = name
-
-    def __get__(self, instance: Any, owner: type) -> NoReturn:
-        """Raise the error."""
-        raise AttributeError(f"{owner.__name__} has no {self._name}: {self._instead}")
-
-
-class NotHere(Elsewhere):
-    """The same of what cannot be set, either."""
-
-    def __set__(self, instance: Any, value: Any) -> NoReturn:
-        """Raise the error."""
-        self.__get__(instance, type(instance))
 
 
 class FitProgress:
@@ -111,6 +89,10 @@ class FitProgress:
         self.epoch_start = 0.0
         self._learning_rate_factor = 1.0
         self.callbacks: Sequence[Callback] = ()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse to be copied or pickled, with the training data and the addresses of compiled loops."""
+        raise TypeError("where a fit stands cannot be copied or pickled: take fit.network, fit.history or fit.record")
 
     @property
     def learning_rate(self) -> float:
