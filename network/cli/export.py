@@ -39,21 +39,22 @@ def _torch(net: Network, path: str) -> None:
 class Target(NamedTuple):
     """What an option writes: in words, by which function, and what of the command it takes.
 
-    `takes` are keyword arguments; `ending` is what its files end in, if that matters; `tables` says whether it takes
-    models of tables.
+    `takes` are keyword arguments; `ending` is what its files end in, if that matters; `tables` are the models of tables
+    that it takes.
     """
 
     words: str
     write: Callable[..., Any]
     takes: tuple[str, ...] = ()
     ending: str = ""
-    tables: bool = False
+    tables: tuple[str, ...] = ()
 
 
+PREPARED = ("PreparedNetwork",)
 TARGETS = {
-    "c": Target("C99", export_c, ("logits", "name", "dtype")),
-    "python": Target("Python, on NumPy alone", export_python, ("logits",)),
-    "onnx": Target("ONNX", to_onnx, ("logits",), tables=True),
+    "c": Target("C99", export_c, ("logits", "name", "dtype"), tables=PREPARED),
+    "python": Target("Python, on NumPy alone", export_python, ("logits",), tables=PREPARED),
+    "onnx": Target("ONNX", to_onnx, ("logits",), tables=(*PREPARED, "TabularClassifier", "TabularRegressor")),
     "torch": Target("PyTorch's state_dict", _torch, ending=".safetensors"),
     "keras": Target("Keras", _keras, ("logits",), ".keras"),
     "saved_model": Target("TensorFlow's SavedModel", to_saved_model, ("logits",)),
@@ -97,12 +98,13 @@ def _check_options(arguments: argparse.Namespace, asked: dict[str, str]) -> None
 
 def _check_tables(model: Any, asked: dict[str, str], path: str) -> None:
     """Raise if the preparation of a table's columns would not go along."""
+    kind = type(model).__name__
     for name in asked:
-        if not TARGETS[name].tables:
-            takers = [_option(other) for other, target in TARGETS.items() if target.tables]
+        if kind not in TARGETS[name].tables:
+            takers = ", ".join(_option(other) for other, target in TARGETS.items() if kind in target.tables)
             raise ValueError(
-                f"{path} holds {with_article(type(model).__name__)}, which prepares the columns of a table: "
-                f"{_option(name)} takes networks of numbers only, {', '.join(takers)} both"
+                f"{path} holds {with_article(kind)}, which prepares the columns of a table: {_option(name)} has no way "
+                f"to do so, {takers} {'has' if takers == '--onnx' else 'have'}"
             )
 
 

@@ -9,15 +9,19 @@ import numpy as np
 from hotloop.network.activations import row_of
 from hotloop.network.interchange.c_templates import (
     ACTIVATIONS,
+    BIN,
+    CATEGORY,
     DENSE,
     FMA,
     KEYWORDS,
     LAYER_NORM,
     LIBRARY,
+    MEASURED,
     NORM_SUMS,
     SLOPES,
     SOFTMAX,
 )
+from hotloop.network.interchange.columns import CategoryColumn, NumberColumn, Prepare, Value
 from hotloop.network.interchange.layers import Activate, Dense, InputScale, LayerNorm, Rescale
 from hotloop.network.interchange.source_text import SQRT_HALF, Facts, facts_of
 from hotloop.network.persistence.atomic_write import path_of, write_atomically
@@ -41,9 +45,13 @@ def export_c(
     Inputs are scaled as in `Network.predict`, in double precision if there is an offset or a scale for each input;
     everything else is computed in `dtype`. NaN in x becomes NaN in out, where `Network.predict` raises an error.
 
+    Of a `PreparedNetwork` x has a number for each column: numbers as they are; booleans as 0 and 1; dates as days since
+    1970-01-01 UTC, durations as days; a category of text by its place in the list that the comment has, and any other
+    number for an unknown one. NaN stands for a missing value, which -ffast-math would not see.
+
     Parameters
     ----------
-    net : Network
+    net : Network or PreparedNetwork
     path : path
         The file; it is written whole or not at all.
     name : str, default "predict"
@@ -59,9 +67,10 @@ def export_c(
     OSError
         If the file cannot be written; an old one is then still there.
     TypeError
-        If `net` is not a `Network`.
+        If `net` is neither.
     ValueError
-        If an activation is your own, if `name` is none in C, or if parameters are not finite.
+        If an activation is your own, if a column has whole numbers beyond 2^53, if `name` is none in C, or if
+        parameters are not finite.
 
     Examples
     --------
@@ -128,7 +137,9 @@ class _Writer:
 
     def add(self, layer: Any) -> None:
         """Add the code of a layer."""
-        if isinstance(layer, Rescale):
+        if isinstance(layer, Prepare):
+            self._prepare(layer)
+        elif isinstance(layer, Rescale):
             self._rescale(layer)
         elif isinstance(layer, InputScale):
             scale, source, target = self._array("learnt_input_scale", layer.scale), self._at, self._buffer(move=False)
@@ -173,6 +184,38 @@ class _Writer:
             f"x has {self.upper}_INPUTS numbers, out {self.upper}_OUTPUTS, and they must not overlap. Scratch memory,",
             f"{self.upper}_SCRATCH_BYTES, is on the stack: any number of threads may call {self.name} at a time.",
         ]
+
+    def _prepare(self, layer: Prepare) -> None:
+        self._width = layer.n_inputs
+        target, at = self._buffer(move=False), 0
+        for place, column in enumerate(layer.columns):
+            if isinstance(column, NumberColumn):
+                wide = f"x[{place}]" if self.real == "double" else f"(double)x[{place}]"
+                for value in column.values:
+                    self._body.append(f"{target}[{at}] = {self._value(wide, value)};")
+                    at += 1
+            else:
+                at += self._category(place, column, f"{target} + {at}")
+
+    def _value(self, x: str, value: Value) -> str:
+        """Return the expression of an input that a column of numbers has."""
+        offset, scale, more = (_digits(np.float64(number)) for number in (value.offset, value.scale, value.more))
+        if value.kind == "bin":
+            self._use(BIN)
+            return f"{self.name}_bin({x}, {more}, {offset}, {scale})"
+        self._use(MEASURED)
+        waves = {"sine": f"sin({x} * {more})", "cosine": f"cos({x} * {more})", "missing": f"({x} == {x}) ? 0.0 : 1.0"}
+        return f"{self.name}_measured({waves.get(value.kind, x)}, {offset}, {scale})"
+
+    def _category(self, place: int, column: CategoryColumn, target: str) -> int:
+        """Add the call that writes the inputs of a category, and return how many these are."""
+        self._use(CATEGORY)
+        n, width = len(column.numbers), int(column.rows.shape[1])
+        dtype = self.facts.dtype
+        numbers = self._array(f"categories_{place}", column.numbers.astype(dtype)) if n else "NULL"
+        rows = self._array(f"inputs_{place}", column.rows.astype(dtype).ravel())
+        self._call("category", f"x[{place}]", numbers, n, rows, width, target)
+        return width
 
     def _rescale(self, layer: Rescale) -> None:
         source, target = self._at, self._buffer(move=False)

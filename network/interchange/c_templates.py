@@ -12,6 +12,44 @@ FMA = """\
 #endif
 """
 
+# What a table's columns become, as hotloop.network.tables has it; in double, which float32 columns need as well.
+MEASURED = """\
+/* scale (x - offset), smoothly clipped to -3 and 3; 0 if x is missing. */
+static REAL N_measured(double x, double offset, double scale)
+{
+    double z = (x - offset) * scale;
+    if (!(x == x)) {
+        return R(0.0);
+    }
+    z = z < -1e9 ? -1e9 : z > 1e9 ? 1e9 : z;
+    return (REAL)(z / sqrt((z / 3.0) * (z / 3.0) + 1.0));
+}
+"""
+BIN = """\
+/* How much of a bin lies below x, from -1 to 1; the median takes the place of a missing x. */
+static REAL N_bin(double x, double median, double offset, double scale)
+{
+    double share = ((x == x ? x : median) - offset) * scale;
+    share = share < 0.0 ? 0.0 : share > 1.0 ? 1.0 : share;
+    return (REAL)(share * 2.0 - 1.0);
+}
+"""
+CATEGORY = """\
+/* The inputs of the category x: those of the row of its place; behind them those of an unknown and of a missing one. */
+static void N_category(REAL x, const REAL *numbers, size_t n, const REAL *rows, size_t width, REAL *z)
+{
+    size_t place = x == x ? n : n + 1;
+    for (size_t k = 0; k < n; k++) {
+        if (x == numbers[k]) {
+            place = k;
+        }
+    }
+    for (size_t k = 0; k < width; k++) {
+        z[k] = rows[place * width + k];
+    }
+}
+"""
+
 # Summed over the inputs, in their order, and the bias last, as in hotloop: the inner loop vectorises as it stands.
 DENSE = """\
 /* z = x W + bias; W has a row of fan_out numbers for each of the fan_in inputs. */

@@ -20,6 +20,8 @@ from hotloop.network.validation.printable import shown
 
 # The loss of a network that comes without one, by its output activation.
 LOSS_OF_OUTPUT = {row.output: row.name for row in LOSSES.values() if row.from_logits}
+# Arguments of `Network` that layers say.
+OF_LAYERS = {"sizes", "activation", "initializer", "layer_norm", "learn_activation", "learn_input_scale"}
 
 
 class InterchangeWarning(UserWarning):
@@ -231,6 +233,8 @@ def network_of(
 
     Raises
     ------
+    TypeError
+        If an argument is for what the layers have: parameters, activations, layer normalisation.
     ValueError
         If hotloop has no network that computes the same; it names the layer and what is wrong.
 
@@ -239,6 +243,8 @@ def network_of(
     InterchangeWarning
         Of what computes the same, but will be trained otherwise.
     """
+    for name in OF_LAYERS & {*arguments}:
+        raise TypeError(f"{name} is what {source} says: leave it out")
     inputs, units = _Inputs(), list[_Unit]()
     for layer in layers:
         _add(layer, inputs, units)

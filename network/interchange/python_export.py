@@ -8,6 +8,7 @@ import numpy as np
 
 from hotloop.kernels.jit import Array
 from hotloop.network.activations import row_of
+from hotloop.network.interchange.columns import NumberColumn, Prepare, Value
 from hotloop.network.interchange.layers import Activate, Dense, InputScale, LayerNorm, Rescale
 from hotloop.network.interchange.source_text import Facts, facts_of
 from hotloop.network.persistence.atomic_write import path_of, write_atomically
@@ -73,6 +74,24 @@ def softmax(z):
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
 """,
+    "measured": """\
+def measured(x, offset, scale):
+    \"\"\"Return scale (x - offset), smoothly clipped to -3 and 3; 0 where x is missing.\"\"\"
+    z = np.clip((x - offset) * scale, -1e9, 1e9)
+    return np.where(np.isnan(x), 0.0, z / np.sqrt((z / 3.0) ** 2 + 1.0))
+""",
+    "in_bin": """\
+def in_bin(x, median, offset, scale):
+    \"\"\"Return how much of a bin lies below x, from -1 to 1; the median takes the place of a missing x.\"\"\"
+    return 2.0 * np.clip((np.where(np.isnan(x), median, x) - offset) * scale, 0.0, 1.0) - 1.0
+""",
+    "category": """\
+def category(x, numbers, rows):
+    \"\"\"Return the row of each category; the last two are those of unknown and of missing ones.\"\"\"
+    hits = x[:, np.newaxis] == numbers
+    known = np.where(hits.any(axis=1), hits.argmax(axis=1), len(numbers))
+    return rows[np.where(np.isnan(x), len(numbers) + 1, known)]
+""",
     "layer_norm": """\
 def layer_norm(z, gain, shift, epsilon):
     z = z - z.mean(axis=1, keepdims=True)
@@ -89,11 +108,11 @@ def export_python(net: Any, path: str | os.PathLike[str], *, logits: bool = Fals
     The file has the parameters, with all their bits, as base64; its comment has the network, the names and the scaling
     of the inputs, and the names of the classes. ``predict(X)`` returns the outputs (rows, outputs) for inputs X (rows,
     inputs), to rounding those of `Network.predict`. NaN in X becomes NaN in the outputs, where `Network.predict` raises
-    an error.
+    an error. Of a `PreparedNetwork` X has a column of numbers for each column of the table, as `export_c` says.
 
     Parameters
     ----------
-    net : Network
+    net : Network or PreparedNetwork
     path : path
         The file; it is written whole or not at all.
     logits : bool, default False
@@ -104,9 +123,9 @@ def export_python(net: Any, path: str | os.PathLike[str], *, logits: bool = Fals
     OSError
         If the file cannot be written; an old one is then still there.
     TypeError
-        If `net` is not a `Network`.
+        If `net` is neither.
     ValueError
-        If an activation is your own, or if parameters are not finite.
+        If an activation is your own, if a column has whole numbers beyond 2^53, or if parameters are not finite.
 
     Examples
     --------
@@ -145,7 +164,9 @@ class _Writer:
     def add(self, layer: Any) -> None:
         """Add the code of a layer."""
         at = self._dense - 1
-        if isinstance(layer, Rescale):
+        if isinstance(layer, Prepare):
+            self._prepare(layer)
+        elif isinstance(layer, Rescale):
             self._rescale(layer)
         elif isinstance(layer, InputScale):
             self._body.append(f"z = z * {self._array('learnt_input_scale', layer.scale)}")
@@ -173,7 +194,9 @@ class _Writer:
         used = ["base64", "math"] if "gelu" in self._functions else ["base64"]
         header = "".join(f"# {line}".rstrip() + "\n" for line in facts.lines())
         lines = [*self._body, "return z"]
-        if not isinstance(facts.layers[0], Rescale):
+        if isinstance(facts.layers[0], Prepare) and not isinstance(facts.layers[1], Rescale):
+            lines.insert(2, "z = x")
+        elif not isinstance(facts.layers[0], Rescale | Prepare):
             lines.insert(0, f"z = x.astype({_name(facts.dtype)})")
         predict = (
             "def predict(X):\n"
@@ -185,6 +208,29 @@ class _Writer:
         )
         imports = "".join(f"import {name}\n" for name in used) + "\nimport numpy as np\n"
         return "\n\n".join([header + imports, self._parameters(), *self._functions.values(), predict])
+
+    def _prepare(self, layer: Prepare) -> None:
+        parts = []
+        for place, column in enumerate(layer.columns):
+            x = f"x[:, {place}]"
+            if isinstance(column, NumberColumn):
+                parts += [self._value(x, value) for value in column.values]
+            else:
+                numbers = self._array(f"categories_{place}", column.numbers)
+                rows = self._array(f"inputs_{place}", column.rows)
+                parts.append(f"{self._function('category')}({x}, {numbers}, {rows})")
+        listed = "".join(f"        {part},\n" for part in parts)
+        made = f"x = np.column_stack([\n{listed}    ]).astype({_name(self.facts.dtype)})"
+        self._body += ["x = x.astype(np.float64)", made]
+
+    def _value(self, x: str, value: Value) -> str:
+        """Return the expression of an input that a column of numbers has."""
+        scaling = f"{value.offset!r}, {value.scale!r}"
+        if value.kind == "bin":
+            return f"{self._function('in_bin')}({x}, {value.more!r}, {scaling})"
+        waves = {"sine": f"np.sin({x} * {value.more!r})", "cosine": f"np.cos({x} * {value.more!r})",
+                 "missing": f"np.isnan({x}).astype(np.float64)"}  # fmt: skip
+        return f"{self._function('measured')}({waves.get(value.kind, x)}, {scaling})"
 
     def _rescale(self, layer: Rescale) -> None:
         dtype = _name(self.facts.dtype)

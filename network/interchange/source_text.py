@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from hotloop import __version__
+from hotloop.network.interchange.columns import Prepare, prepare
 from hotloop.network.interchange.layers import (
     Activate,
     Dense,
@@ -20,6 +21,7 @@ from hotloop.network.interchange.layers import (
     layers_of,
 )
 from hotloop.network.persistence.schema import Schema
+from hotloop.network.prepared_network import PreparedNetwork
 from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import counted
 
@@ -63,7 +65,7 @@ class Facts:
             f"{counted(self.n_parameters, 'parameter')} of {self.dtype}: {size} bytes. Exported by hotloop "
             f"{__version__}.",
             "",
-            f"Inputs: {self.sizes[0]}{', scaled in here: pass them as they were measured' if self._rescale else ''}.",
+            f"Inputs: {self.sizes[0]}{', scaled in here: pass them as they were measured' if self._scales else ''}.",
         ]
         lines += self._input_lines()
         lines += ["", f"Outputs: {self.sizes[-1]}, {self.output}."]
@@ -74,10 +76,16 @@ class Facts:
         return [ascii_text(line) for line in lines]
 
     @property
+    def _scales(self) -> bool:
+        return any(isinstance(layer, Rescale | Prepare) for layer in self.layers)
+
+    @property
     def _rescale(self) -> Rescale | None:
         return next((layer for layer in self.layers if isinstance(layer, Rescale)), None)
 
     def _input_lines(self) -> list[str]:
+        if isinstance(self.layers[0], Prepare):
+            return [f"  {line}" for line in self.layers[0].lines()]
         rescale = self._rescale
         several = rescale is not None and (np.ndim(rescale.offset) or np.ndim(rescale.scale))
         lines = []
@@ -99,8 +107,8 @@ def _formula(name: str, offset: Any, scale: Any) -> str:
     return f"{float(scale)!r} * {name}" if offset == 0 else f"{float(scale)!r} * ({name} - {float(offset)!r})"
 
 
-def facts_of(net: Any, target: str, dtype: Any, logits: Any) -> Facts:
-    """Return what is written of a network, checked.
+def facts_of(model: Any, target: str, dtype: Any, logits: Any) -> Facts:
+    """Return what is written of a network, or of one with the preparation of a table, checked.
 
     Raises
     ------
@@ -109,6 +117,7 @@ def facts_of(net: Any, target: str, dtype: Any, logits: Any) -> Facts:
     ValueError
         If an activation is the user's own, if parameters are not finite, in `dtype` either, or if there are no logits.
     """
+    net = model.network if isinstance(model, PreparedNetwork) else model
     layers = layers_of(net, target, logits=arguments.flag("logits", logits))
     dtype = net.dtype if dtype is None else arguments.floating_dtype(dtype)
     for layer in layers:
@@ -117,12 +126,18 @@ def facts_of(net: Any, target: str, dtype: Any, logits: Any) -> Facts:
     if not np.isfinite(net.parameters).all():
         raise ValueError("the network has parameters that are not finite: NaN or infinity")
     cast = [_in_dtype(layer, dtype) for layer in layers if not isinstance(layer, Dropout)]
-    schema = Schema.from_metadata(net.metadata, net.sizes[0], net.sizes[-1])
+    sizes = net.sizes
+    if isinstance(model, PreparedNetwork):
+        schema, columns = model.schema, prepare(model.preparation)
+        cast.insert(0, columns)
+        sizes = (len(columns.columns), *sizes[1:])
+    else:
+        schema = Schema.from_metadata(net.metadata, net.sizes[0], net.sizes[-1])
     output = "identity" if logits else net.activations[-1]
     return Facts(
         layers=cast,
         dtype=dtype,
-        sizes=net.sizes,
+        sizes=sizes,
         words=repr(net),
         n_parameters=net.n_parameters,
         inputs=schema.columns,

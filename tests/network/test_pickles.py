@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import os
 import pickle
 import pickletools
 import subprocess
@@ -103,7 +104,8 @@ def test_another_process(objects, tmp_path):
     file.write_bytes(pickle.dumps([pickle.dumps(value) for value in objects]))
     # The classes and functions of pickled_objects are then those of the same module.
     program = "import pickled_objects; pickled_objects.pickle_again(__import__('sys').argv[1])"
-    subprocess.run([sys.executable, "-W", "error", "-c", program, file], check=True)
+    path = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-W", "error", "-c", program, file], check=True, env=path)
     for value, blob in zip(objects, pickle.loads(file.read_bytes()), strict=True):
         assert same(pickle.loads(blob), value), value
 

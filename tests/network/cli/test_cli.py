@@ -92,7 +92,10 @@ def test_the_defaults_in_the_help_are_the_parsers():
     arguments = vars(parser().parse_args(["train"]))
     help_text = " ".join(parser().format_help().split())
     assert "train a network" in help_text
-    assert arguments["hidden"] == [192]
+    assert (arguments["hidden"], arguments["dtype"]) == (None, None)
+    train_help = " ".join(run("train", "--help")[1].split())
+    assert "the rest follows from the data (default: 192)" in train_help
+    assert "(default: float32)" in train_help
     assert (arguments["epochs"], arguments["batch_size"], arguments["seed"]) == (40, 32, 0)
 
 

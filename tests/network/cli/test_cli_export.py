@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from command_line import run, train_tiny, write_houses
 
-from hotloop import Network
+from hotloop import Network, PreparedNetwork
 
 
 @pytest.fixture
@@ -72,7 +72,15 @@ def test_a_missing_extra_is_named(model, tmp_path, monkeypatch):
 
 def test_a_table_goes_with_its_preparation_or_not_at_all(tmp_path):
     train_tiny(write_houses(tmp_path), "--target", "price", "--epochs", "1", "--save", tmp_path / "model")
-    status, out, err = run("export", tmp_path / "model", "--python", tmp_path / "net.py")
+    assert run("export", tmp_path / "model", "--python", tmp_path / "net.py")[0] == 0
+    X = np.array([[0.5, 0.1], [np.nan, 0.7]])
+    wanted = PreparedNetwork.load(tmp_path / "model").predict({"size": [0.5, None], "age": X[:, 1]})
+    found = runpy.run_path(str(tmp_path / "net.py"))["predict"](X)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    status, out, err = run(
+        "export", tmp_path / "model", "--c", tmp_path / "net.c", "--torch", tmp_path / "w.safetensors"
+    )
     assert (status, out) == (2, "")
-    assert "holds a PreparedNetwork, which prepares the columns of a table: --python takes networks of numbers" in err
-    assert not (tmp_path / "net.py").exists()
+    assert "holds a PreparedNetwork, which prepares the columns of a table: --torch has no way" in err
+    assert "to do so, --c, --python, --onnx have" in err
+    assert not (tmp_path / "net.c").exists()

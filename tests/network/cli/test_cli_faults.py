@@ -39,7 +39,7 @@ def houses(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: {train,predict,profile,warmup,doctor}"),
+        ([], "the following arguments are required: {train,predict,export,profile,warmup,doctor}"),
         (["trian"], "invalid choice: 'trian'"),
         (["train", "--optimizer", "foo"], "optimizer 'foo' is not known. Known: sgd, rmsprop, adagrad, adam, adamw"),
         (["train", "--loss", "hinge"], "loss 'hinge' is not known. hotloop has nothing of that name. Known: mse,"),

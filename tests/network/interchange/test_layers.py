@@ -99,6 +99,12 @@ def test_what_hotloop_has_no_network_for_is_refused_by_its_place(layers, error):
         network_of(layers, "the list")
 
 
+def test_what_layers_say_is_not_asked_for():
+    with pytest.raises(TypeError, match="initializer is what the list says: leave it out"):
+        network_of([FIRST], "the list", initializer="zeros")
+    assert network_of([FIRST], "the list", l2=0.5).l2 == 0.5
+
+
 def test_what_is_trained_otherwise_is_said():
     with pytest.warns(InterchangeWarning, match=r"last: left out, since hotloop drops no outputs"):
         network_of([FIRST, Dropout(0.5, place="last")], "the list")
