@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,12 +71,20 @@ def command(arguments: argparse.Namespace) -> int:
         model, _ = read_model(arguments.model, arguments.activation, arguments.output)
         if not isinstance(model, Network):
             _check_tables(model, asked, arguments.model)
+        options = {name: _taken(TARGETS[name], arguments) for name in asked}
+        if len(asked) > 1:  # all are tried before the first is written
+            with tempfile.TemporaryDirectory() as folder:
+                for name in asked:
+                    TARGETS[name].write(model, str(Path(folder, name + TARGETS[name].ending)), **options[name])
         for name, file in asked.items():
-            target = TARGETS[name]
-            options = {option: getattr(arguments, option) for option in target.takes if getattr(arguments, option)}
-            target.write(model, file, **options)
-            say(f"wrote {file}: {target.words}, {_size(Path(file)):,} bytes")
+            TARGETS[name].write(model, file, **options[name])
+            say(f"wrote {file}: {TARGETS[name].words}, {_size(Path(file)):,} bytes")
     return 0
+
+
+def _taken(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of the command that a target takes."""
+    return {option: getattr(arguments, option) for option in target.takes if getattr(arguments, option)}
 
 
 def _check_options(arguments: argparse.Namespace, asked: dict[str, str]) -> None:

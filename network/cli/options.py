@@ -216,7 +216,7 @@ def add_network_options(group: Any) -> None:
         type=_hidden_sizes,
         help=f"units of the hidden layers only; the rest follows from the data (default: {HIDDEN})",
     )
-    add_activation_options(group, f"{outputs}, else identity")
+    add_activation_options(group, output=f"{outputs}, else identity")
     group.add_argument(
         "--loss",
         metavar="NAME",
@@ -246,13 +246,13 @@ def add_network_options(group: Any) -> None:
     group.add_argument("--dtype", choices=DTYPES, help=f"(default: {DTYPES[0]})")
 
 
-def add_activation_options(group: Any, output: str = "identity") -> None:
-    """Add the options for activations; `output` is the default of the last one, for the help."""
+def add_activation_options(group: Any, hidden: str = "relu", output: str = "identity") -> None:
+    """Add the options for activations; `hidden` and `output` are the defaults, for the help."""
     group.add_argument(
         "--activation",
         metavar="NAME[,NAME...]",
         type=_names("activation", HIDDEN_ACTIVATIONS),
-        help=f"of the hidden layers, one for all or one each: {', '.join(HIDDEN_ACTIVATIONS)} (default: relu)",
+        help=f"of the hidden layers, one for all or one each: {', '.join(HIDDEN_ACTIVATIONS)} (default: {hidden})",
     )
     group.add_argument(
         "--output",

@@ -257,7 +257,7 @@ def _predict_options(predict: argparse.ArgumentParser) -> None:
 
 def _export_options(export: argparse.ArgumentParser) -> None:
     export.add_argument("model", metavar="MODEL", help="a file with a network, see below")
-    options.add_activation_options(export)
+    options.add_activation_options(export.add_argument_group("of PyTorch's weights"), "none: needed")
     files = export.add_argument_group("files to write, one or several")
     for option, metavar, words in (
         ("--c", "FILE", "C99 without dependencies: void predict(const float *x, float *out)"),

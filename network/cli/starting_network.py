@@ -4,6 +4,7 @@ import argparse
 import copy
 from dataclasses import dataclass
 
+from hotloop.network.activations import row_of
 from hotloop.network.cli.extras import missing_extras_as_faults
 from hotloop.network.cli.prepared_data import PreparedData, load_data, prepare
 from hotloop.network.datasets.dataset import Dataset
@@ -62,7 +63,7 @@ class StartingNetwork:
             raise ValueError(f"{path}: hotloop train has no loss {net.loss!r}: train this network in Python")
         if arguments.loss is None and (is_ours or net.loss != "mse"):
             arguments.loss = net.loss
-        arguments.dtype = str(net.dtype)
+        arguments.dtype, arguments.output = str(net.dtype), row_of(net.activations[-1]).name
         return cls(path, net, preparation, classes)
 
     def load_prepared(self, arguments: argparse.Namespace) -> PreparedData:

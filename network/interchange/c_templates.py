@@ -215,7 +215,7 @@ KEYWORDS = frozenset((  # of C and C++
     "private", "protected", "public", "template", "this", "throw", "true", "try", "typename", "using", "virtual",
     "catch",
 ))  # fmt: skip
-LIBRARY = frozenset((  # of math.h, those of its functions with an f for float and an l for long double; and others
+LIBRARY = frozenset((  # of math.h, functions with an f or l at the end too, and others that compilers know
     "main", "size_t", "NULL", "NAN", "INFINITY", "HUGE_VAL", "fpclassify", "isfinite", "isinf", "isnan", "isnormal",
     "signbit", "isgreater", "isless", "isunordered", "acos", "asin", "atan", "atan2", "cos", "sin", "tan", "acosh",
     "asinh", "atanh", "cosh", "sinh", "tanh", "exp", "exp2", "expm1", "frexp", "ilogb", "ldexp", "log", "log10",
@@ -223,4 +223,7 @@ LIBRARY = frozenset((  # of math.h, those of its functions with an f for float a
     "lgamma", "tgamma", "gamma", "ceil", "floor", "nearbyint", "rint", "lrint", "llrint", "round", "lround",
     "llround", "trunc", "fmod", "remainder", "remquo", "copysign", "nan", "nextafter", "nexttoward", "fdim", "fmax",
     "fmin", "fma", "j0", "j1", "jn", "y0", "y1", "yn",
+    "printf", "fprintf", "sprintf", "snprintf", "scanf", "sscanf", "puts", "putchar", "malloc", "calloc", "realloc",
+    "free", "abort", "exit", "abs", "labs", "memcpy", "memmove", "memset", "memcmp", "strlen", "strcpy", "strncpy",
+    "strcmp", "strncmp", "strcat", "strchr", "index",
 ))  # fmt: skip

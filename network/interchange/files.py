@@ -35,8 +35,8 @@ def read_model(
     ----------
     path : path
     activations, output
-        Of the hidden layers, one or one each, and of the last, which files of PyTorch's weights do not have; "relu" and
-        "identity" by default.
+        Of the hidden layers, one or one each, and of the last, which files of PyTorch's weights do not have: the former
+        are needed if there are hidden layers, the latter is "identity" by default.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def read_model(
         raise ValueError(f"{file} is {IN_PYTHON[suffix]}, of hotloop.interchange")
     is_ours = suffix not in (".keras", ".onnx", *WEIGHTS[:2]) and _is_ours(file)
     if not is_ours and suffix in WEIGHTS:
-        return network_of(layers_of_state(file, activations or ["relu"], output), str(file)), False
+        return network_of(layers_of_state(file, activations, output), str(file)), False
     if activations is not None or output is not None:
         raise ValueError(f"{file} has its own activations: --activation and --output are for PyTorch's weights")
     if is_ours:

@@ -101,34 +101,35 @@ def load_state_dict(net: Network, source: Any, *, names: Sequence[str] | None = 
         parts[part][...] = array
 
 
-def layers_of_state(source: Any, activations: Sequence[str], output: str | None) -> Layers:
+def layers_of_state(source: Any, activations: Sequence[str] | None, output: str | None) -> Layers:
     """Return the layers of a state, which has no activations: those of the hidden layers, one or one each, are given.
 
-    A matrix is a dense layer, and a vector under the name weight a layer normalisation after it.
+    Each module is a dense layer. What has a vector as its weight may be any of several: its file does not say.
     """
     state, ordered = _read(source)
-    layers: Layers = []
+    dense: list[Dense] = []
     for prefix, tensors in _modules(state, None, ordered):
         place = prefix.removesuffix(".") or "the module"
-        for name in tensors:
-            if name not in LINEAR:
-                refuse(
-                    f"key {prefix + name!r}", f"is neither of a dense layer nor of a layer norm: {', '.join(LINEAR)}"
-                )
         arrays = {name: _array(prefix + name, tensor, None) for name, tensor in tensors.items()}
-        weight, bias = arrays.get("weight"), arrays.get("bias")
-        if weight is not None and weight.ndim == 2:
-            layers.append(Dense(np.ascontiguousarray(weight.T), bias, place=place))
-        elif weight is not None and weight.ndim == 1:
-            layers.append(LayerNorm(weight, bias, place=place))
-        else:
-            refuse(place, "is neither a dense layer, whose weight is a matrix, nor a layer norm, where it is a vector")
-    starts = [index for index, layer in enumerate(layers) if isinstance(layer, Dense)][1:]
-    if len(activations) not in (1, len(starts)):
-        raise ValueError(f"{len(activations)} activations for {len(starts)} hidden layers")
-    of_hidden = [*activations] * len(starts) if len(activations) == 1 else [*activations]
-    for start, activation in reversed([*zip(starts, of_hidden, strict=True)]):
-        layers.insert(start, Activate(activation, place=f"the activation before {layers[start].place}"))
+        weight, bias = arrays.pop("weight", None), arrays.pop("bias", None)
+        if weight is None or weight.ndim != 2 or arrays:
+            found = "a normalisation or a PReLU" if weight is not None and weight.ndim == 1 else "no dense layer"
+            refuse(
+                place, f"is {found}, of which weights do not say enough: use from_torch, or load_state_dict, in Python"
+            )
+        if bias is not None and bias.shape != weight.shape[:1]:
+            refuse(place, f"its bias has shape {bias.shape}; wanted {weight.shape[:1]}")
+        dense.append(Dense(np.ascontiguousarray(weight.T), bias, place=place))
+    n_hidden = max(len(dense) - 1, 0)
+    if activations is None and n_hidden:
+        raise ValueError(f"{source} has no activations: name those of its hidden layers ({n_hidden}) with --activation")
+    given = [] if activations is None else [*activations]
+    if given and len(given) not in (1, n_hidden):
+        raise ValueError(f"{len(given)} activations for {n_hidden} hidden layers")
+    of_hidden = given * n_hidden if len(given) == 1 else given
+    layers: Layers = [*dense[:1]]
+    for layer, activation in zip(dense[1:], of_hidden, strict=True):
+        layers += [Activate(activation, place=f"the activation before {layer.place}"), layer]
     return [*layers, Activate(output, place="the output activation")] if output else layers
 
 

@@ -60,6 +60,7 @@ def test_what_cannot_be_written_is_said_before_anything_is(model, tmp_path):
     fails("nowhere", "--c", tmp_path / "nowhere" / "net.c")
     fails("there is no model file", "--c", net, source=tmp_path / "other.safetensors")
     fails("name 'double' is taken in C or C++", "--c", net, "--name", "double")
+    fails("name 'printf' is taken in C or C++", "--python", tmp_path / "net.py", "--c", net, "--name", "printf")
     fails("has its own activations", "--c", net, "--activation", "tanh")
 
 

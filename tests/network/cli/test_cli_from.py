@@ -70,6 +70,20 @@ def test_weights_of_pytorch_go_on(kind, tmp_path):
     assert (after.loss, after.activations) == (net.loss, ("tanh", "identity"))
 
 
+@pytest.mark.parametrize("output", ["relu", "identity"])
+def test_values_stay_in_their_own_scale(output, tmp_path):
+    """Of a network that is right about its data all scores are those of one that is right."""
+    X = np.random.default_rng(1).normal(size=(80, 2)).round(3)
+    net = Network([2, 1], output=output, seed=0)
+    net.weights[0][:], net.biases[0][:] = [[10], [20]], 50
+    rows = [[*x, y] for x, y in zip(X.tolist(), net.predict(X)[:, 0].tolist(), strict=True)]
+    (tmp_path / "data.csv").write_text("\n".join(["a,b,y", *(",".join(map(str, row)) for row in rows)]))
+    net.save(tmp_path / "net.safetensors")
+    out = go_on(tmp_path / "net.safetensors", tmp_path / "data.csv", tmp_path / "after", "--target", "y")
+    assert "test r2 1.0000" in out
+    np.testing.assert_allclose(Network.load(tmp_path / "after").predict(X), net.predict(X), rtol=1e-4, atol=1e-4)
+
+
 def test_it_learns(tmp_path):
     """From good weights the first epoch's loss is lower than from new ones."""
     flowers, first = write_flowers(tmp_path), tmp_path / "first"
@@ -120,6 +134,14 @@ def test_faults(tmp_path):
     fails("is not a safetensors file, or is truncated", _touched(path))
     Network([3, 2], loss="cross_entropy", seed=0).save(path)
     fails("it has 3 inputs and 2 outputs, for the data it needs 2 and 2 with cross_entropy")
+    save_as_pytorch(Network([2, 3, 2], seed=0), path)
+    fails("has no activations: name those of its hidden layers (1) with --activation")
+    save_file({"0.weight": np.ones((2, 2), "f4"), "1.weight": np.ones(2, "f4")}, path)
+    fails("1: is a normalisation or a PReLU, of which weights do not say enough", path, "--activation", "relu")
+    save_file({"0.weight": np.ones((2, 2), "f4"), "0.scale": np.ones(2, "f4")}, path)
+    fails("0: is no dense layer, of which weights do not say enough")
+    save_file({"0.weight": np.ones((2, 2), "f4"), "0.bias": np.ones(3, "f4")}, path)
+    fails("0: its bias has shape (3,); wanted (2,)")
     save_as_pytorch(Network([2, 2], seed=0), path)
     fails("2 activations for 0 hidden layers", path, "--activation", "relu,tanh")
     train_tiny(flowers, "--epochs", "1", "--save", path)
