@@ -16,12 +16,13 @@ from hotloop.network.interchange.layers import (
     Rescale,
     network_of,
     refuse,
+    warn_of,
 )
 from hotloop.network.interchange.libraries import library
 from hotloop.network.interchange.onnx_export import CLASSES, INPUTS
 from hotloop.network.interchange.onnx_layers import LEARNT_INPUT_SCALE
 from hotloop.network.interchange.onnx_nodes import Nodes
-from hotloop.network.interchange.onnx_steps import Factor, Flat, Term, step
+from hotloop.network.interchange.onnx_steps import BothClasses, Factor, Flat, Term, step
 from hotloop.network.network import Network
 from hotloop.network.persistence.atomic_write import path_of
 
@@ -59,7 +60,8 @@ def from_onnx(model: Any, *, loss: Any = None, output: Any = None, dtype: Any = 
     Warns
     -----
     InterchangeWarning
-        Of what computes the same, but will be trained otherwise.
+        Of what computes the same, but will be trained otherwise; of two probabilities (1 - p, p), of which the network
+        returns p; of a Dropout that drops whenever the graph is run.
 
     Examples
     --------
@@ -129,6 +131,10 @@ def _merged(nodes: Nodes, steps: Layers) -> Layers:
         if isinstance(one, Flat):
             flat = True
             width = _same_width(one, one.columns, width)
+        elif isinstance(one, BothClasses):
+            if one is not steps[-1] or width != 1:
+                refuse(one.place, "puts 1 - p and p side by side, which hotloop reads only at the end, of one column p")
+            warn_of(one.place, "the network returns p, the probability of the second class, instead of (1 - p, p)")
         elif isinstance(one, (Factor, Term)) and before:
             if one.value.ndim:
                 if not flat:

@@ -66,7 +66,8 @@ class Nodes:
             raise ValueError(f"the model has sparse parameters, {graph.sparse_initializer[0].values.name!r} first")
         self._check_functions(model)
         self._constants = {one.name: one for one in graph.initializer}
-        self._makers: dict[str, Any] = {}
+        self._makers: dict[str, Any] = {}  # of first outputs, which are what the steps are about
+        self._others: dict[str, Any] = {}  # of further outputs: the mask of Dropout, the mean of LayerNormalization
         self._numbers: dict[int, int] = {}
         same = self._read(graph)
         self.input, self.shape = self._input(graph)
@@ -82,7 +83,9 @@ class Nodes:
             for place, value in enumerate(node.input):
                 node.input[place] = same.get(value, value)
             self._numbers[id(node)] = number
-            self._makers |= dict.fromkeys(node.output, node)
+            first, *others = node.output
+            self._makers |= {first: node} if first else {}
+            self._others |= dict.fromkeys(filter(None, others), node)
             converts = self.op(node) == "Cast" and self.attributes(node)["to"] in (1, 11)
             if self.op(node) == "Identity" or (converts and self.constant(node.input[0]) is None):
                 same[node.output[0]] = node.input[0]
@@ -126,7 +129,10 @@ class Nodes:
         return str(found[0])
 
     def maker(self, value: str) -> Any:
-        """Return the node that made a value."""
+        """Return the node whose first output a value is."""
+        if value in self._others:
+            node = self._others[value]
+            refuse(self.place(node), f"hotloop has its first output only, not {value!r}")
         if value not in self._makers:
             raise ValueError(f"the value {value!r} is no node's output, but another input or output of the graph")
         return self._makers[value]

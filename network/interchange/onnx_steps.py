@@ -35,6 +35,11 @@ class Flat(Layer):
 
 
 @dataclass(frozen=True)
+class BothClasses(Layer):
+    """p, of one column, becomes (1 - p, p)."""
+
+
+@dataclass(frozen=True)
 class Factor(Layer):
     """x becomes value * x, with one number or a row of them; `name` is that of the constant."""
 
@@ -125,10 +130,8 @@ def _alpha(nodes: Nodes, node: Any, place: str, default: float) -> float:
     """Return the attribute alpha, or the second input that hotloop's functions have instead."""
     if len(node.input) == 1:
         return _attribute(nodes, node, "alpha", default)
-    array = nodes.constant(node.input[1])
-    if array is None or array.size != 1:
-        refuse(place, f"its slope {node.input[1]!r} is not one constant number")
-    return _decimal(array.reshape(()))
+    slope = _number(nodes, node, place, 1, f"slope {node.input[1]!r}")
+    return default if slope is None else _decimal(slope)
 
 
 def _leaky(nodes: Nodes, node: Any, place: str) -> Step:
@@ -153,6 +156,8 @@ def _gemm(nodes: Nodes, node: Any, place: str) -> Step:
     bias = None
     if len(node.input) > 2 and node.input[2]:
         found = _row(nodes.constant(node.input[2]), place, "bias")
+        if found.ndim and found.size != weights.shape[1]:
+            refuse(place, f"its bias has {found.size} numbers; its weights have {weights.shape[1]} columns")
         bias = np.array(np.broadcast_to(found * found.dtype.type(attributes.get("beta", 1.0)), weights.shape[1]))
     return [Dense(weights, bias, place=place)], node.input[0]
 
@@ -213,8 +218,9 @@ def _mixed(nodes: Nodes, node: Any, place: str) -> Step | None:
         parts.append(found[:2])
     for (z, rest), (activated, mix) in (parts, parts[::-1]):
         layers, below = ([Activate("identity", place=place)], z) if activated == z else step(nodes, activated)
-        (layer,) = layers or [None]
-        if below == z and isinstance(layer, Activate) and layer.mix is None and np.allclose(rest, 1 - mix, 0, CLOSE):
+        if below != z or len(layers) != 1 or rest.shape != mix.shape or not np.allclose(rest, 1 - mix, 0, CLOSE):
+            continue
+        if isinstance(layer := layers[0], Activate) and layer.mix is None:
             return [Activate(layer.activation, parameter(place, "mix", mix, (None,)), place=place)], z
     return None
 
@@ -227,11 +233,9 @@ def _layer_norm(nodes: Nodes, node: Any, place: str) -> Step:
         refuse(place, "hotloop does not return mean and deviation")
     gain, shift = (_learnt(nodes, node, place, number, what) for number, what in ((1, "gain"), (2, "shift")))
     number = _attribute(nodes, node, "epsilon", 1e-5)
-    if len(node.input) > 3:  # hotloop's function in float64
-        array = nodes.constant(node.input[3])
-        if array is None:
-            refuse(place, "its epsilon is not a constant")
-        number = float(array)
+    epsilon = _number(nodes, node, place, 3, "epsilon")  # of hotloop's function in float64
+    if epsilon is not None:
+        number = float(epsilon)
     return [LayerNorm(gain, shift, number, place=place)], node.input[0]
 
 
@@ -243,13 +247,25 @@ def _learnt(nodes: Nodes, node: Any, place: str, number: int, what: str) -> Arra
 
 
 def _dropout(nodes: Nodes, node: Any, place: str) -> Step:
-    rate = _attribute(nodes, node, "ratio", 0.5)
-    if len(node.input) > 1 and node.input[1]:
-        array = nodes.constant(node.input[1])
-        if array is None:
-            refuse(place, "its ratio is not a constant")
-        rate = _decimal(array)
+    ratio, training = (
+        _number(nodes, node, place, number, what) for number, what in ((1, "ratio"), (2, "training_mode"))
+    )
+    rate = _attribute(nodes, node, "ratio", 0.5) if ratio is None else _decimal(ratio)
+    if training and rate > 0:
+        warn_of(
+            place, "drops whenever the graph is run (training_mode is true); the network drops only while it trains"
+        )
     return [Dropout(rate, place=place)], node.input[0]
+
+
+def _number(nodes: Nodes, node: Any, place: str, number: int, what: str) -> Array | None:
+    """Return an input that may be left out as an array (), None if it is."""
+    if len(node.input) <= number or not node.input[number]:
+        return None
+    array = nodes.constant(node.input[number])
+    if array is None or array.size != 1:
+        refuse(place, f"its {what} is not one constant number")
+    return array.reshape(())
 
 
 def _same(nodes: Nodes, node: Any, place: str) -> Step:
@@ -310,8 +326,7 @@ def _both_classes(nodes: Nodes, node: Any, place: str) -> Step:
         if maker is not None and maker.op_type == "Sub" and maker.input[1] == p:
             one = nodes.constant(maker.input[0])
             if one is not None and one.size == 1 and one.item() == 1:
-                warn_of(place, "the network returns p, the probability of the second class, instead of (1 - p, p)")
-                return [], p
+                return [BothClasses(place=place)], p
     refuse(place, "hotloop does not put values side by side")
 
 

@@ -211,6 +211,17 @@ def test_dropout_is_trained_with(opset):
     assert net.dropout == (0.3,)
 
 
+@pytest.mark.parametrize(("training", "rate"), [(True, 0.3), (False, 0.3), (True, 0.0)])
+def test_dropout_while_the_graph_predicts(training, rate):
+    text = "z = Gemm (x, c0, c1) r = Relu (z) d = Dropout (r, c2, c3) y = Gemm (d, c4, c1)"
+    model = model_of(text, W, B, np.float32(rate), np.array(training), np.eye(2, dtype="f4"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert from_onnx(model).dropout == (rate,)
+    told = "node 2 (Dropout): drops whenever the graph is run (training_mode is true)"
+    assert [str(one.message).startswith(told) for one in caught] == [True] * (training and rate > 0)
+
+
 DENSE = "z = Gemm (x, c0, c1) "
 
 
@@ -231,6 +242,23 @@ DENSE = "z = Gemm (x, c0, c1) "
          (W, B, np.float32(0.70710677), np.float32(1), np.float32(0.6)), "node 5 (Mul): combines two values"),
         (DENSE + "p = Sigmoid (z) q = Sub (c2, p) y = Concat <axis = 1> (q, p)", (W[:, :1], B[:1], np.float32(2)),
          "node 3 (Concat): hotloop does not put values side by side"),
+        (DENSE + "p = Sigmoid (z) q = Sub (c2, p) y = Concat <axis = 1> (q, p)", (W, B, np.float32(1)),
+         "node 3 (Concat): puts 1 - p and p side by side, which hotloop reads only at the end, of one column p"),
+        (DENSE + "p = Sigmoid (z) q = Sub (c2, p) r = Concat <axis = 1> (q, p) y = Softmax (r)",
+         (W[:, :1], B[:1], np.float32(1)), "node 3 (Concat): puts 1 - p and p side by side"),
+        ("q = Sub (c2, x) r = Concat <axis = 1> (q, x) y = Gemm (r, c0, c1)", (W, B, np.float32(1)),
+         "node 1 (Concat): puts 1 - p and p side by side"),
+        (DENSE + "d, m = Dropout (z) f = Cast <to = 1> (m) y = MatMul (f, c2)", (W, B, np.eye(2, dtype="f4")),
+         "node 1 (Dropout): hotloop has its first output only, not 'm'"),
+        (DENSE + "n, m = LayerNormalization (z, c1) y = MatMul (m, c2)", (W, B, np.ones((1, 3), "f4")),
+         "node 1 (LayerNormalization): hotloop has its first output only, not 'm'"),
+        (DENSE + "t = Greater (z, c1) y = Dropout (z, c2, t)", (W, B, np.float32(0.5)),
+         "node 2 (Dropout): its training_mode is not one constant number"),
+        (DENSE + "a = Mul (c1, z) r = Relu (z) b = Mul (c2, r) y = Add (a, b)", (W, B, np.ones(3, "f4")),
+         "node 4 (Add): combines two values"),
+        (DENSE + "s = ai.onnx.ml.Scaler (z) a = Mul (c1, s) b = Mul (c2, z) y = Add (a, b)", (W, B, B),
+         "node 4 (Add): combines two values"),
+        ("y = Gemm (x, c0, c1)", (W, X[0]), "node 0 (Gemm): its bias has 4 numbers; its weights have 2 columns"),
         (DENSE + "r = Reshape (z, c2) y = Relu (r)", (W, B, np.array([1, -1])), "node 1 (Reshape): reshapes to (1,"),
         (DENSE + "m = ReduceMean <axes = [0]> (z) d = Sub (z, m) q = Mul (d, d) v = ReduceMean <axes = [0]> (q) "
          "w = Add (c2, v) e = Sqrt (w) n = Div (d, e) y = Relu (n)", (W, B, np.float32(1)), "node 7 (Div): combines"),
