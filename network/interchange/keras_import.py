@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hotloop.network.activations import Activation
-from hotloop.network.interchange.keras_layers import Model, kind_of
+from hotloop.network.interchange.keras_layers import Model, check_call, kind_of
 from hotloop.network.interchange.keras_losses import compiled_loss
 from hotloop.network.interchange.layers import Activate, Dense, Layers, network_of, refuse
 from hotloop.network.interchange.libraries import library
@@ -44,7 +44,7 @@ def from_keras(model: Any, *, loss: Any = None, output: Any = None, dtype: Any =
     -----
     InterchangeWarning
         Of what computes the same, but will be trained otherwise: a layer without bias, a frozen layer, a compiled loss
-        that hotloop has not.
+        that hotloop has not, or one that loss_weights multiply.
 
     Examples
     --------
@@ -103,6 +103,7 @@ def _in_order(keras: Any, model: Any, outer: str, seen: set[int] | None = None) 
         refuse(at, f"a {kind}, of which hotloop cannot see what it computes; wanted a Sequential or functional model")
     if not model.built:
         refuse(at, "has no parameters yet: give it an Input, or call model.build((None, inputs))")
+    check_call(model, at)
     for index, layer in enumerate(_chain(model, at)):
         place = f"{outer}{'.' * bool(outer)}{index}"
         if isinstance(layer, keras.Model):

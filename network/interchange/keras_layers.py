@@ -38,6 +38,14 @@ def kind_of(thing: Any) -> str:
     return kind.__name__ if kind.__module__.partition(".")[0] == "keras" else f"{kind.__module__}.{kind.__name__}"
 
 
+def check_call(layer: Any, place: str) -> None:
+    """Refuse a layer or model that computes or is trained otherwise than its class says."""
+    if "call" in vars(layer):
+        refuse(place, "its call was replaced by a function of your own, which hotloop cannot know")
+    if layer.activity_regularizer is not None:
+        refuse(place, "activity_regularizer is set; hotloop has them for the weights only")
+
+
 @dataclass
 class Model:
     """What has been read of a model so far."""
@@ -56,6 +64,13 @@ class Model:
             refuse(place, NO_LAYER.get(kind, f"hotloop has no {kind}"))
         if kind == "InputLayer":
             return
+        self.check(layer, place)
+        self.layers += READERS[kind](layer, place, self)
+
+    def check(self, layer: Any, place: str) -> None:
+        """Refuse, or warn of, what any layer may have and hotloop has not."""
+        kind = kind_of(layer)
+        check_call(layer, place)
         computed, stored = layer.dtype_policy.compute_dtype, layer.dtype_policy.variable_dtype
         if computed != stored or computed not in ("float32", "float64"):
             refuse(place, f"computes in {computed} with {stored} parameters; hotloop has float32 and float64")
@@ -63,13 +78,14 @@ class Model:
             refuse(place, f"computes in {computed} after a layer of {self.dtype}")
         if layer.quantization_mode or getattr(layer, "lora_enabled", False):
             refuse(place, "is quantized or has a LoRA adapter; hotloop has plain kernels")
-        if layer.weights and not layer.trainable and kind != "Normalization":
-            warn_of(place, "is frozen (trainable=False); in hotloop it is trained")
-        for name in ("activity", "bias", "beta", "gamma"):
+        if kind == "Normalization":
+            return
+        if frozen := [one.name for one in layer.weights if not one.trainable]:
+            warn_of(place, f"is frozen ({', '.join(frozen)}: trainable=False); in hotloop it is trained")
+        for variable in layer.weights:  # which Keras trains by, whatever the layer's attributes have become
             for what in ("regularizer", "constraint"):
-                if getattr(layer, f"{name}_{what}", None) is not None:
-                    refuse(place, f"{name}_{what} is set; hotloop has them for the weights only")
-        self.layers += READERS[kind](layer, place, self)
+                if getattr(variable, what) is not None and (kind, variable.name) != ("Dense", "kernel"):
+                    refuse(place, f"{variable.name}_{what} is set; hotloop has them for the weights only")
 
     def width(self, place: str) -> int:
         """Return how many numbers a row has."""
@@ -103,8 +119,8 @@ class Model:
 
 def _dense(layer: Any, place: str, model: Model) -> Layers:
     fan_in = model.width(place)
-    model.penalties.append((place, _penalty(layer.kernel_regularizer, place)))
-    model.limits.append(_limit(layer.kernel_constraint, place))
+    model.penalties.append((place, _penalty(layer.kernel.regularizer, place)))
+    model.limits.append(_limit(layer.kernel.constraint, place))
     model.shape, model.dtype = (layer.units,), layer.dtype_policy.compute_dtype
     kernel, *bias = layer.get_weights()
     return [
@@ -141,6 +157,7 @@ def _function(activation: Any, place: str, model: Model) -> Layers:
     if isinstance(activation, model.keras.layers.Layer):
         if kind_of(activation) not in ACTIVATION_LAYERS:
             refuse(place, f"hotloop has no activation {kind_of(activation)}")
+        model.check(activation, place)
         return READERS[kind_of(activation)](activation, place, model)
     name = getattr(activation, "__name__", "")
     if name not in FORMULAS or getattr(model.keras.activations, name, None) is not activation:

@@ -43,7 +43,17 @@ def compiled_loss(keras: Any, model: Any, last: str | Activation) -> tuple[str |
             "hotloop has no such pair, and takes the loss that follows the last activation: say which with loss=",
         )
         return None, 0.0
+    _check_weights(model._compile_config.config["loss_weights"])
     return loss, smoothing
+
+
+def _check_weights(weights: Any) -> None:
+    """Warn of a factor before the loss, by which penalties and gradients weigh otherwise."""
+    values = (
+        weights.values() if isinstance(weights, dict) else weights if isinstance(weights, list | tuple) else [weights]
+    )
+    if any(one not in (None, 1) for one in values):
+        warn_of("the compiled loss", f"loss_weights={weights!r} is left out: hotloop does not multiply its loss")
 
 
 def _read(keras: Any, given: Any) -> tuple[str | Loss | None, float, bool]:

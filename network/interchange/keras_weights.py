@@ -50,6 +50,11 @@ def save_keras_weights(net: Network, path: str | os.PathLike[str]) -> None:
 def load_keras_weights(net: Network, path: str | os.PathLike[str]) -> None:
     """Set a network's parameters to those in a file that a Keras model's ``save_weights`` wrote.
 
+    The file has only what the model's layers keep as variables. What they have as arguments is in no file of weights,
+    and stays as it is in the network: the constants of Rescaling and of Normalization(mean=, variance=), activations
+    and their slopes, epsilons, dropout. Where the model's are others, the network predicts otherwise, without an error;
+    `from_keras` of a ``.keras`` file takes them over.
+
     A file that does not fit changes nothing. Keras itself reads a file with more or other layers than the model
     without an error.
 

@@ -1,6 +1,7 @@
 """What `from_keras` takes and refuses, layer by layer."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -156,6 +157,19 @@ def test_another_compiled_loss_is_said(given, last, message):
     assert from_keras(model, loss="mae").loss == "mae"
 
 
+@pytest.mark.parametrize(("weights", "warns"), [([5.0], True), ({"out": 0.5}, True), (2.0, True), ([1.0], False)])
+def test_weights_of_the_compiled_loss_are_said(weights, warns, tmp_path):
+    model = keras.Sequential([keras.Input((3,)), kl.Dense(2, name="out")])
+    model.compile(loss={"out": "mse"} if isinstance(weights, dict) else "mse", loss_weights=weights)
+    model.save(tmp_path / "net.keras")
+    told = "the compiled loss: loss_weights="
+    for source in (model, tmp_path / "net.keras"):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", InterchangeWarning)
+            assert from_keras(source).loss == "mse"
+        assert [str(one.message).startswith(told) for one in caught] == [True] * warns
+
+
 def test_the_compiled_loss_in_a_file_of_a_model_that_was_not_trained(tmp_path):
     model = keras.Sequential([keras.Input((3,)), kl.Dense(2)])
     model.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
@@ -166,8 +180,12 @@ def test_the_compiled_loss_in_a_file_of_a_model_that_was_not_trained(tmp_path):
 def test_what_is_trained_otherwise_is_said():
     frozen = kl.Dense(4)
     frozen.trainable = False
-    with pytest.warns(InterchangeWarning, match=r"0: Dense 'dense\w*': is frozen"):
+    with pytest.warns(InterchangeWarning, match=r"0: Dense 'dense\w*': is frozen \(kernel, bias: "):
         from_keras(sequential(frozen))
+    model = sequential(kl.Dense(4))
+    model.layers[0].bias.trainable = False
+    with pytest.warns(InterchangeWarning, match=r"0: Dense 'dense\w*': is frozen \(bias: "):
+        from_keras(model)
     with pytest.warns(InterchangeWarning, match=r"0: Dense 'dense\w*': has no bias"):
         from_keras(sequential(kl.Dense(4, use_bias=False)))
     with pytest.warns(InterchangeWarning, match="has no learnt gain or shift"):
@@ -200,6 +218,10 @@ class Own(kl.Dense):
         ([kl.Dense(4, dtype="bfloat16", name="d")], "0: Dense 'd': computes in bfloat16"),
         ([kl.Dense(4), kl.LayerNormalization(dtype="float64", name="n")], "'n': computes in float64 after a layer"),
         ([kl.EinsumDense("bd,de->be", 4, name="e")], "0: EinsumDense 'e': hotloop has none but the scale of inputs"),
+        ([kl.EinsumDense("bd,d->bd", 3, kernel_regularizer="l2", name="e")], "'e': kernel_regularizer is set"),
+        ([kl.EinsumDense("bd,d->bd", 3, kernel_constraint="non_neg", name="e")], "'e': kernel_constraint is set"),
+        ([kl.Dense(4, kl.ELU(activity_regularizer="l2"), name="d")], "0: Dense 'd': activity_regularizer is set"),
+        ([kl.Dense(4), kl.Activation(kl.ELU(dtype="float64"), name="a")], "'a': computes in float64 after a layer of"),
         ([kl.Dense(4), kl.LayerNormalization(gamma_constraint="non_neg", name="n")], "'n': gamma_constraint is set"),
         ([kl.Normalization(mean=0.0, variance=1.0, invert=True, name="n")], "0: Normalization 'n': is inverted"),
         ([kl.Dense(4), kl.Softmax(name="s")], "1: Softmax 's': softmax is for the last layer"),
@@ -210,6 +232,29 @@ class Own(kl.Dense):
 def test_what_hotloop_has_not_is_refused_by_name_and_place(layers, error):
     with pytest.raises(ValueError, match=re.escape(error)):
         from_keras(sequential(*layers))
+
+
+@pytest.mark.parametrize("place", [0, 1, "activation", "model", "inner"])
+def test_a_call_that_was_replaced_is_refused(place):
+    inner = keras.Sequential([keras.Input((4,)), kl.Dense(4, kl.ELU())])
+    model = sequential(kl.Dense(4, kl.ELU()), kl.LayerNormalization(), inner)
+    parts = {"activation": model.layers[0].activation, "model": model, "inner": inner}
+    part = parts.get(place) or model.layers[place]
+    usual = part.call
+    part.call = lambda x: 2 * usual(x)
+    with pytest.raises(ValueError, match="its call was replaced by a function of your own"):
+        from_keras(model)
+
+
+def test_what_keras_trains_by_is_that_of_its_variables():
+    model = keras.Sequential([keras.Input((3,)), kl.Dense(2, kernel_regularizer="l2", name="d")])
+    model.layers[0].kernel_regularizer = None
+    assert from_keras(model).l2 == 0.01
+    model.layers[0].kernel.regularizer, model.layers[0].kernel.constraint = None, keras.constraints.MaxNorm(3.0)
+    assert (from_keras(model).l2, from_keras(model).max_norm) == (0, (3.0,))
+    model.activity_regularizer = keras.regularizers.L2(0.1)
+    with pytest.raises(ValueError, match="the model: activity_regularizer is set"):
+        from_keras(model)
 
 
 def test_models_of_other_kinds_are_refused(tmp_path):
