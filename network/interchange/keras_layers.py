@@ -122,11 +122,13 @@ def _dense(layer: Any, place: str, model: Model) -> Layers:
     model.penalties.append((place, _penalty(layer.kernel.regularizer, place)))
     model.limits.append(_limit(layer.kernel.constraint, place))
     model.shape, model.dtype = (layer.units,), layer.dtype_policy.compute_dtype
-    kernel, *bias = layer.get_weights()
+    kernel, bias = (
+        None if one is None else model.keras.ops.convert_to_numpy(one) for one in (layer.kernel, layer.bias)
+    )
     return [
         Dense(
             parameter(place, "kernel", kernel, (fan_in, layer.units)),
-            parameter(place, "bias", bias[0], (layer.units,)) if layer.use_bias else None,
+            None if bias is None else parameter(place, "bias", bias, (layer.units,)),
             place=place,
         ),
         *_function(layer.activation, place, model),

@@ -25,6 +25,9 @@ def compiled_loss(keras: Any, model: Any, last: str | Activation) -> tuple[str |
     last : str or Activation
         Its last activation.
     """
+    for name in ("compute_loss", "train_step"):
+        if name in vars(model):
+            warn_of("the model", f"its {name} was replaced by a function of your own, which hotloop does not train by")
     given = model.loss if model.compiled else None
     if isinstance(given, list | tuple | dict) and len(given) == 1:
         (given,) = given.values() if isinstance(given, dict) else given

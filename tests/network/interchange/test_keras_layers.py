@@ -157,6 +157,15 @@ def test_another_compiled_loss_is_said(given, last, message):
     assert from_keras(model, loss="mae").loss == "mae"
 
 
+@pytest.mark.parametrize("name", ["compute_loss", "train_step"])
+def test_training_that_was_replaced_is_said(name):
+    model = sequential()
+    model.compile(loss="mse")
+    setattr(model, name, lambda *_: 0)
+    with pytest.warns(InterchangeWarning, match=f"the model: its {name} was replaced by a function of your own"):
+        from_keras(model)
+
+
 @pytest.mark.parametrize(("weights", "warns"), [([5.0], True), ({"out": 0.5}, True), (2.0, True), ([1.0], False)])
 def test_weights_of_the_compiled_loss_are_said(weights, warns, tmp_path):
     model = keras.Sequential([keras.Input((3,)), kl.Dense(2, name="out")])
@@ -188,6 +197,10 @@ def test_what_is_trained_otherwise_is_said():
         from_keras(model)
     with pytest.warns(InterchangeWarning, match=r"0: Dense 'dense\w*': has no bias"):
         from_keras(sequential(kl.Dense(4, use_bias=False)))
+    model = sequential(kl.Dense(4, bias_initializer="ones"))
+    model.layers[0].bias = None
+    with pytest.warns(InterchangeWarning, match=r"0: Dense 'dense\w*': has no bias"):
+        same_outputs(model, from_keras(model))
     with pytest.warns(InterchangeWarning, match="has no learnt gain or shift"):
         from_keras(sequential(kl.Dense(4), kl.LayerNormalization(center=False)))
 

@@ -54,6 +54,20 @@ def test_a_file_of_a_model_with_other_names_and_activations_apart(tmp_path):
     assert_same(net.predict(X), keras.ops.convert_to_numpy(model(X)))
 
 
+def test_constants_are_in_no_file_of_weights(tmp_path):
+    path, X = tmp_path / "theirs.weights.h5", np.eye(3, dtype="float32")
+    layers = [keras.layers.Normalization(mean=2.0, variance=4.0), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.save_weights(path)
+    plain, scaled = Network([3, 2], seed=0), Network([3, 2], input_offset=2.0, input_scale=0.5, seed=0)
+    for net in (plain, scaled):
+        load_keras_weights(net, path)
+    wanted = keras.ops.convert_to_numpy(model(X))
+    assert_same(scaled.predict(X), wanted)
+    assert np.abs(plain.predict(X) - wanted).max() > 0.1  # as the docstring says
+    assert_same(plain.predict((X - 2) / 2), wanted)
+
+
 DENSE, NORM = keras.layers.Dense, keras.layers.LayerNormalization
 
 
