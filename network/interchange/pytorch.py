@@ -90,7 +90,8 @@ def from_torch(
     The module may be a Sequential, nested or not, or have a `forward` that calls one layer after another, also as
     functions (``F.relu(self.fc1(x))``). Its layers: Linear, LayerNorm before an activation, Dropout, Sigmoid, Tanh,
     ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Softplus, Identity, at the end Softmax and exp, and a Flatten or view
-    of whole rows. Anything else is refused. The module is not changed.
+    of whole rows. Anything else is refused. The module is not changed, but its `forward` is called twice, to follow it:
+    what that changes in place, such as a list or a tensor that counts, stays changed.
 
     Parameters
     ----------

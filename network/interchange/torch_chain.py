@@ -27,6 +27,7 @@ FUNCTIONS: dict[Any, type[nn.Module]] = {
     torch.exp: Exponential, "exp": Exponential, functional.dropout: nn.Dropout,
 }  # fmt: skip
 FLATTENS = {torch.flatten, "flatten"}
+HOOKS = "forward", "forward_pre", "backward", "backward_pre"
 RESHAPES = {torch.reshape, "view", "reshape"}
 
 
@@ -75,20 +76,22 @@ def chain_of(module: Any) -> list[Step]:
 
 def layers_of_chain(steps: list[Step]) -> Layers:
     """Return the layers of a chain; refuse what hotloop does not have."""
-    layers, units, view = [], None, None
+    layers, units, of_inputs = [], None, []
     for step in steps:
         layer = layer_of(step.place, step.module)
-        view = step if step.width is not None else view
+        if step.width is not None and units is None:
+            of_inputs.append(step)
+        elif step.width not in (None, units):
+            refuse(step.place, f"the layer before has {units} outputs: wanted rows of as many")
         if isinstance(step.module, nn.Linear):
-            if view is not None and view.width != step.module.in_features:
-                refuse(view.place, f"{step.place} takes {step.module.in_features} inputs: wanted rows of as many")
-            units, view = step.module.out_features, None
+            for view in of_inputs if units is None else ():
+                if view.width != step.module.in_features:
+                    refuse(view.place, f"{step.place} takes {step.module.in_features} inputs: wanted rows of as many")
+            units = step.module.out_features
         elif isinstance(step.module, nn.LayerNorm) and units not in (None, *step.module.normalized_shape):
             refuse(step.place, f"the layer before has {units} outputs")
         if layer is not None:
             layers.append(layer)
-    if view is not None and view.width != units:
-        refuse(view.place, f"the last layer has {units} outputs: wanted rows of as many")
     return layers
 
 
@@ -104,26 +107,37 @@ def learnt_of(steps: list[Step]) -> list[Learnt]:
 
 
 def _check_modules(module: nn.Module) -> None:
-    """Refuse what changes a module's computation from outside."""
+    """Refuse what changes a module's computation, or its gradients, from outside."""
+    if any(getattr(nn.modules.module, f"_global_{kind}_hooks") for kind in HOOKS):
+        raise ValueError("PyTorch has hooks of all modules, such as register_module_forward_hook: remove them before")
     for name, part in module.named_modules():
         place = f"{name or 'module'}: {type(part).__name__}"
         if isinstance(part, nn.modules.lazy.LazyModuleMixin):
             refuse(place, "has no weights before the first batch went through")
         if parametrize.is_parametrized(part):
             refuse(place, "its parameters are computed: call torch.nn.utils.parametrize.remove_parametrizations before")
-        if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks:
+        if any(getattr(part, f"_{kind}_hooks") for kind in HOOKS):
             refuse(place, "has hooks, such as those of weight_norm and of pruning: remove them before")
+        for method in ("forward", "__call__", "_call_impl"):
+            ours = method == "forward" or getattr(type(part), method) is getattr(nn.Module, method)
+            if method in vars(part) or not ours:
+                refuse(place, f"has a {method} of its own, which may compute otherwise: make it a class's forward")
+        for parameter, tensor in part.named_parameters(recurse=False):
+            if tensor._backward_hooks or tensor._post_accumulate_grad_hooks:
+                refuse(place, f"its {parameter} has hooks of the gradient, which hotloop would not call: remove them")
 
 
 @contextmanager
 def _mode(module: nn.Module, training: bool) -> Iterator[None]:
-    before = [(part, part.training) for part in module.modules()]
+    before = [(part, part.training, dict(vars(part))) for part in module.modules()]
     try:
-        for part, _ in before:
+        for part, *_ in before:
             part.training = training
         yield
     finally:
-        for part, mode in before:
+        for part, mode, attributes in before:  # forward may set some, the tracer keeps constants there
+            vars(part).clear()
+            vars(part).update(attributes)
             part.training = mode
 
 
@@ -146,7 +160,9 @@ def _steps(module: nn.Module, training: list[fx.Node], evaluation: list[fx.Node]
     """Return the steps between input and output, each of which takes what the one before gives."""
     inputs = [node for node in training if node.op == "placeholder"]
     if len(inputs) != 1:
-        raise ValueError(f"the forward of {type(module).__name__} takes {len(inputs)} inputs; wanted one")
+        names = ", ".join(str(node.target) for node in inputs)
+        raise ValueError(f"the forward of {type(module).__name__} takes {len(inputs)} inputs ({names}); wanted one, "
+                         "and no others, also none with a default")  # fmt: skip
     last, where = inputs[0], "the inputs"
     for node, off in zip(training, evaluation, strict=True):
         if node.op == "placeholder" or _is_shape(node):
@@ -156,6 +172,9 @@ def _steps(module: nn.Module, training: list[fx.Node], evaluation: list[fx.Node]
         place = f"{name} after {where}" if node.op != "call_module" else str(node.target)
         if node.op == "output":
             place = "the output"
+        if node.op == "get_attr":
+            users = ", ".join(sorted(getattr(user.target, "__name__", str(user.target)) for user in node.users))
+            refuse(place, f"{users or 'forward'} takes a tensor, which is not read: call layers, such as nn.Linear")
         if source is not last or any(_is_value(other) for other in node.all_input_nodes if other is not last):
             refuse(place, "hotloop has one chain of layers, in which each takes what the one before gives")
         if node.op == "output":
@@ -174,15 +193,17 @@ def _function(place: str, node: fx.Node, off: fx.Node) -> Step:
     if node.target in RESHAPES:
         return Step(place, nn.Flatten(), _width(place, node))
     arguments = {name: value for name, value in node.kwargs.items() if name not in ("input", "_stacklevel", "inplace")}
-    if arguments.get("dtype", 0) is None:
-        del arguments["dtype"]
+    if arguments.pop("dtype", None) is not None:
+        refuse(place, "has a dtype, but hotloop computes all layers in one: wanted none")
     if node.target in FLATTENS:
         kind: Callable[..., nn.Module] = nn.Flatten
         arguments = {"start_dim": 0} | arguments if len(node.args) < 2 else arguments
-    elif node.op != "get_attr" and node.target in FUNCTIONS:
+    elif node.target in FUNCTIONS:
         kind = FUNCTIONS[node.target]
     else:
-        refuse(place, "hotloop has no such function")
+        arithmetic = getattr(node.target, "__module__", "") == "_operator"
+        hint = ": fold arithmetic into the weights of the layer before or after it" if arithmetic else ""
+        refuse(place, f"hotloop has no such function{hint}")
     if kind is nn.Dropout:
         modes = arguments.pop("training", True), off.kwargs.get("training", True)
         if modes == (False, False):
@@ -191,8 +212,9 @@ def _function(place: str, node: fx.Node, off: fx.Node) -> Step:
             refuse(place, "drops in evaluation: wanted training=self.training")
     try:
         return Step(place, kind(*node.args[1:], **arguments))
-    except TypeError as error:
-        refuse(place, str(error))
+    except TypeError:
+        found = [*map(repr, node.args[1:]), *(f"{name}={value!r}" for name, value in arguments.items())]
+        refuse(place, f"its arguments {', '.join(found)} are not those of nn.{kind.__name__}")
 
 
 def _width(place: str, node: fx.Node) -> int | None:

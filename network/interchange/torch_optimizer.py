@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import optim
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from hotloop.kernels.jit import Array
 from hotloop.network.interchange.layers import refuse, warn_of
@@ -106,6 +107,8 @@ def read_optimizer(optimizer: Any, learnt: Sequence[Learnt]) -> State:
                    "may differ")  # fmt: skip
     if any("initial_lr" in group for group in trained.values()):
         warn_of(name, "its learning rate is scheduled, and stays what it is now: give hotloop's a schedule")
+    if any("max_momentum" in group for group in trained.values()):  # of OneCycleLR and CyclicLR
+        warn_of(name, f"its {'beta1' if 'beta1' in settings[0] else 'momentum'} is scheduled, and stays what it is now")
     rates = {one: float(group["lr"]) for one, group in trained.items()}
     decays = {one: float(group.get("weight_decay", 0)) for one, group in trained.items()}
     values = settings[0] | _with_factors("learning_rate", {one: rates.get(one, 0.0) for one in learnt})
@@ -122,10 +125,18 @@ def _kind(optimizer: Any) -> Kind:
     if type(optimizer) not in KINDS:
         names = ", ".join(kind.__name__ for kind in KINDS)
         raise ValueError(f"hotloop has no {type(optimizer).__name__}; it has {names}, none of their subclasses")
-    if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
+    everywhere = _global_optimizer_pre_hooks or _global_optimizer_post_hooks
+    if everywhere or optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
         raise ValueError(f"{type(optimizer).__name__} has hooks, which hotloop would not call: remove them before")
-    decoupled = any(group.get("decoupled_weight_decay") for group in optimizer.param_groups)
-    return KINDS[optim.AdamW if decoupled else type(optimizer)]
+    if type(optimizer) not in (optim.Adam, optim.AdamW):
+        return KINDS[type(optimizer)]
+    default = type(optimizer) is optim.AdamW
+    decaying = [group for group in optimizer.param_groups if group["weight_decay"] != 0]
+    decoupled = {bool(group.get("decoupled_weight_decay", default)) for group in decaying} or {default}
+    if len(decoupled) > 1:
+        raise ValueError(f"{type(optimizer).__name__} has groups whose weight_decay is decoupled, and others whose is "
+                         "not: hotloop's are all of AdamW, or all of the l2")  # fmt: skip
+    return KINDS[optim.AdamW if decoupled.pop() else optim.Adam]
 
 
 def _settings(kind: Kind, group: Group, name: str) -> dict[str, Any]:
@@ -144,6 +155,9 @@ def _with_factors(argument: str, wanted: Mapping[Learnt, float]) -> dict[str, An
         layer, field = _place_of(one.part)
         factor = value / largest if largest > 0 else 1.0
         if found.setdefault(field, {}).setdefault(layer, factor) != factor:
+            if one.tensor is None:
+                refuse(one.place, f"it has no {one.name}, which hotloop would train as the other of gain and shift: "
+                       "leave optimizer= out")  # fmt: skip
             refuse(one.place, f"its weight and bias have a different {argument}: hotloop has one for both")
     factors: dict[str, Any] = {}
     for field, by_layer in found.items():

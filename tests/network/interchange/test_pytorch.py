@@ -323,7 +323,7 @@ REFUSED = [
     (lambda: Calls(lambda m, x: m.fc2(m.square(m.square(m.fc1(x))))), "square: Linear(", "used twice"),
     (unused, "spare.weight: is not used by any layer"),
     (lambda: Calls(lambda m, x: m.fc2(m.fc1(x.view(-1, 3)))), "view after the inputs", "takes 6 inputs"),
-    (lambda: Calls(lambda m, x: m.fc2(m.fc1(x)).view(-1, 1)), "view after fc2", "the last layer has 3 outputs"),
+    (lambda: Calls(lambda m, x: m.fc2(m.fc1(x)).view(-1, 1)), "view after fc2", "the layer before has 3 outputs"),
     (lambda: Calls(lambda m, x: m.fc2(m.fc1(x)).view(-1)), "view after fc2", "wanted a view of whole rows"),
     (lambda: Calls(lambda m, x: m.fc2(m.fc1(torch.flatten(x)))), "flatten after the inputs", "keep the rows apart"),
     (lambda: Calls(lambda m, x: m.fc2(F.dropout(m.fc1(x), 0.5))), "dropout after fc1", "training=self.training"),
