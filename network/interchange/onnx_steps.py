@@ -303,6 +303,8 @@ def _traced_shape(nodes: Nodes, node: Any) -> Array | None:
         maker = nodes.maker(value)
         if op == "Gather" and nodes.constant(maker.input[1]) != 0:
             return None
+        if op == "Shape" and nodes.attributes(maker).get("start", 0) != 0:
+            return None
         value = maker.input[0]
     return np.array([0, n.item()]) if n is not None and n.size == 1 and value == node.input[0] else None
 

@@ -271,6 +271,9 @@ DENSE = "z = Gemm (x, c0, c1) "
         (DENSE + "r = Reshape (z, c2) y = Relu (r)", (W, B, np.array([-1, 1])),
          "node 1 (Reshape): takes 1 columns; there are 2"),
         (DENSE + "r = Reshape (z, c2) y = Relu (r)", (W, B, np.array([-1])), "node 1 (Reshape): reshapes to (-1,)"),
+        (DENSE + "s = Shape <start = 1> (z) g = Gather (s, c2) u = Unsqueeze (g, c3) n = Concat <axis = 0> (u, c4) "
+         "y = Reshape (z, n)", (W, B, np.array(0), np.array([0]), np.array([-1])),
+         "node 5 (Reshape): reshapes to a shape that is computed"),
         (DENSE + "y = Cast <to = 10> (z)", (W, B), "node 1 (Cast): hotloop has no layer for it, which computes"),
         (DENSE + "y = Concat <axis = 1> (z, z)", (W, B), "node 1 (Concat): hotloop does not put values side by side"),
         (DENSE + "y = Flatten <axis = 0> (z)", (W, B), "node 1 (Flatten): hotloop takes a row for each sample"),
