@@ -31,6 +31,10 @@ def _keras(net: Network, path: str, **options: Any) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _hotloop(model: Any, path: str) -> None:
+    model.save(path)
+
+
 def _torch(net: Network, path: str) -> None:
     from safetensors.torch import save
 
@@ -52,10 +56,12 @@ class Target(NamedTuple):
 
 
 PREPARED = ("PreparedNetwork",)
+TABLES = (*PREPARED, "TabularClassifier", "TabularRegressor")
 TARGETS = {
+    "hotloop": Target("a model file of hotloop", _hotloop, tables=TABLES),
     "c": Target("C99", export_c, ("logits", "name", "dtype"), tables=PREPARED),
     "python": Target("Python, on NumPy alone", export_python, ("logits",), tables=PREPARED),
-    "onnx": Target("ONNX", to_onnx, ("logits",), tables=(*PREPARED, "TabularClassifier", "TabularRegressor")),
+    "onnx": Target("ONNX", to_onnx, ("logits",), tables=TABLES),
     "torch": Target("PyTorch's state_dict", _torch, ending=".safetensors"),
     "keras": Target("Keras", _keras, ("logits",), ".keras"),
     "saved_model": Target("TensorFlow's SavedModel", to_saved_model, ("logits",)),
@@ -70,7 +76,7 @@ def command(arguments: argparse.Namespace) -> int:
     with missing_extras_as_faults():
         model, _ = read_model(arguments.model, arguments.activation, arguments.output)
         if not isinstance(model, Network):
-            _check_tables(model, asked, arguments.model)
+            _check_tables(model, asked, arguments.model, arguments.logits)
         options = {name: _taken(TARGETS[name], arguments) for name in asked}
         if len(asked) > 1:  # all are tried before the first is written
             with tempfile.TemporaryDirectory() as folder:
@@ -105,9 +111,11 @@ def _check_options(arguments: argparse.Namespace, asked: dict[str, str]) -> None
         raise ValueError("two options name one file")
 
 
-def _check_tables(model: Any, asked: dict[str, str], path: str) -> None:
+def _check_tables(model: Any, asked: dict[str, str], path: str, logits: bool) -> None:
     """Raise if the preparation of a table's columns would not go along."""
     kind = type(model).__name__
+    if logits and "onnx" in asked:
+        raise ValueError("--logits is not for the ONNX of a table: omit it")
     for name in asked:
         if kind not in TARGETS[name].tables:
             takers = ", ".join(_option(other) for other, target in TARGETS.items() if kind in target.tables)

@@ -79,7 +79,8 @@ data:
 
 models for --from:
   a file that hotloop saved; .keras; .onnx; PyTorch's weights, a state_dict in
-  .pt, .pth or .safetensors, whose activations --activation and --output name.
+  .pt, .pth or .safetensors of dense layers only, whose activations
+  --activation and --output (by default identity: logits) name.
   The network keeps its layers, parameters and the scaling of its inputs. If it
   has none, pixels are scaled as for a new network, and numbers are taken as
   they are; a table is prepared as the file says, if hotloop saved it
@@ -127,10 +128,12 @@ examples:
   hotloop predict houses.safetensors new_houses.csv --output prices.csv"""
 EXPORT = """\
 Write a network for other programs: as C, Python or ONNX, or for PyTorch,
-Keras and TensorFlow. It computes there what hotloop predict computes here."""
+Keras and TensorFlow. Its outputs there are those of Network.predict here:
+logits, if its output is the identity."""
 EXPORT_EPILOG = """\
 models:
-  a file that hotloop train --save or a network's save wrote; .keras; .onnx;
+  a file that hotloop train --save or a network's save wrote; .keras; .onnx of
+  a network that takes numbers;
   PyTorch's weights, a state_dict in .pt, .pth or .safetensors, whose
   activations --activation and --output name
 
@@ -257,9 +260,10 @@ def _predict_options(predict: argparse.ArgumentParser) -> None:
 
 def _export_options(export: argparse.ArgumentParser) -> None:
     export.add_argument("model", metavar="MODEL", help="a file with a network, see below")
-    options.add_activation_options(export.add_argument_group("of PyTorch's weights"), "none: needed")
+    options.add_activation_options(export.add_argument_group("PyTorch's weights"), "none, so say it")
     files = export.add_argument_group("files to write, one or several")
     for option, metavar, words in (
+        ("--hotloop", "FILE", "a model file of hotloop, for hotloop predict and Network.load"),
         ("--c", "FILE", "C99 without dependencies: void predict(const float *x, float *out)"),
         ("--python", "FILE", "a Python file that needs NumPy only: predict(X)"),
         ("--onnx", "FILE", "an ONNX model, of a table with its preparation"),
@@ -269,7 +273,7 @@ def _export_options(export: argparse.ArgumentParser) -> None:
         ("--litert", "FILE", "a LiteRT model (TensorFlow Lite)"),
     ):
         files.add_argument(option, metavar=metavar, type=options.output_file, help=words)
-    how = export.add_argument_group("how")
+    how = export.add_argument_group("how to write them")
     how.add_argument("--logits", action="store_true", help="without the output activation, if the loss takes logits")
     how.add_argument("--name", help="of the function in C (default: predict)")
     how.add_argument("--dtype", choices=DTYPES, help="of the arithmetic in C (default: the network's)")

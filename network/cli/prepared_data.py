@@ -46,6 +46,7 @@ class PreparedData:
     target_scaling: Scaling | None
     preparation: Preparation | None = None
     missing: tuple[str, ...] = ()  # further words for a missing value
+    scaled_by: str | None = None  # whose scaling the inputs have, unless it is that of the data
 
     @property
     def n_outputs(self) -> int:

@@ -44,7 +44,8 @@ def data_facts(prepared: PreparedData) -> list[tuple[str, str]]:
     parts = [f"{len(prepared.train.x)} training rows", f"{n_validation} validation", f"{len(data.x_test)} test"]
     if n_validation == 0:
         del parts[1]
-    inputs = f"{data.x_train.shape[1]} inputs, {_scaling(data)}"
+    scaling = _scaling(data) if prepared.scaled_by is None else f"scaled as {printable(prepared.scaled_by)} says"
+    inputs = f"{data.x_train.shape[1]} inputs, {scaling}"
     if prepared.preparation is not None:
         n_columns, n_inputs = len(prepared.preparation.columns), prepared.preparation.n_inputs
         inputs = f"{n_columns} column{'s' * (n_columns > 1)} as {n_inputs} input{'s' * (n_inputs > 1)}"

@@ -2,7 +2,7 @@
 
 import argparse
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hotloop.network.activations import row_of
 from hotloop.network.cli.extras import missing_extras_as_faults
@@ -68,21 +68,24 @@ class StartingNetwork:
 
     def load_prepared(self, arguments: argparse.Namespace) -> PreparedData:
         """Load the data that the options name, with inputs as the network takes them."""
+        whose = None
         if self.preparation is not None:
             data, preparation = load_data(arguments, self.preparation)
         else:
             exact = argparse.Namespace(**vars(arguments) | {"dtype": "float64"})
             data, preparation = load_data(exact, as_numbers=True)
-            data = data.scaled_by(self._scaling(data), self.network.dtype)
+            scaling = self._scaling(data)
+            whose = self.path if scaling is not data.scaling and not scaling.is_neutral else None
+            data = data.scaled_by(scaling, self.network.dtype)
         if None not in (data.classes, self.classes) and data.classes != self.classes:
             raise ValueError(f"{data.name} has the classes {data.classes}; those of {self.path} are {self.classes}")
-        return prepare(arguments, data, preparation)
+        return replace(prepare(arguments, data, preparation), scaled_by=whose)
 
     def _scaling(self, data: Dataset) -> Scaling:
         """Return how the inputs are scaled: as the network says, or else pixels as the data say, and others not."""
         net = self.network
         of_network = Scaling(net.input_offset, net.input_scale)
-        if of_network.in_loop and of_network.factor == 1 and data.scaling.in_loop:
+        if of_network.is_neutral and data.scaling.in_loop:
             return data.scaling
         return of_network
 
@@ -91,9 +94,10 @@ class StartingNetwork:
         net, data = copy.copy(self.network), prepared.data
         found, wanted = (net.sizes[0], net.sizes[-1]), (int(prepared.train.x.shape[1]), prepared.n_outputs)
         if found != wanted:
+            one = "; of one output for two classes: --output sigmoid" if found[1] == 1 and wanted[1] == 2 else ""
             raise ValueError(
                 f"{self.path} does not fit {data.name}: it has {found[0]} inputs and {found[1]} outputs, for the data "
-                f"it needs {wanted[0]} and {wanted[1]} with {prepared.loss}"
+                f"it needs {wanted[0]} and {wanted[1]} with {prepared.loss}{one}"
             )
         if net.loss != prepared.loss:
             net = network_of(

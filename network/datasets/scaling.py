@@ -74,6 +74,11 @@ class Scaling:
         """Whether the compiled loops scale each batch as they gather it: by one factor, without an offset."""
         return isinstance(self.offset, float) and self.offset == 0 and isinstance(self.scale, float)
 
+    @property
+    def is_neutral(self) -> bool:
+        """Whether it leaves values as they are."""
+        return self.in_loop and self.factor == 1
+
     @cached_property
     def factor(self) -> float:
         """What the compiled loops multiply inputs by."""

@@ -17,12 +17,13 @@ from hotloop.network.interchange.c_templates import (
     LAYER_NORM,
     LIBRARY,
     MEASURED,
+    MISSING,
     NORM_SUMS,
     SLOPES,
     SOFTMAX,
 )
 from hotloop.network.interchange.columns import CategoryColumn, NumberColumn, Prepare, Value
-from hotloop.network.interchange.layers import Activate, Dense, InputScale, LayerNorm, Rescale
+from hotloop.network.interchange.layers import Activate, Dense, InputScale, LayerNorm, Rescale, refuse
 from hotloop.network.interchange.source_text import SQRT_HALF, Facts, facts_of
 from hotloop.network.persistence.atomic_write import path_of, write_atomically
 from hotloop.network.validation.printable import shown
@@ -134,6 +135,7 @@ class _Writer:
         self._room = {"a": 0, "b": 0}  # numbers of scratch memory
         self._at, self._width = "x", facts.sizes[0]  # where the numbers are, and how many
         self._dense = 0
+        self._filled_guard = ""  # against compiler flags that the file does not stand
 
     def add(self, layer: Any) -> None:
         """Add the code of a layer."""
@@ -170,6 +172,7 @@ class _Writer:
             f"#define {upper}_INPUTS {facts.sizes[0]}\n#define {upper}_OUTPUTS {facts.sizes[-1]}",
             f"#define {upper}_SCRATCH_BYTES ({scratch} * sizeof({self.real}))\n",
             f"{prototype};\n",
+            *([self._filled_guard] if self._filled_guard else []),
             self._filled(FMA),
             *self._constants,
             *self._functions.values(),
@@ -179,14 +182,15 @@ class _Writer:
     def _how_to_use(self) -> list[str]:
         return [
             f"In your program:   void {self.name}(const {self.real} *x, {self.real} *out);",
-            "Compile and link:  cc -std=c99 -O3 -march=native -c FILE.c, and -lm",
+            "Compile and link:  cc -std=c99 -O3 -march=native -c FILE.c, and -lm; for a microcontroller",
+            "                   its own -mcpu and -mfpu and -Os. Or #include this file, and use its macros.",
             "",
             f"x has {self.upper}_INPUTS numbers, out {self.upper}_OUTPUTS, and they must not overlap. Scratch memory,",
             f"{self.upper}_SCRATCH_BYTES, is on the stack: any number of threads may call {self.name} at a time.",
         ]
 
     def _prepare(self, layer: Prepare) -> None:
-        self._width = layer.n_inputs
+        self._width, self._filled_guard = layer.n_inputs, self._filled(MISSING)
         target, at = self._buffer(move=False), 0
         for place, column in enumerate(layer.columns):
             if isinstance(column, NumberColumn):
@@ -212,7 +216,11 @@ class _Writer:
         self._use(CATEGORY)
         n, width = len(column.numbers), int(column.rows.shape[1])
         dtype = self.facts.dtype
-        numbers = self._array(f"categories_{place}", column.numbers.astype(dtype)) if n else "NULL"
+        with np.errstate(over="ignore"):
+            found = column.numbers.astype(dtype)
+        if len({*found.tolist()}) < n or not np.isfinite(found).all():
+            refuse(f"column {column.name!r}", f"has categories that {dtype} does not tell apart: ask for dtype float64")
+        numbers = self._array(f"categories_{place}", found) if n else "NULL"
         rows = self._array(f"inputs_{place}", column.rows.astype(dtype).ravel())
         self._call("category", f"x[{place}]", numbers, n, rows, width, target)
         return width

@@ -12,6 +12,13 @@ FMA = """\
 #endif
 """
 
+# Without NaN no value would be missing.
+MISSING = """\
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "NaN stands for a missing value: compile without -ffast-math and -ffinite-math-only"
+#endif
+"""
+
 # What a table's columns become, as hotloop.network.tables has it; in double, which float32 columns need as well.
 MEASURED = """\
 /* scale (x - offset), smoothly clipped to -3 and 3; 0 if x is missing. */

@@ -15,12 +15,12 @@ from hotloop.network.persistence.atomic_write import path_of
 from hotloop.network.prepared_network import PreparedNetwork
 
 KINDS = "a file that hotloop saved, .keras, .onnx, or PyTorch's weights (.pt, .pth, .safetensors)"
+KERAS = (".keras", ".h5")
 WEIGHTS = (".pt", ".pth", ".safetensors")
 # What only a program can read, with what it calls.
 IN_PYTHON = {
     ".pkl": "a pickle, which can run any code: load it in Python and use from_sklearn",
     ".joblib": "a pickle, which can run any code: load it in Python and use from_sklearn",
-    ".h5": "of weights without layers: use load_keras_weights in Python",
     ".pt2": "a traced program: use from_torch of the module in Python",
     ".tflite": "of LiteRT, from which nothing comes back: use the Keras model that it was made of",
 }
@@ -50,16 +50,20 @@ def read_model(
     suffix = file.suffix.lower()
     if not file.is_file():
         raise FileNotFoundError(f"there is no model file {file}")
+    if file.name.endswith(".weights.h5"):
+        raise ValueError(
+            f"{file} is of weights without layers: use load_keras_weights in Python, of hotloop.interchange"
+        )
     if suffix in IN_PYTHON:
         raise ValueError(f"{file} is {IN_PYTHON[suffix]}, of hotloop.interchange")
-    is_ours = suffix not in (".keras", ".onnx", *WEIGHTS[:2]) and _is_ours(file)
+    is_ours = suffix not in (*KERAS, ".onnx", *WEIGHTS[:2]) and _is_ours(file)
     if not is_ours and suffix in WEIGHTS:
         return network_of(layers_of_state(file, activations, output), str(file)), False
     if activations is not None or output is not None:
         raise ValueError(f"{file} has its own activations: --activation and --output are for PyTorch's weights")
     if is_ours:
         return _read_ours(file), True
-    if suffix == ".keras":
+    if suffix in KERAS:
         return from_keras(file), False
     if suffix == ".onnx":
         return from_onnx(file), False

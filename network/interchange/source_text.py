@@ -20,6 +20,7 @@ from hotloop.network.interchange.layers import (
     formula_of,
     layers_of,
 )
+from hotloop.network.losses import loss_of
 from hotloop.network.persistence.schema import Schema
 from hotloop.network.prepared_network import PreparedNetwork
 from hotloop.network.validation import arguments
@@ -134,6 +135,7 @@ def facts_of(model: Any, target: str, dtype: Any, logits: Any) -> Facts:
     else:
         schema = Schema.from_metadata(net.metadata, net.sizes[0], net.sizes[-1])
     output = "identity" if logits else net.activations[-1]
+    are_logits = output == "identity" and loss_of(net.loss).from_logits
     return Facts(
         layers=cast,
         dtype=dtype,
@@ -142,7 +144,7 @@ def facts_of(model: Any, target: str, dtype: Any, logits: Any) -> Facts:
         n_parameters=net.n_parameters,
         inputs=schema.columns,
         classes=schema.classes,
-        output="logits" if logits else f"after {output}" if output != "identity" else "without an activation",
+        output="logits" if are_logits else f"after {output}" if output != "identity" else "without an activation",
     )
 
 

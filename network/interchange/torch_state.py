@@ -113,10 +113,8 @@ def layers_of_state(source: Any, activations: Sequence[str] | None, output: str 
         arrays = {name: _array(prefix + name, tensor, None) for name, tensor in tensors.items()}
         weight, bias = arrays.pop("weight", None), arrays.pop("bias", None)
         if weight is None or weight.ndim != 2 or arrays:
-            found = "a normalisation or a PReLU" if weight is not None and weight.ndim == 1 else "no dense layer"
-            refuse(
-                place, f"is {found}, of which weights do not say enough: use from_torch, or load_state_dict, in Python"
-            )
+            found = "a normalisation or a PReLU" if weight is not None and weight.ndim == 1 else "not a dense layer"
+            refuse(place, f"is {found}, and weights do not say what it computes: use from_torch in Python")
         if bias is not None and bias.shape != weight.shape[:1]:
             refuse(place, f"its bias has shape {bias.shape}; wanted {weight.shape[:1]}")
         dense.append(Dense(np.ascontiguousarray(weight.T), bias, place=place))

@@ -51,7 +51,9 @@ def test_what_cannot_be_written_is_said_before_anything_is(model, tmp_path):
         assert sorted(tmp_path.iterdir()) == before
 
     net = tmp_path / "net.c"
-    fails("nothing to write: name a file with --c, --python, --onnx, --torch, --keras, --saved-model, --litert")
+    fails(
+        "nothing to write: name a file with --hotloop, --c, --python, --onnx, --torch, --keras, --saved-model, --litert"
+    )
     fails("--name is for --c", "--python", net, "--name", "steer")
     fails("--dtype is for --c", "--python", net, "--dtype", "float64")
     fails("its name must end in .keras", "--c", net, "--keras", tmp_path / "net.h5")
@@ -83,5 +85,5 @@ def test_a_table_goes_with_its_preparation_or_not_at_all(tmp_path):
     )
     assert (status, out) == (2, "")
     assert "holds a PreparedNetwork, which prepares the columns of a table: --torch has no way" in err
-    assert "to do so, --c, --python, --onnx have" in err
+    assert "to do so, --hotloop, --c, --python, --onnx have" in err
     assert not (tmp_path / "net.c").exists()

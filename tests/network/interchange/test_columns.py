@@ -2,10 +2,11 @@
 
 import re
 import runpy
+import subprocess
 
 import numpy as np
 import pytest
-from exported_c import compiled, needs_compiler, outputs_of
+from exported_c import COMPILER, compiled, needs_compiler, outputs_of
 from interchange_networks import assert_same
 from interchange_tables import CODES, new_rows, table
 
@@ -92,3 +93,22 @@ def test_a_column_that_no_number_tells_apart_is_refused(tmp_path):
         with pytest.raises(ValueError, match=r"column 'id': holds whole numbers beyond 2\*\*53"):
             export(PreparedNetwork(net, preparation, Schema()), tmp_path / "net")
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("numbers", [2**24 + np.arange(3), [1e300, 2e300, 3e300]])
+def test_categories_that_a_float_does_not_tell_apart_are_refused(numbers, tmp_path):
+    preparation = Preparation.fit(table_of({"id": np.array(numbers, float)[np.arange(60) % 3]}), ["id"])
+    made = PreparedNetwork(Network([preparation.n_inputs, 1], seed=0), preparation, Schema())
+    with pytest.raises(ValueError, match=r"column 'id': has categories that float32 does not tell apart"):
+        export_c(made, tmp_path / "net.c")
+    export_c(made, tmp_path / "net.c", dtype="float64")
+
+
+@needs_compiler
+@pytest.mark.parametrize("flag", ["-ffast-math", "-ffinite-math-only"])
+def test_a_compiler_that_assumes_no_nan_is_refused(flag, tmp_path):
+    export_c(model("float32"), tmp_path / "net.c")
+    command = [COMPILER, "-std=c99", flag, "-c", tmp_path / "net.c", "-o", tmp_path / "net.o"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "NaN stands for a missing value" in done.stderr

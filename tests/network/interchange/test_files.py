@@ -66,6 +66,23 @@ def test_a_table_goes_to_onnx_with_its_preparation(tmp_path):
     assert_same(session.run(None, columns)[0], PreparedNetwork.load(tmp_path / "model").predict(table))
 
 
+def test_a_file_of_another_program_becomes_one_of_hotloop(tmp_path):
+    net = exported(tmp_path, "--keras", tmp_path / "there.keras", input_scale=0.5)
+    assert run("export", tmp_path / "there.keras", "--hotloop", tmp_path / "again.safetensors")[0] == 0
+    assert_same(Network.load(tmp_path / "again.safetensors").predict(X), net.predict(X))
+    status, out, _ = run(
+        "train", "--from", tmp_path / "there.keras", "--data", write_flowers(tmp_path), "--epochs", "1"
+    )
+    assert status == 0
+    assert f"2 inputs, scaled as {tmp_path}/there.keras says" in out
+
+
+def test_logits_of_the_onnx_of_a_table_are_refused(tmp_path):
+    train_tiny(write_houses(tmp_path), "--target", "price", "--epochs", "1", "--save", tmp_path / "model")
+    status, _, err = run("export", tmp_path / "model", "--onnx", tmp_path / "net.onnx", "--logits")
+    assert (status, err) == (2, "hotloop: error: --logits is not for the ONNX of a table: omit it\n")
+
+
 def test_a_file_of_another_kind_under_a_known_name_is_said(tmp_path):
     for name in ("net.keras", "net.onnx", "net.pt"):
         (tmp_path / name).write_bytes(b"not a network")
