@@ -126,7 +126,8 @@ def from_torch(
     Warns
     -----
     InterchangeWarning
-        Of what computes the same, but will be trained otherwise: layers without a bias, frozen parameters, schedules.
+        Of what computes the same, but will be trained otherwise: layers without a bias, frozen parameters, a `forward`
+        under `torch.no_grad`, schedules.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from torch.jit import ScriptModule
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from hotloop.network.interchange.layers import Layers, refuse
+from hotloop.network.interchange.layers import Layers, refuse, warn_of
 from hotloop.network.interchange.torch_layers import LEARNT, NAMES, READERS, Exponential, Learnt, layer_of
 from hotloop.network.validation.printable import shown
 
@@ -47,6 +47,12 @@ class _Tracer(fx.Tracer):
         """Return whether a module is one step of the chain."""
         return isinstance(module, (*READERS, *NAMES)) or super().is_leaf_module(module, name)
 
+    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
+        """Return a node that knows whether gradients go through it."""
+        node = super().create_node(*args, **kwargs)
+        node.meta["gradient"] = torch.is_grad_enabled()
+        return node
+
 
 def chain_of(module: Any) -> list[Step]:
     """Return the steps of a module, which is left as it is.
@@ -69,6 +75,8 @@ def chain_of(module: Any) -> list[Step]:
     training, evaluation = (_traced(module, mode) for mode in (True, False))
     if [*map(_signature, training)] != [*map(_signature, evaluation)]:
         raise ValueError("the module computes otherwise in training than in evaluation: give one without such a branch")
+    if not all(node.meta["gradient"] for node in training):
+        warn_of(type(module).__name__, "its forward is partly under torch.no_grad: hotloop trains all layers")
     steps = [*_steps(module, training, evaluation)]
     _check_parameters(module, steps)
     return steps
@@ -143,7 +151,7 @@ def _mode(module: nn.Module, training: bool) -> Iterator[None]:
 
 def _traced(module: nn.Module, training: bool) -> list[fx.Node]:
     """Return the nodes of the graph, in order."""
-    with _mode(module, training):
+    with _mode(module, training), torch.enable_grad():
         try:
             return [*_Tracer().trace(module).nodes]
         except Exception as error:  # of whatever kind: forward is the user's

@@ -106,6 +106,19 @@ def test_hooks_that_were_removed_do_not_matter():
     assert from_torch(module).sizes == (4, 3, 2)
 
 
+def test_layers_without_gradients_are_said():
+    def forward(m, x):
+        with torch.no_grad():
+            x = m.fc1(x)
+        return m.fc2(x)
+
+    with pytest.warns(InterchangeWarning, match=r"Calls: its forward is partly under torch\.no_grad"):
+        from_torch(Calls(forward))
+    with torch.no_grad():  # of the caller
+        from_torch(chain())
+        assert not torch.is_grad_enabled()
+
+
 def test_views_of_whole_rows_are_followed():
     torch.manual_seed(0)
     module = Calls(lambda m, x: m.fc2(m.fc1(x.view(-1, 6).view(-1, 6)).view(-1, 5)).view(-1, 3))
