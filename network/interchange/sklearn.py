@@ -139,8 +139,13 @@ def _offset_and_scale(place: str, step: Any) -> tuple[Any, Any]:
     library("sklearn.utils.validation", "sklearn", "scikit-learn").check_is_fitted(step)
     if kind is preprocessing.MinMaxScaler:
         return -step.min_ / step.scale_, step.scale_
-    centre = getattr(step, "mean_" if kind is preprocessing.StandardScaler else "center_", None)
-    return 0.0 if centre is None else centre, 1.0 if step.scale_ is None else 1 / step.scale_
+    if kind is preprocessing.MaxAbsScaler:
+        return 0.0, 1 / step.scale_
+    if kind is preprocessing.StandardScaler:  # which has its mean_ without with_mean, too
+        centres, scales, centre = step.with_mean, step.with_std, step.mean_
+    else:
+        centres, scales, centre = step.with_centering, step.with_scaling, step.center_
+    return centre if centres else 0.0, 1 / step.scale_ if scales else 1.0
 
 
 def _columns(estimator: Any, mlp: Any) -> tuple[str, ...] | None:
@@ -157,6 +162,21 @@ def _class_names(mlp: Any) -> tuple[str, ...] | None:
     return tuple(map(str, classes.tolist()))
 
 
+def _numbers(names: tuple[str, ...] | None) -> Any:
+    """Return the classes as the numbers that they were, if all are whole ones, of int or of float."""
+    if names is None:
+        return None
+    for kind in (int, float):
+        try:
+            numbers = [kind(name) for name in names]
+        except ValueError:
+            continue
+        whole = all(abs(number) < 2**53 and number == int(number) for number in numbers)  # as scikit-learn wants them
+        if whole and [*map(str, numbers)] == [*names]:
+            return numbers
+    return names
+
+
 def to_sklearn(net: Network, *, classes: Any = None) -> Any:
     """Return a fitted MLP of scikit-learn that computes the same.
 
@@ -171,7 +191,7 @@ def to_sklearn(net: Network, *, classes: Any = None) -> Any:
     net : Network
     classes : array-like, optional
         The name or number of each class, in the order of the outputs; scikit-learn sorts them. By default the names in
-        the metadata, or 0, 1, ...
+        the metadata, as numbers if all are, or 0, 1, ...
 
     Returns
     -------
@@ -211,7 +231,7 @@ def to_sklearn(net: Network, *, classes: Any = None) -> Any:
         mlp = network.MLPClassifier(hidden, activation)
         exclusive = output == "softmax" or net.sizes[-1] == 1
         if exclusive:
-            labels = _classes(schema.classes if classes is None else classes, max(net.sizes[-1], 2))
+            labels = _classes(_numbers(schema.classes) if classes is None else classes, max(net.sizes[-1], 2))
             _sort_classes(labels, weights, biases)
         else:
             if classes is not None:

@@ -105,6 +105,29 @@ def test_scalers_become_the_scaling_of_the_inputs():
         assert_same(from_sklearn(pipeline).predict(X), pipeline.predict_proba(X))
 
 
+def test_all_switches_of_scalers():
+    switches = [(False, False), (False, True), (True, False), (True, True)]
+    scalers = [StandardScaler(with_mean=centre, with_std=scale) for centre, scale in switches]
+    for unit in (False, True):
+        scalers += [
+            RobustScaler(with_centering=centre, with_scaling=scale, unit_variance=unit) for centre, scale in switches
+        ]
+    scalers += [MinMaxScaler((-2, 5)), MaxAbsScaler()]
+    mlp = fitted(MLPClassifier, Y)
+    for scaler in scalers:
+        pipeline = make_pipeline(scaler.fit(X), mlp)
+        assert_same(from_sklearn(pipeline).predict(X), pipeline.predict_proba(X))
+
+
+@pytest.mark.parametrize("labels", [[2, 9, 10], [-1.0, 2.0, 10.0], ["2", "a", "10"], ["1.5", "2.5", "10.5"]])
+def test_classes_that_are_numbers_come_back_as_numbers(labels):
+    mlp = fitted(MLPClassifier, np.array(labels)[Y])
+    again = to_sklearn(from_sklearn(mlp))
+    assert again.classes_.dtype.kind == mlp.classes_.dtype.kind
+    np.testing.assert_array_equal(again.classes_, mlp.classes_)
+    assert_same(again.predict_proba(X), mlp.predict_proba(X))
+
+
 def test_an_ignored_input_stays_ignored():
     net = Network([3, 4, 2], input_scale=[1.0, 0.0, 2.0], input_offset=3.0, dtype="float64", seed=0)
     rows = np.random.default_rng(0).normal(size=(5, 3))
