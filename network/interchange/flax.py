@@ -38,7 +38,8 @@ def from_flax(
     parameters : mapping
         Of linen, the dict that ``init`` returns, or what it has under "params"; of nnx, ``nnx.state(model)``. Each
         dense layer is a dict of kernel and bias. The layers are in the order of their numbers: Dense_0, Dense_1, ...
-        Dense_10.
+        Dense_10. Where calls are nested, linen counts from the outside in, ``Dense(4)(relu(Dense(4)(x)))`` has Dense_1
+        first: say the order with `names`.
     activation, output, loss, dtype, **arguments
         As in `from_jax`: a tree has no activations.
     names : sequence of str, optional

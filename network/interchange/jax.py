@@ -150,7 +150,8 @@ def from_jax(
     loss, dtype
         As of `Network`. By default the loss follows the output, and the dtype that of the parameters.
     **arguments
-        Others of `Network`: ``dropout``, ``input_offset``, ``layer_norm_epsilon``, ...
+        Others of `Network`: ``dropout``, ``input_offset``, ``layer_norm_epsilon``, ... They are not in the parameters:
+        an epsilon other than `Network`'s must be given again.
 
     Returns
     -------
