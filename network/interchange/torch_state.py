@@ -39,8 +39,8 @@ def load_state_dict(net: Network, source: Any, *, names: Sequence[str] | None = 
     """Set the parameters of a network to those of a module of PyTorch with the same layers.
 
     Modules and layers are matched in order, whatever the modules are called. Every key is used, and nothing is changed
-    unless all fit. A state has no activations and no epsilon of layer normalisation: the network must have
-    those of the module.
+    unless all fit. A state has no activations and no epsilon of layer normalisation: the network must have those
+    of the module.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def load_state_dict(net: Network, source: Any, *, names: Sequence[str] | None = 
         that ends in ``.safetensors``. A state is also found under "state_dict", "model_state_dict" or "model".
     names : sequence of str, optional
         The modules in the order of the layers, such as ``["fc1", "head"]``. By default that of the keys, which is the
-        order in which the module's ``__init__`` made them; of safetensors, where keys are sorted, the natural order, which
-        is another one if a decoder follows an encoder: say it then.
+        order in which the module's ``__init__`` made them; of safetensors, where keys are sorted, the natural order,
+        which is another one if a decoder follows an encoder: say it then.
 
     Raises
     ------
