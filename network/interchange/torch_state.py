@@ -163,6 +163,8 @@ def _modules(state: Mapping[str, Any], names: Sequence[str] | None, ordered: boo
         prefix, dot, name = key.rpartition(".")
         found.setdefault(prefix + dot, {})[name] = state[key]
     if names is None:
+        if not ordered:
+            _check_order(found)
         return [*found.items()]
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"names must be a sequence of str such as ['fc1', 'head'], got {shown(names)}")
@@ -173,6 +175,28 @@ def _modules(state: Mapping[str, Any], names: Sequence[str] | None, ordered: boo
     for prefix, tensors in found.items():
         refuse(f"key {prefix + next(iter(tensors))!r}", "is of no module in names")
     return modules
+
+
+def _check_order(found: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse modules with names of words, which were sorted, if their matrices also fit in another order."""
+    if len({re.sub(r"\d+", "0", prefix) for prefix in found}) < 2:
+        return
+    shapes = [tensors["weight"].shape for tensors in found.values() if getattr(tensors.get("weight"), "ndim", 0) == 2]
+
+    def orders(rest: list[tuple[int, int]], n_inputs: int | None) -> int:
+        """Return in how many ways the rest follows, 2 for more; equal matrices make two."""
+        total = 0 if rest else 1
+        for place, (n_outputs, width) in enumerate(rest):
+            if total < 2 and n_inputs in (None, width):
+                total += orders(rest[:place] + rest[place + 1 :], n_outputs)
+        return min(total, 2)
+
+    if len(set(shapes)) < len(shapes) or orders(shapes, None) > 1:
+        listed = ", ".join(repr(prefix.removesuffix(".")) for prefix in found)
+        raise ValueError(
+            f"the state does not say the order of its modules {listed}, and several fit: give names=[...] in their order, "
+            "or a file of torch.save, which keeps it"
+        )
 
 
 def _natural(key: str) -> list[tuple[bool, int, str]]:

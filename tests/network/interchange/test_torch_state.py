@@ -133,3 +133,29 @@ def test_a_safetensors_file_takes_no_pytorch(tmp_path, monkeypatch):
     assert (net.weights[0] == 1).all()
     with pytest.raises(ModuleNotFoundError, match=r"PyTorch is not installed: pip install 'hotloop\[torch\]'"):
         to_torch(net)
+
+
+def test_an_order_that_sorted_names_do_not_say_is_asked_for(tmp_path):
+    """A safetensors file has sorted keys: where the matrices fit in one order only, or numbers say it, that is taken."""
+    rng, path = np.random.default_rng(0), tmp_path / "state.safetensors"
+
+    def saved(**shapes):
+        state = {f"{name}.weight": rng.normal(size=shape).astype("f4") for name, shape in shapes.items()}
+        save_arrays(state | {f"{name}.bias": np.zeros(shape[0], "f4") for name, shape in shapes.items()}, path)
+        return state
+
+    net = Network([4, 4, 4], seed=0)
+    state = saved(encoder=(4, 4), decoder=(4, 4))
+    with pytest.raises(ValueError, match=r"order of its modules 'decoder', 'encoder', and several fit: give names="):
+        load_state_dict(net, path)
+    load_state_dict(net, path, names=["encoder", "decoder"])
+    np.testing.assert_array_equal(net.weights[0], state["encoder.weight"].T)
+    saved(a=(2, 3), b=(3, 2))  # 2-3-2 or 3-2-3
+    with pytest.raises(ValueError, match="several fit"):
+        load_state_dict(Network([3, 2, 3], seed=0), path)
+    state = saved(a=(5, 3), b=(2, 5))
+    load_state_dict(net := Network([3, 5, 2], seed=0), path)
+    np.testing.assert_array_equal(net.weights[1], state["b.weight"].T)
+    state = saved(fc2=(4, 4), fc10=(4, 4))
+    load_state_dict(net := Network([4, 4, 4], seed=0), path)
+    np.testing.assert_array_equal(net.weights[0], state["fc2.weight"].T)
