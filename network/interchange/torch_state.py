@@ -194,7 +194,7 @@ def _check_order(found: Mapping[str, Mapping[str, Any]]) -> None:
     if len(set(shapes)) < len(shapes) or orders(shapes, None) > 1:
         listed = ", ".join(repr(prefix.removesuffix(".")) for prefix in found)
         raise ValueError(
-            f"the state does not say the order of its modules {listed}, and several fit: give names=[...] in their order, "
+            f"the state does not say the order of its modules {listed}, and several fit: give names=[...] in order, "
             "or a file of torch.save, which keeps it"
         )
 

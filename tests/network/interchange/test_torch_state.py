@@ -136,7 +136,7 @@ def test_a_safetensors_file_takes_no_pytorch(tmp_path, monkeypatch):
 
 
 def test_an_order_that_sorted_names_do_not_say_is_asked_for(tmp_path):
-    """A safetensors file has sorted keys: where the matrices fit in one order only, or numbers say it, that is taken."""
+    """A safetensors file has sorted keys: an order that is the only one to fit, or that numbers say, is taken."""
     rng, path = np.random.default_rng(0), tmp_path / "state.safetensors"
 
     def saved(**shapes):
