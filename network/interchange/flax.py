@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from hotloop.network.interchange.jax import check_dtype, function_of, hidden_activations, output_of
+from hotloop.network.interchange.layer_order import another_order_fits
 from hotloop.network.interchange.layers import (
     Activate,
     Dense,
@@ -55,13 +57,18 @@ def from_flax(
     ValueError
         If a layer is not dense, or their order is not known.
 
+    Warns
+    -----
+    InterchangeWarning
+        If another order of the layers fits their shapes, too, and there are no `names`.
+
     Examples
     --------
     >>> import numpy as np
     >>> from hotloop.interchange import from_flax
-    >>> dense = {"kernel": np.ones((2, 2)), "bias": np.zeros(2)}
-    >>> from_flax({"params": {"Dense_0": dense, "Dense_1": dense}}, "tanh").sizes
-    (2, 2, 2)
+    >>> first, second = ({"kernel": np.ones(shape), "bias": np.zeros(shape[1])} for shape in ((2, 4), (4, 3)))
+    >>> from_flax({"params": {"Dense_0": first, "Dense_1": second}}, "tanh").sizes
+    (2, 4, 3)
     """
     if not isinstance(parameters, Mapping):
         raise TypeError(f"parameters must be a tree of dicts, got {shown(parameters)}")
@@ -72,6 +79,8 @@ def from_flax(
     layers: Layers = []
     for name, chosen in zip(order, [*hidden, output_of(output, loss)], strict=True):
         layers += [_dense(name, found[name]), Activate(chosen, place=f"the activation of {name}")]
+    if names is None:
+        _check_order(order, [found[name]["kernel"].shape for name in order])
     return network_of(layers, "the tree of parameters", loss=loss, dtype=dtype, **arguments)
 
 
@@ -98,6 +107,18 @@ def _order(found: Mapping[str, Any], names: Sequence[str] | None) -> list[str]:
     if len({re.sub(r"\d+", "", name) for name in found}) > 1:
         raise ValueError(f"the order of the layers {', '.join(found)} is not in their names: say it with names=[...]")
     return sorted(found, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+
+
+def _check_order(order: list[str], shapes: list[tuple[int, int]]) -> None:
+    """Refuse an order of the layers that does not fit, and warn where another one fits, too."""
+    what = f"the layers were taken in the order {', '.join(order)}"
+    if any(before[1] != after[0] for before, after in pairwise(shapes)):
+        raise ValueError(f"{what}, which does not fit their shapes: say theirs with names=[...]")
+    if another_order_fits(shapes):
+        warn_of(
+            "the tree of parameters",
+            f"{what}, but another fits, too: names=[...] says which (nested calls count from the outside in)",
+        )
 
 
 def _dense(name: str, layer: Mapping[Any, Any]) -> Dense:

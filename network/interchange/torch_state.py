@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hotloop.kernels.jit import Array
+from hotloop.network.interchange.layer_order import another_order_fits
 from hotloop.network.interchange.layers import (
     Activate,
     Dense,
@@ -179,19 +180,10 @@ def _modules(state: Mapping[str, Any], names: Sequence[str] | None, ordered: boo
 
 def _check_order(found: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse modules with names of words, which were sorted, if their matrices also fit in another order."""
-    if len({re.sub(r"\d+", "0", prefix) for prefix in found}) < 2:
-        return
-    shapes = [tensors["weight"].shape for tensors in found.values() if getattr(tensors.get("weight"), "ndim", 0) == 2]
-
-    def orders(rest: list[tuple[int, int]], n_inputs: int | None) -> int:
-        """Return in how many ways the rest follows, 2 for more; equal matrices make two."""
-        total = 0 if rest else 1
-        for place, (n_outputs, width) in enumerate(rest):
-            if total < 2 and n_inputs in (None, width):
-                total += orders(rest[:place] + rest[place + 1 :], n_outputs)
-        return min(total, 2)
-
-    if len(set(shapes)) < len(shapes) or orders(shapes, None) > 1:
+    words = {re.sub(r"\d+", "", prefix) for prefix in found}
+    weights = [tensors.get("weight") for tensors in found.values()]
+    shapes = [tuple(weight.shape)[::-1] for weight in weights if getattr(weight, "ndim", 0) == 2]
+    if len(words) > 1 and another_order_fits(shapes):
         listed = ", ".join(repr(prefix.removesuffix(".")) for prefix in found)
         raise ValueError(
             f"the state does not say the order of its modules {listed}, and several fit: give names=[...] in order, "

@@ -50,6 +50,7 @@ class Nnx(nnx.Module):
         return self.head(jax.nn.tanh(self.encoder(x)))
 
 
+@pytest.mark.filterwarnings("ignore:the tree of parameters.*another fits")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_random_networks_there_and_back(dtype):
     for seed in range(N_NETWORKS):
@@ -62,6 +63,7 @@ def test_random_networks_there_and_back(dtype):
             assert_same(found, net.predict(rows), tolerance_of(net, rows))
 
 
+@pytest.mark.filterwarnings("ignore:the tree of parameters.*another fits")
 def test_layers_are_in_the_order_of_their_numbers():
     module, rows = Linen((4,) * 12, (jax.nn.tanh,) * 12), X.astype("f8")
     variables = module.init(jax.random.key(0), rows)
@@ -148,3 +150,27 @@ def test_dropout_is_warned_of_and_names_are_checked():
         to_flax(net, names=["one"])
     with pytest.raises(TypeError, match="parameters must be a tree of dicts, got 3"):
         from_flax(3)
+
+
+class Nested(linen.Module):
+    """Dense_0 is the last layer."""
+
+    outputs: int
+
+    @linen.compact
+    def __call__(self, x):
+        return linen.Dense(self.outputs)(linen.relu(linen.Dense(8)(x)))
+
+
+@pytest.mark.parametrize("outputs", [3, 4])
+def test_the_order_of_nested_calls_is_refused_or_warned_of(outputs):
+    module = Nested(outputs)
+    tree = module.init(jax.random.key(0), X)
+    if outputs == 3:
+        with pytest.raises(ValueError, match="does not fit their shapes: say theirs with names="):
+            from_flax(tree)
+    else:  # 4, 8, 4 or 8, 4, 8
+        with pytest.warns(InterchangeWarning, match="but another fits, too: names="):
+            from_flax(tree)
+    net = from_flax(tree, names=["Dense_1", "Dense_0"])
+    assert_same(net.predict(X), module.apply(tree, X))
