@@ -20,6 +20,11 @@ from hotloop.network.validation.printable import shown
 
 # The loss of a network that comes without one, by its output activation.
 LOSS_OF_OUTPUT = {row.output: row.name for row in LOSSES.values() if row.from_logits}
+# The activations that each exporter has a formula of.
+EXPORTED = {
+    "identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus",
+    "exponential", "softmax",
+}  # fmt: skip
 # Arguments of `Network` that layers say.
 OF_LAYERS = {"sizes", "activation", "initializer", "layer_norm", "learn_activation", "learn_input_scale"}
 
@@ -149,6 +154,8 @@ def formula_of(layer: Activate, target: str) -> Activation:
     row = row_of(layer.activation)
     if isinstance(row, Custom):
         refuse(layer.place, f"{row!r} is a function of your own, which cannot go to {target}")
+    if row.name not in EXPORTED:
+        refuse(layer.place, f"{row.name} has no way to {target} yet")
     return row
 
 

@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from interchange_networks import N_NETWORKS, assert_same_network, random_network
+from interchange_networks import HIDDEN, N_NETWORKS, assert_same_network, random_network
 
 from hotloop import Network, PreparedNetwork
 from hotloop.activations import CustomActivation
-from hotloop.interchange import InterchangeWarning
+from hotloop.interchange import InterchangeWarning, export_c, export_python
+from hotloop.kernels import codes
+from hotloop.network.activations import ACTIVATIONS, Activation, row_of
 from hotloop.network.interchange.layers import (
+    EXPORTED,
     Activate,
     Dense,
     Dropout,
@@ -129,3 +132,16 @@ def test_what_is_trained_otherwise_is_said():
 def test_a_parameter_is_checked(value, error):
     with pytest.raises(ValueError, match=re.escape(error)):
         parameter("layer x", "weight", value, (None, 3))
+
+
+def test_an_activation_that_exporters_do_not_know_is_refused_by_all(tmp_path):
+    """As one that is new in hotloop; those that they know are in the random networks."""
+    assert {*ACTIVATIONS} == EXPORTED
+    assert {row_of(one).name for one in (*HIDDEN, "exponential", "softmax")} == EXPORTED
+    net = Network([2, 3, 1], Activation("spike", codes.RELU, "he_normal"), seed=0)
+    for target in ("PyTorch", "Keras", "TensorFlow", "ONNX", "JAX"):
+        with pytest.raises(ValueError, match=f"the activation of layer 0: spike has no way to {target} yet"):
+            formula_of(layers_of(net, target)[1], target)
+    for export in (export_c, export_python):
+        with pytest.raises(ValueError, match="the activation of layer 0: spike has no way to"):
+            export(net, tmp_path / "net")
