@@ -182,7 +182,7 @@ def _check_order(found: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse modules with names of words, which were sorted, if their matrices also fit in another order."""
     words = {re.sub(r"\d+", "", prefix) for prefix in found}
     weights = [tensors.get("weight") for tensors in found.values()]
-    shapes = [tuple(weight.shape)[::-1] for weight in weights if getattr(weight, "ndim", 0) == 2]
+    shapes = [tuple(weight.shape)[::-1] for weight in weights if weight is not None and weight.ndim == 2]
     if len(words) > 1 and another_order_fits(shapes):
         listed = ", ".join(repr(prefix.removesuffix(".")) for prefix in found)
         raise ValueError(

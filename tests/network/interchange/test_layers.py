@@ -136,7 +136,7 @@ def test_a_parameter_is_checked(value, error):
 
 def test_an_activation_that_exporters_do_not_know_is_refused_by_all(tmp_path):
     """As one that is new in hotloop; those that they know are in the random networks."""
-    assert {*ACTIVATIONS} == EXPORTED
+    assert {*ACTIVATIONS} >= EXPORTED
     assert {row_of(one).name for one in (*HIDDEN, "exponential", "softmax")} == EXPORTED
     net = Network([2, 3, 1], Activation("spike", codes.RELU, "he_normal"), seed=0)
     for target in ("PyTorch", "Keras", "TensorFlow", "ONNX", "JAX"):
