@@ -3,13 +3,12 @@
 import ctypes
 import shutil
 import subprocess
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from interchange_networks import change_by_rounding
 
 from hotloop.interchange import export_c
-from hotloop.network.interchange.layers import layers_of, network_of
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 STRICT = (
@@ -54,21 +53,7 @@ def unit_of(net, X):
     last place: an output that is a small difference of large numbers, or a layer normalisation of nearly equal ones, is
     known no better, in whatever order and with whatever library it is computed.
     """
-    rng = np.random.default_rng(0)
-
-    def off(array):
-        return array.astype("f8") * (1 + np.finfo(net.dtype).eps * rng.choice([-1, 1], array.shape))
-
-    def outputs(change):
-        layers = [
-            replace(layer, **{name: change(value) for name, value in vars(layer).items() if hasattr(value, "shape")})
-            for layer in layers_of(net, "a twin")
-        ]
-        return network_of(layers, "a twin", loss=net.loss, output=net.activations[-1]).predict(change(X))
-
-    exact = outputs(lambda array: array.astype("f8"))
-    change = max(np.abs(outputs(off) - exact).max() for _ in range(8))
-    return max(float(np.spacing(np.abs(net.predict(X)).max())), float(change))
+    return max(float(np.spacing(np.abs(net.predict(X)).max())), change_by_rounding(net, X, draws=8)[0])
 
 
 def difference(found, wanted):

@@ -88,20 +88,30 @@ def tolerance_of(net, X):
     """
     if net.dtype == np.float64:
         return TOLERANCE["float64"]
+    change, largest = change_by_rounding(net, X, draws=4)
+    return max(TOLERANCE["float32"], 2 * change / largest)
+
+
+def change_by_rounding(net, X, draws):
+    """Return how far exact outputs change if each parameter and input is off by one rounding, and the largest of them.
+
+    It is the largest change of so many draws of the signs.
+    """
     rng = np.random.default_rng(0)
 
     def off(array):
-        return array.astype("f8") * (1 + np.finfo("f4").eps * rng.choice([-1, 1], array.shape))
+        return array.astype("f8") * (1 + np.finfo(net.dtype).eps * rng.choice([-1, 1], array.shape))
 
-    def outputs(change, inputs):
-        arrays = [{name: change(value) for name, value in vars(layer).items() if isinstance(value, np.ndarray)}
-                  for layer in layers_of(net, "a twin")]  # fmt: skip
-        layers = [replace(layer, **changed) for layer, changed in zip(layers_of(net, "a twin"), arrays, strict=True)]
-        return network_of(layers, "a twin", loss=net.loss, output=net.activations[-1]).predict(change(inputs))
+    def outputs(change):
+        layers = [
+            replace(layer, **{name: change(value) for name, value in vars(layer).items() if hasattr(value, "shape")})
+            for layer in layers_of(net, "a twin")
+        ]
+        return network_of(layers, "a twin", loss=net.loss, output=net.activations[-1]).predict(change(X))
 
-    exact = outputs(lambda array: array.astype("f8"), X)
-    change = max(np.abs(outputs(off, X) - exact).max() for _ in range(4)) / np.abs(exact).max()
-    return max(TOLERANCE["float32"], 2 * float(change))
+    exact = outputs(lambda array: array.astype("f8"))
+    change = max(np.abs(outputs(off) - exact).max() for _ in range(draws))
+    return float(change), float(np.abs(exact).max())
 
 
 def assert_same_network(found, wanted):

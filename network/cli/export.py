@@ -22,13 +22,10 @@ from hotloop.network.validation.printable import with_article
 
 
 def _keras(net: Network, path: str, **options: Any) -> None:
-    model = to_keras(net, **options)
-    temporary = Path(f"{path}.{os.getpid()}.keras")
-    try:
-        model.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "net.keras")
+        to_keras(net, **options).save(file)
+        write_atomically(path, file.read_bytes())
 
 
 def _hotloop(model: Any, path: str) -> None:

@@ -12,7 +12,6 @@ from hotloop.network.cli.exit_status import FAILED, INTERRUPTED
 from hotloop.network.cli.prepared_data import load_prepared
 from hotloop.network.cli.report_results import Tested
 from hotloop.network.cli.run_report import Run, RunReport
-from hotloop.network.cli.starting_network import StartingNetwork
 from hotloop.network.cli.streams import complain, say
 from hotloop.network.cli.training_run import (
     build_network,
@@ -46,9 +45,15 @@ def command(arguments: argparse.Namespace) -> int:
     for option in ("patience", "tolerance"):
         if arguments.no_early_stopping and getattr(arguments, option) is not None:
             raise ValueError(f"--{option} is for early stopping, which --no-early-stopping turns off")
-    start = None if arguments.start is None else StartingNetwork.read(arguments)
-    prepared = load_prepared(arguments) if start is None else start.load_prepared(arguments)
-    net = build_network(arguments, prepared) if start is None else start.network_for(prepared)
+    if arguments.start is None:
+        prepared = load_prepared(arguments)
+        net = build_network(arguments, prepared)
+    else:
+        from hotloop.network.cli.starting_network import StartingNetwork  # with all that reads other programs' files
+
+        start = StartingNetwork.read(arguments)
+        prepared = start.load_prepared(arguments)
+        net = start.network_for(prepared)
     optimizer = build_optimizer(arguments)
     say(reports.data(prepared), "")
     if prepared.preparation is not None:

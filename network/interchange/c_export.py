@@ -19,12 +19,11 @@ from hotloop.network.interchange.c_templates import (
     MEASURED,
     MISSING,
     NORM_SUMS,
-    SLOPES,
     SOFTMAX,
 )
 from hotloop.network.interchange.columns import CategoryColumn, NumberColumn, Prepare, Value
 from hotloop.network.interchange.layers import Activate, Dense, InputScale, LayerNorm, Rescale, refuse
-from hotloop.network.interchange.source_text import SQRT_HALF, Facts, facts_of
+from hotloop.network.interchange.source_text import SLOPES, SQRT_HALF, Facts, facts_of
 from hotloop.network.persistence.atomic_write import path_of, write_atomically
 from hotloop.network.validation.printable import shown
 

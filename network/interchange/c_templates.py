@@ -213,7 +213,6 @@ static REAL N_exponential(REAL z)
 }
 """,
 }
-SLOPES = {"leaky_relu": (1,), "elu": (1,), "selu": (0, 1)}  # which of the two slopes a function takes
 KEYWORDS = frozenset((  # of C and C++
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
     "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",

@@ -10,7 +10,7 @@ from hotloop.kernels.jit import Array
 from hotloop.network.activations import row_of
 from hotloop.network.interchange.columns import NumberColumn, Prepare, Value
 from hotloop.network.interchange.layers import Activate, Dense, InputScale, LayerNorm, Rescale
-from hotloop.network.interchange.source_text import Facts, facts_of
+from hotloop.network.interchange.source_text import SLOPES, Facts, facts_of
 from hotloop.network.persistence.atomic_write import path_of, write_atomically
 
 LINE = 116  # characters of base64
@@ -99,7 +99,6 @@ def layer_norm(z, gain, shift, epsilon):
     return gain * (z / np.sqrt(variance + epsilon)) + shift
 """,
 }
-SLOPES = {"leaky_relu": (1,), "elu": (1,), "selu": (0, 1)}  # which of the two slopes a function takes
 
 
 def export_python(net: Any, path: str | os.PathLike[str], *, logits: bool = False) -> None:

@@ -27,6 +27,7 @@ from hotloop.network.validation import arguments
 from hotloop.network.validation.printable import counted
 
 SQRT_HALF = math.sqrt(0.5)
+SLOPES = {"leaky_relu": (1,), "elu": (1,), "selu": (0, 1)}  # which of the two slopes a function takes
 
 
 @dataclass(frozen=True)
